@@ -1,0 +1,205 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::parsed::{Originals, Parsed};
+use super::{Config, ConfigKey, ConfigType, ConfigValue, Default, Props, Secret, Validator};
+use crate::{Error, Result};
+
+/// The properties of a plugin, in the order they are documented.
+///
+/// ```
+/// use tributary_api::{ConfigDef, ConfigKey, ConfigType, Props};
+/// let def = ConfigDef::new([ConfigKey::new("batch.size", ConfigType::Int).default(2000).doc("Records in a batch.")]);
+/// assert_eq!(def.parse(&Props::new()).unwrap().int::<i32>("batch.size").unwrap(), 2000);
+/// ```
+#[derive(Clone, Debug, std::default::Default, PartialEq, Serialize, Deserialize)]
+pub struct ConfigDef(Vec<ConfigKey>);
+
+impl ConfigDef {
+    /// A definition of these properties; a later one of the same name replaces an earlier one.
+    pub fn new(keys: impl IntoIterator<Item = ConfigKey>) -> Self {
+        keys.into_iter().fold(Self::default(), Self::with)
+    }
+
+    /// The same definition with one more property.
+    #[must_use]
+    pub fn with(mut self, mut key: ConfigKey) -> Self {
+        if key.order < 0 && key.group.is_some() {
+            let before = self.0.iter().filter(|other| other.group == key.group).count();
+            key.order = i32::try_from(before).unwrap_or(i32::MAX).saturating_add(1);
+        }
+        match self.0.iter_mut().find(|other| other.name == key.name) {
+            Some(other) => *other = key,
+            None => self.0.push(key),
+        }
+        self
+    }
+
+    /// The same definition with all properties of another behind it, each under a prefix and, if given, a group.
+    #[must_use]
+    pub fn embed(mut self, prefix: &str, group: Option<&str>, other: &Self) -> Self {
+        for key in &other.0 {
+            let mut key = key.clone();
+            key.name = format!("{prefix}{}", key.name);
+            key.dependents.iter_mut().for_each(|name| name.insert_str(0, prefix));
+            if let Some(group) = group {
+                key.group = Some(group.to_owned());
+            }
+            self = self.with(key);
+        }
+        self
+    }
+
+    /// All properties, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &ConfigKey> {
+        self.0.iter()
+    }
+
+    /// A property.
+    pub fn key(&self, name: &str) -> Option<&ConfigKey> {
+        self.0.iter().find(|key| key.name == name)
+    }
+
+    /// The headings, in the order of first use.
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> = Vec::new();
+        for group in self.0.iter().filter_map(|key| key.group.as_ref()) {
+            if !groups.contains(group) {
+                groups.push(group.clone());
+            }
+        }
+        groups
+    }
+
+    /// Every property with its value, masked if secret, and what is wrong with it.
+    pub fn validate(&self, props: &Props) -> Vec<ConfigValue> {
+        self.0
+            .iter()
+            .map(|key| {
+                let (value, errors) = match parse_key(key, props) {
+                    Ok(parsed) => (render(&parsed), Vec::new()),
+                    Err(message) => {
+                        let given = props.get(&key.name).filter(|_| !key.is_secret());
+                        (given.cloned(), vec![message])
+                    }
+                };
+                let recommended_values = recommended(key);
+                ConfigValue { name: key.name.clone(), value, recommended_values, errors, visible: true }
+            })
+            .collect()
+    }
+
+    /// The values of all defined properties.
+    ///
+    /// # Errors
+    /// `Config`, with every fault found.
+    pub fn parse(&self, props: &Props) -> Result<Config> {
+        let (mut values, mut errors) = (BTreeMap::new(), Vec::new());
+        for key in &self.0 {
+            match parse_key(key, props) {
+                Ok(parsed) => drop(values.insert(key.name.clone(), parsed)),
+                Err(message) => errors.push(message),
+            }
+        }
+        if errors.is_empty() {
+            return Ok(Config { values, originals: Originals(props.clone()) });
+        }
+        Err(Error::config(errors.join(" ")))
+    }
+
+    /// The properties with the values of secrets replaced by `[hidden]`.
+    pub fn mask(&self, props: &Props) -> Props {
+        let hide = |name: &String| self.key(name).is_some_and(ConfigKey::is_secret);
+        props
+            .iter()
+            .map(|(name, value)| (name.clone(), if hide(name) { "[hidden]".to_owned() } else { value.clone() }))
+            .collect()
+    }
+}
+
+/// The texts of these messages are Kafka's own: clients match them.
+fn parse_key(key: &ConfigKey, props: &Props) -> Result<Parsed, String> {
+    let text = match (props.get(&key.name), &key.default) {
+        (Some(text), _) | (None, Default::Value(text)) => text,
+        (None, Default::Null) => return Ok(Parsed::Null),
+        (None, Default::Required) => {
+            return Err(format!("Missing required configuration \"{}\" which has no default value.", key.name));
+        }
+    };
+    let shown = if key.is_secret() { "[hidden]" } else { text };
+    let fault = |reason: &str| format!("Invalid value {shown} for configuration {}: {reason}", key.name);
+    let parsed = parse_text(key.kind, text).map_err(|reason| fault(&reason))?;
+    if let Some(validator) = &key.validator {
+        check(validator, &parsed).map_err(|reason| fault(&reason))?;
+    }
+    Ok(parsed)
+}
+
+fn parse_text(kind: ConfigType, text: &str) -> Result<Parsed, String> {
+    let trimmed = text.trim();
+    let integer = |min: i64, max: i64| match trimmed.parse::<i64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(Parsed::Integer(number)),
+        _ => Err(format!("Not a number of type {}", kind.name())),
+    };
+    match kind {
+        ConfigType::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(Parsed::Boolean(true)),
+        ConfigType::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(Parsed::Boolean(false)),
+        ConfigType::Boolean => Err("Expected value to be either true or false".to_owned()),
+        ConfigType::Short => integer(i16::MIN.into(), i16::MAX.into()),
+        ConfigType::Int => integer(i32::MIN.into(), i32::MAX.into()),
+        ConfigType::Long => integer(i64::MIN, i64::MAX),
+        ConfigType::Double => {
+            trimmed.parse().map(Parsed::Double).map_err(|_| "Not a number of type DOUBLE".to_owned())
+        }
+        ConfigType::List if trimmed.is_empty() => Ok(Parsed::List(Vec::new())),
+        ConfigType::List => Ok(Parsed::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect())),
+        ConfigType::String | ConfigType::Class => Ok(Parsed::Text(trimmed.to_owned())),
+        ConfigType::Password => Ok(Parsed::Secret(Secret::new(trimmed))),
+    }
+}
+
+fn check(validator: &Validator, value: &Parsed) -> Result<(), String> {
+    match (validator, value) {
+        (Validator::AtLeast(min) | Validator::Between(min, _), Parsed::Integer(number)) if number < min => {
+            Err(format!("Value must be at least {min}"))
+        }
+        (Validator::Between(_, max), Parsed::Integer(number)) if number > max => {
+            Err(format!("Value must be no more than {max}"))
+        }
+        (Validator::OneOf(allowed), Parsed::Text(text)) if !allowed.contains(text) => {
+            Err(format!("String must be one of: {}", allowed.join(", ")))
+        }
+        (Validator::OneOf(allowed), Parsed::List(items)) => match items.iter().find(|item| !allowed.contains(item)) {
+            Some(_) => Err(format!("String must be one of: {}", allowed.join(", "))),
+            None => Ok(()),
+        },
+        (Validator::OneOfIgnoringCase(allowed), Parsed::Text(text))
+            if !allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
+        {
+            Err(format!("String must be one of (case insensitive): {}", allowed.join(", ")))
+        }
+        (Validator::NonEmpty, Parsed::Text(text)) if text.is_empty() => Err("String must be non-empty".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn render(value: &Parsed) -> Option<String> {
+    match value {
+        Parsed::Null => None,
+        Parsed::Boolean(value) => Some(value.to_string()),
+        Parsed::Integer(number) => Some(number.to_string()),
+        // Java prints a whole double with one digit behind the point.
+        Parsed::Double(number) => Some(format!("{number:?}")),
+        Parsed::Text(text) => Some(text.clone()),
+        Parsed::List(items) => Some(items.join(",")),
+        Parsed::Secret(_) => Some("[hidden]".to_owned()),
+    }
+}
+
+fn recommended(key: &ConfigKey) -> Vec<String> {
+    match &key.validator {
+        Some(Validator::OneOf(values) | Validator::OneOfIgnoringCase(values)) => values.clone(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,57 @@
+//! Configuration: one definition drives parsing, validation, masking and generated documentation.
+
+mod definition;
+mod key;
+mod parsed;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::definition::ConfigDef;
+pub use self::key::{ConfigKey, ConfigType, Default, Importance, Validator, Width};
+pub use self::parsed::{Config, Secret};
+use crate::Result;
+
+/// A configuration as it is written: property names to text.
+pub type Props = BTreeMap<String, String>;
+
+/// A property with its value and what is wrong with it, as `/validate` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigValue {
+    /// The property.
+    pub name: String,
+    /// The value as text, secrets masked; absent when null.
+    pub value: Option<String>,
+    /// Values that would be right.
+    pub recommended_values: Vec<String>,
+    /// What is wrong.
+    pub errors: Vec<String>,
+    /// Whether a form should show it.
+    pub visible: bool,
+}
+
+/// Something wrong with a property, found by a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigIssue {
+    /// The property.
+    pub name: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl ConfigIssue {
+    /// An issue with a property.
+    pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { name: name.into(), message: message.into() }
+    }
+}
+
+/// Looks up the values that stand in a configuration as `${provider:path:key}`.
+pub trait ConfigProvider: Send + Sync {
+    /// The values of the keys under a path; keys that are not there are left out.
+    ///
+    /// # Errors
+    /// `Config` when the path cannot be read or is not allowed.
+    fn get(&self, path: &str, keys: &[&str]) -> Result<BTreeMap<String, String>>;
+}

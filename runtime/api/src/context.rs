@@ -1,0 +1,196 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Error, Record, Result, SourceOffset, SourcePartition, TopicPartition};
+
+/// What the runtime does for a connector.
+pub trait ConnectorHost: Send + Sync {
+    /// Asks for `task_configs` to be called again.
+    fn request_task_reconfiguration(&self);
+    /// Fails the connector from outside a call.
+    fn raise_error(&self, error: Error);
+}
+
+/// Given to a connector at start.
+#[derive(Clone)]
+pub struct ConnectorContext {
+    /// The connector's name.
+    pub name: String,
+    host: Arc<dyn ConnectorHost>,
+}
+
+impl ConnectorContext {
+    /// A context over a host.
+    pub fn new(name: impl Into<String>, host: Arc<dyn ConnectorHost>) -> Self {
+        Self { name: name.into(), host }
+    }
+
+    /// The division of work has changed: asks for `task_configs` to be called again.
+    pub fn request_task_reconfiguration(&self) {
+        self.host.request_task_reconfiguration();
+    }
+
+    /// Fails the connector; for work that runs beside its methods.
+    pub fn raise_error(&self, error: Error) {
+        self.host.raise_error(error);
+    }
+}
+
+/// What the runtime does for a source task.
+#[async_trait]
+pub trait SourceHost: Send + Sync {
+    /// The stored offset of a partition.
+    async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>>;
+}
+
+/// Given to a source task at start.
+#[derive(Clone)]
+pub struct SourceTaskContext {
+    /// The connector's name.
+    pub connector: String,
+    /// The task's number, from 0.
+    pub task: u32,
+    stopping: CancellationToken,
+    host: Arc<dyn SourceHost>,
+}
+
+impl SourceTaskContext {
+    /// A context over a host.
+    pub fn new(connector: &str, task: u32, stopping: CancellationToken, host: Arc<dyn SourceHost>) -> Self {
+        Self { connector: connector.to_owned(), task, stopping, host }
+    }
+
+    /// Cancelled when the task should end.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Where to go on from: the last durable offset of a source partition.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
+        self.host.offset(partition).await
+    }
+}
+
+/// What the runtime does for a sink task.
+#[async_trait]
+pub trait SinkHost: Send + Sync {
+    /// The partitions assigned now.
+    fn assignment(&self) -> Vec<TopicPartition>;
+    /// Stops reading partitions until resumed.
+    fn pause(&self, partitions: &[TopicPartition]);
+    /// Reads them again.
+    fn resume(&self, partitions: &[TopicPartition]);
+    /// Reads a partition from another offset on, before the next batch.
+    fn seek(&self, partition: &TopicPartition, offset: i64);
+    /// Bounds the wait until the next `put`.
+    fn set_timeout(&self, timeout: Duration);
+    /// Asks for a commit before the next batch.
+    fn request_commit(&self);
+    /// Whether reported records go anywhere (a dead letter queue or the log).
+    fn can_report(&self) -> bool;
+    /// Hands over a bad record.
+    fn report(&self, record: &Record, error: &Error) -> Result<()>;
+    /// Reads a range of a topic again.
+    async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>>;
+}
+
+/// Given to a sink task at start.
+#[derive(Clone)]
+pub struct SinkTaskContext {
+    /// The connector's name.
+    pub connector: String,
+    /// The task's number, from 0.
+    pub task: u32,
+    stopping: CancellationToken,
+    host: Arc<dyn SinkHost>,
+}
+
+impl SinkTaskContext {
+    /// A context over a host.
+    pub fn new(connector: &str, task: u32, stopping: CancellationToken, host: Arc<dyn SinkHost>) -> Self {
+        Self { connector: connector.to_owned(), task, stopping, host }
+    }
+
+    /// Cancelled when the task should end.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// The partitions assigned now.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.host.assignment()
+    }
+
+    /// Stops reading partitions until [`resume`](Self::resume); what was read already may still come.
+    pub fn pause(&self, partitions: &[TopicPartition]) {
+        self.host.pause(partitions);
+    }
+
+    /// Reads paused partitions again.
+    pub fn resume(&self, partitions: &[TopicPartition]) {
+        self.host.resume(partitions);
+    }
+
+    /// Reads a partition from another offset on, before the next batch.
+    pub fn seek(&self, partition: &TopicPartition, offset: i64) {
+        self.host.seek(partition, offset);
+    }
+
+    /// The next `put` comes after this long at the latest, with an empty batch if need be.
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.host.set_timeout(timeout);
+    }
+
+    /// Asks for `pre_commit` and a commit before the next batch.
+    pub fn request_commit(&self) {
+        self.host.request_commit();
+    }
+
+    /// Whether [`report`](Self::report) will take a record; otherwise a bad record must fail the task.
+    pub fn can_report(&self) -> bool {
+        self.host.can_report()
+    }
+
+    /// Hands over a bad record: it is counted, logged and sent to the dead letter queue as configured, and the offset
+    /// behind it is committed only when that is done.
+    ///
+    /// # Errors
+    /// The given error back, as fatal, when the configuration does not tolerate it.
+    pub fn report(&self, record: &Record, error: &Error) -> Result<()> {
+        self.host.report(record, error)
+    }
+
+    /// Reads up to `max_records` of a partition again, from an offset on, converted as this connector's records
+    /// are, without moving the task's own position. Fewer come when the log ends there.
+    ///
+    /// # Errors
+    /// `Retriable` when the broker does not answer; `Data` when the offset is gone.
+    pub async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
+        self.host.read(partition, from, max_records).await
+    }
+}
+
+impl fmt::Debug for ConnectorContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorContext").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SourceTaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceTaskContext({}-{})", self.connector, self.task)
+    }
+}
+
+impl fmt::Debug for SinkTaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SinkTaskContext({}-{})", self.connector, self.task)
+    }
+}

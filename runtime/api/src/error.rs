@@ -1,0 +1,170 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of every fallible call in the contract.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the runtime should do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The same call may succeed later: the runtime repeats it with the same input.
+    Retriable,
+    /// One record is bad: tolerated, skipped or sent to the dead letter queue as configured.
+    Data,
+    /// The configuration is wrong: shown on the property it names.
+    Config,
+    /// Nothing the runtime can do helps: the task fails.
+    Fatal,
+}
+
+/// The one error of the contract: a kind, a message, context and the chain of causes.
+///
+/// Messages are lower case, say what to do, and hold no secret. `Display` prints the whole chain on one line,
+/// outermost context first. An error can be sent between processes: causes are kept as text.
+///
+/// ```
+/// use tributary_api::{Error, ErrorKind};
+/// let error = Error::retriable("broker did not answer").context("cannot write batch");
+/// assert_eq!(error.kind(), ErrorKind::Retriable);
+/// assert_eq!(error.to_string(), "cannot write batch: broker did not answer");
+/// ```
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct Inner {
+    kind: ErrorKind,
+    /// Outermost first; the last one is the original message, what follows it are the causes.
+    chain: Vec<String>,
+    retry_after: Option<Duration>,
+    class: Option<String>,
+}
+
+impl Error {
+    /// An error of the given kind.
+    #[cold]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, chain: vec![message.into()], retry_after: None, class: None }))
+    }
+
+    /// The same call may succeed later.
+    #[cold]
+    pub fn retriable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Retriable, message)
+    }
+
+    /// One record is bad.
+    #[cold]
+    pub fn data(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Data, message)
+    }
+
+    /// The configuration is wrong.
+    #[cold]
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    /// The task cannot go on.
+    #[cold]
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Fatal, message)
+    }
+
+    /// Adds what was being attempted, in front of the message.
+    #[must_use]
+    pub fn context(mut self, context: impl Into<String>) -> Self {
+        self.0.chain.insert(0, context.into());
+        self
+    }
+
+    /// Appends a cause and its own causes.
+    #[must_use]
+    pub fn cause(mut self, cause: &(dyn StdError + 'static)) -> Self {
+        let mut next = Some(cause);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Many libraries print their source too: do not say it twice.
+            if !self.0.chain.last().is_some_and(|last| last.contains(&text)) {
+                self.0.chain.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Asks the runtime to wait at least this long before it repeats the call.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
+        self
+    }
+
+    /// Names the Java exception class under which the error is shown in traces and dead letter headers, so that
+    /// alerts written for Kafka Connect go on matching.
+    #[must_use]
+    pub fn with_class(mut self, class: impl Into<String>) -> Self {
+        self.0.class = Some(class.into());
+        self
+    }
+
+    /// What the runtime should do.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retriable(&self) -> bool {
+        self.0.kind == ErrorKind::Retriable
+    }
+
+    /// The wait that the other side asked for, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The Java exception class shown to operators; derived from the kind unless set.
+    pub fn class(&self) -> &str {
+        match (&self.0.class, self.0.kind) {
+            (Some(class), _) => class,
+            (None, ErrorKind::Retriable) => "org.apache.kafka.connect.errors.RetriableException",
+            (None, ErrorKind::Data) => "org.apache.kafka.connect.errors.DataException",
+            (None, ErrorKind::Config) => "org.apache.kafka.common.config.ConfigException",
+            (None, ErrorKind::Fatal) => "org.apache.kafka.connect.errors.ConnectException",
+        }
+    }
+
+    /// The messages, outermost context first.
+    pub fn chain(&self) -> impl Iterator<Item = &str> {
+        self.0.chain.iter().map(String::as_str)
+    }
+
+    /// The error as Kafka Connect shows it in a status: class and message first, then one `Caused by` line each.
+    pub fn trace(&self) -> String {
+        let mut lines = self.chain();
+        let mut trace = format!("{}: {}", self.class(), lines.next().unwrap_or_default());
+        for line in lines {
+            trace.push_str("\nCaused by: ");
+            trace.push_str(line);
+        }
+        trace
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.chain.join(": "))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} error: {self}", self.0.kind)
+    }
+}
+
+impl StdError for Error {}

@@ -1,0 +1,49 @@
+//! The plugin contract of Tributary.
+//!
+//! A connector, transform, predicate, converter or configuration provider is written against this crate and
+//! nothing else. The names follow Kafka Connect: a [`Connector`] plans work, its tasks ([`SourceTask`],
+//! [`SinkTask`]) do it, a [`Transformation`] changes records on their way, a [`Converter`] turns them into bytes.
+//!
+//! The runtime gives every plugin: delivery guarantees, offset storage, retries, a dead letter queue, REST
+//! management, metrics and supervision. What it asks in return is written on the traits.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod config;
+mod connector;
+mod context;
+mod converter;
+mod error;
+pub mod json;
+mod offsets;
+mod plugin;
+mod record;
+mod schema;
+mod sink;
+mod source;
+mod transform;
+mod value;
+
+pub use bytestring::ByteString;
+pub use config::{
+    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigProvider, ConfigType, ConfigValue, Default, Importance, Props,
+    Secret, Validator, Width,
+};
+pub use connector::{Connector, ExactlyOnceSupport, SinkConnector, SourceConnector};
+pub use context::{ConnectorContext, ConnectorHost, SinkHost, SinkTaskContext, SourceHost, SourceTaskContext};
+pub use converter::{Converter, HeaderConverter};
+pub use error::{Error, ErrorKind, Result};
+pub use offsets::{OffsetMap, OffsetValue, Offsets, SourceOffset, SourcePartition, TopicPartition};
+pub use plugin::{
+    ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, Plugin, PluginDescription, PluginKind,
+    PluginRegistry, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
+};
+pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
+pub use schema::{Field, Schema, SchemaRef, SchemaType};
+pub use sink::SinkTask;
+pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
+pub use transform::{
+    Predicate, Requirements, StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, TransformHost,
+    Transformation,
+};
+pub use value::{Decimal, Struct, Value};

@@ -1,0 +1,231 @@
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize};
+
+use crate::{SchemaRef, SourceOffset, SourcePartition, Value};
+
+/// A topic's name, shared by all its records.
+pub type Topic = Arc<str>;
+
+/// A value with its schema, if it has one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Datum {
+    /// The description of the value; absent for schemaless data.
+    pub schema: Option<SchemaRef>,
+    /// The value; [`Value::Null`] when absent.
+    pub value: Value,
+}
+
+impl Datum {
+    /// Neither schema nor value.
+    pub const NULL: Self = Self { schema: None, value: Value::Null };
+
+    /// A value with a schema.
+    pub fn new(schema: SchemaRef, value: impl Into<Value>) -> Self {
+        Self { schema: Some(schema), value: value.into() }
+    }
+
+    /// A value without a schema.
+    pub fn schemaless(value: impl Into<Value>) -> Self {
+        Self { schema: None, value: value.into() }
+    }
+}
+
+/// One header; names may repeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The name.
+    pub name: ByteString,
+    /// The value.
+    pub datum: Datum,
+}
+
+/// Headers, in order. Empty headers allocate nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Headers(Vec<Header>);
+
+impl Headers {
+    /// No headers.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, name: impl Into<ByteString>, datum: Datum) {
+        self.0.push(Header { name: name.into(), datum });
+    }
+
+    /// The last one of a name, which is the one that counts.
+    pub fn last(&self, name: &str) -> Option<&Header> {
+        self.0.iter().rev().find(|header| header.name == name)
+    }
+
+    /// Removes all of a name.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|header| header.name != name);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Header> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Header> for Headers {
+    fn from_iter<I: IntoIterator<Item = Header>>(headers: I) -> Self {
+        Self(headers.into_iter().collect())
+    }
+}
+
+/// What a record's timestamp says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimestampType {
+    /// Not known.
+    #[default]
+    None,
+    /// When it happened, set by the producer.
+    CreateTime,
+    /// When the broker took it.
+    LogAppendTime,
+}
+
+/// Where a record came from. The runtime tracks it; transforms pass it on unchanged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Origin {
+    /// Made by nobody yet (tests, transforms that start from nothing).
+    #[default]
+    None,
+    /// A source task.
+    Source {
+        /// The source partition; without one nothing is stored for the record.
+        partition: Option<SourcePartition>,
+        /// The position behind this record: what a restarted task is given to go on from.
+        offset: Option<SourceOffset>,
+        /// A number of the task's own, handed back with the acknowledgement.
+        tag: u64,
+    },
+    /// A Kafka topic.
+    Kafka {
+        /// The topic as consumed, whatever transforms have made of it since.
+        topic: Topic,
+        /// The partition.
+        partition: i32,
+        /// The offset.
+        offset: i64,
+    },
+}
+
+/// One record on its way through the pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The topic it goes to (source, processor) or came from (sink).
+    pub topic: Topic,
+    /// The partition to write to, if the task chooses; the partitioner does otherwise.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Datum,
+    /// The value; null is a tombstone.
+    pub value: Datum,
+    /// The headers.
+    pub headers: Headers,
+    /// Milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+    /// What the timestamp says.
+    pub timestamp_type: TimestampType,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Record {
+    /// A record with a value for a topic, everything else absent.
+    pub fn new(topic: impl Into<Topic>, value: Datum) -> Self {
+        Self {
+            topic: topic.into(),
+            partition: None,
+            key: Datum::NULL,
+            value,
+            headers: Headers::new(),
+            timestamp: None,
+            timestamp_type: TimestampType::None,
+            origin: Origin::None,
+        }
+    }
+
+    /// The same record with a key.
+    #[must_use]
+    pub fn with_key(mut self, key: Datum) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// The same record from a place in a source.
+    #[must_use]
+    pub fn from_source(mut self, partition: &SourcePartition, offset: SourceOffset) -> Self {
+        self.origin = Origin::Source { partition: Some(partition.clone()), offset: Some(offset), tag: 0 };
+        self
+    }
+
+    /// The same record with a timestamp, in milliseconds since the epoch.
+    #[must_use]
+    pub fn at(mut self, timestamp: i64) -> Self {
+        self.timestamp = Some(timestamp);
+        self.timestamp_type = TimestampType::CreateTime;
+        self
+    }
+
+    /// Topic, partition and offset it was consumed from, if it came from Kafka.
+    pub fn consumed_from(&self) -> Option<(&Topic, i32, i64)> {
+        match &self.origin {
+            Origin::Kafka { topic, partition, offset } => Some((topic, *partition, *offset)),
+            _ => None,
+        }
+    }
+}
+
+/// What a transform made of one record. One record costs no allocation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Records {
+    /// The record is dropped on purpose.
+    None,
+    /// One record.
+    One(Record),
+    /// Several, in order.
+    Many(Vec<Record>),
+}
+
+impl From<Record> for Records {
+    fn from(record: Record) -> Self {
+        Self::One(record)
+    }
+}
+
+impl From<Vec<Record>> for Records {
+    fn from(records: Vec<Record>) -> Self {
+        Self::Many(records)
+    }
+}
+
+impl IntoIterator for Records {
+    type Item = Record;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Record>, std::vec::IntoIter<Record>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, many) = match self {
+            Self::None => (None, Vec::new()),
+            Self::One(record) => (Some(record), Vec::new()),
+            Self::Many(records) => (None, records),
+        };
+        one.into_iter().chain(many)
+    }
+}

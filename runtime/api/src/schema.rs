@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize};
+
+use crate::Value;
+
+/// A shared schema: cloning costs a reference count.
+pub type SchemaRef = Arc<Schema>;
+
+/// The type of a value, as in Kafka Connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemaType {
+    /// `true` or `false`.
+    Boolean,
+    /// Signed, 8 bits.
+    Int8,
+    /// Signed, 16 bits.
+    Int16,
+    /// Signed, 32 bits.
+    Int32,
+    /// Signed, 64 bits.
+    Int64,
+    /// IEEE 754 single.
+    Float32,
+    /// IEEE 754 double.
+    Float64,
+    /// UTF-8 text.
+    String,
+    /// Bytes.
+    Bytes,
+    /// A list of one element type.
+    Array,
+    /// Keys of one type to values of one type.
+    Map,
+    /// Named fields.
+    Struct,
+}
+
+/// The description of a value. Logical types (`org.apache.kafka.connect.data.Decimal`, `.Date`, `.Time`,
+/// `.Timestamp`) are ordinary schemas told by their name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The type.
+    pub kind: SchemaType,
+    /// Whether null is a value.
+    pub optional: bool,
+    /// The full name, if any.
+    pub name: Option<ByteString>,
+    /// The version given by the author, if any.
+    pub version: Option<i32>,
+    /// What the value means.
+    pub doc: Option<ByteString>,
+    /// Free parameters, in order (`scale` for a decimal).
+    pub parameters: Vec<(ByteString, ByteString)>,
+    /// Stands in for a missing value.
+    pub default: Option<Value>,
+    /// The fields of a struct, in order; empty otherwise.
+    pub fields: Vec<Field>,
+    /// The key schema of a map.
+    pub key: Option<SchemaRef>,
+    /// The value schema of a map, the element schema of an array.
+    pub element: Option<SchemaRef>,
+}
+
+/// One field of a struct schema.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// The name, unique in its struct.
+    pub name: ByteString,
+    /// The schema of the field's value.
+    pub schema: SchemaRef,
+}
+
+impl Schema {
+    /// Name of the logical type for `java.math.BigDecimal` (bytes; parameter `scale`).
+    pub const DECIMAL: &'static str = "org.apache.kafka.connect.data.Decimal";
+    /// Name of the logical type for days since the epoch (int32).
+    pub const DATE: &'static str = "org.apache.kafka.connect.data.Date";
+    /// Name of the logical type for milliseconds since midnight (int32).
+    pub const TIME: &'static str = "org.apache.kafka.connect.data.Time";
+    /// Name of the logical type for milliseconds since the epoch (int64).
+    pub const TIMESTAMP: &'static str = "org.apache.kafka.connect.data.Timestamp";
+
+    /// A required schema of the given type with nothing else set.
+    pub const fn new(kind: SchemaType) -> Self {
+        Self {
+            kind,
+            optional: false,
+            name: None,
+            version: None,
+            doc: None,
+            parameters: Vec::new(),
+            default: None,
+            fields: Vec::new(),
+            key: None,
+            element: None,
+        }
+    }
+
+    /// A struct of the given fields.
+    pub fn structure(fields: impl IntoIterator<Item = (impl Into<ByteString>, SchemaRef)>) -> Self {
+        let fields = fields.into_iter().map(|(name, schema)| Field { name: name.into(), schema }).collect();
+        Self { fields, ..Self::new(SchemaType::Struct) }
+    }
+
+    /// An array of the given element.
+    pub fn array(element: SchemaRef) -> Self {
+        Self { element: Some(element), ..Self::new(SchemaType::Array) }
+    }
+
+    /// A map from key to value.
+    pub fn map(key: SchemaRef, value: SchemaRef) -> Self {
+        Self { key: Some(key), element: Some(value), ..Self::new(SchemaType::Map) }
+    }
+
+    /// The same schema, with null allowed.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// The same schema under a name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<ByteString>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The position of a field in a struct.
+    pub fn field_index(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// A parameter's value.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// The schema, shared.
+    pub fn into_ref(self) -> SchemaRef {
+        Arc::new(self)
+    }
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Error, Origin, Props, Record, Result, SourceTaskContext};
+
+/// Reads a source.
+///
+/// One owner calls the methods, one at a time: a task needs no locks. The order is `start`, then `poll` and
+/// `commit` in turn, then `stop`. Records of one source partition reach Kafka in the order they were returned.
+#[async_trait]
+pub trait SourceTask: Send {
+    /// Starts; [`SourceTaskContext::offset`] tells where to go on from.
+    ///
+    /// # Errors
+    /// Any error fails the task.
+    async fn start(&mut self, cx: SourceTaskContext, props: &Props) -> Result<()>;
+
+    /// The next records, or none yet. Wait inside when there is nothing, and return soon once
+    /// [`SourceTaskContext::stopping`] is cancelled: the future is never dropped half-way, and a task that does not
+    /// return within `task.shutdown.graceful.timeout.ms` is abandoned.
+    ///
+    /// # Errors
+    /// `Retriable`: called again. Anything else fails the task.
+    async fn poll(&mut self) -> Result<Vec<Record>>;
+
+    /// Told which records were acknowledged or dropped, as it happens; `None` (the default) costs nothing.
+    /// Asked once, after `start`.
+    fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
+        None
+    }
+
+    /// All offsets returned so far up to a point are durable; called between polls.
+    ///
+    /// # Errors
+    /// Logged; the offsets stay stored.
+    async fn commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Ends; also called after a failed start. The last acknowledgements come after it.
+    ///
+    /// # Errors
+    /// Logged.
+    async fn stop(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Where a record was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordMetadata {
+    /// The partition.
+    pub partition: i32,
+    /// The offset in it.
+    pub offset: i64,
+}
+
+/// The end of one record's way.
+#[derive(Debug)]
+pub struct Ack<'a> {
+    /// The origin that the task gave it.
+    pub origin: &'a Origin,
+    /// Where it was written; `Ok(None)` when a transform or a tolerated error dropped it; the error when it could
+    /// not be written.
+    pub result: std::result::Result<Option<RecordMetadata>, &'a Error>,
+}
+
+/// Hears acknowledgements, in batches, on the thread that delivers them: it must not block.
+pub trait AckListener: Send + Sync {
+    /// These records are done.
+    fn acknowledged(&self, acks: &[Ack<'_>]);
+}

@@ -1,0 +1,196 @@
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Datum, Error, Record, Records, Result};
+
+/// Changes, drops, multiplies or reroutes records; stateless ones run anywhere, stateful ones in a processor.
+///
+/// With `errors.retry.timeout` set, `apply` may see a record again after it failed: a transform must not keep state of
+/// its own, but in the context's stores, whose changes are dropped with the failure.
+pub trait Transformation: Send {
+    /// The state it needs from its host, in the order in which [`StoreId`] and [`TableId`] count. None by default.
+    fn requirements(&self) -> Requirements {
+        Requirements::default()
+    }
+
+    /// 0, 1 or many records for one; each may go to any topic. CPU only: it must not block.
+    ///
+    /// # Errors
+    /// `Data` for a record it cannot handle, `Retriable` to be called again.
+    fn apply(&mut self, record: Record, cx: &mut TransformContext<'_>) -> Result<Records>;
+
+    /// A timer set through the context is due. It fires at least once after its time, in a transaction as any record.
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply).
+    fn on_timer(&mut self, _timer: Timer, _cx: &mut TransformContext<'_>) -> Result<Records> {
+        Ok(Records::None)
+    }
+}
+
+/// Decides whether a transform applies to a record.
+pub trait Predicate: Send {
+    /// Whether the record is one.
+    ///
+    /// # Errors
+    /// `Data` for a record that cannot be judged.
+    fn test(&mut self, record: &Record) -> Result<bool>;
+}
+
+/// The state that a transform asks its host for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Requirements {
+    /// Keyed stores; each belongs to the input partition of the record at hand.
+    pub stores: Vec<StoreSpec>,
+    /// Read-only tables, whole on every task.
+    pub tables: Vec<TableSpec>,
+    /// Whether it sets timers.
+    pub timers: bool,
+}
+
+impl Requirements {
+    /// Whether any host will do.
+    pub fn is_empty(&self) -> bool {
+        self.stores.is_empty() && self.tables.is_empty() && !self.timers
+    }
+}
+
+/// A keyed store, backed by a changelog topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreSpec {
+    /// The store's name: part of the changelog topic's.
+    pub name: String,
+}
+
+/// A read-only table: the latest record of every key of a topic, read to its end before the first stream record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSpec {
+    /// The table's name.
+    pub name: String,
+    /// The topic it follows.
+    pub topic: String,
+}
+
+/// A store, by its place in [`Requirements::stores`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StoreId(pub usize);
+
+/// A table, by its place in [`Requirements::tables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableId(pub usize);
+
+/// A wake-up at a time of the wall clock. One for each key: setting it again moves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Whose it is; up to the transform.
+    pub key: Bytes,
+    /// When, in milliseconds since the epoch.
+    pub at: i64,
+    /// What it is about; up to the transform.
+    pub payload: Bytes,
+}
+
+/// What a host does for a transform. All calls concern the input partition of the record or timer at hand.
+pub trait TransformHost {
+    /// The value of a key, with the changes made since the last commit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&mut self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>>;
+    /// Sets a key (`None` removes it); durable with the outputs of this record or not at all.
+    ///
+    /// # Errors
+    /// When there is no such store.
+    fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Result<()>;
+    /// The latest value of a table's key; the key is the bytes of the record's key.
+    ///
+    /// # Errors
+    /// When there is no such table.
+    fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>>;
+    /// Sets a timer, replacing one of the same key.
+    ///
+    /// # Errors
+    /// When the host has no timers.
+    fn schedule(&mut self, timer: Timer) -> Result<()>;
+    /// Removes a timer.
+    ///
+    /// # Errors
+    /// When the host has no timers.
+    fn cancel(&mut self, key: &[u8]) -> Result<()>;
+}
+
+/// Given with every record: the clock, the place of the record and the state of the host.
+pub struct TransformContext<'a> {
+    now: i64,
+    host: Option<&'a mut dyn TransformHost>,
+}
+
+impl<'a> TransformContext<'a> {
+    /// For a host without state.
+    pub fn stateless(now: i64) -> Self {
+        Self { now, host: None }
+    }
+
+    /// For a host with state.
+    pub fn stateful(now: i64, host: &'a mut dyn TransformHost) -> Self {
+        Self { now, host: Some(host) }
+    }
+
+    /// Milliseconds since the epoch: the clock of the decision, read once for a batch.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The value of a key, with the changes made since the last commit.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or this host has none.
+    pub fn get(&mut self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.host()?.get(store, key)
+    }
+
+    /// Sets a key (`None` removes it): durable with the outputs of this record or not at all.
+    ///
+    /// # Errors
+    /// When this host has no such store.
+    pub fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Result<()> {
+        self.host()?.put(store, key, value)
+    }
+
+    /// The latest value of a table's key.
+    ///
+    /// # Errors
+    /// When this host has no such table.
+    pub fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>> {
+        self.host()?.table(table, key)
+    }
+
+    /// Sets a timer, replacing one of the same key.
+    ///
+    /// # Errors
+    /// When this host has no timers.
+    pub fn schedule(&mut self, timer: Timer) -> Result<()> {
+        self.host()?.schedule(timer)
+    }
+
+    /// Removes the timer of a key.
+    ///
+    /// # Errors
+    /// When this host has no timers.
+    pub fn cancel(&mut self, key: &[u8]) -> Result<()> {
+        self.host()?.cancel(key)
+    }
+
+    fn host(&mut self) -> Result<&mut (dyn TransformHost + 'a)> {
+        let message = "this transform needs state: run it in a connector of class tributary.StreamProcessor";
+        self.host.as_deref_mut().ok_or_else(|| Error::config(message))
+    }
+}
+
+impl fmt::Debug for TransformContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransformContext(now: {}, stateful: {})", self.now, self.host.is_some())
+    }
+}

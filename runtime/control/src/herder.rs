@@ -1,0 +1,111 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use tributary_api::{ConfigKey, Props};
+
+use crate::{
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Health, Loggers, PluginInfo, Result,
+    TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
+};
+
+/// Changes to a configuration: a value to set, or `None` to remove.
+pub type ConnectorPatch = BTreeMap<String, Option<String>>;
+
+/// A connector to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// The name.
+    pub name: String,
+    /// The configuration.
+    pub config: Props,
+    /// The state to begin with.
+    pub initial_state: Option<TargetState>,
+}
+
+/// What to restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartRequest {
+    /// The tasks too.
+    pub include_tasks: bool,
+    /// Only what has failed.
+    pub only_failed: bool,
+}
+
+/// A worker, as its clients see it. The errors of each call are those of Kafka Connect's REST API, in kind and text.
+///
+/// No call waits for plugin code without a deadline.
+#[async_trait]
+pub trait Herder: Send + Sync {
+    /// Version and cluster.
+    fn worker_info(&self) -> WorkerInfo;
+
+    /// Whether requests will be answered.
+    async fn health(&self) -> Health;
+
+    /// The names of all connectors.
+    async fn connectors(&self) -> Result<Vec<String>>;
+
+    /// Configuration and tasks of a connector.
+    async fn connector(&self, name: &str) -> Result<ConnectorInfo>;
+
+    /// Creates a connector; it must not be there.
+    async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo>;
+
+    /// Sets the whole configuration, creating the connector if need be.
+    async fn put_config(&self, name: &str, config: Props) -> Result<Created>;
+
+    /// Changes some of the configuration.
+    async fn patch_config(&self, name: &str, patch: ConnectorPatch) -> Result<ConnectorInfo>;
+
+    /// Removes a connector; its offsets stay.
+    async fn delete(&self, name: &str) -> Result<()>;
+
+    /// The states of a connector and its tasks.
+    async fn status(&self, name: &str) -> Result<ConnectorStatus>;
+
+    /// The tasks with their configurations as written.
+    async fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>>;
+
+    /// The state of a task.
+    async fn task_status(&self, task: &TaskId) -> Result<TaskStatus>;
+
+    /// Restarts a task.
+    async fn restart_task(&self, task: &TaskId) -> Result<()>;
+
+    /// Restarts the connector alone and waits (neither option set: answers nothing), or plans a restart and answers
+    /// the states with what will restart shown so.
+    async fn restart(&self, name: &str, request: RestartRequest) -> Result<Option<ConnectorStatus>>;
+
+    /// Sets what is wanted of a connector.
+    async fn set_target_state(&self, name: &str, state: TargetState) -> Result<()>;
+
+    /// The stored offsets.
+    async fn offsets(&self, name: &str) -> Result<ConnectorOffsets>;
+
+    /// Changes stored offsets of a stopped connector; answers the message to show.
+    async fn alter_offsets(&self, name: &str, offsets: ConnectorOffsets) -> Result<String>;
+
+    /// Removes all stored offsets of a stopped connector; answers the message to show.
+    async fn reset_offsets(&self, name: &str) -> Result<String>;
+
+    /// The topics a connector has used; an unknown connector has used none.
+    async fn topics(&self, name: &str) -> Result<ActiveTopics>;
+
+    /// Forgets the topics a connector has used.
+    async fn reset_topics(&self, name: &str) -> Result<()>;
+
+    /// The plugins, connectors only or all kinds.
+    async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>>;
+
+    /// The properties of a plugin of any kind.
+    async fn plugin_config(&self, plugin: &str) -> Result<Vec<ConfigKey>>;
+
+    /// Checks a configuration.
+    async fn validate(&self, plugin: &str, config: Props) -> Result<ValidationResult>;
+
+    /// The loggers whose level was set.
+    async fn loggers(&self) -> Result<Loggers>;
+
+    /// Sets the level of a logger and those below it, on this worker or on the whole cluster; answers the names.
+    async fn set_logger(&self, logger: &str, level: &str, cluster: bool) -> Result<Vec<String>>;
+}

@@ -1,0 +1,20 @@
+//! The seam between the REST API and the engine: what can be asked of a worker, and what it answers.
+//!
+//! REST depends on this crate and on the contract, never on the engine; the engine implements [`Herder`].
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod answers;
+mod error;
+mod herder;
+mod offsets;
+mod state;
+
+pub use answers::{
+    ActiveTopics, ConnectorInfo, ConnectorState, ConnectorStatus, ConnectorType, Created, Health, HealthStatus,
+    LoggerLevel, Loggers, PluginInfo, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult, WorkerInfo,
+};
+pub use error::{Error, Result, Status};
+pub use herder::{ConnectorPatch, CreateRequest, Herder, RestartRequest};
+pub use offsets::{ConnectorOffset, ConnectorOffsets};
+pub use state::{InstanceState, TargetState};
