@@ -1,0 +1,1 @@
+//! The website's two directions: clickstream source and session delivery sink.

@@ -1,0 +1,1 @@
+//! The transforms Enrich and Personalize.

@@ -1,0 +1,1 @@
+//! An in-process Kafka-protocol broker and S3 endpoint.

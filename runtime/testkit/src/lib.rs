@@ -1,0 +1,1 @@
+//! The contract battery for connectors, fakes and fault injection.

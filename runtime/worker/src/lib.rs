@@ -1,0 +1,1 @@
+//! The engine: herder, stores, task loops.
