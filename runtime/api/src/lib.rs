@@ -13,6 +13,7 @@ mod config;
 mod connector;
 mod context;
 mod converter;
+mod display;
 mod error;
 pub mod json;
 mod offsets;

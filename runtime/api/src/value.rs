@@ -184,6 +184,27 @@ impl Value {
         Self::Map(entries.into_iter().map(|(key, value)| (Self::String(key.into()), value.into())).collect())
     }
 
+    /// The Java class by which Kafka's messages name the type of this value.
+    pub fn java_class(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "java.lang.Boolean",
+            Self::Int8(_) => "java.lang.Byte",
+            Self::Int16(_) => "java.lang.Short",
+            Self::Int32(_) => "java.lang.Integer",
+            Self::Int64(_) => "java.lang.Long",
+            Self::Float32(_) => "java.lang.Float",
+            Self::Float64(_) => "java.lang.Double",
+            Self::String(_) => "java.lang.String",
+            Self::Bytes(_) => "[B",
+            Self::Decimal(_) => "java.math.BigDecimal",
+            Self::Date(_) | Self::Time(_) | Self::Timestamp(_) => "java.util.Date",
+            Self::Array(_) => "java.util.ArrayList",
+            Self::Map(_) => "java.util.HashMap",
+            Self::Struct(_) => "org.apache.kafka.connect.data.Struct",
+        }
+    }
+
     /// Text.
     pub fn string(text: impl Into<ByteString>) -> Self {
         Self::String(text.into())

@@ -1,1 +1,7 @@
-//! The contract battery for connectors, fakes and fault injection.
+//! The contract battery for connectors, and fakes of what the runtime does for a plugin.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod fakes;
+
+pub use self::fakes::{FakeConnectorHost, FakeSinkHost, FakeSourceHost, ManualClock, MemoryTransformHost};

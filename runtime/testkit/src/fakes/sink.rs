@@ -1,0 +1,131 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, Offsets, Record, Result, SinkHost, SinkTaskContext, TopicPartition};
+
+use super::lock;
+
+/// A consumer, a dead letter queue and a topic to read again, in memory.
+#[derive(Debug, Default)]
+pub struct FakeSinkHost {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    assignment: Vec<TopicPartition>,
+    paused: BTreeSet<TopicPartition>,
+    seeks: Offsets,
+    timeout: Option<Duration>,
+    commit_requested: bool,
+    tolerant: bool,
+    reported: Vec<(Record, Error)>,
+    log: BTreeMap<TopicPartition, Vec<Record>>,
+}
+
+impl FakeSinkHost {
+    /// A host that tolerates no errors.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// A host with a dead letter queue.
+    pub fn tolerant() -> Arc<Self> {
+        let host = Self::default();
+        lock(&host.state).tolerant = true;
+        Arc::new(host)
+    }
+
+    /// A context over this host for task 0 of connector `test`; the token tells the task to stop.
+    pub fn context(self: &Arc<Self>, stopping: &CancellationToken) -> SinkTaskContext {
+        SinkTaskContext::new("test", 0, stopping.clone(), self.clone())
+    }
+
+    /// Sets the partitions that the task is told of.
+    pub fn assign(&self, partitions: &[TopicPartition]) {
+        lock(&self.state).assignment = partitions.to_vec();
+    }
+
+    /// Appends a record consumed from Kafka to the log that the task may read again.
+    pub fn append(&self, record: &Record) {
+        if let Some((topic, partition, _)) = record.consumed_from() {
+            let partition = TopicPartition::new(topic.clone(), partition);
+            lock(&self.state).log.entry(partition).or_default().push(record.clone());
+        }
+    }
+
+    /// The partitions paused now.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        lock(&self.state).paused.iter().cloned().collect()
+    }
+
+    /// Where the task wants to go on reading; asking takes it.
+    pub fn take_seeks(&self) -> Offsets {
+        std::mem::take(&mut lock(&self.state).seeks)
+    }
+
+    /// The longest wait the task asked for.
+    pub fn timeout(&self) -> Option<Duration> {
+        lock(&self.state).timeout
+    }
+
+    /// Whether the task asked for a commit; asking takes it.
+    pub fn take_commit_request(&self) -> bool {
+        std::mem::take(&mut lock(&self.state).commit_requested)
+    }
+
+    /// The bad records handed over, in order.
+    pub fn reported(&self) -> Vec<(Record, Error)> {
+        lock(&self.state).reported.clone()
+    }
+}
+
+#[async_trait]
+impl SinkHost for FakeSinkHost {
+    fn assignment(&self) -> Vec<TopicPartition> {
+        lock(&self.state).assignment.clone()
+    }
+
+    fn pause(&self, partitions: &[TopicPartition]) {
+        lock(&self.state).paused.extend(partitions.iter().cloned());
+    }
+
+    fn resume(&self, partitions: &[TopicPartition]) {
+        lock(&self.state).paused.retain(|partition| !partitions.contains(partition));
+    }
+
+    fn seek(&self, partition: &TopicPartition, offset: i64) {
+        lock(&self.state).seeks.insert(partition.clone(), offset);
+    }
+
+    fn set_timeout(&self, timeout: Duration) {
+        lock(&self.state).timeout = Some(timeout);
+    }
+
+    fn request_commit(&self) {
+        lock(&self.state).commit_requested = true;
+    }
+
+    fn can_report(&self) -> bool {
+        lock(&self.state).tolerant
+    }
+
+    fn report(&self, record: &Record, error: &Error) -> Result<()> {
+        let mut state = lock(&self.state);
+        if !state.tolerant {
+            return Err(Error::fatal("errors are not tolerated").cause(error));
+        }
+        state.reported.push((record.clone(), error.clone()));
+        Ok(())
+    }
+
+    async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
+        let state = lock(&self.state);
+        let at_or_behind = |record: &&Record| record.consumed_from().is_some_and(|(_, _, offset)| offset >= from);
+        let records = state.log.get(partition).into_iter().flatten();
+        Ok(records.filter(at_or_behind).take(max_records).cloned().collect())
+    }
+}

@@ -1,0 +1,53 @@
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Origin, Record, Result, SourceHost, SourceOffset, SourcePartition, SourceTaskContext};
+
+use super::lock;
+
+/// An offset store in memory.
+#[derive(Debug, Default)]
+pub struct FakeSourceHost {
+    offsets: Mutex<Vec<(SourcePartition, SourceOffset)>>,
+}
+
+impl FakeSourceHost {
+    /// A host without offsets: the source starts from its beginning.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// A context over this host for task 0 of connector `test`; the token tells the task to stop.
+    pub fn context(self: &Arc<Self>, stopping: &CancellationToken) -> SourceTaskContext {
+        SourceTaskContext::new("test", 0, stopping.clone(), self.clone())
+    }
+
+    /// Stores the offset of a record, as the runtime does once the record and all before it are acknowledged.
+    pub fn acknowledge(&self, record: &Record) {
+        if let Origin::Source { partition: Some(partition), offset: Some(offset), .. } = &record.origin {
+            self.set_offset(partition, offset.clone());
+        }
+    }
+
+    /// Stores an offset.
+    pub fn set_offset(&self, partition: &SourcePartition, offset: SourceOffset) {
+        let mut offsets = lock(&self.offsets);
+        match offsets.iter_mut().find(|(known, _)| known == partition) {
+            Some((_, old)) => *old = offset,
+            None => offsets.push((partition.clone(), offset)),
+        }
+    }
+
+    /// What is stored.
+    pub fn offsets(&self) -> Vec<(SourcePartition, SourceOffset)> {
+        lock(&self.offsets).clone()
+    }
+}
+
+#[async_trait]
+impl SourceHost for FakeSourceHost {
+    async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
+        Ok(lock(&self.offsets).iter().find(|(known, _)| known == partition).map(|(_, offset)| offset.clone()))
+    }
+}

@@ -1,0 +1,194 @@
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tributary_api::{
+    Datum, Error, Record, Records, Requirements, Result, StoreId, TableId, Timer, TransformContext, TransformHost,
+    Transformation,
+};
+
+/// A wall clock that moves when told to, in milliseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManualClock(i64);
+
+impl ManualClock {
+    /// A clock that stands at a time.
+    pub fn at(now: i64) -> Self {
+        Self(now)
+    }
+
+    /// The time.
+    pub fn now(self) -> i64 {
+        self.0
+    }
+
+    /// Moves it on.
+    pub fn advance(&mut self, by: Duration) {
+        self.0 = self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+}
+
+/// A host of one input partition with stores, tables and timers in memory.
+///
+/// As in the runtime, what a transform changes while it handles a record counts when it succeeds and is dropped
+/// when it fails. Two hosts stand for two input partitions.
+#[derive(Debug)]
+pub struct MemoryTransformHost {
+    /// What time it is for the transform.
+    pub clock: ManualClock,
+    requirements: Requirements,
+    stores: Vec<BTreeMap<Bytes, Bytes>>,
+    tables: Vec<HashMap<Bytes, Datum>>,
+    timers: BTreeMap<Bytes, Timer>,
+    changes: Changes,
+}
+
+/// What the record at hand has changed so far; `None` removes.
+#[derive(Debug, Default)]
+struct Changes {
+    stores: BTreeMap<(usize, Bytes), Option<Bytes>>,
+    timers: BTreeMap<Bytes, Option<Timer>>,
+}
+
+impl MemoryTransformHost {
+    /// A host with all that the requirements name, empty, at a time in milliseconds since the epoch.
+    pub fn new(requirements: &Requirements, now: i64) -> Self {
+        Self {
+            clock: ManualClock::at(now),
+            requirements: requirements.clone(),
+            stores: vec![BTreeMap::new(); requirements.stores.len()],
+            tables: vec![HashMap::new(); requirements.tables.len()],
+            timers: BTreeMap::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// Hands a record to a transform and keeps what it changed if it succeeds.
+    ///
+    /// # Errors
+    /// The transform's.
+    pub fn apply(&mut self, transform: &mut dyn Transformation, record: Record) -> Result<Records> {
+        self.within(|cx| transform.apply(record, cx))
+    }
+
+    /// Moves the clock on, then fires the timers that are due, earliest first, those set while firing too. A timer
+    /// is removed before it fires, so that setting it again keeps it.
+    ///
+    /// # Errors
+    /// The transform's; the timer that failed is kept.
+    pub fn advance(&mut self, by: Duration, transform: &mut dyn Transformation) -> Result<Vec<Record>> {
+        self.clock.advance(by);
+        let mut records = Vec::new();
+        while let Some(timer) = self.next_due() {
+            self.timers.remove(&timer.key);
+            let fired = self.within(|cx| transform.on_timer(timer.clone(), cx));
+            match fired {
+                Ok(fired) => records.extend(fired),
+                Err(error) => {
+                    self.timers.insert(timer.key.clone(), timer);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Sets a key of a table; `None` removes it.
+    ///
+    /// # Errors
+    /// When the requirements name no such table.
+    pub fn set_table(&mut self, name: &str, key: impl Into<Bytes>, datum: Option<Datum>) -> Result<()> {
+        let index = self.requirements.tables.iter().position(|table| table.name == name);
+        let table = index.and_then(|index| self.tables.get_mut(index)).ok_or_else(|| no_such("table", name))?;
+        match datum {
+            Some(datum) => drop(table.insert(key.into(), datum)),
+            None => drop(table.remove(&key.into())),
+        }
+        Ok(())
+    }
+
+    /// What a store holds.
+    ///
+    /// # Errors
+    /// When the requirements name no such store.
+    pub fn store(&self, name: &str) -> Result<&BTreeMap<Bytes, Bytes>> {
+        let index = self.requirements.stores.iter().position(|store| store.name == name);
+        index.and_then(|index| self.stores.get(index)).ok_or_else(|| no_such("store", name))
+    }
+
+    /// The timers that are set, by key.
+    pub fn timers(&self) -> impl Iterator<Item = &Timer> {
+        self.timers.values()
+    }
+
+    fn next_due(&self) -> Option<Timer> {
+        let now = self.clock.now();
+        self.timers.values().filter(|timer| timer.at <= now).min_by_key(|timer| timer.at).cloned()
+    }
+
+    fn within(&mut self, call: impl FnOnce(&mut TransformContext<'_>) -> Result<Records>) -> Result<Records> {
+        self.changes = Changes::default();
+        let now = self.clock.now();
+        let result = call(&mut TransformContext::stateful(now, self));
+        let changes = std::mem::take(&mut self.changes);
+        if result.is_ok() {
+            for ((store, key), value) in changes.stores {
+                match value {
+                    Some(value) => drop(self.stores[store].insert(key, value)),
+                    None => drop(self.stores[store].remove(&key)),
+                }
+            }
+            for (key, timer) in changes.timers {
+                match timer {
+                    Some(timer) => drop(self.timers.insert(key, timer)),
+                    None => drop(self.timers.remove(&key)),
+                }
+            }
+        }
+        result
+    }
+
+    fn check_timers(&self) -> Result<()> {
+        let message = "the requirements ask for no timers: set Requirements::timers";
+        if self.requirements.timers { Ok(()) } else { Err(Error::fatal(message)) }
+    }
+}
+
+impl TransformHost for MemoryTransformHost {
+    fn get(&mut self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>> {
+        let stored = self.stores.get(store.0).ok_or_else(|| no_such("store", &store.0.to_string()))?;
+        match self.changes.stores.get(&(store.0, Bytes::copy_from_slice(key))) {
+            Some(changed) => Ok(changed.clone()),
+            None => Ok(stored.get(key).cloned()),
+        }
+    }
+
+    fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Result<()> {
+        if store.0 >= self.stores.len() {
+            return Err(no_such("store", &store.0.to_string()));
+        }
+        self.changes.stores.insert((store.0, key), value);
+        Ok(())
+    }
+
+    fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>> {
+        let table = self.tables.get(table.0).ok_or_else(|| no_such("table", &table.0.to_string()))?;
+        Ok(table.get(key))
+    }
+
+    fn schedule(&mut self, timer: Timer) -> Result<()> {
+        self.check_timers()?;
+        self.changes.timers.insert(timer.key.clone(), Some(timer));
+        Ok(())
+    }
+
+    fn cancel(&mut self, key: &[u8]) -> Result<()> {
+        self.check_timers()?;
+        self.changes.timers.insert(Bytes::copy_from_slice(key), None);
+        Ok(())
+    }
+}
+
+fn no_such(what: &str, name: &str) -> Error {
+    Error::fatal(format!("the requirements name no {what} {name}"))
+}
