@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use tributary_api::{Config, Error, Result};
+
+/// Longer than any single part takes, so that a dead connection is noticed and a slow one is not.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client for the bucket. Nothing is sent yet; AWS's chain of credential providers is set up only without static keys.
+pub(crate) async fn connect(config: &Config) -> Result<Client> {
+    let endpoint = config.optional_string("store.url")?.filter(|url| !url.is_empty()).map(|url| match url.contains("://") {
+        true => url.to_owned(),
+        false => format!("https://{url}"),
+    });
+    let http = aws_smithy_http_client::Builder::new();
+    let http = match endpoint.as_deref().is_some_and(|url| url.starts_with("http://")) {
+        true => http.build_http(),
+        false => http.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https(),
+    };
+    let tries: u32 = config.int("s3.part.retries")?;
+    let retry = RetryConfig::standard()
+        .with_max_attempts(tries.max(1))
+        .with_initial_backoff(Duration::from_millis(config.int("s3.retry.backoff.ms")?));
+    let region = Region::new(config.string("s3.region")?.to_owned());
+    let mut builder = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http.clone())
+        .region(region.clone())
+        .retry_config(retry)
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .force_path_style(config.boolean("s3.path.style.access.enabled")?);
+    builder.set_endpoint_url(endpoint);
+    builder = match (config.string("aws.access.key.id")?, config.secret("aws.secret.access.key")?) {
+        ("", _) => {
+            let chain = aws_config::defaults(BehaviorVersion::latest()).http_client(http).region(region).load().await;
+            match chain.credentials_provider() {
+                Some(provider) => builder.credentials_provider(provider),
+                None => return Err(Error::config("no AWS credentials found: set aws.access.key.id and its secret")),
+            }
+        }
+        (_, None) => return Err(Error::config("aws.secret.access.key is missing: set it, or leave out the key id too")),
+        (id, Some(secret)) => builder.credentials_provider(Credentials::new(id, secret.expose(), None, None, "config")),
+    };
+    Ok(Client::from_conf(builder.build()))
+}
+
+/// What a failed request means for the task.
+pub(crate) fn failure<E>(what: &str, bucket: &str, error: &SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    let detail = DisplayErrorContext(error).to_string();
+    match (status, code) {
+        (_, "NoSuchBucket") => Error::fatal(format!("{what}: there is no bucket {bucket}: create it, or correct s3.bucket.name")),
+        (Some(401 | 403), _) => Error::fatal(format!(
+            "{what}: bucket {bucket} refuses these credentials: check the access key, its secret, the region and the \
+             bucket's policy ({code})"
+        )),
+        (Some(408 | 409 | 425 | 429 | 500..), _) | (None, _) => {
+            Error::retriable(format!("{what}: {detail}"))
+        }
+        _ => Error::fatal(format!("{what}: {detail}")),
+    }
+}

@@ -1,0 +1,303 @@
+use flate2::Compression;
+use tributary_api::ConfigType::{self, Boolean, Class, Int, List, Long, Password, String as Text};
+use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Error, Importance, Props, Result, Validator};
+
+use crate::format::Format;
+use crate::name::Names;
+use crate::schedule::Schedule;
+
+const CONNECTOR: &str = "Connector";
+const STORAGE: &str = "Storage";
+const S3: &str = "S3";
+const NO_EFFECT: &str = "Accepted for compatibility; has no effect here.";
+
+/// All properties of Confluent's S3 sink.
+pub(crate) fn definition() -> ConfigDef {
+    let keys = [connector_keys(), storage_keys(), s3_keys(), later_keys()];
+    ConfigDef::new(keys.into_iter().flatten())
+}
+
+fn connector_keys() -> Vec<ConfigKey> {
+    vec![
+        key("format.class", Class, CONNECTOR)
+            .required()
+            .importance(Importance::High)
+            .doc("What objects hold: JsonFormat (a line of JSON for each record) or ByteArrayFormat."),
+        key("flush.size", Int, CONNECTOR)
+            .required()
+            .validator(Validator::AtLeast(1))
+            .importance(Importance::High)
+            .doc("Records of a partition in an object."),
+        key("rotate.interval.ms", Long, CONNECTOR)
+            .default(-1)
+            .importance(Importance::High)
+            .doc("Needs a time-based partitioner, which there is none of yet: must be -1."),
+        key("rotate.schedule.interval.ms", Long, CONNECTOR)
+            .default(-1)
+            .doc("Completes objects whenever this many milliseconds since midnight have passed, data or not; -1: never."),
+        key("timezone", Text, CONNECTOR).default("").doc("The time zone whose midnight the schedule counts from."),
+        key("retry.backoff.ms", Long, CONNECTOR)
+            .default(5_000)
+            .validator(Validator::AtLeast(0))
+            .importance(Importance::Low)
+            .doc("Milliseconds to wait before a failed batch is tried again."),
+        key("behavior.on.null.values", Text, CONNECTOR)
+            .default("fail")
+            .validator(Validator::OneOfIgnoringCase(["ignore", "fail", "write"].map(str::to_owned).to_vec()))
+            .importance(Importance::Low)
+            .doc("What to do with a record that has no value: skip it, or treat it as an error. write is not built yet."),
+        key("report.null.values.to.dlq", Boolean, CONNECTOR)
+            .default(true)
+            .importance(Importance::Low)
+            .doc("Whether a record without a value goes to the dead letter queue, if there is one, instead of failing."),
+        key("filename.offset.zero.pad.width", Int, CONNECTOR)
+            .default(10)
+            .validator(Validator::Between(0, 64))
+            .importance(Importance::Low)
+            .doc("Digits of the offset in an object's name at the least."),
+        key("format.bytearray.extension", Text, CONNECTOR)
+            .default(".bin")
+            .importance(Importance::Low)
+            .doc("The ending of objects of ByteArrayFormat: .bin is the only one yet."),
+        key("format.bytearray.separator", Text, CONNECTOR)
+            .default("\n")
+            .importance(Importance::Low)
+            .doc("What stands behind each record of ByteArrayFormat, as it is written; a line end by default."),
+    ]
+}
+
+fn storage_keys() -> Vec<ConfigKey> {
+    vec![
+        key("storage.class", Class, STORAGE)
+            .default("io.confluent.connect.s3.storage.S3Storage")
+            .importance(Importance::Low)
+            .doc(NO_EFFECT),
+        key("topics.dir", Text, STORAGE).default("topics").doc("The first folder; none when blank."),
+        key("store.url", Text, STORAGE).doc("The endpoint, if it is not AWS's; https when it names no scheme."),
+        key("directory.delim", Text, STORAGE).default("/").doc("Stands between folders."),
+        key("file.delim", Text, STORAGE).default("+").doc("Stands between the parts of an object's last name."),
+        key("partitioner.class", Class, STORAGE)
+            .default("io.confluent.connect.storage.partitioner.DefaultPartitioner")
+            .doc("How records are laid into folders: DefaultPartitioner, by Kafka's partition."),
+    ]
+}
+
+fn s3_keys() -> Vec<ConfigKey> {
+    vec![
+        key("s3.bucket.name", Text, S3)
+            .required()
+            .validator(Validator::NonEmpty)
+            .importance(Importance::High)
+            .doc("The bucket; it must exist."),
+        key("s3.region", Text, S3).default("us-west-2").doc("The bucket's region."),
+        key("aws.access.key.id", Text, S3)
+            .default("")
+            .importance(Importance::High)
+            .doc("The access key; AWS's default chain of providers when empty."),
+        key("aws.secret.access.key", Password, S3).importance(Importance::High).doc("The secret of the access key."),
+        key("s3.part.size", Int, S3)
+            .default(26_214_400)
+            .validator(Validator::Between(5_242_880, i32::MAX.into()))
+            .doc("Bytes at which an object is sent in parts; a smaller one is sent in one request."),
+        key("s3.part.retries", Int, S3)
+            .default(3)
+            .validator(Validator::AtLeast(0))
+            .doc("Tries of a request before the batch is tried again."),
+        key("s3.retry.backoff.ms", Long, S3)
+            .default(200)
+            .validator(Validator::AtLeast(0))
+            .importance(Importance::Low)
+            .doc("Milliseconds before the second try of a request; they double, with jitter."),
+        key("s3.path.style.access.enabled", Boolean, S3)
+            .default(true)
+            .importance(Importance::Low)
+            .doc("Whether the bucket stands in the path of the URL instead of its host."),
+        key("s3.ssea.name", Text, S3)
+            .default("")
+            .importance(Importance::Low)
+            .doc("Encryption at rest: AES256, aws:kms, or none."),
+        key("s3.sse.kms.key.id", Text, S3).default("").importance(Importance::Low).doc("The key of aws:kms."),
+        key("s3.acl.canned", Text, S3).importance(Importance::Low).doc("A canned ACL for objects."),
+        key("s3.compression.type", Text, S3)
+            .default("none")
+            .one_of(&["none", "gzip"])
+            .importance(Importance::Low)
+            .doc("Whether objects are compressed; their names then end in .gz."),
+        key("s3.compression.level", Int, S3)
+            .default(-1)
+            .validator(Validator::Between(-1, 9))
+            .importance(Importance::Low)
+            .doc("How hard to compress, to 9; -1: the usual."),
+        key("enable.conditional.writes", Boolean, S3)
+            .default(true)
+            .importance(Importance::Low)
+            .doc("Whether, with a schedule, an object that is there already is never overwritten."),
+    ]
+}
+
+/// Properties whose other values are not built yet (refused, see [`refused`]) or change nothing.
+fn later_keys() -> Vec<ConfigKey> {
+    let plain = |name: &str, kind: ConfigType, default: &str| {
+        key(name, kind, "Compatibility").default(default).importance(Importance::Low)
+    };
+    let refused = |name: &str, kind: ConfigType, default: &str| {
+        let doc = format!("Not built yet: any value but the default, {default:?}, is refused.");
+        plain(name, kind, default).doc(doc)
+    };
+    let idle = |name: &str, kind: ConfigType, default: &str| plain(name, kind, default).doc(NO_EFFECT);
+    let mut keys: Vec<ConfigKey> = REFUSED.iter().map(|(name, kind, default)| refused(name, *kind, default)).collect();
+    keys.extend(IDLE.iter().map(|(name, kind, default)| idle(name, *kind, default)));
+    keys.push(key("s3.proxy.password", Password, "Compatibility").importance(Importance::Low).doc(NO_EFFECT));
+    keys.push(
+        key("s3.sse.customer.key", Password, "Compatibility")
+            .importance(Importance::Low)
+            .doc("Not built yet: refused when set."),
+    );
+    keys
+}
+
+/// Would change what is written.
+const REFUSED: &[(&str, ConfigType, &str)] = &[
+    ("store.kafka.keys", Boolean, "false"),
+    ("store.kafka.headers", Boolean, "false"),
+    ("s3.object.tagging", Boolean, "false"),
+    ("s3.schema.partition.affix.type", Text, "NONE"),
+    ("s3.wan.mode", Boolean, "false"),
+    ("s3.proxy.url", Text, ""),
+    (
+        "s3.credentials.provider.class",
+        Class,
+        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
+    ),
+    ("json.decimal.format", Text, "BASE64"),
+];
+
+const IDLE: &[(&str, ConfigType, &str)] = &[
+    ("schemas.cache.config", Int, "1000"),
+    ("enhanced.avro.schema.support", Boolean, "true"),
+    ("connect.meta.data", Boolean, "true"),
+    ("shutdown.timeout.ms", Long, "3000"),
+    ("avro.codec", Text, "null"),
+    ("parquet.codec", Text, "snappy"),
+    ("allow.optional.map.keys", Boolean, "false"),
+    ("schema.compatibility", Text, "NONE"),
+    ("partition.field.name", List, ""),
+    ("partition.duration.ms", Long, "-1"),
+    ("path.format", Text, ""),
+    ("locale", Text, ""),
+    ("timestamp.extractor", Text, "Wallclock"),
+    ("timestamp.field", Text, "timestamp"),
+    ("s3.send.digest", Boolean, "false"),
+    ("s3.http.send.expect.continue", Boolean, "true"),
+    ("s3.proxy.user", Text, ""),
+    ("keys.format.class", Class, "io.confluent.connect.s3.format.avro.AvroFormat"),
+    ("headers.format.class", Class, "io.confluent.connect.s3.format.avro.AvroFormat"),
+    ("tombstone.encoded.partition", Text, "tombstone"),
+    ("s3.object.tagging.key.value.pairs", List, ""),
+    ("s3.object.behavior.on.tagging.error", Text, "ignore"),
+    ("s3.elastic.buffer.enable", Boolean, "false"),
+    ("s3.elastic.buffer.init.capacity", Int, "131072"),
+    ("max.write.duration.ms", Long, "9223372036854775807"),
+    ("rotate.file.on.partition.change", Boolean, "true"),
+];
+
+/// What is asked for and not built yet: said, never ignored.
+pub(crate) fn refused(props: &Props) -> Vec<ConfigIssue> {
+    let mut issues = Vec::new();
+    let mut refuse = |name: &str, value: &str, what: &str| {
+        issues.push(ConfigIssue::new(name, format!("Invalid value {value} for configuration {name}: {what}")));
+    };
+    let simple = |name: &str| props.get(name).map(|class| class.rsplit('.').next().unwrap_or(class));
+    for (name, _, default) in REFUSED {
+        if let Some(value) = props.get(*name).filter(|value| !value.trim().eq_ignore_ascii_case(default)) {
+            refuse(name, value, &format!("not built yet; leave it out, or set it to {default:?}"));
+        }
+    }
+    if let Some(class) = simple("format.class").filter(|class| !["JsonFormat", "ByteArrayFormat"].contains(class)) {
+        refuse("format.class", class, "not built yet; there are JsonFormat and ByteArrayFormat");
+    }
+    if let Some(class) = simple("partitioner.class").filter(|class| *class != "DefaultPartitioner") {
+        refuse("partitioner.class", class, "not built yet; there is DefaultPartitioner");
+    }
+    if props.get("rotate.interval.ms").is_some_and(|value| value.trim().parse().is_ok_and(|ms: i64| ms > 0)) {
+        let what = "needs a time-based partitioner, which is not built yet; use rotate.schedule.interval.ms";
+        refuse("rotate.interval.ms", &props["rotate.interval.ms"], what);
+    }
+    if props.get("behavior.on.null.values").is_some_and(|value| value.eq_ignore_ascii_case("write")) {
+        refuse("behavior.on.null.values", "write", "not built yet; use ignore or fail");
+    }
+    if props.contains_key("s3.sse.customer.key") {
+        refuse("s3.sse.customer.key", "[hidden]", "not built yet; use s3.ssea.name");
+    }
+    if props.get("format.bytearray.extension").is_some_and(|value| value.trim() != ".bin") {
+        refuse("format.bytearray.extension", &props["format.bytearray.extension"], "only .bin is built yet");
+    }
+    issues
+}
+
+/// A task's settings.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) bucket: String,
+    pub(crate) names: Names,
+    pub(crate) format: Format,
+    pub(crate) gzip: Option<Compression>,
+    pub(crate) flush_size: usize,
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) conditional: bool,
+    pub(crate) part_size: usize,
+    pub(crate) skip_nulls: bool,
+    pub(crate) retry_backoff: std::time::Duration,
+    pub(crate) encryption: Option<String>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) acl: Option<String>,
+}
+
+impl Settings {
+    /// Reads a task's settings.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        if let Some(issue) = refused(config.originals()).into_iter().next() {
+            return Err(Error::config(issue.message));
+        }
+        let text = |name: &str| config.string(name).map(str::to_owned);
+        let given = |name: &str| Ok(config.optional_string(name)?.filter(|value| !value.is_empty()).map(str::to_owned));
+        let json = config.string("format.class")?.ends_with("JsonFormat");
+        let gzip = config.string("s3.compression.type")? == "gzip";
+        let schedule = Schedule::new(config.int("rotate.schedule.interval.ms")?, config.string("timezone")?)?;
+        // Kafka Connect trims values; a separator of white space has to be read as it was written.
+        let separator = config.originals().get("format.bytearray.separator").map_or("\n", String::as_str);
+        Ok(Self {
+            bucket: text("s3.bucket.name")?,
+            names: Names {
+                folder: text("topics.dir")?,
+                directory: text("directory.delim")?,
+                file: text("file.delim")?,
+                zeros: config.int("filename.offset.zero.pad.width")?,
+                extension: match (json, gzip) {
+                    (true, false) => ".json",
+                    (true, true) => ".json.gz",
+                    (false, false) => ".bin",
+                    (false, true) => ".bin.gz",
+                },
+            },
+            format: if json { Format::Json } else { Format::Bytes { separator: separator.as_bytes().to_vec() } },
+            gzip: gzip.then_some(match config.int::<i64>("s3.compression.level")? {
+                level @ 0..=9 => Compression::new(u32::try_from(level).unwrap_or_default()),
+                _ => Compression::default(),
+            }),
+            flush_size: config.int("flush.size")?,
+            conditional: schedule.is_some() && config.boolean("enable.conditional.writes")?,
+            schedule,
+            part_size: config.int("s3.part.size")?,
+            skip_nulls: config.string("behavior.on.null.values")?.eq_ignore_ascii_case("ignore"),
+            retry_backoff: std::time::Duration::from_millis(config.int("retry.backoff.ms")?),
+            encryption: given("s3.ssea.name")?,
+            kms_key: given("s3.sse.kms.key.id")?,
+            acl: given("s3.acl.canned")?,
+        })
+    }
+}
+
+fn key(name: &str, kind: ConfigType, group: &str) -> ConfigKey {
+    ConfigKey::new(name, kind).group(group)
+}

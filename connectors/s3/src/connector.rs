@@ -1,0 +1,69 @@
+use async_trait::async_trait;
+use tributary_api::{
+    ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector,
+};
+
+use crate::client::{connect, failure};
+use crate::config::{Settings, definition, refused};
+
+/// Plans the S3 sink: every task has the same configuration, and its share of the partitions.
+#[derive(Debug, Default)]
+pub(crate) struct S3Connector {
+    props: Props,
+}
+
+#[async_trait]
+impl Connector for S3Connector {
+    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
+        let mut issues = refused(props);
+        if !issues.is_empty() {
+            return Ok(issues);
+        }
+        let config = definition().parse(props)?;
+        if let Err(error) = Settings::new(&config) {
+            let text = error.to_string();
+            let name = if text.contains("timezone") { "timezone" } else { "format.class" };
+            return Ok(vec![ConfigIssue::new(name, text)]);
+        }
+        match connect(&config).await {
+            Err(error) => issues.push(ConfigIssue::new("aws.access.key.id", error.to_string())),
+            Ok(client) => issues.extend(bucket_issue(&client, config.string("s3.bucket.name")?).await),
+        }
+        Ok(issues)
+    }
+
+    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
+        if let Some(issue) = refused(props).into_iter().next() {
+            return Err(Error::config(issue.message));
+        }
+        self.props = props.clone();
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(vec![self.props.clone(); max_tasks])
+    }
+}
+
+#[async_trait]
+impl SinkConnector for S3Connector {
+    async fn alter_offsets(&mut self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+/// 301 and 403 say that there is a bucket, elsewhere or not to be listed: the task will tell more.
+async fn bucket_issue(client: &aws_sdk_s3::Client, bucket: &str) -> Option<ConfigIssue> {
+    let error = client.head_bucket().bucket(bucket).send().await.err()?;
+    match error.raw_response().map(|response| response.status().as_u16()) {
+        Some(301 | 403) => None,
+        Some(404) => {
+            let what = format!("Invalid value {bucket} for configuration s3.bucket.name: there is no such bucket: create it");
+            Some(ConfigIssue::new("s3.bucket.name", what))
+        }
+        _ => {
+            let what = failure("cannot reach the bucket", bucket, &error);
+            Some(ConfigIssue::new("store.url", format!("{what}: check store.url and s3.region")))
+        }
+    }
+}

@@ -1,0 +1,141 @@
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption};
+use bytes::Bytes;
+use tributary_api::{Error, Result};
+
+use crate::client::failure;
+use crate::config::Settings;
+
+/// Metadata of an object that says which offset it ends with.
+const END_OFFSET: &str = "tributary-end-offset";
+
+/// How an object came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completed {
+    /// It was written.
+    Written,
+    /// One of that name was there, and is left as it is; it ends with this offset, if it says so.
+    Present(Option<i64>),
+}
+
+/// Writes objects to the bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Uploader {
+    pub(crate) client: Client,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// An object that is being sent in parts. It is not visible before it is complete.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    upload: String,
+    sent: Vec<CompletedPart>,
+}
+
+impl Uploader {
+    /// Sends a whole object in one request.
+    pub(crate) async fn put(&self, name: &str, body: Bytes, end: i64) -> Result<Completed> {
+        let settings = &self.settings;
+        let sent = self
+            .client
+            .put_object()
+            .bucket(&settings.bucket)
+            .key(name)
+            .metadata(END_OFFSET, end.to_string())
+            .set_if_none_match(settings.conditional.then(|| "*".to_owned()))
+            .set_server_side_encryption(settings.encryption.as_deref().map(ServerSideEncryption::from))
+            .set_ssekms_key_id(settings.kms_key.clone())
+            .set_acl(settings.acl.as_deref().map(ObjectCannedAcl::from))
+            .body(ByteStream::from(body))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Completed::Written),
+            Err(error) if is_present(&error) => self.present(name).await,
+            Err(error) => Err(failure("cannot write an object", &settings.bucket, &error)),
+        }
+    }
+
+    /// Begins an object that is sent in parts.
+    pub(crate) async fn begin(&self, name: &str) -> Result<Parts> {
+        let settings = &self.settings;
+        let created = self
+            .client
+            .create_multipart_upload()
+            .bucket(&settings.bucket)
+            .key(name)
+            .set_server_side_encryption(settings.encryption.as_deref().map(ServerSideEncryption::from))
+            .set_ssekms_key_id(settings.kms_key.clone())
+            .set_acl(settings.acl.as_deref().map(ObjectCannedAcl::from))
+            .send()
+            .await
+            .map_err(|error| failure("cannot begin an upload", &settings.bucket, &error))?;
+        let upload = created.upload_id.ok_or_else(|| Error::retriable("the server gave no id for the upload"))?;
+        Ok(Parts { upload, sent: Vec::new() })
+    }
+
+    /// Sends the next part.
+    pub(crate) async fn send(&self, name: &str, parts: &mut Parts, body: Bytes) -> Result<()> {
+        let number = i32::try_from(parts.sent.len() + 1).map_err(|_| Error::fatal("an object has too many parts"))?;
+        let sent = self
+            .client
+            .upload_part()
+            .bucket(&self.settings.bucket)
+            .key(name)
+            .upload_id(&parts.upload)
+            .part_number(number)
+            .body(ByteStream::from(body))
+            .send()
+            .await
+            .map_err(|error| failure("cannot send a part", &self.settings.bucket, &error))?;
+        parts.sent.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build());
+        Ok(())
+    }
+
+    /// Makes the object visible.
+    pub(crate) async fn complete(&self, name: &str, parts: &Parts) -> Result<Completed> {
+        let list = CompletedMultipartUpload::builder().set_parts(Some(parts.sent.clone())).build();
+        let completed = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.settings.bucket)
+            .key(name)
+            .upload_id(&parts.upload)
+            .set_if_none_match(self.settings.conditional.then(|| "*".to_owned()))
+            .multipart_upload(list)
+            .send()
+            .await;
+        match completed {
+            Ok(_) => Ok(Completed::Written),
+            Err(error) if is_present(&error) => {
+                self.abort(name, parts).await;
+                self.present(name).await
+            }
+            Err(error) => Err(failure("cannot complete an object", &self.settings.bucket, &error)),
+        }
+    }
+
+    /// Gives up an object; what was sent of it costs nothing any more.
+    pub(crate) async fn abort(&self, name: &str, parts: &Parts) {
+        let request = self.client.abort_multipart_upload().bucket(&self.settings.bucket).key(name);
+        if let Err(error) = request.upload_id(&parts.upload).send().await {
+            let error = failure("cannot abort an upload", &self.settings.bucket, &error);
+            tracing::warn!(name, %error, "an upload is left behind: a lifecycle rule of the bucket can remove it");
+        }
+    }
+
+    async fn present(&self, name: &str) -> Result<Completed> {
+        let head = self.client.head_object().bucket(&self.settings.bucket).key(name).send().await;
+        let head = head.map_err(|error| failure("cannot look at an object", &self.settings.bucket, &error))?;
+        let end = head.metadata().and_then(|metadata| metadata.get(END_OFFSET)).and_then(|end| end.parse().ok());
+        Ok(Completed::Present(end))
+    }
+}
+
+/// The condition failed: there is an object of that name.
+fn is_present<E>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {
+    error.raw_response().is_some_and(|response| response.status().as_u16() == 412)
+}
