@@ -1,1 +1,28 @@
-//! The only crate that names a Kafka client.
+//! The Kafka clients of Tributary, and the only place that names one.
+//!
+//! [`Producer`], [`Consumer`] and [`Admin`] speak in batches and in the terms of the plugin contract; settings are
+//! Java's ([`ClientConfig`]). [`CompactedLog`] is a small table kept in a topic.
+//!
+//! Producer and consumer block: use them from a thread of their own. Admin and log are asynchronous.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+mod admin;
+mod config;
+mod consumer;
+mod error;
+mod log;
+#[allow(unsafe_code, reason = "librdkafka is a C library; see the module for what makes each call sound")]
+mod native;
+mod producer;
+mod records;
+mod transaction;
+
+pub use admin::{Admin, Created, NewTopic, TopicDescription};
+pub use config::{ClientConfig, Role};
+pub use consumer::{Consumer, ConsumerWaker, Polled, Position};
+pub use log::{CompactedLog, LogOptions, LogRecord};
+pub use producer::{Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token};
+pub use records::RawRecord;
+pub use transaction::{GroupMetadata, TransactionError};
+pub use tributary_api::{Offsets, RecordMetadata, TimestampType, TopicPartition};

@@ -1,0 +1,263 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tributary_api::{Error, Offsets, Props, Result, TopicPartition};
+
+use crate::ClientConfig;
+use crate::native::{Client, Failure, PartitionList, TopicCreation, code};
+
+/// A topic to be created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewTopic {
+    /// The name.
+    pub name: String,
+    /// How many partitions; -1 leaves it to the broker.
+    pub partitions: i32,
+    /// How many replicas; -1 leaves it to the broker.
+    pub replication: i32,
+    /// Settings of the topic, such as `cleanup.policy`.
+    pub config: Props,
+}
+
+/// What became of a topic that was to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// It was there already, as it was.
+    Existed,
+}
+
+/// A topic as the broker describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// The name.
+    pub name: String,
+    /// How many partitions it has; none when there is no such topic.
+    pub partitions: Option<i32>,
+}
+
+/// Creates, describes and deletes topics and groups. A cheap handle: clones share one client.
+#[derive(Clone)]
+pub struct Admin {
+    client: Arc<Client>,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// A client for administration. It connects when it is first asked something.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub fn new(config: &ClientConfig) -> Result<Self> {
+        Ok(Self { client: Client::admin(&config.translate()?)?, timeout: config.api_timeout()? })
+    }
+
+    /// The cluster's id; none when the broker has none.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn cluster_id(&self) -> Result<Option<String>> {
+        // The call for the id alone cannot tell a broker without one from no broker.
+        self.ask("reach the cluster", |client, timeout| {
+            client.all_topics(timeout)?;
+            Ok(client.cluster_id(timeout.min(Duration::from_secs(1))))
+        })
+        .await
+    }
+
+    /// All topics that the client may see.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn list_topics(&self) -> Result<Vec<TopicDescription>> {
+        let topics = self.ask("list topics", |client, timeout| client.all_topics(timeout)).await?;
+        let describe = |(name, partitions)| TopicDescription { name, partitions: Some(partitions) };
+        Ok(topics.into_iter().map(describe).collect())
+    }
+
+    /// These topics, in this order, there or not.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn topics(&self, names: &[String]) -> Result<Vec<TopicDescription>> {
+        let all = self.list_topics().await?;
+        let find = |name: &String| all.iter().find(|topic| topic.name == *name).and_then(|topic| topic.partitions);
+        Ok(names.iter().map(|name| TopicDescription { name: name.clone(), partitions: find(name) }).collect())
+    }
+
+    /// Creates topics, each with its own outcome.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn create_topics(&self, topics: Vec<NewTopic>) -> Result<Vec<(String, Result<Created>)>> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let created = self
+            .ask("create topics", move |client, timeout| {
+                let creations = topics.iter().map(|topic| TopicCreation {
+                    name: &topic.name,
+                    partitions: topic.partitions,
+                    replication: topic.replication,
+                    config: &topic.config,
+                });
+                client.create_topics(&creations.collect::<Vec<_>>(), timeout)
+            })
+            .await?;
+        let outcome = |(name, result): (String, Result<(), Failure>)| {
+            let result = match result {
+                Ok(()) => Ok(Created::New),
+                Err(failure) if failure.code == code::TOPIC_ALREADY_EXISTS => Ok(Created::Existed),
+                Err(failure) => Err(Error::from(failure).context(format!("cannot create topic {name}"))),
+            };
+            (name, result)
+        };
+        Ok(created.into_iter().map(outcome).collect())
+    }
+
+    /// The settings of a topic, defaults included. None when the broker does not tell: some answer with nothing.
+    ///
+    /// # Errors
+    /// `Retriable` when there is no such topic, or no broker answered in time.
+    pub async fn topic_config(&self, topic: &str) -> Result<Option<Props>> {
+        let name = topic.to_owned();
+        let what = format!("read the settings of topic {topic}");
+        let config = self.ask(&what, move |client, timeout| client.topic_config(&name, timeout)).await?;
+        Ok(Some(config).filter(|config| !config.is_empty()))
+    }
+
+    /// Deletes topics; those that are not there are passed over.
+    ///
+    /// # Errors
+    /// Of the first topic that could not be deleted.
+    pub async fn delete_topics(&self, names: &[String]) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let names = names.to_vec();
+        let deleted = self.ask("delete topics", move |client, timeout| client.delete_topics(&names, timeout)).await?;
+        first_failure(deleted, "delete topic", code::UNKNOWN_TOPIC_OR_PART)
+    }
+
+    /// Deletes groups with their offsets; those that are not there are passed over.
+    ///
+    /// # Errors
+    /// Of the first group that could not be deleted: `Config` when it has members.
+    pub async fn delete_groups(&self, groups: &[String]) -> Result<()> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let groups = groups.to_vec();
+        let deleted = self.ask("delete groups", move |client, timeout| client.delete_groups(&groups, timeout)).await?;
+        first_failure(deleted, "delete group", code::GROUP_ID_NOT_FOUND)
+    }
+
+    /// All offsets of a group; none of a group that is not there.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn group_offsets(&self, group: &str) -> Result<Offsets> {
+        let name = group.to_owned();
+        let what = format!("read the offsets of group {group}");
+        self.ask(&what, move |client, timeout| {
+            let list = match client.group_offsets(&name, timeout) {
+                Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => return Ok(Offsets::new()),
+                list => list?,
+            };
+            let mut offsets = Offsets::new();
+            for entry in list.iter() {
+                entry.result?;
+                if entry.offset >= 0 {
+                    offsets.insert(TopicPartition::new(entry.topic, entry.partition), entry.offset);
+                }
+            }
+            Ok(offsets)
+        })
+        .await
+    }
+
+    /// Sets offsets of a group without members.
+    ///
+    /// # Errors
+    /// `Config` or `Retriable` when the group has members.
+    pub async fn alter_group_offsets(&self, group: &str, offsets: &Offsets) -> Result<()> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let (name, offsets) = (group.to_owned(), offsets.clone());
+        let what = format!("set the offsets of group {group}");
+        self.ask(&what, move |client, timeout| {
+            let entries = offsets.iter().map(|(tp, offset)| (&*tp.topic, tp.partition, *offset));
+            let list = PartitionList::new(entries).ok_or_else(|| Failure::of(code::STATE))?;
+            client.alter_group_offsets(&name, &list, timeout)?.iter().try_for_each(|entry| entry.result)
+        })
+        .await
+    }
+
+    /// Deletes offsets of a group that does not read their topics; those that are not there are passed over.
+    ///
+    /// # Errors
+    /// `Config` when the group has members that read the topic.
+    pub async fn delete_group_offsets(&self, group: &str, partitions: &[TopicPartition]) -> Result<()> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let (name, partitions) = (group.to_owned(), partitions.to_vec());
+        let what = format!("delete offsets of group {group}");
+        self.ask(&what, move |client, timeout| {
+            let entries = partitions.iter().map(|tp| (&*tp.topic, tp.partition, 0));
+            let list = PartitionList::new(entries).ok_or_else(|| Failure::of(code::STATE))?;
+            match client.delete_group_offsets(&name, &list, timeout) {
+                Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(()),
+                list => list?.iter().try_for_each(|entry| entry.result),
+            }
+        })
+        .await
+    }
+
+    /// Whether a group has members.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn group_is_active(&self, group: &str) -> Result<bool> {
+        let name = group.to_owned();
+        let what = format!("describe group {group}");
+        self.ask(&what, move |client, timeout| match client.group_has_members(&name, timeout) {
+            Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(false),
+            answer => answer,
+        })
+        .await
+    }
+
+    /// Makes a blocking call where it may block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: &str,
+        call: impl FnOnce(&Arc<Client>, Duration) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        let (client, timeout) = (Arc::clone(&self.client), self.timeout);
+        let answer = tokio::task::spawn_blocking(move || call(&client, timeout)).await;
+        let answer = answer.map_err(|error| Error::fatal(format!("cannot {what}")).cause(&error))?;
+        answer.map_err(|failure| Error::from(self.client.reason(failure)).context(format!("cannot {what}")))
+    }
+}
+
+fn first_failure(results: Vec<(String, Result<(), Failure>)>, what: &str, absent: i32) -> Result<()> {
+    for (name, result) in results {
+        match result {
+            Err(failure) if failure.code != absent => {
+                return Err(Error::from(failure).context(format!("cannot {what} {name}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+use tributary_api::{Error, Result};
+
+use super::{ClientConfig, Native, Role};
+
+/// Fills in what the user left open: Java's defaults where the two clients differ in what they promise, our own
+/// where it is a matter of speed and memory.
+pub(super) fn complete(config: &ClientConfig, native: &mut Native) -> Result<()> {
+    if native.get("bootstrap.servers").is_none() {
+        return Err(Error::config("bootstrap.servers is missing: write host:port of one or more brokers"));
+    }
+    native.put_default("log.connection.close", false);
+    native.put_default("reconnect.backoff.max.ms", 1000);
+    at_least(native, "reconnect.backoff.max.ms", "reconnect.backoff.ms");
+    if let Some(refresh) = native.number("topic.metadata.refresh.interval.ms") {
+        native.put_default("metadata.max.age.ms", refresh.saturating_mul(3).clamp(1, 86_400_000));
+    }
+    match config.role() {
+        Role::Producer => producer(config, native)?,
+        Role::Consumer => consumer(native),
+        Role::Admin => native.put_default("allow.auto.create.topics", false),
+    }
+    Ok(())
+}
+
+fn producer(config: &ClientConfig, native: &mut Native) -> Result<()> {
+    // Java's partitioning, always: with librdkafka's own, equal keys would go to other partitions than before.
+    native.put("partitioner", "murmur2_random", "partitioner");
+    native.put_default("acks", "all");
+    native.put_default("queue.buffering.max.kbytes", 32_768);
+    // The bound in bytes counts payloads only. Each record waiting costs some 200 bytes more.
+    native.put_default("queue.buffering.max.messages", 250_000);
+    if let Some(codec) = native.get("compression.type").map(str::to_owned) {
+        if let Some(level) = config.get(&format!("compression.{codec}.level")) {
+            native.put("compression.level", level, "compression.level");
+        }
+    }
+    idempotence(native)?;
+    if native.get("transactional.id").is_some() {
+        transactional(native);
+    } else {
+        native.put_default("message.timeout.ms", 120_000);
+    }
+    at_least(native, "retry.backoff.max.ms", "retry.backoff.ms");
+    Ok(())
+}
+
+/// On unless the user's other settings exclude it, as in Java.
+fn idempotence(native: &mut Native) -> Result<()> {
+    let excluded = if !matches!(native.get("acks"), None | Some("all" | "-1")) {
+        Some("acks is not all")
+    } else if native.number("retries") == Some(0) {
+        Some("retries is 0")
+    } else if native.number("max.in.flight.requests.per.connection").is_some_and(|n| n > 5) {
+        Some("max.in.flight.requests.per.connection is more than 5")
+    } else {
+        None
+    };
+    let transactional = native.get("transactional.id").is_some();
+    match (native.get("enable.idempotence"), excluded) {
+        (Some("false"), _) if transactional => {
+            Err(Error::config("transactional.id needs enable.idempotence: remove one of the two"))
+        }
+        (Some("true"), Some(reason)) => {
+            Err(Error::config(format!("enable.idempotence is true but {reason}: change one of the two")))
+        }
+        (None, Some(reason)) if transactional => {
+            Err(Error::config(format!("transactional.id is set but {reason}: change one of the two")))
+        }
+        (None, reason) => {
+            native.put_default("enable.idempotence", reason.is_none());
+            Ok(())
+        }
+        (Some(_), _) => Ok(()),
+    }
+}
+
+/// At the default back-off of 100 ms every transaction takes that long: the first requests of one are answered
+/// "try again" until the broker has finished the one before.
+fn transactional(native: &mut Native) {
+    native.put_default("retry.backoff.ms", 1);
+    native.put_default("retry.backoff.max.ms", 2);
+    native.put_default("linger.ms", 0);
+    // A record must not outlive its transaction.
+    let bound = native.number("transaction.timeout.ms").unwrap_or(60_000);
+    match native.number("message.timeout.ms") {
+        Some(timeout) if timeout == 0 || timeout > bound => {
+            native.put("message.timeout.ms", bound, "delivery.timeout.ms");
+        }
+        _ => {}
+    }
+}
+
+fn consumer(native: &mut Native) {
+    native.put("enable.auto.commit", false, "enable.auto.commit");
+    native.put("enable.auto.offset.store", false, "enable.auto.offset.store");
+    native.put_default("isolation.level", "read_uncommitted");
+    native.put_default("auto.offset.reset", "latest");
+    native.put_default("allow.auto.create.topics", true);
+    // A reader that keeps up must not be made to wait: the queue is bounded in bytes instead.
+    native.put_default("fetch.queue.backoff.ms", 10);
+    native.put_default("queued.min.messages", 100_000);
+    native.put_default("queued.max.messages.kbytes", 16_384);
+    native.put_default("fetch.error.backoff.ms", 100);
+    if native.get("group.protocol") == Some("consumer") {
+        // The broker decides these there, and librdkafka refuses them.
+        for name in ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"] {
+            native.remove(name);
+        }
+    } else {
+        native.put_default("partition.assignment.strategy", "cooperative-sticky");
+        let session = native.number("session.timeout.ms").unwrap_or(45_000);
+        if native.number("max.poll.interval.ms").unwrap_or(300_000) < session {
+            native.put("max.poll.interval.ms", session, "max.poll.interval.ms");
+        }
+    }
+}
+
+/// Raises a bound to the value it bounds.
+fn at_least(native: &mut Native, bound: &str, value: &str) {
+    if let (Some(low), high) = (native.number(value), native.number(bound)) {
+        if high.is_none_or(|high| high < low) {
+            native.put(bound, low, bound);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tributary_api::{Offsets, Result, TopicPartition};
+
+use super::{Consumer, Position, list};
+use crate::native::code;
+
+/// librdkafka's numbers for places that are not offsets.
+const EARLIEST: i64 = -2;
+const LATEST: i64 = -1;
+const COMMITTED: i64 = -1000;
+
+impl Position {
+    pub(super) fn offset(self) -> i64 {
+        match self {
+            Self::Earliest => EARLIEST,
+            Self::Latest => LATEST,
+            Self::At(offset) => offset,
+            Self::Committed => COMMITTED,
+        }
+    }
+}
+
+/// Which partitions are read, and from where.
+impl Consumer {
+    /// Takes on partitions, each at the group's offset. Must follow [`super::Polled::Assigned`], also with an
+    /// empty list.
+    ///
+    /// # Errors
+    /// `Retriable` when the group has moved on meanwhile.
+    pub fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
+        let positions: Vec<_> = assigned.iter().map(|tp| (tp.clone(), Position::Committed)).collect();
+        self.accept_at(&positions)
+    }
+
+    /// As [`Consumer::accept`], beginning where told.
+    ///
+    /// # Errors
+    /// As for [`Consumer::accept`].
+    pub fn accept_at(&mut self, assigned: &[(TopicPartition, Position)]) -> Result<()> {
+        let list = list(assigned.iter().map(|(tp, position)| (tp, position.offset())))?;
+        let result =
+            if self.client.is_cooperative() { self.client.assign_more(&list) } else { self.client.assign(Some(&list)) };
+        self.rebalancing = false;
+        result.map_err(|failure| self.reason(failure, "take on the partitions assigned"))
+    }
+
+    /// Gives partitions up. Must follow [`super::Polled::Revoked`], after the caller has committed.
+    ///
+    /// # Errors
+    /// `Retriable` when the group has moved on meanwhile.
+    pub fn release(&mut self, revoked: &[TopicPartition]) -> Result<()> {
+        let result = if self.client.is_cooperative() {
+            self.client.unassign(&list(revoked.iter().map(|tp| (tp, 0)))?)
+        } else {
+            self.client.assign(None)
+        };
+        self.rebalancing = false;
+        result.map_err(|failure| self.reason(failure, "give up the partitions revoked"))
+    }
+
+    /// The partitions read now.
+    ///
+    /// # Errors
+    /// `Fatal` after the client has failed.
+    pub fn assignment(&self) -> Result<Vec<TopicPartition>> {
+        let list = self.client.assignment().map_err(|failure| self.reason(failure, "tell the assignment"))?;
+        let entries = list.iter().flat_map(|list| list.iter());
+        Ok(entries.map(|entry| TopicPartition::new(entry.topic, entry.partition)).collect())
+    }
+
+    /// Stops reading partitions until resumed; records fetched before are not handed out either.
+    ///
+    /// # Errors
+    /// `Retriable` when one of them is not assigned.
+    pub fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let list = list(partitions.iter().map(|tp| (tp, 0)))?;
+        self.client.pause(&list).map_err(|failure| self.reason(failure, "pause partitions"))
+    }
+
+    /// Goes on reading partitions.
+    ///
+    /// # Errors
+    /// `Retriable` when one of them is not assigned.
+    pub fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let list = list(partitions.iter().map(|tp| (tp, 0)))?;
+        self.client.resume(&list).map_err(|failure| self.reason(failure, "resume partitions"))
+    }
+
+    /// Goes on reading at an offset.
+    ///
+    /// # Errors
+    /// `Retriable` when the partition is not assigned.
+    pub fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<()> {
+        self.seek_all(&Offsets::from([(partition.clone(), offset)]))
+    }
+
+    /// Goes on reading at these offsets.
+    ///
+    /// # Errors
+    /// `Retriable` when a partition is not assigned.
+    pub fn seek_all(&mut self, offsets: &Offsets) -> Result<()> {
+        const STEP: Duration = Duration::from_millis(5);
+        const SETTLE: Duration = Duration::from_secs(5);
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let list = list(offsets.iter().map(|(tp, offset)| (tp, *offset)))?;
+            match self.client.seek(&list, self.api_timeout) {
+                Ok(()) => return Ok(()),
+                // Just assigned: librdkafka has not begun to read it yet.
+                Err(failure) if failure.code == code::STATE && Instant::now() < deadline => thread::sleep(STEP),
+                Err(failure) => return Err(self.reason(failure, "seek")),
+            }
+        }
+    }
+
+    /// The offset of the next record to be handed out; none before the first one, or when not assigned.
+    ///
+    /// # Errors
+    /// `Fatal` after the client has failed.
+    pub fn position(&self, partition: &TopicPartition) -> Result<Option<i64>> {
+        let list = list([(partition, 0)])?;
+        self.client.position(&list).map_err(|failure| self.reason(failure, "tell the position"))?;
+        Ok(list.iter().next().map(|entry| entry.offset).filter(|offset| *offset >= 0))
+    }
+}

@@ -1,0 +1,261 @@
+mod assignment;
+mod commits;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tributary_api::{Error, Result, Topic, TopicPartition};
+
+use crate::native::{Client, Failure, Fetched, PartitionList, Queue, Waker, code};
+use crate::records::{Copier, RawRecord};
+use crate::{ClientConfig, GroupMetadata};
+
+/// What a poll found.
+#[derive(Debug)]
+pub enum Polled {
+    /// Records, in order within each partition.
+    Records(Vec<RawRecord>),
+    /// The group gives these partitions to the consumer: answer with [`Consumer::accept`].
+    Assigned(Vec<TopicPartition>),
+    /// The group takes these partitions back: commit, then answer with [`Consumer::release`].
+    Revoked {
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+        /// They belong to another consumer already: do not commit.
+        lost: bool,
+    },
+    /// Nothing within the time.
+    Idle,
+}
+
+/// Where to begin reading a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At the first record.
+    Earliest,
+    /// Behind the last record.
+    Latest,
+    /// At an offset.
+    At(i64),
+    /// At the group's offset; as `auto.offset.reset` says where there is none.
+    Committed,
+}
+
+/// Reads records. One owner, on any thread.
+///
+/// A member of a group must be polled at least every `max.poll.interval.ms`, also while it is paused.
+pub struct Consumer {
+    client: Arc<Client>,
+    queue: Arc<Queue>,
+    /// The ends of commits that nobody waited for.
+    commits: Queue,
+    fetched: Fetched,
+    copier: Copier,
+    /// Found behind records in one batch; told by the next poll.
+    failed: Option<Error>,
+    /// A rebalance was told of and not answered yet.
+    rebalancing: bool,
+    /// Ends of partitions reached, if `enable.partition.eof` is set.
+    ends: Vec<(TopicPartition, i64)>,
+    api_timeout: Duration,
+    closed: bool,
+}
+
+/// Ends a consumer's wait in [`Consumer::poll`], from any thread. One that comes between two polls ends the next.
+#[derive(Clone)]
+pub struct ConsumerWaker(Waker);
+
+impl ConsumerWaker {
+    /// Ends the present wait, or the next one.
+    pub fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+impl Consumer {
+    /// Joins the group of the settings (`group.id`) for these topics.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub fn subscribe(config: &ClientConfig, topics: &[String]) -> Result<Self> {
+        if config.get("group.id").is_none() {
+            return Err(Error::config("group.id is missing: a consumer that subscribes belongs to a group"));
+        }
+        let mut consumer = Self::new(config)?;
+        consumer.change_subscription(topics)?;
+        Ok(consumer)
+    }
+
+    /// Reads these partitions, in no group.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub fn assign(config: &ClientConfig, partitions: &[(TopicPartition, Position)]) -> Result<Self> {
+        // librdkafka wants the name of a group even where none is joined.
+        let name = config.get("client.id").unwrap_or("tributary").to_owned();
+        let config = config.clone().set_default("group.id", name).set_default("allow.auto.create.topics", false);
+        let consumer = Self::new(&config)?;
+        let list = list(partitions.iter().map(|(tp, position)| (tp, position.offset())))?;
+        consumer.client.assign(Some(&list)).map_err(|failure| consumer.reason(failure, "read the partitions"))?;
+        Ok(consumer)
+    }
+
+    fn new(config: &ClientConfig) -> Result<Self> {
+        let client = Client::consumer(&config.translate()?)?;
+        let none = || Error::fatal("the kafka client has no event queue");
+        Ok(Self {
+            queue: Arc::new(Queue::consumer(&client).ok_or_else(none)?),
+            commits: Queue::new(&client).ok_or_else(none)?,
+            client,
+            fetched: Fetched::default(),
+            copier: Copier::default(),
+            failed: None,
+            rebalancing: false,
+            ends: Vec::new(),
+            api_timeout: config.api_timeout()?,
+            closed: false,
+        })
+    }
+
+    /// Replaces the topics subscribed to; the group rebalances.
+    ///
+    /// # Errors
+    /// `Config` when a name is not one of a topic.
+    pub fn change_subscription(&mut self, topics: &[String]) -> Result<()> {
+        let list = PartitionList::new(topics.iter().map(|topic| (topic.as_str(), -1, 0)));
+        let list = list.ok_or_else(|| Error::fatal("out of memory"))?;
+        self.client.subscribe(&list).map_err(|failure| self.reason(failure, "subscribe"))
+    }
+
+    /// What there is, up to `max_records`; waits up to `timeout` only when there is nothing. The wait ends at the
+    /// first record, at a rebalance, or when woken.
+    ///
+    /// # Errors
+    /// `Retriable` errors pass by themselves: poll again. Others need help, most often of an administrator.
+    pub fn poll(&mut self, max_records: usize, timeout: Duration) -> Result<Polled> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if let Some(rebalanced) = self.rebalanced() {
+            return Ok(rebalanced);
+        }
+        self.fetched.fill(&self.queue, max_records.max(1), timeout);
+        if !self.fetched.is_empty() {
+            let records = self.copy();
+            if !records.is_empty() {
+                return Ok(Polled::Records(records));
+            }
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+        }
+        Ok(self.rebalanced().unwrap_or(Polled::Idle))
+    }
+
+    fn copy(&mut self) -> Vec<RawRecord> {
+        let (client, failed, ends) = (&self.client, &mut self.failed, &mut self.ends);
+        let records = self.copier.copy(&self.fetched, |message| match message.code() {
+            code::PARTITION_EOF => {
+                ends.push((TopicPartition::new(message.topic(), message.partition()), message.offset()))
+            }
+            // The rebalance that follows says it all.
+            code::MAX_POLL_EXCEEDED => tracing::warn!("max.poll.interval.ms exceeded, leaving the group"),
+            number => {
+                let text = message.value().map(String::from_utf8_lossy).unwrap_or_default();
+                let failure = client.reason(Failure::new(number, text));
+                let place = match message.topic() {
+                    "" => "cannot consume".to_owned(),
+                    topic => format!("cannot consume {topic}-{}", message.partition()),
+                };
+                failed.get_or_insert_with(|| Error::from(failure).context(place));
+            }
+        });
+        self.fetched.clear();
+        records
+    }
+
+    fn rebalanced(&mut self) -> Option<Polled> {
+        let rebalance = self.client.next_rebalance()?;
+        self.rebalancing = true;
+        let mut partitions = Vec::new();
+        for entry in rebalance.partitions.iter() {
+            partitions.push(TopicPartition::new(Topic::from(entry.topic), entry.partition));
+        }
+        Some(if rebalance.assign {
+            Polled::Assigned(partitions)
+        } else {
+            Polled::Revoked { partitions, lost: rebalance.lost }
+        })
+    }
+
+    /// What ends a wait of this consumer from another thread.
+    pub fn waker(&self) -> ConsumerWaker {
+        ConsumerWaker(Waker::new(&self.queue))
+    }
+
+    /// Who this consumer is within its group, now.
+    ///
+    /// # Errors
+    /// `Retriable` while it is not a member: offsets committed then would not be fenced.
+    pub fn group_metadata(&self) -> Result<GroupMetadata> {
+        let identity = crate::native::GroupIdentity::of(&self.client);
+        let member = identity.filter(|identity| identity.generation() >= 0 && !identity.member().is_empty());
+        member.map(GroupMetadata::new).ok_or_else(|| {
+            Error::retriable("the consumer is not a member of its group at the moment: wait for its partitions")
+        })
+    }
+
+    /// Partition ends reached since the last call, with the offset behind the last record.
+    pub(crate) fn take_ends(&mut self) -> Vec<(TopicPartition, i64)> {
+        std::mem::take(&mut self.ends)
+    }
+
+    /// Leaves the group at once instead of being missed, and frees the client.
+    pub fn close(mut self) {
+        self.shut();
+    }
+
+    fn shut(&mut self) {
+        const LEAVE: Duration = Duration::from_secs(5);
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        self.fetched.clear();
+        if self.rebalancing || self.client.next_rebalance().is_some() {
+            // The group waits for an answer that will not come any more.
+            let _ = self.client.assign(None);
+        }
+        if let Err(failure) = self.client.close_consumer(LEAVE) {
+            tracing::warn!(error = ?failure, "the consumer was closed without leaving its group");
+        }
+    }
+
+    fn reason(&self, failure: Failure, call: &str) -> Error {
+        Error::from(self.client.reason(failure)).context(format!("cannot {call}"))
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+/// A list for librdkafka.
+fn list<'a>(entries: impl IntoIterator<Item = (&'a TopicPartition, i64)>) -> Result<PartitionList> {
+    let entries = entries.into_iter().map(|(tp, offset)| (&*tp.topic, tp.partition, offset));
+    PartitionList::new(entries).ok_or_else(|| Error::fatal("out of memory"))
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("rebalancing", &self.rebalancing).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ConsumerWaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConsumerWaker")
+    }
+}

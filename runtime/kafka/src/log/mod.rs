@@ -1,0 +1,123 @@
+//! A table of small values kept in a compacted topic: the way Kafka Connect keeps configurations, offsets and
+//! statuses (`org.apache.kafka.connect.util.KafkaBasedLog`).
+
+mod tail;
+mod topic;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tributary_api::{Error, RecordMetadata, Result};
+
+use self::tail::Tail;
+use self::write::Writer;
+use crate::{Admin, ClientConfig, NewTopic};
+
+/// A record of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// Milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value; none removes the key.
+    pub value: Option<Bytes>,
+}
+
+/// How to open a log.
+#[derive(Debug)]
+pub struct LogOptions {
+    /// The topic, and how to create it.
+    pub topic: NewTopic,
+    /// Whether to create it when it is not there.
+    pub create: bool,
+    /// Settings of the writing client.
+    pub producer: ClientConfig,
+    /// Settings of the reading client.
+    pub consumer: ClientConfig,
+    /// Settings of the client that creates and describes the topic.
+    pub admin: ClientConfig,
+    /// Whether to refuse a topic that would lose records by age or size.
+    pub require_compacted: bool,
+}
+
+/// A compacted topic, read from its beginning and then followed. A cheap handle: clones share all of it, and the
+/// last one dropped ends it.
+#[derive(Clone)]
+pub struct CompactedLog(Arc<Log>);
+
+struct Log {
+    name: String,
+    writer: Writer,
+    tail: Tail,
+}
+
+impl CompactedLog {
+    /// Creates the topic if it is absent, reads it to its end, and goes on following it on a thread of its own.
+    /// The function is called on that thread for every record, in order within each partition.
+    ///
+    /// # Errors
+    /// `Config` when the topic is not compacted or a setting cannot be used, `Retriable` when no broker answered
+    /// in time.
+    pub async fn open(options: LogOptions, on_record: Box<dyn FnMut(LogRecord) + Send>) -> Result<Self> {
+        let admin = Admin::new(&options.admin)?;
+        let partitions = topic::prepare(&admin, &options).await?;
+        drop(admin);
+        let name = options.topic.name;
+        let log = Log {
+            writer: Writer::new(&options.producer)?,
+            tail: Tail::start(&options.consumer, &name, partitions, on_record)?,
+            name,
+        };
+        let log = Self(Arc::new(log));
+        log.read_to_end().await?;
+        Ok(log)
+    }
+
+    /// Returns when everything has been read that was in the topic at the time of the call.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time, `Fatal` when the reading thread has ended.
+    pub async fn read_to_end(&self) -> Result<()> {
+        self.0.tail.read_to_end().await.map_err(|error| self.context(error, "read"))
+    }
+
+    /// Writes one record and waits for the acknowledgement.
+    ///
+    /// # Errors
+    /// `Retriable` when it was not acknowledged in time: it may or may not have been written.
+    pub async fn write(&self, key: impl Into<Bytes>, value: Option<Bytes>) -> Result<RecordMetadata> {
+        self.0.writer.write(&self.0.name, &key.into(), value.as_deref()).await.map_err(|e| self.context(e, "write"))
+    }
+
+    /// Writes records in order, in as few requests as possible, and waits for all acknowledgements.
+    ///
+    /// # Errors
+    /// As for [`CompactedLog::write`], of the first record that failed.
+    pub async fn write_all(&self, records: Vec<(Bytes, Option<Bytes>)>) -> Result<()> {
+        self.0.writer.write_all(&self.0.name, &records).await.map_err(|error| self.context(error, "write"))
+    }
+
+    /// Ends the log for all its handles: delivers what was written, and waits until the function given to
+    /// [`CompactedLog::open`] will not be called any more.
+    pub async fn close(self) {
+        self.0.writer.close().await;
+        self.0.tail.close().await;
+    }
+
+    fn context(&self, error: Error, what: &str) -> Error {
+        error.context(format!("cannot {what} topic {}", self.0.name))
+    }
+}
+
+impl fmt::Debug for CompactedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompactedLog").field("topic", &self.0.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+use std::collections::VecDeque;
+use std::ffi::{CStr, c_char, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::bindings::{
+    RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE, RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_OFFSET_COMMIT, rd_kafka_conf_destroy,
+    rd_kafka_conf_enable_sasl_queue, rd_kafka_conf_new, rd_kafka_conf_res_t, rd_kafka_conf_set,
+    rd_kafka_conf_set_events, rd_kafka_conf_set_log_cb, rd_kafka_conf_set_opaque, rd_kafka_conf_set_rebalance_cb,
+    rd_kafka_conf_t, rd_kafka_destroy_flags, rd_kafka_fatal_error, rd_kafka_name, rd_kafka_new,
+    rd_kafka_sasl_background_callbacks_enable, rd_kafka_t, rd_kafka_type_t,
+};
+use tributary_api::{Error, Result};
+
+use super::consume::{Rebalance, on_rebalance};
+use super::{Failure, c_text, code, text};
+
+/// One setting under librdkafka's name.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    /// librdkafka's name.
+    pub(crate) name: String,
+    /// The value.
+    pub(crate) value: String,
+    /// The name the user knows it by.
+    pub(crate) shown: String,
+    /// Not to be shown in an error.
+    pub(crate) secret: bool,
+}
+
+/// A librdkafka client of any kind.
+pub(crate) struct Client {
+    raw: NonNull<rd_kafka_t>,
+    /// Where the rebalance callback leaves what it is told. Boxed: C holds its address until the client is freed.
+    rebalances: Option<Box<Mutex<VecDeque<Rebalance>>>>,
+}
+
+// SAFETY: librdkafka's clients may be used from any thread, by several at a time.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+impl Client {
+    /// A producer; its delivery reports come as events on the main queue.
+    pub(crate) fn producer(settings: &[Setting]) -> Result<Arc<Self>> {
+        Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, RD_KAFKA_EVENT_DR, None)
+    }
+
+    /// A consumer.
+    pub(crate) fn consumer(settings: &[Setting]) -> Result<Arc<Self>> {
+        let rebalances = Box::new(Mutex::new(VecDeque::new()));
+        Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, RD_KAFKA_EVENT_OFFSET_COMMIT, Some(rebalances))
+    }
+
+    /// A client for administration only.
+    pub(crate) fn admin(settings: &[Setting]) -> Result<Arc<Self>> {
+        Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, None)
+    }
+
+    fn new(
+        kind: rd_kafka_type_t,
+        settings: &[Setting],
+        events: i32,
+        rebalances: Option<Box<Mutex<VecDeque<Rebalance>>>>,
+    ) -> Result<Arc<Self>> {
+        let conf = Conf::new(settings)?;
+        let mut message = [0 as c_char; 512];
+        let oauth = settings.iter().any(|s| s.name == "sasl.mechanism" && s.value.eq_ignore_ascii_case("oauthbearer"));
+        // SAFETY: the configuration lives; the opaque pointer is to memory that the client owns and frees last;
+        // `rd_kafka_new` takes the configuration over when, and only when, it succeeds.
+        let raw = unsafe {
+            rd_kafka_conf_set_log_cb(conf.0, Some(on_log));
+            rd_kafka_conf_set_events(conf.0, events);
+            if let Some(rebalances) = &rebalances {
+                rd_kafka_conf_set_opaque(conf.0, (&raw const **rebalances).cast_mut().cast());
+                rd_kafka_conf_set_rebalance_cb(conf.0, Some(on_rebalance));
+            }
+            if oauth {
+                rd_kafka_conf_enable_sasl_queue(conf.0, 1);
+            }
+            rd_kafka_new(kind, conf.0, message.as_mut_ptr(), message.len())
+        };
+        let Some(raw) = NonNull::new(raw) else {
+            // SAFETY: librdkafka ends its messages with NUL.
+            let message = unsafe { text(message.as_ptr()) };
+            return Err(Error::config(format!("cannot make a kafka client: {message}")));
+        };
+        conf.taken_over();
+        let client = Arc::new(Self { raw, rebalances });
+        if oauth {
+            // SAFETY: the client lives; the error is freed.
+            unsafe { Failure::take(rd_kafka_sasl_background_callbacks_enable(client.as_ptr())) }?;
+        }
+        Ok(client)
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut rd_kafka_t {
+        self.raw.as_ptr()
+    }
+
+    /// The oldest rebalance not taken yet.
+    pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// The reason behind a [`code::FATAL`]; the failure itself otherwise.
+    pub(crate) fn reason(&self, failure: Failure) -> Failure {
+        if failure.code != code::FATAL {
+            return failure;
+        }
+        let mut message = [0 as c_char; 512];
+        // SAFETY: the client lives; the text is NUL-terminated within the buffer.
+        let (code, message) = unsafe {
+            let code = rd_kafka_fatal_error(self.as_ptr(), message.as_mut_ptr(), message.len()) as i32;
+            (code, text(message.as_ptr()))
+        };
+        if code == code::NONE { failure } else { Failure { code, message, fatal: true, ..failure } }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: nothing made from the client is left: all of it holds an `Arc` of it. A consumer has left its
+        // group before, or is not to wait for it here.
+        unsafe { rd_kafka_destroy_flags(self.as_ptr(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }
+    }
+}
+
+/// A configuration on its way to a client.
+struct Conf(*mut rd_kafka_conf_t);
+
+impl Conf {
+    fn new(settings: &[Setting]) -> Result<Self> {
+        // SAFETY: makes a configuration that this value frees.
+        let conf = Self(unsafe { rd_kafka_conf_new() });
+        for setting in settings {
+            conf.set(setting)?;
+        }
+        Ok(conf)
+    }
+
+    fn set(&self, setting: &Setting) -> Result<()> {
+        let (name, value) = (c_text(&setting.name), c_text(&setting.value));
+        let mut message = [0 as c_char; 512];
+        // SAFETY: all pointers live through the call; the texts are copied.
+        let result =
+            unsafe { rd_kafka_conf_set(self.0, name.as_ptr(), value.as_ptr(), message.as_mut_ptr(), message.len()) };
+        if result == rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
+            return Ok(());
+        }
+        // SAFETY: librdkafka ends its messages with NUL.
+        let reason =
+            if setting.secret { "the value is not valid".to_owned() } else { unsafe { text(message.as_ptr()) } };
+        Err(Error::config(format!("cannot use {}: {reason}", setting.shown)))
+    }
+
+    fn taken_over(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Conf {
+    fn drop(&mut self) {
+        // SAFETY: not taken over, freed once.
+        unsafe { rd_kafka_conf_destroy(self.0) }
+    }
+}
+
+/// Hands librdkafka's log lines to tracing. A broker that is away is for the reader to judge, so that nothing but
+/// librdkafka's own emergencies is an error here.
+unsafe extern "C" fn on_log(client: *const rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+    // SAFETY: librdkafka passes a live client (or none) and NUL-terminated strings.
+    let (name, facility, line) = unsafe {
+        let name = if client.is_null() { c"" } else { CStr::from_ptr(rd_kafka_name(client)) };
+        (name.to_string_lossy(), CStr::from_ptr(facility).to_string_lossy(), CStr::from_ptr(line).to_string_lossy())
+    };
+    let log = || match level {
+        ..=2 => tracing::error!(client = %name, %facility, "{line}"),
+        3 | 4 => tracing::warn!(client = %name, %facility, "{line}"),
+        5 => tracing::info!(client = %name, %facility, "{line}"),
+        _ => tracing::debug!(client = %name, %facility, "{line}"),
+    };
+    // A subscriber that panics must not unwind into C.
+    let _ = catch_unwind(AssertUnwindSafe(log));
+}

@@ -1,0 +1,56 @@
+//! librdkafka behind safe types: every unsafe call of this crate is here.
+//!
+//! The binding crate's own clients are not used: they serve delivery reports, consumed records and commits one
+//! call at a time, which costs more than the work itself at a million records a second, and their commit of a
+//! transaction waits in steps of 100 ms.
+//!
+//! What makes it sound: a [`Client`] owns the C handle, is freed last because everything made from it holds an
+//! `Arc` of it, and librdkafka's client functions may be called from any thread. Lists, events and messages are
+//! owned by exactly one Rust value each. Only two functions are called from C: neither unwinds.
+
+mod admin;
+mod client;
+mod consume;
+mod failure;
+mod fetch;
+mod list;
+mod produce;
+mod queue;
+mod topics;
+mod transaction;
+
+use std::ffi::{CStr, CString, c_char};
+use std::time::Duration;
+
+pub(crate) use self::admin::{ListedOffset, TopicCreation};
+pub(crate) use self::client::{Client, Setting};
+pub(crate) use self::failure::{Failure, code};
+pub(crate) use self::fetch::{Fetched, Message};
+pub(crate) use self::list::PartitionList;
+pub(crate) use self::produce::{Report, TopicHandle};
+pub(crate) use self::queue::{Event, Queue, Waker};
+pub(crate) use self::transaction::GroupIdentity;
+
+/// Text for C. A NUL cannot stand in a topic, group or setting of Kafka, so what follows one is cut off.
+fn c_text(text: &str) -> CString {
+    let end = text.find('\0').unwrap_or(text.len());
+    CString::new(&text[..end]).unwrap_or_default()
+}
+
+/// Text of C.
+///
+/// # Safety
+/// The pointer is null or a NUL-terminated string that lives through the call.
+unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+/// A timeout for C: whole milliseconds, at least one unless it is zero, so that a wait is never a busy loop.
+fn millis(timeout: Duration) -> i32 {
+    let millis = timeout.as_nanos().div_ceil(1_000_000);
+    i32::try_from(millis).unwrap_or(i32::MAX)
+}

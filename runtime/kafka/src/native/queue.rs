@@ -1,0 +1,136 @@
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings::{
+    rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_t, rd_kafka_event_type,
+    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_get_main, rd_kafka_queue_new,
+    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_queue_yield, rd_kafka_t,
+};
+
+use super::{Client, Failure, code, millis, text};
+
+/// A queue of events.
+pub(crate) struct Queue {
+    raw: NonNull<rd_kafka_queue_t>,
+    /// Freed after the queue.
+    _client: Arc<Client>,
+}
+
+// SAFETY: librdkafka locks its queues.
+unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
+
+impl Queue {
+    /// The queue of delivery reports of a producer.
+    pub(crate) fn main(client: &Arc<Client>) -> Option<Self> {
+        // SAFETY: the client lives; the reference taken is given back on drop.
+        Self::own(client, unsafe { rd_kafka_queue_get_main(client.as_ptr()) })
+    }
+
+    /// The queue of records and rebalances of a consumer.
+    pub(crate) fn consumer(client: &Arc<Client>) -> Option<Self> {
+        // SAFETY: as above.
+        Self::own(client, unsafe { rd_kafka_queue_get_consumer(client.as_ptr()) })
+    }
+
+    /// A new queue, for the answers to one or more requests.
+    pub(crate) fn new(client: &Arc<Client>) -> Option<Self> {
+        // SAFETY: as above.
+        Self::own(client, unsafe { rd_kafka_queue_new(client.as_ptr()) })
+    }
+
+    fn own(client: &Arc<Client>, raw: *mut rd_kafka_queue_t) -> Option<Self> {
+        Some(Self { raw: NonNull::new(raw)?, _client: Arc::clone(client) })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut rd_kafka_queue_t {
+        self.raw.as_ptr()
+    }
+
+    /// The next event; none after the timeout or when woken.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
+        // SAFETY: the queue lives; the event is freed by its owner.
+        let raw = unsafe { rd_kafka_queue_poll(self.as_ptr(), millis(timeout)) };
+        Some(Event { raw: NonNull::new(raw)?, _queue: self })
+    }
+
+    /// Ends the present wait on this queue, or the next one.
+    pub(crate) fn wake(&self) {
+        // SAFETY: the queue lives; it may be woken from any thread.
+        unsafe { rd_kafka_queue_yield(self.as_ptr()) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: one reference taken, one given back, while the client still lives.
+        unsafe { rd_kafka_queue_destroy(self.as_ptr()) }
+    }
+}
+
+/// Ends the wait for records from any thread, without a call back from C.
+#[derive(Clone)]
+pub(crate) struct Waker(Arc<Queue>);
+
+impl Waker {
+    pub(crate) fn new(queue: &Arc<Queue>) -> Self {
+        Self(Arc::clone(queue))
+    }
+
+    pub(crate) fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+/// Ends a wait from inside a callback of C.
+///
+/// # Safety
+/// The client is a live consumer.
+pub(super) unsafe fn wake_consumer(client: *mut rd_kafka_t) {
+    // SAFETY: as the caller promises; the reference taken is given back.
+    unsafe {
+        let queue = rd_kafka_queue_get_consumer(client);
+        if !queue.is_null() {
+            rd_kafka_queue_yield(queue);
+            rd_kafka_queue_destroy(queue);
+        }
+    }
+}
+
+/// Something that happened, freed when dropped.
+pub(crate) struct Event<'a> {
+    raw: NonNull<rd_kafka_event_t>,
+    _queue: &'a Queue,
+}
+
+impl Event<'_> {
+    pub(super) fn as_ptr(&self) -> *mut rd_kafka_event_t {
+        self.raw.as_ptr()
+    }
+
+    /// Which kind it is: one of `RD_KAFKA_EVENT_*`.
+    pub(super) fn kind(&self) -> i32 {
+        // SAFETY: the event lives.
+        unsafe { rd_kafka_event_type(self.as_ptr()) }
+    }
+
+    /// Whether the request as a whole failed.
+    pub(super) fn result(&self) -> Result<(), Failure> {
+        // SAFETY: the event lives, and so does the text within it.
+        unsafe {
+            match rd_kafka_event_error(self.as_ptr()) as i32 {
+                code::NONE => Ok(()),
+                code => Err(Failure::new(code, text(rd_kafka_event_error_string(self.as_ptr())))),
+            }
+        }
+    }
+}
+
+impl Drop for Event<'_> {
+    fn drop(&mut self) {
+        // SAFETY: owned, freed once.
+        unsafe { rd_kafka_event_destroy(self.as_ptr()) }
+    }
+}

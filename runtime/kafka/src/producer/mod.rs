@@ -1,0 +1,226 @@
+mod room;
+mod serve;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, RecordMetadata, Result};
+
+use self::serve::Deliveries;
+use crate::ClientConfig;
+use crate::native::{Client, Failure, TopicHandle, code};
+use crate::transaction::Guard;
+
+/// What the sender knows a record by. It is never looked into.
+pub type Token = u64;
+
+/// A record on its way out; everything is borrowed and copied by [`Producer::send`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProducerRecord<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition; Java's partitioning by key without one.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers, in order.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// Milliseconds since the epoch; the time of sending without one.
+    pub timestamp: Option<i64>,
+}
+
+/// The end of one record's way.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// What the sender knows the record by.
+    pub token: Token,
+    /// Where it was written, or why it was not.
+    pub result: Result<RecordMetadata, &'a Error>,
+}
+
+/// Hears of records delivered or given up, in batches, on the producer's delivery thread: it must not block, and
+/// must not wait for the producer. Every record that [`Producer::send`] took is reported exactly once.
+pub trait DeliveryListener: Send + Sync {
+    /// These records are done.
+    fn delivered(&self, deliveries: &[Delivery<'_>]);
+}
+
+/// What a producer can do beyond its settings.
+#[derive(Clone, Debug)]
+pub struct ProducerOptions {
+    /// Ends a wait for room in the queue.
+    pub stop: CancellationToken,
+    /// The least time between the end of a transaction and the first request of the next one. A request that comes
+    /// while the broker still completes the transaction before is repeated after 20 ms: waiting a little is faster.
+    pub transaction_guard: Duration,
+}
+
+impl Default for ProducerOptions {
+    fn default() -> Self {
+        Self { stop: CancellationToken::new(), transaction_guard: Duration::from_micros(2500) }
+    }
+}
+
+/// Writes records. Shared by `Arc`; any thread may send.
+///
+/// Dropping it gives up what is not delivered yet: [`Producer::flush`] first.
+pub struct Producer {
+    topics: RwLock<HashMap<Box<str>, TopicHandle>>,
+    deliveries: Deliveries,
+    pub(crate) client: Arc<Client>,
+    stop: CancellationToken,
+    max_block: Duration,
+    pub(crate) guard: Option<Guard>,
+}
+
+impl Producer {
+    /// A producer with the usual options.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub fn new(config: &ClientConfig, listener: Arc<dyn DeliveryListener>) -> Result<Self> {
+        Self::with_options(config, listener, ProducerOptions::default())
+    }
+
+    /// A producer.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub fn with_options(
+        config: &ClientConfig,
+        listener: Arc<dyn DeliveryListener>,
+        options: ProducerOptions,
+    ) -> Result<Self> {
+        let client = Client::producer(&config.translate()?)?;
+        let transactional = config.get("transactional.id").is_some();
+        Ok(Self {
+            topics: RwLock::default(),
+            deliveries: Deliveries::start(&client, listener)?,
+            client,
+            stop: options.stop,
+            max_block: config.millis("max.block.ms", Duration::from_secs(60))?,
+            guard: transactional.then(|| Guard::new(options.transaction_guard)),
+        })
+    }
+
+    /// Takes a record for delivery and returns. When the queue is full, waits for room: no longer than
+    /// `max.block.ms`, and not beyond the stop of [`ProducerOptions`].
+    ///
+    /// # Errors
+    /// The record was not taken and will not be reported. `Retriable` when there was no room, `Data` when the
+    /// record itself cannot be written, `Fatal` when the producer is of no use any more.
+    pub fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
+        match self.offer(record, token) {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.code == code::QUEUE_FULL => self.send_when_room(record, token),
+            Err(failure) => Err(self.reason(failure, record)),
+        }
+    }
+
+    /// As [`Producer::send`], but returns `false` at once when the queue is full.
+    ///
+    /// # Errors
+    /// As for [`Producer::send`].
+    pub fn try_send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<bool> {
+        match self.offer(record, token) {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.code == code::QUEUE_FULL => Ok(false),
+            Err(failure) => Err(self.reason(failure, record)),
+        }
+    }
+
+    /// Waits until every record taken so far has been reported.
+    ///
+    /// # Errors
+    /// `Retriable` when the time was up before.
+    pub fn flush(&self, timeout: Duration) -> Result<()> {
+        self.client.flush(timeout).map_err(|failure| Error::from(failure).context("cannot flush the producer"))
+    }
+
+    /// Records taken and not reported yet.
+    pub fn in_flight(&self) -> usize {
+        self.client.in_flight()
+    }
+
+    /// Gives up all records not delivered yet; they are reported as such.
+    pub fn purge(&self) {
+        self.client.purge();
+    }
+
+    fn offer(&self, record: &ProducerRecord<'_>, token: Token) -> Result<(), Failure> {
+        if let Some(guard) = &self.guard {
+            guard.wait();
+        }
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(topic) = topics.get(record.topic) {
+            return topic.produce(record, token);
+        }
+        drop(topics);
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if !topics.contains_key(record.topic) {
+            topics.insert(record.topic.into(), TopicHandle::new(&self.client, record.topic)?);
+        }
+        match topics.get(record.topic) {
+            Some(topic) => topic.produce(record, token),
+            None => Err(Failure::of(code::UNKNOWN_TOPIC_OR_PART)),
+        }
+    }
+
+    #[cold]
+    fn send_when_room(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
+        /// How soon a stop is noticed. Room is signalled, not polled for.
+        const STEP: Duration = Duration::from_millis(50);
+        let begun = Instant::now();
+        let room = self.deliveries.room();
+        loop {
+            let seen = room.seen();
+            match self.offer(record, token) {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.code == code::QUEUE_FULL => {}
+                Err(failure) => return Err(self.reason(failure, record)),
+            }
+            if self.stop.is_cancelled() {
+                return Err(Error::retriable("the producer's queue is full and the task is stopping"));
+            }
+            if begun.elapsed() >= self.max_block {
+                let message = "the producer's queue stayed full: the broker is away or too slow, raise buffer.memory \
+                               or max.block.ms";
+                return Err(Error::retriable(message).with_class("org.apache.kafka.common.errors.TimeoutException"));
+            }
+            room.wait(seen, STEP);
+        }
+    }
+
+    #[cold]
+    fn reason(&self, failure: Failure, record: &ProducerRecord<'_>) -> Error {
+        Error::from(self.client.reason(failure)).context(format!("cannot send a record to {}", record.topic))
+    }
+
+    /// Counts how often the queue was found full.
+    pub fn times_full(&self) -> u64 {
+        self.deliveries.room().waits.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.topics.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        if self.client.in_flight() > 0 {
+            self.client.purge();
+            // Only to report what was purged: nothing is waited for but the delivery thread.
+            let _ = self.client.flush(Duration::from_secs(1));
+        }
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tributary_api::{Error, Offsets};
+
+use crate::Producer;
+use crate::native::{Failure, GroupIdentity, PartitionList, code};
+
+/// What to do about a transaction that failed.
+#[derive(Clone, Debug)]
+pub enum TransactionError {
+    /// Make the same call again.
+    Retriable(Error),
+    /// Abort the transaction, and do its work again.
+    Abort(Error),
+    /// Another producer has taken over the transactional id: stop.
+    Fenced(Error),
+    /// The producer is of no use any more: make a new one.
+    Fatal(Error),
+}
+
+impl TransactionError {
+    /// What went wrong.
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::Retriable(error) | Self::Abort(error) | Self::Fenced(error) | Self::Fatal(error) => error,
+        }
+    }
+
+    /// What went wrong, by value.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Retriable(error) | Self::Abort(error) | Self::Fenced(error) | Self::Fatal(error) => error,
+        }
+    }
+
+    #[cold]
+    fn of(failure: Failure, call: &str) -> Self {
+        const FENCED: [i32; 3] = [code::FENCED, code::PRODUCER_FENCED, code::INVALID_PRODUCER_EPOCH];
+        let (number, fatal, abort, retriable) = (failure.code, failure.fatal, failure.abort, failure.retriable);
+        let error = Error::from(failure).context(format!("cannot {call}"));
+        match () {
+            () if fatal && FENCED.contains(&number) => Self::Fenced(error),
+            () if fatal => Self::Fatal(error),
+            () if abort => Self::Abort(error),
+            () if retriable => Self::Retriable(error),
+            () => Self::Fatal(error),
+        }
+    }
+}
+
+impl fmt::Display for TransactionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error().fmt(f)
+    }
+}
+
+impl std::error::Error for TransactionError {}
+
+/// Who a consumer is within its group at one moment. Read it anew for each transaction: it changes without notice.
+#[derive(Clone)]
+pub struct GroupMetadata(Arc<GroupIdentity>);
+
+impl GroupMetadata {
+    pub(crate) fn new(identity: GroupIdentity) -> Self {
+        Self(Arc::new(identity))
+    }
+
+    /// The group.
+    pub fn group(&self) -> &str {
+        self.0.group()
+    }
+
+    /// The consumer's id within it.
+    pub fn member(&self) -> &str {
+        self.0.member()
+    }
+
+    /// The group's generation.
+    pub fn generation(&self) -> i32 {
+        self.0.generation()
+    }
+}
+
+impl fmt::Debug for GroupMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupMetadata")
+            .field("group", &self.group())
+            .field("member", &self.member())
+            .field("generation", &self.generation())
+            .finish()
+    }
+}
+
+/// Transactions, for a producer whose settings hold `transactional.id`. One thread at a time makes these calls.
+impl Producer {
+    /// Takes over the transactional id: aborts what an earlier producer left open and fences it off.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
+        self.told(self.client.init_transactions(timeout), "take over the transactional id")
+    }
+
+    /// Begins a transaction; every record sent from here on belongs to it.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn begin_transaction(&self) -> Result<(), TransactionError> {
+        self.told(self.client.begin_transaction(), "begin a transaction")?;
+        if let Some(guard) = &self.guard {
+            guard.arm();
+        }
+        Ok(())
+    }
+
+    /// Adds offsets to be committed together with the records.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn send_offsets_to_transaction(
+        &self,
+        offsets: &Offsets,
+        group: &GroupMetadata,
+        timeout: Duration,
+    ) -> Result<(), TransactionError> {
+        let call = "add offsets to the transaction";
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        if let Some(guard) = &self.guard {
+            guard.wait();
+        }
+        let list = PartitionList::new(offsets.iter().map(|(tp, offset)| (&*tp.topic, tp.partition, *offset)));
+        let list = self.told(list.ok_or_else(|| Failure::of(code::STATE)), call)?;
+        self.told(self.client.send_offsets(&list, &group.0, timeout), call)
+    }
+
+    /// Waits for all records of the transaction, and commits it. A timeout says nothing of the outcome: make the
+    /// same call again.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn commit_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
+        let result = self.client.commit_transaction(timeout);
+        self.ended();
+        self.told(result, "commit the transaction")
+    }
+
+    /// Gives up the transaction and all its records.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
+        // What is still queued need not be written only to be aborted.
+        self.client.purge();
+        let result = self.client.abort_transaction(timeout);
+        self.ended();
+        self.told(result, "abort the transaction")
+    }
+
+    fn ended(&self) {
+        if let Some(guard) = &self.guard {
+            guard.ended();
+        }
+    }
+
+    fn told<T>(&self, result: Result<T, Failure>, call: &str) -> Result<T, TransactionError> {
+        result.map_err(|failure| TransactionError::of(self.client.reason(failure), call))
+    }
+}
+
+/// Keeps the first request of a transaction away from the end of the one before.
+pub(crate) struct Guard {
+    distance: Duration,
+    armed: AtomicBool,
+    ended: Mutex<Option<Instant>>,
+}
+
+impl Guard {
+    pub(crate) fn new(distance: Duration) -> Self {
+        Self { distance, armed: AtomicBool::new(false), ended: Mutex::new(None) }
+    }
+
+    fn arm(&self) {
+        self.armed.store(true, Ordering::Relaxed);
+    }
+
+    fn ended(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Waits out the distance before the first request; free after it.
+    pub(crate) fn wait(&self) {
+        if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = ended.and_then(|ended| self.distance.checked_sub(ended.elapsed()));
+        if let Some(left) = left {
+            thread::sleep(left);
+        }
+    }
+}
