@@ -1,1 +1,86 @@
-fn main() {}
+//! Runs Tributary and the Java Connect worker in turn against one broker, and prints what each takes.
+//!
+//! Only ratios within one run mean anything: machines and their neighbours differ. Every figure is given as minimum,
+//! median and maximum over the rounds.
+#![allow(clippy::print_stdout, reason = "a report is what this program is for")]
+
+mod ceiling;
+mod click;
+mod lines;
+mod measure;
+mod peer;
+mod report;
+mod streams;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+use tributary_tests::Kafka;
+
+use crate::lines::Lines;
+use crate::peer::Kind;
+use crate::report::Report;
+
+/// What to measure.
+#[derive(Parser)]
+struct Options {
+    /// Rounds of each.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Records of the file benches.
+    #[arg(long, default_value_t = 2_000_000)]
+    records: usize,
+    /// Clicks a second of the click bench.
+    #[arg(long, default_value_t = 500)]
+    clicks_per_second: u64,
+    /// Seconds of the click bench.
+    #[arg(long, default_value_t = 30)]
+    click_seconds: u64,
+    /// Only these: start, source, sink, ceiling, click.
+    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,click")]
+    only: Vec<String>,
+    /// Also write the report here, as Markdown.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let wants = |name: &str| options.only.iter().any(|one| one == name);
+    let mut report = Report::default();
+    let kafka = Kafka::start().await?;
+    if wants("source") || wants("sink") || wants("ceiling") {
+        let lines = Lines::write(options.records)?;
+        for round in 0..options.rounds {
+            println!("round {} of {}", round + 1, options.rounds);
+            if wants("ceiling") {
+                ceiling::run(&kafka, &lines, &mut report).await?;
+            }
+            for kind in Kind::ALL {
+                if wants("source") {
+                    streams::source(&kafka, kind, &lines, &mut report).await?;
+                }
+                if wants("sink") {
+                    streams::sink(&kafka, kind, &lines, &mut report).await?;
+                }
+            }
+        }
+    }
+    if wants("start") {
+        for _ in 0..options.rounds {
+            for kind in [Kind::Tributary, Kind::ConnectTuned, Kind::ConnectDefault] {
+                streams::start(&kafka, kind, &mut report).await?;
+            }
+        }
+    }
+    if wants("click") {
+        click::run(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;
+    }
+    print!("{report}");
+    if let Some(out) = options.out {
+        std::fs::write(out, report.to_string())?;
+    }
+    Ok(())
+}

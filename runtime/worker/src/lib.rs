@@ -1,1 +1,23 @@
-//! The engine: herder, stores, task loops.
+//! The engine: it keeps what operators want in three compacted topics and makes it so.
+//!
+//! [`Worker::start`] opens the stores, starts the herder and answers its [`Herder`](tributary_control::Herder).
+#![forbid(unsafe_code)]
+
+mod definitions;
+mod herder;
+mod loggers;
+mod membership;
+mod processor;
+mod settings;
+mod stores;
+mod supervision;
+mod tasks;
+mod validation;
+mod variables;
+mod worker;
+
+pub use definitions::{sink_definition, source_definition};
+pub use loggers::LoggerControl;
+pub use settings::WorkerSettings;
+pub use variables::Variables;
+pub use worker::{Worker, WorkerOptions};

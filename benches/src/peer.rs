@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use tributary_tests::{Connect, ConnectOptions, Kafka, RestClient, Tributary, Usage, WorkerOptions, unique};
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Tributary with its defaults.
+    Tributary,
+    /// The Java worker with its defaults.
+    ConnectDefault,
+    /// The Java worker with plugins found by service files, larger batches and a larger read.
+    ConnectTuned,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Tributary, Self::ConnectDefault, Self::ConnectTuned];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tributary => "Tributary",
+            Self::ConnectDefault => "Connect",
+            Self::ConnectTuned => "Connect, tuned",
+        }
+    }
+
+    /// What is added to a source's configuration.
+    pub(crate) fn source_tuning(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::ConnectTuned => &[
+                ("batch.size", "10000"),
+                ("producer.override.batch.size", "131072"),
+                ("producer.override.linger.ms", "5"),
+            ],
+            _ => &[],
+        }
+    }
+}
+
+/// A worker that runs.
+pub(crate) enum Peer {
+    Tributary(Box<Tributary>),
+    Connect(Connect),
+}
+
+impl Peer {
+    pub(crate) async fn start(kafka: &Kafka, kind: Kind) -> Result<Self> {
+        let group = unique("bench");
+        Ok(match kind {
+            Kind::Tributary => {
+                let options = WorkerOptions::on_kafka(kafka, &group).set("offset.flush.interval.ms", "1000");
+                Self::Tributary(Box::new(Tributary::start(options).await?))
+            }
+            Kind::ConnectDefault => {
+                let options = ConnectOptions::default().group(group).set("plugin.discovery", "hybrid_warn");
+                Self::Connect(Connect::start(kafka, options.set("offset.flush.interval.ms", "1000")).await?)
+            }
+            Kind::ConnectTuned => {
+                let options = ConnectOptions::default().group(group).set("offset.flush.interval.ms", "1000");
+                Self::Connect(Connect::start(kafka, options).await?)
+            }
+        })
+    }
+
+    pub(crate) fn rest(&self) -> RestClient {
+        match self {
+            Self::Tributary(worker) => worker.rest(),
+            Self::Connect(worker) => worker.rest(),
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        match self {
+            Self::Tributary(worker) => worker.usage(),
+            Self::Connect(worker) => worker.usage(),
+        }
+    }
+
+    pub(crate) fn startup(&self) -> Duration {
+        match self {
+            Self::Tributary(worker) => worker.startup(),
+            Self::Connect(worker) => worker.startup(),
+        }
+    }
+
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        match &mut self {
+            Self::Tributary(worker) => worker.stop().await,
+            Self::Connect(worker) => worker.stop().await,
+        }
+    }
+}

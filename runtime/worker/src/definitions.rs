@@ -1,0 +1,211 @@
+//! The properties that every connector has, whatever its plugin: Kafka Connect's own, in its order, for `/validate`.
+
+use tributary_api::{
+    ConfigDef, ConfigKey, ConfigType, Importance, PluginKind, PluginRegistry, Props, Validator, Width,
+};
+
+const COMMON: &str = "Common";
+const ERRORS: &str = "Error Handling";
+const TRANSFORMS: &str = "Transforms";
+const PREDICATES: &str = "Predicates";
+const TOPIC_CREATION: &str = "Topic Creation";
+const EXACTLY_ONCE: &str = "Exactly Once Support";
+
+/// The framework's properties of a connector of a kind, with the worker's converters as defaults.
+pub(crate) fn connector_definition(kind: PluginKind, worker: &Props, version: &str) -> ConfigDef {
+    match kind {
+        PluginKind::Source => source_definition(worker, version),
+        _ => sink_definition(worker, version),
+    }
+}
+
+/// The framework's properties of a source connector.
+pub fn source_definition(worker: &Props, version: &str) -> ConfigDef {
+    let exactly_once = |name: &str, kind: ConfigType| key(name, kind, EXACTLY_ONCE).width(Width::Short);
+    let keys = [
+        key("topic.creation.groups", ConfigType::List, TOPIC_CREATION)
+            .default("")
+            .importance(Importance::Low)
+            .width(Width::Long)
+            .display_name("Topic Creation Groups")
+            .doc("Groups of topics to create with settings of their own: topic.creation.<group>.include, .partitions, ..."),
+        exactly_once("exactly.once.support", ConfigType::String)
+            .default("requested")
+            .validator(Validator::OneOfIgnoringCase(vec!["requested".to_owned(), "required".to_owned()]))
+            .display_name("Exactly once support")
+            .doc("With required, the connector is refused unless it can be exactly-once here."),
+        exactly_once("transaction.boundary", ConfigType::String)
+            .default("poll")
+            .validator(Validator::OneOfIgnoringCase(vec![
+                "poll".to_owned(),
+                "interval".to_owned(),
+                "connector".to_owned(),
+            ]))
+            .display_name("Transaction Boundary")
+            .doc("Where transactions end: at each poll, at an interval, or where the connector says."),
+        exactly_once("transaction.boundary.interval.ms", ConfigType::Long)
+            .validator(Validator::AtLeast(0))
+            .importance(Importance::Low)
+            .display_name("Transaction boundary interval")
+            .doc("Milliseconds between transactions when the boundary is interval; the offset flush interval by default."),
+        key("offsets.storage.topic", ConfigType::String, "offsets.topic")
+            .validator(Validator::NonEmpty)
+            .importance(Importance::Low)
+            .width(Width::Long)
+            .display_name("Offsets topic")
+            .doc("A topic of the connector's own for its offsets."),
+    ];
+    keys.into_iter().fold(common(worker, version), ConfigDef::with)
+}
+
+/// The framework's properties of a sink connector.
+pub fn sink_definition(worker: &Props, version: &str) -> ConfigDef {
+    let dlq = |name: &str, kind: ConfigType| key(name, kind, ERRORS).width(Width::Medium);
+    let keys = [
+        key("topics", ConfigType::List, COMMON)
+            .default("")
+            .importance(Importance::High)
+            .width(Width::Long)
+            .display_name("Topics")
+            .doc("Topics to read, divided by commas."),
+        key("topics.regex", ConfigType::String, COMMON)
+            .default("")
+            .importance(Importance::High)
+            .width(Width::Long)
+            .display_name("Topics regex")
+            .doc("A Java regular expression; every topic whose whole name matches is read."),
+        dlq("errors.deadletterqueue.topic.name", ConfigType::String)
+            .default("")
+            .display_name("Dead Letter Queue Topic Name")
+            .doc("Records that fail are written to this topic; none when empty."),
+        dlq("errors.deadletterqueue.topic.replication.factor", ConfigType::Short)
+            .default(3)
+            .display_name("Dead Letter Queue Topic Replication Factor")
+            .doc("Replicas of the dead letter queue when it has to be created; -1: the broker's default."),
+        dlq("errors.deadletterqueue.context.headers.enable", ConfigType::Boolean)
+            .default(false)
+            .display_name("Enable Error Context Headers")
+            .doc("Whether headers tell where and why the record failed."),
+    ];
+    keys.into_iter().fold(common(worker, version), ConfigDef::with)
+}
+
+fn common(worker: &Props, version: &str) -> ConfigDef {
+    let converter = |name: &str, display: &str, default: Option<&str>| {
+        let own = worker.get(name).map(String::as_str).or(default);
+        let key = key(name, ConfigType::Class, COMMON)
+            .importance(Importance::Low)
+            .width(Width::Short)
+            .display_name(format!("{display} class"))
+            .doc("Turns records into bytes and back; the worker's own by default.");
+        match own {
+            Some(class) => key.default(class),
+            None => key,
+        }
+    };
+    let converter_version = |name: &str, display: &str| {
+        key(&format!("{name}.plugin.version"), ConfigType::String, COMMON)
+            .default(version)
+            .importance(Importance::Low)
+            .width(Width::Medium)
+            .display_name(format!("{display} version"))
+            .doc("Accepted for compatibility: a worker holds one version of each plugin.")
+    };
+    let retry = |name: &str| key(name, ConfigType::Long, ERRORS).width(Width::Medium);
+    let simple_header = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+    ConfigDef::new([
+        key("name", ConfigType::String, COMMON)
+            .required()
+            .validator(Validator::NonEmpty)
+            .importance(Importance::High)
+            .width(Width::Medium)
+            .display_name("Connector name")
+            .doc("Unique in the cluster."),
+        key("connector.class", ConfigType::String, COMMON)
+            .required()
+            .importance(Importance::High)
+            .width(Width::Long)
+            .display_name("Connector class")
+            .doc("The plugin: its full class name, its simple name, or that without its ending Connector."),
+        key("connector.plugin.version", ConfigType::String, COMMON)
+            .default(version)
+            .width(Width::Medium)
+            .display_name("Connector version")
+            .doc("Accepted for compatibility: a worker holds one version of each plugin."),
+        key("tasks.max", ConfigType::Int, COMMON)
+            .default(1)
+            .validator(Validator::AtLeast(1))
+            .importance(Importance::High)
+            .width(Width::Short)
+            .display_name("Tasks max")
+            .doc("How many tasks the work may be divided among."),
+        key("tasks.max.enforce", ConfigType::Boolean, COMMON)
+            .default(true)
+            .importance(Importance::Low)
+            .width(Width::Short)
+            .display_name("Enforce tasks max")
+            .doc("Whether a connector that makes more tasks than tasks.max fails."),
+        converter("key.converter", "Key converter", None),
+        converter_version("key.converter", "Key converter"),
+        converter("value.converter", "Value converter", None),
+        converter_version("value.converter", "Value converter"),
+        converter("header.converter", "Header converter", Some(simple_header)),
+        converter_version("header.converter", "Header converter"),
+        key("transforms", ConfigType::List, TRANSFORMS)
+            .default("")
+            .importance(Importance::Low)
+            .width(Width::Long)
+            .display_name("Transforms")
+            .doc("Aliases of the transforms, in order; each has properties under transforms.<alias>."),
+        key("predicates", ConfigType::List, PREDICATES)
+            .default("")
+            .importance(Importance::Low)
+            .width(Width::Long)
+            .display_name("Predicates")
+            .doc("Aliases of predicates that transforms refer to; each has properties under predicates.<alias>."),
+        key("config.action.reload", ConfigType::String, COMMON)
+            .default("restart")
+            .one_of(&["none", "restart"])
+            .importance(Importance::Low)
+            .width(Width::Medium)
+            .display_name("Reload Action")
+            .doc("What to do when a value from a configuration provider changes."),
+        retry("errors.retry.timeout")
+            .default(0)
+            .display_name("Retry Timeout for Errors")
+            .doc("Milliseconds for which a failed operation is tried again; 0: not at all, -1: for ever."),
+        retry("errors.retry.delay.max.ms")
+            .default(60_000)
+            .display_name("Maximum Delay Between Retries for Errors")
+            .doc("Milliseconds between tries at the most."),
+        key("errors.tolerance", ConfigType::String, ERRORS)
+            .default("none")
+            .one_of(&["none", "all"])
+            .width(Width::Short)
+            .display_name("Error Tolerance")
+            .doc("With all, records that fail are skipped; with none the task fails."),
+        key("errors.log.enable", ConfigType::Boolean, ERRORS)
+            .default(false)
+            .width(Width::Short)
+            .display_name("Log Errors")
+            .doc("Whether each error is logged with what was being done."),
+        key("errors.log.include.messages", ConfigType::Boolean, ERRORS)
+            .default(false)
+            .width(Width::Short)
+            .display_name("Log Error Details")
+            .doc("Whether the log names the record's place too."),
+    ])
+}
+
+fn key(name: &str, kind: ConfigType, group: &str) -> ConfigKey {
+    ConfigKey::new(name, kind).group(group)
+}
+
+/// The classes that a converter property recommends, in order.
+pub(crate) fn recommended_converters(plugins: &PluginRegistry, header: bool) -> Vec<String> {
+    let wanted = if header { PluginKind::HeaderConverter } else { PluginKind::Converter };
+    let of_kind = plugins.iter().filter(|plugin| plugin.description.kind == wanted);
+    let mut classes: Vec<String> = of_kind.map(|plugin| plugin.description.class.clone()).collect();
+    classes.sort();
+    classes
+}

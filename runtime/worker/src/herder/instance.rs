@@ -1,0 +1,180 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tributary_api::{
+    Connector, ConnectorContext, ConnectorHost, Error, Factory, OffsetMap, Offsets, Plugin, Props, Result,
+    SinkConnector, SourceConnector,
+};
+
+use super::runner::Message;
+use crate::supervision::PluginThread;
+
+/// A connector that has not started by then never will.
+const START_DEADLINE: Duration = Duration::from_secs(300);
+const PLAN_DEADLINE: Duration = Duration::from_secs(60);
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A connector's own object, started, on its own thread. A processor has none: its plan is its configuration.
+pub(super) struct Instance {
+    thread: Option<PluginThread<Option<AnyConnector>>>,
+    task_class: String,
+    is_sink: bool,
+}
+
+/// Either kind of connector.
+pub(super) enum AnyConnector {
+    Source(Box<dyn SourceConnector>),
+    Sink(Box<dyn SinkConnector>),
+}
+
+impl AnyConnector {
+    /// Makes a connector that is not started; a processor has none.
+    pub(super) fn make(factory: &Factory) -> Option<Self> {
+        match factory {
+            Factory::Source(source) => Some(Self::Source((source.connector)())),
+            Factory::Sink(sink) => Some(Self::Sink((sink.connector)())),
+            _ => None,
+        }
+    }
+
+    fn connector(&mut self) -> &mut dyn Connector {
+        match self {
+            Self::Source(source) => &mut **source,
+            Self::Sink(sink) => &mut **sink,
+        }
+    }
+
+    /// The source's own word on offsets that an operator wants.
+    pub(super) fn alter_source(
+        &mut self,
+        props: Props,
+        offsets: Vec<(OffsetMap, Option<OffsetMap>)>,
+    ) -> BoxFuture<'_, Result<bool>> {
+        async move {
+            match self {
+                Self::Source(source) => source.alter_offsets(&props, &offsets).await,
+                Self::Sink(_) => Ok(false),
+            }
+        }
+        .boxed()
+    }
+
+    /// The sink's own word on offsets that an operator wants.
+    pub(super) fn alter_sink(&mut self, props: Props, offsets: Offsets) -> BoxFuture<'_, Result<bool>> {
+        async move {
+            match self {
+                Self::Sink(sink) => sink.alter_offsets(&props, &offsets).await,
+                Self::Source(_) => Ok(false),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Instance {
+    /// Makes and starts the connector.
+    ///
+    /// # Errors
+    /// The plugin's own; fatal when it panics or blocks.
+    pub(super) async fn start(
+        name: &str,
+        plugin: &Plugin,
+        props: Props,
+        runtime: &Handle,
+        inbox: mpsc::Sender<Message>,
+    ) -> Result<Self> {
+        let (task_class, is_sink) = match &plugin.factory {
+            Factory::Source(source) => (source.task_class.clone(), false),
+            Factory::Sink(sink) => (sink.task_class.clone(), true),
+            _ => return Ok(Self { thread: None, task_class: format!("{}Task", plugin.description.class), is_sink: true }),
+        };
+        let factory = plugin.factory.clone();
+        let make = move || AnyConnector::make(&factory);
+        let thread = PluginThread::spawn(name, runtime.clone(), make)?;
+        let context = ConnectorContext::new(name, Arc::new(Host { inbox, runtime: runtime.clone() }));
+        thread
+            .call("start", START_DEADLINE, move |connector| {
+                async move { present(connector)?.start(context, &props).await }.boxed()
+            })
+            .await?;
+        Ok(Self { thread: Some(thread), task_class, is_sink })
+    }
+
+    /// The configuration of each task, as the plugin sees it.
+    ///
+    /// # Errors
+    /// The plugin's own; fatal when it makes more tasks than it may.
+    pub(super) async fn task_configs(&self, name: &str, props: &Props, max: usize, enforce: bool) -> Result<Vec<Props>> {
+        let mut tasks = match &self.thread {
+            None => vec![props.clone(); max],
+            Some(thread) => {
+                thread
+                    .call("task_configs", PLAN_DEADLINE, move |connector| {
+                        async move { present(connector)?.task_configs(max).await }.boxed()
+                    })
+                    .await?
+            }
+        };
+        if tasks.len() > max && enforce {
+            return Err(Error::config(format!(
+                "The connector {name} has generated {} tasks, which is greater than {max}, the maximum number of tasks \
+                 it is configured to create. This behaviour should be considered a bug and is disallowed; raise \
+                 tasks.max, or set tasks.max.enforce to false to let it run",
+                tasks.len()
+            ))
+            .with_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
+        }
+        for task in &mut tasks {
+            task.insert("task.class".to_owned(), self.task_class.clone());
+            for inherited in ["topics", "topics.regex"].into_iter().filter(|_| self.is_sink) {
+                if let Some(value) = props.get(inherited) {
+                    task.insert(inherited.to_owned(), value.clone());
+                }
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// Ends the connector; one that blocks is left behind.
+    pub(super) async fn stop(self, name: &str) {
+        let Some(thread) = self.thread else { return };
+        let stopped = thread
+            .call("stop", STOP_DEADLINE, |connector| async move { present(connector)?.stop().await }.boxed())
+            .await;
+        if let Err(error) = stopped {
+            tracing::warn!(connector = name, %error, "the connector did not stop well");
+        }
+    }
+}
+
+fn present(connector: &mut Option<AnyConnector>) -> Result<&mut dyn Connector> {
+    connector.as_mut().map(AnyConnector::connector).ok_or_else(|| Error::fatal("the plugin is not a connector"))
+}
+
+struct Host {
+    inbox: mpsc::Sender<Message>,
+    runtime: Handle,
+}
+
+impl Host {
+    /// From any thread, without waiting.
+    fn send(&self, message: Message) {
+        let inbox = self.inbox.clone();
+        // The runner may have gone: then nobody is left to tell.
+        self.runtime.spawn(async move { drop(inbox.send(message).await) });
+    }
+}
+
+impl ConnectorHost for Host {
+    fn request_task_reconfiguration(&self) {
+        self.send(Message::Reconfigure);
+    }
+
+    fn raise_error(&self, error: Error) {
+        self.send(Message::ConnectorFailed(error));
+    }
+}

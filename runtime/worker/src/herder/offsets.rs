@@ -1,0 +1,217 @@
+//! Offsets over REST: read, altered and reset, for sources in the offset topic and for sinks in the consumer group.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tributary_api::{OffsetMap, OffsetValue, Offsets, PluginKind, Props, TopicPartition};
+use tributary_control::{ConnectorOffset, ConnectorOffsets, Error, Result, TargetState};
+use tributary_kafka::Admin;
+
+use super::instance::AnyConnector;
+use super::runner::Shared;
+use crate::supervision::PluginThread;
+use crate::tasks::OffsetStore as _;
+
+const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What is stored for a connector.
+pub(super) async fn read(shared: &Shared, name: &str) -> Result<ConnectorOffsets> {
+    let (config, _) = connector(shared, name)?;
+    let kind = shared.plugin(&config)?.description.kind;
+    let offsets = if kind == PluginKind::Source {
+        let stored = shared.offsets.all(name).await?;
+        stored.into_iter().map(|(partition, offset)| ConnectorOffset { partition, offset: Some(offset) }).collect()
+    } else {
+        let group = admin(shared, name, &config)?.group_offsets(&group(name, &config)).await?;
+        group.into_iter().map(|(partition, offset)| sink_offset(&partition, offset)).collect()
+    };
+    Ok(ConnectorOffsets { offsets })
+}
+
+/// Stores what an operator wants.
+pub(super) async fn alter(shared: &Shared, name: &str, request: ConnectorOffsets) -> Result<String> {
+    if request.offsets.is_empty() {
+        return Err(Error::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
+    }
+    let config = stopped(shared, name)?;
+    let plugin = shared.plugin(&config)?;
+    let complete = if plugin.description.kind == PluginKind::Source {
+        let offsets: Vec<_> = request.offsets.into_iter().map(|one| (one.partition, one.offset)).collect();
+        let complete = ask(shared, &config, Change::Source(offsets.clone())).await?;
+        shared.offsets.put(name, offsets).await?;
+        complete
+    } else {
+        let changes = parse_sink(request)?;
+        let set: Offsets = changes.iter().filter_map(|(tp, offset)| Some((tp.clone(), (*offset)?))).collect();
+        let removed: Vec<TopicPartition> =
+            changes.into_iter().filter(|(_, offset)| offset.is_none()).map(|(tp, _)| tp).collect();
+        let complete = ask(shared, &config, Change::Sink(set.clone())).await?;
+        let (admin, group) = (admin(shared, name, &config)?, group(name, &config));
+        refuse_active(&admin, &group, name, "alter").await?;
+        if !set.is_empty() {
+            admin.alter_group_offsets(&group, &set).await?;
+        }
+        if !removed.is_empty() {
+            admin.delete_group_offsets(&group, &removed).await?;
+        }
+        complete
+    };
+    Ok(message(complete, "altered"))
+}
+
+/// Removes all that is stored.
+pub(super) async fn reset(shared: &Shared, name: &str) -> Result<String> {
+    let config = stopped(shared, name)?;
+    let plugin = shared.plugin(&config)?;
+    let complete = if plugin.description.kind == PluginKind::Source {
+        let stored = shared.offsets.all(name).await?;
+        let removed: Vec<_> = stored.into_iter().map(|(partition, _)| (partition, None)).collect();
+        let complete = ask(shared, &config, Change::Source(removed.clone())).await?;
+        shared.offsets.put(name, removed).await?;
+        complete
+    } else {
+        let complete = ask(shared, &config, Change::Sink(Offsets::new())).await?;
+        let (admin, group) = (admin(shared, name, &config)?, group(name, &config));
+        refuse_active(&admin, &group, name, "reset").await?;
+        admin.delete_groups(&[group]).await?;
+        complete
+    };
+    Ok(message(complete, "reset"))
+}
+
+enum Change {
+    Source(Vec<(OffsetMap, Option<OffsetMap>)>),
+    Sink(Offsets),
+}
+
+/// The plugin's own word, on a thread of its own.
+async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
+    let factory = shared.plugin(config)?.factory.clone();
+    let props = shared.variables.resolve(config)?;
+    let make = move || AnyConnector::make(&factory);
+    let thread = PluginThread::spawn("alter-offsets", shared.settings.runtime.clone(), make)?;
+    let answered = thread
+        .call("alter_offsets", PLUGIN_DEADLINE, move |connector| match (connector, change) {
+            (Some(connector), Change::Source(offsets)) => connector.alter_source(props, offsets),
+            (Some(connector), Change::Sink(offsets)) => connector.alter_sink(props, offsets),
+            // A processor's offsets are its group's and nothing else.
+            (None, _) => futures::future::ready(Ok(true)).boxed(),
+        })
+        .await;
+    Ok(answered?)
+}
+
+/// What a connector's own state of affairs allows: it must be stopped, with no tasks left.
+fn stopped(shared: &Shared, name: &str) -> Result<Props> {
+    let (config, target) = connector(shared, name)?;
+    if target != TargetState::Stopped || !shared.configs.snapshot().task_ids(name).is_empty() {
+        return Err(Error::bad_request(format!(
+            "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
+             specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+        )));
+    }
+    Ok(config)
+}
+
+fn connector(shared: &Shared, name: &str) -> Result<(Props, TargetState)> {
+    let state = shared.configs.snapshot();
+    let entry = state.connectors.get(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))?;
+    Ok((entry.config.clone(), entry.target))
+}
+
+fn admin(shared: &Shared, name: &str, config: &Props) -> Result<Admin> {
+    Ok(Admin::new(&shared.settings.admin(name, 0, &shared.variables.resolve(config)?))?)
+}
+
+fn group(name: &str, config: &Props) -> String {
+    config.get("consumer.override.group.id").cloned().unwrap_or_else(|| format!("connect-{name}"))
+}
+
+async fn refuse_active(admin: &Admin, group: &str, name: &str, verb: &str) -> Result<()> {
+    if admin.group_is_active(group).await? {
+        return Err(Error::internal(format!(
+            "Failed to {verb} consumer group offsets for connector {name} either because its tasks haven't stopped \
+             completely yet or the resources set aside for them have not been released; try again in a moment"
+        )));
+    }
+    Ok(())
+}
+
+fn message(complete: bool, verb: &str) -> String {
+    if complete {
+        return format!("The offsets for this connector have been {verb} successfully");
+    }
+    format!(
+        "The Connect framework-managed offsets for this connector have been {verb} successfully. However, if this \
+         connector manages offsets externally, they will need to be manually {verb} in the system that the connector \
+         uses."
+    )
+}
+
+fn sink_offset(partition: &TopicPartition, offset: i64) -> ConnectorOffset {
+    let place = OffsetMap::new([
+        ("kafka_partition", i64::from(partition.partition).into()),
+        ("kafka_topic", partition.topic.as_ref().into()),
+    ]);
+    ConnectorOffset { partition: place, offset: Some(OffsetMap::new([("kafka_offset", offset.into())])) }
+}
+
+/// The sink form: `{"kafka_topic", "kafka_partition"}` with `{"kafka_offset"}`; numbers may be quoted.
+fn parse_sink(request: ConnectorOffsets) -> Result<BTreeMap<TopicPartition, Option<i64>>> {
+    request.offsets.into_iter().map(|one| Ok((parse_partition(&one.partition)?, parse_offset(one.offset)?))).collect()
+}
+
+fn parse_partition(partition: &OffsetMap) -> Result<TopicPartition> {
+    let (Some(topic), Some(number)) = (partition.get("kafka_topic"), partition.get("kafka_partition")) else {
+        return Err(Error::bad_request(
+            "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'",
+        ));
+    };
+    let OffsetValue::String(topic) = topic else {
+        return Err(Error::bad_request("Kafka topic names must be valid strings and may not be null"));
+    };
+    let shown = show(number);
+    let number = integer(number).and_then(|number| i32::try_from(number).ok()).ok_or_else(|| {
+        Error::bad_request(format!(
+            "Failed to parse the following Kafka partition value in the provided offsets: '{shown}'. Partition values \
+             for sink connectors need to be integers."
+        ))
+    })?;
+    Ok(TopicPartition::new(topic.as_str(), number))
+}
+
+fn parse_offset(offset: Option<OffsetMap>) -> Result<Option<i64>> {
+    let Some(offset) = offset else { return Ok(None) };
+    let Some(value) = offset.get("kafka_offset") else {
+        return Err(Error::bad_request(
+            "The offset for a sink connector should either be null or contain the key 'kafka_offset'",
+        ));
+    };
+    let parsed = integer(value).ok_or_else(|| {
+        Error::bad_request(format!(
+            "Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values for sink \
+             connectors need to be integers.",
+            show(value)
+        ))
+    })?;
+    Ok(Some(parsed))
+}
+
+fn integer(value: &OffsetValue) -> Option<i64> {
+    match value {
+        OffsetValue::Int(number) => Some(*number),
+        OffsetValue::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn show(value: &OffsetValue) -> String {
+    match value {
+        OffsetValue::Null => "null".to_owned(),
+        OffsetValue::Boolean(value) => value.to_string(),
+        OffsetValue::Int(number) => number.to_string(),
+        OffsetValue::Float(number) => number.to_string(),
+        OffsetValue::String(text) => text.clone(),
+    }
+}

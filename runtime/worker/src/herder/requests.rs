@@ -1,0 +1,314 @@
+//! What clients ask: the [`Herder`] seam over the stores and the runners.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, oneshot};
+use tributary_api::{ConfigKey, Props};
+use tributary_control::{
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorState, ConnectorStatus, ConnectorType,
+    CreateRequest, Created, Error, Health, HealthStatus, Herder, InstanceState, Loggers, PluginInfo, RestartRequest,
+    Result, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult, WorkerInfo,
+};
+
+use super::offsets;
+use super::roster::Roster;
+use super::runner::Message;
+use crate::definitions::connector_definition;
+use crate::loggers::LoggerControl;
+use crate::stores::{ConfigState, ConnectorEntry, Status, StatusStore};
+use crate::validation::Validator;
+
+const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The herder of a worker whose state is in three compacted topics.
+pub(crate) struct ClusterHerder {
+    pub(crate) info: WorkerInfo,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) statuses: StatusStore,
+    pub(crate) validator: Validator,
+    pub(crate) loggers: Arc<dyn LoggerControl>,
+    /// What reads and then writes the configuration does so alone.
+    pub(crate) writes: Mutex<()>,
+}
+
+#[async_trait]
+impl Herder for ClusterHerder {
+    fn worker_info(&self) -> WorkerInfo {
+        self.info.clone()
+    }
+
+    async fn health(&self) -> Health {
+        let answered = tokio::time::timeout(HEALTH_DEADLINE, self.roster.shared.configs.refresh()).await;
+        let (status, message) = match answered {
+            Ok(Ok(())) => {
+                (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests.")
+            }
+            _ => (
+                HealthStatus::Unhealthy,
+                "Worker was unable to handle this request and may be unable to handle other requests.",
+            ),
+        };
+        Health { status, message: message.to_owned() }
+    }
+
+    async fn connectors(&self) -> Result<Vec<String>> {
+        Ok(self.state().connectors.keys().cloned().collect())
+    }
+
+    async fn connector(&self, name: &str) -> Result<ConnectorInfo> {
+        self.info_of(&self.state(), name)
+    }
+
+    async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo> {
+        let CreateRequest { name, config, initial_state } = request;
+        let config = named(config, &name);
+        self.validator.ensure_valid(&config).await?;
+        let _alone = self.writes.lock().await;
+        if self.state().connectors.contains_key(&name) {
+            return Err(Error::conflict(format!("Connector {name} already exists")));
+        }
+        self.roster.shared.configs.put_connector(&name, &config, initial_state).await?;
+        self.connector(&name).await
+    }
+
+    async fn put_config(&self, name: &str, config: Props) -> Result<Created> {
+        let config = named(config, name);
+        self.validator.ensure_valid(&config).await?;
+        let _alone = self.writes.lock().await;
+        let created = !self.state().connectors.contains_key(name);
+        self.roster.shared.configs.put_connector(name, &config, None).await?;
+        Ok(Created { created, info: self.connector(name).await? })
+    }
+
+    async fn patch_config(&self, name: &str, patch: ConnectorPatch) -> Result<ConnectorInfo> {
+        let mut config = self.entry(name)?.config;
+        for (property, value) in patch {
+            match value {
+                Some(value) => drop(config.insert(property, value)),
+                None => drop(config.remove(&property)),
+            }
+        }
+        self.put_config(name, config).await.map(|created| created.info)
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        let _alone = self.writes.lock().await;
+        self.entry(name)?;
+        Ok(self.roster.shared.configs.remove_connector(name).await?)
+    }
+
+    async fn status(&self, name: &str) -> Result<ConnectorStatus> {
+        let state = self.state();
+        let none = || Error::not_found(format!("No status found for connector {name}"));
+        let entry = state.connectors.get(name).ok_or_else(none)?;
+        let status = self.statuses.connector(name).ok_or_else(none)?;
+        let Status { state, trace, worker_id, version, .. } = status;
+        let tasks = self.statuses.tasks(name).into_iter().map(|(id, status)| task_state(&id, status)).collect();
+        let connector = ConnectorState { state, worker_id, trace, version };
+        Ok(ConnectorStatus { name: name.to_owned(), connector, tasks, kind: self.kind(&entry.config) })
+    }
+
+    async fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>> {
+        let tasks = self.entry(name)?.tasks;
+        Ok(tasks.into_iter().map(|(number, config)| TaskInfo { id: TaskId::new(name, number), config }).collect())
+    }
+
+    async fn task_status(&self, task: &TaskId) -> Result<TaskStatus> {
+        let status = self.statuses.task(task);
+        let status = status.ok_or_else(|| Error::not_found(format!("No status found for task {task}")))?;
+        Ok(task_state(task, status))
+    }
+
+    async fn restart_task(&self, task: &TaskId) -> Result<()> {
+        let state = self.state();
+        let entry = state.connectors.get(&task.connector);
+        let entry = entry.ok_or_else(|| Error::not_found(format!("Unknown connector: {}", task.connector)))?;
+        if !entry.tasks.contains_key(&task.task) {
+            return Err(Error::not_found(format!("Unknown task: {task}")));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.ask(&task.connector, Message::RestartTask(task.task, answer), answered).await
+    }
+
+    async fn restart(&self, name: &str, request: RestartRequest) -> Result<Option<ConnectorStatus>> {
+        self.known(name)?;
+        if !request.include_tasks && !request.only_failed {
+            let (answer, answered) = oneshot::channel();
+            self.ask(name, Message::RestartConnector(answer), answered).await?;
+            return Ok(None);
+        }
+        let no_status = |_| Error::not_found(format!("Status for connector {name} not found"));
+        let mut status = self.status(name).await.map_err(no_status)?;
+        self.roster.shared.configs.put_restart(name, request).await?;
+        let covered = |state: InstanceState| !request.only_failed || state == InstanceState::Failed;
+        if covered(status.connector.state) {
+            (status.connector.state, status.connector.trace) = (InstanceState::Restarting, None);
+        }
+        for task in status.tasks.iter_mut().filter(|task| request.include_tasks && covered(task.state)) {
+            (task.state, task.trace) = (InstanceState::Restarting, None);
+        }
+        Ok(Some(status))
+    }
+
+    async fn set_target_state(&self, name: &str, target: TargetState) -> Result<()> {
+        let _alone = self.writes.lock().await;
+        self.known(name)?;
+        let configs = &self.roster.shared.configs;
+        if target == TargetState::Stopped {
+            configs.put_tasks(name, &[]).await?;
+        }
+        Ok(configs.put_target(name, target).await?)
+    }
+
+    async fn offsets(&self, name: &str) -> Result<ConnectorOffsets> {
+        offsets::read(&self.roster.shared, name).await
+    }
+
+    async fn alter_offsets(&self, name: &str, request: ConnectorOffsets) -> Result<String> {
+        let _alone = self.writes.lock().await;
+        offsets::alter(&self.roster.shared, name, request).await
+    }
+
+    async fn reset_offsets(&self, name: &str) -> Result<String> {
+        let _alone = self.writes.lock().await;
+        offsets::reset(&self.roster.shared, name).await
+    }
+
+    async fn topics(&self, name: &str) -> Result<ActiveTopics> {
+        if !self.validator.settings.topic_tracking {
+            return Err(Error::new(HttpStatus::Forbidden, "Topic tracking is disabled."));
+        }
+        Ok(ActiveTopics { topics: self.statuses.topics(name) })
+    }
+
+    async fn reset_topics(&self, name: &str) -> Result<()> {
+        if !self.validator.settings.topic_tracking {
+            return Err(Error::new(HttpStatus::Forbidden, "Topic tracking is disabled."));
+        }
+        if !self.validator.settings.topic_tracking_reset {
+            return Err(Error::new(HttpStatus::Forbidden, "Topic tracking reset is disabled."));
+        }
+        Ok(self.statuses.reset_topics(name).await?)
+    }
+
+    async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
+        let plugins = self.validator.plugins.iter().map(|plugin| &plugin.description);
+        let mut listed: Vec<_> = plugins.filter(|plugin| !connectors_only || plugin.kind.is_connector()).collect();
+        let place = |kind: &str| {
+            let order = ["sink", "source", "transformation", "predicate", "converter", "header_converter"];
+            order.iter().position(|known| *known == kind)
+        };
+        listed.retain(|plugin| place(plugin.kind.rest_name()).is_some());
+        listed.sort_by(|a, b| (place(a.kind.rest_name()), &a.class).cmp(&(place(b.kind.rest_name()), &b.class)));
+        let info = |plugin: &tributary_api::PluginDescription| PluginInfo {
+            class: plugin.class.clone(),
+            kind: plugin.kind.rest_name().to_owned(),
+            version: Some(plugin.version.clone()),
+        };
+        Ok(listed.into_iter().map(info).collect())
+    }
+
+    async fn plugin_config(&self, name: &str) -> Result<Vec<ConfigKey>> {
+        let found = self.validator.plugins.find(name, |_| true);
+        let plugin = &found.map_err(|_| Error::not_found(format!("Unknown plugin {name}.")))?.description;
+        let own = plugin.config.clone();
+        let framework = connector_definition(plugin.kind, &self.validator.settings.defaults, &plugin.version);
+        let all = if plugin.kind.is_connector() { own.embed("", None, &framework) } else { own };
+        Ok(all.keys().filter(|key| !key.internal).cloned().collect())
+    }
+
+    async fn validate(&self, plugin: &str, mut config: Props) -> Result<ValidationResult> {
+        let class = config.entry("connector.class".to_owned()).or_insert_with(|| plugin.to_owned()).clone();
+        let short = |class: &str| class.strip_suffix("Connector").unwrap_or(class).to_owned();
+        if !short(&class).ends_with(&short(plugin)) {
+            return Err(Error::bad_request(format!(
+                "Included connector type {class} does not match request type {plugin}"
+            )));
+        }
+        self.validator.validate(&config).await
+    }
+
+    async fn loggers(&self) -> Result<Loggers> {
+        Ok(self.loggers.levels())
+    }
+
+    async fn set_logger(&self, logger: &str, level: &str, cluster: bool) -> Result<Vec<String>> {
+        let unknown = || Error::not_found(format!("invalid log level '{level}'."));
+        if cluster {
+            let known = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"];
+            if !known.contains(&level.to_ascii_uppercase().as_str()) {
+                return Err(unknown());
+            }
+            self.roster.shared.configs.put_logger(logger, level).await?;
+            return Ok(Vec::new());
+        }
+        self.loggers.set(logger, level).ok_or_else(unknown)
+    }
+}
+
+impl ClusterHerder {
+    fn state(&self) -> Arc<ConfigState> {
+        self.roster.shared.configs.snapshot()
+    }
+
+    fn entry(&self, name: &str) -> Result<ConnectorEntry> {
+        let state = self.state();
+        state.connectors.get(name).cloned().ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
+    }
+
+    fn known(&self, name: &str) -> Result<()> {
+        match self.state().connectors.contains_key(name) {
+            true => Ok(()),
+            false => Err(Error::not_found(format!("Unknown connector: {name}"))),
+        }
+    }
+
+    fn info_of(&self, state: &ConfigState, name: &str) -> Result<ConnectorInfo> {
+        let entry = state.connectors.get(name);
+        let entry = entry.ok_or_else(|| Error::not_found(format!("Connector {name} not found")))?;
+        Ok(ConnectorInfo {
+            name: name.to_owned(),
+            config: entry.config.clone(),
+            tasks: state.task_ids(name),
+            kind: self.kind(&entry.config),
+        })
+    }
+
+    fn kind(&self, config: &Props) -> ConnectorType {
+        let plugin = self.roster.shared.plugin(config);
+        match plugin.map(|plugin| plugin.description.kind.rest_name()) {
+            Ok("source") => ConnectorType::Source,
+            Ok("sink") => ConnectorType::Sink,
+            _ => ConnectorType::Unknown,
+        }
+    }
+
+    async fn ask(
+        &self,
+        connector: &str,
+        message: Message,
+        answered: oneshot::Receiver<tributary_api::Result<()>>,
+    ) -> Result<()> {
+        if self.roster.send(connector, message).await
+            && let Ok(answer) = answered.await
+        {
+            return answer.map_err(|error| Error::internal(error.to_string()));
+        }
+        Err(Error::conflict(
+            "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config \
+             change)",
+        ))
+    }
+}
+
+fn named(mut config: Props, name: &str) -> Props {
+    config.entry("name".to_owned()).or_insert_with(|| name.to_owned());
+    config
+}
+
+fn task_state(id: &TaskId, status: Status) -> TaskState {
+    let Status { state, trace, worker_id, version, .. } = status;
+    TaskState { id: id.task, state, worker_id, trace, version }
+}

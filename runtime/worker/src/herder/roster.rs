@@ -1,0 +1,153 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::runner::{Message, Runner, Shared};
+use crate::loggers::LoggerControl;
+use crate::membership::Membership;
+use crate::stores::{ConfigEvent, ConfigState};
+
+/// Requests that may wait for one runner.
+const INBOX: usize = 64;
+
+/// The runners, one for each connector that this worker runs.
+pub(crate) struct Roster {
+    pub(super) shared: Arc<Shared>,
+    membership: Arc<dyn Membership>,
+    runners: Mutex<HashMap<String, Entry>>,
+    tracker: TaskTracker,
+    /// No more hiring.
+    leaving: CancellationToken,
+    /// All is ended: background work may end too.
+    stopping: CancellationToken,
+}
+
+struct Entry {
+    inbox: mpsc::Sender<Message>,
+    task: JoinHandle<()>,
+}
+
+impl Roster {
+    pub(crate) fn new(shared: Shared, membership: Arc<dyn Membership>) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::new(shared),
+            membership,
+            runners: Mutex::default(),
+            tracker: TaskTracker::new(),
+            leaving: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Starts following the configuration.
+    pub(crate) fn start(self: &Arc<Self>, events: mpsc::Receiver<ConfigEvent>, loggers: Arc<dyn LoggerControl>) {
+        let statuses = Arc::clone(&self.shared.statuses);
+        let stopping = self.stopping.clone();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = statuses.run() => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        self.tracker.spawn(Arc::clone(self).follow());
+        self.tracker.spawn(Arc::clone(self).act_on(events, loggers));
+    }
+
+    /// Sends a request to a connector's runner; false when there is none here.
+    pub(super) async fn send(&self, connector: &str, message: Message) -> bool {
+        let inbox = {
+            let runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+            runners.get(connector).map(|entry| entry.inbox.clone())
+        };
+        match inbox {
+            Some(inbox) => inbox.send(message).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Ends all runners, at once, and writes the last states.
+    pub(crate) async fn stop(&self, timeout: Duration) {
+        let entries: Vec<Entry> = {
+            let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+            self.leaving.cancel();
+            runners.drain().map(|(_, entry)| entry).collect()
+        };
+        let stopped = join_all(entries.into_iter().map(|entry| async move {
+            let (done, ended) = oneshot::channel();
+            if entry.inbox.send(Message::Shutdown(done)).await.is_ok() {
+                drop(ended.await);
+            }
+        }));
+        if tokio::time::timeout(timeout, stopped).await.is_err() {
+            tracing::warn!("some connectors did not end in time and were abandoned");
+        }
+        self.shared.statuses.flush(Duration::from_secs(2)).await;
+        self.stopping.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    async fn follow(self: Arc<Self>) {
+        let mut changes = self.shared.configs.watch();
+        loop {
+            let state = changes.borrow_and_update().clone();
+            self.hire(&state);
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.leaving.cancelled() => return,
+            }
+        }
+    }
+
+    /// Starts a runner for every connector that has none. A runner ends by itself when its connector is deleted; one of
+    /// the same name waits until it has.
+    fn hire(&self, state: &ConfigState) {
+        let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.leaving.is_cancelled() {
+            return;
+        }
+        runners.retain(|name, entry| state.connectors.contains_key(name) || !entry.task.is_finished());
+        for name in state.connectors.keys().filter(|name| self.membership.is_mine(name)) {
+            let former = match runners.get(name) {
+                Some(entry) if !entry.task.is_finished() && !entry.inbox.is_closed() => continue,
+                Some(_) => runners.remove(name),
+                None => None,
+            };
+            let (sender, inbox) = mpsc::channel(INBOX);
+            let runner = Runner::new(name.clone(), Arc::clone(&self.shared), sender.clone(), inbox);
+            let task = self.tracker.spawn(async move {
+                if let Some(former) = former {
+                    drop(former.task.await);
+                }
+                runner.run().await;
+            });
+            runners.insert(name.clone(), Entry { inbox: sender, task });
+        }
+    }
+
+    async fn act_on(self: Arc<Self>, mut events: mpsc::Receiver<ConfigEvent>, loggers: Arc<dyn LoggerControl>) {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = self.stopping.cancelled() => return,
+            };
+            match event {
+                Some(ConfigEvent::Restart(connector, request)) => {
+                    self.send(&connector, Message::Restart(request)).await;
+                }
+                Some(ConfigEvent::Logger(logger, level)) => {
+                    if loggers.set(&logger, &level).is_none() {
+                        tracing::warn!(logger, level, "ignored a request to set a level that there is not");
+                    }
+                }
+                None => return,
+            }
+        }
+    }
+}

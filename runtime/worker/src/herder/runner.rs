@@ -1,0 +1,299 @@
+//! One connector: what the configuration topic wants of it against what runs here, made equal again and again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tributary_api::{Error, Plugin, PluginKind, PluginRegistry, Props, Result};
+use tributary_control::{InstanceState, RestartRequest, TargetState};
+
+use super::instance::Instance;
+use super::statuses::Statuses;
+use super::task_set::TaskSet;
+use crate::settings::WorkerSettings;
+use crate::stores::{ConfigState, ConfigStore, KafkaOffsetStore};
+use crate::variables::Variables;
+
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// A request to a runner.
+pub(super) enum Message {
+    /// Restart the connector's own instance and say how it went.
+    RestartConnector(oneshot::Sender<Result<()>>),
+    /// Restart one task.
+    RestartTask(u32, oneshot::Sender<Result<()>>),
+    /// Restart what the request covers.
+    Restart(RestartRequest),
+    /// Ask the connector again how its work divides.
+    Reconfigure,
+    /// The connector failed outside a call.
+    ConnectorFailed(Error),
+    /// End everything; the worker stops.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// What all runners share.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<WorkerSettings>,
+    pub(crate) plugins: PluginRegistry,
+    pub(crate) variables: Variables,
+    pub(crate) configs: ConfigStore,
+    pub(crate) offsets: KafkaOffsetStore,
+    pub(crate) statuses: Arc<Statuses>,
+    pub(crate) incarnations: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn next_incarnation(&self) -> u64 {
+        self.incarnations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn plugin(&self, config: &Props) -> Result<&Plugin> {
+        let class = config
+            .get("connector.class")
+            .ok_or_else(|| Error::config("connector.class is missing: name the connector's plugin"))?;
+        self.plugins.find(class, PluginKind::is_connector)
+    }
+}
+
+/// Runs one connector until it is deleted or the worker stops.
+pub(super) struct Runner {
+    name: String,
+    shared: Arc<Shared>,
+    inbox: mpsc::Receiver<Message>,
+    /// Given to the connector's context; a runner never sends to itself.
+    sender: mpsc::Sender<Message>,
+    changes: watch::Receiver<Arc<ConfigState>>,
+    current: Current,
+    tasks: TaskSet,
+    /// Whether the tasks are those that the running instance wants.
+    planned: bool,
+    retry: Option<Duration>,
+}
+
+/// The connector's own instance as it is.
+#[derive(Default)]
+struct Current {
+    instance: Option<Instance>,
+    /// The configuration it was started for, and the target it follows.
+    revision: Option<(i64, TargetState)>,
+    failed: bool,
+}
+
+impl Runner {
+    pub(super) fn new(
+        name: String,
+        shared: Arc<Shared>,
+        sender: mpsc::Sender<Message>,
+        inbox: mpsc::Receiver<Message>,
+    ) -> Self {
+        let (changes, tasks) = (shared.configs.watch(), TaskSet::new(name.clone(), Arc::clone(&shared)));
+        Self { name, shared, inbox, sender, changes, current: Current::default(), tasks, planned: false, retry: None }
+    }
+
+    /// Runs until the connector is gone from the configuration, or a shutdown.
+    pub(super) async fn run(mut self) {
+        loop {
+            let state = self.changes.borrow_and_update().clone();
+            if !state.connectors.contains_key(&self.name) {
+                self.remove().await;
+                return;
+            }
+            self.reconcile(&state).await;
+            tokio::select! {
+                changed = self.changes.changed() => if changed.is_err() { return },
+                message = self.inbox.recv() => match message {
+                    Some(Message::Shutdown(done)) => {
+                        self.shut_down().await;
+                        drop(done.send(()));
+                        return;
+                    }
+                    Some(message) => self.handle(message).await,
+                    None => return,
+                },
+                () = sleep(self.retry) => {}
+            }
+        }
+    }
+
+    async fn reconcile(&mut self, state: &ConfigState) {
+        let Some(entry) = state.connectors.get(&self.name) else { return };
+        if self.current.revision != Some((entry.revision, entry.target)) {
+            self.restart_instance(&entry.config, entry.revision, entry.target).await;
+        }
+        if entry.target == TargetState::Started && self.current.instance.is_some() && !self.planned && !self.current.failed {
+            self.plan(state).await;
+        }
+        // What the plan wrote is in the topic by now.
+        let state = self.changes.borrow().clone();
+        let Some(entry) = state.connectors.get(&self.name) else { return };
+        if entry.target == TargetState::Stopped || entry.inconsistent {
+            self.tasks.clear().await;
+        } else {
+            self.tasks.follow(entry).await;
+        }
+    }
+
+    async fn handle(&mut self, message: Message) {
+        match message {
+            Message::RestartConnector(answer) => drop(answer.send(self.restart_connector().await)),
+            Message::RestartTask(task, answer) => {
+                let state = self.shared.configs.snapshot();
+                if let Some(entry) = state.connectors.get(&self.name) {
+                    self.tasks.restart(&[task], entry).await;
+                }
+                drop(answer.send(Ok(())));
+            }
+            Message::Restart(request) => self.restart(request).await,
+            Message::Reconfigure => self.planned = false,
+            Message::ConnectorFailed(error) => self.fail(&error),
+            Message::Shutdown(done) => drop(done.send(())),
+        }
+    }
+
+    async fn restart_connector(&mut self) -> Result<()> {
+        let state = self.shared.configs.snapshot();
+        let Some(entry) = state.connectors.get(&self.name) else { return Ok(()) };
+        self.restart_instance(&entry.config, entry.revision, entry.target).await;
+        if self.current.failed {
+            return Err(Error::fatal(format!("Failed to start connector: {}", self.name)));
+        }
+        Ok(())
+    }
+
+    async fn restart(&mut self, request: RestartRequest) {
+        let state = self.shared.configs.snapshot();
+        let Some(entry) = state.connectors.get(&self.name) else { return };
+        if !request.only_failed || self.current.failed {
+            self.shared.statuses.connector(&self.name, InstanceState::Restarting, None, None);
+            self.restart_instance(&entry.config, entry.revision, entry.target).await;
+        }
+        if request.include_tasks {
+            let tasks = self.tasks.restartable(request.only_failed);
+            self.tasks.restart(&tasks, entry).await;
+        }
+    }
+
+    /// Ends the instance and, if it is to run, starts a new one. Gives up waiting when the configuration changes: the
+    /// plugin that does not answer is left behind with its thread.
+    async fn restart_instance(&mut self, config: &Props, revision: i64, target: TargetState) {
+        if let Some(instance) = self.current.instance.take() {
+            instance.stop(&self.name).await;
+        }
+        self.planned = false;
+        self.retry = None;
+        self.current = Current { instance: None, revision: Some((revision, target)), failed: false };
+        let version = self.shared.plugin(config).ok().map(|plugin| plugin.description.version.clone());
+        let state = match target {
+            TargetState::Started => InstanceState::Running,
+            TargetState::Paused => InstanceState::Paused,
+            TargetState::Stopped => InstanceState::Stopped,
+        };
+        if target == TargetState::Started {
+            let mut changes = self.changes.clone();
+            let name = self.name.clone();
+            let superseded = async move {
+                let outdated = |state: &Arc<ConfigState>| {
+                    state.connectors.get(&name).is_none_or(|entry| (entry.revision, entry.target) != (revision, target))
+                };
+                drop(changes.wait_for(outdated).await);
+            };
+            let started = tokio::select! {
+                started = self.start_instance(config) => started,
+                () = superseded => return,
+            };
+            match started {
+                Ok(instance) => self.current.instance = Some(instance),
+                Err(error) => return self.fail(&error),
+            }
+        }
+        self.shared.statuses.connector(&self.name, state, None, version);
+    }
+
+    async fn start_instance(&self, config: &Props) -> Result<Instance> {
+        let plugin = self.shared.plugin(config)?;
+        let resolved = self.shared.variables.resolve(config)?;
+        Instance::start(&self.name, plugin, resolved, &self.shared.settings.runtime, self.sender.clone()).await
+    }
+
+    /// Asks the connector for its tasks and writes them if they, or the connector's own configuration, are others than
+    /// those that were committed.
+    async fn plan(&mut self, state: &ConfigState) {
+        match self.try_plan(state).await {
+            Ok(()) => {
+                self.planned = true;
+                self.retry = None;
+            }
+            Err(error) if error.class().ends_with("TooManyTasksException") => self.fail(&error),
+            Err(error) => {
+                let wait = self.retry.map_or(FIRST_RETRY, |last| (last * 2).min(LAST_RETRY));
+                tracing::warn!(connector = self.name, %error, ?wait, "cannot plan the tasks yet");
+                self.retry = Some(wait);
+            }
+        }
+    }
+
+    async fn try_plan(&self, state: &ConfigState) -> Result<()> {
+        let (Some(instance), Some(entry)) = (&self.current.instance, state.connectors.get(&self.name)) else {
+            return Ok(());
+        };
+        let resolved = self.shared.variables.resolve(&entry.config)?;
+        let max = resolved.get("tasks.max").and_then(|max| max.trim().parse().ok()).unwrap_or(1);
+        let enforce = resolved.get("tasks.max.enforce").is_none_or(|enforce| !enforce.eq_ignore_ascii_case("false"));
+        let tasks = instance.task_configs(&self.name, &resolved, max, enforce).await?;
+        let tasks: Vec<Props> = tasks.into_iter().map(|task| unresolved(task, &entry.config, &resolved)).collect();
+        let same_tasks = entry.tasks.values().eq(tasks.iter()) && !entry.inconsistent;
+        if same_tasks && entry.applied.as_ref() == Some(&entry.config) && entry.tasks_revision > entry.revision {
+            return Ok(());
+        }
+        self.shared.configs.put_tasks(&self.name, &tasks).await
+    }
+
+    fn fail(&mut self, error: &Error) {
+        tracing::error!(connector = self.name, %error, "the connector failed");
+        self.current.failed = true;
+        self.retry = None;
+        self.shared.statuses.connector(&self.name, InstanceState::Failed, Some(error.trace()), None);
+    }
+
+    async fn remove(&mut self) {
+        self.end().await;
+        self.shared.statuses.remove_connector(&self.name);
+    }
+
+    async fn shut_down(&mut self) {
+        self.tasks.shut_down().await;
+        if let Some(instance) = self.current.instance.take() {
+            instance.stop(&self.name).await;
+        }
+        if !self.current.failed && self.current.revision.is_some() {
+            self.shared.statuses.connector(&self.name, InstanceState::Unassigned, None, None);
+        }
+    }
+
+    async fn end(&mut self) {
+        self.tasks.clear().await;
+        if let Some(instance) = self.current.instance.take() {
+            instance.stop(&self.name).await;
+        }
+    }
+}
+
+/// Values that came from configuration providers are stored as they were written.
+fn unresolved(task: Props, raw: &Props, resolved: &Props) -> Props {
+    let as_written = |(name, value): (String, String)| match (raw.get(&name), resolved.get(&name)) {
+        (Some(raw), Some(resolved)) if *resolved == value => (name, raw.clone()),
+        _ => (name, value),
+    };
+    task.into_iter().map(as_written).collect::<BTreeMap<_, _>>()
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}

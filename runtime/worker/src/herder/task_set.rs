@@ -1,0 +1,144 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tributary_api::Result;
+use tributary_control::{InstanceState, TargetState, TaskId};
+
+use super::runner::Shared;
+use crate::stores::ConnectorEntry;
+use crate::tasks::{self, TaskHandle, TaskListener, TaskSpec};
+
+/// The tasks of one connector that run here.
+pub(super) struct TaskSet {
+    connector: String,
+    shared: Arc<Shared>,
+    running: BTreeMap<u32, Running>,
+}
+
+struct Running {
+    /// None when it could not even be made; the status tells why.
+    handle: Option<TaskHandle>,
+    revision: i64,
+    paused: bool,
+}
+
+impl TaskSet {
+    pub(super) fn new(connector: String, shared: Arc<Shared>) -> Self {
+        Self { connector, shared, running: BTreeMap::new() }
+    }
+
+    /// Makes what runs equal to what is configured: ends what is gone or was written again, starts what is new, pauses and
+    /// resumes the rest.
+    pub(super) async fn follow(&mut self, entry: &ConnectorEntry) {
+        let outdated = |(number, task): (&u32, &Running)| {
+            let current = entry.tasks.contains_key(number) && task.revision == entry.tasks_revision;
+            (!current).then_some(*number)
+        };
+        let outdated: Vec<u32> = self.running.iter().filter_map(outdated).collect();
+        self.stop(&outdated).await;
+        for number in outdated.iter().filter(|number| !entry.tasks.contains_key(number)) {
+            self.shared.statuses.remove_task(&self.id(*number));
+        }
+        let missing: Vec<u32> = entry.tasks.keys().filter(|number| !self.running.contains_key(number)).copied().collect();
+        missing.into_iter().for_each(|number| self.start(number, entry));
+        let paused = entry.target == TargetState::Paused;
+        for task in self.running.values_mut().filter(|task| task.paused != paused) {
+            task.paused = paused;
+            match (&task.handle, paused) {
+                (Some(handle), true) => handle.pause(),
+                (Some(handle), false) => handle.resume(),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Ends and starts some tasks.
+    pub(super) async fn restart(&mut self, numbers: &[u32], entry: &ConnectorEntry) {
+        let known: Vec<u32> = numbers.iter().filter(|number| entry.tasks.contains_key(number)).copied().collect();
+        self.stop(&known).await;
+        for number in &known {
+            self.shared.statuses.task(&self.id(*number), InstanceState::Restarting, None);
+        }
+        if entry.target != TargetState::Stopped {
+            known.into_iter().for_each(|number| self.start(number, entry));
+        }
+    }
+
+    /// The tasks that a restart covers.
+    pub(super) fn restartable(&self, only_failed: bool) -> Vec<u32> {
+        let covered = |task: &Running| !only_failed || task.handle.as_ref().is_none_or(TaskHandle::has_ended);
+        self.running.iter().filter(|(_, task)| covered(task)).map(|(number, _)| *number).collect()
+    }
+
+    /// Ends all tasks for good.
+    pub(super) async fn clear(&mut self) {
+        let all: Vec<u32> = self.running.keys().copied().collect();
+        self.stop(&all).await;
+        all.into_iter().for_each(|number| self.shared.statuses.remove_task(&self.id(number)));
+    }
+
+    /// Ends all tasks because the worker stops: another may take them.
+    pub(super) async fn shut_down(&mut self) {
+        let failed = self.restartable(true);
+        let all: Vec<u32> = self.running.keys().copied().collect();
+        self.stop(&all).await;
+        for number in all.into_iter().filter(|number| !failed.contains(number)) {
+            self.shared.statuses.task(&self.id(number), InstanceState::Unassigned, None);
+        }
+    }
+
+    fn start(&mut self, number: u32, entry: &ConnectorEntry) {
+        let paused = entry.target == TargetState::Paused;
+        let handle = match self.try_start(number, entry, paused) {
+            Ok(handle) => Some(handle),
+            Err(error) => {
+                tracing::error!(task = %self.id(number), %error, "the task cannot be started");
+                self.shared.statuses.task(&self.id(number), InstanceState::Failed, Some(error.trace()));
+                None
+            }
+        };
+        self.running.insert(number, Running { handle, revision: entry.tasks_revision, paused });
+    }
+
+    fn try_start(&self, number: u32, entry: &ConnectorEntry, paused: bool) -> Result<TaskHandle> {
+        let (id, incarnation) = (self.id(number), self.shared.next_incarnation());
+        let plugin = self.shared.plugin(&entry.config)?;
+        self.shared.statuses.admit(&id, incarnation, &plugin.description.version);
+        let no_task = Default::default();
+        let spec = TaskSpec {
+            id,
+            connector: self.shared.variables.resolve(&entry.config)?,
+            task: self.shared.variables.resolve(entry.tasks.get(&number).unwrap_or(&no_task))?,
+            plugin: plugin.clone(),
+            plugins: self.shared.plugins.clone(),
+            worker: Arc::clone(&self.shared.settings),
+            paused,
+            offsets: Arc::new(self.shared.offsets.clone()),
+            incarnation,
+        };
+        let listener: Arc<dyn TaskListener> = Arc::clone(&self.shared.statuses) as _;
+        Ok(tasks::start(spec, listener))
+    }
+
+    /// All at once: each has the whole graceful timeout.
+    async fn stop(&mut self, numbers: &[u32]) {
+        let mut leaving: Vec<(u32, Running)> =
+            numbers.iter().filter_map(|number| Some((*number, self.running.remove(number)?))).collect();
+        leaving.iter().filter_map(|(_, task)| task.handle.as_ref()).for_each(TaskHandle::stop);
+        let timeout = self.shared.settings.graceful_timeout;
+        let (connector, statuses) = (&self.connector, &self.shared.statuses);
+        join_all(leaving.iter_mut().map(|(number, task)| async move {
+            let Some(handle) = task.handle.as_mut() else { return };
+            if !handle.stopped(timeout).await {
+                tracing::warn!(connector, task = number, "the task did not end in time and was abandoned");
+            }
+            statuses.dismiss(&TaskId::new(connector, *number));
+        }))
+        .await;
+    }
+
+    fn id(&self, number: u32) -> TaskId {
+        TaskId::new(&self.connector, number)
+    }
+}

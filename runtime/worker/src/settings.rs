@@ -1,0 +1,236 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Error, Props, Result, Validator};
+use tributary_kafka::{ClientConfig, Role};
+
+/// The settings of a worker, under Kafka Connect's names, parsed once.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// The properties as written, variables resolved: what clients and converters inherit from.
+    pub defaults: Props,
+    /// Names the cluster: prefix of the worker's clients and transactional ids.
+    pub group_id: String,
+    /// `host:port` under which other workers and clients reach this one.
+    pub worker_id: String,
+    /// How often offsets are stored.
+    pub offset_flush_interval: Duration,
+    /// How long storing them may take.
+    pub offset_flush_timeout: Duration,
+    /// How long a task may take to end.
+    pub graceful_timeout: Duration,
+    /// Whether source connectors may create topics through the admin client.
+    pub topic_creation: bool,
+    /// Whether the topics of a connector are recorded.
+    pub topic_tracking: bool,
+    /// Whether that record may be reset.
+    pub topic_tracking_reset: bool,
+    /// The broker is the one inside this process: no usable `read_committed`, one replica.
+    pub embedded_broker: bool,
+    /// The three topics.
+    pub topics: InternalTopics,
+    /// Which client settings a connector may override.
+    pub override_policy: OverridePolicy,
+    /// Where plugin futures are driven.
+    pub runtime: Handle,
+}
+
+/// One of the worker's own topics.
+#[derive(Clone, Debug)]
+pub struct InternalTopic {
+    /// The name.
+    pub name: String,
+    /// Partitions to create it with.
+    pub partitions: i32,
+    /// Replicas to create it with; -1 is the broker's default.
+    pub replication: i32,
+    /// Further topic settings to create it with.
+    pub config: Props,
+}
+
+/// The worker's own topics.
+#[derive(Clone, Debug)]
+pub struct InternalTopics {
+    /// `config.storage.topic`.
+    pub configs: InternalTopic,
+    /// `offset.storage.topic`.
+    pub offsets: InternalTopic,
+    /// `status.storage.topic`.
+    pub statuses: InternalTopic,
+}
+
+/// `connector.client.config.override.policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverridePolicy {
+    /// Anything may be overridden.
+    All,
+    /// Nothing may.
+    None,
+    /// Only who the client is: `sasl.jaas.config`, `sasl.mechanism`, `security.protocol`.
+    Principal,
+}
+
+impl OverridePolicy {
+    /// Whether a client setting may be overridden, and the policy's name for the message.
+    pub(crate) fn allows(self, setting: &str) -> Result<(), &'static str> {
+        match self {
+            Self::All => Ok(()),
+            Self::None => Err("None"),
+            Self::Principal if ["sasl.jaas.config", "sasl.mechanism", "security.protocol"].contains(&setting) => Ok(()),
+            Self::Principal => Err("Principal"),
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// Reads a worker's properties.
+    ///
+    /// # Errors
+    /// `Config`, naming every property that is missing or wrong.
+    pub fn parse(props: &Props, worker_id: String, embedded_broker: bool) -> Result<Arc<Self>> {
+        let config = Self::definition().parse(props)?;
+        let ms = |name: &str| config.int::<u64>(name).map(Duration::from_millis);
+        let topic = |prefix: &str, partitions: i32| internal_topic(&config, prefix, partitions, embedded_broker);
+        let runtime = Handle::try_current().map_err(|error| Error::fatal("start the worker in a runtime").cause(&error))?;
+        Ok(Arc::new(Self {
+            defaults: props.clone(),
+            group_id: config.string("group.id")?.to_owned(),
+            worker_id,
+            offset_flush_interval: ms("offset.flush.interval.ms")?,
+            offset_flush_timeout: ms("offset.flush.timeout.ms")?,
+            graceful_timeout: ms("task.shutdown.graceful.timeout.ms")?,
+            topic_creation: config.boolean("topic.creation.enable")?,
+            topic_tracking: config.boolean("topic.tracking.enable")?,
+            topic_tracking_reset: config.boolean("topic.tracking.allow.reset")?,
+            embedded_broker,
+            topics: InternalTopics {
+                configs: topic("config", 1)?,
+                offsets: topic("offset", config.int("offset.storage.partitions")?)?,
+                statuses: topic("status", config.int("status.storage.partitions")?)?,
+            },
+            override_policy: override_policy(config.string("connector.client.config.override.policy")?)?,
+            runtime,
+        }))
+    }
+
+    /// The properties of a worker that Tributary reads itself; all others are kept for clients and converters.
+    pub fn definition() -> ConfigDef {
+        let text = |name: &str| ConfigKey::new(name, ConfigType::String);
+        let ms = |name: &str, default: u64| {
+            ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::AtLeast(0))
+        };
+        let number = |name: &str, default: i32| ConfigKey::new(name, ConfigType::Int).default(default);
+        let flag = |name: &str| ConfigKey::new(name, ConfigType::Boolean).default(true);
+        ConfigDef::new([
+            text("bootstrap.servers").required().doc("Kafka brokers to start from, host:port, divided by commas."),
+            text("group.id").required().doc("Names the Connect cluster."),
+            text("key.converter").required().doc("Converter for the keys of connectors that name none."),
+            text("value.converter").required().doc("Converter for the values of connectors that name none."),
+            text("config.storage.topic").required().doc("Compacted topic of connector configurations."),
+            text("offset.storage.topic").required().doc("Compacted topic of source offsets."),
+            text("status.storage.topic").required().doc("Compacted topic of states."),
+            number("config.storage.replication.factor", 3).doc("Replicas of the configuration topic; -1: the broker's."),
+            number("offset.storage.replication.factor", 3).doc("Replicas of the offset topic; -1: the broker's."),
+            number("status.storage.replication.factor", 3).doc("Replicas of the status topic; -1: the broker's."),
+            number("offset.storage.partitions", 25).doc("Partitions of the offset topic."),
+            number("status.storage.partitions", 5).doc("Partitions of the status topic."),
+            ms("offset.flush.interval.ms", 60_000).doc("How often offsets are stored."),
+            ms("offset.flush.timeout.ms", 5_000).doc("How long storing offsets may take."),
+            ms("task.shutdown.graceful.timeout.ms", 5_000).doc("How long tasks may take to end."),
+            flag("topic.creation.enable").doc("Whether source connectors may create topics."),
+            flag("topic.tracking.enable").doc("Whether the topics in use are recorded for each connector."),
+            flag("topic.tracking.allow.reset").doc("Whether that record may be reset over REST."),
+            text("connector.client.config.override.policy")
+                .default("All")
+                .doc("Which client settings a connector may override: All, None or Principal."),
+        ])
+    }
+
+    /// The settings of a source task's producer.
+    pub fn producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
+        let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
+            .set("client.id", format!("connector-producer-{connector}-{task}"));
+        override_with(own, props, "producer.override.")
+    }
+
+    /// The settings of a sink task's consumer.
+    pub fn consumer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
+        let own = ClientConfig::new(Role::Consumer, &self.client_props("consumer."))
+            .set("group.id", format!("connect-{connector}"))
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.commit", false)
+            .set("client.id", format!("connector-consumer-{connector}-{task}"));
+        override_with(own, props, "consumer.override.")
+    }
+
+    /// The settings of a dead letter queue's producer.
+    pub fn dlq_producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
+        let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
+            .set("client.id", format!("connector-dlq-producer-{connector}-{task}"));
+        override_with(own, props, "producer.override.")
+    }
+
+    /// The settings of a task's admin client.
+    pub fn admin(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
+        let own = ClientConfig::new(Role::Admin, &self.client_props("admin."))
+            .set("client.id", format!("connector-adminclient-{connector}-{task}"));
+        override_with(own, props, "admin.override.")
+    }
+
+    /// The settings of one of the worker's own clients.
+    pub(crate) fn own_client(&self, role: Role, purpose: &str) -> ClientConfig {
+        ClientConfig::new(role, &self.defaults).set("client.id", format!("{}-{purpose}", self.group_id))
+    }
+
+    /// Bootstrap servers and whatever stands under the prefix. Settings without a prefix are the worker's own clients',
+    /// but for how to reach and trust the broker in admin clients.
+    fn client_props(&self, prefix: &str) -> Props {
+        let mut props = Props::new();
+        if let Some(servers) = self.defaults.get("bootstrap.servers") {
+            props.insert("bootstrap.servers".to_owned(), servers.clone());
+        }
+        if prefix == "admin." {
+            let unprefixed = self.defaults.iter().filter(|(name, _)| !name.contains("converter"));
+            props.extend(unprefixed.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        props.extend(under(&self.defaults, prefix));
+        props
+    }
+}
+
+/// The properties under a prefix, without it.
+pub(crate) fn under(props: &Props, prefix: &str) -> Props {
+    props
+        .range(prefix.to_owned()..)
+        .map_while(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
+        .collect()
+}
+
+fn override_with(config: ClientConfig, props: &Props, prefix: &str) -> ClientConfig {
+    under(props, prefix).iter().fold(config, |config, (name, value)| config.set(name, value))
+}
+
+fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool) -> Result<InternalTopic> {
+    let replication = format!("{prefix}.storage.replication.factor");
+    let extra = under(config.originals(), &format!("{prefix}.storage."));
+    let known = ["topic", "partitions", "replication.factor"];
+    Ok(InternalTopic {
+        name: config.string(&format!("{prefix}.storage.topic"))?.to_owned(),
+        partitions,
+        replication: if embedded { 1 } else { config.int(&replication)? },
+        config: extra.into_iter().filter(|(name, _)| !known.contains(&name.as_str())).collect(),
+    })
+}
+
+fn override_policy(name: &str) -> Result<OverridePolicy> {
+    let simple = name.rsplit('.').next().unwrap_or(name);
+    match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
+        "All" => Ok(OverridePolicy::All),
+        "None" => Ok(OverridePolicy::None),
+        "Principal" => Ok(OverridePolicy::Principal),
+        _ => Err(Error::config(format!(
+            "connector.client.config.override.policy is {name}: write All, None or Principal"
+        ))),
+    }
+}

@@ -1,0 +1,144 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use tributary_api::Props;
+use tributary_control::{TargetState, TaskId};
+
+/// What the configuration topic says, as of an offset.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConfigState {
+    /// Offset behind the last record read.
+    pub(crate) offset: i64,
+    /// What is known of each connector, by name.
+    pub(crate) connectors: BTreeMap<String, ConnectorEntry>,
+    /// Task configurations that wait for their commit record.
+    pending: BTreeMap<String, BTreeMap<u32, Props>>,
+    /// Target states of connectors whose configuration has not been read yet.
+    early_targets: BTreeMap<String, TargetState>,
+}
+
+/// One connector in the configuration topic.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectorEntry {
+    /// The configuration as written.
+    pub(crate) config: Props,
+    /// Offset of the configuration's record: a new one means that it was written again.
+    pub(crate) revision: i64,
+    /// What is wanted.
+    pub(crate) target: TargetState,
+    /// The committed tasks, by number.
+    pub(crate) tasks: BTreeMap<u32, Props>,
+    /// Offset of the tasks' commit record.
+    pub(crate) tasks_revision: i64,
+    /// The connector's configuration when its tasks were committed.
+    pub(crate) applied: Option<Props>,
+    /// The tasks were compacted half-way: they must be written again before they may run.
+    pub(crate) inconsistent: bool,
+}
+
+impl ConfigState {
+    /// The ids of a connector's tasks.
+    pub(crate) fn task_ids(&self, connector: &str) -> Vec<TaskId> {
+        let tasks = self.connectors.get(connector).into_iter().flat_map(|entry| entry.tasks.keys());
+        tasks.map(|&task| TaskId::new(connector, task)).collect()
+    }
+
+    pub(super) fn put_connector(&mut self, name: &str, config: Option<Props>, revision: i64) {
+        let Some(config) = config else {
+            self.connectors.remove(name);
+            self.pending.remove(name);
+            return;
+        };
+        let target = self.early_targets.remove(name);
+        let entry = self.connectors.entry(name.to_owned()).or_default();
+        entry.config = config;
+        entry.revision = revision;
+        if let Some(target) = target {
+            entry.target = target;
+        }
+    }
+
+    pub(super) fn put_task(&mut self, connector: &str, task: u32, config: Option<Props>) {
+        if let Some(config) = config {
+            self.pending.entry(connector.to_owned()).or_default().insert(task, config);
+        }
+    }
+
+    pub(super) fn commit_tasks(&mut self, connector: &str, count: u32, revision: i64) {
+        let pending = self.pending.remove(connector).unwrap_or_default();
+        let Some(entry) = self.connectors.get_mut(connector) else { return };
+        // Compaction may have removed some of the set: it then may not run until it is written again.
+        let complete = pending.keys().copied().collect::<BTreeSet<_>>() == (0..count).collect();
+        entry.inconsistent = !complete;
+        if complete {
+            entry.tasks = pending;
+            entry.applied = Some(entry.config.clone());
+        }
+        entry.tasks_revision = revision;
+    }
+
+    pub(super) fn put_target(&mut self, connector: &str, target: Option<TargetState>) {
+        let known = self.connectors.get_mut(connector);
+        match (known, target) {
+            (Some(entry), target) => entry.target = target.unwrap_or_default(),
+            (None, Some(target)) => drop(self.early_targets.insert(connector.to_owned(), target)),
+            (None, None) => drop(self.early_targets.remove(connector)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn props(value: &str) -> Props {
+        Props::from([("k".to_owned(), value.to_owned())])
+    }
+
+    fn with_connector() -> ConfigState {
+        let mut state = ConfigState::default();
+        state.put_connector("c", Some(props("1")), 10);
+        state
+    }
+
+    #[test]
+    fn tasks_apply_only_with_their_commit() {
+        let mut state = with_connector();
+        state.put_task("c", 0, Some(props("t0")));
+        assert!(state.task_ids("c").is_empty());
+        state.commit_tasks("c", 1, 12);
+        assert_eq!(state.task_ids("c"), [TaskId::new("c", 0)]);
+        assert_eq!(state.connectors["c"].applied, Some(props("1")));
+    }
+
+    #[test]
+    fn a_half_compacted_set_is_inconsistent_until_written_again() {
+        let mut state = with_connector();
+        state.put_task("c", 1, Some(props("t1")));
+        state.commit_tasks("c", 2, 12);
+        assert!(state.connectors["c"].inconsistent);
+        assert!(state.task_ids("c").is_empty());
+        (0..2).for_each(|task| state.put_task("c", task, Some(props("t"))));
+        state.commit_tasks("c", 2, 15);
+        assert!(!state.connectors["c"].inconsistent);
+        assert_eq!(state.task_ids("c").len(), 2);
+    }
+
+    #[test]
+    fn a_target_state_may_come_before_its_connector() {
+        let mut state = ConfigState::default();
+        state.put_target("c", Some(TargetState::Stopped));
+        state.put_connector("c", Some(props("1")), 2);
+        assert_eq!(state.connectors["c"].target, TargetState::Stopped);
+    }
+
+    #[test]
+    fn a_commit_for_a_deleted_connector_brings_nothing_back() {
+        let mut state = with_connector();
+        state.put_connector("c", None, 11);
+        state.put_task("c", 0, Some(props("t0")));
+        state.commit_tasks("c", 1, 13);
+        assert!(state.connectors.is_empty());
+    }
+}

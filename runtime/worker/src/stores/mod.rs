@@ -1,0 +1,12 @@
+//! The three compacted topics, byte-compatible with a Java worker's.
+
+mod config;
+mod config_state;
+mod log;
+mod offset;
+mod status;
+
+pub(crate) use config::{ConfigEvent, ConfigStore};
+pub(crate) use config_state::{ConfigState, ConnectorEntry};
+pub(crate) use offset::KafkaOffsetStore;
+pub(crate) use status::{Status, StatusStore};

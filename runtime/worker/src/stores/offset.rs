@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tributary_api::{OffsetMap, Result, SourceOffset, SourcePartition};
+use tributary_kafka::{CompactedLog, LogRecord};
+
+use super::log::{json, open};
+use crate::settings::WorkerSettings;
+use crate::tasks::OffsetStore;
+
+/// The offset topic: key `["connector",{partition}]`, value `{offset}`.
+///
+/// A Java worker finds an offset by the exact bytes of its key. A partition that is there already keeps the key it has,
+/// whatever order its names were written in; a new one is written in the plugin's order.
+#[derive(Clone)]
+pub(crate) struct KafkaOffsetStore {
+    log: CompactedLog,
+    offsets: Arc<Mutex<Offsets>>,
+}
+
+type Offsets = HashMap<String, Vec<Entry>>;
+
+struct Entry {
+    key: Bytes,
+    partition: SourcePartition,
+    offset: SourceOffset,
+}
+
+impl KafkaOffsetStore {
+    /// Opens the topic and reads it to its end.
+    pub(crate) async fn open(settings: &WorkerSettings) -> Result<Self> {
+        let offsets = Arc::<Mutex<Offsets>>::default();
+        let reader = Arc::clone(&offsets);
+        let on_record = move |record| read(&mut reader.lock().unwrap_or_else(PoisonError::into_inner), record);
+        let log = open(settings, &settings.topics.offsets, "offsets", Box::new(on_record)).await?;
+        Ok(Self { log, offsets })
+    }
+
+    /// All partitions of a connector with their offsets, as of now.
+    pub(crate) async fn all(&self, connector: &str) -> Result<Vec<(SourcePartition, SourceOffset)>> {
+        self.log.read_to_end().await?;
+        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = offsets.get(connector).into_iter().flatten();
+        Ok(entries.map(|entry| (entry.partition.clone(), entry.offset.clone())).collect())
+    }
+
+    /// Stops reading.
+    pub(crate) async fn close(self) {
+        self.log.close().await;
+    }
+
+    fn key(&self, connector: &str, partition: &SourcePartition) -> Result<Bytes> {
+        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = offsets.get(connector).into_iter().flatten().find(|entry| entry.partition == *partition);
+        stored.map_or_else(|| json(&(connector, partition)), |entry| Ok(entry.key.clone()))
+    }
+}
+
+#[async_trait]
+impl OffsetStore for KafkaOffsetStore {
+    async fn get(&self, connector: &str, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
+        let all = self.all(connector).await?;
+        Ok(all.into_iter().find(|(stored, _)| stored == partition).map(|(_, offset)| offset))
+    }
+
+    async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()> {
+        let mut records = Vec::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            let value = offset.map(|offset| json(&offset)).transpose()?;
+            records.push((self.key(connector, &partition)?, value));
+        }
+        self.log.write_all(records).await
+    }
+}
+
+fn read(offsets: &mut Offsets, record: LogRecord) {
+    let Some(key) = record.key else { return };
+    let Ok((connector, partition)) = serde_json::from_slice::<(String, Option<OffsetMap>)>(&key) else {
+        tracing::warn!(partition = record.partition, offset = record.offset, "ignored a key of the offset topic");
+        return;
+    };
+    // A null partition is written by connectors that keep no offsets.
+    let Some(partition) = partition else { return };
+    let entries = offsets.entry(connector).or_default();
+    let place = entries.iter().position(|entry| entry.key == key);
+    let offset = record.value.as_deref().and_then(|value| serde_json::from_slice::<OffsetMap>(value).ok());
+    match (place, offset) {
+        (Some(place), Some(offset)) => entries[place].offset = offset,
+        (Some(place), None) => drop(entries.swap_remove(place)),
+        (None, Some(offset)) => entries.push(Entry { key, partition, offset }),
+        (None, None) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn record(key: &str, value: Option<&str>) -> LogRecord {
+        LogRecord {
+            partition: 0,
+            offset: 0,
+            timestamp: None,
+            key: Some(Bytes::copy_from_slice(key.as_bytes())),
+            value: value.map(|value| Bytes::copy_from_slice(value.as_bytes())),
+        }
+    }
+
+    #[test]
+    fn the_latest_offset_of_a_key_counts_and_a_tombstone_removes_it() {
+        let mut offsets = Offsets::new();
+        let key = r#"["c",{"server":"s","database":"d"}]"#;
+        read(&mut offsets, record(key, Some(r#"{"position":1}"#)));
+        read(&mut offsets, record(key, Some(r#"{"position":2}"#)));
+        assert_eq!(offsets["c"][0].offset.int("position"), Some(2));
+        assert_eq!(offsets["c"][0].key, key.as_bytes(), "java finds it by these bytes");
+        read(&mut offsets, record(key, None));
+        assert!(offsets["c"].is_empty());
+    }
+
+    #[test]
+    fn keys_that_are_not_of_the_format_are_skipped() {
+        let mut offsets = Offsets::new();
+        for key in ["not json", r#"{"a":1}"#, r#"["c"]"#, r#"[1,{}]"#, r#"["c",null]"#, r#"["c",{"a":[]}]"#] {
+            read(&mut offsets, record(key, Some("{}")));
+        }
+        assert!(offsets.values().all(Vec::is_empty));
+    }
+}

@@ -1,0 +1,192 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tributary_api::Result;
+use tributary_control::{InstanceState, TaskId};
+use tributary_kafka::{CompactedLog, LogRecord};
+
+use super::log::{json, open};
+use crate::settings::WorkerSettings;
+
+/// The state of a connector or task, as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// The state.
+    pub(crate) state: InstanceState,
+    /// The error that failed it.
+    #[serde(default)]
+    pub(crate) trace: Option<String>,
+    /// Who wrote it.
+    pub(crate) worker_id: String,
+    /// The group's generation when it was written.
+    #[serde(default)]
+    pub(crate) generation: i64,
+    /// The plugin's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+}
+
+/// The status topic with what it says.
+#[derive(Clone)]
+pub(crate) struct StatusStore {
+    log: CompactedLog,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    connectors: BTreeMap<String, Status>,
+    tasks: BTreeMap<TaskId, Status>,
+    topics: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl StatusStore {
+    /// Opens the topic and reads it to its end.
+    pub(crate) async fn open(settings: &WorkerSettings) -> Result<Self> {
+        let state = Arc::<Mutex<State>>::default();
+        let reader = Arc::clone(&state);
+        let on_record = move |record| reader.lock().unwrap_or_else(PoisonError::into_inner).read(&record);
+        let log = open(settings, &settings.topics.statuses, "statuses", Box::new(on_record)).await?;
+        Ok(Self { log, state })
+    }
+
+    /// The status of a connector.
+    pub(crate) fn connector(&self, name: &str) -> Option<Status> {
+        self.lock().connectors.get(name).cloned()
+    }
+
+    /// The status of a task.
+    pub(crate) fn task(&self, id: &TaskId) -> Option<Status> {
+        self.lock().tasks.get(id).cloned()
+    }
+
+    /// All tasks of a connector that have a status.
+    pub(crate) fn tasks(&self, connector: &str) -> Vec<(TaskId, Status)> {
+        let state = self.lock();
+        let tasks = state.tasks.iter().filter(|(id, _)| id.connector == connector);
+        tasks.map(|(id, status)| (id.clone(), status.clone())).collect()
+    }
+
+    /// The names of connectors that have a status or whose tasks have one.
+    pub(crate) fn known_connectors(&self) -> BTreeSet<String> {
+        let state = self.lock();
+        state.connectors.keys().chain(state.tasks.keys().map(|id| &id.connector)).cloned().collect()
+    }
+
+    /// The topics a connector has used.
+    pub(crate) fn topics(&self, connector: &str) -> Vec<String> {
+        self.lock().topics.get(connector).into_iter().flatten().cloned().collect()
+    }
+
+    /// The highest generation anyone has written.
+    pub(crate) fn generation(&self) -> i64 {
+        let state = self.lock();
+        let all = state.connectors.values().chain(state.tasks.values());
+        all.map(|status| status.generation).max().unwrap_or_default()
+    }
+
+    /// Writes a connector's status; `None` removes it.
+    pub(crate) async fn put_connector(&self, name: &str, status: Option<&Status>) -> Result<()> {
+        let value = status.map(json).transpose()?;
+        self.log.write(format!("status-connector-{name}"), value).await.map(drop)
+    }
+
+    /// Writes a task's status; `None` removes it.
+    pub(crate) async fn put_task(&self, id: &TaskId, status: Option<&Status>) -> Result<()> {
+        let value = status.map(json).transpose()?;
+        self.log.write(format!("status-task-{id}"), value).await.map(drop)
+    }
+
+    /// Records that a connector uses a topic.
+    pub(crate) async fn put_topic(&self, id: &TaskId, topic: &str, now: i64) -> Result<()> {
+        let record = TopicRecord {
+            topic: TopicStatus {
+                name: topic.to_owned(),
+                connector: id.connector.clone(),
+                task: id.task,
+                discover_timestamp: now,
+            },
+        };
+        self.log.write(topic_key(&id.connector, topic), Some(json(&record)?)).await.map(drop)
+    }
+
+    /// Forgets the topics of a connector.
+    pub(crate) async fn reset_topics(&self, connector: &str) -> Result<()> {
+        for topic in self.topics(connector) {
+            self.log.write(topic_key(connector, &topic), None).await?;
+        }
+        self.refresh().await
+    }
+
+    /// Reads what was written until now.
+    pub(crate) async fn refresh(&self) -> Result<()> {
+        self.log.read_to_end().await
+    }
+
+    /// Stops reading.
+    pub(crate) async fn close(self) {
+        self.log.close().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn read(&mut self, record: &LogRecord) {
+        let key = record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let value = record.value.as_deref();
+        let status = value.and_then(|value| serde_json::from_slice::<Status>(value).ok());
+        if let Some(name) = key.strip_prefix("status-connector-") {
+            set(&mut self.connectors, name.to_owned(), status);
+        } else if let Some(id) = key.strip_prefix("status-task-") {
+            let Some((name, task)) = id.rsplit_once('-') else { return };
+            let Ok(task) = task.parse() else { return };
+            set(&mut self.tasks, TaskId::new(name, task), status);
+        } else if let Some(id) = key.strip_prefix("status-topic-") {
+            let Some((topic, connector)) = id.split_once(":connector-") else { return };
+            let topics = self.topics.entry(connector.to_owned()).or_default();
+            match value {
+                Some(_) => drop(topics.insert(topic.to_owned())),
+                None => drop(topics.remove(topic)),
+            }
+        }
+    }
+}
+
+/// A worker that shut down after another took over must not hide that the other one runs it.
+fn set<K: Ord>(states: &mut BTreeMap<K, Status>, key: K, status: Option<Status>) {
+    let Some(status) = status else {
+        states.remove(&key);
+        return;
+    };
+    let outdated = status.state == InstanceState::Unassigned
+        && states.get(&key).is_some_and(|old| {
+            old.state == InstanceState::Running
+                && old.worker_id != status.worker_id
+                && old.generation >= status.generation
+        });
+    if !outdated {
+        states.insert(key, status);
+    }
+}
+
+fn topic_key(connector: &str, topic: &str) -> String {
+    format!("status-topic-{topic}:connector-{connector}")
+}
+
+#[derive(Serialize)]
+struct TopicRecord {
+    topic: TopicStatus,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TopicStatus {
+    name: String,
+    connector: String,
+    task: u32,
+    discover_timestamp: i64,
+}

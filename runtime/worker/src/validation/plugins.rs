@@ -1,0 +1,188 @@
+use tributary_api::{
+    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Factory, Importance, Plugin, PluginKind, PluginRegistry, Props,
+    Width,
+};
+
+use crate::settings::under;
+
+/// Adds the properties of every transform and predicate that the configuration names.
+pub(super) fn enrich(
+    mut definition: ConfigDef,
+    props: &Props,
+    plugins: &PluginRegistry,
+    host: PluginKind,
+    issues: &mut Vec<ConfigIssue>,
+) -> ConfigDef {
+    for chain in [Chain::TRANSFORMS, Chain::PREDICATES] {
+        for alias in aliases(props, chain.property, issues) {
+            definition = chain.embed(definition, &alias, props, plugins, host, issues);
+        }
+    }
+    definition
+}
+
+/// Adds the properties of the converters that the connector names itself.
+pub(super) fn converters(
+    mut definition: ConfigDef,
+    props: &Props,
+    plugins: &PluginRegistry,
+    issues: &mut Vec<ConfigIssue>,
+) -> ConfigDef {
+    for property in ["key.converter", "value.converter", "header.converter"] {
+        let Some(class) = props.get(property) else { continue };
+        let wanted = if property == "header.converter" { PluginKind::HeaderConverter } else { PluginKind::Converter };
+        let Ok(plugin) = plugins.find(class, |kind| kind == wanted) else {
+            issues.push(not_found(property, class));
+            continue;
+        };
+        let prefix = format!("{property}.");
+        let known = under(props, &prefix);
+        issues.extend(construction_issue(plugin, &known, property));
+        definition = definition.embed(&prefix, None, &plugin.description.config);
+    }
+    definition
+}
+
+/// Transforms or predicates: the same shape twice.
+struct Chain {
+    property: &'static str,
+    kind: PluginKind,
+    group: &'static str,
+    noun: &'static str,
+}
+
+impl Chain {
+    const TRANSFORMS: Self = Self {
+        property: "transforms",
+        kind: PluginKind::Transformation,
+        group: "Transforms",
+        noun: "Transformation",
+    };
+    const PREDICATES: Self =
+        Self { property: "predicates", kind: PluginKind::Predicate, group: "Predicates", noun: "Predicate" };
+
+    fn embed(
+        &self,
+        definition: ConfigDef,
+        alias: &str,
+        props: &Props,
+        plugins: &PluginRegistry,
+        host: PluginKind,
+        issues: &mut Vec<ConfigIssue>,
+    ) -> ConfigDef {
+        let prefix = format!("{}.{alias}.", self.property);
+        let group = format!("{}: {alias}", self.group);
+        let type_name = format!("{prefix}type");
+        let mut definition = self
+            .frame(alias)
+            .into_iter()
+            .fold(definition, |definition, key| definition.with(key.group(group.clone())));
+        let Some(class) = props.get(&type_name) else { return definition };
+        let Ok(plugin) = plugins.find(class, |kind| kind == self.kind) else {
+            issues.push(not_found(&type_name, class));
+            return definition;
+        };
+        if plugin.description.needs_processor && host != PluginKind::Processor {
+            let message = format!(
+                "Invalid value {class} for configuration {type_name}: it keeps state, which only a connector of class \
+                 tributary.StreamProcessor can host"
+            );
+            issues.push(ConfigIssue::new(&type_name, message));
+        }
+        definition = definition.embed(&prefix, Some(&group), &plugin.description.config);
+        issues.extend(construction_issue(plugin, &under(props, &prefix), &type_name));
+        self.check_predicate(alias, props, issues);
+        definition
+    }
+
+    fn frame(&self, alias: &str) -> Vec<ConfigKey> {
+        let name = |ending: &str| format!("{}.{alias}.{ending}", self.property);
+        let mut keys = vec![
+            ConfigKey::new(name("type"), ConfigType::Class)
+                .required()
+                .importance(Importance::High)
+                .width(Width::Long)
+                .display_name(format!("{} type for {alias}", self.noun))
+                .doc("The class."),
+            ConfigKey::new(name("plugin.version"), ConfigType::String)
+                .width(Width::Medium)
+                .display_name(format!("{} version for {alias}", self.noun))
+                .doc("Accepted for compatibility: a worker holds one version of each plugin."),
+        ];
+        if self.kind == PluginKind::Transformation {
+            keys.push(
+                ConfigKey::new(name("predicate"), ConfigType::String)
+                    .default("")
+                    .display_name("predicate")
+                    .doc("The alias of a predicate that decides whether the transform applies."),
+            );
+            keys.push(
+                ConfigKey::new(name("negate"), ConfigType::Boolean)
+                    .default(false)
+                    .display_name("negate")
+                    .doc("Whether the transform applies where the predicate does not."),
+            );
+        }
+        keys
+    }
+
+    fn check_predicate(&self, alias: &str, props: &Props, issues: &mut Vec<ConfigIssue>) {
+        let (predicate, negate) = (format!("transforms.{alias}.predicate"), format!("transforms.{alias}.negate"));
+        if self.kind != PluginKind::Transformation {
+            return;
+        }
+        match props.get(&predicate) {
+            None if props.contains_key(&negate) => issues.push(ConfigIssue::new(
+                &negate,
+                format!(
+                    "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be \
+                     negated."
+                ),
+            )),
+            Some(name) if !list(props, "predicates").contains(name) => issues.push(ConfigIssue::new(
+                &predicate,
+                format!("Invalid value {name} for configuration {predicate}: not one of the aliases in predicates"),
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn aliases(props: &Props, property: &str, issues: &mut Vec<ConfigIssue>) -> Vec<String> {
+    let all = list(props, property);
+    let mut unique: Vec<String> = Vec::with_capacity(all.len());
+    for alias in &all {
+        if !unique.contains(alias) {
+            unique.push(alias.clone());
+        }
+    }
+    if unique.len() < all.len() {
+        let shown = all.join(", ");
+        let message = format!("Invalid value [{shown}] for configuration {property}: Duplicate alias provided.");
+        issues.push(ConfigIssue::new(property, message));
+    }
+    unique
+}
+
+/// What making one says beyond the types of its properties (a regular expression, a rules file).
+fn construction_issue(plugin: &Plugin, props: &Props, property: &str) -> Option<ConfigIssue> {
+    let config = plugin.description.config.parse(props).ok()?;
+    let error = match &plugin.factory {
+        Factory::Transformation(make) => make(&config).err(),
+        Factory::Predicate(make) => make(&config).err(),
+        Factory::Converter(make) => make(&config, property == "key.converter").err(),
+        Factory::HeaderConverter(make) => make(&config).err(),
+        _ => None,
+    };
+    error.map(|error| ConfigIssue::new(property, format!("{}: {error}", plugin.description.class)))
+}
+
+fn list(props: &Props, property: &str) -> Vec<String> {
+    let text = props.get(property).map(String::as_str).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+fn not_found(property: &str, class: &str) -> ConfigIssue {
+    let message = format!("Invalid value {class} for configuration {property}: Class {class} could not be found.");
+    ConfigIssue::new(property, message)
+}

@@ -1,0 +1,119 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+use tributary_api::{ConfigProvider, PluginRegistry, Props, Result};
+use tributary_control::{Herder, TaskId, WorkerInfo};
+use tributary_kafka::{Admin, Role};
+
+use crate::herder::{ClusterHerder, Roster, Shared, Statuses};
+use crate::loggers::LoggerControl;
+use crate::membership::{Membership, Solo};
+use crate::settings::WorkerSettings;
+use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
+use crate::validation::Validator;
+use crate::variables::Variables;
+
+/// The version of Kafka Connect whose API this is: clients decide by it what they may ask.
+const COMPATIBLE_VERSION: &str = "4.3.1";
+
+/// Requests of the configuration topic that may wait.
+const EVENTS: usize = 64;
+
+/// What a worker is made of.
+pub struct WorkerOptions {
+    /// The worker's properties, under Kafka Connect's names, variables resolved.
+    pub props: Props,
+    /// The plugins it has.
+    pub plugins: PluginRegistry,
+    /// `host:port` under which REST is reached.
+    pub worker_id: String,
+    /// The broker is the one inside this process.
+    pub embedded_broker: bool,
+    /// The process's log levels.
+    pub loggers: Arc<dyn LoggerControl>,
+    /// Configuration providers beside those that the properties name.
+    pub providers: Vec<(String, Arc<dyn ConfigProvider>)>,
+}
+
+/// A running worker.
+pub struct Worker {
+    herder: Arc<ClusterHerder>,
+    graceful_timeout: Duration,
+}
+
+impl Worker {
+    /// Opens the stores and starts everything that they say should run.
+    ///
+    /// # Errors
+    /// `Config` when a property is wrong or a topic is not compacted; `Retriable` when the broker does not answer.
+    pub async fn start(options: WorkerOptions) -> Result<Self> {
+        let WorkerOptions { props, plugins, worker_id, embedded_broker, loggers, providers } = options;
+        let settings = WorkerSettings::parse(&props, worker_id.clone(), embedded_broker)?;
+        let variables = Variables::parse(&props, &plugins)?;
+        let variables = providers.into_iter().fold(variables, |known, (name, one)| known.with(&name, one));
+        let validator = Validator { settings: Arc::clone(&settings), plugins, variables };
+        let (event_sender, events) = mpsc::channel(EVENTS);
+        let admin = Admin::new(&settings.own_client(Role::Admin, "shared-admin"))?;
+        let (configs, offsets, statuses, cluster_id) = tokio::try_join!(
+            ConfigStore::open(&settings, event_sender),
+            KafkaOffsetStore::open(&settings),
+            StatusStore::open(&settings),
+            admin.cluster_id(),
+        )?;
+        let membership: Arc<dyn Membership> = Arc::new(Solo { generation: statuses.generation() + 1 });
+        let tracking = settings.topic_tracking;
+        let writer = Statuses::new(statuses.clone(), Arc::clone(&membership), worker_id, tracking);
+        purge(&configs, &statuses, &writer);
+        let graceful_timeout = settings.graceful_timeout;
+        let Validator { settings, plugins, variables } = validator.clone();
+        let incarnations = AtomicU64::new(1);
+        let shared = Shared { settings, plugins, variables, configs, offsets, statuses: writer, incarnations };
+        let roster = Roster::new(shared, membership);
+        roster.start(events, Arc::clone(&loggers));
+        let info = WorkerInfo {
+            version: COMPATIBLE_VERSION.to_owned(),
+            commit: option_env!("TRIBUTARY_COMMIT").unwrap_or("unknown").to_owned(),
+            kafka_cluster_id: cluster_id.unwrap_or_default(),
+        };
+        let herder = ClusterHerder { info, roster, statuses, validator, loggers, writes: Mutex::new(()) };
+        Ok(Self { herder: Arc::new(herder), graceful_timeout })
+    }
+
+    /// What clients talk to.
+    pub fn herder(&self) -> Arc<dyn Herder> {
+        Arc::clone(&self.herder) as _
+    }
+
+    /// Ends all connectors and tasks, within the graceful timeout, and writes their last states and offsets.
+    pub async fn stop(&self) {
+        self.herder.roster.stop(self.graceful_timeout + Duration::from_secs(1)).await;
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Worker")
+    }
+}
+
+impl fmt::Debug for WorkerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerOptions").field("worker_id", &self.worker_id).finish_non_exhaustive()
+    }
+}
+
+/// Removes the states of connectors and tasks that are no longer configured.
+fn purge(configs: &ConfigStore, stored: &StatusStore, statuses: &Statuses) {
+    let state = configs.snapshot();
+    for name in stored.known_connectors() {
+        if !state.connectors.contains_key(&name) {
+            statuses.remove_connector(&name);
+        }
+        let configured: Vec<TaskId> = state.task_ids(&name);
+        let gone = stored.tasks(&name).into_iter().filter(|(id, _)| !configured.contains(id));
+        gone.for_each(|(id, _)| statuses.remove_task(&id));
+    }
+}
