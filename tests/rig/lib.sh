@@ -82,12 +82,9 @@ launch() {
   die "did not become ready on port $PORT within $READY_SECONDS s, its logs are in $RUN"
 }
 
-# Reads standard input to its end, then kills the server, if it is still this run's. `setsid` keeps the watcher alive
-# through a Ctrl-C in the terminal; its output is closed, else a caller that reads this script's would wait for it.
-hold_leash() {
-  setsid bash -c 'cat >/dev/null; tr "\0" " " 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "$2/" && kill -9 "$1"' \
-    leash "$1" "$RUN" <&0 >/dev/null 2>&1 &
-}
+# `setsid` keeps the watcher alive through a Ctrl-C in the terminal; its output is closed, else a caller that reads this
+# script's would wait for it.
+hold_leash() { setsid "$HERE/leash.sh" "$1" "$RUN/" <&0 >/dev/null 2>&1 & }
 
 stop() {
   local pid i

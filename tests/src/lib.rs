@@ -1,0 +1,38 @@
+//! Guards and helpers for the tiers of tests that need servers, and for the benchmarks.
+//!
+//! A guard starts a real server ([`Kafka`], [`Connect`], [`Minio`]) or the built worker ([`Tributary`]) on a free
+//! loopback port with a folder of its own, and ends it when dropped. It also ends when the test process does, however
+//! that ends: the process holds a [leash](process). What a machine cannot run is skipped by [`require`].
+//!
+//! A test that shares a server ([`Kafka::shared`]) keeps apart from the others by names from [`unique`].
+
+mod browser;
+mod connect;
+mod folder;
+mod kafka;
+mod minio;
+mod port;
+pub mod process;
+mod require;
+mod rest;
+mod rig;
+mod s3;
+mod topics;
+mod tributary;
+mod wait;
+
+pub use self::browser::Browser;
+pub use self::connect::{Connect, ConnectMode, ConnectOptions};
+pub use self::folder::RunFolder;
+pub use self::kafka::Kafka;
+pub use self::minio::Minio;
+pub use self::port::{free_port, free_ports};
+pub use self::process::Usage;
+pub use self::require::{Tier, require};
+pub use self::rest::{Answer, RestClient};
+pub use self::s3::S3;
+pub use self::topics::{
+    Message, committed_offsets, consume_all, create_topic, create_topic_with, end_offsets, produce, unique,
+};
+pub use self::tributary::{Tributary, WorkerOptions};
+pub use self::wait::{wait_for, wait_until};

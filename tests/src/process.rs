@@ -1,0 +1,135 @@
+//! Processes by id, and the leash that ties a server to the process that started it: `rig/leash.sh` waits for the end of
+//! its standard input, whose other end the test process holds, and then kills the server. The kernel's own
+//! parent-death signal will not do: it comes when the *thread* that started the child ends, and each test has its own.
+
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+/// The unit of utime and stime in `/proc/PID/stat`: 1/100 s on all of Linux's platforms.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What a process has used up to now.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Resident memory now (`VmRSS`).
+    pub rss_bytes: u64,
+    /// The most resident memory it ever had (`VmHWM`).
+    pub peak_rss_bytes: u64,
+    /// Processor time of all its threads, in user and in system mode.
+    pub cpu: Duration,
+}
+
+impl Usage {
+    /// Reads `/proc/PID`; fails when the process is gone.
+    pub fn of(pid: u32) -> Result<Self> {
+        let status = read(pid, "status")?;
+        let stat = read(pid, "stat")?;
+        // The second field is the program's name in brackets, and can hold spaces and brackets itself.
+        let fields: Vec<&str> = stat.rsplit_once(')').map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
+        let ticks = |field: usize| fields.get(field - 2).and_then(|text| text.parse::<u64>().ok());
+        let (user, system) = ticks(14).zip(ticks(15)).context("understand /proc/PID/stat")?;
+        Ok(Self {
+            rss_bytes: kilobytes(&status, "VmRSS:")? * 1024,
+            peak_rss_bytes: kilobytes(&status, "VmHWM:")? * 1024,
+            cpu: Duration::from_secs_f64((user + system) as f64 / TICKS_PER_SECOND),
+        })
+    }
+}
+
+/// Whether a process of this id runs. One that ended and was not waited for by its parent does not.
+pub fn is_alive(pid: u32) -> bool {
+    read(pid, "stat").is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
+}
+
+/// Sends a signal by name (`TERM`, `KILL`, `INT`, `STOP`, `CONT`).
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    let output = Command::new("kill").args(["-s", name, &pid.to_string()]).output().context("run kill")?;
+    ensure!(output.status.success(), "kill -s {name} {pid}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
+/// The end of a leash that the test process holds: when it is dropped, or the process ends, the server is killed.
+#[derive(Debug)]
+pub struct Leash {
+    _held: ChildStdin,
+}
+
+impl Leash {
+    /// Ties the process `pid`, whose command line holds `mark`, to the life of what is returned.
+    pub fn tie(pid: u32, mark: &Path) -> Result<Self> {
+        // In a process group of its own, so that a Ctrl-C in the terminal does not end the watcher first.
+        let mut watcher = std::os::unix::process::CommandExt::process_group(
+            Command::new(rig_folder().join("leash.sh"))
+                .arg(pid.to_string())
+                .arg(mark)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+            0,
+        )
+        .spawn()
+        .context("run rig/leash.sh")?;
+        Self::of(watcher.stdin.take())
+    }
+
+    /// A leash whose watcher was started by a rig script with this standard input.
+    pub(crate) fn of(held: Option<ChildStdin>) -> Result<Self> {
+        Ok(Self { _held: held.context("the watcher has no standard input")? })
+    }
+}
+
+/// Where the scripts are.
+pub(crate) fn rig_folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rig"))
+}
+
+fn read(pid: u32, file: &str) -> Result<String> {
+    std::fs::read_to_string(format!("/proc/{pid}/{file}")).with_context(|| format!("read {file} of process {pid}"))
+}
+
+fn kilobytes(status: &str, name: &str) -> Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+    number.with_context(|| format!("the process has ended: its status has no {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn usage_counts_this_process() {
+        let before = Usage::of(std::process::id()).unwrap();
+        let begun = Instant::now();
+        let mut sum = 0_u64;
+        while begun.elapsed() < Duration::from_millis(60) {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        let after = Usage::of(std::process::id()).unwrap();
+        assert!(before.rss_bytes > 1 << 20 && before.peak_rss_bytes >= before.rss_bytes);
+        assert!(after.cpu > before.cpu);
+    }
+
+    #[test]
+    fn a_dropped_leash_kills() {
+        let mut child = Command::new("sleep").arg("3.1415").stdin(Stdio::null()).spawn().unwrap();
+        let leash = Leash::tie(child.id(), Path::new("sleep 3.1415")).unwrap();
+        assert!(is_alive(child.id()));
+        drop(leash);
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        assert!(!is_alive(child.id()));
+    }
+
+    #[test]
+    fn a_leash_spares_a_process_with_another_command() {
+        let mut child = Command::new("sleep").arg("0.3").stdin(Stdio::null()).spawn().unwrap();
+        drop(Leash::tie(child.id(), Path::new("another program")).unwrap());
+        assert!(child.wait().unwrap().success());
+    }
+}

@@ -1,0 +1,62 @@
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks `check` again and again until it answers with a value; fails after `timeout`, naming `what` was waited for.
+pub async fn wait_for<T, F, Answer>(timeout: Duration, what: &str, mut check: F) -> Result<T>
+where
+    F: FnMut() -> Answer,
+    Answer: Future<Output = Option<T>>,
+{
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(value) = check().await {
+            return Ok(value);
+        }
+        if begun.elapsed() >= timeout {
+            bail!("waited {timeout:?} in vain for {what}");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// [`wait_for`] with a condition that holds or does not.
+pub async fn wait_until<F, Answer>(timeout: Duration, what: &str, mut check: F) -> Result<()>
+where
+    F: FnMut() -> Answer,
+    Answer: Future<Output = bool>,
+{
+    wait_for(timeout, what, || {
+        let answer = check();
+        async move { answer.await.then_some(()) }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_with_the_first_value() {
+        let mut calls = 0;
+        let value = wait_for(Duration::from_secs(5), "three calls", || {
+            calls += 1;
+            let calls = calls;
+            async move { (calls == 3).then_some(calls) }
+        });
+        assert_eq!(value.await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn names_what_did_not_come() {
+        let error = wait_until(Duration::from_millis(5), "the moon", || async { false }).await.unwrap_err();
+        assert!(error.to_string().contains("the moon"));
+    }
+}

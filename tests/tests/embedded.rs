@@ -1,0 +1,17 @@
+//! The whole worker over its embedded broker, through REST only.
+#![allow(clippy::unwrap_used)]
+
+use anyhow::Result;
+use tributary_tests::{Tributary, WorkerOptions};
+
+#[tokio::test]
+async fn an_empty_worker_answers_and_stops_in_time() -> Result<()> {
+    let mut worker = Tributary::start(WorkerOptions::embedded()).await?;
+    let rest = worker.rest();
+    let root = rest.get("/").await?;
+    assert!(root.json()["version"].is_string() && root.json()["kafka_cluster_id"].is_string(), "{}", root.text);
+    assert_eq!(rest.get("/connectors").await?.json(), serde_json::json!([]));
+    worker.stop().await?;
+    assert!(rest.get("/").await.is_err());
+    Ok(())
+}

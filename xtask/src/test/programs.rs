@@ -1,0 +1,70 @@
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::{Artifact, Message, TargetKind};
+
+use super::tiers::TIERS;
+use crate::workspace::Workspace;
+
+// One command for all targets of all packages: with fewer packages cargo would choose other features for the
+// dependencies, and build them once more.
+const BUILD: [&str; 5] =
+    ["build", "--release", "--workspace", "--all-targets", "--message-format=json-render-diagnostics"];
+
+/// A program made of tests.
+#[derive(Debug, Default)]
+pub(super) struct Program {
+    pub(super) package: String,
+    /// The name of the target: that of the file for an integration test.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) executable: PathBuf,
+    /// The package's folder, which is a test's working directory.
+    pub(super) folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The tests inside a library or binary.
+    #[default]
+    Unit,
+    /// A file under `tests/`.
+    Integration,
+}
+
+/// Builds everything; the programs of tests, or `None` if it does not compile.
+pub(super) fn build(workspace: &Workspace) -> Result<Option<Vec<Program>>> {
+    println!("cargo {}", BUILD.join(" "));
+    let mut child = workspace.cargo_command(&BUILD).stdout(Stdio::piped()).spawn().context("run cargo build")?;
+    let output = child.stdout.take().context("read cargo's messages")?;
+    let mut programs = Vec::new();
+    for message in Message::parse_stream(BufReader::new(output)) {
+        if let Message::CompilerArtifact(artifact) = message? {
+            programs.extend(program(workspace, artifact));
+        }
+    }
+    if !child.wait()?.success() {
+        return Ok(None);
+    }
+    programs.sort_by(|one, other| (&one.package, &one.name).cmp(&(&other.package, &other.name)));
+    for program in &programs {
+        let in_a_tier = TIERS.iter().any(|tier| (tier.holds)(program));
+        ensure!(in_a_tier, "{} of {} is in no tier, add it to xtask's list", program.name, program.package);
+    }
+    Ok(Some(programs))
+}
+
+fn program(workspace: &Workspace, artifact: Artifact) -> Option<Program> {
+    let executable = artifact.executable.filter(|_| artifact.profile.test)?;
+    let package = workspace.metadata().packages.iter().find(|package| package.id == artifact.package_id)?;
+    let integration = artifact.target.kind.contains(&TargetKind::Test);
+    Some(Program {
+        package: package.name.to_string(),
+        name: artifact.target.name,
+        kind: if integration { Kind::Integration } else { Kind::Unit },
+        executable: executable.into_std_path_buf(),
+        folder: package.manifest_path.parent()?.as_std_path().to_owned(),
+    })
+}

@@ -1,0 +1,80 @@
+use std::time::Duration;
+
+use super::programs::{Kind, Program};
+
+/// The tier that also runs the examples in the documentation.
+pub(super) const UNIT: &str = "unit";
+/// The package whose test programs are the tiers that need servers.
+const SERVER_TESTS: &str = "tributary-tests";
+
+/// A group of test programs.
+#[derive(Debug)]
+pub(super) struct Tier {
+    pub(super) name: &'static str,
+    /// Whether a program belongs to it.
+    pub(super) holds: fn(&Program) -> bool,
+    /// How many tests run at once. One where tests kill servers or measure time, or start several JVMs each.
+    pub(super) threads: usize,
+    /// The longest that one program may take; a hanging test must not take the others' time.
+    pub(super) limit: Duration,
+}
+
+/// In the order in which they run: a defect is reported by the lowest tier that can see it.
+pub(super) const TIERS: [Tier; 7] = [
+    Tier { name: UNIT, holds: is_unit, threads: 2, limit: minutes(5) },
+    Tier { name: "contract", holds: is_contract, threads: 2, limit: minutes(5) },
+    Tier { name: "embedded", holds: |program| is_server_test(program, "embedded"), threads: 2, limit: minutes(10) },
+    Tier { name: "real", holds: |program| is_server_test(program, "real"), threads: 2, limit: minutes(15) },
+    Tier {
+        name: "differential",
+        holds: |program| is_server_test(program, "differential"),
+        threads: 1,
+        limit: minutes(10),
+    },
+    Tier { name: "faults", holds: |program| is_server_test(program, "faults"), threads: 1, limit: minutes(15) },
+    Tier { name: "browser", holds: |program| is_server_test(program, "browser"), threads: 1, limit: minutes(10) },
+];
+
+/// All but the tiers below; the tests of the test library too.
+fn is_unit(program: &Program) -> bool {
+    !is_contract(program) && !(program.package == SERVER_TESTS && program.kind == Kind::Integration)
+}
+
+/// A connector's `tests/contract.rs` runs the battery of the testkit; the testkit's own shows that each check can fail.
+fn is_contract(program: &Program) -> bool {
+    program.kind == Kind::Integration && program.name == "contract"
+}
+
+fn is_server_test(program: &Program, name: &str) -> bool {
+    program.package == SERVER_TESTS && program.kind == Kind::Integration && program.name == name
+}
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiers_of(package: &str, name: &str, kind: Kind) -> Vec<&'static str> {
+        let program = Program { package: package.into(), name: name.into(), kind, ..Program::default() };
+        TIERS.iter().filter(|tier| (tier.holds)(&program)).map(|tier| tier.name).collect()
+    }
+
+    #[test]
+    fn each_program_is_in_one_tier() {
+        assert_eq!(tiers_of("tributary-api", "tributary_api", Kind::Unit), ["unit"]);
+        assert_eq!(tiers_of("tributary-embedded", "broker", Kind::Integration), ["unit"]);
+        assert_eq!(tiers_of("tributary-file", "contract", Kind::Integration), ["contract"]);
+        assert_eq!(tiers_of("tributary-tests", "tributary_tests", Kind::Unit), ["unit"]);
+        for tier in ["embedded", "real", "differential", "faults", "browser"] {
+            assert_eq!(tiers_of("tributary-tests", tier, Kind::Integration), [tier]);
+        }
+    }
+
+    #[test]
+    fn a_server_test_without_a_tier_is_in_none() {
+        assert!(tiers_of("tributary-tests", "forgotten", Kind::Integration).is_empty());
+    }
+}

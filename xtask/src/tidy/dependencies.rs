@@ -1,0 +1,183 @@
+use cargo_metadata::{DependencyKind, Metadata};
+
+use super::{File, Finding};
+
+/// A crate of the workspace and one of its dependencies.
+#[derive(Debug)]
+pub(super) struct Edge {
+    /// Its folder in the checkout.
+    folder: String,
+    to: String,
+    /// Whether only tests have it.
+    dev: bool,
+    /// Whether `to` is a crate of the workspace as well.
+    ours: bool,
+}
+
+/// What a crate may see of ours: in its product, and on top of that in its tests.
+struct Rule {
+    product: &'static [&'static str],
+    tests: &'static [&'static str],
+}
+
+/// The only crates that may name a Kafka client, with where: the product's one, and independent clients of tests.
+const KAFKA_CLIENTS: [&str; 2] = ["rdkafka", "rdkafka-sys"];
+
+/// All edges of the workspace.
+pub(super) fn edges(metadata: &Metadata) -> Vec<Edge> {
+    let ours = |name: &str| metadata.packages.iter().any(|package| package.name.as_str() == name);
+    let root = &metadata.workspace_root;
+    let packages = metadata.packages.iter().map(|package| {
+        let folder = package.manifest_path.parent().and_then(|folder| folder.strip_prefix(root).ok());
+        (package, folder.map(ToString::to_string).unwrap_or_default())
+    });
+    packages
+        .flat_map(|(package, folder)| {
+            package.dependencies.iter().map(move |dependency| Edge {
+                folder: folder.clone(),
+                to: dependency.name.clone(),
+                dev: dependency.kind == DependencyKind::Development,
+                ours: ours(&dependency.name),
+            })
+        })
+        .collect()
+}
+
+/// The rule of the design: who may depend on whom. A new edge is an ADR first, then a change here.
+pub(super) fn check(edges: &[Edge]) -> Vec<Finding> {
+    edges.iter().filter_map(|edge| check_ours(edge).or_else(|| check_kafka_client(edge))).collect()
+}
+
+/// SQLite twice in one binary does not link: the embedded broker brings libsql.
+pub(super) fn check_lock(files: &[File]) -> Vec<Finding> {
+    let lock = files.iter().filter(|file| file.path == "Cargo.lock");
+    lock.filter(|file| file.text.lines().any(|line| line == r#"name = "libsqlite3-sys""#))
+        .map(|file| {
+            Finding::error(&file.path, "libsqlite3-sys and libsql cannot be linked together, drop what brings it")
+        })
+        .collect()
+}
+
+fn check_ours(edge: &Edge) -> Option<Finding> {
+    if !edge.ours {
+        return None;
+    }
+    let rule = rule(edge)?;
+    let to = edge.to.trim_start_matches("tributary-");
+    let allowed = rule.product.contains(&to) || (edge.dev && rule.tests.contains(&to));
+    (!allowed).then(|| {
+        let (may, kind) =
+            if edge.dev { ([rule.product, rule.tests].concat(), "in tests ") } else { (rule.product.into(), "") };
+        Finding::error(
+            &edge.folder,
+            format!("may not depend on {} {kind}(of ours it may see: {})", edge.to, may.join(", ")),
+        )
+    })
+}
+
+/// `None`: it may see everything.
+fn rule(edge: &Edge) -> Option<Rule> {
+    let rule = |product, tests| Some(Rule { product, tests });
+    if edge.folder.starts_with("connectors/") {
+        return rule(&["api"], &["testkit"]);
+    }
+    match edge.folder.as_str() {
+        "runtime/control" | "runtime/converters" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => {
+            rule(&["api"], &[])
+        }
+        "runtime/transforms" => rule(&["api"], &["testkit"]),
+        "runtime/rest" => rule(&["api", "control"], &[]),
+        "runtime/worker" => {
+            rule(&["api", "control", "converters", "kafka", "state", "transforms"], &["testkit", "file"])
+        }
+        "runtime/tributary" => rule(
+            &[
+                "api",
+                "clickstream",
+                "control",
+                "converters",
+                "embedded",
+                "file",
+                "kafka",
+                "lambda",
+                "mongodb",
+                "personalization",
+                "rest",
+                "s3",
+                "shop",
+                "sqlserver",
+                "state",
+                "transforms",
+                "worker",
+            ],
+            &["testkit"],
+        ),
+        "tests" | "benches" => None,
+        // The contract itself, the two that work without a worker, the developer commands, and what nobody has thought
+        // about yet.
+        _ => rule(&[], &[]),
+    }
+}
+
+fn check_kafka_client(edge: &Edge) -> Option<Finding> {
+    let names_it = KAFKA_CLIENTS.contains(&edge.to.as_str());
+    let may = match edge.folder.as_str() {
+        "runtime/kafka" | "tests" | "benches" => true,
+        "runtime/embedded" => edge.dev,
+        _ => false,
+    };
+    (names_it && !may)
+        .then(|| Finding::error(&edge.folder, format!("only runtime/kafka names {}: go through it", edge.to)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(folder: &str, to: &str) -> Edge {
+        Edge { folder: folder.into(), to: to.into(), dev: false, ours: to.starts_with("tributary") }
+    }
+
+    fn findings(edge: Edge) -> usize {
+        check(&[edge]).len()
+    }
+
+    #[test]
+    fn a_connector_sees_the_api_only() {
+        assert_eq!(findings(edge("connectors/s3", "tributary-api")), 0);
+        assert_eq!(findings(edge("connectors/s3", "tributary-worker")), 1);
+        assert_eq!(findings(edge("connectors/s3", "tributary-testkit")), 1);
+        assert_eq!(findings(Edge { dev: true, ..edge("connectors/s3", "tributary-testkit") }), 0);
+    }
+
+    #[test]
+    fn the_api_sees_nothing_of_ours() {
+        assert_eq!(findings(edge("runtime/api", "tributary-control")), 1);
+        assert_eq!(findings(edge("runtime/api", "bytes")), 0);
+    }
+
+    #[test]
+    fn rest_sees_nothing_of_the_worker() {
+        assert_eq!(findings(edge("runtime/rest", "tributary-control")), 0);
+        assert_eq!(findings(edge("runtime/rest", "tributary-worker")), 1);
+    }
+
+    #[test]
+    fn a_new_crate_needs_a_rule() {
+        assert_eq!(findings(edge("runtime/brand-new", "tributary-api")), 1);
+    }
+
+    #[test]
+    fn one_crate_names_the_kafka_client() {
+        assert_eq!(findings(edge("runtime/kafka", "rdkafka")), 0);
+        assert_eq!(findings(edge("runtime/worker", "rdkafka")), 1);
+        assert_eq!(findings(edge("runtime/embedded", "rdkafka")), 1);
+        assert_eq!(findings(Edge { dev: true, ..edge("runtime/embedded", "rdkafka") }), 0);
+    }
+
+    #[test]
+    fn finds_a_second_sqlite() {
+        assert_eq!(check_lock(&[File::new("Cargo.lock", "[[package]]\nname = \"libsqlite3-sys\"\n")]).len(), 1);
+        assert!(check_lock(&[File::new("Cargo.lock", "[[package]]\nname = \"libsql\"\n")]).is_empty());
+    }
+}

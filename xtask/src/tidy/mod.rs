@@ -1,0 +1,63 @@
+//! `cargo xtask tidy`: what must hold in the checkout and no compiler checks. Each check is a function from what it reads
+//! to findings, with a test that shows that it finds.
+
+mod compose;
+mod configs;
+mod dependencies;
+mod files;
+mod links;
+mod patterns;
+mod sizes;
+
+use std::fmt;
+
+use anyhow::Result;
+
+use self::files::{File, read_files};
+use crate::workspace::Workspace;
+
+/// Something to be changed, or (a warning) to be thought about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    place: String,
+    message: String,
+    fatal: bool,
+}
+
+impl Finding {
+    fn error(place: impl fmt::Display, message: impl Into<String>) -> Self {
+        Self { place: place.to_string(), message: message.into(), fatal: true }
+    }
+
+    fn warning(place: impl fmt::Display, message: impl Into<String>) -> Self {
+        Self { fatal: false, ..Self::error(place, message) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = if self.fatal { "error" } else { "warning" };
+        write!(f, "{level}: {}: {}", self.place, self.message)
+    }
+}
+
+/// Runs all checks; whether none found an error.
+pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
+    let files = read_files(workspace.root())?;
+    let findings = [
+        dependencies::check(&dependencies::edges(workspace.metadata())),
+        dependencies::check_lock(&files),
+        sizes::check(&files),
+        patterns::check(&files),
+        configs::check(&files),
+        compose::check(&files, workspace.root()),
+        links::check(&files, workspace.root()),
+    ]
+    .concat();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let errors = findings.iter().filter(|finding| finding.fatal).count();
+    println!("tidy read {} files: {errors} errors, {} warnings", files.len(), findings.len() - errors);
+    Ok(errors == 0)
+}

@@ -1,0 +1,50 @@
+use super::{File, Finding};
+
+/// Aimed at: what one reads in one go.
+const WARN: usize = 300;
+/// More is more than one concern, or has its reason below.
+const FAIL: usize = 600;
+
+/// Longer files, each with its reason.
+const EXCEPTIONS: [(&str, &str); 0] = [];
+
+/// How long a Rust file is.
+pub(super) fn check(files: &[File]) -> Vec<Finding> {
+    files.iter().filter(|file| file.is_rust()).filter_map(check_file).collect()
+}
+
+fn check_file(file: &File) -> Option<Finding> {
+    let lines = file.text.lines().count();
+    let excepted = EXCEPTIONS.iter().any(|(path, _)| *path == file.path);
+    match lines {
+        _ if excepted => None,
+        lines if lines > FAIL => {
+            Some(Finding::error(&file.path, format!("{lines} lines: split it, or give its reason in tidy/sizes.rs")))
+        }
+        lines if lines > WARN => Some(Finding::warning(&file.path, format!("{lines} lines, over {WARN}"))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(lines: usize) -> Vec<bool> {
+        let file = File::new("runtime/api/src/lib.rs", &"\n".repeat(lines));
+        check(&[file]).iter().map(|finding| finding.fatal).collect()
+    }
+
+    #[test]
+    fn warns_first_and_fails_later() {
+        assert!(findings(WARN).is_empty());
+        assert_eq!(findings(WARN + 1), [false]);
+        assert_eq!(findings(FAIL), [false]);
+        assert_eq!(findings(FAIL + 1), [true]);
+    }
+
+    #[test]
+    fn only_rust_counts() {
+        assert!(check(&[File::new("Cargo.lock", &"\n".repeat(9999))]).is_empty());
+    }
+}
