@@ -1,0 +1,113 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+use tributary_api::{Error, Result};
+
+/// Where lines are written to.
+#[derive(Clone)]
+pub(super) enum Output {
+    Stdout,
+    File {
+        file: Arc<File>,
+        /// A device or a pipe cannot be synced or cut.
+        regular: bool,
+    },
+}
+
+/// Bytes of one batch, written in large pieces.
+pub(super) struct Batch {
+    output: Output,
+    /// The length of the file before the batch.
+    start: Option<u64>,
+    written: u64,
+}
+
+impl Output {
+    /// Opens a file to append to, and makes it if it is not there; standard output without a path.
+    pub(super) async fn open(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::Stdout) };
+        let owned = path.to_owned();
+        let opened = blocking(move || {
+            let file = OpenOptions::new().create(true).append(true).open(&owned)?;
+            let regular = file.metadata()?.is_file();
+            if regular {
+                sync_folder(&owned)?;
+            }
+            Ok(Self::File { file: Arc::new(file), regular })
+        });
+        opened.await.map_err(|error| {
+            let message = format!("cannot open or create {}: check its folder and rights", path.display());
+            Error::fatal(message).cause(&error)
+        })
+    }
+
+    pub(super) fn batch(&self) -> Batch {
+        Batch { output: self.clone(), start: None, written: 0 }
+    }
+
+    /// Returns when all that was written is safe.
+    pub(super) async fn sync(&self) -> Result<()> {
+        let output = self.clone();
+        let synced = blocking(move || match output {
+            Self::Stdout => io::stdout().flush(),
+            Self::File { file, regular: true } => file.sync_data(),
+            Self::File { .. } => Ok(()),
+        });
+        synced.await.map_err(|error| Error::retriable("cannot sync the file to disk").cause(&error))
+    }
+}
+
+impl Batch {
+    /// Writes bytes; the buffer comes back empty. After an error the file is as it was before the batch, as far as
+    /// nobody else has written to it meanwhile: the same batch will come again.
+    pub(super) async fn write(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let (output, mut start, written) = (self.output.clone(), self.start, self.written);
+        let outcome = blocking(move || {
+            let result = match &output {
+                Output::Stdout => io::stdout().lock().write_all(&buffer),
+                Output::File { file, regular } => {
+                    if *regular && start.is_none() {
+                        start = Some(file.metadata()?.len());
+                    }
+                    let result = (&**file).write_all(&buffer);
+                    if let (Err(_), Some(start)) = (&result, start) {
+                        undo(file, start, written + buffer.len() as u64);
+                    }
+                    result
+                }
+            };
+            result.map(|()| (buffer, start))
+        });
+        let (mut buffer, start) =
+            outcome.await.map_err(|error| Error::retriable("cannot write to the file").cause(&error))?;
+        self.start = start;
+        self.written += buffer.len() as u64;
+        buffer.clear();
+        Ok(buffer)
+    }
+}
+
+/// Makes the name of a new file as durable as its content will be.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Cuts what a failed batch has written.
+fn undo(file: &File, start: u64, at_most: u64) {
+    let Ok(length) = file.metadata().map(|metadata| metadata.len()) else { return };
+    if length <= start || length > start + at_most {
+        return;
+    }
+    match file.set_len(start) {
+        Ok(()) => tracing::debug!(length = start, "part of a failed batch was removed from the file"),
+        Err(error) => tracing::warn!(%error, "part of a failed batch stays in the file and will be there twice"),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}

@@ -1,0 +1,76 @@
+use std::io::Write;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tributary_api::{Error, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, Value};
+
+use super::FILE;
+use super::output::Output;
+
+/// The buffer is written when it holds this many bytes, and at the end of each batch.
+const WRITE_SIZE: usize = 256 * 1024;
+
+#[derive(Default)]
+pub(super) struct FileStreamSinkTask {
+    output: Option<Output>,
+    buffer: Vec<u8>,
+    /// Whether something was written since the last sync.
+    dirty: bool,
+}
+
+#[async_trait]
+impl SinkTask for FileStreamSinkTask {
+    async fn start(&mut self, _cx: SinkTaskContext, props: &Props) -> Result<()> {
+        let config = super::config().parse(props)?;
+        let file = config.optional_string(FILE)?.filter(|file| !file.is_empty());
+        self.output = Some(Output::open(file.map(Path::new)).await?);
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.output()?.batch();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        self.dirty = true;
+        for record in records {
+            append(&mut buffer, &record.value.value)?;
+            if buffer.len() >= WRITE_SIZE {
+                buffer = batch.write(buffer).await?;
+            }
+        }
+        self.buffer = if buffer.is_empty() { buffer } else { batch.write(buffer).await? };
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        if self.dirty {
+            self.output()?.sync().await?;
+            self.dirty = false;
+        }
+        Ok(offsets.clone())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        *self = Self::default();
+        Ok(())
+    }
+}
+
+impl FileStreamSinkTask {
+    fn output(&self) -> Result<&Output> {
+        self.output.as_ref().ok_or_else(|| Error::fatal("put was called before start"))
+    }
+}
+
+fn append(buffer: &mut Vec<u8>, value: &Value) -> Result<()> {
+    match value {
+        Value::String(text) => buffer.extend_from_slice(text.as_bytes()),
+        Value::Bytes(bytes) => buffer.extend_from_slice(bytes),
+        other => write!(buffer, "{other}").map_err(|error| Error::fatal("cannot print a value").cause(&error))?,
+    }
+    buffer.push(b'\n');
+    Ok(())
+}

@@ -1,0 +1,227 @@
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tributary_api::{Error, Result};
+
+/// How much is read at once.
+const CHUNK: usize = 256 * 1024;
+/// Chunks of a pipe that wait to be taken.
+const QUEUED_CHUNKS: usize = 2;
+
+/// Where lines are read from.
+pub(super) enum Input {
+    /// A file, which can be read again from any position.
+    File(FileInput),
+    /// Standard input or a pipe, which can be read once.
+    Pipe(PipeInput),
+}
+
+pub(super) struct FileInput {
+    path: PathBuf,
+    file: Arc<File>,
+    position: u64,
+    /// A change of the file that will not do what its author wants was noticed and told.
+    warned: bool,
+}
+
+/// A thread of its own reads a pipe, because such a read cannot be broken off.
+pub(super) struct PipeInput {
+    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+}
+
+/// What there is under a path.
+pub(super) enum Found {
+    Nothing,
+    File(File),
+    Pipe,
+}
+
+impl Found {
+    /// Looks what is there and opens it if it is a file.
+    pub(super) async fn look(path: &Path) -> Result<Self> {
+        let owned = path.to_owned();
+        let looked = blocking(move || match fs::metadata(&owned) {
+            Ok(metadata) if metadata.is_file() => File::open(&owned).map(Self::File),
+            Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
+            Ok(_) => Ok(Self::Pipe),
+            Err(error) => Err(error),
+        })
+        .await?;
+        match looked {
+            Ok(found) => Ok(found),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Nothing),
+            Err(error) => {
+                let message = format!("cannot open {}: check that it is a file this process may read", path.display());
+                Err(Error::fatal(message).cause(&error))
+            }
+        }
+    }
+}
+
+impl Input {
+    /// A file, from a position on.
+    pub(super) async fn file(path: &Path, mut file: File, position: u64) -> Result<Self> {
+        let (file, sought) = blocking(move || {
+            let sought = file.seek(SeekFrom::Start(position));
+            (file, sought)
+        })
+        .await?;
+        sought.map_err(|error| Error::fatal(format!("cannot go to byte {position} of the file")).cause(&error))?;
+        Ok(Self::File(FileInput { path: path.to_owned(), file: Arc::new(file), position, warned: false }))
+    }
+
+    /// A pipe with a name.
+    pub(super) fn pipe(path: &Path) -> Result<Self> {
+        let path = path.to_owned();
+        Self::read_on_thread(move || File::open(path), WhenEnded::ReadOn)
+    }
+
+    /// Standard input.
+    pub(super) fn stdin() -> Result<Self> {
+        Self::read_on_thread(|| Ok(io::stdin()), WhenEnded::Stop)
+    }
+
+    /// Appends what there is to the buffer, if there is anything. The buffer comes back whatever happens.
+    pub(super) async fn read(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Result<usize>)> {
+        match self {
+            Self::File(input) => input.read(buffer).await,
+            Self::Pipe(input) => Ok(input.read(buffer)),
+        }
+    }
+
+    fn read_on_thread<R: Read>(
+        open: impl FnOnce() -> io::Result<R> + Send + 'static,
+        when_ended: WhenEnded,
+    ) -> Result<Self> {
+        let (sender, chunks) = mpsc::channel(QUEUED_CHUNKS);
+        let read = move || match open() {
+            Ok(mut reader) => read_to_end(&mut reader, when_ended, &sender),
+            // The receiver is gone only when nobody wants to know.
+            Err(error) => drop(sender.blocking_send(Err(error))),
+        };
+        let thread = thread::Builder::new().name("file-source-pipe".to_owned()).spawn(read);
+        thread.map_err(|error| Error::fatal("cannot start a thread to read the pipe").cause(&error))?;
+        Ok(Self::Pipe(PipeInput { chunks }))
+    }
+}
+
+impl FileInput {
+    async fn read(&mut self, mut buffer: Vec<u8>) -> Result<(Vec<u8>, Result<usize>)> {
+        let file = self.file.clone();
+        let (buffer, read) = blocking(move || {
+            let read = read_chunk(&*file, &mut buffer);
+            (buffer, read)
+        })
+        .await?;
+        let read = read.map_err(|error| Error::retriable(format!("cannot read {}", self.path.display())).cause(&error));
+        match read {
+            Ok(0) => self.look_for_changes().await?,
+            Ok(read) => self.position += read as u64,
+            Err(_) => {}
+        }
+        Ok((buffer, read))
+    }
+
+    /// At its end, a file that was cut or replaced looks like one that does not grow: says so, once.
+    async fn look_for_changes(&mut self) -> Result<()> {
+        if self.warned {
+            return Ok(());
+        }
+        let (file, path) = (self.file.clone(), self.path.clone());
+        let (opened, named) = blocking(move || (file.metadata(), fs::metadata(path))).await?;
+        let (path, position) = (self.path.display(), self.position);
+        if opened.as_ref().is_ok_and(|file| file.len() < position) {
+            self.warned = true;
+            tracing::warn!(file = %path, position, "file became shorter than what was read of it: lines written below \
+                this position are not read; stop the connector and alter its offsets to start again");
+        } else if let (Ok(opened), Ok(named)) = (opened, named)
+            && !is_same(&opened, &named)
+        {
+            self.warned = true;
+            tracing::warn!(file = %path, position, "file was replaced: the old one is still read; restart the connector \
+                to read the new one from this position");
+        }
+        Ok(())
+    }
+}
+
+impl PipeInput {
+    fn read(&mut self, mut buffer: Vec<u8>) -> (Vec<u8>, Result<usize>) {
+        match self.chunks.try_recv() {
+            Ok(Ok(chunk)) => {
+                buffer.extend_from_slice(&chunk);
+                (buffer, Ok(chunk.len()))
+            }
+            Ok(Err(error)) => (buffer, Err(Error::fatal("cannot read the pipe").cause(&error))),
+            // Nothing yet, or nothing ever again.
+            Err(_) => (buffer, Ok(0)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum WhenEnded {
+    Stop,
+    /// The next writer of a named pipe goes on where the last one stopped.
+    ReadOn,
+}
+
+fn read_to_end(reader: &mut impl Read, when_ended: WhenEnded, sender: &mpsc::Sender<io::Result<Vec<u8>>>) {
+    while !sender.is_closed() {
+        let mut chunk = vec![0; CHUNK];
+        let read = reader.read(&mut chunk);
+        match read {
+            Ok(0) if when_ended == WhenEnded::Stop => return,
+            Ok(0) => thread::sleep(Duration::from_millis(100)),
+            Ok(read) => {
+                chunk.truncate(read);
+                if sender.blocking_send(Ok(chunk)).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return drop(sender.blocking_send(Err(error))),
+        }
+    }
+}
+
+/// Appends up to a chunk; fewer bytes only at the end of the file.
+fn read_chunk(mut file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let start = buffer.len();
+    buffer.resize(start + CHUNK, 0);
+    let mut end = start;
+    let result = loop {
+        match file.read(&mut buffer[end..]) {
+            Ok(0) => break Ok(()),
+            Ok(read) => end += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // What was read before the error counts; the next call meets the error again.
+            Err(_) if end > start => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if end == buffer.len() {
+            break Ok(());
+        }
+    };
+    buffer.truncate(end);
+    if end - start < CHUNK / 2 {
+        buffer.shrink_to_fit();
+    }
+    result.map(|()| end - start)
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    one.dev() == other.dev() && one.ino() == other.ino()
+}
+
+/// Disks block: they are read on threads made for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.map_err(|error| Error::fatal("reading was broken off").cause(&error))
+}

@@ -1,0 +1,52 @@
+//! Lines of a file to records of a topic.
+
+mod connector;
+mod input;
+mod lines;
+mod task;
+
+use std::sync::Arc;
+
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Factory, Importance, Plugin, SourceFactory, Validator};
+
+use self::connector::FileStreamSourceConnector;
+use self::task::FileStreamSourceTask;
+
+const FILE: &str = "file";
+const TOPIC: &str = "topic";
+const BATCH_SIZE: &str = "batch.size";
+
+/// The field of a source partition: the file's name as configured.
+const FILENAME: &str = "filename";
+/// The field of a source offset: bytes from the beginning of the file to the end of the line.
+const POSITION: &str = "position";
+
+pub(crate) fn plugin() -> Plugin {
+    let factory = SourceFactory {
+        connector: Arc::new(|| Box::<FileStreamSourceConnector>::default()),
+        task: Arc::new(|| Box::<FileStreamSourceTask>::default()),
+        task_class: "org.apache.kafka.connect.file.FileStreamSourceTask".to_owned(),
+    };
+    Plugin::new("org.apache.kafka.connect.file.FileStreamSourceConnector", config(), Factory::Source(factory)).doc(
+        "Sends each line of a file, as text, to a topic, and follows the file as it grows. A line ends with \\n, \\r\\n \
+         or \\r; the last one is sent once its end is there.",
+    )
+}
+
+/// Names, defaults, importance and texts are those of the Java connector: clients compare them.
+fn config() -> ConfigDef {
+    ConfigDef::new([
+        ConfigKey::new(FILE, ConfigType::String)
+            .importance(Importance::High)
+            .doc("Source filename. If not specified, the standard input will be used"),
+        ConfigKey::new(TOPIC, ConfigType::String)
+            .required()
+            .validator(Validator::NonEmpty)
+            .importance(Importance::High)
+            .doc("The topic to publish data to"),
+        ConfigKey::new(BATCH_SIZE, ConfigType::Int)
+            .default(2000)
+            .importance(Importance::Low)
+            .doc("The maximum number of records the source task can read from the file each time it is polled"),
+    ])
+}

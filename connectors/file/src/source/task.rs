@@ -1,0 +1,193 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use bytestring::ByteString;
+use tokio::time::{Instant, sleep};
+use tributary_api::{
+    Datum, Error, OffsetMap, OffsetValue, Origin, Props, Record, Result, Schema, SchemaRef, SchemaType,
+    SourcePartition, SourceTask, SourceTaskContext, Topic, Value,
+};
+
+use super::input::{Found, Input};
+use super::lines::Lines;
+use super::{BATCH_SIZE, FILE, FILENAME, POSITION, TOPIC};
+
+/// Without news, `poll` returns after this long.
+const IDLE: Duration = Duration::from_secs(1);
+/// News are looked for after waits that grow from the first to the second.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
+/// A longer line is taken for a file that is not text.
+const LONGEST_LINE: usize = 128 * 1024 * 1024;
+
+#[derive(Default)]
+pub(super) struct FileStreamSourceTask {
+    running: Option<Running>,
+}
+
+struct Running {
+    cx: SourceTaskContext,
+    /// Absent: standard input.
+    file: Option<PathBuf>,
+    topic: Topic,
+    batch_size: usize,
+    schema: SchemaRef,
+    input: Option<Input>,
+    /// Absent for what cannot be read again.
+    partition: Option<SourcePartition>,
+    lines: Lines,
+    /// The size of the last batch: the next one is likely as large.
+    expected: usize,
+    missed: bool,
+}
+
+#[async_trait]
+impl SourceTask for FileStreamSourceTask {
+    async fn start(&mut self, cx: SourceTaskContext, props: &Props) -> Result<()> {
+        let config = super::config().parse(props)?;
+        let file = config.optional_string(FILE)?.filter(|file| !file.is_empty()).map(PathBuf::from);
+        self.running = Some(Running {
+            cx,
+            file,
+            topic: config.string(TOPIC)?.into(),
+            batch_size: usize::try_from(config.int::<i32>(BATCH_SIZE)?).unwrap_or(0).max(1),
+            schema: Schema::new(SchemaType::String).into_ref(),
+            input: None,
+            partition: None,
+            lines: Lines::default(),
+            expected: 0,
+            missed: false,
+        });
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Vec<Record>> {
+        let running = self.running.as_mut().ok_or_else(|| Error::fatal("poll was called before start"))?;
+        running.poll().await
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.running = None;
+        Ok(())
+    }
+}
+
+impl Running {
+    async fn poll(&mut self) -> Result<Vec<Record>> {
+        let stopping = self.cx.stopping().clone();
+        let deadline = Instant::now() + IDLE;
+        let [mut pause, longest_pause] = PAUSES;
+        while !stopping.is_cancelled() {
+            self.open().await?;
+            let records = self.read_batch().await?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = sleep(pause) => pause = (pause * 2).min(longest_pause),
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Opens what is to be read, if it is there by now.
+    async fn open(&mut self) -> Result<()> {
+        if self.input.is_some() {
+            return Ok(());
+        }
+        let Some(path) = self.file.clone() else {
+            self.input = Some(Input::stdin()?);
+            return Ok(());
+        };
+        match Found::look(&path).await? {
+            Found::Nothing if !self.missed => {
+                self.missed = true;
+                tracing::warn!(connector = self.cx.connector, file = %path.display(), "no such file: waiting for it");
+            }
+            Found::Nothing => {}
+            Found::Pipe => self.input = Some(Input::pipe(&path)?),
+            Found::File(file) => {
+                let partition = OffsetMap::new([(FILENAME, OffsetValue::from(path.to_string_lossy().into_owned()))]);
+                let position = self.stored_position(&partition).await?;
+                tracing::debug!(connector = self.cx.connector, file = %path.display(), position, "reading file");
+                self.input = Some(Input::file(Path::new(&path), file, position).await?);
+                self.lines = Lines::at(position);
+                self.partition = Some(partition);
+            }
+        }
+        Ok(())
+    }
+
+    async fn stored_position(&self, partition: &SourcePartition) -> Result<u64> {
+        let offset = self.cx.offset(partition).await?;
+        match offset.as_ref().and_then(|offset| offset.get(POSITION)) {
+            None | Some(OffsetValue::Null) => Ok(0),
+            Some(OffsetValue::Int(position)) => u64::try_from(*position).map_err(|_| {
+                Error::fatal(format!("stored position {position} is below 0: alter the offsets of the connector"))
+            }),
+            Some(other) => {
+                Err(Error::fatal(format!("stored position {other:?} is no number: alter the offsets of the connector")))
+            }
+        }
+    }
+
+    /// Whole lines, up to a batch of them; reads until there are enough or there is no more.
+    async fn read_batch(&mut self) -> Result<Vec<Record>> {
+        let Some(input) = &mut self.input else { return Ok(Vec::new()) };
+        let mut records = Vec::with_capacity(self.expected);
+        let timestamp = now();
+        loop {
+            while records.len() < self.batch_size
+                && let Some((line, end)) = self.lines.next()
+            {
+                records.push(record(&self.topic, &self.schema, self.partition.as_ref(), timestamp, line, end));
+            }
+            if records.len() >= self.batch_size {
+                break;
+            }
+            let buffer = self.lines.take_buffer();
+            let known = buffer.len();
+            let (buffer, read) = input.read(buffer).await?;
+            self.lines.give_back(buffer, known);
+            match read {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) if !records.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+            if self.lines.pending() > LONGEST_LINE {
+                let message = format!("a line is longer than {LONGEST_LINE} bytes: check that the file is text");
+                return Err(Error::fatal(message));
+            }
+        }
+        self.expected = records.len();
+        Ok(records)
+    }
+}
+
+fn record(
+    topic: &Topic,
+    schema: &SchemaRef,
+    partition: Option<&SourcePartition>,
+    timestamp: i64,
+    line: ByteString,
+    end: u64,
+) -> Record {
+    let mut record = Record::new(topic.clone(), Datum::new(schema.clone(), Value::String(line))).at(timestamp);
+    let position = i64::try_from(end).unwrap_or(i64::MAX);
+    record.origin = Origin::Source {
+        partition: partition.cloned(),
+        offset: partition.map(|_| OffsetMap::new([(POSITION, position.into())])),
+        tag: 0,
+    };
+    record
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
