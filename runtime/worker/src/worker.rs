@@ -89,7 +89,10 @@ impl Worker {
 
     /// Ends all connectors and tasks, within the graceful timeout, and writes their last states and offsets.
     pub async fn stop(&self) {
-        self.herder.roster.stop(self.graceful_timeout + Duration::from_secs(1)).await;
+        let roster = &self.herder.roster;
+        roster.stop(self.graceful_timeout + Duration::from_secs(1)).await;
+        let (configs, offsets) = (roster.shared.configs.clone(), roster.shared.offsets.clone());
+        tokio::join!(configs.close(), offsets.close(), self.herder.statuses.clone().close());
     }
 }
 

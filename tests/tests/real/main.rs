@@ -1,6 +1,8 @@
 //! Real servers: Apache Kafka, the Java Connect worker, MinIO.
 #![allow(clippy::unwrap_used)]
 
+mod takeover;
+
 use std::time::Duration;
 
 use anyhow::Result;

@@ -1,6 +1,8 @@
 //! Faults: what is killed, and what must have survived.
 #![allow(clippy::unwrap_used)]
 
+mod file;
+
 use anyhow::Result;
 use tributary_tests::process::is_alive;
 use tributary_tests::{Kafka, Tier, consume_all, create_topic, produce, require};

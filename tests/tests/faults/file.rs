@@ -1,0 +1,71 @@
+//! A worker that reads a file is killed at random points: every line reaches the topic, in order.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use tributary_tests::{
+    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, end_offsets, require, unique, wait_until,
+};
+
+const LINES: u32 = 200_000;
+const KILLS: usize = 5;
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn no_line_is_lost_or_out_of_order_when_the_worker_is_killed() -> Result<()> {
+    if !require(Tier::RealKafka)? {
+        return Ok(());
+    }
+    let kafka = Kafka::shared().await?;
+    let (topic, folder) = (unique("crash-lines"), RunFolder::new("crash")?);
+    let file = folder.path().join("lines.txt");
+    let text: String = (0..LINES).map(|number| format!("line {number}\n")).collect();
+    std::fs::write(&file, text)?;
+    create_topic(&kafka.bootstrap(), &topic, 1).await?;
+    let options = WorkerOptions::on_kafka(kafka, &unique("crash")).set("offset.flush.interval.ms", "50");
+    let mut worker = Tributary::start(options).await?;
+    // Small batches make the run long enough to be hit in the middle.
+    let config = json!({
+        "connector.class": "FileStreamSource", "tasks.max": "1", "file": file, "topic": topic, "batch.size": "50",
+        "producer.override.linger.ms": "0",
+    });
+    worker.rest().put_connector("lines", &config).await?;
+
+    let mut hits = 0;
+    for kill in 0..KILLS {
+        // Random points, spread over the file: by what has arrived, not by the clock.
+        let share = f64::from(LINES) * (kill as f64 + rand::random::<f64>()) / KILLS as f64;
+        wait_until(LIMIT, "the next point to kill at", || async { arrived(kafka, &topic).await >= share as i64 }).await?;
+        hits += usize::from(arrived(kafka, &topic).await < i64::from(LINES));
+        worker.kill9()?;
+        worker.restart().await?;
+    }
+    wait_until(LIMIT, "the last line", || async {
+        let last = last_line(kafka, &topic).await;
+        last == Some(LINES - 1)
+    })
+    .await?;
+    worker.stop().await?;
+
+    // A replay may repeat lines, from a stored offset on: without repeats, all are there in order, and nothing ever jumps
+    // forward.
+    let mut seen = 0;
+    for message in consume_all(&kafka.bootstrap(), &topic, true).await? {
+        let number: u32 = message.text().trim_start_matches("line ").parse()?;
+        assert!(number <= seen, "line {number} came before line {seen}");
+        seen = seen.max(number + 1);
+    }
+    assert_eq!(seen, LINES);
+    assert!(hits > 0, "no kill came before the end of the file: the test has shown nothing");
+    Ok(())
+}
+
+async fn arrived(kafka: &Kafka, topic: &str) -> i64 {
+    end_offsets(&kafka.bootstrap(), topic).await.map(|ends| ends.values().sum()).unwrap_or_default()
+}
+
+async fn last_line(kafka: &Kafka, topic: &str) -> Option<u32> {
+    let messages = consume_all(&kafka.bootstrap(), topic, true).await.ok()?;
+    messages.last()?.text().trim_start_matches("line ").parse().ok()
+}
