@@ -1,0 +1,76 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tributary_api::Error;
+use tributary_control::{InstanceState, TaskId};
+
+use super::{Control, TaskListener, TaskMetrics, TaskSpec};
+
+/// What a task's loop works with: its specification, the requests of its handle, and whom to tell.
+pub(crate) struct TaskContext {
+    pub(crate) spec: TaskSpec,
+    pub(crate) control: Arc<Control>,
+    pub(crate) metrics: Arc<TaskMetrics>,
+    pub(crate) voice: Arc<Voice>,
+}
+
+/// Tells the herder about one life of a task; mute once the task is abandoned.
+pub(crate) struct Voice {
+    task: TaskId,
+    incarnation: u64,
+    control: Arc<Control>,
+    listener: Arc<dyn TaskListener>,
+    last: Mutex<Option<InstanceState>>,
+}
+
+impl TaskContext {
+    pub(super) fn new(spec: TaskSpec, listener: Arc<dyn TaskListener>) -> Self {
+        let control = Arc::new(Control::new(spec.paused));
+        let voice = Arc::new(Voice {
+            task: spec.id.clone(),
+            incarnation: spec.incarnation,
+            control: Arc::clone(&control),
+            listener,
+            last: Mutex::new(None),
+        });
+        Self { spec, control, metrics: Arc::default(), voice }
+    }
+
+    /// Waits until the task may run; `false` when it should end instead.
+    pub(crate) async fn wait_until_resumed(&self) -> bool {
+        let mut paused = self.control.watch_paused();
+        tokio::select! {
+            biased;
+            () = self.control.stopping().cancelled() => false,
+            resumed = paused.wait_for(|paused| !paused) => resumed.is_ok(),
+        }
+    }
+}
+
+impl Voice {
+    /// Tells a state, if it is another one than before.
+    pub(crate) fn state(&self, state: InstanceState) {
+        let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(state);
+        if before != Some(state) && !self.control.is_abandoned() {
+            self.listener.state_changed(&self.task, self.incarnation, state, None);
+        }
+    }
+
+    /// Tells that the task runs or is paused.
+    pub(crate) fn running(&self, paused: bool) {
+        self.state(if paused { InstanceState::Paused } else { InstanceState::Running });
+    }
+
+    /// Tells that the task has failed, and why.
+    pub(crate) fn failed(&self, error: &Error) {
+        if !self.control.is_abandoned() {
+            self.listener.state_changed(&self.task, self.incarnation, InstanceState::Failed, Some(error.trace()));
+        }
+    }
+
+    /// Tells that a topic is in use.
+    pub(crate) fn topic_used(&self, topic: &str) {
+        if !self.control.is_abandoned() {
+            self.listener.topic_used(&self.task, topic);
+        }
+    }
+}

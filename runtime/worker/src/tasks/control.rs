@@ -1,0 +1,108 @@
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+type OnAbandon = Box<dyn FnOnce() + Send>;
+/// Ends a wait of the task's thread that no future can end.
+pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// What is asked of a task: shared by its handle and its threads.
+pub(crate) struct Control {
+    stopping: CancellationToken,
+    paused: watch::Sender<bool>,
+    abandoned: CancellationToken,
+    on_abandon: Mutex<Vec<OnAbandon>>,
+    wakes: Mutex<Vec<Wake>>,
+}
+
+impl Control {
+    pub(crate) fn new(paused: bool) -> Self {
+        Self {
+            stopping: CancellationToken::new(),
+            paused: watch::Sender::new(paused),
+            abandoned: CancellationToken::new(),
+            on_abandon: Mutex::default(),
+            wakes: Mutex::default(),
+        }
+    }
+
+    /// Cancelled when the task should end.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Asks the task to end.
+    pub(crate) fn stop(&self) {
+        self.stopping.cancel();
+        self.wake();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        *self.paused.borrow()
+    }
+
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.send_replace(paused);
+        self.wake();
+    }
+
+    /// Follows whether the task should be paused.
+    pub(crate) fn watch_paused(&self) -> watch::Receiver<bool> {
+        self.paused.subscribe()
+    }
+
+    /// Whether nobody waits for the task any more: it must leave no trace from now on.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.is_cancelled()
+    }
+
+    /// Waits until the task is given up.
+    pub(crate) async fn abandoned(&self) {
+        self.abandoned.cancelled().await;
+    }
+
+    /// Gives the task up, and lets go of what it still holds in clients.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.cancel();
+        self.stop();
+        let hooks = std::mem::take(&mut *lock(&self.on_abandon));
+        hooks.into_iter().for_each(|hook| hook());
+    }
+
+    /// Called with every request; it must not block.
+    pub(crate) fn on_request(&self, wake: Wake) {
+        lock(&self.wakes).push(wake);
+    }
+
+    fn wake(&self) {
+        lock(&self.wakes).iter().for_each(|wake| wake());
+    }
+
+    /// Called when the task is given up; it must not block.
+    pub(crate) fn on_abandon(&self, hook: impl FnOnce() + Send + 'static) {
+        lock(&self.on_abandon).push(Box::new(hook));
+        if self.is_abandoned() {
+            self.abandon();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("stopping", &self.is_stopping())
+            .field("paused", &self.is_paused())
+            .field("abandoned", &self.is_abandoned())
+            .finish_non_exhaustive()
+    }
+}

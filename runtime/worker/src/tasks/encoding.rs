@@ -1,0 +1,200 @@
+use bytes::Bytes;
+use tributary_api::{ByteString, Datum, Error, Headers, Origin, PluginRegistry, Props, Record, Records, Result, Topic};
+use tributary_kafka::{ProducerRecord, RawRecord};
+
+use super::errors::{Failure, Stage};
+use super::{Chain, ChainHost, Converters};
+
+/// A record as it is written to Kafka.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) topic: Topic,
+    pub(crate) partition: Option<i32>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) headers: Vec<(ByteString, Option<Bytes>)>,
+}
+
+impl Encoded {
+    /// Bytes of key, value and headers.
+    pub(crate) fn size(&self) -> usize {
+        let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + len(value)).sum();
+        len(&self.key) + len(&self.value) + headers
+    }
+
+    /// Hands the record to a producer's `send`.
+    pub(crate) fn send_with<R>(&self, send: impl FnOnce(&ProducerRecord<'_>) -> R) -> R {
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            self.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
+        send(&ProducerRecord {
+            topic: &self.topic,
+            partition: self.partition,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &headers,
+            timestamp: self.timestamp,
+        })
+    }
+}
+
+/// Records to bytes: the transforms, then the converters.
+pub(crate) struct Encoder {
+    pub(crate) chain: Chain,
+    converters: Converters,
+}
+
+impl Encoder {
+    pub(crate) fn new(chain: Chain, converters: Converters) -> Self {
+        Self { chain, converters }
+    }
+
+    /// Appends what becomes of a record, and says how many that is.
+    ///
+    /// # Errors
+    /// Where and why it failed; then nothing is appended.
+    pub(crate) fn run(
+        &mut self,
+        record: Record,
+        host: &mut impl ChainHost,
+        out: &mut Vec<Encoded>,
+    ) -> Result<u32, Failure> {
+        match self.chain.apply(record, host)? {
+            Records::None => Ok(0),
+            Records::One(record) => {
+                out.push(self.encode(record)?);
+                Ok(1)
+            }
+            Records::Many(records) => {
+                let before = out.len();
+                for record in records {
+                    let encoded = self.encode(record).inspect_err(|_| out.truncate(before))?;
+                    out.push(encoded);
+                }
+                Ok(u32::try_from(out.len() - before).unwrap_or(u32::MAX))
+            }
+        }
+    }
+
+    /// Converts one record.
+    ///
+    /// # Errors
+    /// Where and why it failed.
+    pub(crate) fn encode(&mut self, record: Record) -> Result<Encoded, Failure> {
+        let Converters { key, key_class, value, value_class, header, header_class } = &mut self.converters;
+        let topic = &*record.topic;
+        let mut headers = Vec::with_capacity(record.headers.len());
+        for one in record.headers.iter() {
+            let bytes = header
+                .from_connect_header(topic, &one.name, &one.datum)
+                .map_err(|error| Failure::new(Stage::HeaderConverter, header_class, error))?;
+            headers.push((one.name.clone(), bytes));
+        }
+        Ok(Encoded {
+            key: key
+                .from_connect_data(topic, &record.key)
+                .map_err(|error| Failure::new(Stage::KeyConverter, key_class, error))?,
+            value: value
+                .from_connect_data(topic, &record.value)
+                .map_err(|error| Failure::new(Stage::ValueConverter, value_class, error))?,
+            headers,
+            partition: record.partition,
+            timestamp: valid_timestamp(record.timestamp)
+                .map_err(|error| Failure::new(Stage::KafkaProduce, value_class, error))?,
+            topic: record.topic,
+        })
+    }
+}
+
+/// Java's producer takes -1 for no timestamp and refuses what is below.
+fn valid_timestamp(timestamp: Option<i64>) -> Result<Option<i64>> {
+    match timestamp {
+        Some(-1) => Ok(None),
+        Some(negative) if negative < 0 => {
+            Err(Error::data(format!("record has the timestamp {negative}: give it milliseconds since 1970 or none")))
+        }
+        valid => Ok(valid),
+    }
+}
+
+/// Bytes to records: the converters, then the transforms.
+pub(crate) struct Decoder {
+    pub(crate) chain: Chain,
+    converters: Converters,
+}
+
+impl Decoder {
+    pub(crate) fn new(chain: Chain, converters: Converters) -> Self {
+        Self { chain, converters }
+    }
+
+    /// The decoder of a sink task.
+    ///
+    /// # Errors
+    /// `Config` when a converter or transform cannot be made, or one needs state.
+    pub(crate) fn for_sink(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result<Self> {
+        let converters = Converters::build(connector, worker, plugins)?;
+        Ok(Self::new(Chain::build_stateless(connector, plugins)?, converters))
+    }
+
+    /// Appends what becomes of a consumed record.
+    ///
+    /// # Errors
+    /// Where and why it failed; then nothing is appended.
+    pub(crate) fn run(
+        &mut self,
+        raw: RawRecord,
+        host: &mut impl ChainHost,
+        out: &mut Vec<Record>,
+    ) -> Result<(), Failure> {
+        let record = self.decode(raw)?;
+        if self.chain.is_empty() {
+            out.push(record);
+        } else {
+            out.extend(self.chain.apply(record, host)?);
+        }
+        Ok(())
+    }
+
+    /// Converts one record.
+    ///
+    /// # Errors
+    /// Where and why it failed.
+    pub(crate) fn decode(&mut self, raw: RawRecord) -> Result<Record, Failure> {
+        let Converters { key, key_class, value, value_class, header, header_class } = &mut self.converters;
+        let topic = raw.topic;
+        let key = key
+            .to_connect_data(&topic, raw.key)
+            .map_err(|error| Failure::new(Stage::KeyConverter, key_class, error))?;
+        let value = value
+            .to_connect_data(&topic, raw.value)
+            .map_err(|error| Failure::new(Stage::ValueConverter, value_class, error))?;
+        let mut headers = Headers::new();
+        for (name, bytes) in raw.headers {
+            let datum: Datum = header
+                .to_connect_header(&topic, &name, bytes)
+                .map_err(|error| Failure::new(Stage::HeaderConverter, header_class, error))?;
+            headers.push(name, datum);
+        }
+        Ok(Record {
+            origin: Origin::Kafka { topic: topic.clone(), partition: raw.partition, offset: raw.offset },
+            topic,
+            partition: Some(raw.partition),
+            key,
+            value,
+            headers,
+            timestamp: raw.timestamp,
+            timestamp_type: raw.timestamp_type,
+        })
+    }
+
+    /// Bytes for a record that is no longer there as it was consumed.
+    ///
+    /// # Errors
+    /// When a converter cannot write what it reads.
+    pub(crate) fn encode_again(&mut self, record: &Record) -> Result<(Option<Bytes>, Option<Bytes>)> {
+        let key = self.converters.key.from_connect_data(&record.topic, &record.key)?;
+        Ok((key, self.converters.value.from_connect_data(&record.topic, &record.value)?))
+    }
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, Result};
+use tributary_control::TaskId;
+
+use super::config::Retry;
+use super::{DeadLetters, ErrorConfig, Failure, Subject};
+use crate::tasks::{TaskMetrics, now_ms};
+
+const FIRST_DELAY: Duration = Duration::from_millis(300);
+
+/// Decides about failed records. The way of a record that does not fail never comes here.
+pub(crate) struct ErrorOperator {
+    task: TaskId,
+    config: ErrorConfig,
+    dead_letters: Option<DeadLetters>,
+    metrics: Arc<TaskMetrics>,
+    stopping: CancellationToken,
+}
+
+/// What came of a failed step.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Recovery<T> {
+    /// It succeeded in the end.
+    Done(T),
+    /// The record is skipped: counted, logged, sent to the dead letter queue as configured.
+    Skipped,
+    /// The task is asked to stop: the record counts as not read.
+    Stopped,
+}
+
+impl ErrorOperator {
+    pub(crate) fn new(
+        task: TaskId,
+        config: ErrorConfig,
+        dead_letters: Option<DeadLetters>,
+        metrics: Arc<TaskMetrics>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { task, config, dead_letters, metrics, stopping }
+    }
+
+    /// Whether a failed step may be repeated, so that its input must be kept.
+    pub(crate) fn retries(&self) -> bool {
+        self.config.retry != Retry::Never
+    }
+
+    /// Whether a failed record is told of anywhere.
+    pub(crate) fn reports(&self) -> bool {
+        self.dead_letters.is_some() || self.config.log
+    }
+
+    /// Whether a log line names the record.
+    pub(crate) fn logs_records(&self) -> bool {
+        self.config.log && self.config.log_records
+    }
+
+    /// The dead letter queue, if there is one.
+    pub(crate) fn dead_letters(&self) -> Option<&DeadLetters> {
+        self.dead_letters.as_ref()
+    }
+
+    /// Repeats a failed step as long as it fails with `Retriable` errors and `errors.retry.timeout` lasts, then gives
+    /// the record up.
+    ///
+    /// # Errors
+    /// When the error is not tolerated: the task fails.
+    #[cold]
+    pub(crate) async fn recover<T>(
+        &self,
+        failure: Failure,
+        subject: Subject<'_>,
+        mut again: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<Recovery<T>> {
+        let started = Instant::now();
+        let mut last = failure;
+        for attempt in 1.. {
+            let Some(delay) = self.delay(&last.error, attempt, started.elapsed()) else { break };
+            self.metrics.errors.failures.add(1);
+            self.metrics.errors.retries.add(1);
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return Ok(Recovery::Stopped),
+                () = tokio::time::sleep(delay) => {}
+            }
+            match again() {
+                Ok(done) => return Ok(Recovery::Done(done)),
+                Err(failure) => last = failure,
+            }
+        }
+        self.give_up(&last, subject).map(|()| Recovery::Skipped)
+    }
+
+    /// Gives a record up: counts, logs, sends it to the dead letter queue.
+    ///
+    /// # Errors
+    /// When the error is not tolerated, or the dead letter queue does not take the record: the task fails.
+    #[cold]
+    pub(crate) fn give_up(&self, failure: &Failure, subject: Subject<'_>) -> Result<()> {
+        let counters = &self.metrics.errors;
+        counters.failures.add(1);
+        counters.last_error.set(u64::try_from(now_ms()).unwrap_or_default());
+        self.log(failure, subject);
+        if let (Some(queue), Subject::Consumed(raw)) = (&self.dead_letters, subject) {
+            queue.send(raw, failure)?;
+        }
+        if self.config.tolerate_all && failure.is_tolerable() {
+            counters.skipped.add(1);
+            return Ok(());
+        }
+        counters.errors.add(1);
+        let within = format!("stage {} of {}", failure.stage.name(), failure.class);
+        let reason = if failure.is_tolerable() {
+            "Tolerance exceeded in error handler"
+        } else {
+            "Unhandled exception in error handler"
+        };
+        Err(Error::fatal(reason).cause(&failure.error.clone().context(within)))
+    }
+
+    fn log(&self, failure: &Failure, subject: Subject<'_>) {
+        if !self.config.log {
+            return;
+        }
+        let Failure { stage, class, error } = failure;
+        let record = if self.config.log_records { subject.to_string() } else { String::new() };
+        tracing::error!(
+            %error,
+            "Error encountered in task {}. Executing stage '{}' with class '{class}'{record}.",
+            self.task,
+            stage.name()
+        );
+        self.metrics.errors.logged.add(1);
+    }
+
+    /// The wait before an attempt, counted from 1: it doubles, and is random once it would exceed the maximum. `None`
+    /// when the step is not to be repeated.
+    pub(super) fn delay(&self, error: &Error, attempt: u32, elapsed: Duration) -> Option<Duration> {
+        let left = match self.config.retry {
+            Retry::Never => return None,
+            Retry::For(timeout) => timeout.checked_sub(elapsed).filter(|left| !left.is_zero())?,
+            Retry::Forever => Duration::MAX,
+        };
+        if !error.is_retriable() {
+            return None;
+        }
+        let doubled = FIRST_DELAY.saturating_mul(1 << (attempt - 1).min(20));
+        let delay = if doubled > self.config.max_delay {
+            self.config.max_delay.mul_f64(rand::random_range(0.0..1.0))
+        } else {
+            doubled
+        };
+        Some(delay.max(error.retry_after().unwrap_or_default()).min(left))
+    }
+}

@@ -1,0 +1,234 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, RecordMetadata, Result, TimestampType};
+use tributary_control::TaskId;
+use tributary_kafka::{Delivery, DeliveryListener, ProducerRecord, RawRecord, Token};
+
+use super::dead_letters::Outcome;
+use super::{DeadLetterSink, DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject};
+use crate::tasks::TaskMetrics;
+use crate::tasks::tests::fakes::props;
+
+struct Bench {
+    operator: ErrorOperator,
+    metrics: Arc<TaskMetrics>,
+    stopping: CancellationToken,
+}
+
+fn bench(entries: &[(&str, &str)]) -> Bench {
+    let (metrics, stopping) = (Arc::<TaskMetrics>::default(), CancellationToken::new());
+    let config = ErrorConfig::parse(&props(entries)).unwrap();
+    let operator = ErrorOperator::new(TaskId::new("c", 3), config, None, Arc::clone(&metrics), stopping.clone());
+    Bench { operator, metrics, stopping }
+}
+
+fn failure(error: Error) -> Failure {
+    Failure::new(Stage::ValueConverter, &"test.Converter".into(), error)
+}
+
+fn later() -> Failure {
+    failure(Error::retriable("not ready"))
+}
+
+fn raw() -> RawRecord {
+    RawRecord {
+        topic: "in".into(),
+        partition: 4,
+        offset: 17,
+        timestamp: Some(99),
+        timestamp_type: TimestampType::CreateTime,
+        key: Some("k".into()),
+        value: Some("v".into()),
+        headers: vec![("own".into(), Some("h".into()))],
+    }
+}
+
+#[tokio::test]
+async fn without_a_timeout_a_record_is_tried_once() {
+    let bench = bench(&[("errors.tolerance", "all")]);
+    let again = || -> Result<u32, Failure> { unreachable!("tried again") };
+    let recovery = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap();
+    assert_eq!(recovery, Recovery::Skipped);
+    let errors = &bench.metrics.errors;
+    assert_eq!((errors.failures.get(), errors.skipped.get(), errors.retries.get()), (1, 1, 0));
+}
+
+#[test]
+fn waits_double_from_300_ms() {
+    let bench = bench(&[("errors.retry.timeout", "-1")]);
+    let wait = |attempt| bench.operator.delay(&later().error, attempt, Duration::from_secs(9_999)).unwrap().as_millis();
+    assert_eq!([wait(1), wait(2), wait(3), wait(4)], [300, 600, 1200, 2400]);
+    assert!(wait(40) < 60_000, "random below the maximum once the double is above");
+}
+
+#[test]
+fn waits_are_capped_and_end_with_the_timeout() {
+    let bench = bench(&[("errors.retry.timeout", "5000"), ("errors.retry.delay.max.ms", "400")]);
+    let wait = |attempt, elapsed| bench.operator.delay(&later().error, attempt, Duration::from_millis(elapsed));
+    assert_eq!(wait(1, 0), Some(Duration::from_millis(300)));
+    assert!((2..50).all(|attempt| wait(attempt, 0).unwrap() < Duration::from_millis(400)));
+    assert_eq!(wait(1, 4_990), Some(Duration::from_millis(10)), "no longer than what is left");
+    assert_eq!(wait(9, 5_000), None);
+    let asked = Error::retriable("busy").with_retry_after(Duration::from_secs(2));
+    assert_eq!(bench.operator.delay(&asked, 1, Duration::ZERO), Some(Duration::from_secs(2)));
+    assert_eq!(bench.operator.delay(&Error::data("bad"), 1, Duration::ZERO), None);
+}
+
+#[tokio::test]
+async fn a_step_is_repeated_until_it_succeeds() {
+    let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.retry.delay.max.ms", "1")]);
+    let mut left = 4;
+    let again = || {
+        left -= 1;
+        if left == 0 { Ok("done") } else { Err(later()) }
+    };
+    let recovery = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap();
+    assert_eq!(recovery, Recovery::Done("done"));
+    let errors = &bench.metrics.errors;
+    assert_eq!((errors.retries.get(), errors.failures.get(), errors.skipped.get()), (4, 4, 0));
+}
+
+#[tokio::test]
+async fn a_step_is_given_up_after_the_timeout() {
+    let bench = bench(&[("errors.retry.timeout", "30"), ("errors.retry.delay.max.ms", "1")]);
+    let again = || -> Result<(), Failure> { Err(later()) };
+    let error = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap_err();
+    let class = "org.apache.kafka.connect.errors.ConnectException";
+    assert!(error.trace().starts_with(&format!("{class}: Tolerance exceeded in error handler")), "{}", error.trace());
+    assert!(error.to_string().contains("not ready"), "{error}");
+    assert!(bench.metrics.errors.retries.get() > 1);
+}
+
+#[tokio::test]
+async fn a_bad_record_is_not_tried_again() {
+    let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.tolerance", "ALL")]);
+    let again = || -> Result<(), Failure> { unreachable!("tried again") };
+    let recovery = bench.operator.recover(failure(Error::data("bad")), Subject::Unknown, again).await.unwrap();
+    assert_eq!(recovery, Recovery::Skipped);
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_wait_and_counts_nothing_as_skipped() {
+    let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.tolerance", "all")]);
+    bench.stopping.cancel();
+    let again = || -> Result<(), Failure> { unreachable!("tried again") };
+    let recovery = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap();
+    assert_eq!((recovery, bench.metrics.errors.skipped.get()), (Recovery::Stopped, 0));
+}
+
+#[test]
+fn what_no_retry_helps_is_never_tolerated() {
+    let bench = bench(&[("errors.tolerance", "all")]);
+    let error = bench.operator.give_up(&failure(Error::fatal("broken")), Subject::Unknown).unwrap_err();
+    assert!(error.to_string().starts_with("Unhandled exception in error handler"), "{error}");
+    assert_eq!(bench.metrics.errors.errors.get(), 1);
+}
+
+#[test]
+fn the_place_of_a_record_is_told_and_its_content_is_not() {
+    let raw = raw();
+    assert_eq!(
+        Subject::Consumed(&raw).to_string(),
+        ", where consumed record is {topic='in', partition=4, offset=17, timestamp=99, timestampType=CreateTime}"
+    );
+}
+
+#[test]
+fn wrong_properties_are_named() {
+    let fault = |name: &str, value: &str| ErrorConfig::parse(&props(&[(name, value)])).unwrap_err().to_string();
+    assert!(fault("errors.tolerance", "some").contains("errors.tolerance"));
+    assert!(fault("errors.retry.timeout", "-2").contains("errors.retry.timeout"));
+}
+
+/// Keeps what is sent.
+#[derive(Default)]
+struct Letters(Mutex<Vec<Letter>>);
+
+struct Letter {
+    topic: String,
+    value: Vec<u8>,
+    headers: Vec<(String, String)>,
+}
+
+impl DeadLetterSink for Letters {
+    fn send(&self, record: &ProducerRecord<'_>, _token: Token) -> Result<()> {
+        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+        self.0.lock().unwrap().push(Letter {
+            topic: record.topic.to_owned(),
+            value: record.value.unwrap().to_vec(),
+            headers: record.headers.iter().map(|(name, value)| ((*name).to_owned(), text(*value))).collect(),
+        });
+        Ok(())
+    }
+}
+
+fn queue(context_headers: &str) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
+    let config = ErrorConfig::parse(&props(&[
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+        ("errors.deadletterqueue.context.headers.enable", context_headers),
+    ]));
+    let config = config.unwrap();
+    let (letters, outcome, metrics) = (Arc::<Letters>::default(), Arc::<Outcome>::default(), Arc::default());
+    let id = TaskId::new("c", 3);
+    let sink = Arc::clone(&letters) as Arc<dyn DeadLetterSink>;
+    let queue =
+        DeadLetters::over(sink, Arc::clone(&outcome), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
+    let operator = ErrorOperator::new(id, config, Some(queue), metrics, CancellationToken::new());
+    (letters, outcome, operator)
+}
+
+fn delivered(outcome: &Outcome, error: Option<&Error>) {
+    let result = error.map_or(Ok(RecordMetadata { partition: 0, offset: 0 }), Err);
+    outcome.delivered(&[Delivery { token: 0, result }]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_the_record_as_consumed_with_what_happened() {
+    let (letters, outcome, operator) = queue("true");
+    operator.give_up(&failure(Error::data("not a number").context("field n")), Subject::Consumed(&raw())).unwrap();
+    {
+        let letters = letters.0.lock().unwrap();
+        let letter = &letters[0];
+        assert_eq!((letter.topic.as_str(), letter.value.as_slice()), ("dead", b"v".as_slice()));
+        let headers: Vec<(&str, &str)> =
+            letter.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(
+            headers,
+            [
+                ("own", "h"),
+                ("__connect.errors.topic", "in"),
+                ("__connect.errors.partition", "4"),
+                ("__connect.errors.offset", "17"),
+                ("__connect.errors.connector.name", "c"),
+                ("__connect.errors.task.id", "3"),
+                ("__connect.errors.stage", "VALUE_CONVERTER"),
+                ("__connect.errors.class.name", "test.Converter"),
+                ("__connect.errors.exception.class.name", "org.apache.kafka.connect.errors.DataException"),
+                ("__connect.errors.exception.message", "field n: not a number"),
+                (
+                    "__connect.errors.exception.stacktrace",
+                    "org.apache.kafka.connect.errors.DataException: field n\nCaused by: not a number"
+                ),
+            ]
+        );
+    }
+    let queue = operator.dead_letters().unwrap();
+    assert!(queue.delivered(Duration::from_millis(20)).await.unwrap_err().is_retriable(), "it is not there yet");
+    delivered(&outcome, None);
+    queue.delivered(Duration::from_millis(20)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_dead_letter_holds_back_every_commit() {
+    let (letters, outcome, operator) = queue("false");
+    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&raw())).unwrap();
+    assert_eq!(letters.0.lock().unwrap()[0].headers, [("own".to_owned(), "h".to_owned())]);
+    delivered(&outcome, Some(&Error::fatal("too large")));
+    let error = operator.dead_letters().unwrap().delivered(Duration::from_millis(20)).await.unwrap_err();
+    assert!(!error.is_retriable() && error.to_string().contains("too large"), "{error}");
+}

@@ -1,0 +1,199 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a metric belongs to: the `type` of Kafka Connect's JMX names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum MetricGroup {
+    /// `connector-task-metrics`.
+    Task,
+    /// `source-task-metrics`.
+    Source,
+    /// `sink-task-metrics`.
+    Sink,
+    /// `task-error-metrics`.
+    Error,
+}
+
+impl MetricGroup {
+    /// The `type` in JMX.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Task => "connector-task-metrics",
+            Self::Source => "source-task-metrics",
+            Self::Sink => "sink-task-metrics",
+            Self::Error => "task-error-metrics",
+        }
+    }
+}
+
+/// One number that only grows, or is set.
+#[derive(Debug, Default)]
+pub(crate) struct Number(AtomicU64);
+
+impl Number {
+    pub(crate) fn add(&self, n: usize) {
+        self.0.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The largest and the mean of something, over the task's life.
+#[derive(Debug, Default)]
+pub(crate) struct Spread {
+    count: Number,
+    sum: Number,
+    max: AtomicU64,
+}
+
+impl Spread {
+    pub(crate) fn record(&self, value: u64) {
+        self.count.add(1);
+        self.sum.0.fetch_add(value, Ordering::Relaxed);
+        self.max.fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn record_time(&self, time: Duration) {
+        self.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn mean(&self) -> f64 {
+        let count = self.count.get();
+        if count == 0 { 0.0 } else { self.sum.get() as f64 / count as f64 }
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn max(&self) -> f64 {
+        self.max.load(Ordering::Relaxed) as f64
+    }
+}
+
+/// What a task counts, in batches. Names and units are those of Kafka Connect's JMX metrics; times are kept in
+/// microseconds and shown in milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct TaskMetrics {
+    pub(crate) batch_size: Spread,
+    pub(crate) offset_commit_time: Spread,
+    pub(crate) offset_commit_success: Number,
+    pub(crate) offset_commit_failure: Number,
+    pub(crate) source: SourceMetrics,
+    pub(crate) sink: SinkMetrics,
+    pub(crate) errors: ErrorMetrics,
+}
+
+/// Of source tasks.
+#[derive(Debug, Default)]
+pub(crate) struct SourceMetrics {
+    pub(crate) polled: Number,
+    pub(crate) written: Number,
+    pub(crate) active: Number,
+    pub(crate) poll_time: Spread,
+}
+
+/// Of sink tasks.
+#[derive(Debug, Default)]
+pub(crate) struct SinkMetrics {
+    pub(crate) read: Number,
+    pub(crate) sent: Number,
+    pub(crate) active: Number,
+    pub(crate) partitions: Number,
+    pub(crate) commit_seq_no: Number,
+    pub(crate) commits_completed: Number,
+    pub(crate) commits_skipped: Number,
+    pub(crate) put_time: Spread,
+}
+
+/// Of the error operator.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorMetrics {
+    pub(crate) failures: Number,
+    pub(crate) errors: Number,
+    pub(crate) skipped: Number,
+    pub(crate) retries: Number,
+    pub(crate) logged: Number,
+    pub(crate) dlq_requests: Number,
+    pub(crate) dlq_failures: Number,
+    /// Milliseconds since the epoch.
+    pub(crate) last_error: Number,
+}
+
+impl TaskMetrics {
+    /// A commit of offsets is done.
+    pub(crate) fn offsets_committed(&self, took: Duration, success: bool) {
+        self.offset_commit_time.record_time(took);
+        if success { self.offset_commit_success.add(1) } else { self.offset_commit_failure.add(1) }
+    }
+
+    /// All metrics with their JMX names; of source and sink metrics only the asked ones.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn snapshot(&self, source: bool) -> Vec<(MetricGroup, &'static str, f64)> {
+        let number = |number: &Number| number.get() as f64;
+        let ms = |micros: f64| micros / 1_000.0;
+        let (ok, bad) = (number(&self.offset_commit_success), number(&self.offset_commit_failure));
+        let share = |part: f64| if ok + bad == 0.0 { 0.0 } else { part / (ok + bad) };
+        let task = [
+            ("batch-size-max", self.batch_size.max()),
+            ("batch-size-avg", self.batch_size.mean()),
+            ("offset-commit-max-time-ms", ms(self.offset_commit_time.max())),
+            ("offset-commit-avg-time-ms", ms(self.offset_commit_time.mean())),
+            ("offset-commit-success-percentage", share(ok)),
+            ("offset-commit-failure-percentage", share(bad)),
+        ];
+        let own: Vec<(&'static str, f64)> = if source { self.source.values() } else { self.sink.values() };
+        let errors = &self.errors;
+        let errors = [
+            ("total-record-failures", number(&errors.failures)),
+            ("total-record-errors", number(&errors.errors)),
+            ("total-records-skipped", number(&errors.skipped)),
+            ("total-retries", number(&errors.retries)),
+            ("total-errors-logged", number(&errors.logged)),
+            ("deadletterqueue-produce-requests", number(&errors.dlq_requests)),
+            ("deadletterqueue-produce-failures", number(&errors.dlq_failures)),
+            ("last-error-timestamp", number(&errors.last_error)),
+        ];
+        let own_group = if source { MetricGroup::Source } else { MetricGroup::Sink };
+        let named = |group: MetricGroup| move |(name, value): (&'static str, f64)| (group, name, value);
+        task.into_iter()
+            .map(named(MetricGroup::Task))
+            .chain(own.into_iter().map(named(own_group)))
+            .chain(errors.into_iter().map(named(MetricGroup::Error)))
+            .collect()
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+impl SourceMetrics {
+    fn values(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("source-record-poll-total", self.polled.get() as f64),
+            ("source-record-write-total", self.written.get() as f64),
+            ("source-record-active-count", self.active.get() as f64),
+            ("poll-batch-max-time-ms", self.poll_time.max() / 1_000.0),
+            ("poll-batch-avg-time-ms", self.poll_time.mean() / 1_000.0),
+        ]
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+impl SinkMetrics {
+    fn values(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("sink-record-read-total", self.read.get() as f64),
+            ("sink-record-send-total", self.sent.get() as f64),
+            ("sink-record-active-count", self.active.get() as f64),
+            ("partition-count", self.partitions.get() as f64),
+            ("offset-commit-seq-no", self.commit_seq_no.get() as f64),
+            ("offset-commit-completion-total", self.commits_completed.get() as f64),
+            ("offset-commit-skip-total", self.commits_skipped.get() as f64),
+            ("put-batch-max-time-ms", self.put_time.max() / 1_000.0),
+            ("put-batch-avg-time-ms", self.put_time.mean() / 1_000.0),
+        ]
+    }
+}

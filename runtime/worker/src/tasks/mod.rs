@@ -1,0 +1,105 @@
+//! Tasks: each runs on a thread of its own, moves records between a plugin and Kafka, and reports what becomes of it.
+//!
+//! [`start`] makes one from a [`TaskSpec`]; the [`TaskHandle`] pauses, resumes, stops and, if the plugin never
+//! returns, abandons it: an abandoned task writes no status, stores no offset and sends nothing more.
+
+mod body;
+mod chain;
+mod context;
+mod control;
+mod converters;
+mod encoding;
+mod errors;
+mod handle;
+mod metrics;
+mod plugin_call;
+mod sink;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tributary_api::{Plugin, PluginRegistry, Props, Result, SourceOffset, SourcePartition};
+use tributary_control::{InstanceState, TaskId};
+use tributary_kafka::ClientConfig;
+
+pub(crate) use self::{
+    body::start,
+    handle::TaskHandle,
+    metrics::{MetricGroup, TaskMetrics},
+};
+#[allow(unused_imports)] // what the processor builds on
+pub(crate) use self::{
+    chain::{Chain, ChainHost, Stateless},
+    context::TaskContext,
+    control::Control,
+    converters::Converters,
+    encoding::{Decoder, Encoded, Encoder},
+    errors::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject},
+    plugin_call::PluginCalls,
+};
+
+use crate::settings::WorkerSettings;
+
+/// All that a task needs to run.
+pub(crate) struct TaskSpec {
+    /// Which task of which connector.
+    pub(crate) id: TaskId,
+    /// The connector's whole configuration, variables resolved.
+    pub(crate) connector: Props,
+    /// The task's own configuration, variables resolved.
+    pub(crate) task: Props,
+    /// The connector's plugin.
+    pub(crate) plugin: Plugin,
+    /// Where converters, transforms and predicates are found.
+    pub(crate) plugins: PluginRegistry,
+    /// The worker's settings.
+    pub(crate) worker: Arc<WorkerSettings>,
+    /// Whether it starts paused.
+    pub(crate) paused: bool,
+    /// Where a source's offsets are kept.
+    pub(crate) offsets: Arc<dyn OffsetStore>,
+    /// Told with every state, so that a late word of a former life is known as such.
+    pub(crate) incarnation: u64,
+}
+
+/// Hears what becomes of a task. Called on the task's threads: it must not block.
+pub(crate) trait TaskListener: Send + Sync {
+    /// The task is in another state; the trace comes with `Failed`.
+    fn state_changed(&self, task: &TaskId, incarnation: u64, state: InstanceState, trace: Option<String>);
+    /// The task read from or wrote to a topic for the first time.
+    fn topic_used(&self, task: &TaskId, topic: &str);
+}
+
+/// Where the offsets of source connectors are kept.
+#[async_trait]
+pub(crate) trait OffsetStore: Send + Sync {
+    /// The stored offset of a source partition.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn get(&self, connector: &str, partition: &SourcePartition) -> Result<Option<SourceOffset>>;
+
+    /// Stores offsets; `None` removes a partition's. Durable when it returns.
+    ///
+    /// # Errors
+    /// When not all of them are known to be durable.
+    async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()>;
+}
+
+/// A producer that never gives a record up because the broker is away for long, unless the user has said otherwise.
+/// Connect's own default, and the only one that keeps a task alive through an outage.
+pub(crate) fn patient(client: ClientConfig, connector: &Props, worker: &Props) -> ClientConfig {
+    let said = connector.contains_key("producer.override.delivery.timeout.ms")
+        || worker.contains_key("producer.delivery.timeout.ms");
+    if said { client } else { client.set("delivery.timeout.ms", i32::MAX) }
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,157 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tributary_api::{Error, Record, Result, SinkHost, TopicPartition};
+use tributary_kafka::RawRecord;
+
+use super::Reader;
+use crate::tasks::Decoder;
+use crate::tasks::control::Wake;
+use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
+
+/// What a sink plugin asks of its task, from whatever thread. The loop carries it out before the next batch.
+pub(crate) struct Host {
+    requests: Mutex<Requests>,
+    /// The batch at the plugin, as consumed; only where reports go anywhere.
+    at_plugin: Mutex<Vec<RawRecord>>,
+    operator: Arc<ErrorOperator>,
+    class: Arc<str>,
+    decoder: Mutex<Decoder>,
+    reader: Reader,
+    /// Ends the loop's wait for records; not needed on the loop's own thread.
+    wake: Wake,
+    thread: ThreadId,
+}
+
+/// What is asked and not yet done.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    pub(crate) assignment: BTreeSet<TopicPartition>,
+    /// Paused by the plugin: kept over rebalances for partitions that stay.
+    pub(crate) paused: BTreeSet<TopicPartition>,
+    pub(crate) to_pause: Vec<TopicPartition>,
+    pub(crate) to_resume: Vec<TopicPartition>,
+    pub(crate) seeks: BTreeMap<TopicPartition, i64>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) commit: bool,
+}
+
+impl Host {
+    /// To be made on the thread of the loop.
+    pub(crate) fn new(
+        operator: Arc<ErrorOperator>,
+        class: Arc<str>,
+        decoder: Decoder,
+        reader: Reader,
+        wake: Wake,
+    ) -> Self {
+        Self {
+            wake,
+            thread: std::thread::current().id(),
+            requests: Mutex::default(),
+            at_plugin: Mutex::default(),
+            operator,
+            class,
+            decoder: Mutex::new(decoder),
+            reader,
+        }
+    }
+
+    pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
+        lock(&self.requests)
+    }
+
+    fn ask(&self, request: impl FnOnce(&mut Requests)) {
+        request(&mut self.requests());
+        if std::thread::current().id() != self.thread {
+            (self.wake)();
+        }
+    }
+
+    /// Exchanges the batch at the plugin.
+    pub(crate) fn swap_batch(&self, raw: &mut Vec<RawRecord>) {
+        std::mem::swap(&mut *lock(&self.at_plugin), raw);
+    }
+
+    /// The record as consumed, or as near to it as the converters come.
+    fn consumed(&self, record: &Record) -> Result<RawRecord> {
+        let Some((topic, partition, offset)) = record.consumed_from() else {
+            return Err(Error::fatal("a reported record must keep its origin"));
+        };
+        let place = |raw: &&RawRecord| raw.offset == offset && raw.partition == partition && raw.topic == *topic;
+        if let Some(raw) = lock(&self.at_plugin).iter().find(place) {
+            return Ok(raw.clone());
+        }
+        let (key, value) = lock(&self.decoder).encode_again(record)?;
+        Ok(RawRecord {
+            topic: Arc::clone(topic),
+            partition,
+            offset,
+            timestamp: record.timestamp,
+            timestamp_type: record.timestamp_type,
+            key,
+            value,
+            headers: Vec::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl SinkHost for Host {
+    fn assignment(&self) -> Vec<TopicPartition> {
+        self.requests().assignment.iter().cloned().collect()
+    }
+
+    fn pause(&self, partitions: &[TopicPartition]) {
+        self.ask(|requests| {
+            requests.paused.extend(partitions.iter().cloned());
+            requests.to_resume.retain(|resumed| !partitions.contains(resumed));
+            requests.to_pause.extend_from_slice(partitions);
+        });
+    }
+
+    fn resume(&self, partitions: &[TopicPartition]) {
+        self.ask(|requests| {
+            requests.paused.retain(|paused| !partitions.contains(paused));
+            requests.to_pause.retain(|paused| !partitions.contains(paused));
+            requests.to_resume.extend_from_slice(partitions);
+        });
+    }
+
+    fn seek(&self, partition: &TopicPartition, offset: i64) {
+        self.ask(|requests| {
+            requests.seeks.insert(partition.clone(), offset);
+        });
+    }
+
+    fn set_timeout(&self, timeout: Duration) {
+        self.ask(|requests| requests.timeout = Some(timeout));
+    }
+
+    fn request_commit(&self) {
+        self.ask(|requests| requests.commit = true);
+    }
+
+    fn can_report(&self) -> bool {
+        self.operator.reports()
+    }
+
+    fn report(&self, record: &Record, error: &Error) -> Result<()> {
+        let failure = Failure::new(Stage::TaskPut, &self.class, error.clone());
+        if self.operator.dead_letters().is_none() && !self.operator.logs_records() {
+            return self.operator.give_up(&failure, Subject::Unknown);
+        }
+        self.operator.give_up(&failure, Subject::Consumed(&self.consumed(record)?))
+    }
+
+    async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
+        self.reader.read(partition, from, max_records).await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,77 @@
+//! The sink loop: read, convert, transform, put, ask what is safe, commit that and nothing else.
+
+mod batch;
+mod commit;
+mod host;
+mod input;
+mod progress;
+mod read_again;
+mod rebalance;
+mod sink_loop;
+mod subscription;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tributary_api::{Error, Result, SinkTask};
+use tributary_kafka::{Admin, Consumer};
+
+pub(crate) use self::batch::Batch;
+pub(crate) use self::host::Host;
+pub(crate) use self::input::Input;
+pub(crate) use self::progress::Progress;
+pub(crate) use self::read_again::Reader;
+pub(crate) use self::sink_loop::SinkLoop;
+pub(crate) use self::subscription::Subscription;
+use super::errors::{DeadLetters, ErrorConfig, ErrorOperator};
+use super::{Decoder, TaskContext};
+
+/// Records in one `put` at most, unless `max.poll.records` says otherwise. Java's 500 is small for a batch that costs
+/// no copies.
+const MAX_POLL_RECORDS: usize = 5_000;
+
+/// Runs a sink task until it is stopped or fails.
+///
+/// # Errors
+/// Why it failed.
+pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> {
+    let (spec, worker) = (&cx.spec, &cx.spec.worker);
+    let id = &spec.id;
+    let decoder = Decoder::for_sink(&spec.connector, &worker.defaults, &spec.plugins)?;
+    let errors = ErrorConfig::parse(&spec.connector)?;
+    let dead_letters = DeadLetters::open(&cx, &errors).await?;
+    let stopping = cx.control.stopping().clone();
+    let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
+    let operator = Arc::new(operator);
+    let consumer = worker.consumer(&id.connector, id.task, &spec.connector);
+    let reader = Reader::new(
+        consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")),
+        spec.connector.clone(),
+        worker.defaults.clone(),
+        spec.plugins.clone(),
+    );
+    let admin = Admin::new(&worker.admin(&id.connector, id.task, &spec.connector))?;
+    let mut subscription = Subscription::parse(&spec.connector, &worker.defaults, Arc::new(admin))?;
+    let Some(topics) = subscription.first_topics(cx.control.stopping()).await? else { return Ok(()) };
+    let input = Consumer::subscribe(&consumer, &topics)?;
+    let again = Decoder::for_sink(&spec.connector, &worker.defaults, &spec.plugins)?;
+    let class = spec.plugin.description.class.as_str().into();
+    let (woken, asked) = (input.waker(), input.waker());
+    cx.control.on_request(Box::new(move || woken.wake()));
+    let host = Arc::new(Host::new(Arc::clone(&operator), class, again, reader, Box::new(move || asked.wake())));
+    let max_records = max_poll_records(&cx)?;
+    SinkLoop::new(cx, task, input, decoder, operator, host, subscription, max_records).run().await
+}
+
+fn max_poll_records(cx: &TaskContext) -> Result<usize> {
+    let own = cx.spec.connector.get("consumer.override.max.poll.records");
+    let Some(text) = own.or_else(|| cx.spec.worker.defaults.get("consumer.max.poll.records")) else {
+        return Ok(MAX_POLL_RECORDS);
+    };
+    match text.trim().parse() {
+        Ok(records) if records > 0 => Ok(records),
+        _ => Err(Error::config(format!("max.poll.records is {text}: write a number from 1"))),
+    }
+}

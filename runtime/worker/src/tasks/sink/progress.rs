@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+
+use tributary_api::{Offsets, TopicPartition};
+
+/// How far a sink task has come in each of its partitions.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(BTreeMap<TopicPartition, Place>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Where reading starts again when the plugin loses what it has taken.
+    base: Option<i64>,
+    /// Behind the last record the plugin has taken.
+    current: Option<i64>,
+    committed: Option<i64>,
+}
+
+impl Progress {
+    pub(crate) fn assigned(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.0.insert(partition.clone(), Place::default());
+        }
+    }
+
+    pub(crate) fn revoked(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.0.remove(partition);
+        }
+    }
+
+    pub(crate) fn partitions(&self) -> Vec<TopicPartition> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// A record was read, though the plugin may not have taken it yet.
+    pub(crate) fn read(&mut self, partition: &TopicPartition, first: i64) {
+        if let Some(place) = self.0.get_mut(partition) {
+            place.base.get_or_insert(first);
+        }
+    }
+
+    /// The plugin has taken records up to this next offset.
+    pub(crate) fn delivered(&mut self, partition: &TopicPartition, next: i64) {
+        if let Some(place) = self.0.get_mut(partition) {
+            place.current = Some(next);
+        }
+    }
+
+    /// The next offsets of these partitions, as far as anything was taken.
+    pub(crate) fn current(&self, of: &[TopicPartition]) -> Offsets {
+        let current = |partition: &TopicPartition| Some((partition.clone(), self.0.get(partition)?.current?));
+        of.iter().filter_map(current).collect()
+    }
+
+    /// What may be committed of what the plugin calls safe: nothing that it was not given, nothing of partitions that
+    /// are not its own, nothing that is committed already (I3).
+    pub(crate) fn committable(&self, safe: Offsets) -> Offsets {
+        let mut committable = safe;
+        committable.retain(|partition, offset| {
+            let Some(place) = self.0.get(partition) else {
+                tracing::warn!(%partition, "the plugin gave an offset of a partition that is not its own");
+                return false;
+            };
+            if place.current.is_none_or(|current| *offset > current) {
+                tracing::warn!(%partition, offset, "the plugin gave an offset beyond what it was given");
+                return false;
+            }
+            place.committed != Some(*offset)
+        });
+        committable
+    }
+
+    pub(crate) fn committed(&mut self, offsets: &Offsets) {
+        for (partition, offset) in offsets {
+            if let Some(place) = self.0.get_mut(partition) {
+                place.committed = Some(*offset);
+                place.base = Some(*offset);
+            }
+        }
+    }
+
+    /// The plugin asked to read a partition from another offset on; `false` when it is not its own.
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, offset: i64) -> bool {
+        let Some(place) = self.0.get_mut(partition) else { return false };
+        place.base = Some(offset);
+        place.current = Some(offset);
+        true
+    }
+
+    /// Goes back to where the last commit stands; answers where to read from.
+    pub(crate) fn rewind(&mut self) -> Offsets {
+        let back = |(partition, place): (&TopicPartition, &mut Place)| {
+            place.current = place.current.and(place.base);
+            Some((partition.clone(), place.base?))
+        };
+        self.0.iter_mut().filter_map(back).collect()
+    }
+}

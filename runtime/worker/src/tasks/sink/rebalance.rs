@@ -1,0 +1,47 @@
+use tributary_api::{Result, TopicPartition};
+
+use super::{Input, SinkLoop};
+
+impl<I: Input> SinkLoop<I> {
+    /// Partitions come in.
+    pub(super) async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.input.accept(partitions)?;
+        self.progress.assigned(partitions);
+        self.tell_assignment();
+        if self.paused || self.redelivery.is_some() {
+            self.input.pause(partitions)?;
+        }
+        if !partitions.is_empty() {
+            self.calls.call("open", self.task.open(partitions)).await?;
+        }
+        self.carry_out_requests()
+    }
+
+    /// Partitions leave: what is safe of them is committed first, unless they are lost already.
+    pub(super) async fn revoked(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
+        let committed = if lost { Ok(()) } else { self.commit_and_wait(partitions).await };
+        if !self.calls.is_broken() && !partitions.is_empty() {
+            self.close_partitions(partitions).await;
+        }
+        self.progress.revoked(partitions);
+        self.drop_unread(partitions)?;
+        self.tell_assignment();
+        self.input.release(partitions)?;
+        committed
+    }
+
+    pub(super) async fn close_partitions(&mut self, partitions: &[TopicPartition]) {
+        if let Err(error) = self.calls.call("close", self.task.close(partitions)).await {
+            tracing::error!(%error, "the plugin did not close its partitions cleanly");
+        }
+    }
+
+    fn tell_assignment(&self) {
+        let assignment = self.progress.partitions();
+        self.cx.metrics.sink.partitions.set(assignment.len() as u64);
+        let mut requests = self.host.requests();
+        requests.assignment = assignment.into_iter().collect();
+        let kept = std::mem::take(&mut requests.paused);
+        requests.paused = kept.into_iter().filter(|partition| requests.assignment.contains(partition)).collect();
+    }
+}

@@ -1,0 +1,355 @@
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, Result, SinkTask, SinkTaskContext, Topic, TopicPartition};
+use tributary_kafka::{Polled, RawRecord};
+
+use super::{Batch, Host, Input, Progress, Subscription};
+use crate::tasks::errors::ErrorOperator;
+use crate::tasks::{Decoder, PluginCalls, TaskContext, now_ms};
+
+/// How long one poll waits at most. Requests end the wait; answers to commits and new topics are looked for.
+const SLICE: Duration = Duration::from_millis(500);
+/// The wait after a read that failed.
+const READ_AGAIN: Duration = Duration::from_millis(100);
+const FIRST_RETRY: Duration = Duration::from_millis(300);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+
+/// One sink task at work.
+pub(crate) struct SinkLoop<I> {
+    pub(super) cx: TaskContext,
+    pub(super) task: Box<dyn SinkTask>,
+    pub(super) calls: PluginCalls,
+    /// What the plugin watches.
+    pub(super) stopping: CancellationToken,
+    pub(super) input: I,
+    decoder: Decoder,
+    pub(super) operator: Arc<ErrorOperator>,
+    pub(super) host: Arc<Host>,
+    subscription: Subscription,
+    max_records: usize,
+    pub(super) progress: Progress,
+    /// At the plugin, or waiting to be put again.
+    pub(super) batch: Batch,
+    /// Read before the partitions were paused; comes after the batch.
+    pub(super) backlog: VecDeque<Vec<RawRecord>>,
+    pub(super) redelivery: Option<Redelivery>,
+    /// The operator's pause, apart from the plugin's.
+    pub(super) paused: bool,
+    /// When the plugin wants to be called at the latest.
+    timer: Option<Instant>,
+    pub(super) next_commit: Instant,
+    /// Since when the answer to an asynchronous commit is waited for.
+    pub(super) committing: Option<Instant>,
+    topics: BTreeSet<Topic>,
+}
+
+/// A batch that the plugin could not take for now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Redelivery {
+    attempt: u32,
+    at: Instant,
+}
+
+impl<I: Input> SinkLoop<I> {
+    #[allow(clippy::too_many_arguments)] // the parts of one task, each made elsewhere
+    pub(crate) fn new(
+        cx: TaskContext,
+        task: Box<dyn SinkTask>,
+        input: I,
+        decoder: Decoder,
+        operator: Arc<ErrorOperator>,
+        host: Arc<Host>,
+        subscription: Subscription,
+        max_records: usize,
+    ) -> Self {
+        let stopping = cx.control.stopping().child_token();
+        let next_commit = Instant::now() + cx.spec.worker.offset_flush_interval;
+        Self {
+            cx,
+            task,
+            calls: PluginCalls::default(),
+            stopping,
+            input,
+            decoder,
+            operator,
+            host,
+            subscription,
+            max_records,
+            progress: Progress::default(),
+            batch: Batch::default(),
+            backlog: VecDeque::new(),
+            redelivery: None,
+            paused: false,
+            timer: None,
+            next_commit,
+            committing: None,
+            topics: BTreeSet::new(),
+        }
+    }
+
+    /// Runs until the task is stopped or fails; what is safe is committed in both cases.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let outcome = match self.start().await {
+            Ok(()) => self.work().await,
+            Err(error) => Err(error.context("could not start")),
+        };
+        self.finish().await;
+        outcome
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        let id = &self.cx.spec.id;
+        let host = Arc::clone(&self.host) as _;
+        let cx = SinkTaskContext::new(&id.connector, id.task, self.stopping.clone(), host);
+        self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
+        self.cx.voice.running(self.cx.control.is_paused());
+        Ok(())
+    }
+
+    async fn work(&mut self) -> Result<()> {
+        while !self.cx.control.is_stopping() {
+            self.follow_pause()?;
+            if let Some(topics) = self.subscription.changed(&self.cx.spec.worker.runtime) {
+                tracing::info!(?topics, "the topics to read have changed");
+                self.input.change_subscription(&topics)?;
+            }
+            self.collect_commits();
+            let requested = std::mem::take(&mut self.host.requests().commit);
+            if requested || Instant::now() >= self.next_commit {
+                self.commit_if_free().await?;
+            }
+            self.carry_out_requests()?;
+            if self.redelivery.is_some_and(|redelivery| Instant::now() >= redelivery.at) {
+                self.put().await?;
+            }
+            self.read().await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        if self.redelivery.is_none()
+            && let Some(raw) = self.backlog.pop_front()
+        {
+            return self.take(raw).await;
+        }
+        let wait = self.wait();
+        match self.input.poll(self.max_records, wait) {
+            Ok(Polled::Records(raw)) if self.redelivery.is_some() => {
+                for record in &raw {
+                    self.progress
+                        .read(&TopicPartition::new(Arc::clone(&record.topic), record.partition), record.offset);
+                }
+                self.backlog.push_back(raw);
+                Ok(())
+            }
+            Ok(Polled::Records(raw)) => self.take(raw).await,
+            Ok(Polled::Assigned(partitions)) => self.assigned(&partitions).await,
+            Ok(Polled::Revoked { partitions, lost }) => self.revoked(&partitions, lost).await,
+            Ok(Polled::Idle) => self.idle().await,
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(%error, "could not read, trying again");
+                tokio::select! {
+                    () = self.cx.control.stopping().cancelled() => {}
+                    () = tokio::time::sleep(READ_AGAIN) => {}
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How long a poll may wait for records.
+    fn wait(&mut self) -> Duration {
+        if let Some(timeout) = self.host.requests().timeout.take() {
+            self.timer = Some(Instant::now() + timeout);
+        }
+        let now = Instant::now();
+        let redelivery = self.redelivery.map(|redelivery| redelivery.at);
+        let first = [Some(self.next_commit), self.timer, redelivery].into_iter().flatten().min();
+        first.map_or(SLICE, |at| at.saturating_duration_since(now)).min(SLICE)
+    }
+
+    /// Nothing to read: the plugin may still have asked to be called, or have something to do before a commit.
+    async fn idle(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let due = self.timer.is_some_and(|timer| now >= timer) || now >= self.next_commit;
+        if due && self.redelivery.is_none() { self.put().await } else { Ok(()) }
+    }
+
+    async fn take(&mut self, raw: Vec<RawRecord>) -> Result<()> {
+        self.cx.metrics.sink.read.add(raw.len());
+        self.batch.clear();
+        let fill = self.batch.fill(raw, &mut self.decoder, &self.operator, now_ms());
+        if !PluginCalls::default().call("a transform or converter", fill).await? {
+            self.batch.clear();
+            return Ok(());
+        }
+        self.note_runs();
+        self.put().await
+    }
+
+    /// Gives the batch to the plugin. When it cannot take it for now, all partitions are paused and the very same
+    /// batch comes again (I6).
+    async fn put(&mut self) -> Result<()> {
+        self.timer = None;
+        if self.operator.reports() {
+            self.host.swap_batch(&mut self.batch.raw);
+        }
+        let started = Instant::now();
+        let outcome = self.calls.call("put", self.task.put(&self.batch.records)).await;
+        if self.operator.reports() {
+            self.host.swap_batch(&mut self.batch.raw);
+        }
+        match outcome {
+            Ok(()) => {
+                let metrics = &self.cx.metrics;
+                metrics.sink.put_time.record_time(started.elapsed());
+                metrics.sink.sent.add(self.batch.records.len());
+                if !self.batch.records.is_empty() {
+                    metrics.batch_size.record(self.batch.records.len() as u64);
+                }
+                for run in &self.batch.runs {
+                    self.progress.delivered(&run.partition, run.next);
+                }
+                self.batch.clear();
+                self.end_redelivery()
+            }
+            Err(error) if error.is_retriable() && !self.calls.is_broken() => self.put_later(&error),
+            Err(error) => {
+                let text = "Exiting WorkerSinkTask due to unrecoverable exception.";
+                Err(Error::fatal(text).cause(&error))
+            }
+        }
+    }
+
+    fn put_later(&mut self, error: &Error) -> Result<()> {
+        if self.redelivery.is_none() {
+            self.input.pause(&self.progress.partitions())?;
+        }
+        let attempt = self.redelivery.map_or(1, |redelivery| redelivery.attempt + 1);
+        let doubled = FIRST_RETRY.saturating_mul(1 << (attempt - 1).min(10)).min(LAST_RETRY);
+        let asked = self.host.requests().timeout.take();
+        let delay = asked.or_else(|| error.retry_after()).unwrap_or(doubled);
+        tracing::warn!(%error, attempt, delay_ms = delay.as_millis(), "put failed, the same batch is put again");
+        self.redelivery = Some(Redelivery { attempt, at: Instant::now() + delay });
+        Ok(())
+    }
+
+    /// Partitions are read again, but for those paused otherwise.
+    pub(super) fn end_redelivery(&mut self) -> Result<()> {
+        if self.redelivery.take().is_none() || self.paused {
+            return Ok(());
+        }
+        self.resume_unpaused()
+    }
+
+    /// Pauses and resumes as the operator wishes. The consumer stays in its group.
+    fn follow_pause(&mut self) -> Result<()> {
+        let paused = self.cx.control.is_paused();
+        if paused == self.paused {
+            return Ok(());
+        }
+        self.paused = paused;
+        if paused {
+            self.input.pause(&self.progress.partitions())?;
+            self.host.requests().commit = true;
+        } else if self.redelivery.is_none() {
+            self.resume_unpaused()?;
+        }
+        self.cx.voice.running(paused);
+        Ok(())
+    }
+
+    fn resume_unpaused(&mut self) -> Result<()> {
+        let mut partitions = self.progress.partitions();
+        partitions.retain({
+            let requests = self.host.requests();
+            move |partition| !requests.paused.contains(partition)
+        });
+        self.input.resume(&partitions)
+    }
+
+    /// Does what the plugin asked for: seeks, pauses, resumes.
+    pub(super) fn carry_out_requests(&mut self) -> Result<()> {
+        let (seeks, mut pause, mut resume) = {
+            let mut requests = self.host.requests();
+            let seeks = std::mem::take(&mut requests.seeks);
+            (seeks, std::mem::take(&mut requests.to_pause), std::mem::take(&mut requests.to_resume))
+        };
+        let own: BTreeSet<TopicPartition> = if pause.is_empty() && resume.is_empty() {
+            BTreeSet::new()
+        } else {
+            self.progress.partitions().into_iter().collect()
+        };
+        pause.retain(|partition| own.contains(partition));
+        resume.retain(|partition| own.contains(partition));
+        if !pause.is_empty() {
+            self.input.pause(&pause)?;
+        }
+        if !resume.is_empty() && self.redelivery.is_none() && !self.paused {
+            self.input.resume(&resume)?;
+        }
+        for (partition, offset) in seeks {
+            if self.progress.seek(&partition, offset) {
+                self.drop_unread(std::slice::from_ref(&partition))?;
+                self.input.seek(&partition, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Throws away what was read of partitions and not taken by the plugin.
+    pub(super) fn drop_unread(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.batch.forget(partitions);
+        for raw in &mut self.backlog {
+            raw.retain(|raw| !partitions.iter().any(|tp| tp.partition == raw.partition && tp.topic == raw.topic));
+        }
+        self.backlog.retain(|raw| !raw.is_empty());
+        if self.redelivery.is_some() && self.batch.runs.is_empty() {
+            self.batch.clear();
+            self.end_redelivery()?;
+        }
+        Ok(())
+    }
+
+    fn note_runs(&mut self) {
+        for run in &self.batch.runs {
+            self.progress.read(&run.partition, run.first);
+            if !self.topics.contains(&run.partition.topic) {
+                self.topics.insert(Arc::clone(&run.partition.topic));
+                self.cx.voice.topic_used(&run.partition.topic);
+            }
+        }
+    }
+
+    /// Commits what is safe, gives the partitions back and ends the plugin.
+    async fn finish(mut self) {
+        self.stopping.cancel();
+        if self.cx.control.is_abandoned() {
+            return;
+        }
+        let partitions = self.progress.partitions();
+        if !partitions.is_empty() && !self.calls.is_broken() {
+            if let Err(error) = self.commit_and_wait(&partitions).await {
+                tracing::error!(%error, "could not commit the last offsets: the records come again");
+            }
+            self.close_partitions(&partitions).await;
+        }
+        if !self.calls.is_broken()
+            && let Err(error) = self.calls.call("stop", self.task.stop()).await
+        {
+            tracing::error!(%error, "the plugin did not stop cleanly");
+        }
+        if !self.cx.control.is_abandoned() {
+            self.input.close();
+        }
+    }
+}

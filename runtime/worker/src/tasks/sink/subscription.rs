@@ -1,0 +1,150 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fancy_regex::Regex;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, Props, Result};
+use tributary_kafka::Admin;
+
+use crate::tasks::source::whole_match;
+
+const METADATA_MAX_AGE: Duration = Duration::from_secs(300);
+/// How soon topics are listed again while none matches.
+const NONE_YET: Duration = Duration::from_secs(2);
+
+/// Topics that no pattern means, as for Java's consumer.
+const BROKERS_OWN: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+
+/// Knows the topics there are.
+#[async_trait]
+pub(crate) trait TopicList: Send + Sync {
+    /// Their names.
+    async fn names(&self) -> Result<Vec<String>>;
+}
+
+#[async_trait]
+impl TopicList for Admin {
+    async fn names(&self) -> Result<Vec<String>> {
+        Ok(self.list_topics().await?.into_iter().map(|topic| topic.name).collect())
+    }
+}
+
+/// What a sink reads: topics by name, or all whose whole name matches a Java regular expression, looked for again
+/// whenever metadata is due.
+pub(crate) enum Subscription {
+    Topics(Vec<String>),
+    Matching(Matching),
+}
+
+pub(crate) struct Matching {
+    pattern: Arc<Regex>,
+    list: Arc<dyn TopicList>,
+    interval: Duration,
+    due: Instant,
+    current: Vec<String>,
+    looking: JoinSet<Result<Vec<String>>>,
+}
+
+impl Subscription {
+    /// Reads `topics` or `topics.regex`.
+    ///
+    /// # Errors
+    /// `Config` when there is not exactly one of them, or the pattern is wrong.
+    pub(crate) fn parse(connector: &Props, worker: &Props, list: Arc<dyn TopicList>) -> Result<Self> {
+        let text = |name: &str| connector.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
+        match (text("topics"), text("topics.regex")) {
+            (Some(topics), None) => {
+                let topics = topics.split(',').map(str::trim).filter(|topic| !topic.is_empty());
+                Ok(Self::Topics(topics.map(str::to_owned).collect()))
+            }
+            (None, Some(pattern)) => {
+                let age = connector
+                    .get("consumer.override.metadata.max.age.ms")
+                    .or_else(|| worker.get("consumer.metadata.max.age.ms"))
+                    .and_then(|text| text.trim().parse().ok());
+                Ok(Self::Matching(Matching {
+                    pattern: Arc::new(whole_match(pattern).map_err(|error| error.context("topics.regex"))?),
+                    list,
+                    interval: age.map_or(METADATA_MAX_AGE, Duration::from_millis).max(Duration::from_millis(100)),
+                    due: Instant::now(),
+                    current: Vec::new(),
+                    looking: JoinSet::new(),
+                }))
+            }
+            (None, None) => Err(Error::config("Must configure one of topics or topics.regex")),
+            (Some(_), Some(_)) => {
+                Err(Error::config("topics and topics.regex are mutually exclusive options, but both are set."))
+            }
+        }
+    }
+
+    /// The topics to start with: waits until there is one. `None` when the task should stop instead.
+    ///
+    /// # Errors
+    /// When the topics cannot be listed, other than for now.
+    pub(crate) async fn first_topics(&mut self, stopping: &CancellationToken) -> Result<Option<Vec<String>>> {
+        let matching = match self {
+            Self::Topics(topics) => return Ok(Some(topics.clone())),
+            Self::Matching(matching) => matching,
+        };
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = stopping.cancelled() => return Ok(None),
+                found = look(&*matching.list, &matching.pattern) => found,
+            };
+            match found {
+                Ok(topics) if !topics.is_empty() => {
+                    matching.due = Instant::now() + matching.interval;
+                    matching.current = topics.clone();
+                    return Ok(Some(topics));
+                }
+                Ok(_) => tracing::debug!("no topic matches topics.regex yet"),
+                Err(error) if error.is_retriable() => tracing::warn!(%error, "could not list topics, trying again"),
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return Ok(None),
+                () = tokio::time::sleep(NONE_YET.min(matching.interval)) => {}
+            }
+        }
+    }
+
+    /// The topics, if they are others than before. Never waits: topics are listed beside the loop.
+    pub(crate) fn changed(&mut self, runtime: &Handle) -> Option<Vec<String>> {
+        let Self::Matching(matching) = self else { return None };
+        if matching.looking.is_empty() && Instant::now() >= matching.due {
+            let (list, pattern) = (Arc::clone(&matching.list), Arc::clone(&matching.pattern));
+            matching.looking.spawn_on(async move { look(&*list, &pattern).await }, runtime);
+        }
+        let found = matching.looking.try_join_next()?;
+        matching.due = Instant::now() + matching.interval;
+        match found {
+            Ok(Ok(topics)) if topics != matching.current && !topics.is_empty() => {
+                matching.current = topics.clone();
+                Some(topics)
+            }
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "could not list topics, the subscription stays as it is");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "listing topics failed, the subscription stays as it is");
+                None
+            }
+        }
+    }
+}
+
+async fn look(list: &dyn TopicList, pattern: &Regex) -> Result<Vec<String>> {
+    let mut topics = list.names().await?;
+    topics.retain(|topic| !BROKERS_OWN.contains(&topic.as_str()) && pattern.is_match(topic).unwrap_or(false));
+    topics.sort_unstable();
+    Ok(topics)
+}

@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod flow;
+mod rebalancing;
+mod rig;
+mod subscribing;

@@ -1,0 +1,285 @@
+//! The loop on its own thread, with a plugin and a consumer that follow the test's script and write a journal.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tributary_api::{
+    Error, Factory, Offsets, PluginKind, Props, Record, Result, SinkHost as _, SinkTask, SinkTaskContext,
+    TimestampType, TopicPartition,
+};
+use tributary_kafka::{ClientConfig, Polled, RawRecord, Role};
+
+use crate::tasks::errors::{ErrorConfig, ErrorOperator};
+use crate::tasks::sink::{Host, Input, Reader, SinkLoop, Subscription};
+use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
+use crate::tasks::{Control, Decoder, TaskMetrics};
+
+/// What happened, in order.
+#[derive(Default)]
+pub(super) struct Journal {
+    lines: Mutex<Vec<String>>,
+    changed: Condvar,
+}
+
+impl Journal {
+    pub(super) fn write(&self, line: impl Into<String>) {
+        self.lines.lock().unwrap().push(line.into());
+        self.changed.notify_all();
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits until a line was written so many times.
+    pub(super) fn wait_for(&self, line: &str, times: usize) {
+        let missing = |lines: &mut Vec<String>| lines.iter().filter(|known| *known == line).count() < times;
+        let lines = self.lines.lock().unwrap();
+        let (lines, waited) = self.changed.wait_timeout_while(lines, Duration::from_secs(20), missing).unwrap();
+        assert!(!waited.timed_out(), "waited for {line:?}, found {lines:?}");
+    }
+
+    /// The lines from the first one that is this.
+    pub(super) fn from(&self, line: &str) -> Vec<String> {
+        self.lines().into_iter().skip_while(|known| known != line).collect()
+    }
+}
+
+struct Consumer {
+    events: Receiver<Polled>,
+    journal: Arc<Journal>,
+    committed: Vec<Result<Offsets>>,
+}
+
+pub(super) fn names(partitions: &[TopicPartition]) -> String {
+    partitions.iter().map(TopicPartition::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn offsets(offsets: &Offsets) -> String {
+    offsets.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect::<Vec<_>>().join(",")
+}
+
+impl Consumer {
+    fn note(&self, line: String) -> Result<()> {
+        self.journal.write(line);
+        Ok(())
+    }
+}
+
+impl Input for Consumer {
+    fn poll(&mut self, _max_records: usize, timeout: Duration) -> Result<Polled> {
+        match self.events.recv_timeout(timeout) {
+            Ok(event) => Ok(event),
+            Err(RecvTimeoutError::Timeout) => Ok(Polled::Idle),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::fatal("the test is over")),
+        }
+    }
+
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
+        self.note(format!("accept {}", names(assigned)))
+    }
+
+    fn release(&mut self, revoked: &[TopicPartition]) -> Result<()> {
+        self.note(format!("release {}", names(revoked)))
+    }
+
+    fn change_subscription(&mut self, topics: &[String]) -> Result<()> {
+        self.note(format!("subscribe {}", topics.join(",")))
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.note(format!("pause {}", names(partitions)))
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.note(format!("resume {}", names(partitions)))
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<()> {
+        self.note(format!("seek {partition}@{offset}"))
+    }
+
+    fn commit(&mut self, committed: &Offsets) -> Result<()> {
+        self.note(format!("commit {}", offsets(committed)))
+    }
+
+    fn commit_async(&mut self, committed: &Offsets) -> Result<()> {
+        self.committed.push(Ok(committed.clone()));
+        self.note(format!("commit async {}", offsets(committed)))
+    }
+
+    fn commit_results(&mut self) -> Vec<Result<Offsets>> {
+        std::mem::take(&mut self.committed)
+    }
+
+    fn close(self) {
+        self.journal.write("leave");
+    }
+}
+
+/// What the plugin does, beyond writing it down.
+#[derive(Default)]
+pub(super) struct Script {
+    pub(super) puts: Mutex<VecDeque<Result<()>>>,
+    pub(super) safe: Mutex<Option<Result<Offsets>>>,
+    pub(super) report_all: Mutex<Option<Error>>,
+    pub(super) timeout: Mutex<Option<Duration>>,
+}
+
+struct Plugin {
+    script: Arc<Script>,
+    journal: Arc<Journal>,
+    cx: Option<SinkTaskContext>,
+}
+
+#[async_trait]
+impl SinkTask for Plugin {
+    async fn start(&mut self, cx: SinkTaskContext, _props: &Props) -> Result<()> {
+        if let Some(timeout) = *self.script.timeout.lock().unwrap() {
+            cx.set_timeout(timeout);
+        }
+        self.cx = Some(cx);
+        self.journal.write("start");
+        Ok(())
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.journal.write(format!("open {}", names(partitions)));
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        let outcome = self.script.puts.lock().unwrap().pop_front().unwrap_or(Ok(()));
+        let texts: Vec<&str> = records.iter().map(|record| record.value.value.as_str().unwrap()).collect();
+        self.journal.write(format!("put {}", texts.join(",")));
+        let report = self.script.report_all.lock().unwrap().clone();
+        if let Some(error) = report {
+            records.iter().try_for_each(|record| self.cx.as_ref().unwrap().report(record, &error))?;
+        }
+        outcome
+    }
+
+    async fn pre_commit(&mut self, current: &Offsets) -> Result<Offsets> {
+        self.journal.write(format!("pre_commit {}", offsets(current)));
+        self.script.safe.lock().unwrap().clone().unwrap_or_else(|| Ok(current.clone()))
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.journal.write(format!("close {}", names(partitions)));
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.journal.write("stop");
+        Ok(())
+    }
+}
+
+pub(super) struct Rig {
+    pub(super) journal: Arc<Journal>,
+    pub(super) script: Arc<Script>,
+    pub(super) host: Arc<Host>,
+    pub(super) heard: Arc<Heard>,
+    pub(super) control: Arc<Control>,
+    pub(super) metrics: Arc<TaskMetrics>,
+    events: SyncSender<Polled>,
+    thread: JoinHandle<Result<()>>,
+}
+
+pub(super) fn rig(connector: &[(&str, &str)]) -> Rig {
+    rig_with(connector, Script::default())
+}
+
+/// To be called in a runtime with threads of its own.
+pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
+    let connector: Vec<(&str, &str)> = [&[("topics", "t")], connector].concat();
+    let factory = Factory::Processor; // the loop is given its plugin below
+    let mut spec = spec(factory, &connector, Arc::default());
+    spec.plugin.description.kind = PluginKind::Sink;
+    let (cx, heard) = context(spec);
+    let (journal, script) = (Arc::<Journal>::default(), Arc::new(script));
+    let (events, received) = sync_channel(64);
+    let (control, metrics) = (Arc::clone(&cx.control), Arc::clone(&cx.metrics));
+    let (woken, asked) = (events.clone(), events.clone());
+    control.on_request(Box::new(move || drop(woken.try_send(Polled::Idle))));
+    let made = Arc::new(Mutex::new(None));
+    let (runtime, give, log, plan) = (Handle::current(), Arc::clone(&made), Arc::clone(&journal), Arc::clone(&script));
+    let thread = std::thread::spawn(move || {
+        let _entered = runtime.enter();
+        let connector = cx.spec.connector.clone();
+        let defaults = settings(&[]).defaults.clone();
+        let decoder = || Decoder::for_sink(&connector, &defaults, &registry()).unwrap();
+        let operator = Arc::new(ErrorOperator::new(
+            cx.spec.id.clone(),
+            ErrorConfig::parse(&connector).unwrap(),
+            None,
+            Arc::clone(&cx.metrics),
+            cx.control.stopping().clone(),
+        ));
+        let client = ClientConfig::new(Role::Consumer, &props(&[]));
+        let reader = Reader::new(client, connector.clone(), defaults.clone(), registry());
+        let wake = Box::new(move || drop(asked.try_send(Polled::Idle)));
+        let host = Host::new(Arc::clone(&operator), "test.Sink".into(), decoder(), reader, wake);
+        let host = Arc::new(host);
+        *give.lock().unwrap() = Some(Arc::clone(&host));
+        let subscription = Subscription::Topics(vec!["t".to_owned()]);
+        let task = Box::new(Plugin { script: plan, journal: Arc::clone(&log), cx: None });
+        let input = Consumer { events: received, journal: log, committed: Vec::new() };
+        let work = SinkLoop::new(cx, task, input, decoder(), operator, host, subscription, 100);
+        runtime.block_on(work.run())
+    });
+    journal.wait_for("start", 1);
+    let host = made.lock().unwrap().clone().unwrap();
+    Rig { journal, script, host, heard, control, metrics, events, thread }
+}
+
+impl Rig {
+    pub(super) fn assign(&self, partitions: &[i32]) {
+        self.events.send(Polled::Assigned(of(partitions))).unwrap();
+        self.journal.wait_for(&format!("open {}", names(&of(partitions))), 1);
+    }
+
+    pub(super) fn revoke(&self, partitions: &[i32], lost: bool) {
+        self.events.send(Polled::Revoked { partitions: of(partitions), lost }).unwrap();
+        self.journal.wait_for(&format!("release {}", names(&of(partitions))), 1);
+    }
+
+    /// Records of a partition from an offset on, with these values.
+    pub(super) fn records(&self, partition: i32, from: i64, values: &[&str]) {
+        let record = |(offset, value): (i64, &&str)| RawRecord {
+            topic: "t".into(),
+            partition,
+            offset,
+            timestamp: None,
+            timestamp_type: TimestampType::None,
+            key: None,
+            value: Some((*value).to_owned().into()),
+            headers: Vec::new(),
+        };
+        self.events.send(Polled::Records((from..).zip(values).map(record).collect())).unwrap();
+    }
+
+    pub(super) fn commit(&self) {
+        self.host.request_commit();
+    }
+
+    /// The outcome of the task that has ended by itself.
+    pub(super) fn end(self) -> Result<()> {
+        self.thread.join().unwrap()
+    }
+
+    pub(super) fn stop(self) -> (Result<()>, Arc<Journal>) {
+        self.control.stop();
+        let journal = Arc::clone(&self.journal);
+        (self.end(), journal)
+    }
+}
+
+pub(super) fn of(partitions: &[i32]) -> Vec<TopicPartition> {
+    partitions.iter().map(|partition| TopicPartition::new("t", *partition)).collect()
+}

@@ -1,0 +1,92 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, Props, Result};
+
+use crate::tasks::sink::Subscription;
+use crate::tasks::sink::subscription::TopicList;
+use crate::tasks::tests::fakes::props;
+
+#[derive(Default)]
+struct Cluster(Mutex<Vec<&'static str>>, Mutex<Option<Error>>);
+
+#[async_trait]
+impl TopicList for Cluster {
+    async fn names(&self) -> Result<Vec<String>> {
+        match self.1.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => Ok(self.0.lock().unwrap().iter().map(|name| (*name).to_owned()).collect()),
+        }
+    }
+}
+
+const OFTEN: (&str, &str) = ("consumer.override.metadata.max.age.ms", "100");
+
+fn parse(entries: &[(&str, &str)], cluster: &Arc<Cluster>) -> Result<Subscription> {
+    Subscription::parse(&props(entries), &Props::new(), Arc::clone(cluster) as _)
+}
+
+#[tokio::test]
+async fn exactly_one_of_names_and_pattern() {
+    let cluster = Arc::default();
+    let text = |entries: &[(&str, &str)]| parse(entries, &cluster).err().unwrap().to_string();
+    assert_eq!(text(&[("topics", " ")]), "Must configure one of topics or topics.regex");
+    let both = [("topics", "a"), ("topics.regex", "b")];
+    assert_eq!(text(&both), "topics and topics.regex are mutually exclusive options, but both are set.");
+    assert!(text(&[("topics.regex", "(")]).starts_with("topics.regex: ( is not a regular expression"));
+    let mut named = parse(&[("topics", "a, b")], &cluster).unwrap();
+    let topics = named.first_topics(&CancellationToken::new()).await.unwrap().unwrap();
+    assert_eq!(topics, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_pattern_means_whole_names_and_is_waited_for() {
+    let cluster = Arc::new(Cluster(Mutex::new(vec!["my.orders", "orders.old"]), Mutex::default()));
+    let mut matching = parse(&[("topics.regex", "orders|orders-(?!x).*"), OFTEN], &cluster).unwrap();
+    let later = Arc::clone(&cluster);
+    let never = CancellationToken::new();
+    let (found, ()) = tokio::join!(matching.first_topics(&never), async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        later.0.lock().unwrap().extend(["orders-y", "orders-x", "orders", "__consumer_offsets"]);
+    });
+    assert_eq!(found.unwrap().unwrap(), ["orders", "orders-y"]);
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_wait_for_topics() {
+    let mut matching = parse(&[("topics.regex", "none")], &Arc::default()).unwrap();
+    let stopping = CancellationToken::new();
+    let (found, ()) = tokio::join!(matching.first_topics(&stopping), async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stopping.cancel();
+    });
+    assert_eq!(found.unwrap(), None);
+}
+
+#[tokio::test]
+async fn new_topics_are_found_with_the_next_metadata() {
+    let cluster = Arc::new(Cluster(Mutex::new(vec!["a1"]), Mutex::default()));
+    let entries = [("topics.regex", "a.*"), OFTEN];
+    let mut matching = parse(&entries, &cluster).unwrap();
+    matching.first_topics(&CancellationToken::new()).await.unwrap().unwrap();
+    let next = async |matching: &mut Subscription| {
+        for _ in 0..30 {
+            if let Some(topics) = matching.changed(&Handle::current()) {
+                return Some(topics);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        None
+    };
+    assert_eq!(next(&mut matching).await, None, "nothing has changed");
+    cluster.0.lock().unwrap().push("a0");
+    assert_eq!(next(&mut matching).await, Some(vec!["a0".to_owned(), "a1".to_owned()]));
+    *cluster.1.lock().unwrap() = Some(Error::retriable("broker is away"));
+    assert_eq!(next(&mut matching).await, None);
+    *cluster.1.lock().unwrap() = None;
+    cluster.0.lock().unwrap().clear();
+    assert_eq!(next(&mut matching).await, None, "a subscription to nothing is none");
+}

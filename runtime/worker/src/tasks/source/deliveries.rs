@@ -1,0 +1,217 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
+use tributary_api::{Ack, AckListener, Error, Origin, RecordMetadata, Result, Topic};
+use tributary_kafka::{Delivery, DeliveryListener, Token};
+
+use super::InFlight;
+use crate::supervision::panicked;
+use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
+use crate::tasks::{Control, TaskMetrics, context::Voice};
+
+const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
+
+type Outcome = std::result::Result<Option<RecordMetadata>, Error>;
+
+/// What the producer's thread and the task's thread share: the records on their way, and what went wrong with them.
+/// Each side takes the lock once for a batch.
+pub(crate) struct Deliveries {
+    in_flight: Mutex<InFlight>,
+    /// Outputs handed to the producer and not reported yet.
+    outstanding: AtomicUsize,
+    /// Topics not reported as used, with the first token sent there.
+    new_topics: Mutex<Vec<(Token, Topic)>>,
+    changed: Notify,
+    failure: OnceLock<Error>,
+    failed: Notify,
+    listener: OnceLock<Arc<dyn AckListener>>,
+    producer: Arc<str>,
+    operator: Arc<ErrorOperator>,
+    metrics: Arc<TaskMetrics>,
+    control: Arc<Control>,
+    voice: Arc<Voice>,
+}
+
+impl Deliveries {
+    pub(crate) fn new(
+        operator: Arc<ErrorOperator>,
+        metrics: Arc<TaskMetrics>,
+        control: Arc<Control>,
+        voice: Arc<Voice>,
+    ) -> Self {
+        Self {
+            in_flight: Mutex::new(InFlight::new()),
+            outstanding: AtomicUsize::new(0),
+            new_topics: Mutex::default(),
+            changed: Notify::new(),
+            failure: OnceLock::new(),
+            failed: Notify::new(),
+            listener: OnceLock::new(),
+            producer: PRODUCER_CLASS.into(),
+            operator,
+            metrics,
+            control,
+            voice,
+        }
+    }
+
+    /// From now on the plugin hears of every record that is done.
+    pub(crate) fn tell(&self, listener: Arc<dyn AckListener>) {
+        // The loop asks the plugin once.
+        let _already_set = self.listener.set(listener);
+    }
+
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error that ends the task, if there is one.
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.failure.get()
+    }
+
+    /// Waits for the error that ends the task.
+    pub(crate) async fn failed(&self) -> Error {
+        loop {
+            if let Some(error) = self.failure.get() {
+                return error.clone();
+            }
+            self.failed.notified().await;
+        }
+    }
+
+    /// Waits for the next deliveries.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// So many outputs are about to be handed to the producer.
+    pub(crate) fn sending(&self, outputs: usize) {
+        self.outstanding.fetch_add(outputs, Ordering::AcqRel);
+    }
+
+    /// So many outputs were not handed to the producer after all.
+    pub(crate) fn not_sent(&self, outputs: usize) {
+        self.outstanding.fetch_sub(outputs, Ordering::AcqRel);
+    }
+
+    /// Waits until the producer has reported all outputs.
+    pub(crate) async fn drained(&self) {
+        while self.outstanding.load(Ordering::Acquire) > 0 {
+            self.changed.notified().await;
+        }
+    }
+
+    /// A topic is used for the first time; told when the first record is there.
+    pub(crate) fn first_use(&self, token: Token, topic: Topic) {
+        self.new_topics.lock().unwrap_or_else(PoisonError::into_inner).push((token, topic));
+    }
+
+    /// These records were dropped on purpose.
+    pub(crate) fn dropped(&self, origins: &[Origin]) {
+        if !origins.is_empty() {
+            self.acknowledge_to_plugin(origins.iter().map(|origin| (origin, &Ok(None))));
+        }
+    }
+
+    /// The producer refused a record.
+    ///
+    /// # Errors
+    /// When that is not tolerated.
+    pub(crate) fn refused(&self, token: Token, error: &Error) -> Result<()> {
+        self.not_sent(1);
+        let failure = Failure::new(Stage::KafkaProduce, &self.producer, error.clone());
+        let origin = self.in_flight().origin(token).cloned().unwrap_or_default();
+        let given_up = self.operator.give_up(&failure, Subject::Origin(&origin));
+        let outcome = match &given_up {
+            Ok(()) => {
+                self.in_flight().acknowledge(token, |_| ());
+                Ok(None)
+            }
+            Err(_) => Err(error.clone()),
+        };
+        self.acknowledge_to_plugin(std::iter::once((&origin, &outcome)));
+        given_up
+    }
+
+    fn fail(&self, error: Error) {
+        // The first error is the one that counts.
+        let _already_set = self.failure.set(error);
+        self.failed.notify_one();
+    }
+
+    fn acknowledge_to_plugin<'a>(&self, done: impl Iterator<Item = (&'a Origin, &'a Outcome)>) {
+        let Some(listener) = self.listener.get() else { return };
+        let acks: Vec<Ack<'_>> =
+            done.map(|(origin, outcome)| Ack { origin, result: outcome.as_ref().copied() }).collect();
+        if acks.is_empty() {
+            return;
+        }
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| listener.acknowledged(&acks))) {
+            self.fail(panicked("the ack listener", &*panic));
+        }
+    }
+
+    fn tell_new_topics(&self, deliveries: &[Delivery<'_>]) {
+        let mut new = self.new_topics.lock().unwrap_or_else(PoisonError::into_inner);
+        new.retain(|(token, topic)| {
+            let Some(first) = deliveries.iter().find(|delivery| delivery.token == *token) else { return true };
+            if first.result.is_ok() {
+                self.voice.topic_used(topic);
+            }
+            false
+        });
+    }
+}
+
+impl DeliveryListener for Deliveries {
+    fn delivered(&self, deliveries: &[Delivery<'_>]) {
+        if self.control.is_abandoned() {
+            return;
+        }
+        let told = self.listener.get().is_some();
+        let mut done: Vec<(Origin, Outcome)> = Vec::new();
+        let mut failures: Vec<(Token, Error)> = Vec::new();
+        {
+            let mut in_flight = self.in_flight();
+            for Delivery { token, result } in deliveries {
+                match result {
+                    Ok(metadata) if told => {
+                        let keep = |origin: &Origin| (origin.clone(), Ok(Some(*metadata)));
+                        done.extend(in_flight.acknowledge(*token, keep));
+                    }
+                    Ok(_) => {
+                        in_flight.acknowledge(*token, |_| ());
+                    }
+                    Err(error) => failures.push((*token, (*error).clone())),
+                }
+            }
+        }
+        self.metrics.source.written.add(deliveries.len() - failures.len());
+        for (token, error) in failures {
+            self.lost(token, error, &mut done);
+        }
+        self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
+        self.tell_new_topics(deliveries);
+        // Last: who waits for the end of deliveries finds all of the above done.
+        self.outstanding.fetch_sub(deliveries.len(), Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+}
+
+impl Deliveries {
+    /// A record was not written: tolerated, or the end of the task.
+    fn lost(&self, token: Token, error: Error, done: &mut Vec<(Origin, Outcome)>) {
+        let failure = Failure::new(Stage::KafkaProduce, &self.producer, error);
+        let origin = self.in_flight().origin(token).cloned().unwrap_or_default();
+        match self.operator.give_up(&failure, Subject::Origin(&origin)) {
+            Ok(()) => done.extend(self.in_flight().acknowledge(token, |origin| (origin.clone(), Ok(None)))),
+            Err(fatal) => {
+                done.push((origin, Err(failure.error)));
+                self.fail(fatal);
+            }
+        }
+    }
+}

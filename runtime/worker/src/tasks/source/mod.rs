@@ -1,0 +1,74 @@
+//! The source loop: poll, transform, convert, send, wait for the broker, store the offsets, tell the plugin.
+
+mod deliveries;
+mod flush;
+mod in_flight;
+mod output;
+mod source_loop;
+mod topics;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tributary_api::{Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext};
+use tributary_kafka::{Producer, ProducerOptions};
+
+pub(crate) use self::deliveries::Deliveries;
+pub(crate) use self::flush::OffsetFlusher;
+pub(crate) use self::in_flight::InFlight;
+pub(crate) use self::output::{Capacity, Output};
+pub(crate) use self::source_loop::SourceLoop;
+pub(crate) use self::topics::{TopicCreation, whole_match};
+use super::errors::{ErrorConfig, ErrorOperator};
+use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
+
+/// Runs a source task until it is stopped or fails.
+///
+/// # Errors
+/// Why it failed.
+pub(crate) async fn run(cx: TaskContext, task: Box<dyn SourceTask>) -> Result<()> {
+    let (spec, worker) = (&cx.spec, &cx.spec.worker);
+    let id = &spec.id;
+    let converters = Converters::build(&spec.connector, &worker.defaults, &spec.plugins)?;
+    let encoder = Encoder::new(Chain::build_stateless(&spec.connector, &spec.plugins)?, converters);
+    let errors = ErrorConfig::parse(&spec.connector)?;
+    let stopping = cx.control.stopping().clone();
+    let operator = ErrorOperator::new(id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
+    let operator = Arc::new(operator);
+    let admin = worker.admin(&id.connector, id.task, &spec.connector);
+    let topics = TopicCreation::new(&spec.connector, worker.topic_creation, worker.embedded_broker, &admin)?;
+    let deliveries = Arc::new(Deliveries::new(
+        Arc::clone(&operator),
+        Arc::clone(&cx.metrics),
+        Arc::clone(&cx.control),
+        Arc::clone(&cx.voice),
+    ));
+    let client = patient(worker.producer(&id.connector, id.task, &spec.connector), &spec.connector, &worker.defaults);
+    let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
+    let producer = Arc::new(Producer::with_options(&client, Arc::clone(&deliveries) as _, options)?);
+    let purged = Arc::clone(&producer);
+    cx.control.on_abandon(move || purged.purge());
+    let capacity = Capacity::of(&spec.connector, &worker.defaults);
+    SourceLoop::new(cx, task, encoder, operator, producer, deliveries, topics, capacity).run().await
+}
+
+/// Answers the plugin's questions about stored offsets.
+struct Host {
+    connector: String,
+    store: Arc<dyn OffsetStore>,
+}
+
+#[async_trait]
+impl SourceHost for Host {
+    async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
+        self.store.get(&self.connector, partition).await
+    }
+}
+
+fn plugin_context(cx: &TaskContext, stopping: tokio_util::sync::CancellationToken) -> SourceTaskContext {
+    let host = Host { connector: cx.spec.id.connector.clone(), store: Arc::clone(&cx.spec.offsets) };
+    SourceTaskContext::new(&cx.spec.id.connector, cx.spec.id.task, stopping, Arc::new(host))
+}

@@ -1,0 +1,34 @@
+use tributary_api::{Props, Result};
+use tributary_kafka::{Producer, ProducerRecord, Token};
+
+/// Where a source task's records go.
+pub(crate) trait Output: Send + Sync {
+    /// As [`Producer::send`].
+    ///
+    /// # Errors
+    /// `Retriable` when there is no room for now; others refuse this record.
+    fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()>;
+}
+
+impl Output for Producer {
+    fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
+        Producer::send(self, record, token)
+    }
+}
+
+/// How much may be on its way at a time: what bounds the memory of a source task (I9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Capacity {
+    /// From the producer's `buffer.memory`, below which the task stays, so that it waits for room itself, where it
+    /// can be stopped, and not inside the client.
+    pub(crate) fn of(connector: &Props, worker: &Props) -> Self {
+        let own = connector.get("producer.override.buffer.memory").or_else(|| worker.get("producer.buffer.memory"));
+        let memory = own.and_then(|text| text.trim().parse().ok()).unwrap_or(32 << 20);
+        Self { records: 100_000, bytes: memory / 4 * 3 }
+    }
+}

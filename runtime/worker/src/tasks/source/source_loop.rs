@@ -1,0 +1,394 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Origin, Record, Result, SourceTask};
+use tributary_kafka::Token;
+
+use super::{Capacity, Deliveries, OffsetFlusher, Output, TopicCreation, plugin_context};
+use crate::tasks::errors::{ErrorOperator, Recovery, Subject};
+use crate::tasks::{Encoded, Encoder, PluginCalls, Stateless, TaskContext, now_ms};
+
+/// Records that are transformed, converted and sent as one piece.
+const CHUNK: usize = 1024;
+/// The wait before a record is offered again to a producer that had no room.
+const SEND_AGAIN: Duration = Duration::from_millis(100);
+
+/// One source task at work.
+pub(crate) struct SourceLoop<O> {
+    cx: TaskContext,
+    task: Box<dyn SourceTask>,
+    calls: PluginCalls,
+    /// What the plugin watches: cancelled when the task should end, also because it has failed.
+    stopping: CancellationToken,
+    encoder: Encoder,
+    operator: Arc<ErrorOperator>,
+    output: Arc<O>,
+    deliveries: Arc<Deliveries>,
+    flusher: OffsetFlusher,
+    topics: TopicCreation,
+    capacity: Capacity,
+    chunk: Chunk,
+}
+
+/// A piece of a batch on its way to the producer. Kept for its memory.
+#[derive(Default)]
+struct Chunk {
+    outputs: Vec<Encoded>,
+    inputs: Vec<Input>,
+    tokens: Vec<Token>,
+    dropped: Vec<Origin>,
+}
+
+struct Input {
+    origin: Origin,
+    outputs: u32,
+    bytes: usize,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Go,
+    Stop,
+}
+
+impl<O: Output> SourceLoop<O> {
+    #[allow(clippy::too_many_arguments)] // the parts of one task, each made elsewhere
+    pub(crate) fn new(
+        cx: TaskContext,
+        task: Box<dyn SourceTask>,
+        encoder: Encoder,
+        operator: Arc<ErrorOperator>,
+        output: Arc<O>,
+        deliveries: Arc<Deliveries>,
+        topics: TopicCreation,
+        capacity: Capacity,
+    ) -> Self {
+        let worker = &cx.spec.worker;
+        let flusher = OffsetFlusher::new(
+            cx.spec.id.connector.clone(),
+            Arc::clone(&cx.spec.offsets),
+            Arc::clone(&deliveries),
+            Arc::clone(&cx.control),
+            Arc::clone(&cx.metrics),
+            (worker.offset_flush_interval, worker.offset_flush_timeout),
+        );
+        let stopping = cx.control.stopping().child_token();
+        let calls = PluginCalls::default();
+        let chunk = Chunk::default();
+        Self { cx, task, calls, stopping, encoder, operator, output, deliveries, flusher, topics, capacity, chunk }
+    }
+
+    /// Runs until the task is stopped or fails; the last offsets are stored in both cases.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let outcome = match self.start().await {
+            Ok(()) => self.work().await,
+            Err(error) => Err(error.context("could not start")),
+        };
+        self.finish().await;
+        outcome
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        let cx = plugin_context(&self.cx, self.stopping.clone());
+        self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
+        if let Some(listener) = self.task.ack_listener() {
+            self.deliveries.tell(listener);
+        }
+        self.cx.voice.running(self.cx.control.is_paused());
+        Ok(())
+    }
+
+    async fn work(&mut self) -> Result<()> {
+        let mut held = Vec::new();
+        while self.wait_while_paused().await? == Flow::Go {
+            if held.is_empty() {
+                held = self.poll().await?;
+                continue;
+            }
+            let batch = std::mem::take(&mut held);
+            if self.submit(batch).await? == Flow::Stop {
+                return Ok(());
+            }
+        }
+        // What the last poll returned is sent although the task is to end: the plugin has given it away.
+        if !held.is_empty() && !self.cx.control.is_paused() && !self.cx.control.is_abandoned() {
+            self.submit(held).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on at once when the task is not paused.
+    async fn wait_while_paused(&mut self) -> Result<Flow> {
+        if let Some(error) = self.deliveries.failure() {
+            return Err(error.clone());
+        }
+        if self.cx.control.is_stopping() {
+            return Ok(Flow::Stop);
+        }
+        if !self.cx.control.is_paused() {
+            self.cx.voice.running(false);
+            return Ok(Flow::Go);
+        }
+        self.cx.voice.running(true);
+        let go = tokio::select! {
+            biased;
+            error = self.deliveries.failed() => return Err(error),
+            go = self.cx.wait_until_resumed() => go,
+            never = self.flusher.serve() => match never {},
+        };
+        self.cx.voice.running(!go);
+        Ok(if go { Flow::Go } else { Flow::Stop })
+    }
+
+    /// The plugin's next batch. Beside it, offsets are stored and requests to pause are answered. The plugin's future
+    /// is not dropped before it ends, unless the task has failed and the plugin does not heed it.
+    async fn poll(&mut self) -> Result<Vec<Record>> {
+        if self.flusher.take_commit_due() {
+            self.commit().await?;
+        }
+        let started = Instant::now();
+        let batch = self.poll_plugin().await;
+        self.cx.metrics.source.poll_time.record_time(started.elapsed());
+        match batch {
+            Ok(batch) => {
+                self.cx.metrics.source.polled.add(batch.len());
+                if !batch.is_empty() {
+                    self.cx.metrics.batch_size.record(batch.len() as u64);
+                }
+                Ok(batch)
+            }
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(%error, "poll failed, it is called again");
+                self.pause_for(error.retry_after().unwrap_or(SEND_AGAIN)).await.map(|_| Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn poll_plugin(&mut self) -> Result<Vec<Record>> {
+        let mut paused = self.cx.control.watch_paused();
+        // A request that came since the last look is one to answer.
+        paused.mark_changed();
+        let grace = self.cx.spec.worker.graceful_timeout;
+        let (mut failure, mut give_up_at) = (None, None);
+        let batch = {
+            let mut poll = std::pin::pin!(self.calls.call("poll", self.task.poll()));
+            loop {
+                tokio::select! {
+                    biased;
+                    never = self.flusher.serve() => match never {},
+                    batch = &mut poll => break Some(batch),
+                    error = self.deliveries.failed(), if failure.is_none() => {
+                        self.stopping.cancel();
+                        give_up_at = Some(Instant::now() + grace);
+                        failure = Some(error);
+                    }
+                    Ok(()) = paused.changed() => self.cx.voice.running(*paused.borrow_and_update()),
+                    () = tokio::time::sleep_until(give_up_at.unwrap_or_else(Instant::now)), if give_up_at.is_some() => {
+                        break None;
+                    }
+                }
+            }
+        };
+        if batch.is_none() {
+            self.calls.mark_broken();
+        }
+        match (failure, batch) {
+            (Some(error), _) => Err(error),
+            (None, Some(batch)) => batch,
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    /// Waits, while offsets are stored as usual.
+    async fn pause_for(&mut self, time: Duration) -> Result<Flow> {
+        tokio::select! {
+            biased;
+            error = self.deliveries.failed() => Err(error),
+            () = self.cx.control.stopping().cancelled() => Ok(Flow::Stop),
+            () = tokio::time::sleep(time) => Ok(Flow::Go),
+            never = self.flusher.serve() => match never {},
+        }
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        match self.calls.call("commit", self.task.commit()).await {
+            Err(error) if self.calls.is_broken() => return Err(error),
+            Err(error) => tracing::error!(%error, "the plugin's commit failed, the offsets stay stored"),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    async fn submit(&mut self, batch: Vec<Record>) -> Result<Flow> {
+        let now = now_ms();
+        let mut records = batch.into_iter();
+        while records.len() > 0 {
+            if self.prepare(&mut records, now).await? == Flow::Stop || self.track().await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if self.send().await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Transforms and converts the next piece.
+    async fn prepare(&mut self, records: &mut std::vec::IntoIter<Record>, now: i64) -> Result<Flow> {
+        self.chunk.clear();
+        let work = prepare(&mut self.encoder, &self.operator, &mut self.chunk, records, now);
+        PluginCalls::default().call("a transform or converter", work).await
+    }
+
+    /// Waits for room and puts the piece into the order of its partitions.
+    async fn track(&mut self) -> Result<Flow> {
+        loop {
+            {
+                let mut in_flight = self.deliveries.in_flight();
+                let records = in_flight.records();
+                if records == 0 || (records < self.capacity.records && in_flight.bytes() < self.capacity.bytes) {
+                    self.chunk.track(&mut in_flight);
+                    self.cx.metrics.source.active.set(in_flight.records() as u64);
+                    break;
+                }
+            }
+            tokio::select! {
+                biased;
+                error = self.deliveries.failed() => return Err(error),
+                () = self.cx.control.stopping().cancelled() => return Ok(Flow::Stop),
+                () = self.deliveries.changed() => {}
+                never = self.flusher.serve() => match never {},
+            }
+        }
+        self.deliveries.dropped(&self.chunk.dropped);
+        Ok(Flow::Go)
+    }
+
+    async fn send(&mut self) -> Result<Flow> {
+        let outputs = std::mem::take(&mut self.chunk.outputs);
+        let tokens = std::mem::take(&mut self.chunk.tokens);
+        self.deliveries.sending(outputs.len());
+        let mut sent = 0;
+        let flow = self.send_all(&outputs, &tokens, &mut sent).await;
+        self.deliveries.not_sent(outputs.len() - sent);
+        self.chunk.outputs = outputs;
+        self.chunk.tokens = tokens;
+        flow
+    }
+
+    /// Counts in `sent` what was handed over or refused.
+    async fn send_all(&mut self, outputs: &[Encoded], tokens: &[Token], sent: &mut usize) -> Result<Flow> {
+        for (record, &token) in outputs.iter().zip(tokens) {
+            if self.topics.is_new(&record.topic) {
+                self.topics.ensure(&record.topic).await?;
+                self.deliveries.first_use(token, Arc::clone(&record.topic));
+            }
+            loop {
+                if self.cx.control.is_abandoned() {
+                    return Ok(Flow::Stop);
+                }
+                match record.send_with(|record| self.output.send(record, token)) {
+                    Ok(()) => break,
+                    Err(error) if error.is_retriable() => {
+                        tracing::debug!(%error, "the producer has no room, the record is sent again");
+                        if self.pause_for(SEND_AGAIN).await? == Flow::Stop {
+                            return Ok(Flow::Stop);
+                        }
+                    }
+                    Err(error) => {
+                        let refused = self.deliveries.refused(token, &error);
+                        if refused.is_err() {
+                            *sent += 1;
+                        }
+                        refused?;
+                        break;
+                    }
+                }
+            }
+            *sent += 1;
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Waits for the last acknowledgements, stores what may be stored and ends the plugin.
+    async fn finish(&mut self) {
+        self.stopping.cancel();
+        let timeout = self.cx.spec.worker.offset_flush_timeout.min(self.cx.spec.worker.graceful_timeout);
+        if tokio::time::timeout(timeout, self.deliveries.drained()).await.is_err() {
+            tracing::warn!("not all records were acknowledged in time: they come again with the next start");
+        }
+        self.flusher.flush().await;
+        if self.calls.is_broken() || self.cx.control.is_abandoned() {
+            return;
+        }
+        if self.flusher.take_commit_due() && self.commit().await.is_err() {
+            return;
+        }
+        if let Err(error) = self.calls.call("stop", self.task.stop()).await {
+            tracing::error!(%error, "the plugin did not stop cleanly");
+        }
+    }
+}
+
+impl Chunk {
+    fn clear(&mut self) {
+        self.outputs.clear();
+        self.inputs.clear();
+        self.tokens.clear();
+        self.dropped.clear();
+    }
+
+    fn track(&mut self, in_flight: &mut super::InFlight) {
+        for Input { origin, outputs, bytes } in self.inputs.drain(..) {
+            if outputs == 0 {
+                self.dropped.push(origin.clone());
+            }
+            let token = in_flight.track(origin, outputs, bytes);
+            self.tokens.extend(std::iter::repeat_n(token, outputs as usize));
+        }
+    }
+}
+
+async fn prepare(
+    encoder: &mut Encoder,
+    operator: &ErrorOperator,
+    chunk: &mut Chunk,
+    records: &mut std::vec::IntoIter<Record>,
+    now: i64,
+) -> Result<Flow> {
+    let mut host = Stateless { now };
+    let keeps_input = operator.retries() || operator.logs_records();
+    while chunk.inputs.len() < CHUNK
+        && let Some(mut record) = records.next()
+    {
+        let may_take = encoder.chain.is_empty() && !keeps_input;
+        let origin = if may_take { std::mem::take(&mut record.origin) } else { record.origin.clone() };
+        let kept = keeps_input.then(|| record.clone());
+        let before = chunk.outputs.len();
+        let outputs = match encoder.run(record, &mut host, &mut chunk.outputs) {
+            Ok(outputs) => outputs,
+            Err(failure) => {
+                let subject = kept.as_ref().map_or(Subject::Origin(&origin), Subject::Source);
+                let again = || match &kept {
+                    Some(record) => encoder.run(record.clone(), &mut host, &mut chunk.outputs),
+                    None => Err(failure.clone()),
+                };
+                match operator.recover(failure.clone(), subject, again).await? {
+                    Recovery::Done(outputs) => outputs,
+                    Recovery::Skipped => 0,
+                    Recovery::Stopped => return Ok(Flow::Stop),
+                }
+            }
+        };
+        let bytes = chunk.outputs[before..].iter().map(Encoded::size).sum();
+        chunk.inputs.push(Input { origin, outputs, bytes });
+    }
+    Ok(Flow::Go)
+}

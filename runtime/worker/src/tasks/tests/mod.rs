@@ -1,0 +1,6 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod chain;
+mod converters;
+pub(super) mod fakes;
+mod life;
