@@ -1,1 +1,60 @@
-//! The transforms Enrich and Personalize.
+//! Personalization: what a shopper does becomes signals, signals and rules become offers.
+//!
+//! | class | what it does |
+//! |---|---|
+//! | `tributary.Enrich` | joins a click with the customer's row of a table: adds `profile` |
+//! | `tributary.Personalize` | keeps each person's history, computes signals, decides by a rule pack about offers |
+//! | `tributary.ParseJson` | reads a line of text as JSON and takes the key from a field (feeds tables from files) |
+//!
+//! Decisions are deterministic: they follow from the person's state, the event, the rule pack and the clock value in
+//! the record, so that a record processed again after a crash is decided the same way.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod assignment;
+mod decision;
+mod enrich;
+mod event;
+mod expression;
+mod hash;
+mod outputs;
+mod parse_json;
+mod person;
+mod personalize;
+mod rules;
+mod signals;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tributary_api::{Factory, Plugin};
+
+pub use rules::RulePack;
+
+/// The transforms of this crate.
+pub fn plugins() -> Vec<Plugin> {
+    vec![
+        Plugin::new(
+            "tributary.Enrich",
+            enrich::definition(),
+            Factory::Transformation(Arc::new(|config| Ok(Box::new(enrich::Enrich::new(config)?)))),
+        )
+        .needs_processor()
+        .doc("Joins a record with the row of a table: the row becomes one of its fields."),
+        Plugin::new(
+            "tributary.Personalize",
+            personalize::definition(),
+            Factory::Transformation(Arc::new(|config| Ok(Box::new(personalize::Personalize::new(config)?)))),
+        )
+        .needs_processor()
+        .doc("Keeps the history of each person, computes signals from clicks and decides by rules about offers."),
+        Plugin::new(
+            "tributary.ParseJson",
+            parse_json::definition(),
+            Factory::Transformation(Arc::new(|config| Ok(Box::new(parse_json::ParseJson::new(config)?)))),
+        )
+        .doc("Reads a text value as JSON, and takes the key from one of its fields."),
+    ]
+}

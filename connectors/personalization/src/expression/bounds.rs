@@ -1,0 +1,96 @@
+use std::collections::HashSet;
+
+use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
+use tributary_api::{Error, Result};
+
+const ROOTS: [&str; 4] = ["event", "profile", "signal", "now"];
+
+/// Functions whose cost is bounded by the size of their input. Regular expressions are left out: they would be
+/// compiled for every event.
+const FUNCTIONS: [&str; 8] = ["size", "startsWith", "endsWith", "contains", "int", "uint", "double", "string"];
+
+/// Refuses what is unknown or could run long; answers which signals are used.
+pub(super) fn check(ast: &IdedExpr, signals: &[&str]) -> Result<HashSet<String>> {
+    let mut walk = Walk { signals, used: HashSet::new(), scope: Vec::new() };
+    walk.visit(ast, 0)?;
+    Ok(walk.used)
+}
+
+struct Walk<'a> {
+    signals: &'a [&'a str],
+    used: HashSet<String>,
+    /// Variables of the comprehensions around the expression at hand.
+    scope: Vec<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, node: &'a IdedExpr, comprehensions: usize) -> Result<()> {
+        match &node.expr {
+            Expr::Unspecified | Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) => self.variable(name, None),
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(name) => self.variable(name, Some(&select.field)),
+                _ => self.visit(&select.operand, comprehensions),
+            },
+            Expr::Call(call) => {
+                function(&call.func_name)?;
+                call.target.iter().try_for_each(|target| self.visit(target, comprehensions))?;
+                call.args.iter().try_for_each(|arg| self.visit(arg, comprehensions))
+            }
+            Expr::List(list) => list.elements.iter().try_for_each(|item| self.visit(item, comprehensions)),
+            Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => {
+                    self.visit(&entry.key, comprehensions)?;
+                    self.visit(&entry.value, comprehensions)
+                }
+                EntryExpr::StructField(field) => self.visit(&field.value, comprehensions),
+            }),
+            Expr::Struct(_) => Err(Error::config("messages cannot be made in a rule")),
+            Expr::Comprehension(comprehension) => self.comprehension(comprehension, comprehensions),
+        }
+    }
+
+    fn comprehension(&mut self, inner: &'a ComprehensionExpr, around: usize) -> Result<()> {
+        if around > 0 {
+            return Err(Error::config("all, exists, map and filter cannot be nested"));
+        }
+        self.visit(&inner.iter_range, around)?;
+        self.visit(&inner.accu_init, around)?;
+        let before = self.scope.len();
+        self.scope.extend([inner.iter_var.as_str(), inner.accu_var.as_str()]);
+        self.scope.extend(inner.iter_var2.as_deref());
+        for part in [&inner.loop_cond, &inner.loop_step, &inner.result] {
+            self.visit(part, around + 1)?;
+        }
+        self.scope.truncate(before);
+        Ok(())
+    }
+
+    fn variable(&mut self, name: &str, field: Option<&str>) -> Result<()> {
+        if self.scope.contains(&name) {
+            return Ok(());
+        }
+        if !ROOTS.contains(&name) {
+            return Err(Error::config(format!("variable {name} is unknown: there are {}", ROOTS.join(", "))));
+        }
+        match (name, field) {
+            ("signal", Some(signal)) if self.signals.contains(&signal) => {
+                self.used.insert(signal.to_owned());
+                Ok(())
+            }
+            ("signal", Some(signal)) => {
+                Err(Error::config(format!("signal {signal} is unknown: there are {}", self.signals.join(", "))))
+            }
+            ("signal", None) => Err(Error::config("signal cannot stand alone: write signal.<name>")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn function(name: &str) -> Result<()> {
+    let operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if operator || FUNCTIONS.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::config(format!("function {name} cannot be used: there are {}", FUNCTIONS.join(", "))))
+}

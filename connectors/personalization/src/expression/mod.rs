@@ -1,0 +1,73 @@
+//! Conditions in CEL over a flat context: `event.*`, `profile.*`, `signal.*` and `now` (milliseconds since the epoch).
+//!
+//! CEL has neither loops nor recursion, but its comprehensions nest: what may be written is bounded when a rule is
+//! loaded, so that no rule can hold up a partition.
+
+mod bounds;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use cel::common::ast::IdedExpr;
+use cel::common::types::CelBool;
+use cel::parser::Parser;
+use cel::{Context, Env, Value};
+use tributary_api::{Error, Result};
+
+pub(crate) use self::variables::Variables;
+
+const MAX_LENGTH: usize = 4096;
+const MAX_NESTING: u16 = 32;
+
+/// A compiled condition.
+pub(crate) struct Expression {
+    source: String,
+    ast: IdedExpr,
+    env: Arc<Env>,
+    signals: HashSet<String>,
+}
+
+impl Expression {
+    /// # Errors
+    /// `Config` when it does not parse, is out of bounds or names a variable, signal or function that is not there.
+    pub(crate) fn compile(source: &str, signals: &[&str]) -> Result<Self> {
+        if source.len() > MAX_LENGTH {
+            let message = format!("expression has {} bytes: at most {MAX_LENGTH} are allowed", source.len());
+            return Err(Error::config(message));
+        }
+        let parsed = Parser::new().max_recursion_depth(MAX_NESTING).parse(source);
+        let ast = parsed.map_err(|error| Error::config("expression does not parse").cause(&error))?;
+        let used = bounds::check(&ast, signals)?;
+        Ok(Self { source: source.to_owned(), ast, env: Arc::new(Env::stdlib()), signals: used })
+    }
+
+    /// Whether a signal stands in it.
+    pub(crate) fn uses_signal(&self, name: &str) -> bool {
+        self.signals.contains(name)
+    }
+
+    /// # Errors
+    /// `Data` when it has no value for these variables, or one that is neither true nor false.
+    pub(crate) fn evaluate(&self, variables: &Variables<'_>) -> Result<bool> {
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.set_variable_resolver(variables);
+        match Value::resolve_val(&self.ast, &context) {
+            Ok(value) => match value.downcast_ref::<CelBool>() {
+                Some(value) => Ok(*value.inner()),
+                None => Err(Error::data("the rule's value is neither true nor false")),
+            },
+            Err(error) => Err(Error::data("the rule has no value for this event").cause(&error)),
+        }
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({})", self.source)
+    }
+}

@@ -1,0 +1,141 @@
+//! The records that come of an event.
+
+use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Datum, Record, Result, Topic, Value};
+use uuid::Uuid;
+
+use crate::decision::{Chosen, Decision};
+use crate::event::Event;
+use crate::person::Person;
+use crate::rules::RulePack;
+use crate::signals::Signals;
+
+/// Of our own, so that ids made from the same text by others differ.
+const NAMESPACE: Uuid = Uuid::from_u128(0x5a1f_52c7_90e4_4f0e_8d21_6c3b_70f1_2a94);
+
+const PRODUCTS_IN_VIEW: usize = 10;
+
+/// Where outputs go; an output without a topic is not made.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) enriched: Option<Topic>,
+    pub(crate) decisions: Option<Topic>,
+    pub(crate) offers: Option<Topic>,
+    pub(crate) view: Option<Topic>,
+}
+
+impl Outputs {
+    pub(crate) fn define(definition: ConfigDef) -> ConfigDef {
+        let topic = |name: &str, default: &str, doc: &str| {
+            ConfigKey::new(name, ConfigType::String).default(default).doc(format!("{doc} Empty: not written."))
+        };
+        definition
+            .with(topic("enriched.topic", "clicks.enriched", "Topic of the events with profile and signals."))
+            .with(topic("decisions.topic", "decisions", "Topic of the decisions, with reasons, for support and reports."))
+            .with(topic("offers.topic", "offers", "Topic of the offers to deliver."))
+            .with(topic("view.topic", "customer.view", "Compacted topic of what is known of each person."))
+    }
+
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let topic = |name: &str| -> Result<Option<Topic>> {
+            Ok(config.optional_string(name)?.filter(|topic| !topic.is_empty()).map(Topic::from))
+        };
+        Ok(Self {
+            enriched: topic("enriched.topic")?,
+            decisions: topic("decisions.topic")?,
+            offers: topic("offers.topic")?,
+            view: topic("view.topic")?,
+        })
+    }
+}
+
+/// An id that is the same whenever the same thing is named.
+pub(crate) fn stable_id(parts: &[&str]) -> String {
+    Uuid::new_v5(&NAMESPACE, parts.join("|").as_bytes()).to_string()
+}
+
+pub(crate) fn offer_id(event: &Event<'_>, offer: &str) -> String {
+    stable_id(&[event.customer.unwrap_or(event.person), offer, event.id])
+}
+
+pub(crate) fn decision(pack: &RulePack, event: &Event<'_>, signals: &Signals<'_>, decision: &Decision<'_>) -> Value {
+    let considered = decision.considered.iter().map(|(rule, reason)| {
+        Value::map([("rule", Value::string(*rule)), ("reason", Value::string(reason.code()))])
+    });
+    let chosen = decision.chosen.as_ref();
+    let made = chosen.filter(|chosen| chosen.voucher.is_some());
+    Value::map([
+        ("decision_id", Value::string(stable_id(&["decision", event.person, event.id]))),
+        ("trigger_event_id", Value::string(event.id)),
+        ("trigger", Value::string(event.kind)),
+        ("person_id", Value::string(event.person)),
+        ("customer_id", event.customer.into()),
+        ("session_id", Value::string(event.session)),
+        ("product_id", event.product.into()),
+        ("reason", Value::string(decision.reason.code())),
+        ("rule", chosen.map(|chosen| chosen.offer.id.as_str()).into()),
+        ("experiment", chosen.and_then(|c| c.offer.experiment.as_ref()).map(|e| e.key.as_str()).into()),
+        ("variant", chosen.and_then(|chosen| chosen.variant).into()),
+        ("offer_id", made.map(|chosen| offer_id(event, &chosen.offer.id)).into()),
+        ("considered", Value::Array(considered.collect())),
+        ("signals", signals.to_value()),
+        ("line_of_business", Value::string(pack.line_of_business.as_str())),
+        ("ruleset_version", Value::Int64(pack.version)),
+        ("decided_at", Value::Int64(event.received_at)),
+    ])
+}
+
+/// The offer to deliver; none in the control arm.
+pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &Chosen<'_>) -> Option<Value> {
+    let voucher = chosen.voucher?;
+    Some(Value::map([
+        ("offer_id", Value::string(offer_id(event, &chosen.offer.id))),
+        ("person_id", Value::string(event.person)),
+        ("customer_id", event.customer.into()),
+        ("session_id", Value::string(event.session)),
+        ("product_id", event.product.into()),
+        ("rule", Value::string(chosen.offer.id.as_str())),
+        ("line_of_business", Value::string(pack.line_of_business.as_str())),
+        ("ruleset_version", Value::Int64(pack.version)),
+        ("variant", chosen.variant.into()),
+        ("code", Value::string(voucher.code.as_str())),
+        ("title", Value::string(voucher.title.as_str())),
+        ("text", Value::string(voucher.text.as_str())),
+        ("expires_at", Value::Int64(event.received_at + chosen.offer.expires_in)),
+        ("trigger_event_id", Value::string(event.id)),
+        ("decided_at", Value::Int64(event.received_at)),
+    ]))
+}
+
+/// What is known of a person, the latest products first.
+pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile: &Value) -> Value {
+    let mut products: Vec<_> = person.products.iter().collect();
+    products.sort_by(|a, b| (b.last_at, &b.id).cmp(&(a.last_at, &a.id)));
+    let products = products.into_iter().take(PRODUCTS_IN_VIEW).map(|product| {
+        Value::map([
+            ("product_id", Value::string(product.id.as_str())),
+            ("views", Value::Int64(product.views.into())),
+            ("first_viewed_at", Value::Int64(product.first_at)),
+            ("last_viewed_at", Value::Int64(product.last_at)),
+            ("sessions", Value::Int64(i64::try_from(product.sessions.len()).unwrap_or(i64::MAX))),
+        ])
+    });
+    let latest = person.sessions.iter().max_by_key(|session| session.last_at);
+    let field = |name: &str| profile.get(name).cloned().unwrap_or(Value::Null);
+    Value::map([
+        ("person_id", Value::string(event.person)),
+        ("customer_id", event.customer.into()),
+        ("name", field("name")),
+        ("segment", field("segment")),
+        ("consent", field("consent")),
+        ("last_session_id", Value::string(event.session)),
+        ("last_seen_at", latest.map(|session| session.last_at).into()),
+        ("session_events", Value::Int64(latest.map_or(0, |session| session.events.into()))),
+        ("products", Value::Array(products.collect())),
+        ("ruleset_version", Value::Int64(pack.version)),
+    ])
+}
+
+/// A record keyed by the person.
+pub(crate) fn record(topic: &Topic, person: &str, at: i64, value: Value) -> Record {
+    Record::new(Topic::clone(topic), Datum::schemaless(value)).with_key(Datum::schemaless(person)).at(at)
+}

@@ -1,0 +1,208 @@
+//! What is remembered of a person: bounded, whatever they do.
+
+mod codec;
+
+use std::collections::VecDeque;
+
+use crate::event::{Event, HEARTBEAT, PAGE_VIEW, PRODUCT_VIEW};
+use crate::hash::stable_hash;
+
+const MAX_SEEN: usize = 256;
+const MAX_PRODUCTS: usize = 50;
+const MAX_SESSIONS: usize = 8;
+const MAX_PRODUCT_SESSIONS: usize = 4;
+const MAX_PAGES: usize = 8;
+const MAX_BEATS: usize = 128;
+const MAX_FIRED: usize = 64;
+pub(crate) const MAX_EMISSIONS: usize = 64;
+
+/// A person's slice of state. Ids of events, sessions and pages are kept as hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// The latest event ids, oldest first.
+    pub(crate) seen: VecDeque<u64>,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) products: Vec<Product>,
+    pub(crate) pages: Vec<Page>,
+    /// Signals that were raised and are not to be raised again, oldest first.
+    pub(crate) fired: VecDeque<u64>,
+    /// When something was emitted under a frequency cap, oldest first.
+    pub(crate) emissions: VecDeque<Emission>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) id: u64,
+    pub(crate) first_at: i64,
+    pub(crate) last_at: i64,
+    pub(crate) events: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Product {
+    pub(crate) id: String,
+    pub(crate) first_at: i64,
+    pub(crate) last_at: i64,
+    pub(crate) views: u32,
+    /// The latest sessions it was seen in, with the last time in each.
+    pub(crate) sessions: Vec<(u64, i64)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) id: u64,
+    pub(crate) session: u64,
+    /// Empty for a page of no product.
+    pub(crate) product: String,
+    pub(crate) last_at: i64,
+    /// Heartbeats: distinct whole seconds since the epoch, in order.
+    pub(crate) beats: Vec<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Emission {
+    pub(crate) cap: u64,
+    pub(crate) at: i64,
+}
+
+impl Person {
+    /// Takes an event id in; false when it was here already.
+    pub(crate) fn is_new(&mut self, event_id: &str) -> bool {
+        let id = stable_hash([event_id]);
+        if self.seen.contains(&id) {
+            return false;
+        }
+        push_bounded(&mut self.seen, id, MAX_SEEN);
+        true
+    }
+
+    /// Takes an event in. Order and repetition do not matter: times are extremes, heartbeats a set.
+    pub(crate) fn take(&mut self, event: &Event<'_>) {
+        let session = session_hash(event);
+        self.take_session(session, event.at);
+        if let Some(product) = event.product {
+            self.take_product(product, session, event);
+        }
+        if let Some(page) = event.page {
+            self.take_page(page, session, event);
+        }
+    }
+
+    pub(crate) fn product(&self, id: &str) -> Option<&Product> {
+        self.products.iter().find(|product| product.id == id)
+    }
+
+    pub(crate) fn page(&self, event: &Event<'_>) -> Option<&Page> {
+        let id = stable_hash([event.page?]);
+        self.pages.iter().find(|page| page.id == id)
+    }
+
+    /// Whether a signal was raised; remembers that it is now.
+    pub(crate) fn raise_once(&mut self, signal: u64) -> bool {
+        if self.fired.contains(&signal) {
+            return false;
+        }
+        push_bounded(&mut self.fired, signal, MAX_FIRED);
+        true
+    }
+
+    /// How often something was emitted under a cap from a time on.
+    pub(crate) fn emissions_since(&self, cap: u64, from: i64) -> usize {
+        self.emissions.iter().filter(|emission| emission.cap == cap && emission.at > from).count()
+    }
+
+    /// Notes an emission, and forgets those before a time.
+    pub(crate) fn emit(&mut self, cap: u64, at: i64, forget_before: i64) {
+        self.emissions.retain(|emission| emission.at > forget_before);
+        push_bounded(&mut self.emissions, Emission { cap, at }, MAX_EMISSIONS);
+    }
+
+    fn take_session(&mut self, id: u64, at: i64) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
+            session.first_at = session.first_at.min(at);
+            session.last_at = session.last_at.max(at);
+            session.events = session.events.saturating_add(1);
+            return;
+        }
+        let session = Session { id, first_at: at, last_at: at, events: 1 };
+        insert_bounded(&mut self.sessions, session, MAX_SESSIONS, |session| session.last_at);
+    }
+
+    fn take_product(&mut self, id: &str, session: u64, event: &Event<'_>) {
+        let views = u32::from(event.kind == PRODUCT_VIEW);
+        if let Some(product) = self.products.iter_mut().find(|product| product.id == id) {
+            product.first_at = product.first_at.min(event.at);
+            product.last_at = product.last_at.max(event.at);
+            product.views = product.views.saturating_add(views);
+            match product.sessions.iter_mut().find(|(known, _)| *known == session) {
+                Some((_, last_at)) => *last_at = event.at.max(*last_at),
+                None => insert_bounded(&mut product.sessions, (session, event.at), MAX_PRODUCT_SESSIONS, |s| s.1),
+            }
+            return;
+        }
+        let sessions = vec![(session, event.at)];
+        let product = Product { id: id.to_owned(), first_at: event.at, last_at: event.at, views, sessions };
+        insert_bounded(&mut self.products, product, MAX_PRODUCTS, |product| product.last_at);
+    }
+
+    fn take_page(&mut self, id: &str, session: u64, event: &Event<'_>) {
+        if ![PRODUCT_VIEW, PAGE_VIEW, HEARTBEAT].contains(&event.kind) {
+            return;
+        }
+        let id = stable_hash([id]);
+        let known = self.pages.iter().position(|page| page.id == id);
+        let index = known.unwrap_or_else(|| {
+            let page = Page { id, session, last_at: event.at, ..Page::default() };
+            insert_bounded(&mut self.pages, page, MAX_PAGES, |page| page.last_at);
+            self.pages.len() - 1
+        });
+        let Some(page) = self.pages.get_mut(index) else { return };
+        page.last_at = page.last_at.max(event.at);
+        if let Some(product) = event.product.filter(|_| page.product.is_empty()) {
+            product.clone_into(&mut page.product);
+        }
+        if event.kind == HEARTBEAT && page.beats.len() < MAX_BEATS {
+            let second = event.at.div_euclid(1000);
+            if let Err(place) = page.beats.binary_search(&second) {
+                page.beats.insert(place, second);
+            }
+        }
+    }
+}
+
+impl Page {
+    /// Snowplow's engaged time: each period with a heartbeat counts, the first one as the least visit. Nothing
+    /// without a heartbeat.
+    pub(crate) fn engaged_s(&self, heartbeat_s: u32, min_visit_s: u32) -> i64 {
+        let period = |second: &i64| second.div_euclid(i64::from(heartbeat_s.max(1)));
+        let mut periods = 0;
+        let mut last = None;
+        for beat in self.beats.iter().map(period) {
+            periods += i64::from(last != Some(beat));
+            last = Some(beat);
+        }
+        if periods == 0 { 0 } else { (periods - 1) * i64::from(heartbeat_s) + i64::from(min_visit_s) }
+    }
+}
+
+/// Under what a session is known in state.
+pub(crate) fn session_hash(event: &Event<'_>) -> u64 {
+    stable_hash([event.session])
+}
+
+fn push_bounded<T>(ring: &mut VecDeque<T>, item: T, max: usize) {
+    if ring.len() >= max {
+        ring.pop_front();
+    }
+    ring.push_back(item);
+}
+
+/// Adds an item at the end, for the one that is longest ago.
+fn insert_bounded<T>(items: &mut Vec<T>, item: T, max: usize, last_at: impl Fn(&T) -> i64) {
+    if items.len() >= max
+        && let Some((oldest, _)) = items.iter().enumerate().min_by_key(|(_, item)| last_at(item))
+    {
+        items.remove(oldest);
+    }
+    items.push(item);
+}

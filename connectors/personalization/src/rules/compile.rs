@@ -1,0 +1,221 @@
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::{Span, SpanRelativeTo, Unit};
+use tributary_api::{Error, Result};
+
+use super::source::{self, Pack};
+use super::{CONTROL, Cap, Dwell, Experiment, Holdout, Offer, RulePack, SeenBefore, Signal};
+use crate::assignment;
+use crate::event::{DWELL_TIMER, HEARTBEAT};
+use crate::expression::Expression;
+use crate::hash::stable_hash;
+use crate::signals::BUILT_IN;
+
+const MAX_PACK_BYTES: usize = 256 * 1024;
+const MAX_SIGNALS: usize = 32;
+const MAX_OFFERS: usize = 100;
+const MAX_CAPS: usize = 10;
+const MAX_CAP: u32 = 16;
+const MAX_DAYS: f64 = 400.0;
+
+pub(super) fn compile(yaml: &str) -> Result<RulePack> {
+    if yaml.len() > MAX_PACK_BYTES {
+        return Err(invalid(format!("rule pack has {} bytes: at most {MAX_PACK_BYTES} are allowed", yaml.len())));
+    }
+    let pack: Pack = serde_yaml_ng::from_str(yaml).map_err(|error| invalid("rule pack cannot be read").cause(&error))?;
+    within("signals", pack.signals.len(), MAX_SIGNALS)?;
+    within("offers", pack.offers.len(), MAX_OFFERS)?;
+    let signals = pack.signals.into_iter().map(|(name, signal)| {
+        let context = format!("signal {name}");
+        compile_signal(name, signal).map_err(|error| error.context(context))
+    });
+    let signals: Vec<Signal> = signals.collect::<Result<_>>()?;
+    let (mut offers, mut events) = (Vec::with_capacity(pack.offers.len()), HashMap::new());
+    let mut ids = HashSet::new();
+    for offer in pack.offers {
+        let id = offer.id.clone();
+        if !ids.insert(id.clone()) {
+            return Err(invalid(format!("offer {id} is there twice: give each an id of its own")));
+        }
+        let on = offer.on.clone();
+        let offer = compile_offer(offer, &signals, &pack.holdouts).map_err(|e| e.context(format!("offer {id}")))?;
+        let on = on.unwrap_or_else(|| default_events(&offer.when, &signals));
+        if on.is_empty() {
+            return Err(invalid(format!("offer {id} uses no signal: say in field on for which event types it is")));
+        }
+        events.insert(id, on);
+        offers.push(offer);
+    }
+    offers.sort_by(|a, b| (Reverse(a.priority), &a.id).cmp(&(Reverse(b.priority), &b.id)));
+    offers.sort_by(|a, b| b.priority.cmp(&a.priority).then(b.value.total_cmp(&a.value)));
+    let mut by_event: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, offer) in offers.iter().enumerate() {
+        for event in events.remove(&offer.id).unwrap_or_default() {
+            by_event.entry(event).or_default().push(index);
+        }
+    }
+    let longest_cap = offers.iter().flat_map(|offer| &offer.caps).map(|cap| cap.per).max().unwrap_or(0);
+    Ok(RulePack {
+        line_of_business: pack.line_of_business,
+        version: i64::try_from(pack.version).map_err(|_| invalid("version is too large"))?,
+        consent: pack.consent,
+        signals,
+        offers,
+        by_event,
+        longest_cap,
+    })
+}
+
+fn compile_signal(name: String, signal: source::Signal) -> Result<Signal> {
+    if BUILT_IN.contains(&name.as_str()) {
+        return Err(invalid("is built in: choose another name"));
+    }
+    let identifier = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(identifier) {
+        return Err(invalid("needs a name of letters, digits and underscores"));
+    }
+    if signal.dwell.is_none() && signal.seen_before.is_none() && signal.view_count.is_none() {
+        return Err(invalid("says nothing: give it dwell, seen_before or view_count"));
+    }
+    let dwell = signal.dwell.map(|dwell| {
+        if dwell.heartbeat_s == 0 || dwell.at_least_s == 0 {
+            return Err(invalid("dwell.heartbeat_s and dwell.at_least_s must be at least 1"));
+        }
+        let source::Dwell { heartbeat_s, min_visit_s, at_least_s, timer } = dwell;
+        Ok(Dwell { heartbeat_s, min_visit_s, at_least_s, timer })
+    });
+    let seen_before = signal.seen_before.map(|seen| {
+        let sessions = seen.sessions.trim().strip_prefix(">=").and_then(|count| count.trim().parse().ok());
+        let sessions = sessions.filter(|count| (1..=4).contains(count));
+        let sessions = sessions.ok_or_else(|| invalid("seen_before.sessions must be from \">=1\" to \">=4\""))?;
+        Ok(SeenBefore { sessions, within: milliseconds("seen_before.within", &seen.within)? })
+    });
+    Ok(Signal {
+        name,
+        on: signal.on,
+        dwell: dwell.transpose()?,
+        seen_before: seen_before.transpose()?,
+        min_views: signal.view_count.map(|count| count.at_least),
+    })
+}
+
+fn compile_offer(
+    offer: source::Offer,
+    signals: &[Signal],
+    holdouts: &BTreeMap<String, source::Holdout>,
+) -> Result<Offer> {
+    let known: Vec<&str> = BUILT_IN.into_iter().chain(signals.iter().map(|signal| signal.name.as_str())).collect();
+    let when = Expression::compile(&offer.when, &known).map_err(|error| error.context("when"))?;
+    within("caps", offer.cap.len(), MAX_CAPS)?;
+    let caps = offer.cap.iter().map(|cap| compile_cap(cap, &offer.id)).collect::<Result<_>>()?;
+    let holdout = offer.experiment.as_ref().and_then(|experiment| experiment.holdout.as_deref());
+    let holdout = holdout.map(|name| compile_holdout(name, holdouts)).transpose()?;
+    let experiment = offer.experiment.map(compile_experiment).transpose().map_err(|e| e.context("experiment"))?;
+    let offer = Offer {
+        when,
+        on_error: offer.on_error,
+        holdout,
+        experiment,
+        caps,
+        priority: offer.priority,
+        value: offer.value,
+        expires_in: milliseconds("expires_in", &offer.expires_in)?,
+        voucher: offer.voucher,
+        vouchers: offer.vouchers,
+        id: offer.id,
+    };
+    let variants = offer.experiment.iter().flat_map(|experiment| &experiment.variants);
+    for variant in variants.filter(|variant| *variant != CONTROL) {
+        if offer.voucher(Some(variant)).is_none() {
+            return Err(invalid(format!("variant {variant} has no voucher: add vouchers.{variant}")));
+        }
+    }
+    if offer.experiment.is_none() && offer.voucher.is_none() {
+        return Err(invalid("has no voucher: add one"));
+    }
+    let variants: Vec<&str> = offer.experiment.iter().flat_map(|e| &e.variants).map(String::as_str).collect();
+    if let Some(unknown) = offer.vouchers.keys().find(|name| !variants.contains(&name.as_str())) {
+        return Err(invalid(format!("vouchers.{unknown} is of no variant")));
+    }
+    Ok(offer)
+}
+
+fn compile_cap(cap: &source::Cap, offer: &str) -> Result<Cap> {
+    let source::Scope::Person = cap.scope;
+    if !(1..=MAX_CAP).contains(&cap.max) {
+        return Err(invalid(format!("cap.max is {}: it must be from 1 to {MAX_CAP}", cap.max)));
+    }
+    let key = match &cap.group {
+        Some(group) => stable_hash(["group", group]),
+        None => stable_hash(["offer", offer]),
+    };
+    Ok(Cap { key, max: cap.max as usize, per: milliseconds("cap.per", &cap.per)? })
+}
+
+fn compile_holdout(name: &str, holdouts: &BTreeMap<String, source::Holdout>) -> Result<Holdout> {
+    let holdout = holdouts.get(name).ok_or_else(|| invalid(format!("holdout {name} is not defined: add it to holdouts")))?;
+    if !(0.0..=1.0).contains(&holdout.share) {
+        return Err(invalid(format!("holdouts.{name}.share must be from 0 to 1")));
+    }
+    let seed = holdout.seed.clone().unwrap_or_else(|| name.to_owned());
+    Ok(Holdout { seed, share: holdout.share })
+}
+
+fn compile_experiment(experiment: source::Experiment) -> Result<Experiment> {
+    let source::Experiment { key, seed, hash_version, variants, weights, coverage, .. } = experiment;
+    if variants.is_empty() || variants.iter().collect::<HashSet<_>>().len() != variants.len() {
+        return Err(invalid("variants must be there and differ"));
+    }
+    if !(0.0..=1.0).contains(&coverage) {
+        return Err(invalid("coverage must be from 0 to 1"));
+    }
+    if let Some(weights) = &weights {
+        let sum: f64 = weights.iter().sum();
+        if weights.len() != variants.len() || !(0.99..=1.01).contains(&sum) || weights.iter().any(|w| *w < 0.0) {
+            return Err(invalid("weights must be one for each variant, not negative, and add up to 1"));
+        }
+    }
+    if assignment::hash("", "", hash_version).is_none() {
+        return Err(invalid(format!("hash_version is {hash_version}: it must be 1 or 2")));
+    }
+    let ranges = assignment::bucket_ranges(variants.len(), coverage, weights.as_deref());
+    Ok(Experiment { seed: seed.unwrap_or_else(|| key.clone()), key, hash_version, variants, ranges })
+}
+
+/// The event types at which the signals of an expression can change.
+fn default_events(when: &Expression, signals: &[Signal]) -> Vec<String> {
+    let mut events: Vec<String> = Vec::new();
+    for signal in signals.iter().filter(|signal| when.uses_signal(&signal.name)) {
+        let dwell: &[&str] = if signal.dwell.is_some() { &[HEARTBEAT, DWELL_TIMER] } else { &[] };
+        for event in std::iter::once(signal.on.as_str()).chain(dwell.iter().copied()) {
+            if !events.iter().any(|known| known == event) {
+                events.push(event.to_owned());
+            }
+        }
+    }
+    events
+}
+
+/// An ISO 8601 duration; a day has 24 hours.
+fn milliseconds(field: &str, text: &str) -> Result<i64> {
+    let span: Span = text.parse().map_err(|error: jiff::Error| {
+        invalid(format!("{field} is {text}: write a duration as P30D or PT20M")).cause(&error)
+    })?;
+    let whole_days = SpanRelativeTo::days_are_24_hours();
+    let days = span.total((Unit::Day, whole_days)).map_err(|error| invalid(format!("{field} is {text}")).cause(&error))?;
+    if days <= 0.0 || days > MAX_DAYS {
+        return Err(invalid(format!("{field} is {text}: it must be positive and at most {MAX_DAYS} days")));
+    }
+    #[allow(clippy::cast_possible_truncation)]
+    Ok((days * 86_400_000.0).round() as i64)
+}
+
+fn within(what: &str, count: usize, max: usize) -> Result<()> {
+    if count <= max { Ok(()) } else { Err(invalid(format!("there are {count} {what}: at most {max} are allowed"))) }
+}
+
+#[cold]
+fn invalid(message: impl Into<String>) -> Error {
+    Error::config(message)
+}

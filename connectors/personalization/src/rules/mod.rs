@@ -1,0 +1,135 @@
+//! Rule packs: which signals there are and which offers follow from them.
+
+mod compile;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+
+use tributary_api::Result;
+
+use crate::assignment::{self, Range};
+use crate::expression::Expression;
+pub(crate) use source::{OnError, Voucher};
+
+/// The variant that gets nothing, so that there is something to compare with.
+pub(crate) const CONTROL: &str = "control";
+
+/// A rule pack that was checked and compiled.
+#[derive(Debug)]
+pub struct RulePack {
+    pub(crate) line_of_business: String,
+    pub(crate) version: i64,
+    /// The purpose that a profile must consent to: `profile.consent.<purpose>`.
+    pub(crate) consent: String,
+    pub(crate) signals: Vec<Signal>,
+    /// By priority, then value, highest first, then id.
+    pub(crate) offers: Vec<Offer>,
+    /// For each event type, the offers to consider, in their order.
+    pub(crate) by_event: HashMap<String, Vec<usize>>,
+    /// The longest period of a frequency cap, in milliseconds.
+    pub(crate) longest_cap: i64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Signal {
+    pub(crate) name: String,
+    pub(crate) on: String,
+    pub(crate) dwell: Option<Dwell>,
+    pub(crate) seen_before: Option<SeenBefore>,
+    pub(crate) min_views: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dwell {
+    pub(crate) heartbeat_s: u32,
+    pub(crate) min_visit_s: u32,
+    pub(crate) at_least_s: u32,
+    pub(crate) timer: bool,
+}
+
+/// Seen in at least so many earlier sessions within so many milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenBefore {
+    pub(crate) sessions: i64,
+    pub(crate) within: i64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) id: String,
+    pub(crate) when: Expression,
+    pub(crate) on_error: OnError,
+    pub(crate) holdout: Option<Holdout>,
+    pub(crate) experiment: Option<Experiment>,
+    pub(crate) caps: Vec<Cap>,
+    pub(crate) priority: i64,
+    pub(crate) value: f64,
+    /// In milliseconds.
+    pub(crate) expires_in: i64,
+    pub(crate) voucher: Option<Voucher>,
+    pub(crate) vouchers: BTreeMap<String, Voucher>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Holdout {
+    pub(crate) seed: String,
+    pub(crate) share: f64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Experiment {
+    pub(crate) key: String,
+    pub(crate) seed: String,
+    pub(crate) hash_version: u32,
+    pub(crate) variants: Vec<String>,
+    pub(crate) ranges: Vec<Range>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cap {
+    /// What is counted: the offer itself or a group of offers.
+    pub(crate) key: u64,
+    pub(crate) max: usize,
+    /// In milliseconds.
+    pub(crate) per: i64,
+}
+
+impl RulePack {
+    /// Reads and checks a pack.
+    ///
+    /// # Errors
+    /// `Config`, naming the offer or field, when anything is unknown, out of bounds or does not compile.
+    pub fn parse(yaml: &str) -> Result<Self> {
+        compile::compile(yaml)
+    }
+
+    /// The version, stamped on all that is decided by it.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+impl Holdout {
+    /// Whether a person is held out of everything.
+    pub(crate) fn holds(&self, person: &str) -> bool {
+        assignment::hash(&self.seed, person, 2).is_some_and(|n| n < self.share)
+    }
+}
+
+impl Experiment {
+    /// The variant of a person; none when the experiment's coverage leaves them out.
+    pub(crate) fn variant(&self, person: &str) -> Option<&str> {
+        let n = assignment::hash(&self.seed, person, self.hash_version)?;
+        assignment::choose_variation(n, &self.ranges).and_then(|index| self.variants.get(index)).map(String::as_str)
+    }
+}
+
+impl Offer {
+    /// What a variant gets.
+    pub(crate) fn voucher(&self, variant: Option<&str>) -> Option<&Voucher> {
+        variant.and_then(|variant| self.vouchers.get(variant)).or(self.voucher.as_ref())
+    }
+}

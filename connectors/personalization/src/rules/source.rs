@@ -1,0 +1,167 @@
+//! A rule pack as it is written in YAML. An unknown field is an error that names it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pack {
+    pub(super) line_of_business: String,
+    pub(super) version: u64,
+    #[serde(default = "marketing")]
+    pub(super) consent: String,
+    #[serde(default)]
+    pub(super) holdouts: BTreeMap<String, Holdout>,
+    #[serde(default)]
+    pub(super) signals: BTreeMap<String, Signal>,
+    pub(super) offers: Vec<Offer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Holdout {
+    pub(super) share: f64,
+    pub(super) seed: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signal {
+    #[serde(default = "product_view")]
+    pub(super) on: String,
+    pub(super) dwell: Option<Dwell>,
+    pub(super) seen_before: Option<SeenBefore>,
+    pub(super) view_count: Option<AtLeast>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dwell {
+    #[serde(default = "heartbeat_s")]
+    pub(super) heartbeat_s: u32,
+    #[serde(default = "min_visit_s")]
+    pub(super) min_visit_s: u32,
+    pub(super) at_least_s: u32,
+    #[serde(default)]
+    pub(super) timer: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SeenBefore {
+    #[serde(default = "one_or_more")]
+    pub(super) sessions: String,
+    pub(super) within: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AtLeast {
+    pub(super) at_least: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Offer {
+    pub(super) id: String,
+    pub(super) when: String,
+    pub(super) on: Option<Vec<String>>,
+    pub(super) experiment: Option<Experiment>,
+    #[serde(default)]
+    pub(super) cap: Vec<Cap>,
+    #[serde(default)]
+    pub(super) priority: i64,
+    #[serde(default)]
+    pub(super) value: f64,
+    #[serde(default)]
+    pub(super) on_error: OnError,
+    #[serde(default = "one_day")]
+    pub(super) expires_in: String,
+    pub(super) voucher: Option<Voucher>,
+    #[serde(default)]
+    pub(super) vouchers: BTreeMap<String, Voucher>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Experiment {
+    pub(super) key: String,
+    pub(super) seed: Option<String>,
+    #[serde(default = "hash_version")]
+    pub(super) hash_version: u32,
+    pub(super) variants: Vec<String>,
+    pub(super) weights: Option<Vec<f64>>,
+    #[serde(default = "whole")]
+    pub(super) coverage: f64,
+    pub(super) holdout: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cap {
+    pub(super) scope: Scope,
+    pub(super) group: Option<String>,
+    pub(super) max: u32,
+    pub(super) per: String,
+}
+
+/// Who shares a cap.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scope {
+    Person,
+}
+
+/// What a rule that cannot be evaluated does to its event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnError {
+    /// The rule does not apply.
+    #[default]
+    Skip,
+    /// The event fails: `errors.tolerance` and the dead letter queue decide.
+    Dlq,
+}
+
+/// What a shopper gets to see.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Voucher {
+    pub(crate) code: String,
+    pub(crate) title: String,
+    #[serde(default)]
+    pub(crate) text: String,
+}
+
+fn marketing() -> String {
+    "marketing".to_owned()
+}
+
+fn product_view() -> String {
+    crate::event::PRODUCT_VIEW.to_owned()
+}
+
+fn one_or_more() -> String {
+    ">=1".to_owned()
+}
+
+fn one_day() -> String {
+    "PT24H".to_owned()
+}
+
+fn heartbeat_s() -> u32 {
+    10
+}
+
+fn min_visit_s() -> u32 {
+    5
+}
+
+fn hash_version() -> u32 {
+    2
+}
+
+fn whole() -> f64 {
+    1.0
+}

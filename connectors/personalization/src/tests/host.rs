@@ -1,0 +1,164 @@
+//! A host in memory, and clicks to feed it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use tributary_api::{
+    Datum, Factory, Props, Record, Records, Result, StoreId, TableId, Timer, TransformContext, TransformHost,
+    Transformation, Value, json,
+};
+
+pub(super) const DAY: i64 = 86_400_000;
+/// A Monday in 2026.
+pub(super) const T0: i64 = 1_780_000_000_000;
+
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) values: HashMap<Bytes, Bytes>,
+    pub(super) table: HashMap<Bytes, Datum>,
+    pub(super) timers: BTreeMap<Bytes, Timer>,
+}
+
+impl TransformHost for Memory {
+    fn get(&mut self, _: StoreId, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.values.get(key).cloned())
+    }
+
+    fn put(&mut self, _: StoreId, key: Bytes, value: Option<Bytes>) -> Result<()> {
+        match value {
+            Some(value) => drop(self.values.insert(key, value)),
+            None => drop(self.values.remove(&key)),
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, _: TableId, key: &[u8]) -> Result<Option<&Datum>> {
+        Ok(self.table.get(key))
+    }
+
+    fn schedule(&mut self, timer: Timer) -> Result<()> {
+        self.timers.insert(timer.key.clone(), timer);
+        Ok(())
+    }
+
+    fn cancel(&mut self, key: &[u8]) -> Result<()> {
+        self.timers.remove(key);
+        Ok(())
+    }
+}
+
+/// The transform over a host, with what came out of it.
+pub(super) struct Shop {
+    pub(super) transform: Box<dyn Transformation>,
+    pub(super) host: Memory,
+    pub(super) out: Vec<Record>,
+    events: u64,
+}
+
+pub(super) fn value(text: &str) -> Value {
+    json::from_slice(text.as_bytes()).unwrap()
+}
+
+impl Shop {
+    pub(super) fn new(rules: &str) -> Self {
+        let props = Props::from([("rules".to_owned(), rules.to_owned())]);
+        let mut shop = Self {
+            transform: make("tributary.Personalize", &props).unwrap(),
+            host: Memory::default(),
+            out: Vec::new(),
+            events: 0,
+        };
+        shop.customer("c1", r#"{"name":"Ann","consent":{"marketing":true}}"#);
+        shop
+    }
+
+    pub(super) fn customer(&mut self, id: &str, row: &str) {
+        self.host.table.insert(Bytes::copy_from_slice(id.as_bytes()), Datum::schemaless(value(row)));
+    }
+
+    /// A click of customer c1, by session, type, page and product, at a time.
+    pub(super) fn click(&mut self, session: &str, kind: &str, page: &str, product: &str, at: i64) -> Result<usize> {
+        self.events += 1;
+        let id = format!("e{}", self.events);
+        self.send(&id, &click("c1", &id, session, kind, page, product, at), at)
+    }
+
+    pub(super) fn send(&mut self, _id: &str, click: &str, now: i64) -> Result<usize> {
+        let record = Record::new("clicks.raw", Datum::schemaless(value(click))).at(now);
+        let mut cx = TransformContext::stateful(now, &mut self.host);
+        let records: Vec<Record> = match self.transform.apply(record, &mut cx)? {
+            Records::None => Vec::new(),
+            Records::One(record) => vec![record],
+            Records::Many(records) => records,
+        };
+        let count = records.len();
+        self.out.extend(records);
+        Ok(count)
+    }
+
+    /// Fires the timers that are due, as a processor would.
+    pub(super) fn pass_time(&mut self, now: i64) {
+        let due: Vec<Timer> = self.host.timers.values().filter(|timer| timer.at <= now).cloned().collect();
+        for timer in due {
+            self.host.timers.remove(&timer.key);
+            let mut cx = TransformContext::stateful(now, &mut self.host);
+            if let Records::Many(records) = self.transform.on_timer(timer, &mut cx).unwrap() {
+                self.out.extend(records);
+            }
+        }
+    }
+
+    pub(super) fn outputs(&self, topic: &str) -> Vec<&Value> {
+        self.out.iter().filter(|record| &*record.topic == topic).map(|record| &record.value.value).collect()
+    }
+
+    pub(super) fn offers(&self) -> usize {
+        self.outputs("offers").len()
+    }
+
+    pub(super) fn reasons(&self) -> Vec<&str> {
+        self.outputs("decisions").iter().map(|decision| decision.get("reason").unwrap().as_str().unwrap()).collect()
+    }
+
+    pub(super) fn last_reason(&self) -> &str {
+        self.reasons().last().copied().unwrap_or("none")
+    }
+
+    /// A session of long ago in which the product was seen.
+    pub(super) fn seen_before(&mut self, product: &str) {
+        self.click("s0", "product_view", "p0", product, T0 - 2 * DAY).unwrap();
+    }
+
+    /// Opens the product's page and looks at it for 20 s.
+    pub(super) fn linger(&mut self, session: &str, product: &str, from: i64) {
+        let page = format!("page-{session}-{product}");
+        self.click(session, "product_view", &page, product, from).unwrap();
+        for second in [0, 10, 20] {
+            self.click(session, "heartbeat", &page, product, from + second * 1000).unwrap();
+        }
+    }
+}
+
+pub(super) fn click(person: &str, id: &str, session: &str, kind: &str, page: &str, product: &str, at: i64) -> String {
+    format!(
+        r#"{{"event_id":"{id}","type":"{kind}","page_id":"{page}","product_id":"{product}","url":"/p/{product}",
+           "ts":{at},"received_at":{at},"session_id":"{session}","customer_id":"{person}","person_id":"{person}"}}"#
+    )
+}
+
+pub(super) fn make(class: &str, props: &Props) -> Result<Box<dyn Transformation>> {
+    let plugin = crate::plugins().into_iter().find(|plugin| plugin.description.class == class).unwrap();
+    let Factory::Transformation(make) = plugin.factory else { panic!("not a transform") };
+    make(&plugin.description.config.parse(props)?)
+}
+
+/// A pack with the usual signal and one offer with these further lines.
+pub(super) fn rules(offer: &str) -> String {
+    format!(
+        "line_of_business: test\nversion: 7\nholdouts:\n  all: {{share: 1.0}}\n  none: {{share: 0.0}}\nsignals:\n  \
+         lingering_return:\n    dwell: {{heartbeat_s: 10, min_visit_s: 5, at_least_s: 20}}\n    seen_before: \
+         {{sessions: \">=1\", within: P30D}}\noffers:\n  - id: come-back\n    when: signal.lingering_return\n{offer}\n"
+    )
+}
+
+pub(super) const VOUCHER: &str = "    voucher: {code: BACK10, title: Welcome back}";

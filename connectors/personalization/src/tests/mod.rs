@@ -1,0 +1,25 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod enrich;
+mod host;
+mod offers;
+mod person;
+mod speed;
+mod timers;
+
+use std::path::Path;
+
+use crate::RulePack;
+
+#[test]
+fn shipped_rule_packs_load() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/rules");
+    let mut packs = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        RulePack::parse(&std::fs::read_to_string(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        packs += 1;
+    }
+    assert!(packs > 0);
+}

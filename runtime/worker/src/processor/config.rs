@@ -1,0 +1,147 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, Result, Validator};
+
+use crate::settings::WorkerSettings;
+
+const GROUP: &str = "Processing";
+
+/// How a processor promises to treat each record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guarantee {
+    ExactlyOnce,
+    AtLeastOnce,
+}
+
+impl Guarantee {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ExactlyOnce => "exactly_once",
+            Self::AtLeastOnce => "at_least_once",
+        }
+    }
+
+    /// What consumers of this processor may see.
+    pub(super) fn isolation(self) -> &'static str {
+        match self {
+            Self::ExactlyOnce => "read_committed",
+            Self::AtLeastOnce => "read_uncommitted",
+        }
+    }
+}
+
+/// Where state is kept between commits and restores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StoreKind {
+    Memory,
+    Disk { folder: PathBuf, cache_bytes: usize },
+}
+
+impl StoreKind {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk { .. } => "redb",
+        }
+    }
+}
+
+/// The properties of a processor.
+#[derive(Clone, Debug)]
+pub(super) struct ProcessorConfig {
+    pub(super) topics: Vec<String>,
+    pub(super) guarantee: Guarantee,
+    pub(super) store: StoreKind,
+    pub(super) commit_interval: Duration,
+    pub(super) transaction_timeout: Duration,
+    pub(super) max_batch: usize,
+    pub(super) replication: i32,
+    pub(super) compacted: Vec<String>,
+}
+
+pub(super) fn definition() -> ConfigDef {
+    let keys = [
+        ConfigKey::new("processing.guarantee", ConfigType::String)
+            .default("auto")
+            .one_of(&["auto", "exactly_once", "at_least_once"])
+            .importance(Importance::High)
+            .doc("auto: exactly_once on Kafka, at_least_once on the embedded broker, which has no usable transactions."),
+        ConfigKey::new("state.store", ConfigType::String)
+            .default("memory")
+            .one_of(&["memory", "redb"])
+            .importance(Importance::High)
+            .doc("memory: fastest, restored from the changelog topics at every start. redb: a file for each partition."),
+        ConfigKey::new("state.dir", ConfigType::String)
+            .default("data/state")
+            .validator(Validator::NonEmpty)
+            .doc("Folder of the state files; not to be shared by workers."),
+        ConfigKey::new("state.cache.bytes", ConfigType::Int)
+            .default(16 * 1024 * 1024)
+            .validator(Validator::AtLeast(1024 * 1024))
+            .importance(Importance::Low)
+            .doc("Memory for the cache of each state file."),
+        ConfigKey::new("commit.interval.ms", ConfigType::Long)
+            .default(0)
+            .validator(Validator::Between(0, 60_000))
+            .doc("How long records are gathered for one commit; 0 commits as soon as a batch is done."),
+        ConfigKey::new("transaction.timeout.ms", ConfigType::Int)
+            .default(9_000)
+            .validator(Validator::Between(1_000, 900_000))
+            .importance(Importance::Low)
+            .doc("How long the broker waits for a transaction whose task has died; its partitions wait as long."),
+        ConfigKey::new("max.batch.records", ConfigType::Int)
+            .default(1_000)
+            .validator(Validator::Between(1, 100_000))
+            .importance(Importance::Low)
+            .doc("Records in one commit at most."),
+        ConfigKey::new("changelog.replication.factor", ConfigType::Int)
+            .default(-1)
+            .importance(Importance::Low)
+            .doc("Replicas of the changelog topics and of topics the processor creates; -1: the broker's default."),
+        ConfigKey::new("output.topics.compacted", ConfigType::List)
+            .default("")
+            .doc("Output topics that are compacted if the processor has to create them."),
+    ];
+    keys.into_iter().fold(ConfigDef::default(), |definition, key| definition.with(key.group(GROUP)))
+}
+
+impl ProcessorConfig {
+    /// # Errors
+    /// `Config`, naming what is wrong.
+    pub(super) fn parse(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
+        let config = definition().parse(connector)?;
+        let topics = connector.get("topics").map_or("", String::as_str).split(',').map(str::trim);
+        let topics: Vec<String> = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
+        if topics.is_empty() {
+            return Err(Error::config("topics is missing: name the topics to process (topics.regex is for sinks)"));
+        }
+        let guarantee = match (config.string("processing.guarantee")?, worker.embedded_broker) {
+            ("exactly_once", true) => {
+                return Err(Error::config(
+                    "processing.guarantee is exactly_once, which the embedded broker cannot give: set \
+                     bootstrap.servers to a Kafka cluster, or write auto",
+                ));
+            }
+            ("exactly_once" | "auto", false) => Guarantee::ExactlyOnce,
+            _ => Guarantee::AtLeastOnce,
+        };
+        let store = match config.string("state.store")? {
+            "redb" => StoreKind::Disk {
+                folder: PathBuf::from(config.string("state.dir")?),
+                cache_bytes: config.int("state.cache.bytes")?,
+            },
+            _ => StoreKind::Memory,
+        };
+        Ok(Self {
+            topics,
+            guarantee,
+            store,
+            commit_interval: Duration::from_millis(config.int("commit.interval.ms")?),
+            transaction_timeout: Duration::from_millis(config.int("transaction.timeout.ms")?),
+            max_batch: config.int("max.batch.records")?,
+            replication: if worker.embedded_broker { 1 } else { config.int("changelog.replication.factor")? },
+            compacted: config.list("output.topics.compacted")?.to_vec(),
+        })
+    }
+}

@@ -1,0 +1,138 @@
+use bytes::{BufMut, Bytes, BytesMut};
+use tributary_api::{
+    Datum, Error, Props, Requirements, Result, StoreId, TableId, Timer, TransformContext, TransformHost,
+};
+use tributary_state::{Layout, PartitionState, Slot};
+
+use super::Tables;
+use crate::tasks::ChainHost;
+
+/// What each transform of the chain has of its host.
+#[derive(Debug)]
+pub(super) struct Links {
+    links: Vec<Link>,
+    /// The keyed stores of every partition.
+    pub(super) layout: Layout,
+    /// Topics of the tables, each once.
+    pub(super) tables: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Link {
+    alias: String,
+    slots: Vec<Slot>,
+    /// Places in [`Links::tables`].
+    tables: Vec<usize>,
+    timers: bool,
+}
+
+impl Links {
+    /// # Errors
+    /// `Config` when two transforms want a store of one name.
+    pub(super) fn new(connector: &Props, requirements: impl Iterator<Item = Requirements>) -> Result<Self> {
+        let list = connector.get("transforms").map_or("", String::as_str);
+        let aliases = list.split(',').map(str::trim).filter(|alias| !alias.is_empty());
+        let (mut stores, mut tables, mut links): (Vec<String>, Vec<String>, Vec<Link>) = Default::default();
+        for (alias, needs) in aliases.zip(requirements) {
+            let mut slots = Vec::new();
+            for store in needs.stores {
+                if stores.contains(&store.name) || store.name == Layout::TIMERS {
+                    return Err(Error::config(format!(
+                        "transforms.{alias} needs a store {} but there is one of that name: use the transform once",
+                        store.name
+                    )));
+                }
+                slots.push(Slot(stores.len()));
+                stores.push(store.name);
+            }
+            let mut own_tables = Vec::new();
+            for table in needs.tables {
+                let known = tables.iter().position(|topic| *topic == table.topic);
+                own_tables.push(known.unwrap_or(tables.len()));
+                if known.is_none() {
+                    tables.push(table.topic);
+                }
+            }
+            links.push(Link { alias: alias.to_owned(), slots, tables: own_tables, timers: needs.timers });
+        }
+        Ok(Self { links, layout: Layout::new(stores), tables })
+    }
+
+    /// Whose a timer is, with the timer as the transform knows it. `None` when its transform is no longer there.
+    pub(super) fn owner(&self, timer: &Timer) -> Option<(usize, Timer)> {
+        let end = timer.key.iter().position(|byte| *byte == 0)?;
+        let place = self.links.iter().position(|link| link.alias.as_bytes() == &timer.key[..end])?;
+        Some((place, Timer { key: timer.key.slice(end + 1..), ..timer.clone() }))
+    }
+}
+
+/// Timers of all transforms share a store: each key begins with its transform's alias.
+fn timer_key(alias: &str, key: &[u8]) -> Bytes {
+    let mut full = BytesMut::with_capacity(alias.len() + 1 + key.len());
+    full.put_slice(alias.as_bytes());
+    full.put_u8(0);
+    full.put_slice(key);
+    full.freeze()
+}
+
+/// Gives the transforms the state of the partition whose record or timer is at hand.
+pub(super) struct StateHost<'a> {
+    pub(super) now: i64,
+    pub(super) links: &'a Links,
+    pub(super) tables: &'a Tables,
+    pub(super) state: &'a mut PartitionState,
+    /// The transform at work.
+    pub(super) link: usize,
+}
+
+impl ChainHost for StateHost<'_> {
+    fn context(&mut self, link: usize) -> TransformContext<'_> {
+        self.link = link;
+        TransformContext::stateful(self.now, self)
+    }
+}
+
+impl StateHost<'_> {
+    fn own(&self) -> Result<&Link> {
+        self.links.links.get(self.link).ok_or_else(|| Error::fatal("there is no such transform"))
+    }
+
+    fn slot(&self, store: StoreId) -> Result<Slot> {
+        let asked = self.own()?.slots.get(store.0).copied();
+        asked.ok_or_else(|| Error::fatal(format!("the transform did not ask for a store {}", store.0)))
+    }
+
+    fn timer_key(&self, key: &[u8]) -> Result<Bytes> {
+        let link = self.own()?;
+        if link.timers { Ok(timer_key(&link.alias, key)) } else { Err(Error::fatal("the transform did not ask for timers")) }
+    }
+}
+
+impl TransformHost for StateHost<'_> {
+    fn get(&mut self, store: StoreId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.state.get(self.slot(store)?, key)
+    }
+
+    fn put(&mut self, store: StoreId, key: Bytes, value: Option<Bytes>) -> Result<()> {
+        let slot = self.slot(store)?;
+        self.state.put(slot, key, value);
+        Ok(())
+    }
+
+    fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>> {
+        let asked = self.own()?.tables.get(table.0).copied();
+        let place = asked.ok_or_else(|| Error::fatal(format!("the transform did not ask for a table {}", table.0)))?;
+        Ok(self.tables.get(place, key))
+    }
+
+    fn schedule(&mut self, timer: Timer) -> Result<()> {
+        let key = self.timer_key(&timer.key)?;
+        self.state.schedule(&Timer { key, ..timer });
+        Ok(())
+    }
+
+    fn cancel(&mut self, key: &[u8]) -> Result<()> {
+        let key = self.timer_key(key)?;
+        self.state.cancel(&key)
+    }
+}

@@ -1,0 +1,130 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tributary_api::{Datum, Error, Offsets, Result, TopicPartition};
+use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord};
+use tributary_state::GlobalTable;
+
+use super::{Links, Topics};
+use crate::tasks::{Decoder, ErrorOperator, Subject, TaskContext};
+
+const BATCH: usize = 5_000;
+const SLICE: Duration = Duration::from_millis(100);
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// The tables of a task, whole, followed from their topics.
+pub(super) struct Tables {
+    consumer: Option<Consumer>,
+    topics: Vec<String>,
+    tables: Vec<GlobalTable>,
+    decoder: Decoder,
+}
+
+impl Tables {
+    /// Reads all tables to the ends they have now. `None` when the task is asked to stop meanwhile.
+    ///
+    /// # Errors
+    /// When a topic cannot be read or a row cannot be converted.
+    pub(super) async fn open(
+        cx: &TaskContext,
+        links: &Links,
+        consumer: &ClientConfig,
+        topics: &mut Topics,
+        decoder: Decoder,
+        operator: &ErrorOperator,
+    ) -> Result<Option<Self>> {
+        let names = links.tables.clone();
+        let tables = names.iter().map(|_| GlobalTable::default()).collect();
+        let mut this = Self { consumer: None, topics: names, tables, decoder };
+        if this.topics.is_empty() {
+            return Ok(Some(this));
+        }
+        let mut partitions = Vec::new();
+        for topic in &this.topics {
+            let count = topics.ensure_table(topic).await.map_err(|error| error.context("cannot read a table"))?;
+            partitions.extend((0..count).map(|partition| TopicPartition::new(topic.as_str(), partition)));
+            cx.voice.topic_used(topic);
+        }
+        let client = consumer
+            .clone()
+            .set("client.id", format!("connector-consumer-{}-tables", cx.spec.id))
+            .set_native("enable.partition.eof", true);
+        let from_start: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Earliest)).collect();
+        let consumer = this.consumer.insert(Consumer::assign(&client, &from_start)?);
+        let mut missing: Offsets = consumer.end_offsets(&partitions, false, ANSWER)?;
+        missing.retain(|_, end| *end > 0);
+        while !missing.is_empty() {
+            if cx.control.is_stopping() {
+                return Ok(None);
+            }
+            for (partition, next) in this.read(SLICE, operator)? {
+                if missing.get(&partition).is_some_and(|end| next >= *end) {
+                    missing.remove(&partition);
+                }
+            }
+        }
+        let rows: usize = this.tables.iter().map(GlobalTable::len).sum();
+        tracing::info!(topics = ?this.topics, rows, "tables are caught up");
+        Ok(Some(this))
+    }
+
+    /// Takes in what has arrived, without waiting.
+    ///
+    /// # Errors
+    /// When a topic cannot be read or a row cannot be converted.
+    pub(super) fn follow(&mut self, operator: &ErrorOperator) -> Result<()> {
+        if self.consumer.is_some() {
+            self.read(Duration::ZERO, operator)?;
+        }
+        Ok(())
+    }
+
+    /// The latest row of a key, in a table by its place in [`Links::tables`].
+    pub(super) fn get(&self, place: usize, key: &[u8]) -> Option<&Datum> {
+        self.tables.get(place)?.get(key)
+    }
+
+    /// Reads once; answers how far the partitions have been read.
+    fn read(&mut self, wait: Duration, operator: &ErrorOperator) -> Result<HashMap<TopicPartition, i64>> {
+        let mut reached = HashMap::new();
+        let Some(consumer) = &mut self.consumer else { return Ok(reached) };
+        let records = match consumer.poll(BATCH, wait) {
+            Ok(Polled::Records(records)) => records,
+            Ok(_) => Vec::new(),
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(%error, "could not read a table, trying again");
+                Vec::new()
+            }
+            Err(error) => return Err(error.context("cannot read a table")),
+        };
+        for raw in &records {
+            reached.insert(TopicPartition::new(raw.topic.clone(), raw.partition), raw.offset + 1);
+        }
+        // Transactions and compaction leave ends without records.
+        let ends = consumer.take_ends();
+        for raw in records {
+            self.take(raw, operator)?;
+        }
+        for (partition, end) in ends {
+            let next = reached.entry(partition).or_default();
+            *next = end.max(*next);
+        }
+        Ok(reached)
+    }
+
+    fn take(&mut self, raw: RawRecord, operator: &ErrorOperator) -> Result<()> {
+        let Some(place) = self.topics.iter().position(|topic| **topic == *raw.topic) else { return Ok(()) };
+        let Some(key) = raw.key.clone() else { return Ok(()) }; // a table has no place for it
+        match self.decoder.decode(raw.clone()) {
+            Ok(record) => {
+                if let Some(table) = self.tables.get_mut(place) {
+                    table.set(&key, record.value);
+                }
+                Ok(())
+            }
+            Err(failure) => operator
+                .give_up(&failure, Subject::Consumed(&raw))
+                .map_err(|error: Error| error.context(format!("row of table {} at offset {}", raw.topic, raw.offset))),
+        }
+    }
+}

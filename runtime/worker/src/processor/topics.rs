@@ -1,0 +1,122 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tributary_api::{Error, Props, Result, Topic};
+use tributary_kafka::{Admin, Created, NewTopic};
+
+use super::ProcessorConfig;
+use crate::tasks::TaskContext;
+
+/// Seven days: what is erased must be gone from a changelog by then.
+const MAX_COMPACTION_LAG_MS: i64 = 7 * 24 * 3_600_000;
+
+/// Creates the topics that a processor needs and nobody has created.
+pub(super) struct Topics {
+    admin: Admin,
+    /// Inputs: nothing may be written back to them.
+    inputs: Vec<String>,
+    compacted: Vec<String>,
+    creates: bool,
+    replication: i32,
+    known: HashSet<Topic>,
+}
+
+impl Topics {
+    pub(super) fn new(cx: &TaskContext, config: &ProcessorConfig) -> Result<Self> {
+        let (id, worker) = (&cx.spec.id, &cx.spec.worker);
+        Ok(Self {
+            admin: Admin::new(&worker.admin(&id.connector, id.task, &cx.spec.connector))?,
+            inputs: config.topics.clone(),
+            compacted: config.compacted.clone(),
+            creates: worker.topic_creation,
+            replication: config.replication,
+            known: HashSet::new(),
+        })
+    }
+
+    /// How many partitions the input topics have: the same for all, for partitions of one number share their state.
+    pub(super) async fn input_partitions(&self) -> Result<i32> {
+        let counts: Vec<(String, i32)> = self.describe(&self.inputs).await?;
+        let Some((first, count)) = counts.first() else { return Err(Error::retriable("the input topics are not there")) };
+        match counts.iter().find(|(_, other)| other != count) {
+            None => Ok(*count),
+            Some((topic, other)) => Err(Error::config(format!(
+                "{first} has {count} partitions but {topic} has {other}: topics of one processor need as many"
+            ))),
+        }
+    }
+
+    /// Makes sure that the changelogs are there, with as many partitions as the inputs.
+    pub(super) async fn ensure_changelogs(&self, names: &[String], partitions: i32) -> Result<()> {
+        let mut settings = compacted();
+        settings.insert("max.compaction.lag.ms".to_owned(), MAX_COMPACTION_LAG_MS.to_string());
+        let there = self.describe(names).await?;
+        for (topic, count) in there.iter().filter(|(_, count)| *count != partitions) {
+            return Err(Error::config(format!(
+                "changelog {topic} has {count} partitions but the input topics have {partitions}: the state of their keys \
+                 cannot be found; process into a new connector, or delete the changelog to start anew"
+            )));
+        }
+        for name in names.iter().filter(|name| !there.iter().any(|(topic, _)| topic == *name)) {
+            self.create(name, partitions, settings.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a table's topic is there, and says how many partitions it has.
+    pub(super) async fn ensure_table(&self, topic: &str) -> Result<i32> {
+        let name = [topic.to_owned()];
+        if let Some((_, count)) = self.describe(&name).await?.first() {
+            return Ok(*count);
+        }
+        self.create(topic, -1, compacted()).await?;
+        let there = self.describe(&name).await?;
+        there.first().map(|(_, count)| *count).ok_or_else(|| Error::retriable(format!("topic {topic} is not there yet")))
+    }
+
+    /// Whether an output topic needs a word with the broker before it is written to.
+    pub(super) fn is_known(&self, topic: &Topic) -> bool {
+        self.known.contains(topic)
+    }
+
+    /// Makes sure that an output topic is there.
+    ///
+    /// # Errors
+    /// `Config` when it is one of the inputs.
+    pub(super) async fn ensure_output(&mut self, topic: &Topic) -> Result<()> {
+        if self.inputs.iter().any(|input| **input == **topic) {
+            return Err(Error::config(format!(
+                "a record would be written back to the input topic {topic}: let a transform give it another topic"
+            )));
+        }
+        let name = [topic.to_string()];
+        if self.describe(&name).await?.is_empty() && self.creates {
+            let settings = if self.compacted.contains(&name[0]) { compacted() } else { Props::new() };
+            self.create(topic, -1, settings).await?;
+        }
+        self.known.insert(Arc::clone(topic));
+        Ok(())
+    }
+
+    async fn describe(&self, names: &[String]) -> Result<Vec<(String, i32)>> {
+        let found = self.admin.topics(names).await?;
+        Ok(found.into_iter().filter_map(|topic| Some((topic.name, topic.partitions?))).collect())
+    }
+
+    async fn create(&self, name: &str, partitions: i32, config: Props) -> Result<()> {
+        if !self.creates {
+            return Err(Error::config(format!("topic {name} is not there and topic.creation.enable is false: create it")));
+        }
+        let topic = NewTopic { name: name.to_owned(), partitions, replication: self.replication, config };
+        for (name, created) in self.admin.create_topics(vec![topic]).await? {
+            if created? == Created::New {
+                tracing::info!(topic = name, "created a topic");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compacted() -> Props {
+    Props::from([("cleanup.policy".to_owned(), "compact".to_owned())])
+}

@@ -1,0 +1,184 @@
+//! The broker that tests run on, and what they put there and find there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tributary_api::{Offsets, Props, TopicPartition};
+use tributary_kafka::{
+    Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord, Role,
+};
+
+const ANSWER: Duration = Duration::from_secs(20);
+
+pub(crate) struct Broker {
+    pub(crate) bootstrap: String,
+}
+
+/// A name that nobody else has.
+pub(crate) fn unique(stem: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    format!("{stem}-{:x}-{}", now, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+struct Deaf;
+
+impl DeliveryListener for Deaf {
+    fn delivered(&self, deliveries: &[Delivery<'_>]) {
+        for delivery in deliveries {
+            delivery.result.as_ref().unwrap();
+        }
+    }
+}
+
+impl Broker {
+    pub(crate) fn find() -> Option<Self> {
+        match std::env::var("KAFKA_BOOTSTRAP") {
+            Ok(bootstrap) => Some(Self { bootstrap }),
+            Err(_) => {
+                println!("skipped: KAFKA_BOOTSTRAP is not set");
+                None
+            }
+        }
+    }
+
+    fn client(&self, role: Role) -> ClientConfig {
+        ClientConfig::new(role, &Props::from([("bootstrap.servers".to_owned(), self.bootstrap.clone())]))
+    }
+
+    pub(crate) fn create(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) {
+        let admin = Admin::new(&self.client(Role::Admin)).unwrap();
+        let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let topic = NewTopic { name: topic.to_owned(), partitions, replication: 1, config };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for (_, created) in runtime.block_on(admin.create_topics(vec![topic])).unwrap() {
+            created.unwrap();
+        }
+    }
+
+    fn producer(&self) -> Producer {
+        Producer::new(&self.client(Role::Producer), Arc::new(Deaf)).unwrap()
+    }
+
+    pub(crate) fn send(&self, topic: &str, records: &[(String, String)]) {
+        let producer = self.producer();
+        records.iter().for_each(|record| send(&producer, topic, record));
+        producer.flush(ANSWER).unwrap();
+    }
+
+    /// Sends records evenly over a time, on a thread of its own.
+    pub(crate) fn feed(&self, topic: &str, records: Vec<(String, String)>, over: Duration) -> JoinHandle<()> {
+        let (producer, topic) = (self.producer(), topic.to_owned());
+        std::thread::spawn(move || {
+            let step = over / u32::try_from(records.len()).unwrap();
+            let begun = Instant::now();
+            for (n, record) in records.iter().enumerate() {
+                let due = step * u32::try_from(n).unwrap();
+                std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                send(&producer, &topic, record);
+            }
+            producer.flush(ANSWER).unwrap();
+        })
+    }
+
+    fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
+        let admin = Admin::new(&self.client(Role::Admin)).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let found = runtime.block_on(admin.topics(&[topic.to_owned()])).unwrap();
+        let count = found[0].partitions.unwrap_or(0);
+        (0..count).map(|partition| TopicPartition::new(topic, partition)).collect()
+    }
+
+    pub(crate) fn count(&self, topic: &str, committed: bool) -> usize {
+        self.read(topic, committed).len()
+    }
+
+    /// All that there is now, as committed readers see it or as it is.
+    pub(crate) fn read(&self, topic: &str, committed: bool) -> Vec<(String, String)> {
+        let partitions = self.partitions(topic);
+        if partitions.is_empty() {
+            return Vec::new();
+        }
+        let level = if committed { "read_committed" } else { "read_uncommitted" };
+        let config = self
+            .client(Role::Consumer)
+            .set("isolation.level", level)
+            .set("group.id", unique("reader"))
+            .set_native("enable.partition.eof", true);
+        let from: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Earliest)).collect();
+        let mut consumer = Consumer::assign(&config, &from).unwrap();
+        let mut missing: Offsets = consumer.end_offsets(&partitions, committed, ANSWER).unwrap();
+        missing.retain(|_, end| *end > 0);
+        let mut found = Vec::new();
+        let deadline = Instant::now() + ANSWER;
+        while !missing.is_empty() {
+            assert!(Instant::now() < deadline, "cannot read {topic} to its end: {missing:?}");
+            let mut reached: HashMap<TopicPartition, i64> = HashMap::new();
+            if let Polled::Records(records) = consumer.poll(10_000, Duration::from_millis(100)).unwrap() {
+                for record in records {
+                    reached.insert(TopicPartition::new(record.topic, record.partition), record.offset + 1);
+                    let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+                    found.push((text(record.key), text(record.value)));
+                }
+            }
+            reached.extend(consumer.take_ends());
+            missing.retain(|at, end| reached.get(at).is_none_or(|next| next < end));
+        }
+        consumer.close();
+        found
+    }
+
+    pub(crate) fn wait(&self, what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
+        let deadline = Instant::now() + timeout;
+        while !done() {
+            assert!(Instant::now() < deadline, "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends at a rate and measures, for each event, from the time it was meant to be sent to a committed reader.
+    pub(crate) fn latencies(&self, input: &str, output: &str, rate: u32, time: Duration) -> Vec<u64> {
+        let count = rate * u32::try_from(time.as_secs()).unwrap();
+        let partitions = self.partitions(output);
+        let config =
+            self.client(Role::Consumer).set("isolation.level", "read_committed").set("group.id", unique("reader"));
+        let from: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Latest)).collect();
+        let mut consumer = Consumer::assign(&config, &from).unwrap();
+        let _ = consumer.poll(1, Duration::from_secs(1)).unwrap();
+        let (producer, input) =
+            (Producer::new(&self.client(Role::Producer).set("linger.ms", 0), Arc::new(Deaf)).unwrap(), input.to_owned());
+        let begun = Instant::now();
+        let sender = std::thread::spawn(move || {
+            for n in 0..count {
+                let due = Duration::from_secs(1) / rate * n;
+                std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                let value = format!("at-{}", due.as_micros());
+                send(&producer, &input, &(format!("key-{}", n % 100), value));
+            }
+            producer.flush(ANSWER).unwrap();
+        });
+        let mut micros = Vec::new();
+        let deadline = begun + time + ANSWER;
+        while micros.len() < count as usize && Instant::now() < deadline {
+            if let Polled::Records(records) = consumer.poll(1_000, Duration::from_millis(100)).unwrap() {
+                let now = begun.elapsed().as_micros();
+                for record in records {
+                    let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                    let due: u128 = value.strip_prefix("at-").unwrap().split(' ').next().unwrap().parse().unwrap();
+                    micros.push(u64::try_from(now - due).unwrap());
+                }
+            }
+        }
+        sender.join().unwrap();
+        micros
+    }
+}
+
+fn send(producer: &Producer, topic: &str, (key, value): &(String, String)) {
+    let record =
+        ProducerRecord { topic, key: Some(key.as_bytes()), value: Some(value.as_bytes()), ..ProducerRecord::default() };
+    producer.send(&record, 0).unwrap();
+}

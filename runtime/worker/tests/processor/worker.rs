@@ -1,0 +1,201 @@
+//! Workers to be tested: in this process, or in one that can be killed.
+
+use std::process::{Child as Process, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tributary_api::{PluginRegistry, Props};
+use tributary_control::{InstanceState, Loggers, TargetState, TaskId};
+use tributary_worker::{LoggerControl, Worker, WorkerOptions, stream_processor};
+
+use crate::broker::{Broker, unique};
+use crate::counting;
+
+const CHILD: &str = "TRIBUTARY_TEST_CHILD";
+const CONNECTOR: &str = "count";
+
+/// Names and settings of one test.
+pub(crate) struct Setup {
+    pub(crate) input: String,
+    pub(crate) output: String,
+    pub(crate) table: String,
+    worker: Props,
+    connector: Props,
+    _folder: TempDir,
+}
+
+impl Setup {
+    pub(crate) fn new(broker: &Broker, stem: &str, partitions: i32) -> Self {
+        let group = unique(stem);
+        let name = |part: &str| format!("{group}-{part}");
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output, table) = (name("in"), name("out"), name("table"));
+        broker.create(&input, partitions, &[]);
+        let worker = props(&[
+            ("bootstrap.servers", &broker.bootstrap),
+            ("group.id", &group),
+            ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
+            ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
+            ("config.storage.topic", &name("configs")),
+            ("offset.storage.topic", &name("offsets")),
+            ("status.storage.topic", &name("status")),
+            ("config.storage.replication.factor", "1"),
+            ("offset.storage.replication.factor", "1"),
+            ("status.storage.replication.factor", "1"),
+            ("offset.storage.partitions", "1"),
+            ("status.storage.partitions", "1"),
+        ]);
+        let connector = props(&[
+            ("connector.class", "tributary.StreamProcessor"),
+            ("topics", &input),
+            ("transforms", "count"),
+            ("transforms.count.type", "test.Count"),
+            ("transforms.count.output", &output),
+            ("transforms.count.table", &table),
+            ("state.dir", folder.path().to_str().unwrap()),
+            // The shortest that the broker allows: the tests wait for it.
+            ("consumer.override.session.timeout.ms", "6000"),
+            ("transaction.timeout.ms", "5000"),
+        ]);
+        Self { input, output, table, worker, connector, _folder: folder }
+    }
+
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.connector.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn changelog(&self) -> String {
+        format!("{}-{CONNECTOR}-counts-changelog", self.worker["group.id"])
+    }
+}
+
+fn props(entries: &[(&str, &str)]) -> Props {
+    entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+struct Silent;
+
+impl LoggerControl for Silent {
+    fn levels(&self) -> Loggers {
+        Loggers::default()
+    }
+
+    fn set(&self, _logger: &str, _level: &str) -> Option<Vec<String>> {
+        None
+    }
+}
+
+async fn start(worker: Props, connector: Props) -> Worker {
+    let plugins = tributary_converters::plugins().into_iter().chain([stream_processor(), counting::plugin()]);
+    let options = WorkerOptions {
+        props: worker,
+        plugins: PluginRegistry::new(plugins),
+        worker_id: "127.0.0.1:1".to_owned(),
+        embedded_broker: false,
+        loggers: Arc::new(Silent),
+        providers: Vec::new(),
+    };
+    let worker = Worker::start(options).await.unwrap();
+    let mut connector = connector;
+    connector.insert("name".to_owned(), CONNECTOR.to_owned());
+    let herder = worker.herder();
+    if !herder.connectors().await.unwrap().iter().any(|name| name == CONNECTOR) {
+        herder.put_config(CONNECTOR, connector).await.unwrap();
+    }
+    worker
+}
+
+/// A worker of this process.
+pub(crate) struct InProcess {
+    runtime: Runtime,
+    worker: Worker,
+}
+
+impl InProcess {
+    pub(crate) fn start(setup: &Setup) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let worker = runtime.block_on(start(setup.worker.clone(), setup.connector.clone()));
+        Self { runtime, worker }
+    }
+
+    pub(crate) fn wait_for_state(&self, state: InstanceState) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let task = TaskId { connector: CONNECTOR.to_owned(), task: 0 };
+            let status = self.runtime.block_on(self.worker.herder().task_status(&task));
+            match status {
+                Ok(status) if status.state == state => return status.trace.unwrap_or_default(),
+                other => assert!(Instant::now() < deadline, "not {state} but {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn pause(&self) {
+        self.target(TargetState::Paused);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.target(TargetState::Started);
+    }
+
+    fn target(&self, state: TargetState) {
+        self.runtime.block_on(self.worker.herder().set_target_state(CONNECTOR, state)).unwrap();
+    }
+
+    pub(crate) fn stop(self) {
+        self.runtime.block_on(self.worker.stop());
+    }
+}
+
+/// A worker in a process of its own.
+pub(crate) struct Child(Process);
+
+impl Child {
+    pub(crate) fn start(setup: &Setup) -> Self {
+        let settings = serde_json::to_string(&(&setup.worker, &setup.connector)).unwrap();
+        let log = || match std::env::var("TRIBUTARY_TEST_LOG") {
+            Ok(path) => std::fs::File::options().create(true).append(true).open(path).unwrap().into(),
+            Err(_) => Stdio::null(),
+        };
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args(["child_worker", "--exact", "--ignored", "--nocapture"])
+            .env(CHILD, settings)
+            .stdout(log())
+            .stderr(log())
+            .spawn();
+        Self(process.unwrap())
+    }
+
+    /// At once, as a crash of the machine would.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn run_child() {
+    let Ok(settings) = std::env::var(CHILD) else { return };
+    let (worker, connector): (Props, Props) = serde_json::from_str(&settings).unwrap();
+    let parent = std::os::unix::process::parent_id();
+    let runtime = Runtime::new().unwrap();
+    let _worker = runtime.block_on(start(worker, connector));
+    while std::os::unix::process::parent_id() == parent {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
