@@ -38,6 +38,26 @@ pub enum SchemaType {
     Struct,
 }
 
+impl SchemaType {
+    /// The name in Kafka's messages: `INT32`.
+    pub fn upper_name(self) -> &'static str {
+        match self {
+            Self::Boolean => "BOOLEAN",
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Struct => "STRUCT",
+        }
+    }
+}
+
 /// The description of a value. Logical types (`org.apache.kafka.connect.data.Decimal`, `.Date`, `.Time`,
 /// `.Timestamp`) are ordinary schemas told by their name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

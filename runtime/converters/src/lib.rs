@@ -1,1 +1,39 @@
-//! Converters between records and bytes.
+//! Kafka Connect's own converters, header converters and configuration providers, under their Java class names.
+//!
+//! What they read and write is compared, case by case, with recordings of Apache Kafka's own (`tests/golden`).
+//!
+//! The configuration providers (`providers`) live here too: like converters they belong to Kafka's own jars and turn
+//! one plain representation into another, and they need nothing of the worker.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod boolean;
+mod byte_array;
+mod json;
+mod number;
+mod providers;
+mod simple_header;
+mod string;
+mod timestamps;
+
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Importance, Plugin};
+
+/// The converters, header converters and configuration providers of this crate.
+pub fn plugins() -> Vec<Plugin> {
+    let mut plugins = number::plugins();
+    plugins.extend([boolean::plugin(), byte_array::plugin()]);
+    plugins.extend(string::plugins());
+    plugins.extend(json::plugins());
+    plugins.push(simple_header::plugin());
+    plugins.extend(providers::plugins());
+    plugins
+}
+
+/// The property that Connect sets on every converter it makes: what the converter is for.
+fn converter_type(default: &str) -> ConfigDef {
+    ConfigDef::new([ConfigKey::new("converter.type", ConfigType::String)
+        .default(default)
+        .one_of(&["key", "value", "header"])
+        .importance(Importance::Low)
+        .doc("What the converter is used for; set by the worker.")])
+}

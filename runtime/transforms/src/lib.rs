@@ -1,1 +1,28 @@
-//! Kafka's single message transforms and predicates.
+//! Kafka's single message transforms and predicates under their Java class names, and `tributary.transforms.FromJson`.
+//!
+//! One file each. What they share is in `support`: which side of a record they work on, changed schemas that are
+//! remembered, and regular expressions with Java's rules.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod extract_field;
+mod from_json;
+mod insert_field;
+mod predicates;
+mod regex_router;
+mod replace_field;
+mod support;
+mod value_to_key;
+
+use tributary_api::Plugin;
+
+/// The transforms and predicates of this crate.
+pub fn plugins() -> Vec<Plugin> {
+    let mut plugins = vec![regex_router::plugin(), value_to_key::plugin()];
+    plugins.extend(extract_field::plugins());
+    plugins.extend(from_json::plugins());
+    plugins.extend(insert_field::plugins());
+    plugins.extend(replace_field::plugins());
+    plugins.extend(predicates::plugins());
+    plugins
+}

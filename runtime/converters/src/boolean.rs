@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tributary_api::{Converter, Datum, Error, Factory, Plugin, Result, Schema, SchemaRef, SchemaType, Value};
+
+pub(crate) fn plugin() -> Plugin {
+    let factory = Factory::Converter(Arc::new(|_, _| Ok(Box::new(BooleanConverter::new()))));
+    let config = crate::converter_type("value");
+    Plugin::new("org.apache.kafka.connect.converters.BooleanConverter", config, factory)
+        .doc("Booleans as one byte, 0 or 1.")
+}
+
+struct BooleanConverter {
+    schema: SchemaRef,
+}
+
+impl BooleanConverter {
+    fn new() -> Self {
+        Self { schema: Schema::new(SchemaType::Boolean).optional().into_ref() }
+    }
+}
+
+impl Converter for BooleanConverter {
+    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+        if let Some(schema) = &datum.schema
+            && schema.kind != SchemaType::Boolean
+        {
+            let kind = schema.kind.upper_name();
+            return Err(Error::data(format!("Invalid schema type for BooleanConverter: {kind}")));
+        }
+        match &datum.value {
+            Value::Null => Ok(None),
+            Value::Boolean(false) => Ok(Some(Bytes::from_static(&[0]))),
+            Value::Boolean(true) => Ok(Some(Bytes::from_static(&[1]))),
+            other => {
+                let class = other.java_class();
+                Err(Error::data(format!("BooleanConverter is not compatible with objects of type class {class}")))
+            }
+        }
+    }
+
+    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+        let value = match bytes.as_deref() {
+            None => Value::Null,
+            Some([0]) => Value::Boolean(false),
+            Some([1]) => Value::Boolean(true),
+            Some(other) => {
+                let cause = Error::data(format!("expected one byte, 0 or 1, but found {} bytes", other.len()));
+                return Err(Error::data("Failed to deserialize boolean: ").cause(&cause));
+            }
+        };
+        Ok(Datum { schema: Some(self.schema.clone()), value })
+    }
+}

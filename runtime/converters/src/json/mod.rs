@@ -1,0 +1,153 @@
+//! `JsonConverter`: JSON with or without an envelope that holds the schema.
+
+mod cache;
+mod decimal;
+mod read;
+mod scan;
+mod schema;
+mod write;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use tributary_api::{
+    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Factory, HeaderConverter, Importance, Plugin, Result,
+    Validator, Value,
+};
+
+use self::cache::{ReadSchemas, WrittenSchemas};
+use self::read::Reader;
+use self::write::Writer;
+
+pub(crate) use self::decimal::parse_decimal;
+
+const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
+const SCHEMAS_ENABLE: &str = "schemas.enable";
+const SCHEMAS_CACHE_SIZE: &str = "schemas.cache.size";
+const DECIMAL_FORMAT: &str = "decimal.format";
+const REPLACE_NULL: &str = "replace.null.with.default";
+
+/// For keys and values, and for headers.
+pub(crate) fn plugins() -> [Plugin; 2] {
+    let converter = Factory::Converter(Arc::new(|config, _| Ok(Box::new(JsonConverter::new(config)?))));
+    let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(JsonConverter::new(config)?))));
+    let doc = "JSON: with schemas, an object of the fields schema and payload; without, the plain value.";
+    [Plugin::new(CLASS, config("value"), converter).doc(doc), Plugin::new(CLASS, config("header"), header).doc(doc)]
+}
+
+fn config(used_for: &str) -> ConfigDef {
+    let formats = Validator::OneOfIgnoringCase(vec!["BASE64".to_owned(), "NUMERIC".to_owned()]);
+    crate::converter_type(used_for)
+        .with(
+            ConfigKey::new(SCHEMAS_ENABLE, ConfigType::Boolean)
+                .default(true)
+                .importance(Importance::High)
+                .group("Schemas")
+                .doc("Write, and expect, an envelope with the schema around each value."),
+        )
+        .with(
+            ConfigKey::new(SCHEMAS_CACHE_SIZE, ConfigType::Int)
+                .default(1000)
+                .importance(Importance::High)
+                .group("Schemas")
+                .doc("How many schemas are remembered."),
+        )
+        .with(
+            ConfigKey::new(DECIMAL_FORMAT, ConfigType::String)
+                .default("BASE64")
+                .validator(formats)
+                .importance(Importance::Low)
+                .group("Serialization")
+                .doc("Write decimals as base64 of their digits (BASE64) or as numbers (NUMERIC); both are read."),
+        )
+        .with(
+            ConfigKey::new(REPLACE_NULL, ConfigType::Boolean)
+                .default(true)
+                .importance(Importance::Low)
+                .group("Schemas")
+                .doc("Put the schema's default in the place of null."),
+        )
+}
+
+struct JsonConverter {
+    schemas: bool,
+    replace_null: bool,
+    writer: Writer,
+    written: WrittenSchemas,
+    read: ReadSchemas,
+    /// The size of the last value written: the next one is likely as large.
+    expected: usize,
+}
+
+impl JsonConverter {
+    fn new(config: &Config) -> Result<Self> {
+        let cache_size = usize::try_from(config.int::<i32>(SCHEMAS_CACHE_SIZE)?).unwrap_or(0);
+        let replace_null = config.boolean(REPLACE_NULL)?;
+        let numeric_decimals = config.string(DECIMAL_FORMAT)?.eq_ignore_ascii_case("NUMERIC");
+        Ok(Self {
+            schemas: config.boolean(SCHEMAS_ENABLE)?,
+            replace_null,
+            writer: Writer { numeric_decimals, replace_null },
+            written: WrittenSchemas::new(cache_size),
+            read: ReadSchemas::new(cache_size),
+            expected: 128,
+        })
+    }
+
+    fn write(&mut self, datum: &Datum) -> Result<Option<Bytes>> {
+        if datum.schema.is_none() && datum.value.is_null() {
+            return Ok(None);
+        }
+        let mut json = Vec::with_capacity(self.expected);
+        if self.schemas {
+            json.extend_from_slice(b"{\"schema\":");
+            match &datum.schema {
+                Some(schema) => json.extend_from_slice(&self.written.get(schema, &self.writer)?),
+                None => json.extend_from_slice(b"null"),
+            }
+            json.extend_from_slice(b",\"payload\":");
+        }
+        self.writer.value(&mut json, datum.schema.as_ref(), &datum.value)?;
+        if self.schemas {
+            json.push(b'}');
+        }
+        self.expected = json.len() + 32;
+        Ok(Some(json.into()))
+    }
+
+    fn read(&mut self, bytes: Option<Bytes>) -> Result<Datum> {
+        let Some(bytes) = bytes else { return Ok(Datum::NULL) };
+        let document = scan::decode(bytes)?;
+        let reader = Reader { document: &document, replace_null: self.replace_null };
+        if self.schemas {
+            return read::envelope(&reader, &mut self.read);
+        }
+        Ok(Datum { schema: None, value: self.read_plain(&reader, &document)? })
+    }
+
+    fn read_plain(&self, reader: &Reader<'_>, document: &ByteString) -> Result<Value> {
+        let mut scanner = scan::Scanner::new(document);
+        if scanner.is_empty() { Ok(Value::Null) } else { reader.plain(&mut scanner) }
+    }
+}
+
+impl Converter for JsonConverter {
+    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+        self.write(datum)
+    }
+
+    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+        self.read(bytes)
+    }
+}
+
+impl HeaderConverter for JsonConverter {
+    fn from_connect_header(&mut self, _topic: &str, _name: &str, datum: &Datum) -> Result<Option<Bytes>> {
+        self.write(datum)
+    }
+
+    fn to_connect_header(&mut self, _topic: &str, _name: &str, bytes: Option<Bytes>) -> Result<Datum> {
+        self.read(bytes)
+    }
+}

@@ -1,0 +1,39 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use encoding_rs::UTF_8;
+use java_properties::PropertiesIter;
+use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result};
+
+use super::allowed_paths::AllowedPaths;
+
+pub(super) fn plugin() -> Plugin {
+    let factory =
+        Factory::ConfigProvider(Arc::new(|config| Ok(Box::new(FileConfigProvider(AllowedPaths::new(config)?)))));
+    let class = "org.apache.kafka.common.config.provider.FileConfigProvider";
+    Plugin::new(class, AllowedPaths::config(), factory)
+        .doc("${file:/path/to.properties:key}: a key of a properties file.")
+}
+
+struct FileConfigProvider(AllowedPaths);
+
+impl ConfigProvider for FileConfigProvider {
+    fn get(&self, path: &str, keys: &[&str]) -> Result<BTreeMap<String, String>> {
+        if path.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let path = self.0.check(path)?;
+        let unreadable = || Error::config(format!("cannot read properties from {}", path.display()));
+        let file = File::open(&path).map_err(|error| unreadable().cause(&error))?;
+        let mut values = BTreeMap::new();
+        let mut keep = |key: String, value: String| {
+            if keys.contains(&key.as_str()) {
+                values.insert(key, value);
+            }
+        };
+        // The error of the parser may quote a line, which may hold a secret.
+        PropertiesIter::new_with_encoding(file, UTF_8).read_into(&mut keep).map_err(|_| unreadable())?;
+        Ok(values)
+    }
+}

@@ -1,0 +1,12 @@
+//! Configuration providers: where the values of `${provider:path:key}` come from.
+
+mod allowed_paths;
+mod directory;
+mod env;
+mod file;
+
+use tributary_api::Plugin;
+
+pub(crate) fn plugins() -> [Plugin; 3] {
+    [file::plugin(), directory::plugin(), env::plugin()]
+}

@@ -1,0 +1,185 @@
+use std::sync::Arc;
+
+use tributary_api::{
+    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
+    Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Value,
+};
+
+use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
+
+const STATIC_VALUE: &str = "static.value";
+const PURPOSE: &str = "field insertion";
+
+/// What can be inserted, with the property that names its field, in the order in which fields are added.
+const INSERTED: [(Inserted, &str, &str); 5] = [
+    (Inserted::Topic, "topic.field", "The field for the topic."),
+    (Inserted::Partition, "partition.field", "The field for the partition."),
+    (Inserted::Offset, "offset.field", "The field for the offset; only records from Kafka have one."),
+    (Inserted::Timestamp, "timestamp.field", "The field for the record's timestamp."),
+    (Inserted::Static, "static.field", "The field for a value that is always the same."),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Inserted {
+    Topic,
+    Partition,
+    Offset,
+    Timestamp,
+    Static,
+}
+
+pub(crate) fn plugins() -> [Plugin; 2] {
+    Side::BOTH.map(|side| {
+        let make = move |config: &Config| InsertField::new(side, config);
+        let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
+        Plugin::new(side.class("org.apache.kafka.connect.transforms.InsertField"), config(), factory)
+            .doc("Adds fields with facts about the record, or with a fixed text; null stays null.")
+    })
+}
+
+fn config() -> ConfigDef {
+    let field = |property: &str, doc: &str| {
+        ConfigKey::new(property, ConfigType::String)
+            .importance(Importance::Medium)
+            .doc(format!("{doc} Behind its name, ! makes the field required and ? (the default) optional."))
+    };
+    let fields = INSERTED.map(|(_, property, doc)| field(property, doc));
+    let static_value = ConfigKey::new(STATIC_VALUE, ConfigType::String)
+        .importance(Importance::Medium)
+        .doc("The text for the static field.");
+    fields.into_iter().fold(ConfigDef::default(), ConfigDef::with).with(static_value).with(replace_null_key())
+}
+
+struct InsertField {
+    side: Side,
+    insertions: Vec<Insertion>,
+    static_value: Option<ByteString>,
+    replace_null: bool,
+    schemas: SchemaCache,
+}
+
+struct Insertion {
+    what: Inserted,
+    name: ByteString,
+    schema: SchemaRef,
+}
+
+impl InsertField {
+    fn new(side: Side, config: &Config) -> Result<Self> {
+        let mut insertions = Vec::new();
+        for (what, property, _) in INSERTED {
+            if let Some(spec) = config.optional_string(property)? {
+                insertions.push(Insertion::new(what, spec));
+            }
+        }
+        let static_value: Option<ByteString> = config.optional_string(STATIC_VALUE)?.map(ByteString::from);
+        if insertions.is_empty() {
+            return Err(Error::config("No field insertion configured"));
+        }
+        if insertions.iter().any(|insertion| insertion.what == Inserted::Static) && static_value.is_none() {
+            let message =
+                format!("Invalid value null for configuration {STATIC_VALUE}: No value specified for static field");
+            return Err(Error::config(message));
+        }
+        let replace_null = config.boolean(REPLACE_NULL)?;
+        Ok(Self { side, insertions, static_value, replace_null, schemas: SchemaCache::default() })
+    }
+
+    /// The values to insert, in the order of the insertions; absent when the record does not have one.
+    fn values(&self, record: &Record) -> Result<Vec<Option<Value>>> {
+        let consumed = record.consumed_from();
+        let value = |insertion: &Insertion| {
+            Ok(match insertion.what {
+                Inserted::Topic => Some(Value::string(&*record.topic)),
+                Inserted::Partition => {
+                    record.partition.or(consumed.map(|(_, partition, _)| partition)).map(Value::Int32)
+                }
+                Inserted::Offset => {
+                    let message = "Offset insertion is only supported for sink connectors, record is of type: class \
+                                   org.apache.kafka.connect.source.SourceRecord";
+                    let (_, _, offset) = consumed.ok_or_else(|| Error::data(message))?;
+                    Some(Value::Int64(offset))
+                }
+                Inserted::Timestamp => record.timestamp.map(Value::Timestamp),
+                Inserted::Static => self.static_value.clone().map(Value::String),
+            })
+        };
+        self.insertions.iter().map(value).collect()
+    }
+
+    fn into_struct(&mut self, object: &mut Struct, inserted: Vec<Option<Value>>) -> Result<Datum> {
+        let insertions = &self.insertions;
+        let schema = self.schemas.get(object.schema(), |schema| Ok(with_fields(schema, insertions)))?;
+        let old = std::mem::replace(object, Struct::new(Schema::new(SchemaType::Struct).into_ref(), Vec::new())?);
+        let (old_schema, old_values) = old.into_parts();
+        let mut values = Vec::with_capacity(schema.fields.len());
+        for (field, value) in old_schema.fields.iter().zip(old_values) {
+            values.push(field_value(&field.schema, value, self.replace_null));
+        }
+        values.resize(schema.fields.len(), Value::Null);
+        for (insertion, value) in self.insertions.iter().zip(inserted) {
+            if let (Some(value), Some(index)) = (value, schema.field_index(&insertion.name)) {
+                values[index] = value;
+            }
+        }
+        Ok(Datum::new(schema.clone(), Struct::new(schema, values)?))
+    }
+}
+
+impl Insertion {
+    fn new(what: Inserted, spec: &str) -> Self {
+        let (name, optional) = match (spec.strip_suffix('!'), spec.strip_suffix('?')) {
+            (Some(name), _) => (name, false),
+            (_, Some(name)) => (name, true),
+            _ => (spec, true),
+        };
+        let schema = match what {
+            Inserted::Topic | Inserted::Static => Schema::new(SchemaType::String),
+            Inserted::Partition => Schema::new(SchemaType::Int32),
+            Inserted::Offset => Schema::new(SchemaType::Int64),
+            Inserted::Timestamp => {
+                Schema { version: Some(1), ..Schema::new(SchemaType::Int64).named(Schema::TIMESTAMP) }
+            }
+        };
+        Self { what, name: name.into(), schema: Schema { optional, ..schema }.into_ref() }
+    }
+}
+
+impl Transformation for InsertField {
+    fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {
+        let side = self.side;
+        if side.of(&mut record).value.is_null() {
+            return Ok(record.into());
+        }
+        let inserted = self.values(&record)?;
+        let datum = side.of(&mut record);
+        match fields_of(datum, PURPOSE)? {
+            Fields::Map(_) => {
+                for (insertion, value) in self.insertions.iter().zip(inserted) {
+                    // Without a schema, a timestamp is a number.
+                    let value = match value {
+                        Some(Value::Timestamp(millis)) => Value::Int64(millis),
+                        Some(value) => value,
+                        None => continue,
+                    };
+                    datum.value.insert(insertion.name.clone(), value)?;
+                }
+            }
+            Fields::Struct(object) => *datum = self.into_struct(object, inserted)?,
+        }
+        Ok(record.into())
+    }
+}
+
+/// A field that is there already keeps its place and takes the new type.
+fn with_fields(schema: &Schema, insertions: &[Insertion]) -> SchemaRef {
+    let mut fields = schema.fields.clone();
+    for insertion in insertions {
+        let field = Field { name: insertion.name.clone(), schema: insertion.schema.clone() };
+        match fields.iter_mut().find(|known| known.name == field.name) {
+            Some(known) => *known = field,
+            None => fields.push(field),
+        }
+    }
+    Schema { fields, ..basics(schema) }.into_ref()
+}

@@ -1,0 +1,120 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tributary_api::{
+    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
+    Records, Result, Schema, SchemaRef, Struct, TransformContext, Transformation, Value,
+};
+
+use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
+
+const EXCLUDE: &str = "exclude";
+const INCLUDE: &str = "include";
+const RENAMES: &str = "renames";
+
+pub(crate) fn plugins() -> [Plugin; 2] {
+    Side::BOTH.map(|side| {
+        let list =
+            |name, doc| ConfigKey::new(name, ConfigType::List).default("").importance(Importance::Medium).doc(doc);
+        let config = ConfigDef::new([
+            list(EXCLUDE, "Fields to leave out, even if they are included."),
+            list(INCLUDE, "Fields to keep; all when not given."),
+            list(RENAMES, "New names of fields, as pairs old:new divided by commas."),
+            replace_null_key(),
+        ]);
+        let make = move |config: &Config| ReplaceField::new(side, config);
+        let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
+        Plugin::new(side.class("org.apache.kafka.connect.transforms.ReplaceField"), config, factory)
+            .doc("Leaves fields out and renames them; null stays null.")
+    })
+}
+
+struct ReplaceField {
+    side: Side,
+    exclude: HashSet<String>,
+    include: HashSet<String>,
+    renames: HashMap<String, ByteString>,
+    replace_null: bool,
+    schemas: SchemaCache,
+}
+
+impl ReplaceField {
+    fn new(side: Side, config: &Config) -> Result<Self> {
+        let set = |name| config.list(name).map(|fields| fields.iter().cloned().collect());
+        let rename = |pair: &String| match pair.split_once(':') {
+            Some((old, new)) if !new.is_empty() && !new.contains(':') => Ok((old.to_owned(), new.into())),
+            _ => {
+                let all = config.list(RENAMES).map(|pairs| pairs.join(", ")).unwrap_or_default();
+                let message =
+                    format!("Invalid value [{all}] for configuration {RENAMES}: Invalid rename mapping: {pair}");
+                Err(Error::config(message))
+            }
+        };
+        Ok(Self {
+            side,
+            exclude: set(EXCLUDE)?,
+            include: set(INCLUDE)?,
+            renames: config.list(RENAMES)?.iter().map(rename).collect::<Result<_>>()?,
+            replace_null: config.boolean(REPLACE_NULL)?,
+            schemas: SchemaCache::default(),
+        })
+    }
+
+    fn keeps(&self, field: &str) -> bool {
+        !self.exclude.contains(field) && (self.include.is_empty() || self.include.contains(field))
+    }
+
+    fn replace_in_map(&self, entries: &mut Vec<(Value, Value)>) {
+        entries.retain(|(key, _)| key.as_str().is_none_or(|name| self.keeps(name)));
+        if self.renames.is_empty() {
+            return;
+        }
+        let mut renamed: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
+        for (mut key, value) in entries.drain(..) {
+            if let Some(name) = key.as_str().and_then(|name| self.renames.get(name)) {
+                key = Value::String(name.clone());
+            }
+            match renamed.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, old)) => *old = value,
+                None => renamed.push((key, value)),
+            }
+        }
+        *entries = renamed;
+    }
+
+    fn replace_in_struct(&mut self, object: &Struct) -> Result<Datum> {
+        let mut schemas = std::mem::take(&mut self.schemas);
+        let schema = schemas.get(object.schema(), |schema| self.changed_schema(schema));
+        self.schemas = schemas;
+        let schema = schema?;
+        let kept = object.schema().fields.iter().zip(object.values()).filter(|(field, _)| self.keeps(&field.name));
+        let values = kept.map(|(field, value)| field_value(&field.schema, value.clone(), self.replace_null)).collect();
+        Ok(Datum::new(schema.clone(), Struct::new(schema, values)?))
+    }
+
+    fn changed_schema(&self, schema: &Schema) -> Result<SchemaRef> {
+        let mut fields: Vec<Field> = Vec::with_capacity(schema.fields.len());
+        for field in schema.fields.iter().filter(|field| self.keeps(&field.name)) {
+            let name = self.renames.get(&*field.name).unwrap_or(&field.name).clone();
+            if fields.iter().any(|known| known.name == name) {
+                return Err(Error::data(format!("Cannot create field because of field name duplication {name}")));
+            }
+            fields.push(Field { name, schema: field.schema.clone() });
+        }
+        Ok(Schema { fields, ..basics(schema) }.into_ref())
+    }
+}
+
+impl Transformation for ReplaceField {
+    fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {
+        let datum = self.side.of(&mut record);
+        if datum.value.is_null() {
+            return Ok(record.into());
+        }
+        match fields_of(datum, "field replacement")? {
+            Fields::Map(entries) => self.replace_in_map(entries),
+            Fields::Struct(object) => *datum = self.replace_in_struct(object)?,
+        }
+        Ok(record.into())
+    }
+}

@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use tributary_api::{Result, SchemaRef};
+
+const CAPACITY: usize = 16;
+
+/// The schemas that a transform made of others, by identity first: a task meets few, and each again and again.
+#[derive(Debug, Default)]
+pub(crate) struct SchemaCache(Vec<(SchemaRef, SchemaRef)>);
+
+impl SchemaCache {
+    /// The schema made of this one; made now if it is new.
+    pub(crate) fn get(
+        &mut self,
+        schema: &SchemaRef,
+        make: impl FnOnce(&SchemaRef) -> Result<SchemaRef>,
+    ) -> Result<SchemaRef> {
+        let known = self.0.iter().find(|(from, _)| Arc::ptr_eq(from, schema));
+        if let Some((_, made)) = known.or_else(|| self.0.iter().find(|(from, _)| from == schema)) {
+            return Ok(made.clone());
+        }
+        let made = make(schema)?;
+        if self.0.len() == CAPACITY {
+            self.0.remove(0);
+        }
+        self.0.push((schema.clone(), made.clone()));
+        Ok(made)
+    }
+}
