@@ -155,8 +155,6 @@ impl Producer {
     /// # Errors
     /// See [`TransactionError`].
     pub fn abort_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
-        // What is still queued need not be written only to be aborted.
-        self.client.purge();
         let result = self.client.abort_transaction(timeout);
         self.ended();
         self.told(result, "abort the transaction")

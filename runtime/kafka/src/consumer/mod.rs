@@ -48,6 +48,7 @@ pub enum Position {
 pub struct Consumer {
     client: Arc<Client>,
     queue: Arc<Queue>,
+    waker: Waker,
     /// The ends of commits that nobody waited for.
     commits: Queue,
     fetched: Fetched,
@@ -104,8 +105,10 @@ impl Consumer {
     fn new(config: &ClientConfig) -> Result<Self> {
         let client = Client::consumer(&config.translate()?)?;
         let none = || Error::fatal("the kafka client has no event queue");
+        let queue = Arc::new(Queue::consumer(&client).ok_or_else(none)?);
         Ok(Self {
-            queue: Arc::new(Queue::consumer(&client).ok_or_else(none)?),
+            waker: Waker::new(&queue),
+            queue,
             commits: Queue::new(&client).ok_or_else(none)?,
             client,
             fetched: Fetched::default(),
@@ -140,7 +143,11 @@ impl Consumer {
         if let Some(rebalanced) = self.rebalanced() {
             return Ok(rebalanced);
         }
-        self.fetched.fill(&self.queue, max_records.max(1), timeout);
+        let max = max_records.max(1);
+        self.fetched.take(&self.queue, max);
+        if self.fetched.is_empty() && !timeout.is_zero() && !self.client.has_rebalance() && !self.waker.take() {
+            self.fetched.wait(&self.queue, max, timeout);
+        }
         if !self.fetched.is_empty() {
             let records = self.copy();
             if !records.is_empty() {
@@ -191,7 +198,7 @@ impl Consumer {
 
     /// What ends a wait of this consumer from another thread.
     pub fn waker(&self) -> ConsumerWaker {
-        ConsumerWaker(Waker::new(&self.queue))
+        ConsumerWaker(self.waker.clone())
     }
 
     /// Who this consumer is within its group, now.
@@ -207,7 +214,7 @@ impl Consumer {
     }
 
     /// Partition ends reached since the last call, with the offset behind the last record.
-    pub(crate) fn take_ends(&mut self) -> Vec<(TopicPartition, i64)> {
+    pub fn take_ends(&mut self) -> Vec<(TopicPartition, i64)> {
         std::mem::take(&mut self.ends)
     }
 

@@ -16,6 +16,8 @@ const READERS: usize = 64;
 const BATCH: usize = 1000;
 /// The thread is woken when there is something to do, so that this wait may be long.
 const WAIT: Duration = Duration::from_secs(60);
+/// How soon a question that the broker could not answer is asked again.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The thread that follows the topic.
 pub(super) struct Tail {
@@ -107,8 +109,8 @@ struct Follower {
 }
 
 struct Reader {
-    /// Partitions not read far enough yet, with the offset to be reached.
-    missing: Vec<(i32, i64)>,
+    /// Partitions not read far enough yet, with the offset to be reached; none while it is not known.
+    missing: Option<Vec<(i32, i64)>>,
     deadline: Instant,
     done: Request,
 }
@@ -116,27 +118,40 @@ struct Reader {
 impl Follower {
     fn run(mut self) {
         while !self.stop.load(Ordering::SeqCst) {
-            while let Ok(request) = self.incoming.try_recv() {
-                self.admit(request);
+            while let Ok(done) = self.incoming.try_recv() {
+                self.readers.push(Reader { missing: None, deadline: Instant::now() + self.timeout, done });
             }
+            self.aim();
             self.settle();
-            let next = self.readers.iter().map(|reader| reader.deadline).min();
-            let wait = next.map_or(WAIT, |next| next.saturating_duration_since(Instant::now()).min(WAIT));
-            self.step(wait);
+            self.step(self.wait());
         }
         self.consumer.close();
     }
 
-    fn admit(&mut self, done: Request) {
+    fn wait(&self) -> Duration {
+        if self.readers.iter().any(|reader| reader.missing.is_none()) {
+            return RETRY;
+        }
+        let next = self.readers.iter().map(|reader| reader.deadline).min();
+        next.map_or(WAIT, |next| next.saturating_duration_since(Instant::now()).min(WAIT))
+    }
+
+    /// Finds out how far the new readers have to read.
+    fn aim(&mut self) {
+        if self.readers.iter().all(|reader| reader.missing.is_some()) {
+            return;
+        }
         match self.consumer.end_offsets(&self.partitions, self.committed_only, self.timeout) {
             Ok(ends) => {
-                let missing = ends.into_iter().filter(|(_, end)| *end > 0).map(|(tp, end)| (tp.partition, end));
-                let reader = Reader { missing: missing.collect(), deadline: Instant::now() + self.timeout, done };
-                self.readers.push(reader);
+                let written = ends.into_iter().filter(|(_, end)| *end > 0).map(|(tp, end)| (tp.partition, end));
+                let missing: Vec<_> = written.collect();
+                for reader in self.readers.iter_mut().filter(|reader| reader.missing.is_none()) {
+                    reader.missing = Some(missing.clone());
+                }
             }
-            Err(error) => {
-                let _ = done.send(Err(error));
-            }
+            // Most often a partition that has no leader yet.
+            Err(error) if error.is_retriable() => tracing::debug!(%error, "asking for the end of a log again"),
+            Err(error) => self.fail(&error),
         }
     }
 
@@ -144,16 +159,23 @@ impl Follower {
     fn settle(&mut self) {
         let now = Instant::now();
         for mut reader in std::mem::take(&mut self.readers) {
-            reader.missing.retain(|(partition, end)| self.positions.get(partition).is_none_or(|at| at < end));
-            if reader.missing.is_empty() {
-                // Nobody may be left to hear it.
+            if let Some(missing) = &mut reader.missing {
+                missing.retain(|(partition, end)| self.positions.get(partition).is_none_or(|at| at < end));
+            }
+            // Nobody may be left to hear the answer.
+            if reader.missing.as_ref().is_some_and(Vec::is_empty) {
                 let _ = reader.done.send(Ok(()));
             } else if reader.deadline <= now {
-                let message = format!("partition {} was not read to its end in time", reader.missing[0].0);
-                let _ = reader.done.send(Err(Error::retriable(message)));
+                let _ = reader.done.send(Err(Error::retriable("the end was not reached in time: check the brokers")));
             } else {
                 self.readers.push(reader);
             }
+        }
+    }
+
+    fn fail(&mut self, error: &Error) {
+        for reader in self.readers.drain(..) {
+            let _ = reader.done.send(Err(error.clone()));
         }
     }
 
@@ -175,9 +197,7 @@ impl Follower {
             Err(error) if error.is_retriable() => tracing::warn!(%error, "reading a log, trying again"),
             Err(error) => {
                 tracing::error!(%error, "cannot read a log");
-                for reader in self.readers.drain(..) {
-                    let _ = reader.done.send(Err(error.clone()));
-                }
+                self.fail(&error);
             }
         }
         for (partition, end) in self.consumer.take_ends() {

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tributary_api::{Error, Result};
+use tributary_api::{Error, Props, Result};
 
 use super::LogOptions;
 use crate::Admin;
@@ -47,7 +47,7 @@ async fn create(admin: &Admin, options: &LogOptions) -> Result<i32> {
 
 /// A topic with another policy loses records by age or size. A broker that does not tell is believed.
 async fn check_compacted(admin: &Admin, name: &str) -> Result<()> {
-    let config = admin.topic_config(name).await?;
+    let config = known_config(admin, name).await?;
     let Some(policy) = config.as_ref().and_then(|config| config.get("cleanup.policy")) else {
         tracing::warn!(topic = name, "the broker does not tell whether the topic is compacted");
         return Ok(());
@@ -62,4 +62,15 @@ async fn check_compacted(admin: &Admin, name: &str) -> Result<()> {
          losing records and problems restarting this Connect cluster in the future. Change the topic, or use a topic \
          with 'cleanup.policy=compact'."
     )))
+}
+
+/// A topic just created is not known to every broker at once.
+async fn known_config(admin: &Admin, name: &str) -> Result<Option<Props>> {
+    let deadline = Instant::now() + APPEAR;
+    loop {
+        match admin.topic_config(name).await {
+            Err(error) if error.is_retriable() && Instant::now() < deadline => tokio::time::sleep(STEP).await,
+            config => return config,
+        }
+    }
 }

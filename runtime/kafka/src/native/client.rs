@@ -104,6 +104,13 @@ impl Client {
         self.rebalances.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// Whether there is one not taken yet.
+    pub(crate) fn has_rebalance(&self) -> bool {
+        let waiting =
+            |rebalances: &Mutex<VecDeque<_>>| !rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        self.rebalances.as_deref().is_some_and(waiting)
+    }
+
     /// The reason behind a [`code::FATAL`]; the failure itself otherwise.
     pub(crate) fn reason(&self, failure: Failure) -> Failure {
         if failure.code != code::FATAL {

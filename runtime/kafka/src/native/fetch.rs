@@ -21,20 +21,20 @@ pub(crate) struct Fetched(Vec<*mut rd_kafka_message_t>);
 unsafe impl Send for Fetched {}
 
 impl Fetched {
-    /// Adds what is there, up to `max` in all; waits only when there is nothing, and then no longer than for the
-    /// first record. Rebalances are left on the consumer on the way and end the wait.
-    pub(crate) fn fill(&mut self, queue: &Queue, max: usize, timeout: Duration) {
-        self.clear();
-        self.take(queue, max, Duration::ZERO);
-        if self.0.is_empty() && !timeout.is_zero() {
-            self.take(queue, 1, timeout);
-            if !self.0.is_empty() {
-                self.take(queue, max, Duration::ZERO);
-            }
+    /// Adds what is there, up to `max` in all. Rebalances are left on the consumer on the way.
+    pub(crate) fn take(&mut self, queue: &Queue, max: usize) {
+        self.poll(queue, max, Duration::ZERO);
+    }
+
+    /// Waits for the first record and adds what is there then, up to `max` in all. A rebalance ends the wait.
+    pub(crate) fn wait(&mut self, queue: &Queue, max: usize, timeout: Duration) {
+        self.poll(queue, 1, timeout);
+        if !self.0.is_empty() {
+            self.take(queue, max);
         }
     }
 
-    fn take(&mut self, queue: &Queue, max: usize, timeout: Duration) {
+    fn poll(&mut self, queue: &Queue, max: usize, timeout: Duration) {
         let room = max.saturating_sub(self.0.len());
         self.0.reserve(room);
         let spare = self.0.spare_capacity_mut();

@@ -1,5 +1,6 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::bindings::{
@@ -70,17 +71,27 @@ impl Drop for Queue {
     }
 }
 
-/// Ends the wait for records from any thread, without a call back from C.
+/// Ends the wait for records from any thread. A wake that comes while nobody waits is kept for the next wait.
 #[derive(Clone)]
-pub(crate) struct Waker(Arc<Queue>);
+pub(crate) struct Waker {
+    queue: Arc<Queue>,
+    /// The queue itself forgets a wake as soon as it is asked for anything, also without waiting.
+    woken: Arc<AtomicBool>,
+}
 
 impl Waker {
     pub(crate) fn new(queue: &Arc<Queue>) -> Self {
-        Self(Arc::clone(queue))
+        Self { queue: Arc::clone(queue), woken: Arc::default() }
     }
 
     pub(crate) fn wake(&self) {
-        self.0.wake();
+        self.woken.store(true, Ordering::SeqCst);
+        self.queue.wake();
+    }
+
+    /// Whether there was a wake since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.woken.swap(false, Ordering::SeqCst)
     }
 }
 

@@ -1,0 +1,10 @@
+//! Against a real broker at `KAFKA_BOOTSTRAP` (host:port). Without one, every test says that it was skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod admin;
+mod consume;
+mod group;
+mod log;
+mod produce;
+mod support;
+mod transactions;

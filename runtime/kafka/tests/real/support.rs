@@ -1,0 +1,133 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use tributary_api::Props;
+use tributary_kafka::{
+    Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord,
+    RawRecord, Role, TopicPartition,
+};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The broker to test against.
+pub(crate) struct Broker {
+    bootstrap: String,
+}
+
+/// None, after saying so, when there is no broker to test against.
+pub(crate) fn broker(test: &str) -> Option<Broker> {
+    match std::env::var("KAFKA_BOOTSTRAP") {
+        Ok(bootstrap) if !bootstrap.is_empty() => Some(Broker { bootstrap }),
+        _ => {
+            println!("skipped {test}: KAFKA_BOOTSTRAP is not set");
+            None
+        }
+    }
+}
+
+/// A name that no other test or run uses.
+pub(crate) fn unique(name: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    format!("{name}-{}-{}", now.as_micros(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Broker {
+    pub(crate) fn config(&self, role: Role) -> ClientConfig {
+        ClientConfig::new(role, &Props::new()).set("bootstrap.servers", &self.bootstrap)
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
+        Admin::new(&self.config(Role::Admin)).unwrap()
+    }
+
+    /// A new topic, ready to be written.
+    pub(crate) async fn topic(&self, name: &str, partitions: i32) -> String {
+        let name = unique(name);
+        let topic = NewTopic { name: name.clone(), partitions, replication: 1, config: Props::new() };
+        for (_, created) in self.admin().create_topics(vec![topic]).await.unwrap() {
+            created.unwrap();
+        }
+        name
+    }
+
+    pub(crate) fn producer(&self) -> (Producer, Arc<Ledger>) {
+        self.producer_with(&self.config(Role::Producer))
+    }
+
+    pub(crate) fn producer_with(&self, config: &ClientConfig) -> (Producer, Arc<Ledger>) {
+        let ledger = Arc::new(Ledger::default());
+        (Producer::new(config, ledger.clone()).unwrap(), ledger)
+    }
+
+    pub(crate) fn reader(&self, topic: &str, partitions: i32, isolation: &str) -> Consumer {
+        let from_start: Vec<_> =
+            (0..partitions).map(|partition| (TopicPartition::new(topic, partition), Position::Earliest)).collect();
+        let config = self.config(Role::Consumer).set("isolation.level", isolation);
+        Consumer::assign(&config, &from_start).unwrap()
+    }
+
+    /// The values of a topic with one partition, up to a count, as text.
+    pub(crate) fn values(&self, topic: &str, count: usize, isolation: &str) -> Vec<String> {
+        let mut reader = self.reader(topic, 1, isolation);
+        texts(&read(&mut reader, count))
+    }
+}
+
+pub(crate) fn texts(records: &[RawRecord]) -> Vec<String> {
+    records.iter().map(|record| String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into()).collect()
+}
+
+/// Reads at least so many records.
+pub(crate) fn read(consumer: &mut Consumer, count: usize) -> Vec<RawRecord> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut records = Vec::new();
+    while records.len() < count {
+        assert!(Instant::now() < deadline, "only {} of {count} records", records.len());
+        if let Polled::Records(some) = consumer.poll(1000, Duration::from_millis(500)).unwrap() {
+            records.extend(some);
+        }
+    }
+    records
+}
+
+/// A record with a key and a value, or without.
+pub(crate) fn record<'a>(topic: &'a str, key: Option<&'a str>, value: Option<&'a str>) -> ProducerRecord<'a> {
+    ProducerRecord { topic, key: key.map(str::as_bytes), value: value.map(str::as_bytes), ..ProducerRecord::default() }
+}
+
+/// Keeps what was reported.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    entries: Mutex<Vec<Entry>>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) token: u64,
+    pub(crate) result: Result<(i32, i64), String>,
+}
+
+impl DeliveryListener for Ledger {
+    fn delivered(&self, deliveries: &[Delivery<'_>]) {
+        let entry = |delivery: &Delivery<'_>| Entry {
+            token: delivery.token,
+            result: delivery.result.map(|at| (at.partition, at.offset)).map_err(ToString::to_string),
+        };
+        self.entries.lock().unwrap().extend(deliveries.iter().map(entry));
+        self.changed.notify_all();
+    }
+}
+
+impl Ledger {
+    /// What was reported, as soon as there are so many.
+    pub(crate) fn wait(&self, count: usize) -> Vec<Entry> {
+        let entries = self.entries.lock().unwrap();
+        let short = |entries: &mut Vec<Entry>| entries.len() < count;
+        let (entries, waited) = self.changed.wait_timeout_while(entries, PATIENCE, short).unwrap();
+        assert!(!waited.timed_out(), "only {} of {count} reported", entries.len());
+        entries.clone()
+    }
+}

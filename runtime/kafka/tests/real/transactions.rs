@@ -1,0 +1,114 @@
+use std::time::{Duration, Instant};
+
+use tributary_kafka::{Consumer, Offsets, Polled, Producer, Role, TopicPartition, TransactionError};
+
+use crate::support::{Broker, Ledger, PATIENCE, broker, record, unique};
+
+fn transactional(broker: &Broker, id: &str) -> (Producer, std::sync::Arc<Ledger>) {
+    let config = broker.config(Role::Producer).set("transactional.id", id).set("transaction.timeout.ms", 10_000);
+    let (producer, ledger) = broker.producer_with(&config);
+    producer.init_transactions(PATIENCE).unwrap();
+    (producer, ledger)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn committed_records_are_seen_and_aborted_ones_are_not() {
+    let Some(broker) = broker("committed_records_are_seen_and_aborted_ones_are_not") else { return };
+    let topic = broker.topic("transactions", 1).await;
+    let (producer, ledger) = transactional(&broker, &unique("id"));
+    let send = |value: &str, token| producer.send(&record(&topic, None, Some(value)), token).unwrap();
+    producer.begin_transaction().unwrap();
+    send("a", 1);
+    send("b", 2);
+    producer.commit_transaction(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    send("lost", 3);
+    producer.flush(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    send("purged", 4);
+    producer.abort_transaction(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    send("c", 5);
+    producer.commit_transaction(PATIENCE).unwrap();
+    assert_eq!(broker.values(&topic, 3, "read_committed"), ["a", "b", "c"]);
+    assert!(broker.values(&topic, 4, "read_uncommitted").contains(&"lost".to_owned()));
+    let tokens: Vec<u64> = ledger.wait(5).iter().map(|entry| entry.token).collect();
+    assert_eq!(tokens, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_transaction_holds_back_readers_of_committed_records_only() {
+    let Some(broker) = broker("an_open_transaction_holds_back_readers_of_committed_records_only") else { return };
+    let topic = broker.topic("open", 1).await;
+    let tp = TopicPartition::new(topic.as_str(), 0);
+    let (producer, ledger) = transactional(&broker, &unique("id"));
+    producer.begin_transaction().unwrap();
+    producer.send(&record(&topic, None, Some("open")), 0).unwrap();
+    ledger.wait(1);
+    let mut reader = broker.reader(&topic, 1, "read_committed");
+    let ends = |committed_only| reader.end_offsets(std::slice::from_ref(&tp), committed_only, PATIENCE).unwrap()[&tp];
+    assert_eq!((ends(true), ends(false)), (0, 1));
+    assert!(matches!(reader.poll(10, Duration::from_secs(1)).unwrap(), Polled::Idle));
+    producer.commit_transaction(PATIENCE).unwrap();
+    assert_eq!(crate::support::read(&mut reader, 1).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_owner_of_the_id_fences_the_old_one() {
+    let Some(broker) = broker("a_new_owner_of_the_id_fences_the_old_one") else { return };
+    let topic = broker.topic("fence", 1).await;
+    let id = unique("id");
+    let (old, _) = transactional(&broker, &id);
+    old.begin_transaction().unwrap();
+    old.send(&record(&topic, None, Some("zombie")), 0).unwrap();
+    old.flush(PATIENCE).unwrap();
+    let (new, _) = transactional(&broker, &id);
+    new.begin_transaction().unwrap();
+    new.send(&record(&topic, None, Some("alive")), 0).unwrap();
+    new.commit_transaction(PATIENCE).unwrap();
+    let error = old.commit_transaction(PATIENCE).unwrap_err();
+    assert!(matches!(error, TransactionError::Fenced(_)), "{error:?}");
+    assert_eq!(broker.values(&topic, 1, "read_committed"), ["alive"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_are_committed_with_the_records_or_not_at_all() {
+    let Some(broker) = broker("offsets_are_committed_with_the_records_or_not_at_all") else { return };
+    let (input, output) = (broker.topic("input", 1).await, broker.topic("output", 1).await);
+    let group = unique("group");
+    let config = broker.config(Role::Consumer).set("group.id", &group).set("auto.offset.reset", "earliest");
+    let mut consumer = Consumer::subscribe(&config, std::slice::from_ref(&input)).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while consumer.assignment().unwrap().is_empty() {
+        assert!(Instant::now() < deadline);
+        if let Polled::Assigned(partitions) = consumer.poll(1, Duration::from_millis(500)).unwrap() {
+            consumer.accept(&partitions).unwrap();
+        }
+    }
+    let (producer, _) = transactional(&broker, &unique("id"));
+    let tp = TopicPartition::new(input.as_str(), 0);
+    let transact = |offset: i64| {
+        producer.begin_transaction().unwrap();
+        producer.send(&record(&output, None, Some("x")), 0).unwrap();
+        let metadata = consumer.group_metadata().unwrap();
+        let offsets = Offsets::from([(tp.clone(), offset)]);
+        producer.send_offsets_to_transaction(&offsets, &metadata, PATIENCE).unwrap();
+    };
+    let admin = broker.admin();
+    transact(11);
+    producer.commit_transaction(PATIENCE).unwrap();
+    assert_eq!(admin.group_offsets(&group).await.unwrap(), Offsets::from([(tp.clone(), 11)]));
+    transact(22);
+    producer.abort_transaction(PATIENCE).unwrap();
+    assert_eq!(admin.group_offsets(&group).await.unwrap(), Offsets::from([(tp.clone(), 11)]));
+    // Who has left the group cannot commit for it any more.
+    let gone = consumer.group_metadata().unwrap();
+    consumer.close();
+    producer.begin_transaction().unwrap();
+    let offsets = Offsets::from([(tp.clone(), 33)]);
+    let error = producer.send_offsets_to_transaction(&offsets, &gone, PATIENCE).unwrap_err();
+    assert!(matches!(error, TransactionError::Abort(_)), "{error:?}");
+    producer.abort_transaction(PATIENCE).unwrap();
+    assert_eq!(admin.group_offsets(&group).await.unwrap()[&tp], 11);
+}
