@@ -7,6 +7,7 @@ mod definitions;
 mod herder;
 mod loggers;
 mod membership;
+mod metrics;
 mod processor;
 mod settings;
 mod stores;
@@ -18,6 +19,7 @@ mod worker;
 
 pub use definitions::{sink_definition, source_definition};
 pub use loggers::LoggerControl;
+pub use processor::stream_processor;
 pub use settings::WorkerSettings;
 pub use variables::Variables;
 pub use worker::{Worker, WorkerOptions};

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -75,14 +74,11 @@ pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
     Error::fatal(format!("the plugin panicked in {what}: {message}")).with_class("java.lang.RuntimeException")
 }
 
-/// Runs a future of the engine itself and turns a panic in it into an error.
-pub(crate) async fn guarded<R>(what: &str, future: impl Future<Output = Result<R>>) -> Result<R> {
-    AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(what, &*panic)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use futures::FutureExt as _;
 
     use super::*;
 

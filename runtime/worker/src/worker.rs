@@ -11,6 +11,7 @@ use tributary_kafka::{Admin, Role};
 use crate::herder::{ClusterHerder, Roster, Shared, Statuses};
 use crate::loggers::LoggerControl;
 use crate::membership::{Membership, Solo};
+use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
 use crate::validation::Validator;
@@ -69,8 +70,8 @@ impl Worker {
         purge(&configs, &statuses, &writer);
         let graceful_timeout = settings.graceful_timeout;
         let Validator { settings, plugins, variables } = validator.clone();
-        let incarnations = AtomicU64::new(1);
-        let shared = Shared { settings, plugins, variables, configs, offsets, statuses: writer, incarnations };
+        let (incarnations, metrics) = (AtomicU64::new(1), TaskRegistry::default());
+        let shared = Shared { settings, plugins, variables, configs, offsets, statuses: writer, incarnations, metrics };
         let roster = Roster::new(shared, membership);
         roster.start(events, Arc::clone(&loggers));
         let info = WorkerInfo {
@@ -85,6 +86,12 @@ impl Worker {
     /// What clients talk to.
     pub fn herder(&self) -> Arc<dyn Herder> {
         Arc::clone(&self.herder) as _
+    }
+
+    /// The metrics of all tasks, as Prometheus text.
+    pub fn metrics(&self) -> Box<dyn Fn() -> String + Send + Sync> {
+        let roster = Arc::clone(&self.herder.roster);
+        Box::new(move || roster.shared.metrics.prometheus())
     }
 
     /// Ends all connectors and tasks, within the graceful timeout, and writes their last states and offsets.

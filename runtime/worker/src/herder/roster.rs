@@ -18,7 +18,7 @@ const INBOX: usize = 64;
 
 /// The runners, one for each connector that this worker runs.
 pub(crate) struct Roster {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     membership: Arc<dyn Membership>,
     runners: Mutex<HashMap<String, Entry>>,
     tracker: TaskTracker,
@@ -81,7 +81,7 @@ impl Roster {
         let stopped = join_all(entries.into_iter().map(|entry| async move {
             let (done, ended) = oneshot::channel();
             if entry.inbox.send(Message::Shutdown(done)).await.is_ok() {
-                drop(ended.await);
+                let _ = ended.await;
             }
         }));
         if tokio::time::timeout(timeout, stopped).await.is_err() {
@@ -123,7 +123,7 @@ impl Roster {
             let runner = Runner::new(name.clone(), Arc::clone(&self.shared), sender.clone(), inbox);
             let task = self.tracker.spawn(async move {
                 if let Some(former) = former {
-                    drop(former.task.await);
+                    let _ = former.task.await;
                 }
                 runner.run().await;
             });

@@ -12,6 +12,7 @@ use tributary_control::{InstanceState, RestartRequest, TargetState};
 use super::instance::Instance;
 use super::statuses::Statuses;
 use super::task_set::TaskSet;
+use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigState, ConfigStore, KafkaOffsetStore};
 use crate::variables::Variables;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) offsets: KafkaOffsetStore,
     pub(crate) statuses: Arc<Statuses>,
     pub(crate) incarnations: AtomicU64,
+    pub(crate) metrics: TaskRegistry,
 }
 
 impl Shared {
@@ -108,7 +110,7 @@ impl Runner {
                 message = self.inbox.recv() => match message {
                     Some(Message::Shutdown(done)) => {
                         self.shut_down().await;
-                        drop(done.send(()));
+                        let _ = done.send(());
                         return;
                     }
                     Some(message) => self.handle(message).await,
@@ -139,18 +141,23 @@ impl Runner {
 
     async fn handle(&mut self, message: Message) {
         match message {
-            Message::RestartConnector(answer) => drop(answer.send(self.restart_connector().await)),
+            Message::RestartConnector(answer) => {
+                let restarted = self.restart_connector().await;
+                let _ = answer.send(restarted);
+            }
             Message::RestartTask(task, answer) => {
                 let state = self.shared.configs.snapshot();
                 if let Some(entry) = state.connectors.get(&self.name) {
                     self.tasks.restart(&[task], entry).await;
                 }
-                drop(answer.send(Ok(())));
+                let _ = answer.send(Ok(()));
             }
             Message::Restart(request) => self.restart(request).await,
             Message::Reconfigure => self.planned = false,
             Message::ConnectorFailed(error) => self.fail(&error),
-            Message::Shutdown(done) => drop(done.send(())),
+            Message::Shutdown(done) => {
+                let _ = done.send(());
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use tributary_api::Result;
+use tributary_api::{PluginKind, Result};
 use tributary_control::{InstanceState, TargetState, TaskId};
 
 use super::runner::Shared;
@@ -118,7 +118,10 @@ impl TaskSet {
             incarnation,
         };
         let listener: Arc<dyn TaskListener> = Arc::clone(&self.shared.statuses) as _;
-        Ok(tasks::start(spec, listener))
+        let (id, is_source) = (spec.id.clone(), plugin.description.kind == PluginKind::Source);
+        let handle = tasks::start(spec, listener);
+        self.shared.metrics.add(id, handle.metrics(), is_source);
+        Ok(handle)
     }
 
     /// All at once: each has the whole graceful timeout.
@@ -127,13 +130,15 @@ impl TaskSet {
             numbers.iter().filter_map(|number| Some((*number, self.running.remove(number)?))).collect();
         leaving.iter().filter_map(|(_, task)| task.handle.as_ref()).for_each(TaskHandle::stop);
         let timeout = self.shared.settings.graceful_timeout;
-        let (connector, statuses) = (&self.connector, &self.shared.statuses);
+        let (connector, statuses, metrics) = (&self.connector, &self.shared.statuses, &self.shared.metrics);
         join_all(leaving.iter_mut().map(|(number, task)| async move {
             let Some(handle) = task.handle.as_mut() else { return };
             if !handle.stopped(timeout).await {
                 tracing::warn!(connector, task = number, "the task did not end in time and was abandoned");
             }
-            statuses.dismiss(&TaskId::new(connector, *number));
+            let id = TaskId::new(connector, *number);
+            statuses.dismiss(&id);
+            metrics.remove(&id);
         }))
         .await;
     }
