@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod battery;
 mod fakes;
 
 pub use self::fakes::{FakeConnectorHost, FakeSinkHost, FakeSourceHost, ManualClock, MemoryTransformHost};

@@ -1,0 +1,224 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Datum, Factory, Offsets, Origin, Plugin, Props, Record, SinkTask, TopicPartition};
+
+use super::{Checked, Violation, call, connector, items};
+use crate::FakeSinkHost;
+
+const TOPIC: &str = "battery";
+/// How long records may take to become safe.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A sink connector with a place to write to. A new one has an empty place.
+///
+/// The configuration must let every batch of 5 records become safe without more records: a sink that collects
+/// larger files is given a short time limit or a small size.
+#[async_trait]
+pub trait SinkSubject: Send {
+    /// The connector.
+    fn plugin(&self) -> Plugin;
+
+    /// A valid configuration that makes one task write to the place.
+    fn props(&self) -> Props;
+
+    /// The value of a record that carries an item. Text by default.
+    fn value(&self, item: &str) -> Datum {
+        Datum::schemaless(item)
+    }
+
+    /// The items that are safe in the place now, in the order they are read there.
+    async fn delivered(&mut self) -> Vec<String>;
+}
+
+/// Runs all checks of a sink; `make` gives each a fresh subject.
+pub async fn sink<S: SinkSubject>(make: impl Fn() -> S) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut note = |check, checked: Checked| {
+        if let Err(what) = checked {
+            violations.push(Violation { check, what });
+        }
+    };
+    let subject = make();
+    let (plugin, props) = (subject.plugin(), subject.props());
+    note("is described", connector::is_described(&plugin));
+    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
+    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
+    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
+    note("hides secrets", connector::hides_secrets(&plugin, &props).await);
+    note("validates the valid", connector::validates_the_valid(&plugin, &props).await);
+    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props).await);
+    note("stops at any time", connector::stops_at_any_time(&plugin, &props).await);
+    drop(subject);
+    note("task stops at any time", task_stops_at_any_time(make()).await);
+    note("takes an empty batch", takes_an_empty_batch(make()).await);
+    note("delivers in order", delivers_in_order(make()).await);
+    note("takes a batch again", takes_a_batch_again(make()).await);
+    note("goes on after close and open", goes_on_after_close_and_open(make()).await);
+    note("loses nothing when it dies", loses_nothing_when_it_dies(make()).await);
+    violations
+}
+
+async fn task_stops_at_any_time(subject: impl SinkSubject) -> Checked {
+    call("stop before start", make_task(&subject.plugin())?.stop()).await?;
+    for _ in 0..2 {
+        let mut run = Run::start(&subject).await?;
+        call("stop", run.task.stop()).await?;
+        call("the second stop", run.task.stop()).await?;
+    }
+    Ok(())
+}
+
+async fn takes_an_empty_batch(subject: impl SinkSubject) -> Checked {
+    let mut run = Run::start(&subject).await?;
+    run.put(&[]).await?;
+    let safe = call("pre_commit", run.task.pre_commit(&Offsets::new())).await?;
+    if !safe.is_empty() {
+        return Err(format!("pre_commit of nothing says {safe:?}"));
+    }
+    run.put(&[]).await?;
+    run.stop().await
+}
+
+async fn delivers_in_order(mut subject: impl SinkSubject) -> Checked {
+    let mut run = Run::start(&subject).await?;
+    for batch in 0..4 {
+        let (from, to) = (batch * 5, batch * 5 + 5);
+        run.put(&records(&subject, from..to)).await?;
+        run.commit(&mut subject, to).await?;
+    }
+    let (delivered, expected) = (subject.delivered().await, items(0..20));
+    if delivered != expected {
+        return Err(format!("expected {expected:?} but {delivered:?} is there"));
+    }
+    run.stop().await
+}
+
+/// As after an error that can be retried, or a commit that was lost.
+async fn takes_a_batch_again(mut subject: impl SinkSubject) -> Checked {
+    let mut run = Run::start(&subject).await?;
+    let batch = records(&subject, 0..5);
+    run.put(&batch).await?;
+    run.put(&batch).await?;
+    run.commit(&mut subject, 5).await?;
+    run.put(&records(&subject, 5..10)).await?;
+    run.commit(&mut subject, 10).await?;
+    run.stop().await
+}
+
+async fn goes_on_after_close_and_open(mut subject: impl SinkSubject) -> Checked {
+    let mut run = Run::start(&subject).await?;
+    run.put(&records(&subject, 0..5)).await?;
+    run.commit(&mut subject, 5).await?;
+    call("close", run.task.close(&[partition()])).await?;
+    run.host.assign(&[]);
+    run.put(&[]).await?;
+    run.host.assign(&[partition()]);
+    call("open", run.task.open(&[partition()])).await?;
+    run.put(&records(&subject, 5..10)).await?;
+    run.commit(&mut subject, 10).await?;
+    run.stop().await
+}
+
+/// A task dies behind a batch that was not committed; the next one is given everything from the last commit on.
+async fn loses_nothing_when_it_dies(mut subject: impl SinkSubject) -> Checked {
+    let mut run = Run::start(&subject).await?;
+    run.put(&records(&subject, 0..5)).await?;
+    run.commit(&mut subject, 5).await?;
+    run.put(&records(&subject, 5..10)).await?;
+    // Nobody stops it.
+    drop(run);
+    let mut run = Run::start(&subject).await?;
+    run.put(&records(&subject, 5..10)).await?;
+    run.put(&records(&subject, 10..15)).await?;
+    run.commit(&mut subject, 15).await?;
+    run.stop().await
+}
+
+/// A task that was started and has one partition.
+struct Run {
+    task: Box<dyn SinkTask>,
+    host: Arc<FakeSinkHost>,
+    stopping: CancellationToken,
+}
+
+impl Run {
+    async fn start(subject: &impl SinkSubject) -> Result<Self, String> {
+        let mut task = make_task(&subject.plugin())?;
+        let (host, stopping) = (FakeSinkHost::new(), CancellationToken::new());
+        host.assign(&[partition()]);
+        call("start", task.start(host.context(&stopping), &subject.props())).await?;
+        call("open", task.open(&[partition()])).await?;
+        Ok(Self { task, host, stopping })
+    }
+
+    async fn put(&mut self, batch: &[Record]) -> Checked {
+        batch.iter().for_each(|record| self.host.append(record));
+        call("put", self.task.put(batch)).await
+    }
+
+    /// Asks what is safe until all up to an offset is; what is said to be safe must be in the place.
+    async fn commit(&mut self, subject: &mut impl SinkSubject, end: usize) -> Checked {
+        let deadline = Instant::now() + PATIENCE;
+        let consumed: Offsets = [(partition(), as_offset(end))].into();
+        loop {
+            let safe = call("pre_commit", self.task.pre_commit(&consumed)).await?;
+            if let Some((other, _)) = safe.iter().find(|(partition, _)| !consumed.contains_key(*partition)) {
+                return Err(format!("pre_commit names {other}, which it was not asked for"));
+            }
+            let safe = safe.get(&partition()).copied().unwrap_or(0);
+            if safe > as_offset(end) {
+                return Err(format!("pre_commit says {safe} is safe, but only {end} records were put"));
+            }
+            let delivered = subject.delivered().await;
+            let below = items(0..usize::try_from(safe).unwrap_or(0));
+            if let Some(missing) = below.iter().find(|item| !delivered.contains(item)) {
+                return Err(format!("pre_commit says {safe} is safe, but {missing} is not there: {delivered:?}"));
+            }
+            if safe == as_offset(end) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("{end} records were put, but after {PATIENCE:?} only {safe} are safe"));
+            }
+            let wait = self.host.timeout().unwrap_or(Duration::from_millis(50)).min(Duration::from_millis(50));
+            tokio::time::sleep(wait).await;
+            self.put(&[]).await?;
+        }
+    }
+
+    async fn stop(mut self) -> Checked {
+        self.stopping.cancel();
+        call("close", self.task.close(&[partition()])).await?;
+        call("stop", self.task.stop()).await
+    }
+}
+
+fn records(subject: &impl SinkSubject, numbers: std::ops::Range<usize>) -> Vec<Record> {
+    let partition = partition();
+    let record = |(number, item): (usize, String)| {
+        let mut record = Record::new(partition.topic.clone(), subject.value(&item)).at(1_700_000_000_000);
+        let (topic, offset) = (partition.topic.clone(), as_offset(number));
+        record.partition = Some(partition.partition);
+        record.origin = Origin::Kafka { topic, partition: partition.partition, offset };
+        record
+    };
+    numbers.clone().zip(items(numbers)).map(record).collect()
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new(TOPIC, 0)
+}
+
+fn as_offset(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn make_task(plugin: &Plugin) -> Result<Box<dyn SinkTask>, String> {
+    match &plugin.factory {
+        Factory::Sink(factory) => Ok((factory.task)()),
+        _ => Err(format!("{} is not a sink", plugin.description.class)),
+    }
+}

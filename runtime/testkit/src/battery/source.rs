@@ -1,0 +1,213 @@
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Factory, Origin, Plugin, Props, Record, SourceTask};
+
+use super::{Checked, Violation, call, connector, items};
+use crate::FakeSourceHost;
+
+/// How soon `poll` must return once the task should stop.
+const STOPPING: Duration = Duration::from_secs(2);
+/// How long records may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A source connector with a place to read from. A new one has an empty place.
+#[async_trait]
+pub trait SourceSubject: Send {
+    /// The connector.
+    fn plugin(&self) -> Plugin;
+
+    /// A valid configuration that makes one task read the place.
+    fn props(&self) -> Props;
+
+    /// Adds items to the place, in order.
+    async fn feed(&mut self, items: &[String]);
+
+    /// The item that a record carries; none for records that carry none. The value's text by default.
+    fn item(&self, record: &Record) -> Option<String> {
+        record.value.value.as_str().map(str::to_owned)
+    }
+
+    /// Whether the place can be read again from a stored offset. What cannot (a socket) is not asked to.
+    fn replays(&self) -> bool {
+        true
+    }
+}
+
+/// Runs all checks of a source; `make` gives each a fresh subject.
+pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut note = |check, checked: Checked| {
+        if let Err(what) = checked {
+            violations.push(Violation { check, what });
+        }
+    };
+    let subject = make();
+    let (plugin, props) = (subject.plugin(), subject.props());
+    note("is described", connector::is_described(&plugin));
+    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
+    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
+    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
+    note("hides secrets", connector::hides_secrets(&plugin, &props).await);
+    note("validates the valid", connector::validates_the_valid(&plugin, &props).await);
+    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props).await);
+    note("stops at any time", connector::stops_at_any_time(&plugin, &props).await);
+    drop(subject);
+    note("task stops at any time", task_stops_at_any_time(make()).await);
+    note("poll ends when stopping", poll_ends_when_stopping(make()).await);
+    note("delivers in order", delivers_in_order(make()).await);
+    note("commit does no harm", commit_does_no_harm(make()).await);
+    if make().replays() {
+        note("gives offsets", gives_offsets(make()).await);
+        note("starts from the beginning", starts_from_the_beginning(make()).await);
+        note("resumes behind the stored offset", resumes_behind_the_stored_offset(&make).await);
+    }
+    violations
+}
+
+async fn task_stops_at_any_time(subject: impl SourceSubject) -> Checked {
+    call("stop before start", make_task(&subject.plugin())?.stop()).await?;
+    for _ in 0..2 {
+        let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
+        call("stop", run.task.stop()).await?;
+        call("the second stop", run.task.stop()).await?;
+    }
+    Ok(())
+}
+
+async fn poll_ends_when_stopping(subject: impl SourceSubject) -> Checked {
+    let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
+    let stopping = run.stopping.clone();
+    let (polled, stopped_at) = tokio::join!(
+        async {
+            while !stopping.is_cancelled() {
+                call("poll", run.task.poll()).await?;
+            }
+            Ok::<_, String>(Instant::now())
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stopping.cancel();
+            Instant::now()
+        }
+    );
+    let took = polled?.saturating_duration_since(stopped_at);
+    if took > STOPPING { Err(format!("poll took {took:?} to return")) } else { run.stop().await }
+}
+
+async fn delivers_in_order(mut subject: impl SourceSubject) -> Checked {
+    let first = items(0..25);
+    subject.feed(&first).await;
+    let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
+    run.expect(&subject, &first).await?;
+    let second = items(25..40);
+    subject.feed(&second).await;
+    run.expect(&subject, &second).await?;
+    run.stop().await
+}
+
+async fn commit_does_no_harm(mut subject: impl SourceSubject) -> Checked {
+    let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
+    call("commit before the first record", run.task.commit()).await?;
+    let fed = items(0..5);
+    subject.feed(&fed).await;
+    for record in run.expect(&subject, &fed).await? {
+        run.host.acknowledge(&record);
+    }
+    call("commit", run.task.commit()).await?;
+    call("the second commit", run.task.commit()).await?;
+    let more = items(5..10);
+    subject.feed(&more).await;
+    run.expect(&subject, &more).await?;
+    run.stop().await
+}
+
+async fn gives_offsets(mut subject: impl SourceSubject) -> Checked {
+    let fed = items(0..5);
+    subject.feed(&fed).await;
+    let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
+    for record in run.expect(&subject, &fed).await? {
+        if !matches!(record.origin, Origin::Source { partition: Some(_), offset: Some(_), .. }) {
+            return Err(format!("a record has no source partition or offset: {:?}", record.origin));
+        }
+    }
+    run.stop().await
+}
+
+async fn starts_from_the_beginning(mut subject: impl SourceSubject) -> Checked {
+    let fed = items(0..10);
+    subject.feed(&fed).await;
+    for _ in 0..2 {
+        let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
+        run.expect(&subject, &fed).await?;
+        run.stop().await?;
+    }
+    Ok(())
+}
+
+/// Whatever record was the last one acknowledged before the task died, the next task begins with the one behind it.
+async fn resumes_behind_the_stored_offset<S: SourceSubject>(make: impl Fn() -> S) -> Checked {
+    let fed = items(0..20);
+    for last in [0, 1, 10, 18, 19] {
+        let mut subject = make();
+        subject.feed(&fed).await;
+        let host = FakeSourceHost::new();
+        let mut run = Run::start(&subject, host.clone()).await?;
+        for record in &run.expect(&subject, &fed).await?[..=last] {
+            host.acknowledge(record);
+        }
+        // It dies: nobody stops it.
+        drop(run);
+        let mut run = Run::start(&subject, host).await?;
+        let more = items(20..25);
+        subject.feed(&more).await;
+        let rest = [&fed[last + 1..], &more].concat();
+        run.expect(&subject, &rest).await.map_err(|what| format!("after record {last}: {what}"))?;
+        run.stop().await?;
+    }
+    Ok(())
+}
+
+/// A task that was started.
+struct Run {
+    task: Box<dyn SourceTask>,
+    host: std::sync::Arc<FakeSourceHost>,
+    stopping: CancellationToken,
+}
+
+impl Run {
+    async fn start(subject: &impl SourceSubject, host: std::sync::Arc<FakeSourceHost>) -> Result<Self, String> {
+        let mut task = make_task(&subject.plugin())?;
+        let stopping = CancellationToken::new();
+        call("start", task.start(host.context(&stopping), &subject.props())).await?;
+        Ok(Self { task, host, stopping })
+    }
+
+    /// Polls until there are as many items as expected, which must be just these.
+    async fn expect(&mut self, subject: &impl SourceSubject, expected: &[String]) -> Result<Vec<Record>, String> {
+        let deadline = Instant::now() + PATIENCE;
+        let (mut records, mut found) = (Vec::new(), Vec::new());
+        while found.len() < expected.len() && Instant::now() < deadline {
+            for record in call("poll", self.task.poll()).await? {
+                if let Some(item) = subject.item(&record) {
+                    found.push(item);
+                    records.push(record);
+                }
+            }
+        }
+        if found == expected { Ok(records) } else { Err(format!("expected {expected:?} but got {found:?}")) }
+    }
+
+    async fn stop(mut self) -> Checked {
+        self.stopping.cancel();
+        call("stop", self.task.stop()).await
+    }
+}
+
+fn make_task(plugin: &Plugin) -> Result<Box<dyn SourceTask>, String> {
+    match &plugin.factory {
+        Factory::Source(factory) => Ok((factory.task)()),
+        _ => Err(format!("{} is not a source", plugin.description.class)),
+    }
+}
