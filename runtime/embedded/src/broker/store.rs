@@ -1,0 +1,135 @@
+//! The storage behind all handlers: Tansu's engine, guarded.
+//!
+//! Tansu's SQLite engine is one task that answers one call at a time. It ends for good when a call panics (a partition
+//! that does not exist is enough) or when a caller goes away before its answer. [`Store`] therefore checks what would
+//! panic before it calls, and starts a new engine over the same file should one end all the same.
+
+mod ends;
+mod engine;
+mod groups;
+mod storage;
+mod topics;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tansu_storage::{Error, OffsetStage, Storage as _, StorageContainer, TopicId, Topition};
+use tokio::sync::{Mutex, watch};
+use tracing::{error, info};
+
+use self::ends::Ends;
+use self::engine::Engine;
+pub(super) use self::engine::StoreOptions;
+use self::groups::Groups;
+use self::topics::{Topic, Topics};
+
+/// The storage of one broker. Clones share it.
+#[derive(Clone)]
+pub(super) struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: StoreOptions,
+    engine: RwLock<Engine>,
+    restarting: Mutex<()>,
+    topics: Topics,
+    ends: Ends,
+    groups: Groups,
+}
+
+impl Store {
+    /// Opens the storage and creates its tables when absent.
+    pub(super) async fn open(options: StoreOptions) -> Result<Self, Error> {
+        let engine = Engine::start(&options).await?;
+        let shared = Shared {
+            options,
+            engine: RwLock::new(engine),
+            restarting: Mutex::new(()),
+            topics: Topics::default(),
+            ends: Ends::default(),
+            groups: Groups::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Ends the engine; later calls fail.
+    pub(super) fn close(&self) {
+        self.engine().cancellation.cancel();
+    }
+
+    /// Changes whenever a partition has grown or a topic is gone.
+    pub(super) fn grown(&self) -> watch::Receiver<u64> {
+        self.shared.ends.subscribe()
+    }
+
+    /// The topic of that name or id; `None` when there is none.
+    pub(super) async fn topic(&self, id: &TopicId) -> Result<Option<Arc<Topic>>, Error> {
+        let _kept = self.shared.topics.keep().await;
+        self.find(id).await
+    }
+
+    /// Where a partition begins and ends, from memory when nothing was appended since it was last read.
+    pub(super) async fn end(&self, partition: &Topition) -> Result<OffsetStage, Error> {
+        let version = match self.shared.ends.get(partition) {
+            Ok(stage) => return Ok(stage),
+            Err(version) => version,
+        };
+        let stage = self.offset_stage(partition).await?;
+        self.shared.ends.learn(partition, version, stage);
+        Ok(stage)
+    }
+
+    fn engine(&self) -> Engine {
+        self.shared.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// As [`Store::topic`], for callers that already keep topics from being deleted.
+    async fn find(&self, id: &TopicId) -> Result<Option<Arc<Topic>>, Error> {
+        if let Some(topic) = self.shared.topics.get(id) {
+            return Ok(Some(topic));
+        }
+        let found = self.run(async |engine| engine.metadata(Some(std::slice::from_ref(id))).await).await?;
+        Ok(found.topics().first().and_then(|found| self.shared.topics.learn(id, found)))
+    }
+
+    /// Refuses a partition that does not exist. The caller keeps topics from being deleted.
+    async fn require(&self, partition: &Topition) -> Result<(), Error> {
+        let topic = self.find(&TopicId::Name(partition.topic().to_owned())).await?;
+        let exists = topic.is_some_and(|topic| (0..topic.partitions).contains(&partition.partition()));
+        if exists { Ok(()) } else { Err(Error::Api(tansu_sans_io::ErrorCode::UnknownTopicOrPartition)) }
+    }
+
+    /// Calls the engine, and replaces it when it turns out to have ended.
+    async fn run<T>(&self, call: impl AsyncFnOnce(&StorageContainer) -> Result<T, Error>) -> Result<T, Error> {
+        let engine = self.engine();
+        let result = call(&engine.container).await;
+        if matches!(result, Err(Error::UnableToSend | Error::OneshotRecv)) {
+            self.replace(&engine).await?;
+        }
+        result
+    }
+
+    /// Starts a new engine in place of `ended`, unless that was done already or the broker is closing.
+    async fn replace(&self, ended: &Engine) -> Result<(), Error> {
+        let _one_at_a_time = self.shared.restarting.lock().await;
+        if ended.cancellation.is_cancelled() || self.engine().generation != ended.generation {
+            return Ok(());
+        }
+        error!(generation = ended.generation, "the embedded broker's storage ended unexpectedly, starting it again");
+        let engine = Engine::start(&self.shared.options).await?.after(ended);
+        info!(generation = engine.generation, "the embedded broker's storage runs again");
+        self.shared.ends.forget();
+        *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("url", &self.shared.options.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

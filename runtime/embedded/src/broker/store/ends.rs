@@ -1,0 +1,80 @@
+//! Where partitions end, so that an idle fetch costs no query and a waiting one wakes at once.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tansu_storage::{OffsetStage, Topition};
+use tokio::sync::watch;
+
+/// What is known of each partition's end. All appends pass this process, so what is known stays true until one does.
+#[derive(Debug)]
+pub(super) struct Ends {
+    partitions: Mutex<HashMap<Topition, End>>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct End {
+    version: u64,
+    stage: Option<OffsetStage>,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self { partitions: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+}
+
+impl Ends {
+    /// Counts the changes of all partitions.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The end of a partition, or the version under which it may be learnt.
+    pub(super) fn get(&self, partition: &Topition) -> Result<OffsetStage, u64> {
+        match self.lock().get(partition) {
+            Some(End { stage: Some(stage), .. }) => Ok(*stage),
+            Some(End { version, .. }) => Err(*version),
+            None => Err(0),
+        }
+    }
+
+    /// Keeps an end that was read under `version`, unless the partition has changed meanwhile.
+    pub(super) fn learn(&self, partition: &Topition, version: u64, stage: OffsetStage) {
+        let mut partitions = self.lock();
+        let end = partitions.entry(partition.clone()).or_default();
+        if end.version == version {
+            end.stage = Some(stage);
+        }
+    }
+
+    /// Says that a partition has new records.
+    pub(super) fn appended(&self, partition: &Topition) {
+        if let Some(end) = self.lock().get_mut(partition) {
+            end.change();
+        }
+        self.announce();
+    }
+
+    /// Says that any partition may have changed.
+    pub(super) fn forget(&self) {
+        self.lock().values_mut().for_each(End::change);
+        self.announce();
+    }
+
+    fn announce(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Topition, End>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    fn change(&mut self) {
+        self.version += 1;
+        self.stage = None;
+    }
+}

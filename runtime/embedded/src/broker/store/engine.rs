@@ -1,0 +1,100 @@
+//! One run of Tansu's storage engine.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tansu_storage::{BrokerRegistrationRequest, Error, Storage as _, StorageContainer};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+
+/// The only node of the cluster.
+const NODE: i32 = 1;
+
+/// What Tansu 0.6.0's tables lack.
+const ADDITIONS: [&str; 2] = [HEADER_INDEX, DELETION_GUARD];
+
+/// Tansu reads the headers of each record by its offset but keeps no index for that, so every record read would visit
+/// every header there is, and so would every record removed.
+const HEADER_INDEX: &str = "create index if not exists header_by_record on header (topition, offset_id)";
+
+/// Tansu deletes a topic's partitions first and then, by a condition that is too wide, the rows of all topics, which
+/// would take every record of the broker along. A topic that still has partitions is not the one to delete.
+const DELETION_GUARD: &str = "create trigger if not exists keep_other_topics before delete on topic \
+    when exists (select 1 from topition where topition.topic = old.id) begin select raise(ignore); end";
+
+/// What an engine is started with.
+#[derive(Clone, Debug)]
+pub(in crate::broker) struct StoreOptions {
+    /// Tansu's storage address.
+    pub(in crate::broker) url: Url,
+    /// The SQLite file behind the address; `None` in memory.
+    pub(in crate::broker) database: Option<PathBuf>,
+    pub(in crate::broker) cluster_id: String,
+    /// Where clients are told to connect.
+    pub(in crate::broker) advertised: SocketAddr,
+}
+
+/// A running engine. Clones share it.
+#[derive(Clone)]
+pub(super) struct Engine {
+    pub(super) container: StorageContainer,
+    /// Cancelled when the broker closes.
+    pub(super) cancellation: CancellationToken,
+    /// Counts the engines of one broker.
+    pub(super) generation: u64,
+}
+
+impl Engine {
+    pub(super) async fn start(options: &StoreOptions) -> Result<Self, Error> {
+        if let Some(database) = &options.database {
+            log_ahead(database).await.map_err(|error| Error::LibSql(Arc::new(error)))?;
+        }
+        let cancellation = CancellationToken::new();
+        let container = StorageContainer::builder()
+            .cluster_id(options.cluster_id.as_str())
+            .node_id(NODE)
+            .advertised_listener(Url::parse(&format!("tcp://{}", options.advertised))?)
+            .storage(options.url.clone())
+            .cancellation(cancellation.clone())
+            .silent(true)
+            .build()
+            .await?;
+        if let Some(database) = &options.database {
+            complete_tables(database).await.map_err(|error| Error::LibSql(Arc::new(error)))?;
+        }
+        let registration = BrokerRegistrationRequest {
+            broker_id: NODE,
+            cluster_id: options.cluster_id.clone(),
+            incarnation_id: Uuid::now_v7(),
+            rack: None,
+        };
+        container.register_broker(registration).await?;
+        Ok(Self { container, cancellation, generation: 0 })
+    }
+
+    /// This engine as the successor of another one.
+    pub(super) fn after(self, ended: &Self) -> Self {
+        Self { generation: ended.generation + 1, ..self }
+    }
+}
+
+/// Creates the file in the mode that the engine chooses anyway, but only after it has created its tables: each of
+/// those then costs one write to the disk instead of several, which is most of a first start.
+async fn log_ahead(database: &Path) -> Result<(), libsql::Error> {
+    connect(database).await?.query("pragma journal_mode = wal", ()).await?.next().await?;
+    Ok(())
+}
+
+async fn complete_tables(database: &Path) -> Result<(), libsql::Error> {
+    let connection = connect(database).await?;
+    for addition in ADDITIONS {
+        connection.execute(addition, ()).await?;
+    }
+    Ok(())
+}
+
+async fn connect(database: &Path) -> Result<libsql::Connection, libsql::Error> {
+    libsql::Builder::new_local(database).build().await?.connect()
+}

@@ -1,0 +1,142 @@
+#![allow(clippy::unwrap_used)]
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use tansu_sans_io::create_topics_request::CreatableTopic;
+use tansu_sans_io::record::Record;
+use tansu_sans_io::record::deflated::Batch;
+use tansu_sans_io::record::inflated;
+use tansu_sans_io::{ErrorCode, IsolationLevel, ListOffset};
+use tansu_storage::{Error, Storage as _, TopicId, Topition};
+use url::Url;
+
+use super::{Store, StoreOptions};
+
+#[tokio::test]
+async fn an_unknown_partition_is_an_error_and_not_the_end_of_the_storage() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    create(&store, "clicks", 1).await;
+
+    for partition in [Topition::new("nowhere", 0), Topition::new("clicks", 7), Topition::new("clicks", -1)] {
+        let unknown = |error| matches!(error, Error::Api(ErrorCode::UnknownTopicOrPartition));
+        assert!(unknown(store.offset_stage(&partition).await.unwrap_err()));
+        assert!(unknown(store.produce(None, &partition, batch("x")).await.unwrap_err()));
+        let read = store.fetch(&partition, 0, 0, 1_000, IsolationLevel::ReadUncommitted).await;
+        assert!(unknown(read.unwrap_err()));
+    }
+    assert_eq!(store.produce(None, &Topition::new("clicks", 0), batch("x")).await.unwrap(), 0);
+    assert_eq!(store.engine().generation, 0, "the engine was never replaced");
+}
+
+#[tokio::test]
+async fn an_engine_that_ended_is_replaced_and_keeps_its_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    create(&store, "clicks", 1).await;
+    let partition = Topition::new("clicks", 0);
+    store.produce(None, &partition, batch("before")).await.unwrap();
+
+    abandon_a_call(&store).await;
+    while store.engine().generation == 0 {
+        let _ended = store.ping().await;
+    }
+    assert_eq!(store.produce(None, &partition, batch("after")).await.unwrap(), 1);
+    assert_eq!(store.end(&partition).await.unwrap().high_watermark(), 2);
+}
+
+#[tokio::test]
+async fn a_deleted_topic_is_unknown_by_name_and_by_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let id = TopicId::Id(create(&store, "clicks", 1).await);
+    let name = TopicId::Name("clicks".into());
+    assert_eq!(store.topic(&id).await.unwrap().unwrap().name, "clicks");
+    assert!(store.topic(&name).await.unwrap().is_some());
+
+    assert_eq!(store.delete_topic(&name).await.unwrap(), ErrorCode::None);
+    assert!(store.topic(&id).await.unwrap().is_none());
+    assert!(store.topic(&name).await.unwrap().is_none());
+    assert!(store.end(&Topition::new("clicks", 0)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_end_of_a_partition_follows_each_append() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    create(&store, "clicks", 1).await;
+    let partition = Topition::new("clicks", 0);
+    let mut grown = store.grown();
+    for expected in 0..3 {
+        assert_eq!(store.end(&partition).await.unwrap().high_watermark(), expected);
+        store.produce(None, &partition, batch("x")).await.unwrap();
+        assert!(grown.has_changed().unwrap());
+        grown.mark_unchanged();
+    }
+}
+
+#[tokio::test]
+async fn offsets_of_an_empty_partition_and_after_the_last_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    create(&store, "clicks", 1).await;
+    let partition = Topition::new("clicks", 0);
+    let list = async |what| {
+        let wanted = [(partition.clone(), what)];
+        store.list_offsets(IsolationLevel::ReadUncommitted, &wanted).await.unwrap()[0].1.offset
+    };
+    let tomorrow = ListOffset::Timestamp(std::time::SystemTime::now() + std::time::Duration::from_hours(24));
+    assert_eq!(list(ListOffset::Latest).await, Some(0));
+    assert_eq!(list(tomorrow).await, Some(-1));
+    store.produce(None, &partition, batch("x")).await.unwrap();
+    assert_eq!(list(ListOffset::Latest).await, Some(1));
+    assert_eq!(list(ListOffset::Earliest).await, Some(0));
+    assert_eq!(list(tomorrow).await, Some(-1));
+}
+
+#[tokio::test]
+async fn a_producer_that_asks_again_gets_a_usable_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let first = store.init_producer(None, 0, Some(-1), Some(-1)).await.unwrap();
+    let again = store.init_producer(None, 0, Some(first.id), Some(first.epoch)).await.unwrap();
+    assert_eq!(again.error, ErrorCode::None);
+    assert_ne!((again.id, again.epoch), (first.id, first.epoch));
+
+    let first = store.init_producer(Some("t"), 1_000, Some(-1), Some(-1)).await.unwrap();
+    let again = store.init_producer(Some("t"), 1_000, Some(first.id), Some(first.epoch)).await.unwrap();
+    assert_eq!((again.error, again.id, again.epoch), (ErrorCode::None, first.id, first.epoch + 1));
+}
+
+/// Makes the engine end the way it does when a caller goes away before its answer.
+async fn abandon_a_call(store: &Store) {
+    let engine = store.engine();
+    let mut call = pin!(engine.container.brokers());
+    assert!(matches!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
+}
+
+async fn open(folder: &Path) -> Store {
+    let database = folder.join("test.db");
+    Store::open(StoreOptions {
+        url: Url::parse(&format!("sqlite:///{}", database.display())).unwrap(),
+        database: Some(database),
+        cluster_id: "test".into(),
+        advertised: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+    })
+    .await
+    .unwrap()
+}
+
+async fn create(store: &Store, name: &str, partitions: i32) -> uuid::Uuid {
+    let topic = CreatableTopic::default().name(name.into()).num_partitions(partitions).replication_factor(1);
+    store.create_topic(topic.assignments(Some(Vec::new())).configs(Some(Vec::new())), false).await.unwrap()
+}
+
+fn batch(value: &'static str) -> Batch {
+    let record = Record::builder().value(Some(bytes::Bytes::from_static(value.as_bytes())));
+    inflated::Batch::builder().record(record).build().and_then(Batch::try_from).unwrap()
+}
