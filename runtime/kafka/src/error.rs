@@ -71,3 +71,31 @@ fn classify(code: i32) -> (ErrorKind, &'static str) {
         _ => (Fatal, "KafkaException"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_broker_says_is_what_java_would_throw() {
+        let told = |code: i32| {
+            let error = Error::from(Failure::of(code));
+            (error.kind(), error.class().to_owned())
+        };
+        let class = |name: &str| format!("org.apache.kafka.common.errors.{name}");
+        assert_eq!(told(-185), (ErrorKind::Retriable, class("TimeoutException")));
+        assert_eq!(told(10), (ErrorKind::Data, class("RecordTooLargeException")));
+        assert_eq!(told(29), (ErrorKind::Fatal, class("TopicAuthorizationException")));
+        assert_eq!(told(3), (ErrorKind::Retriable, class("UnknownTopicOrPartitionException")));
+        assert_eq!(told(9999), (ErrorKind::Fatal, "org.apache.kafka.common.KafkaException".to_owned()));
+        assert!(Error::from(Failure::of(9999)).to_string().contains("9999"));
+    }
+
+    #[test]
+    fn a_client_that_has_failed_for_good_is_not_tried_again() {
+        let failure = Failure { fatal: true, retriable: true, ..Failure::of(code::TIMED_OUT) };
+        assert_eq!(Error::from(failure).kind(), ErrorKind::Fatal);
+        let failure = Failure { retriable: true, ..Failure::of(9999) };
+        assert_eq!(Error::from(failure).kind(), ErrorKind::Retriable);
+    }
+}

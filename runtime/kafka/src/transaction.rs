@@ -203,3 +203,40 @@ impl Guard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: i32, fatal: bool, abort: bool, retriable: bool) -> TransactionError {
+        TransactionError::of(Failure { code, message: "reason".to_owned(), fatal, retriable, abort }, "commit")
+    }
+
+    #[test]
+    fn each_failure_has_one_answer() {
+        assert!(matches!(failed(code::FENCED, true, false, false), TransactionError::Fenced(_)));
+        assert!(matches!(failed(code::PRODUCER_FENCED, true, false, false), TransactionError::Fenced(_)));
+        assert!(matches!(failed(45, true, true, true), TransactionError::Fatal(_)));
+        assert!(matches!(failed(22, false, true, true), TransactionError::Abort(_)));
+        assert!(matches!(failed(code::TIMED_OUT, false, false, true), TransactionError::Retriable(_)));
+        assert!(matches!(failed(code::STATE, false, false, false), TransactionError::Fatal(_)));
+        assert_eq!(failed(code::STATE, false, false, false).to_string(), "cannot commit: reason");
+    }
+
+    #[test]
+    fn the_guard_keeps_the_distance_once_for_each_transaction() {
+        const DISTANCE: Duration = Duration::from_millis(40);
+        let guard = Guard::new(DISTANCE);
+        let ended = Instant::now();
+        guard.ended();
+        guard.wait();
+        assert!(ended.elapsed() < DISTANCE, "no transaction has begun");
+        guard.arm();
+        guard.wait();
+        assert!(ended.elapsed() >= DISTANCE);
+        guard.ended();
+        let again = Instant::now();
+        guard.wait();
+        assert!(again.elapsed() < DISTANCE, "only the first request of a transaction waits");
+    }
+}

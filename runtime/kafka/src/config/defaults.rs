@@ -98,7 +98,7 @@ fn consumer(native: &mut Native) {
     native.put_default("allow.auto.create.topics", true);
     // A reader that keeps up must not be made to wait: the queue is bounded in bytes instead.
     native.put_default("fetch.queue.backoff.ms", 10);
-    native.put_default("queued.min.messages", 100_000);
+    native.put_default("queued.min.messages", 20_000);
     native.put_default("queued.max.messages.kbytes", 16_384);
     native.put_default("fetch.error.backoff.ms", 100);
     if native.get("group.protocol") == Some("consumer") {

@@ -68,7 +68,8 @@ impl CompactedLog {
     pub async fn open(options: LogOptions, on_record: Box<dyn FnMut(LogRecord) + Send>) -> Result<Self> {
         let admin = Admin::new(&options.admin)?;
         let partitions = topic::prepare(&admin, &options).await?;
-        drop(admin);
+        // Freeing a client waits for its threads.
+        tokio::task::spawn_blocking(move || drop(admin));
         let name = options.topic.name;
         let log = Log {
             writer: Writer::new(&options.producer)?,

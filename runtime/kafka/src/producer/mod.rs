@@ -3,7 +3,6 @@ mod serve;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -177,9 +176,9 @@ impl Producer {
         /// How soon a stop is noticed. Room is signalled, not polled for.
         const STEP: Duration = Duration::from_millis(50);
         let begun = Instant::now();
-        let room = self.deliveries.room();
+        let waiter = self.deliveries.room().enter();
         loop {
-            let seen = room.seen();
+            let seen = waiter.seen();
             match self.offer(record, token) {
                 Ok(()) => return Ok(()),
                 Err(failure) if failure.code == code::QUEUE_FULL => {}
@@ -193,7 +192,7 @@ impl Producer {
                                or max.block.ms";
                 return Err(Error::retriable(message).with_class("org.apache.kafka.common.errors.TimeoutException"));
             }
-            room.wait(seen, STEP);
+            waiter.wait(seen, STEP);
         }
     }
 
@@ -202,9 +201,9 @@ impl Producer {
         Error::from(self.client.reason(failure)).context(format!("cannot send a record to {}", record.topic))
     }
 
-    /// Counts how often the queue was found full.
+    /// How often a sender has waited for room in the queue.
     pub fn times_full(&self) -> u64 {
-        self.deliveries.room().waits.load(Ordering::Relaxed)
+        self.deliveries.room().waits()
     }
 }
 

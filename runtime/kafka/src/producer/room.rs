@@ -9,26 +9,14 @@ pub(super) struct Room {
     waiting: AtomicUsize,
     made: Mutex<u64>,
     changed: Condvar,
-    pub(super) waits: AtomicU64,
+    waits: AtomicU64,
 }
 
 impl Room {
-    /// What to hand to [`Room::wait`]; to be read before trying.
-    pub(super) fn seen(&self) -> u64 {
+    /// Announces a sender before it tries again, so that room made after its try is not missed.
+    pub(super) fn enter(&self) -> Waiter<'_> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let seen = *self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        seen
-    }
-
-    /// Waits until room was made since `seen`, or for the time given.
-    pub(super) fn wait(&self, seen: u64, timeout: Duration) {
-        self.waits.fetch_add(1, Ordering::Relaxed);
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(made, timeout, |made| *made == seen);
-        drop(waited);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        Waiter(self)
     }
 
     /// Some records have left the queue.
@@ -37,5 +25,33 @@ impl Room {
             *self.made.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             self.changed.notify_all();
         }
+    }
+
+    /// How often a sender has waited.
+    pub(super) fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+}
+
+/// A sender that found the queue full.
+pub(super) struct Waiter<'a>(&'a Room);
+
+impl Waiter<'_> {
+    /// What to hand to [`Waiter::wait`]; to be read before trying.
+    pub(super) fn seen(&self) -> u64 {
+        *self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until room was made since `seen`, or for the time given.
+    pub(super) fn wait(&self, seen: u64, timeout: Duration) {
+        self.0.waits.fetch_add(1, Ordering::Relaxed);
+        let made = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.0.changed.wait_timeout_while(made, timeout, |made| *made == seen));
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }

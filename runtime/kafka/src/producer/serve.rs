@@ -18,6 +18,7 @@ pub(super) struct Deliveries {
 }
 
 struct Shared {
+    client: Arc<Client>,
     queue: Queue,
     room: Room,
     closing: AtomicBool,
@@ -26,7 +27,12 @@ struct Shared {
 impl Deliveries {
     pub(super) fn start(client: &Arc<Client>, listener: Arc<dyn DeliveryListener>) -> Result<Self> {
         let queue = Queue::main(client).ok_or_else(|| Error::fatal("the kafka client has no event queue"))?;
-        let shared = Arc::new(Shared { queue, room: Room::default(), closing: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            client: Arc::clone(client),
+            queue,
+            room: Room::default(),
+            closing: AtomicBool::new(false),
+        });
         let serving = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("kafka-deliveries".to_owned())
@@ -69,7 +75,12 @@ impl Server {
             // Woken when closing, so that the wait need not be short.
             let wait = if closing { Duration::ZERO } else { Duration::from_secs(60) };
             match shared.queue.poll(wait) {
-                Some(event) => self.serve(&event),
+                Some(event) => {
+                    self.serve(&event);
+                    // The records leave the queue only now.
+                    drop(event);
+                    shared.room.made();
+                }
                 None if closing => return,
                 None => {}
             }
@@ -79,7 +90,7 @@ impl Server {
     fn serve(&mut self, event: &Event<'_>) {
         while event.reports(&mut self.reports) > 0 {}
         for report in self.reports.iter().filter(|report| report.code != code::NONE) {
-            self.errors.entry(report.code).or_insert_with(|| undelivered(report.code));
+            self.errors.entry(report.code).or_insert_with(|| undelivered(&self.shared.client, report.code));
         }
         let unknown = Error::fatal("the record was not delivered");
         let delivery = |report: &Report| Delivery {
@@ -97,13 +108,12 @@ impl Server {
         }
         self.reports.clear();
         self.errors.clear();
-        self.shared.room.made();
     }
 }
 
 #[cold]
-fn undelivered(code: i32) -> Error {
-    let error = Error::from(Failure::of(code));
+fn undelivered(client: &Client, code: i32) -> Error {
+    let error = Error::from(client.reason(Failure::of(code)));
     match code {
         code::PURGE_QUEUE | code::PURGE_INFLIGHT => error.context("the record was given up"),
         _ => error.context("the record was not delivered"),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tributary_kafka::{Consumer, Offsets, Polled, ProducerRecord, Role, TopicPartition};
+use tributary_kafka::{Consumer, Offsets, Polled, Position, ProducerRecord, Role, TopicPartition};
 
 use crate::support::{Broker, PATIENCE, broker, unique};
 
@@ -154,4 +154,34 @@ async fn commits_that_nobody_waits_for_are_told_later() {
     let begun = Instant::now();
     consumer.close();
     assert!(begun.elapsed() < Duration::from_secs(5), "left in {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_just_taken_on_can_be_read_from_anywhere() {
+    let Some(broker) = broker("partitions_just_taken_on_can_be_read_from_anywhere") else { return };
+    let topic = broker.topic("seek", 1).await;
+    let (producer, ledger) = broker.producer();
+    for token in 0..100 {
+        producer.send(&ProducerRecord { topic: &topic, value: Some(b"x"), ..Default::default() }, token).unwrap();
+    }
+    ledger.wait(100);
+    let tp = TopicPartition::new(topic.as_str(), 0);
+    for seek in [true, false] {
+        let config = broker.config(Role::Consumer).set("group.id", unique("seek"));
+        let mut consumer = Consumer::subscribe(&config, std::slice::from_ref(&topic)).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let first = loop {
+            assert!(Instant::now() < deadline);
+            match consumer.poll(10, Duration::from_secs(5)).unwrap() {
+                Polled::Assigned(partitions) if seek => {
+                    consumer.accept(&partitions).unwrap();
+                    consumer.seek(&tp, 42).unwrap();
+                }
+                Polled::Assigned(_) => consumer.accept_at(&[(tp.clone(), Position::At(42))]).unwrap(),
+                Polled::Records(records) => break records[0].offset,
+                _ => {}
+            }
+        };
+        assert_eq!(first, 42);
+    }
 }
