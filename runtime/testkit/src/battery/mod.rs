@@ -16,8 +16,8 @@ use tributary_api::Result;
 pub use self::sink::{SinkSubject, sink};
 pub use self::source::{SourceSubject, source};
 
-/// No call may take longer.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a call, and the way of a record, may take unless a subject says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A promise of the contract that a connector does not keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +38,15 @@ impl fmt::Display for Violation {
 type Checked = std::result::Result<(), String>;
 
 /// Awaits a call of the connector, which must end in time and without an error.
-async fn call<T>(what: &str, call: impl Future<Output = Result<T>>) -> std::result::Result<T, String> {
-    match timeout(DEADLINE, call).await {
+async fn call<T>(
+    patience: Duration,
+    what: &str,
+    call: impl Future<Output = Result<T>>,
+) -> std::result::Result<T, String> {
+    match timeout(patience, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("{what} failed: {error:?}")),
-        Err(_) => Err(format!("{what} did not return within {DEADLINE:?}")),
+        Err(_) => Err(format!("{what} did not return within {patience:?}")),
     }
 }
 

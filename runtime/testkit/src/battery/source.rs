@@ -4,13 +4,11 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Factory, Origin, Plugin, Props, Record, SourceTask};
 
-use super::{Checked, Violation, call, connector, items};
+use super::{Checked, PATIENCE, Violation, call, connector, items};
 use crate::FakeSourceHost;
 
 /// How soon `poll` must return once the task should stop.
 const STOPPING: Duration = Duration::from_secs(2);
-/// How long records may take to come.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A source connector with a place to read from. A new one has an empty place.
 #[async_trait]
@@ -29,6 +27,11 @@ pub trait SourceSubject: Send {
         record.value.value.as_str().map(str::to_owned)
     }
 
+    /// How long a call, and the way of a record, may take.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
     /// Whether the place can be read again from a stored offset. What cannot (a socket) is not asked to.
     fn replays(&self) -> bool {
         true
@@ -44,15 +47,15 @@ pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
         }
     };
     let subject = make();
-    let (plugin, props) = (subject.plugin(), subject.props());
+    let (plugin, props, patience) = (subject.plugin(), subject.props(), subject.patience());
     note("is described", connector::is_described(&plugin));
     note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
     note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
     note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("hides secrets", connector::hides_secrets(&plugin, &props).await);
-    note("validates the valid", connector::validates_the_valid(&plugin, &props).await);
-    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props).await);
-    note("stops at any time", connector::stops_at_any_time(&plugin, &props).await);
+    note("hides secrets", connector::hides_secrets(&plugin, &props, patience).await);
+    note("validates the valid", connector::validates_the_valid(&plugin, &props, patience).await);
+    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, patience).await);
+    note("stops at any time", connector::stops_at_any_time(&plugin, &props, patience).await);
     drop(subject);
     note("task stops at any time", task_stops_at_any_time(make()).await);
     note("poll ends when stopping", poll_ends_when_stopping(make()).await);
@@ -67,22 +70,24 @@ pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
 }
 
 async fn task_stops_at_any_time(subject: impl SourceSubject) -> Checked {
-    call("stop before start", make_task(&subject.plugin())?.stop()).await?;
+    let patience = subject.patience();
+    call(patience, "stop before start", make_task(&subject.plugin())?.stop()).await?;
     for _ in 0..2 {
         let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
-        call("stop", run.task.stop()).await?;
-        call("the second stop", run.task.stop()).await?;
+        call(patience, "stop", run.task.stop()).await?;
+        call(patience, "the second stop", run.task.stop()).await?;
     }
     Ok(())
 }
 
 async fn poll_ends_when_stopping(subject: impl SourceSubject) -> Checked {
+    let patience = subject.patience();
     let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
     let stopping = run.stopping.clone();
     let (polled, stopped_at) = tokio::join!(
         async {
             while !stopping.is_cancelled() {
-                call("poll", run.task.poll()).await?;
+                call(patience, "poll", run.task.poll()).await?;
             }
             Ok::<_, String>(Instant::now())
         },
@@ -108,15 +113,16 @@ async fn delivers_in_order(mut subject: impl SourceSubject) -> Checked {
 }
 
 async fn commit_does_no_harm(mut subject: impl SourceSubject) -> Checked {
+    let patience = subject.patience();
     let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
-    call("commit before the first record", run.task.commit()).await?;
+    call(patience, "commit before the first record", run.task.commit()).await?;
     let fed = items(0..5);
     subject.feed(&fed).await;
     for record in run.expect(&subject, &fed).await? {
         run.host.acknowledge(&record);
     }
-    call("commit", run.task.commit()).await?;
-    call("the second commit", run.task.commit()).await?;
+    call(patience, "commit", run.task.commit()).await?;
+    call(patience, "the second commit", run.task.commit()).await?;
     let more = items(5..10);
     subject.feed(&more).await;
     run.expect(&subject, &more).await?;
@@ -174,22 +180,24 @@ struct Run {
     task: Box<dyn SourceTask>,
     host: std::sync::Arc<FakeSourceHost>,
     stopping: CancellationToken,
+    patience: Duration,
 }
 
 impl Run {
     async fn start(subject: &impl SourceSubject, host: std::sync::Arc<FakeSourceHost>) -> Result<Self, String> {
-        let mut task = make_task(&subject.plugin())?;
+        let (mut task, patience) = (make_task(&subject.plugin())?, subject.patience());
         let stopping = CancellationToken::new();
-        call("start", task.start(host.context(&stopping), &subject.props())).await?;
-        Ok(Self { task, host, stopping })
+        call(patience, "start", task.start(host.context(&stopping), &subject.props())).await?;
+        Ok(Self { task, host, stopping, patience })
     }
 
     /// Polls until there are as many items as expected, which must be just these.
     async fn expect(&mut self, subject: &impl SourceSubject, expected: &[String]) -> Result<Vec<Record>, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.patience;
+        let deadline = Instant::now() + patience;
         let (mut records, mut found) = (Vec::new(), Vec::new());
         while found.len() < expected.len() && Instant::now() < deadline {
-            for record in call("poll", self.task.poll()).await? {
+            for record in call(patience, "poll", self.task.poll()).await? {
                 if let Some(item) = subject.item(&record) {
                     found.push(item);
                     records.push(record);
@@ -200,8 +208,9 @@ impl Run {
     }
 
     async fn stop(mut self) -> Checked {
+        let patience = self.patience;
         self.stopping.cancel();
-        call("stop", self.task.stop()).await
+        call(patience, "stop", self.task.stop()).await
     }
 }
 

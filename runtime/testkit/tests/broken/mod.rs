@@ -1,0 +1,114 @@
+//! Connectors to and from memory, with faults to choose from.
+
+pub mod sink;
+pub mod source;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tributary_api::{
+    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Connector, ConnectorContext, Error, Importance, Props, Result,
+    SinkConnector, SourceConnector, Validator,
+};
+
+/// Memory is fast: nothing is waited for longer.
+pub const PATIENCE: Duration = Duration::from_millis(300);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    None,
+    // Of the configuration and the connector.
+    NoDocumentation,
+    RequiredButUnimportant,
+    RejectsItsConfiguration,
+    UndefinedProperty,
+    SecretAsText,
+    SecretInError,
+    IssueWithTheValid,
+    TooManyTasks,
+    NoTasks,
+    ConnectorStopsOnce,
+    TaskStopsOnce,
+    // Of both kinds of tasks.
+    WrongOrder,
+    Loses,
+    // Of source tasks.
+    PollNeverReturns,
+    CommitFails,
+    NoOffsets,
+    RemembersElsewhere,
+    IgnoresOffsets,
+    OffsetTooFar,
+    OffsetTooNear,
+    // Of sink tasks.
+    EmptyBatchFails,
+    SaysMoreThanAsked,
+    CommitsAhead,
+    NeverSafe,
+    RefusesAgain,
+    ClosesForEver,
+    SkipsByOffset,
+}
+
+impl Fault {
+    pub fn config(self) -> ConfigDef {
+        let doc = if self == Self::NoDocumentation { "" } else { "Where things are." };
+        let importance = if self == Self::RequiredButUnimportant { Importance::Low } else { Importance::High };
+        let mut place = ConfigKey::new("place", ConfigType::String).required().importance(importance).doc(doc);
+        if self == Self::RejectsItsConfiguration {
+            place = place.validator(Validator::OneOf(vec!["elsewhere".to_owned()]));
+        }
+        let secret = if self == Self::SecretAsText { ConfigType::String } else { ConfigType::Password };
+        ConfigDef::new([place, ConfigKey::new("place.password", secret).doc("Opens the place.")])
+    }
+
+    pub fn props(self) -> Props {
+        let mut props: Props = [("place".to_owned(), "memory".to_owned())].into();
+        if self == Self::UndefinedProperty {
+            props.insert("plaice".to_owned(), "a fish".to_owned());
+        }
+        props
+    }
+
+    /// Fails every second time if the fault is this one.
+    pub fn once(self, which: Self, done: &mut bool) -> Result<()> {
+        let again = std::mem::replace(done, true);
+        if again && self == which { Err(Error::fatal("already done")) } else { Ok(()) }
+    }
+}
+
+pub struct MemoryConnector {
+    pub fault: Fault,
+    pub stopped: bool,
+}
+
+#[async_trait]
+impl Connector for MemoryConnector {
+    async fn validate(&mut self, _props: &Props) -> Result<Vec<ConfigIssue>> {
+        let issue = || ConfigIssue::new("place", "is not to our taste");
+        Ok((self.fault == Fault::IssueWithTheValid).then(issue).into_iter().collect())
+    }
+
+    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
+        match props.get("place.password") {
+            Some(password) if self.fault == Fault::SecretInError => Err(Error::fatal(format!("no entry: {password}"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
+        let tasks = match self.fault {
+            Fault::TooManyTasks => 3,
+            Fault::NoTasks => 0,
+            _ => max_tasks,
+        };
+        Ok(vec![Props::new(); tasks])
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.fault.once(Fault::ConnectorStopsOnce, &mut self.stopped)
+    }
+}
+
+impl SourceConnector for MemoryConnector {}
+impl SinkConnector for MemoryConnector {}

@@ -1,0 +1,127 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tributary_api::{
+    Error, Factory, Offsets, Plugin, Props, Record, Result, SinkFactory, SinkTask, SinkTaskContext, TopicPartition,
+};
+use tributary_testkit::battery::SinkSubject;
+
+use super::{Fault, MemoryConnector, PATIENCE};
+
+type Place = Arc<Mutex<Vec<String>>>;
+
+pub struct MemorySink {
+    fault: Fault,
+    place: Place,
+}
+
+impl MemorySink {
+    pub fn new(fault: Fault) -> Self {
+        Self { fault, place: Place::default() }
+    }
+}
+
+#[async_trait]
+impl SinkSubject for MemorySink {
+    fn plugin(&self) -> Plugin {
+        let (fault, place) = (self.fault, self.place.clone());
+        let task = move || Task { fault, place: place.clone(), ..Task::default() };
+        let factory = SinkFactory {
+            connector: Arc::new(move || Box::new(MemoryConnector { fault, stopped: false })),
+            task: Arc::new(move || Box::new(task())),
+            task_class: "MemorySinkTask".to_owned(),
+        };
+        Plugin::new("MemorySinkConnector", fault.config(), Factory::Sink(factory)).doc("Writes to memory.")
+    }
+
+    fn props(&self) -> Props {
+        self.fault.props()
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    async fn delivered(&mut self) -> Vec<String> {
+        self.place.lock().unwrap().clone()
+    }
+}
+
+/// Collects records and writes them when it is asked what is safe.
+struct Task {
+    fault: Fault,
+    place: Place,
+    collected: Vec<String>,
+    highest: i64,
+    closed: bool,
+    stopped: bool,
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Self {
+            fault: Fault::None,
+            place: Place::default(),
+            collected: Vec::new(),
+            highest: -1,
+            closed: false,
+            stopped: false,
+        }
+    }
+}
+
+#[async_trait]
+impl SinkTask for Task {
+    async fn start(&mut self, _cx: SinkTaskContext, _props: &Props) -> Result<()> {
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        if records.is_empty() && self.fault == Fault::EmptyBatchFails {
+            return Err(Error::fatal("the batch is empty"));
+        }
+        for record in records {
+            let (_, _, offset) = record.consumed_from().unwrap();
+            if offset <= self.highest && self.fault == Fault::RefusesAgain {
+                return Err(Error::fatal("this record was here before"));
+            }
+            self.highest = self.highest.max(offset);
+            let skipped = self.fault == Fault::SkipsByOffset && (5..10).contains(&offset) && self.is_new();
+            if !skipped && !(self.closed && self.fault == Fault::ClosesForEver) {
+                self.collected.push(record.value.value.as_str().unwrap().to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        let mut safe = offsets.clone();
+        match self.fault {
+            Fault::CommitsAhead => return Ok(safe),
+            Fault::NeverSafe => return Ok(Offsets::new()),
+            Fault::SaysMoreThanAsked => drop(safe.insert(TopicPartition::new("other", 0), 1)),
+            Fault::WrongOrder => self.collected.reverse(),
+            Fault::Loses => drop(self.collected.pop()),
+            _ => {}
+        }
+        self.place.lock().unwrap().append(&mut self.collected);
+        Ok(safe)
+    }
+
+    async fn close(&mut self, _partitions: &[TopicPartition]) -> Result<()> {
+        self.closed = true;
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.fault.once(Fault::TaskStopsOnce, &mut self.stopped)
+    }
+}
+
+impl Task {
+    /// Whether this task has begun behind the first batch: what came before it is taken for written.
+    fn is_new(&self) -> bool {
+        self.collected.is_empty() && self.place.lock().unwrap().len() == 5 && self.highest < 10
+    }
+}

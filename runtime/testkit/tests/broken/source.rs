@@ -1,0 +1,145 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tributary_api::{
+    Datum, Error, Factory, OffsetMap, Plugin, Props, Record, Result, SourceFactory, SourceTask, SourceTaskContext,
+};
+use tributary_testkit::battery::SourceSubject;
+
+use super::{Fault, MemoryConnector, PATIENCE};
+
+/// Items in memory.
+#[derive(Default)]
+pub struct Place {
+    items: Mutex<Vec<String>>,
+    /// Where a source that keeps offsets to itself went on.
+    read: AtomicUsize,
+}
+
+pub struct MemorySource {
+    fault: Fault,
+    place: Arc<Place>,
+    replays: bool,
+}
+
+impl MemorySource {
+    pub fn new(fault: Fault) -> Self {
+        Self { fault, place: Arc::default(), replays: true }
+    }
+
+    /// A source whose items are gone when they were read.
+    pub fn once(fault: Fault, place: &Arc<Place>) -> Self {
+        place.items.lock().unwrap().clear();
+        Self { fault, place: place.clone(), replays: false }
+    }
+}
+
+#[async_trait]
+impl SourceSubject for MemorySource {
+    fn plugin(&self) -> Plugin {
+        let (fault, place) = (self.fault, self.place.clone());
+        let factory = SourceFactory {
+            connector: Arc::new(move || Box::new(MemoryConnector { fault, stopped: false })),
+            task: Arc::new(move || {
+                Box::new(Task { fault, place: place.clone(), cx: None, next: 0, commits: 0, stopped: false })
+            }),
+            task_class: "MemorySourceTask".to_owned(),
+        };
+        Plugin::new("MemorySourceConnector", fault.config(), Factory::Source(factory)).doc("Reads memory.")
+    }
+
+    fn props(&self) -> Props {
+        self.fault.props()
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    async fn feed(&mut self, items: &[String]) {
+        self.place.items.lock().unwrap().extend_from_slice(items);
+    }
+
+    fn replays(&self) -> bool {
+        self.replays
+    }
+}
+
+struct Task {
+    fault: Fault,
+    place: Arc<Place>,
+    cx: Option<SourceTaskContext>,
+    next: usize,
+    commits: usize,
+    stopped: bool,
+}
+
+#[async_trait]
+impl SourceTask for Task {
+    async fn start(&mut self, cx: SourceTaskContext, _props: &Props) -> Result<()> {
+        let stored = cx.offset(&partition()).await?.and_then(|offset| offset.int("next"));
+        self.next = match self.fault {
+            Fault::IgnoresOffsets => 0,
+            Fault::RemembersElsewhere => self.place.read.load(Ordering::Relaxed),
+            _ => usize::try_from(stored.unwrap_or(0)).unwrap(),
+        };
+        self.cx = Some(cx);
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Vec<Record>> {
+        if self.fault == Fault::PollNeverReturns {
+            std::future::pending::<()>().await;
+        }
+        let items = self.place.items.lock().unwrap().clone();
+        if self.next >= items.len() {
+            let stopping = self.cx.as_ref().unwrap().stopping();
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+            return Ok(Vec::new());
+        }
+        let mut records: Vec<Record> =
+            (self.next..items.len()).map(|index| self.record(index, &items[index])).collect();
+        self.next = items.len();
+        self.place.read.store(self.next, Ordering::Relaxed);
+        match self.fault {
+            Fault::WrongOrder => records.reverse(),
+            Fault::Loses => drop(records.pop()),
+            _ => {}
+        }
+        Ok(records)
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        self.commits += 1;
+        if self.fault == Fault::CommitFails { Err(Error::fatal("nothing to commit")) } else { Ok(()) }
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.fault.once(Fault::TaskStopsOnce, &mut self.stopped)
+    }
+}
+
+impl Task {
+    fn record(&self, index: usize, item: &str) -> Record {
+        let record = Record::new("memory", Datum::schemaless(item));
+        let next = i64::try_from(index).unwrap()
+            + match self.fault {
+                Fault::OffsetTooFar => 2,
+                Fault::OffsetTooNear => 0,
+                _ => 1,
+            };
+        if self.fault == Fault::NoOffsets {
+            return record;
+        }
+        record.from_source(&partition(), OffsetMap::new([("next", next.into())]))
+    }
+}
+
+fn partition() -> OffsetMap {
+    OffsetMap::new([("place", "memory".into())])
+}
