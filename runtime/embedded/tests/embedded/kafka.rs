@@ -14,17 +14,17 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
 
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-pub async fn start(storage: BrokerStorage) -> Broker {
+pub(crate) async fn start(storage: BrokerStorage) -> Broker {
     Broker::start(BrokerOptions { storage, preferred_port: 0, cluster_id: "test".into() }).await.unwrap()
 }
 
-pub async fn start_in(folder: &Path) -> Broker {
+pub(crate) async fn start_in(folder: &Path) -> Broker {
     start(BrokerStorage::Directory(folder.to_path_buf())).await
 }
 
-pub fn client(broker: &Broker, settings: &[(&str, &str)]) -> ClientConfig {
+pub(crate) fn client(broker: &Broker, settings: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker.bootstrap());
     for (name, value) in settings {
@@ -33,11 +33,11 @@ pub fn client(broker: &Broker, settings: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-pub fn admin(broker: &Broker) -> AdminClient<DefaultClientContext> {
+pub(crate) fn admin(broker: &Broker) -> AdminClient<DefaultClientContext> {
     client(broker, &[]).create().unwrap()
 }
 
-pub async fn create_topic(broker: &Broker, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+pub(crate) async fn create_topic(broker: &Broker, name: &str, partitions: i32, settings: &[(&str, &str)]) {
     let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     for (name, value) in settings {
         topic = topic.set(name, value);
@@ -47,10 +47,10 @@ pub async fn create_topic(broker: &Broker, name: &str, partitions: i32, settings
 }
 
 /// The partition and offset of each acknowledged record, in the order of the acknowledgements, or its error.
-pub type Reports = Arc<Mutex<Vec<Result<(i32, i64), KafkaError>>>>;
+pub(crate) type Reports = Arc<Mutex<Vec<Result<(i32, i64), KafkaError>>>>;
 
 #[derive(Clone, Default)]
-pub struct Deliveries(pub Reports);
+pub(crate) struct Deliveries(pub(crate) Reports);
 
 impl ClientContext for Deliveries {}
 
@@ -66,20 +66,20 @@ impl ProducerContext for Deliveries {
     }
 }
 
-pub struct TestProducer {
-    pub inner: BaseProducer<Deliveries>,
+pub(crate) struct TestProducer {
+    pub(crate) inner: BaseProducer<Deliveries>,
     reports: Reports,
 }
 
 impl TestProducer {
-    pub fn new(broker: &Broker, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(broker: &Broker, settings: &[(&str, &str)]) -> Self {
         let deliveries = Deliveries::default();
         let reports = Arc::clone(&deliveries.0);
         let inner = client(broker, settings).create_with_context(deliveries).unwrap();
         Self { inner, reports }
     }
 
-    pub fn queue(&self, topic: &str, key: &str, value: &str) {
+    pub(crate) fn queue(&self, topic: &str, key: &str, value: &str) {
         let mut record = BaseRecord::to(topic).key(key).payload(value);
         loop {
             match self.inner.send(record) {
@@ -94,13 +94,13 @@ impl TestProducer {
     }
 
     /// Sends one record and waits for its acknowledgement.
-    pub fn send(&self, topic: &str, key: &str, value: &str) -> Result<(i32, i64), KafkaError> {
+    pub(crate) fn send(&self, topic: &str, key: &str, value: &str) -> Result<(i32, i64), KafkaError> {
         self.queue(topic, key, value);
         self.reports().pop().unwrap()
     }
 
     /// Waits for one report without the binding's flush, which looks only every 100 ms.
-    pub fn next_report(&self) -> Result<(i32, i64), KafkaError> {
+    pub(crate) fn next_report(&self) -> Result<(i32, i64), KafkaError> {
         loop {
             if let Some(report) = self.reports.lock().unwrap().pop() {
                 return report;
@@ -110,14 +110,14 @@ impl TestProducer {
     }
 
     /// Waits for all queued records and takes their reports.
-    pub fn reports(&self) -> Vec<Result<(i32, i64), KafkaError>> {
+    pub(crate) fn reports(&self) -> Vec<Result<(i32, i64), KafkaError>> {
         self.inner.flush(DEADLINE).unwrap();
         std::mem::take(&mut self.reports.lock().unwrap())
     }
 }
 
 /// A consumer of one partition from `offset` on, without a group.
-pub fn reader(broker: &Broker, topic: &str, offset: Offset, settings: &[(&str, &str)]) -> BaseConsumer {
+pub(crate) fn reader(broker: &Broker, topic: &str, offset: Offset, settings: &[(&str, &str)]) -> BaseConsumer {
     let base = [("group.id", "unused"), ("enable.auto.commit", "false"), ("enable.partition.eof", "false")];
     let consumer: BaseConsumer = client(broker, &[&base[..], settings].concat()).create().unwrap();
     let mut partitions = TopicPartitionList::new();
@@ -127,7 +127,7 @@ pub fn reader(broker: &Broker, topic: &str, offset: Offset, settings: &[(&str, &
 }
 
 /// A member of a group that reads `topic` from the group's offsets or the beginning.
-pub fn member(broker: &Broker, group: &str, topic: &str, settings: &[(&str, &str)]) -> BaseConsumer {
+pub(crate) fn member(broker: &Broker, group: &str, topic: &str, settings: &[(&str, &str)]) -> BaseConsumer {
     let base = [("group.id", group), ("enable.auto.commit", "false"), ("auto.offset.reset", "earliest")];
     let consumer: BaseConsumer = client(broker, &[&base[..], settings].concat()).create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
@@ -135,7 +135,7 @@ pub fn member(broker: &Broker, group: &str, topic: &str, settings: &[(&str, &str
 }
 
 /// The next `count` records.
-pub fn read(consumer: &BaseConsumer<DefaultConsumerContext>, count: usize) -> Vec<OwnedMessage> {
+pub(crate) fn read(consumer: &BaseConsumer<DefaultConsumerContext>, count: usize) -> Vec<OwnedMessage> {
     let mut records = Vec::with_capacity(count);
     let end = Instant::now() + DEADLINE;
     while records.len() < count {
@@ -146,7 +146,7 @@ pub fn read(consumer: &BaseConsumer<DefaultConsumerContext>, count: usize) -> Ve
 }
 
 /// What arrives within `time`.
-pub fn read_for(consumer: &BaseConsumer<DefaultConsumerContext>, time: Duration) -> Vec<OwnedMessage> {
+pub(crate) fn read_for(consumer: &BaseConsumer<DefaultConsumerContext>, time: Duration) -> Vec<OwnedMessage> {
     let end = Instant::now() + time;
     let mut records = Vec::new();
     while Instant::now() < end {
@@ -165,14 +165,14 @@ fn poll<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<OwnedMessage> 
     }
 }
 
-pub fn value(message: &OwnedMessage) -> &str {
+pub(crate) fn value(message: &OwnedMessage) -> &str {
     std::str::from_utf8(message.payload().unwrap()).unwrap()
 }
 
-pub fn key(message: &OwnedMessage) -> &str {
+pub(crate) fn key(message: &OwnedMessage) -> &str {
     std::str::from_utf8(message.key().unwrap()).unwrap()
 }
 
-pub fn values(messages: &[OwnedMessage]) -> Vec<&str> {
+pub(crate) fn values(messages: &[OwnedMessage]) -> Vec<&str> {
     messages.iter().map(value).collect()
 }
