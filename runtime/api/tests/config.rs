@@ -1,0 +1,120 @@
+//! Parsing, validation and masking; the messages are Kafka's, because clients match them.
+#![allow(clippy::unwrap_used)]
+
+use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, ErrorKind, Props, Result, Validator};
+
+fn props(pairs: &[(&str, &str)]) -> Props {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn parse(key: ConfigKey, text: &str) -> Result<Config> {
+    let props = [(key.name.clone(), text.to_owned())].into();
+    ConfigDef::new([key]).parse(&props)
+}
+
+#[track_caller]
+fn refused(key: ConfigKey, text: &str, reason: &str) {
+    let expected = format!("Invalid value {text} for configuration k: {reason}");
+    assert_eq!(parse(key, text).err().unwrap().to_string(), expected);
+}
+
+fn key(kind: ConfigType) -> ConfigKey {
+    ConfigKey::new("k", kind)
+}
+
+#[test]
+fn texts_become_values() {
+    assert!(parse(key(ConfigType::Boolean), " TRUE ").unwrap().boolean("k").unwrap());
+    assert_eq!(parse(key(ConfigType::Int), "-5").unwrap().int::<i32>("k").unwrap(), -5);
+    assert_eq!(parse(key(ConfigType::Long), "9223372036854775807").unwrap().int::<i64>("k").unwrap(), i64::MAX);
+    assert_eq!(parse(key(ConfigType::Double), "1e3").unwrap().double("k").unwrap().to_string(), "1000");
+    assert_eq!(parse(key(ConfigType::List), "a, b ,c").unwrap().list("k").unwrap(), ["a", "b", "c"]);
+    assert!(parse(key(ConfigType::List), " ").unwrap().list("k").unwrap().is_empty());
+    assert_eq!(parse(key(ConfigType::String), " x ").unwrap().string("k").unwrap(), "x");
+    assert_eq!(parse(key(ConfigType::Password), "p").unwrap().secret("k").unwrap().unwrap().expose(), "p");
+}
+
+#[test]
+fn wrong_texts_are_refused_in_kafkas_words() {
+    refused(key(ConfigType::Boolean), "yes", "Expected value to be either true or false");
+    refused(key(ConfigType::Int), "x", "Not a number of type INT");
+    refused(key(ConfigType::Int), "2147483648", "Not a number of type INT");
+    refused(key(ConfigType::Short), "40000", "Not a number of type SHORT");
+    refused(key(ConfigType::Long), "1.5", "Not a number of type LONG");
+    refused(key(ConfigType::Double), "x", "Not a number of type DOUBLE");
+    refused(key(ConfigType::Int).validator(Validator::AtLeast(1)), "0", "Value must be at least 1");
+    refused(key(ConfigType::Int).validator(Validator::Between(0, 5)), "6", "Value must be no more than 5");
+    refused(key(ConfigType::Int).validator(Validator::Between(0, 5)), "-1", "Value must be at least 0");
+    refused(key(ConfigType::String).one_of(&["a", "b"]), "c", "String must be one of: a, b");
+    let any_case = Validator::OneOfIgnoringCase(vec!["A".to_owned()]);
+    refused(key(ConfigType::String).validator(any_case.clone()), "b", "String must be one of (case insensitive): A");
+    assert!(parse(key(ConfigType::String).validator(any_case), "a").is_ok());
+    refused(key(ConfigType::String).validator(Validator::NonEmpty), "", "String must be non-empty");
+}
+
+#[test]
+fn every_fault_is_told() {
+    let def = ConfigDef::new([
+        ConfigKey::new("a", ConfigType::Int).required(),
+        ConfigKey::new("b", ConfigType::Int),
+        ConfigKey::new("c", ConfigType::Int).default(7),
+    ]);
+    let error = def.parse(&props(&[("b", "x")])).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_eq!(
+        error.to_string(),
+        "Missing required configuration \"a\" which has no default value. \
+         Invalid value x for configuration b: Not a number of type INT"
+    );
+    let values = def.validate(&props(&[("b", "x")]));
+    let shown: Vec<_> = values.iter().map(|value| (value.value.as_deref(), value.errors.len())).collect();
+    assert_eq!(shown, [(None, 1), (Some("x"), 1), (Some("7"), 0)]);
+}
+
+#[test]
+fn what_is_absent_is_null_or_the_default() {
+    let def = ConfigDef::new([
+        ConfigKey::new("text", ConfigType::String),
+        ConfigKey::new("list", ConfigType::List),
+        ConfigKey::new("number", ConfigType::Int).default(3),
+    ]);
+    let config = def.parse(&props(&[("more", "kept")])).unwrap();
+    assert_eq!(config.optional_string("text").unwrap(), None);
+    assert_eq!(config.string("text").err().unwrap().to_string(), "text is null: give it a value");
+    assert!(config.list("list").unwrap().is_empty());
+    assert_eq!(config.int::<u8>("number").unwrap(), 3);
+    assert!(config.boolean("number").is_err() && config.int::<i32>("unknown").is_err());
+    assert_eq!(config.originals()["more"], "kept");
+}
+
+#[test]
+fn secrets_are_seen_nowhere() {
+    let def = ConfigDef::new([
+        ConfigKey::new("user", ConfigType::String),
+        ConfigKey::new("password", ConfigType::Password),
+        ConfigKey::new("pin", ConfigType::Password).validator(Validator::NonEmpty),
+    ]);
+    let given = props(&[("user", "ada"), ("password", "hunter2"), ("pin", "1234")]);
+    let config = def.parse(&given).unwrap();
+    let shown = format!("{config:?} {:?} {:?} {:?}", def.validate(&given), def.mask(&given), config.secret("pin"));
+    assert!(shown.contains("ada") && shown.contains("[hidden]"));
+    assert!(!shown.contains("hunter2") && !shown.contains("1234"), "{shown}");
+    assert_eq!(config.secret("password").unwrap().unwrap().to_string(), "[hidden]");
+}
+
+#[test]
+fn definitions_are_put_together() {
+    let inner = ConfigDef::new([
+        ConfigKey::new("a", ConfigType::Int).group("Inner").dependents(&["b"]),
+        ConfigKey::new("b", ConfigType::Int).group("Inner"),
+    ]);
+    let outer = ConfigDef::new([ConfigKey::new("x", ConfigType::Int).group("Outer")]);
+    let both = outer.embed("in.", None, &inner).embed("again.", Some("Again"), &inner);
+    let names: Vec<&str> = both.keys().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["x", "in.a", "in.b", "again.a", "again.b"]);
+    assert_eq!(both.groups(), ["Outer", "Inner", "Again"]);
+    assert_eq!(both.key("again.a").unwrap().dependents, ["again.b"]);
+    assert_eq!(both.key("in.b").unwrap().order, 2);
+    let replaced = both.with(ConfigKey::new("x", ConfigType::String));
+    assert_eq!((replaced.keys().count(), replaced.key("x").unwrap().kind), (5, ConfigType::String));
+}
