@@ -89,10 +89,10 @@ mod tests {
     #[tokio::test]
     async fn a_call_answers_and_keeps_the_object() {
         let plugin = thread();
-        let add = |n: &mut u32| -> BoxFuture<'_, Result<u32>> {
+        fn add(n: &mut u32) -> BoxFuture<'_, Result<u32>> {
             *n += 1;
             futures::future::ready(Ok(*n)).boxed()
-        };
+        }
         assert_eq!(plugin.call("add", Duration::from_secs(5), add).await.unwrap(), 8);
         assert_eq!(plugin.call("add", Duration::from_secs(5), add).await.unwrap(), 9);
     }
@@ -111,10 +111,10 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_blocks_for_ever_ends_at_the_deadline() {
         let plugin = thread();
-        let block = |_: &mut u32| -> BoxFuture<'_, Result<()>> {
+        fn block(_: &mut u32) -> BoxFuture<'_, Result<()>> {
             std::thread::park();
             futures::future::ready(Ok(())).boxed()
-        };
+        }
         let error = plugin.call("stop", Duration::from_millis(50), block).await.unwrap_err();
         assert_eq!(error.to_string(), "stop did not return within 50 ms");
     }

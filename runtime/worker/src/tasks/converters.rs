@@ -53,7 +53,7 @@ fn header(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result
     let property = "header.converter";
     let build = || {
         let (class, props) =
-            chosen(property, connector, worker).unwrap_or((DEFAULT_HEADER_CONVERTER, Props::default()));
+            chosen(property, connector, worker).unwrap_or_else(|| (DEFAULT_HEADER_CONVERTER, Props::default()));
         let plugin = plugins.find(class, |kind| kind == PluginKind::HeaderConverter)?;
         let Factory::HeaderConverter(make) = &plugin.factory else {
             return Err(Error::config(format!("{class} is not a header converter")));

@@ -26,11 +26,7 @@ use tributary_api::{Plugin, PluginRegistry, Props, Result, SourceOffset, SourceP
 use tributary_control::{InstanceState, TaskId};
 use tributary_kafka::ClientConfig;
 
-pub(crate) use self::{
-    body::start,
-    handle::TaskHandle,
-    metrics::{MetricGroup, TaskMetrics},
-};
+pub(crate) use self::{body::start, handle::TaskHandle, metrics::TaskMetrics};
 #[allow(unused_imports)] // what the processor builds on
 pub(crate) use self::{
     chain::{Chain, ChainHost, Stateless},

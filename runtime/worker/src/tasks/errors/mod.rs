@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tributary_api::{Error, ErrorKind};
 
 pub(crate) use self::config::ErrorConfig;
-pub(crate) use self::dead_letters::{DeadLetterSink, DeadLetters};
+pub(crate) use self::dead_letters::DeadLetters;
 pub(crate) use self::operator::{ErrorOperator, Recovery};
 pub(crate) use self::subject::Subject;
 

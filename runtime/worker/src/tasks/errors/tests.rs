@@ -8,8 +8,8 @@ use tributary_api::{Error, RecordMetadata, Result, TimestampType};
 use tributary_control::TaskId;
 use tributary_kafka::{Delivery, DeliveryListener, ProducerRecord, RawRecord, Token};
 
-use super::dead_letters::Outcome;
-use super::{DeadLetterSink, DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject};
+use super::dead_letters::{DeadLetterSink, Outcome};
+use super::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject};
 use crate::tasks::TaskMetrics;
 use crate::tasks::tests::fakes::props;
 

@@ -23,7 +23,7 @@ pub(crate) use self::host::Host;
 pub(crate) use self::input::Input;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::read_again::Reader;
-pub(crate) use self::sink_loop::SinkLoop;
+pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
 pub(crate) use self::subscription::Subscription;
 use super::errors::{DeadLetters, ErrorConfig, ErrorOperator};
 use super::{Decoder, TaskContext};
@@ -62,7 +62,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     cx.control.on_request(Box::new(move || woken.wake()));
     let host = Arc::new(Host::new(Arc::clone(&operator), class, again, reader, Box::new(move || asked.wake())));
     let max_records = max_poll_records(&cx)?;
-    SinkLoop::new(cx, task, input, decoder, operator, host, subscription, max_records).run().await
+    let parts = SinkParts { input, decoder, operator, host, subscription, max_records };
+    SinkLoop::new(cx, task, parts).run().await
 }
 
 fn max_poll_records(cx: &TaskContext) -> Result<usize> {

@@ -47,6 +47,16 @@ pub(crate) struct SinkLoop<I> {
     topics: BTreeSet<Topic>,
 }
 
+/// What a sink loop works with, each made elsewhere.
+pub(crate) struct SinkParts<I> {
+    pub(crate) input: I,
+    pub(crate) decoder: Decoder,
+    pub(crate) operator: Arc<ErrorOperator>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) subscription: Subscription,
+    pub(crate) max_records: usize,
+}
+
 /// A batch that the plugin could not take for now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Redelivery {
@@ -55,17 +65,8 @@ pub(super) struct Redelivery {
 }
 
 impl<I: Input> SinkLoop<I> {
-    #[allow(clippy::too_many_arguments)] // the parts of one task, each made elsewhere
-    pub(crate) fn new(
-        cx: TaskContext,
-        task: Box<dyn SinkTask>,
-        input: I,
-        decoder: Decoder,
-        operator: Arc<ErrorOperator>,
-        host: Arc<Host>,
-        subscription: Subscription,
-        max_records: usize,
-    ) -> Self {
+    pub(crate) fn new(cx: TaskContext, task: Box<dyn SinkTask>, parts: SinkParts<I>) -> Self {
+        let SinkParts { input, decoder, operator, host, subscription, max_records } = parts;
         let stopping = cx.control.stopping().child_token();
         let next_commit = Instant::now() + cx.spec.worker.offset_flush_interval;
         Self {

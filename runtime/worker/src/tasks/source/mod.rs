@@ -20,7 +20,7 @@ pub(crate) use self::deliveries::Deliveries;
 pub(crate) use self::flush::OffsetFlusher;
 pub(crate) use self::in_flight::InFlight;
 pub(crate) use self::output::{Capacity, Output};
-pub(crate) use self::source_loop::SourceLoop;
+pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::{TopicCreation, whole_match};
 use super::errors::{ErrorConfig, ErrorOperator};
 use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
@@ -52,7 +52,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SourceTask>) -> Result<()
     let purged = Arc::clone(&producer);
     cx.control.on_abandon(move || purged.purge());
     let capacity = Capacity::of(&spec.connector, &worker.defaults);
-    SourceLoop::new(cx, task, encoder, operator, producer, deliveries, topics, capacity).run().await
+    let parts = SourceParts { encoder, operator, output: producer, deliveries, topics, capacity };
+    SourceLoop::new(cx, task, parts).run().await
 }
 
 /// Answers the plugin's questions about stored offsets.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Origin, Record, Result, SourceTask};
+use tributary_api::{Origin, Record, Result, SourceTask, Topic};
 use tributary_kafka::Token;
 
 use super::{Capacity, Deliveries, OffsetFlusher, Output, TopicCreation, plugin_context};
@@ -32,6 +32,16 @@ pub(crate) struct SourceLoop<O> {
     chunk: Chunk,
 }
 
+/// What a source loop works with, each made elsewhere.
+pub(crate) struct SourceParts<O> {
+    pub(crate) encoder: Encoder,
+    pub(crate) operator: Arc<ErrorOperator>,
+    pub(crate) output: Arc<O>,
+    pub(crate) deliveries: Arc<Deliveries>,
+    pub(crate) topics: TopicCreation,
+    pub(crate) capacity: Capacity,
+}
+
 /// A piece of a batch on its way to the producer. Kept for its memory.
 #[derive(Default)]
 struct Chunk {
@@ -55,17 +65,8 @@ enum Flow {
 }
 
 impl<O: Output> SourceLoop<O> {
-    #[allow(clippy::too_many_arguments)] // the parts of one task, each made elsewhere
-    pub(crate) fn new(
-        cx: TaskContext,
-        task: Box<dyn SourceTask>,
-        encoder: Encoder,
-        operator: Arc<ErrorOperator>,
-        output: Arc<O>,
-        deliveries: Arc<Deliveries>,
-        topics: TopicCreation,
-        capacity: Capacity,
-    ) -> Self {
+    pub(crate) fn new(cx: TaskContext, task: Box<dyn SourceTask>, parts: SourceParts<O>) -> Self {
+        let SourceParts { encoder, operator, output, deliveries, topics, capacity } = parts;
         let worker = &cx.spec.worker;
         let flusher = OffsetFlusher::new(
             cx.spec.id.connector.clone(),
@@ -283,11 +284,29 @@ impl<O: Output> SourceLoop<O> {
         flow
     }
 
+    /// Sees to it that a topic is there, however long the broker is away.
+    async fn ensure(&mut self, topic: &Topic) -> Result<Flow> {
+        loop {
+            match self.topics.ensure(topic).await {
+                Ok(()) => return Ok(Flow::Go),
+                Err(error) if error.is_retriable() => {
+                    tracing::warn!(%error, topic = &**topic, "could not look for the topic, trying again");
+                    if self.pause_for(SEND_AGAIN).await? == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Counts in `sent` what was handed over or refused.
     async fn send_all(&mut self, outputs: &[Encoded], tokens: &[Token], sent: &mut usize) -> Result<Flow> {
         for (record, &token) in outputs.iter().zip(tokens) {
             if self.topics.is_new(&record.topic) {
-                self.topics.ensure(&record.topic).await?;
+                if self.ensure(&record.topic).await? == Flow::Stop {
+                    return Ok(Flow::Stop);
+                }
                 self.deliveries.first_use(token, Arc::clone(&record.topic));
             }
             loop {

@@ -75,10 +75,13 @@ impl TaskListener for Heard {
     }
 }
 
+/// One write.
+type Offsets = Vec<(SourcePartition, Option<SourceOffset>)>;
+
 /// Offsets in memory, with what was written in order.
 #[derive(Default)]
 pub(in crate::tasks) struct Stored {
-    pub(in crate::tasks) puts: Mutex<Vec<Vec<(SourcePartition, Option<SourceOffset>)>>>,
+    pub(in crate::tasks) puts: Mutex<Vec<Offsets>>,
     pub(in crate::tasks) broken: Mutex<bool>,
     /// Told with every write.
     pub(in crate::tasks) log: Log,

@@ -4,3 +4,4 @@ mod chain;
 mod converters;
 pub(super) mod fakes;
 mod life;
+mod metrics;

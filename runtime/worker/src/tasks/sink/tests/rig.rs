@@ -15,7 +15,7 @@ use tributary_api::{
 use tributary_kafka::{ClientConfig, Polled, RawRecord, Role};
 
 use crate::tasks::errors::{ErrorConfig, ErrorOperator};
-use crate::tasks::sink::{Host, Input, Reader, SinkLoop, Subscription};
+use crate::tasks::sink::{Host, Input, Reader, SinkLoop, SinkParts, Subscription};
 use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
 use crate::tasks::{Control, Decoder, TaskMetrics};
 
@@ -230,7 +230,8 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
         let subscription = Subscription::Topics(vec!["t".to_owned()]);
         let task = Box::new(Plugin { script: plan, journal: Arc::clone(&log), cx: None });
         let input = Consumer { events: received, journal: log, committed: Vec::new() };
-        let work = SinkLoop::new(cx, task, input, decoder(), operator, host, subscription, 100);
+        let parts = SinkParts { input, decoder: decoder(), operator, host, subscription, max_records: 100 };
+        let work = SinkLoop::new(cx, task, parts);
         runtime.block_on(work.run())
     });
     journal.wait_for("start", 1);

@@ -11,10 +11,11 @@ use tributary_api::{
     Ack, AckListener, Datum, Error, OffsetMap, Props, Record, RecordMetadata, Result, SourceTask, SourceTaskContext,
 };
 use tributary_control::InstanceState;
-use tributary_kafka::{Delivery, DeliveryListener as _, ProducerRecord, Token};
+use tributary_kafka::{Delivery, DeliveryListener as _, NewTopic, ProducerRecord, Token};
 
 use crate::tasks::errors::{ErrorConfig, ErrorOperator};
-use crate::tasks::source::{Capacity, Deliveries, Output, SourceLoop, TopicCreation};
+use crate::tasks::source::topics::{Rules, TopicAdmin};
+use crate::tasks::source::{Capacity, Deliveries, Output, SourceLoop, SourceParts, TopicCreation};
 use crate::tasks::tests::fakes::{Heard, Log, Stored, context, props, registry, settings, source, spec};
 use crate::tasks::{Chain, Control, Converters, Encoder};
 
@@ -122,6 +123,10 @@ fn rig(connector: &[(&str, &str)]) -> Rig {
 }
 
 fn rig_of(connector: &[(&str, &str)], capacity: Capacity, flush: &str) -> Rig {
+    rig_with(connector, capacity, flush, TopicCreation::with(None))
+}
+
+fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics: TopicCreation) -> Rig {
     let (plugin, batches) = mpsc::channel(8);
     let (store, acks) = (Arc::<Stored>::default(), Arc::<Acks>::default());
     let log = Arc::clone(&store.log);
@@ -147,8 +152,8 @@ fn rig_of(connector: &[(&str, &str)], capacity: Capacity, flush: &str) -> Rig {
     let (broker, control, metrics) = (Arc::<Broker>::default(), Arc::clone(&cx.control), Arc::clone(&cx.metrics));
     let task = Box::new(Plugin { batches, stopping: None, log: Arc::clone(&log), acks: Arc::clone(&acks) });
     let output = Arc::clone(&broker);
-    let topics = TopicCreation::with(None);
-    let work = SourceLoop::new(cx, task, encoder, operator, output, Arc::clone(&deliveries), topics, capacity);
+    let parts = SourceParts { encoder, operator, output, deliveries: Arc::clone(&deliveries), topics, capacity };
+    let work = SourceLoop::new(cx, task, parts);
     #[expect(clippy::disallowed_methods, reason = "the test awaits the handle")]
     let running = tokio::spawn(work.run());
     Rig { plugin, broker, deliveries, store, heard, control, acks, log, metrics, running }
@@ -375,6 +380,36 @@ async fn a_full_producer_gets_the_same_record_again_in_order() {
     *rig.broker.full.lock().unwrap() = false;
     rig.sent(2).await;
     assert_eq!(*rig.broker.all.lock().unwrap(), ["r0", "r1"]);
+}
+
+/// Away at first, then without the right to make topics.
+#[derive(Default)]
+struct Admin(Mutex<u32>);
+
+#[async_trait]
+impl TopicAdmin for Admin {
+    async fn exists(&self, _topic: &str) -> Result<bool> {
+        let mut asked = self.0.lock().unwrap();
+        *asked += 1;
+        if *asked == 1 { Err(Error::retriable("broker is away")) } else { Ok(false) }
+    }
+
+    async fn create(&self, _topic: NewTopic) -> Result<()> {
+        Err(Error::fatal("not authorized"))
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_cannot_be_made_fails_the_task_but_a_broker_that_is_away_does_not() {
+    let admin = Arc::<Admin>::default();
+    let rules = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")];
+    let rules = Rules::parse(&props(&rules), false).unwrap().unwrap();
+    let topics = TopicCreation::with(Some((rules, Arc::clone(&admin) as _)));
+    let rig = rig_with(&[], ROOM, NEVER, topics);
+    rig.plugin.send(batch(0..1)).await.unwrap();
+    let error = rig.running.await.unwrap().unwrap_err();
+    assert!(error.to_string().starts_with("Task failed to create new topic (out)."), "{error}");
+    assert_eq!(*admin.0.lock().unwrap(), 2);
 }
 
 #[tokio::test]
