@@ -1,0 +1,196 @@
+use std::time::Duration;
+
+use tributary_api::{
+    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Topic, Validator, Width,
+};
+
+use crate::http::{self, HttpSettings};
+
+const TOPIC: &str = "topic";
+const PATH: &str = "http.path";
+const KEY_FIELD: &str = "key.field";
+const SESSION_TTL: &str = "session.ttl.ms";
+const TIMEOUT: &str = "request.timeout.ms";
+const MAX_BYTES: &str = "request.max.bytes";
+const MAX_INFLATED: &str = "request.max.inflated.bytes";
+const MAX_EVENTS: &str = "request.max.events";
+const INVALID: &str = "invalid.events";
+const QUEUE_EVENTS: &str = "queue.max.events";
+const QUEUE_BYTES: &str = "queue.max.bytes";
+const POLL_RECORDS: &str = "poll.max.records";
+
+/// The parsed configuration of the source.
+#[derive(Clone, Debug)]
+pub(super) struct CollectSettings {
+    pub(super) http: HttpSettings,
+    pub(super) path: String,
+    pub(super) topic: Topic,
+    pub(super) key_field: String,
+    pub(super) session_ttl_ms: i64,
+    pub(super) request_timeout: Duration,
+    pub(super) limits: Limits,
+    /// Whether good events are taken when others of the request are bad.
+    pub(super) skip_invalid: bool,
+    pub(super) queue_events: usize,
+    pub(super) queue_bytes: usize,
+    pub(super) poll_records: usize,
+}
+
+/// How large a request may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) wire_bytes: usize,
+    pub(super) inflated_bytes: usize,
+    pub(super) events: usize,
+}
+
+impl CollectSettings {
+    pub(super) fn new(props: &Props) -> Result<Self> {
+        let config = config_def().parse(props)?;
+        Ok(Self {
+            http: HttpSettings::new(&config)?,
+            path: config.string(PATH)?.to_owned(),
+            topic: config.string(TOPIC)?.into(),
+            key_field: config.string(KEY_FIELD)?.to_owned(),
+            session_ttl_ms: config.int(SESSION_TTL)?,
+            request_timeout: Duration::from_millis(config.int(TIMEOUT)?),
+            limits: Limits {
+                wire_bytes: config.int(MAX_BYTES)?,
+                inflated_bytes: config.int(MAX_INFLATED)?,
+                events: config.int(MAX_EVENTS)?,
+            },
+            skip_invalid: config.string(INVALID)? == "skip",
+            queue_events: config.int(QUEUE_EVENTS)?,
+            queue_bytes: config.int(QUEUE_BYTES)?,
+            poll_records: config.int(POLL_RECORDS)?,
+        })
+    }
+}
+
+/// What is wrong with a configuration beyond the types of its properties.
+pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
+    // A property of a wrong type is shown by its definition already.
+    let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
+    let mut issues = http::check(&config, &[PATH])?;
+    if config.int::<i64>(MAX_EVENTS)? > config.int::<i64>(QUEUE_EVENTS)? {
+        issues.push(ConfigIssue::new(MAX_EVENTS, format!("a full request would never fit: raise {QUEUE_EVENTS}")));
+    }
+    if config.int::<i64>(MAX_INFLATED)? > config.int::<i64>(QUEUE_BYTES)? {
+        issues.push(ConfigIssue::new(MAX_INFLATED, format!("a full request would never fit: raise {QUEUE_BYTES}")));
+    }
+    Ok(issues)
+}
+
+fn number(name: &str, default: i64, max: i64) -> ConfigKey {
+    ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::Between(1, max)).width(Width::Short)
+}
+
+/// The properties of the source.
+pub(crate) fn config_def() -> ConfigDef {
+    let events = [
+        ConfigKey::new(TOPIC, ConfigType::String)
+            .default("clicks.raw")
+            .validator(Validator::NonEmpty)
+            .importance(Importance::High)
+            .width(Width::Medium)
+            .display_name("Topic")
+            .doc("The topic that events are written to."),
+        ConfigKey::new(KEY_FIELD, ConfigType::String)
+            .default("person_id")
+            .validator(Validator::NonEmpty)
+            .importance(Importance::Medium)
+            .width(Width::Medium)
+            .display_name("Key field")
+            .doc("The field of an event that becomes the record's key. Text, numbers and booleans become text; an event \
+                  without the field is keyed by person_id."),
+        ConfigKey::new(INVALID, ConfigType::String)
+            .default("reject")
+            .one_of(&["reject", "skip"])
+            .importance(Importance::Medium)
+            .width(Width::Short)
+            .display_name("Invalid events")
+            .doc("With reject, one bad event in a request makes the answer 400, which names each bad one, and none is \
+                  taken. With skip the good ones are taken and the answer names the bad ones; it is 400 when none is good."),
+        number(SESSION_TTL, 86_400_000, 31_536_000_000)
+            .importance(Importance::Medium)
+            .display_name("Session lifetime (ms)")
+            .doc("How long a session lasts that begins here because a request came without a token. It is not prolonged: \
+                  a site that wants sessions to end when idle issues tokens in its own web server."),
+    ];
+    let limits = [
+        ConfigKey::new(PATH, ConfigType::String)
+            .default("/collect")
+            .importance(Importance::Medium)
+            .width(Width::Medium)
+            .display_name("Path")
+            .doc("The path that events are sent to."),
+        number(TIMEOUT, 10_000, 600_000).importance(Importance::Medium).display_name("Request timeout (ms)").doc(
+            "A request is answered within this time; 503 when the broker has not acknowledged its events by then.",
+        ),
+        number(MAX_BYTES, 1 << 20, 1 << 30)
+            .importance(Importance::Medium)
+            .display_name("Most bytes of a request")
+            .doc("A longer body is answered with 413."),
+        number(MAX_INFLATED, 4 << 20, 1 << 30)
+            .importance(Importance::Low)
+            .display_name("Most inflated bytes of a request")
+            .doc("A body that is longer than this when decompressed is answered with 413."),
+        number(MAX_EVENTS, 5_000, 1_000_000)
+            .importance(Importance::Low)
+            .display_name("Most events of a request")
+            .doc("A request with more is answered with 413."),
+        number(QUEUE_EVENTS, 50_000, 10_000_000)
+            .importance(Importance::Medium)
+            .display_name("Most events waiting")
+            .doc("Events that are not acknowledged yet, in all; beyond it the answer is 503 with Retry-After."),
+        number(QUEUE_BYTES, 128 << 20, 1 << 40).importance(Importance::Medium).display_name("Most bytes waiting").doc(
+            "The memory of requests that are read or not acknowledged yet, in all; beyond it the answer is 503 with \
+                  Retry-After.",
+        ),
+        number(POLL_RECORDS, 5_000, 1_000_000).importance(Importance::Low).display_name("Batch size").doc(
+            "Requests are handed to the runtime together up to this many events. Nothing waits for a batch to fill.",
+        ),
+    ];
+    let events = events.map(|key| key.group("Events"));
+    let limits = limits.map(|key| key.group("Requests"));
+    ConfigDef::new(events.into_iter().chain(http::config_keys()).chain(limits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn props(pairs: &[(&str, &str)]) -> Props {
+        let secret = [("session.secret", "0123456789abcdef")];
+        secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn issue_of(pairs: &[(&str, &str)]) -> String {
+        check(&props(pairs)).unwrap().first().map(|issue| issue.name.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(check(&props(&[])).unwrap(), []);
+        let settings = CollectSettings::new(&props(&[])).unwrap();
+        assert_eq!(
+            (&*settings.topic, &*settings.http.listen, &*settings.path),
+            ("clicks.raw", "127.0.0.1:8081", "/collect")
+        );
+    }
+
+    #[test]
+    fn what_types_cannot_say_is_checked() {
+        assert_eq!(issue_of(&[("session.secret", "short")]), "session.secret");
+        assert_eq!(issue_of(&[("http.listen", "8081")]), "http.listen");
+        assert_eq!(issue_of(&[("http.path", "collect")]), "http.path");
+        assert_eq!(issue_of(&[("cors.allowed.origins", "*")]), "cors.allowed.origins");
+        assert_eq!(issue_of(&[("request.max.events", "10"), ("queue.max.events", "9")]), "request.max.events");
+        assert_eq!(issue_of(&[("session.cookie.name", "a b")]), "session.cookie.name");
+    }
+
+    #[test]
+    fn the_secret_is_not_printed() {
+        assert!(!format!("{:?}", CollectSettings::new(&props(&[])).unwrap()).contains("0123456789abcdef"));
+    }
+}

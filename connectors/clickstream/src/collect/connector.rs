@@ -1,0 +1,59 @@
+use async_trait::async_trait;
+use tributary_api::{
+    ConfigIssue, Connector, ConnectorContext, Error, ExactlyOnceSupport, OffsetMap, Props, Result, SourceConnector,
+};
+
+use super::config::{CollectSettings, check};
+use crate::http::{Hold, Listeners, Place};
+
+/// Holds the path while the connector exists, so that browsers are told to come again while its task is not running.
+#[derive(Debug)]
+pub(crate) struct ClickstreamSource {
+    listeners: Listeners,
+    props: Props,
+    hold: Option<Hold>,
+}
+
+impl ClickstreamSource {
+    pub(crate) fn new(listeners: Listeners) -> Self {
+        Self { listeners, props: Props::new(), hold: None }
+    }
+}
+
+#[async_trait]
+impl Connector for ClickstreamSource {
+    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
+        check(props)
+    }
+
+    async fn start(&mut self, cx: ConnectorContext, props: &Props) -> Result<()> {
+        let settings = CollectSettings::new(props)?;
+        let place = Place { owner: &cx.name, settings: &settings.http, paths: &[&settings.path] };
+        self.hold = Some(self.listeners.hold(place)?);
+        self.props = props.clone();
+        Ok(())
+    }
+
+    /// One task: a listener cannot be divided.
+    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(vec![self.props.clone()])
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        if let Some(hold) = self.hold.take() {
+            hold.release().await;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SourceConnector for ClickstreamSource {
+    fn exactly_once_support(&self, _props: &Props) -> ExactlyOnceSupport {
+        ExactlyOnceSupport::Unsupported
+    }
+
+    async fn alter_offsets(&mut self, _props: &Props, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+        Err(Error::config("this connector has no offsets: a browser cannot be read again"))
+    }
+}

@@ -1,0 +1,102 @@
+use tokio::sync::oneshot;
+
+use super::budget::Reservation;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The broker has every event.
+    Stored,
+    /// It may not have all of them: they may be sent again.
+    Failed,
+    /// An event can never be stored.
+    Unstorable,
+    /// The source is ending.
+    Refused,
+}
+
+/// A request whose events are not all acknowledged. What it reserved is given back with it.
+#[derive(Debug)]
+pub(super) struct Open {
+    remaining: usize,
+    worst: Outcome,
+    answer: oneshot::Sender<Outcome>,
+    _reserved: Reservation,
+}
+
+/// A request that is done, to be answered once no lock is held.
+#[derive(Debug)]
+pub(super) struct Done(Open);
+
+/// Requests by tag, in constant time. A slot's generation stands in the tag, so that a late acknowledgement of an
+/// earlier request finds nothing.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    open: Option<Open>,
+}
+
+impl Requests {
+    /// Opens a request of so many events.
+    pub(super) fn open(&mut self, events: usize, answer: oneshot::Sender<Outcome>, reserved: Reservation) -> u64 {
+        let open = Open { remaining: events, worst: Outcome::Stored, answer, _reserved: reserved };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, open: None });
+            // The budget of events bounds the number of slots far below this.
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.open = Some(open);
+        u64::from(slot.generation) << 32 | u64::from(index)
+    }
+
+    /// Counts one of a request's events; answers with the request when it was the last one.
+    pub(super) fn count(&mut self, tag: u64, outcome: Outcome) -> Option<Done> {
+        let open = self.find(tag)?;
+        if outcome != Outcome::Stored {
+            open.worst = outcome;
+        }
+        open.remaining -= 1;
+        if open.remaining > 0 { None } else { self.close(tag) }
+    }
+
+    /// Ends a request early.
+    pub(super) fn end(&mut self, tag: u64, outcome: Outcome) -> Option<Done> {
+        self.find(tag)?.worst = outcome;
+        self.close(tag)
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(super) fn is_abandoned(&mut self, tag: u64) -> bool {
+        self.find(tag).is_none_or(|open| open.answer.is_closed())
+    }
+
+    fn find(&mut self, tag: u64) -> Option<&mut Open> {
+        let slot = self.slots.get_mut((tag & u64::from(u32::MAX)) as usize)?;
+        if u64::from(slot.generation) == tag >> 32 { slot.open.as_mut() } else { None }
+    }
+
+    fn close(&mut self, tag: u64) -> Option<Done> {
+        let index = (tag & u64::from(u32::MAX)) as u32;
+        let slot = self.slots.get_mut(index as usize)?;
+        let open = slot.open.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(index);
+        Some(Done(open))
+    }
+}
+
+impl Done {
+    /// Tells the one who waits, if anybody does.
+    pub(super) fn answer(self) {
+        let Open { worst, answer, .. } = self.0;
+        // Whoever has given up waiting has been answered already.
+        let _ = answer.send(worst);
+    }
+}

@@ -1,0 +1,199 @@
+use tributary_api::{ByteString, Datum, Record, Topic, Value};
+use uuid::Uuid;
+
+use crate::session::Session;
+
+/// Fields that only the server sets. What a client sends under these names is dropped.
+const RESERVED: [&str; 6] = ["received_at", "session_id", "customer_id", "person_id", "dnt", "gpc"];
+const MAX_EVENT_ID_BYTES: usize = 64;
+const MAX_TYPE_BYTES: usize = 64;
+/// An event may have waited this long in the browser; an older time is a wrong clock.
+const MAX_AGE_MS: i64 = 7 * 86_400_000;
+/// Clocks of browsers run this much ahead at most, or are wrong.
+const MAX_AHEAD_MS: i64 = 5 * 60_000;
+
+/// What a request says of all its events.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) session: Session,
+    pub(super) person: ByteString,
+    /// When it arrived, in ms since the epoch.
+    pub(super) received_at: i64,
+    /// The request says `DNT: 1`.
+    pub(super) dnt: bool,
+    /// The request says `Sec-GPC: 1`.
+    pub(super) gpc: bool,
+}
+
+/// Makes records of events.
+#[derive(Clone, Debug)]
+pub(super) struct Stamper {
+    pub(super) topic: Topic,
+    pub(super) key_field: String,
+}
+
+impl Stamper {
+    /// The record of an event, or why it is none.
+    pub(super) fn record(&self, event: Value, visit: &Visit) -> Result<Record, String> {
+        let Value::Map(mut fields) = event else { return Err("not an object".to_owned()) };
+        fields.retain(|(name, _)| name.as_str().is_none_or(|name| !RESERVED.contains(&name)));
+        check_type(find(&fields, "type"))?;
+        let timestamp = event_time(find(&fields, "ts"), visit.received_at);
+
+        fields.reserve_exact(7);
+        let has_id = find(&fields, "event_id").and_then(Value::as_str).is_some_and(is_event_id);
+        if !has_id {
+            fields.retain(|(name, _)| name.as_str() != Some("event_id"));
+            push(&mut fields, "event_id", ByteString::from(Uuid::now_v7().to_string()));
+        }
+        push(&mut fields, "received_at", Value::Int64(visit.received_at));
+        push(&mut fields, "session_id", visit.session.id().clone());
+        if let Some(customer) = visit.session.customer() {
+            push(&mut fields, "customer_id", customer.clone());
+        }
+        push(&mut fields, "person_id", visit.person.clone());
+        if visit.dnt {
+            push(&mut fields, "dnt", true);
+        }
+        if visit.gpc {
+            push(&mut fields, "gpc", true);
+        }
+        let key = self.key(&fields, visit);
+        Ok(Record::new(self.topic.clone(), Datum::schemaless(Value::Map(fields)))
+            .with_key(Datum::schemaless(key))
+            .at(timestamp))
+    }
+
+    fn key(&self, fields: &[(Value, Value)], visit: &Visit) -> ByteString {
+        match find(fields, &self.key_field) {
+            Some(Value::String(text)) => text.clone(),
+            Some(simple @ (Value::Boolean(_) | Value::Int64(_) | Value::Float64(_))) => simple.to_string().into(),
+            _ => visit.person.clone(),
+        }
+    }
+}
+
+fn find<'a>(fields: &'a [(Value, Value)], name: &str) -> Option<&'a Value> {
+    fields.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
+}
+
+fn push(fields: &mut Vec<(Value, Value)>, name: &'static str, value: impl Into<Value>) {
+    fields.push((Value::String(ByteString::from_static(name)), value.into()));
+}
+
+fn check_type(value: Option<&Value>) -> Result<(), String> {
+    match value.and_then(Value::as_str) {
+        Some(kind) if !kind.is_empty() && kind.len() <= MAX_TYPE_BYTES => Ok(()),
+        Some(_) => Err(format!("type has no or more than {MAX_TYPE_BYTES} bytes")),
+        None => Err("type is missing: name what happened, such as page_view".to_owned()),
+    }
+}
+
+fn is_event_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    (1..=MAX_EVENT_ID_BYTES).contains(&id.len()) && id.bytes().all(is_plain)
+}
+
+/// The event's own time if its clock can be right, else the time it was received.
+fn event_time(ts: Option<&Value>, received_at: i64) -> i64 {
+    let claimed = match ts {
+        Some(Value::Int64(ms)) => *ms,
+        #[allow(clippy::cast_possible_truncation)] // a cast saturates, and the ends are not sane
+        Some(Value::Float64(ms)) => *ms as i64,
+        _ => return received_at,
+    };
+    let sane = received_at.saturating_sub(MAX_AGE_MS)..=received_at.saturating_add(MAX_AHEAD_MS);
+    if sane.contains(&claimed) { claimed } else { received_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    fn record(event: &str, change: impl FnOnce(&mut Visit)) -> Result<Record, String> {
+        let session = Session::of_customer("c-1", NOW).unwrap();
+        let mut visit = Visit { person: session.person(), session, received_at: NOW, dnt: false, gpc: false };
+        change(&mut visit);
+        let stamper = Stamper { topic: "clicks.raw".into(), key_field: "person_id".to_owned() };
+        stamper.record(tributary_api::json::from_slice(event.as_bytes()).unwrap(), &visit)
+    }
+
+    fn text<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
+        record.value.value.get(name)?.as_str()
+    }
+
+    #[test]
+    fn an_event_is_stamped_with_what_the_server_knows() {
+        let record = record(r#"{"event_id":"e-1","type":"page_view","ts":1799999999000}"#, |_| ()).unwrap();
+        assert_eq!(record.key.value.as_str(), Some("c-1"));
+        assert_eq!(record.timestamp, Some(NOW - 1000));
+        assert_eq!(text(&record, "event_id"), Some("e-1"));
+        assert_eq!(text(&record, "customer_id"), Some("c-1"));
+        assert_eq!(text(&record, "person_id"), Some("c-1"));
+        assert_eq!(record.value.value.get("received_at"), Some(&Value::Int64(NOW)));
+        assert!(text(&record, "session_id").is_some_and(|id| id.len() == 36));
+        assert_eq!(record.value.value.get("dnt"), None);
+    }
+
+    #[test]
+    fn a_client_cannot_say_who_it_is() {
+        let forged =
+            r#"{"type":"x","session_id":"s","customer_id":"c-2","person_id":"c-2","received_at":1,"dnt":false}"#;
+        let session = Session::anonymous(NOW);
+        let person = session.person();
+        let known = record(forged, |_| ()).unwrap();
+        assert_eq!(text(&known, "customer_id"), Some("c-1"));
+        let anonymous = record(forged, |visit| {
+            visit.person = person.clone();
+            visit.session = session;
+            visit.dnt = true;
+            visit.gpc = true;
+        });
+        let anonymous = anonymous.unwrap();
+        assert_eq!(text(&anonymous, "customer_id"), None);
+        assert_eq!(text(&anonymous, "person_id"), Some(&*person));
+        assert_eq!(anonymous.value.value.get("received_at"), Some(&Value::Int64(NOW)));
+        assert_eq!(anonymous.value.value.get("dnt"), Some(&Value::Boolean(true)));
+        assert_eq!(anonymous.value.value.get("gpc"), Some(&Value::Boolean(true)));
+    }
+
+    #[test]
+    fn a_bad_event_id_is_replaced() {
+        for id in ["\"\"", "7", "\"a b\"", "\"<x>\"", &format!("\"{}\"", "a".repeat(65))] {
+            let record = record(&format!(r#"{{"event_id":{id},"type":"x"}}"#), |_| ()).unwrap();
+            let uuid = Uuid::parse_str(text(&record, "event_id").unwrap()).unwrap();
+            assert_eq!(uuid.get_version_num(), 7);
+        }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_not_believed() {
+        for ts in ["0", "-5", "1e300", "9999999999999999", "\"x\"", &(NOW + MAX_AHEAD_MS + 1).to_string()] {
+            let record = record(&format!(r#"{{"type":"x","ts":{ts}}}"#), |_| ()).unwrap();
+            assert_eq!(record.timestamp, Some(NOW), "{ts}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_told() {
+        for (bad, reason) in [("1", "object"), ("[]", "object"), ("{}", "type"), (r#"{"type":""}"#, "type")] {
+            assert!(record(bad, |_| ()).unwrap_err().contains(reason));
+        }
+    }
+
+    #[test]
+    fn the_key_is_the_field_that_is_named() {
+        let session = Session::anonymous(NOW);
+        let visit = Visit { person: session.person(), session, received_at: NOW, dnt: false, gpc: false };
+        let stamper = Stamper { topic: "t".into(), key_field: "page_id".to_owned() };
+        let key = |event: &str| {
+            let event = tributary_api::json::from_slice(event.as_bytes()).unwrap();
+            stamper.record(event, &visit).unwrap().key.value
+        };
+        assert_eq!(key(r#"{"type":"x","page_id":"p"}"#).as_str(), Some("p"));
+        assert_eq!(key(r#"{"type":"x","page_id":7}"#).as_str(), Some("7"));
+        assert_eq!(key(r#"{"type":"x","page_id":{}}"#).as_str(), Some(&*visit.person));
+    }
+}

@@ -1,0 +1,176 @@
+use std::time::Duration;
+
+use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Validator, Width};
+
+use super::hub::HubLimits;
+use crate::http::{self, HttpSettings};
+
+const SSE_PATH: &str = "sse.path";
+const WS_PATH: &str = "websocket.path";
+const POLL_PATH: &str = "poll.path";
+const EVENT_NAME: &str = "event.name";
+const WINDOW: &str = "replay.window.ms";
+const RESUME_RECORDS: &str = "resume.max.records";
+const HEARTBEAT: &str = "heartbeat.ms";
+const RETRY: &str = "sse.retry.ms";
+const SUBSCRIBERS: &str = "subscribers.max";
+const PER_PERSON: &str = "subscribers.max.per.person";
+const PEOPLE: &str = "ring.max.people";
+const MESSAGES: &str = "ring.max.messages";
+const BYTES: &str = "ring.max.bytes";
+const SLOW: &str = "slow.subscribers";
+
+/// The parsed configuration of the sink.
+#[derive(Clone, Debug)]
+pub(super) struct DeliverSettings {
+    pub(super) http: HttpSettings,
+    pub(super) paths: Paths,
+    pub(super) event_name: String,
+    pub(super) heartbeat: Duration,
+    pub(super) sse_retry: Duration,
+    pub(super) resume_records: usize,
+    pub(super) hub: HubLimits,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    pub(super) sse: String,
+    pub(super) websocket: String,
+    pub(super) poll: String,
+}
+
+impl DeliverSettings {
+    pub(super) fn new(props: &Props) -> Result<Self> {
+        let config = config_def().parse(props)?;
+        let path = |name| config.string(name).map(str::to_owned);
+        let millis = |name| config.int(name).map(Duration::from_millis);
+        Ok(Self {
+            http: HttpSettings::new(&config)?,
+            paths: Paths { sse: path(SSE_PATH)?, websocket: path(WS_PATH)?, poll: path(POLL_PATH)? },
+            event_name: config.string(EVENT_NAME)?.to_owned(),
+            heartbeat: millis(HEARTBEAT)?,
+            sse_retry: millis(RETRY)?,
+            resume_records: config.int(RESUME_RECORDS)?,
+            hub: HubLimits {
+                subscribers: config.int(SUBSCRIBERS)?,
+                subscribers_per_person: config.int(PER_PERSON)?,
+                people: config.int(PEOPLE)?,
+                messages: config.int(MESSAGES)?,
+                bytes: config.int(BYTES)?,
+                window: millis(WINDOW)?,
+                disconnect_slow: config.string(SLOW)? == "disconnect",
+            },
+        })
+    }
+}
+
+impl Paths {
+    pub(super) fn all(&self) -> [&str; 3] {
+        [&self.sse, &self.websocket, &self.poll]
+    }
+}
+
+/// What is wrong with a configuration beyond the types of its properties.
+pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
+    // A property of a wrong type is shown by its definition already.
+    let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
+    let mut issues = http::check(&config, &[SSE_PATH, WS_PATH, POLL_PATH])?;
+    let name = config.string(EVENT_NAME)?;
+    if name.contains(|letter: char| letter.is_control()) {
+        issues.push(ConfigIssue::new(EVENT_NAME, "a name is one line of text"));
+    }
+    Ok(issues)
+}
+
+fn number(name: &str, default: i64, max: i64) -> ConfigKey {
+    ConfigKey::new(name, ConfigType::Long)
+        .default(default)
+        .validator(Validator::Between(1, max))
+        .importance(Importance::Low)
+        .width(Width::Short)
+}
+
+fn path(name: &str, default: &str, what: &str) -> ConfigKey {
+    ConfigKey::new(name, ConfigType::String)
+        .default(default)
+        .importance(Importance::Medium)
+        .width(Width::Medium)
+        .display_name(format!("Path of {what}"))
+        .doc(format!("The path under which browsers listen by {what}."))
+}
+
+/// The properties of the sink.
+pub(crate) fn config_def() -> ConfigDef {
+    let delivery = [
+        path(SSE_PATH, "/events", "server-sent events"),
+        path(WS_PATH, "/ws", "WebSocket"),
+        path(POLL_PATH, "/poll", "long poll"),
+        ConfigKey::new(EVENT_NAME, ConfigType::String)
+            .default("offer")
+            .validator(Validator::NonEmpty)
+            .importance(Importance::Medium)
+            .width(Width::Medium)
+            .display_name("Event name")
+            .doc("The name of the server-sent events, for which a page adds its listener."),
+        number(WINDOW, 30_000, 86_400_000).importance(Importance::Medium).display_name("Replay window (ms)").doc(
+            "A page that begins to listen without a cursor gets its person's records of this last time too: what was \
+             decided between two pages is not lost. Offsets are committed this much later, for the same reason.",
+        ),
+        number(RESUME_RECORDS, 10_000, 10_000_000)
+            .display_name("Most records of a resume")
+            .doc("A resume that memory cannot serve reads at most this many records of the partition from Kafka."),
+        number(HEARTBEAT, 15_000, 600_000)
+            .display_name("Heartbeat (ms)")
+            .doc("An idle connection gets a comment or a ping this often, so that nothing on the way closes it."),
+        number(RETRY, 2_000, 600_000)
+            .display_name("Reconnect (ms)")
+            .doc("Browsers are told to wait this long before they connect again."),
+    ];
+    let bounds = [
+        number(SUBSCRIBERS, 10_000, 1_000_000)
+            .importance(Importance::Medium)
+            .display_name("Most subscriptions")
+            .doc("Pages that listen at once; more are answered with 503."),
+        number(PER_PERSON, 32, 10_000)
+            .display_name("Most subscriptions of a person")
+            .doc("Pages of one person that listen at once; more are answered with 429."),
+        number(PEOPLE, 20_000, 10_000_000)
+            .display_name("Most people")
+            .doc("People whose last records are held; the ones least recently heard of are forgotten."),
+        number(MESSAGES, 64, 100_000)
+            .display_name("Most records of a person")
+            .doc("Records held for a person; older ones are read from Kafka when a browser resumes."),
+        number(BYTES, 64 << 20, 1 << 40).display_name("Most bytes").doc("Bytes of all records held."),
+        ConfigKey::new(SLOW, ConfigType::String)
+            .default("disconnect")
+            .one_of(&["disconnect", "drop_oldest"])
+            .importance(Importance::Low)
+            .width(Width::Short)
+            .display_name("Slow subscribers")
+            .doc(
+                "What happens to a page that falls behind what is held: it is disconnected and resumes from Kafka, or \
+                  it goes on with the oldest record held.",
+            ),
+    ];
+    let delivery = delivery.map(|key| key.group("Delivery"));
+    let bounds = bounds.map(|key| key.group("Bounds"));
+    ConfigDef::new(http::config_keys().into_iter().chain(delivery).chain(bounds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issues(pairs: &[(&str, &str)]) -> Vec<String> {
+        let secret = [("session.secret", "0123456789abcdef")];
+        let props = secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        check(&props).unwrap().into_iter().map(|issue| issue.name).collect()
+    }
+
+    #[test]
+    fn paths_and_names_are_checked() {
+        assert_eq!(issues(&[]), Vec::<String>::new());
+        assert_eq!(issues(&[("poll.path", "/ws")]), ["poll.path"]);
+        assert_eq!(issues(&[("event.name", "a\nb")]), ["event.name"]);
+    }
+}

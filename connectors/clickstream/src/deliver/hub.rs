@@ -1,0 +1,132 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::address::Address;
+use super::message::{Cursor, Lane, Message};
+use super::ring::Entry;
+use super::rings::{Missing, Rings};
+use super::subscription::{Place, Subscription};
+use crate::session::Session;
+
+/// What the hub may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HubLimits {
+    pub(super) subscribers: usize,
+    pub(super) subscribers_per_person: usize,
+    pub(super) people: usize,
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+    /// A subscription without a cursor begins this far back.
+    pub(super) window: Duration,
+    /// Whether a subscription that has lost messages ends instead of going on behind them.
+    pub(super) disconnect_slow: bool,
+}
+
+/// The rings of all people. The lock is taken once per batch of records and once each time a subscription looks.
+#[derive(Debug)]
+pub(super) struct Hub {
+    limits: HubLimits,
+    closed: CancellationToken,
+    rings: Mutex<Rings>,
+}
+
+/// Why nobody more can listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowded {
+    All,
+    Person,
+    Closed,
+}
+
+impl Hub {
+    pub(super) fn new(limits: HubLimits) -> Self {
+        Self { limits, closed: CancellationToken::new(), rings: Mutex::default() }
+    }
+
+    pub(super) fn limits(&self) -> &HubLimits {
+        &self.limits
+    }
+
+    /// Hands messages to whoever listens. One that is here already is not taken twice.
+    pub(super) fn publish(&self, messages: Vec<(Address, Message)>) {
+        let now = Instant::now();
+        let mut rings = self.lock();
+        for (address, message) in messages {
+            rings.publish(&address, message, now, self.limits.messages);
+        }
+        rings.shrink(&self.limits);
+    }
+
+    /// Partitions come or go: what comes next of them may leave a gap.
+    pub(super) fn forget_lanes(&self, lanes: impl Iterator<Item = Lane>) {
+        let mut rings = self.lock();
+        lanes.for_each(|lane| rings.forget_lane(lane));
+    }
+
+    /// Begins a subscription of a session behind a cursor, or some time ago without one.
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        session: &Session,
+        cursor: Option<Cursor>,
+    ) -> Result<(Subscription, Missing), Crowded> {
+        let addresses = Address::of_session(session);
+        let notify = Arc::new(Notify::new());
+        let mut rings = self.lock();
+        if self.closed.is_cancelled() {
+            return Err(Crowded::Closed);
+        }
+        if rings.subscribers() >= self.limits.subscribers {
+            return Err(Crowded::All);
+        }
+        if rings.subscribers_of(&addresses[0]) >= self.limits.subscribers_per_person {
+            return Err(Crowded::Person);
+        }
+        let id = rings.subscribe(&addresses, &notify);
+        let begin = rings.begin(&addresses, cursor, self.limits.window);
+        let lost_before = rings.lost(&addresses);
+        rings.shrink(&self.limits);
+        drop(rings);
+        let place = Place { next: begin.number, lost_before, skip: begin.skip };
+        Ok((Subscription::new(self.clone(), id, addresses, notify, place).until(session.expires_at()), begin.missing))
+    }
+
+    /// The messages of two addresses from a number on, in order, and the number of the last one that has left.
+    pub(super) fn read(&self, addresses: &[Address; 2], from: u64) -> (Vec<Entry>, u64) {
+        let rings = self.lock();
+        let (mut entries, lost) = (rings.entries(addresses, from), rings.lost(addresses));
+        drop(rings);
+        entries.sort_unstable_by_key(|entry| entry.number);
+        (entries, lost)
+    }
+
+    pub(super) fn unsubscribe(&self, addresses: &[Address; 2], id: u64) {
+        self.lock().unsubscribe(addresses, id);
+    }
+
+    /// Ends all subscriptions.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Cancelled when all subscriptions end.
+    pub(super) fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    /// Subscriptions, rings and bytes held now.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize, usize) {
+        self.lock().held()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rings> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

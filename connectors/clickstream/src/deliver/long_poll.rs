@@ -1,0 +1,82 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use tokio::time::timeout;
+
+use super::endpoints::only_get;
+use super::message::{Cursor, Message};
+use super::opening::Opening;
+use super::subscription::Next;
+use crate::http::{Endpoint, empty, query, with_header};
+
+const DEFAULT_WAIT: Duration = Duration::from_secs(25);
+/// Proxies cut off requests that take a minute.
+const LONGEST_WAIT: Duration = Duration::from_secs(55);
+
+/// Listening by long poll: `?after=CURSOR&wait=SECONDS` answers `{"events":[{"id","data"}],"cursor"}` as soon as there
+/// is an event, or without one when the time is over. The cursor is the next request's `after`.
+#[derive(Debug)]
+pub(super) struct LongPoll {
+    pub(super) opening: Arc<Opening>,
+}
+
+#[async_trait]
+impl Endpoint for LongPoll {
+    async fn serve(&self, request: Request<Body>) -> Response {
+        let (parts, _) = request.into_parts();
+        if let Err(response) = only_get(&parts) {
+            return response;
+        }
+        let mut subscription = match self.opening.open(&parts).await {
+            Ok(subscription) => subscription,
+            Err(response) => return response,
+        };
+        let wait = query(&parts, "wait").and_then(|wait| wait.parse().ok());
+        let wait = wait.map_or(DEFAULT_WAIT, Duration::from_secs).min(LONGEST_WAIT);
+        let messages = match timeout(wait, subscription.next()).await {
+            Ok(Next::Messages(messages)) => messages,
+            Ok(Next::End) | Err(_) => Vec::new(),
+        };
+        let after = query(&parts, "after").and_then(|after| after.parse().ok());
+        let response = empty(StatusCode::OK, Body::from(answer(&messages, after)));
+        let response = with_header(response, CONTENT_TYPE, "application/json");
+        with_header(response, CACHE_CONTROL, "no-store")
+    }
+}
+
+fn answer(messages: &[Arc<Message>], after: Option<Cursor>) -> Vec<u8> {
+    let mut body = b"{\"events\":[".to_vec();
+    for (index, message) in messages.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        body.extend_from_slice(format!("{comma}{{\"id\":\"{}\",\"data\":", message.cursor).as_bytes());
+        body.extend_from_slice(&message.json);
+        body.push(b'}');
+    }
+    let cursor = messages.last().map(|message| message.cursor).or(after);
+    let cursor = cursor.map_or_else(|| "null".to_owned(), |cursor| format!("\"{cursor}\""));
+    body.extend_from_slice(format!("],\"cursor\":{cursor}}}").as_bytes());
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Lane;
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_the_last_events_or_the_one_given() {
+        let cursor = |offset| Cursor { lane: Lane::new("", 0), offset };
+        let message = |offset| Arc::new(Message { cursor: cursor(offset), json: "{}".into() });
+        let text = |messages: &[_], after| String::from_utf8(answer(messages, after)).unwrap();
+        assert_eq!(text(&[], None), r#"{"events":[],"cursor":null}"#);
+        assert_eq!(text(&[], Some(cursor(7))), r#"{"events":[],"cursor":"811c9dc5.0.7"}"#);
+        let two =
+            r#"{"events":[{"id":"811c9dc5.0.8","data":{}},{"id":"811c9dc5.0.9","data":{}}],"cursor":"811c9dc5.0.9"}"#;
+        assert_eq!(text(&[message(8), message(9)], Some(cursor(7))), two);
+    }
+}

@@ -1,0 +1,84 @@
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use tributary_api::{Record, Result, TopicPartition, json};
+
+/// The place of a message in Kafka, and its id for browsers: `TOPIC.PARTITION.OFFSET`, where the topic is a hash in
+/// eight hexadecimal digits, so that the id of another topic is not taken for one of this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) lane: Lane,
+    pub(super) offset: i64,
+}
+
+/// A partition of a topic, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    topic: u32,
+    partition: i32,
+}
+
+impl Lane {
+    pub(super) fn new(topic: &str, partition: i32) -> Self {
+        // FNV-1a: ids must stay the same from one build to the next.
+        let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        Self { topic: topic.bytes().fold(0x811c_9dc5, hash), partition }
+    }
+
+    pub(super) fn of(partition: &TopicPartition) -> Self {
+        Self::new(&partition.topic, partition.partition)
+    }
+}
+
+/// What a browser gets of a record.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) cursor: Cursor,
+    /// The record's value, on one line.
+    pub(super) json: Bytes,
+}
+
+impl Message {
+    /// The message of a record consumed from Kafka.
+    pub(super) fn of(record: &Record) -> Result<Self> {
+        let (topic, partition, offset) = record
+            .consumed_from()
+            .ok_or_else(|| tributary_api::Error::fatal("a sink was given a record that is not from a topic"))?;
+        let cursor = Cursor { lane: Lane::new(topic, partition), offset };
+        Ok(Self { cursor, json: json::to_vec(&record.value.value)?.into() })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}.{}.{}", self.lane.topic, self.lane.partition, self.offset)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().unwrap_or_default();
+        let topic = u32::from_str_radix(part(), 16)?;
+        let (partition, offset) = (part().parse()?, part().parse()?);
+        Ok(Self { lane: Lane { topic, partition }, offset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_comes_back_as_its_cursor() {
+        let cursor = Cursor { lane: Lane::new("offers", 3), offset: 42 };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        assert_eq!(Lane::new("", 0), Lane { topic: 0x811c_9dc5, partition: 0 });
+        for bad in ["", "1.2", "x.1.2", "1.2.3.4", "1..2"] {
+            assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+        }
+    }
+}

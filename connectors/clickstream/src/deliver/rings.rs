@@ -1,0 +1,191 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::address::Address;
+use super::hub::HubLimits;
+use super::message::{Cursor, Lane, Message};
+use super::ring::{Entry, Ring};
+
+/// All rings, and what is known of the partitions that fill them.
+#[derive(Debug, Default)]
+pub(super) struct Rings {
+    rings: HashMap<Address, Ring>,
+    /// Rings that nobody listens to, by when they were last used: the first is the first to be forgotten.
+    idle: BTreeMap<u64, Address>,
+    lanes: HashMap<Lane, Seen>,
+    bytes: usize,
+    subscribers: usize,
+    count: u64,
+}
+
+/// What came by of a partition since it was assigned: without a gap from `first` to `last`.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    first: i64,
+    last: i64,
+    /// The last offset that left together with its ring.
+    forgotten: i64,
+}
+
+/// Where a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begin {
+    /// The number of the first entry to read.
+    pub(super) number: u64,
+    /// What the browser has: messages of this lane up to this offset.
+    pub(super) skip: Option<Cursor>,
+    pub(super) missing: Missing,
+}
+
+/// What the rings cannot give to a subscription that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Nothing,
+    /// Some records behind this one. `last` is the newest known offset of the lane.
+    Behind {
+        cursor: Cursor,
+        last: Option<i64>,
+    },
+}
+
+impl Rings {
+    pub(super) fn publish(&mut self, address: &Address, message: Message, at: Instant, max_messages: usize) {
+        let Cursor { lane, offset } = message.cursor;
+        let seen = self.lanes.entry(lane).or_insert(Seen { first: offset, last: offset - 1, forgotten: -1 });
+        let again = offset <= seen.last;
+        seen.first = seen.first.min(offset);
+        seen.last = seen.last.max(offset);
+        let number = self.touch(address);
+        let Some(ring) = self.rings.get_mut(address) else { return };
+        if again && ring.number_of(message.cursor).is_some() {
+            return;
+        }
+        let bytes = message.json.len();
+        let freed = ring.push(Entry { number, at, message: Arc::new(message) }, max_messages);
+        self.bytes = (self.bytes + bytes).saturating_sub(freed);
+    }
+
+    pub(super) fn forget_lane(&mut self, lane: Lane) {
+        self.lanes.remove(&lane);
+    }
+
+    /// All subscriptions.
+    pub(super) fn subscribers(&self) -> usize {
+        self.subscribers
+    }
+
+    pub(super) fn subscribers_of(&self, address: &Address) -> usize {
+        self.rings.get(address).map_or(0, Ring::subscribers)
+    }
+
+    /// Adds a subscription to two rings; answers with its id.
+    pub(super) fn subscribe(&mut self, addresses: &[Address; 2], notify: &Arc<Notify>) -> u64 {
+        self.subscribers += 1;
+        self.count += 1;
+        let id = self.count;
+        for address in addresses {
+            let used = self.touch(address);
+            self.idle.remove(&used);
+            if let Some(ring) = self.rings.get_mut(address) {
+                ring.wait(id, notify.clone());
+            }
+        }
+        id
+    }
+
+    pub(super) fn unsubscribe(&mut self, addresses: &[Address; 2], id: u64) {
+        self.subscribers -= 1;
+        for address in addresses {
+            let Some(ring) = self.rings.get_mut(address) else { continue };
+            ring.leave(id);
+            if ring.subscribers() > 0 {
+                continue;
+            }
+            self.idle.insert(ring.touched, address.clone());
+            if ring.is_empty() {
+                self.remove(address);
+            }
+        }
+    }
+
+    /// Where a subscription with a cursor begins: behind it; without one, with what came in the last time.
+    pub(super) fn begin(&self, addresses: &[Address; 2], cursor: Option<Cursor>, window: Duration) -> Begin {
+        let seen = cursor.and_then(|cursor| self.lanes.get(&cursor.lane));
+        // A cursor from behind the end of the log is from another log of the same name.
+        let Some(cursor) = cursor.filter(|cursor| seen.is_none_or(|seen| cursor.offset <= seen.last)) else {
+            let since = Instant::now().checked_sub(window);
+            let is_recent = |entry: &&Entry| since.is_none_or(|since| entry.at >= since);
+            let recent = self.of(addresses).filter_map(|ring| ring.from(0).find(is_recent)).map(|entry| entry.number);
+            let number = recent.min().unwrap_or(self.count + 1);
+            return Begin { number, skip: None, missing: Missing::Nothing };
+        };
+        if let Some(number) = self.of(addresses).find_map(|ring| ring.number_of(cursor)) {
+            return Begin { number: number + 1, skip: None, missing: Missing::Nothing };
+        }
+        let all_here = seen.is_some_and(|seen| seen.first <= cursor.offset + 1 && seen.forgotten <= cursor.offset)
+            && self.of(addresses).all(|ring| ring.left(cursor.lane).is_none_or(|left| left <= cursor.offset));
+        let behind = Missing::Behind { cursor, last: seen.map(|seen| seen.last) };
+        Begin { number: 1, skip: Some(cursor), missing: if all_here { Missing::Nothing } else { behind } }
+    }
+
+    pub(super) fn entries(&self, addresses: &[Address; 2], from: u64) -> Vec<Entry> {
+        self.of(addresses).flat_map(|ring| ring.from(from).cloned()).collect()
+    }
+
+    /// The number of the last entry that has left one of the rings.
+    pub(super) fn lost(&self, addresses: &[Address; 2]) -> u64 {
+        self.of(addresses).map(Ring::gone).max().unwrap_or(0)
+    }
+
+    /// Forgets rings until all is within its limits, those least recently used first. A ring that somebody listens to
+    /// is emptied at most, and last.
+    pub(super) fn shrink(&mut self, limits: &HubLimits) {
+        while self.bytes > limits.bytes || self.rings.len() > limits.people {
+            let Some((_, address)) = self.idle.first_key_value() else { break };
+            let address = address.clone();
+            self.remove(&address);
+        }
+        if self.bytes > limits.bytes {
+            self.bytes = self.rings.values_mut().fold(self.bytes, |bytes, ring| {
+                if bytes > limits.bytes { bytes.saturating_sub(ring.clear()) } else { bytes }
+            });
+        }
+    }
+
+    /// Subscriptions, rings and bytes held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize, usize) {
+        (self.subscribers, self.rings.len(), self.bytes)
+    }
+
+    fn of<'a>(&'a self, addresses: &'a [Address; 2]) -> impl Iterator<Item = &'a Ring> {
+        addresses.iter().filter_map(|address| self.rings.get(address))
+    }
+
+    /// Counts on, and notes that a ring is used now; makes it if it is not there.
+    fn touch(&mut self, address: &Address) -> u64 {
+        self.count += 1;
+        let ring = self.rings.entry(address.clone()).or_default();
+        if ring.subscribers() == 0 {
+            self.idle.remove(&ring.touched);
+            self.idle.insert(self.count, address.clone());
+        }
+        ring.touched = self.count;
+        self.count
+    }
+
+    fn remove(&mut self, address: &Address) {
+        let Some(mut ring) = self.rings.remove(address) else { return };
+        self.idle.remove(&ring.touched);
+        self.bytes = self.bytes.saturating_sub(ring.clear());
+        for left in ring.all_left() {
+            if let Some(seen) = self.lanes.get_mut(&left.lane) {
+                seen.forgotten = seen.forgotten.max(left.offset);
+            }
+        }
+    }
+}

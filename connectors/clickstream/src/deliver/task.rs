@@ -1,0 +1,101 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tributary_api::{Error, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+
+use super::address::Address;
+use super::config::DeliverSettings;
+use super::endpoints;
+use super::hub::Hub;
+use super::message::{Lane, Message};
+use super::opening::Opening;
+use super::settled::Settled;
+use crate::http::{Hold, Listeners, Place};
+
+/// Hands the records of the topic to the hub.
+#[derive(Debug)]
+pub(crate) struct DeliveryTask {
+    listeners: Listeners,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    hold: Hold,
+    hub: Arc<Hub>,
+    settled: Settled,
+    cx: SinkTaskContext,
+}
+
+impl DeliveryTask {
+    pub(crate) fn new(listeners: Listeners) -> Self {
+        Self { listeners, running: None }
+    }
+
+    fn running(&mut self) -> Result<&mut Running> {
+        self.running.as_mut().ok_or_else(|| Error::fatal("used before it was started"))
+    }
+}
+
+#[async_trait]
+impl SinkTask for DeliveryTask {
+    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
+        let settings = DeliverSettings::new(props)?;
+        let place = Place { owner: &cx.connector, settings: &settings.http, paths: &settings.paths.all() };
+        let mut hold = self.listeners.hold(place)?;
+        let hub = Arc::new(Hub::new(settings.hub));
+        let gate = settings.http.gate.clone();
+        let opening = Arc::new(Opening::new(gate, hub.clone(), cx.clone(), settings.resume_records));
+        endpoints::serve(&mut hold, &settings, &opening);
+        let settled = Settled::new(settings.hub.window);
+        self.running = Some(Running { hold, hub, settled, cx });
+        Ok(())
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let running = self.running()?;
+        running.hub.forget_lanes(partitions.iter().map(Lane::of));
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        let Running { hub, settled, cx, .. } = self.running()?;
+        let mut messages = Vec::with_capacity(records.len());
+        for record in records {
+            // A tombstone says nothing to a browser.
+            if record.value.value.is_null() {
+                continue;
+            }
+            match Address::of(record).and_then(|address| Ok((address, Message::of(record)?))) {
+                Ok(message) => messages.push(message),
+                Err(error) => cx.report(record, &error)?,
+            }
+        }
+        hub.publish(messages);
+        for record in records {
+            if let Some((topic, partition, offset)) = record.consumed_from() {
+                settled.handed_over(&TopicPartition::new(topic.clone(), partition), offset);
+            }
+        }
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        Ok(self.running()?.settled.safe(offsets))
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let running = self.running()?;
+        running.hub.forget_lanes(partitions.iter().map(Lane::of));
+        running.settled.forget(partitions);
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        running.hold.pause();
+        running.hub.close();
+        running.hold.release().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade};
+use axum::http::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::endpoints::only_get;
+use super::message::Message;
+use super::opening::Opening;
+use super::subscription::{Next, Subscription};
+use crate::http::Endpoint;
+
+/// A browser has nothing to say here.
+const MAX_INCOMING_BYTES: usize = 4 << 10;
+/// A browser that takes nothing for this long is gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Listening by WebSocket: each message is one text frame `{"id","data"}`. `?after=CURSOR` goes on behind a message.
+#[derive(Debug)]
+pub(super) struct WebSocketEndpoint {
+    pub(super) opening: Arc<Opening>,
+    pub(super) heartbeat: Duration,
+}
+
+#[async_trait]
+impl Endpoint for WebSocketEndpoint {
+    async fn serve(&self, request: Request<Body>) -> Response {
+        let (mut parts, _) = request.into_parts();
+        if let Err(response) = only_get(&parts) {
+            return response;
+        }
+        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => upgrade.max_message_size(MAX_INCOMING_BYTES).max_frame_size(MAX_INCOMING_BYTES),
+            Err(rejection) => return rejection.into_response(),
+        };
+        let subscription = match self.opening.open(&parts).await {
+            Ok(subscription) => subscription,
+            Err(response) => return response,
+        };
+        let heartbeat = self.heartbeat;
+        upgrade.on_upgrade(move |socket| feed(socket, subscription, heartbeat))
+    }
+}
+
+/// Ends with the subscription, or with the socket.
+async fn feed(mut socket: WebSocket, mut subscription: Subscription, heartbeat: Duration) {
+    loop {
+        let frames = tokio::select! {
+            next = subscription.next() => match next {
+                Next::Messages(messages) => messages.iter().map(|message| frame(message)).collect(),
+                Next::End => break,
+            },
+            received = socket.recv() => match received {
+                Some(Ok(Frame::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+            () = tokio::time::sleep(heartbeat) => vec![Frame::Ping(Bytes::new())],
+        };
+        for frame in frames {
+            if !matches!(timeout(SEND_TIMEOUT, socket.send(frame)).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+    // The other side sees an end in any case, with or without this frame.
+    let _ = timeout(SEND_TIMEOUT, socket.send(Frame::Close(None))).await;
+}
+
+fn frame(message: &Message) -> Frame {
+    let json = String::from_utf8_lossy(&message.json);
+    Frame::Text(format!("{{\"id\":\"{}\",\"data\":{json}}}", message.cursor).into())
+}

@@ -1,0 +1,107 @@
+use axum::body::Body;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+
+use super::{empty, with_header};
+
+/// The sites whose pages may talk to an endpoint, with cookies.
+#[derive(Debug)]
+pub(crate) struct Cors {
+    origins: Vec<String>,
+}
+
+/// What a request's origin means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// None is given, or it is the listener's own: no headers are needed.
+    Own,
+    /// A site of the list.
+    Allowed(String),
+    /// Somebody else's page: it may do nothing here. Cookies go along with requests between ports and subdomains of
+    /// one site, and with WebSockets of any, so that hiding the answer would not be enough.
+    Foreign,
+}
+
+impl Cors {
+    /// An allow-list of origins such as `https://shop.example.com`.
+    pub(crate) fn new(origins: &[String]) -> Self {
+        Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect() }
+    }
+
+    /// What is wrong with an origin of the list, if anything.
+    pub(crate) fn fault(origin: &str) -> Option<String> {
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        match host.map(|host| host.trim_end_matches('/')) {
+            Some(host) if !host.is_empty() && !host.contains(['/', '*', '?', '#', ' ']) => None,
+            _ => Some(format!("{origin} is not an origin: write scheme and host, such as https://shop.example.com")),
+        }
+    }
+
+    pub(crate) fn origin(&self, headers: &HeaderMap) -> Origin {
+        let Some(value) = headers.get(ORIGIN) else { return Origin::Own };
+        let Ok(origin) = value.to_str() else { return Origin::Foreign };
+        let lower = origin.to_ascii_lowercase();
+        if self.origins.contains(&lower) {
+            return Origin::Allowed(origin.to_owned());
+        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let own = lower.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host));
+        if own { Origin::Own } else { Origin::Foreign }
+    }
+
+    /// The answer to a preflight, if the request is one.
+    pub(crate) fn preflight(method: &Method, headers: &HeaderMap) -> Option<Response> {
+        if *method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            return None;
+        }
+        let response = empty(StatusCode::NO_CONTENT, Body::empty());
+        let response = with_header(response, ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
+        let allowed = "authorization, content-type, content-encoding, last-event-id";
+        let response = with_header(response, ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        Some(with_header(response, ACCESS_CONTROL_MAX_AGE, "3600"))
+    }
+
+    /// The same answer, which a page of the origin may read.
+    pub(crate) fn readable(response: Response, origin: &Origin) -> Response {
+        let response = with_header(response, VARY, "Origin");
+        let Origin::Allowed(origin) = origin else { return response };
+        let response = with_header(response, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        with_header(response, ACCESS_CONTROL_ALLOW_CREDENTIALS, "true")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(ORIGIN, origin.parse().unwrap());
+        headers.insert(HOST, "127.0.0.1:8081".parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn an_origin_is_own_listed_or_foreign() {
+        let cors = Cors::new(&["https://Shop.example.com/".to_owned()]);
+        assert_eq!(cors.origin(&HeaderMap::new()), Origin::Own);
+        assert_eq!(cors.origin(&headers("http://127.0.0.1:8081")), Origin::Own);
+        let listed = "https://shop.example.com".to_owned();
+        assert_eq!(cors.origin(&headers(&listed)), Origin::Allowed(listed));
+        for foreign in ["http://127.0.0.1:8082", "https://shop.example.com.evil.com", "null"] {
+            assert_eq!(cors.origin(&headers(foreign)), Origin::Foreign);
+        }
+    }
+
+    #[test]
+    fn a_list_holds_origins_only() {
+        assert_eq!(Cors::fault("http://127.0.0.1:8080"), None);
+        for wrong in ["*", "shop.example.com", "https://", "https://a/b", "https://*.example.com"] {
+            assert!(Cors::fault(wrong).is_some(), "{wrong}");
+        }
+    }
+}

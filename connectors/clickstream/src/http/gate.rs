@@ -1,0 +1,55 @@
+use axum::http::header::{AUTHORIZATION, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::{now_ms, refuse, with_header};
+use crate::session::{CookieOptions, Session, Signer, TokenError, cookie_value};
+
+/// Tells by a request's token whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(crate) signer: Signer,
+    pub(crate) cookie: CookieOptions,
+}
+
+/// A request without a valid session.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// It has no token.
+    Absent,
+    /// Its token is not valid.
+    Invalid { error: TokenError, from_cookie: bool },
+}
+
+impl Gate {
+    /// The session of a request: by `Authorization: Bearer`, else the query parameter `token`, else the cookie.
+    pub(crate) fn session(&self, parts: &Parts) -> Result<Session, Denied> {
+        let (token, from_cookie) = match bearer(&parts.headers).or_else(|| query(parts, "token")) {
+            Some(token) => (token, false),
+            None => (cookie_value(&parts.headers, &self.cookie.name).ok_or(Denied::Absent)?, true),
+        };
+        self.signer.verify(token, now_ms()).map_err(|error| Denied::Invalid { error, from_cookie })
+    }
+
+    /// 401 with the reason. A bad cookie is removed: a script cannot do that, and would be refused for ever.
+    pub(crate) fn denial(&self, denied: &Denied) -> Response {
+        let (reason, remove) = match denied {
+            Denied::Absent => ("a session token is needed: load a page of the shop first".to_owned(), false),
+            Denied::Invalid { error, from_cookie } => (error.to_string(), *from_cookie),
+        };
+        let response = refuse(StatusCode::UNAUTHORIZED, &reason);
+        if remove { with_header(response, SET_COOKIE, &self.cookie.remove()) } else { response }
+    }
+}
+
+/// The value of a query parameter that needs no decoding: tokens, cursors and numbers.
+pub(crate) fn query<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    let pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,113 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tributary_api::Result;
+
+use super::HttpSettings;
+use super::routes::{Endpoint, Routes};
+use super::server::Server;
+
+/// The HTTP listeners of a worker, by address. Cheap to clone; clones share. A listener lives while a connector or a
+/// task holds one of its paths.
+#[derive(Clone, Debug, Default)]
+pub struct Listeners(Arc<Mutex<HashMap<String, Weak<Server>>>>);
+
+impl Listeners {
+    /// No listener yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where the listener of a configured address (`http.listen`) really listens; another port when it was 0.
+    pub fn local_addr(&self, listen: &str) -> Option<SocketAddr> {
+        self.lock().get(listen)?.upgrade().map(|server| server.local_addr())
+    }
+
+    /// Holds paths of a listener, which is opened if need be. Must be called within a tokio runtime.
+    pub(crate) fn hold(&self, place: Place<'_>) -> Result<Hold> {
+        let Place { owner, settings, paths } = place;
+        let mut servers = self.lock();
+        let server = match servers.get(&settings.listen).and_then(Weak::upgrade) {
+            Some(server) => server,
+            None => {
+                let server = Arc::new(Server::open(&settings.listen)?);
+                servers.retain(|_, other| other.strong_count() > 0);
+                servers.insert(settings.listen.clone(), Arc::downgrade(&server));
+                server
+            }
+        };
+        drop(servers);
+        let mut hold = Hold { server, paths: Vec::new(), served: Vec::new() };
+        for path in paths {
+            hold.routes().hold(path, owner, &settings.cors)?;
+            hold.paths.push((*path).to_owned());
+        }
+        Ok(hold)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Server>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is to be held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The connector.
+    pub(crate) owner: &'a str,
+    pub(crate) settings: &'a HttpSettings,
+    pub(crate) paths: &'a [&'a str],
+}
+
+/// Paths of a listener in the hands of a connector or a task; given back when dropped.
+pub(crate) struct Hold {
+    server: Arc<Server>,
+    paths: Vec<String>,
+    served: Vec<(String, Arc<dyn Endpoint>)>,
+}
+
+impl Hold {
+    /// Serves a path that is held until this is dropped or [`pause`](Self::pause)d.
+    pub(crate) fn serve(&mut self, path: &str, endpoint: Arc<dyn Endpoint>) {
+        self.routes().serve(path, endpoint.clone());
+        self.served.push((path.to_owned(), endpoint));
+    }
+
+    /// New requests are told to come again later.
+    pub(crate) fn pause(&mut self) {
+        for (path, endpoint) in std::mem::take(&mut self.served) {
+            self.routes().unserve(&path, &endpoint);
+        }
+    }
+
+    /// Gives the paths back. If this was the last hold, waits until the address is free, for a short time at most.
+    pub(crate) async fn release(self) {
+        let freed = self.server.freed();
+        let last = Arc::strong_count(&self.server) == 1;
+        drop(self);
+        if last && tokio::time::timeout(Duration::from_secs(1), freed.cancelled()).await.is_err() {
+            tracing::warn!("listener did not close in time");
+        }
+    }
+
+    fn routes(&self) -> &Routes {
+        self.server.routes()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.pause();
+        for path in std::mem::take(&mut self.paths) {
+            self.routes().let_go(&path);
+        }
+    }
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hold({:?} on {})", self.paths, self.server.local_addr())
+    }
+}

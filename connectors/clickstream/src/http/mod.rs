@@ -1,0 +1,25 @@
+//! One HTTP listener per address, shared by the connectors that name it.
+
+mod answer;
+mod cors;
+mod gate;
+mod listeners;
+mod routes;
+mod server;
+mod settings;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(crate) use self::answer::{empty, json, refuse, unavailable, with_header};
+pub(crate) use self::cors::Cors;
+pub(crate) use self::gate::{Denied, Gate, query};
+pub use self::listeners::Listeners;
+pub(crate) use self::listeners::{Hold, Place};
+pub(crate) use self::routes::Endpoint;
+pub(crate) use self::settings::{HttpSettings, check, config_keys};
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
+
+use super::{Cors, Gate};
+use crate::session::{CookieOptions, DEFAULT_COOKIE, Signer};
+
+const LISTEN: &str = "http.listen";
+const ORIGINS: &str = "cors.allowed.origins";
+const SECRET: &str = "session.secret";
+const PREVIOUS_SECRET: &str = "session.secret.previous";
+const COOKIE: &str = "session.cookie.name";
+const SECURE: &str = "session.cookie.secure";
+const GROUP: &str = "Listener";
+
+/// What both connectors say of the listener and of sessions.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpSettings {
+    pub(crate) listen: String,
+    pub(crate) cors: Arc<Cors>,
+    pub(crate) gate: Gate,
+}
+
+impl HttpSettings {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let secret = |name| config.secret(name).map(|secret| secret.map_or("", |secret| secret.expose()));
+        let mut signer = Signer::new(secret(SECRET)?).map_err(|error| error.context(SECRET))?;
+        if config.secret(PREVIOUS_SECRET)?.is_some() {
+            let previous = secret(PREVIOUS_SECRET)?;
+            signer = signer.also_accept(previous).map_err(|error| error.context(PREVIOUS_SECRET))?;
+        }
+        let cookie = CookieOptions { name: config.string(COOKIE)?.to_owned(), secure: config.boolean(SECURE)? };
+        Ok(Self {
+            listen: config.string(LISTEN)?.to_owned(),
+            cors: Arc::new(Cors::new(config.list(ORIGINS)?)),
+            gate: Gate { signer, cookie },
+        })
+    }
+}
+
+/// What is wrong beyond types, each with its property. `paths` are the properties that hold paths.
+pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>> {
+    let mut issues = Vec::new();
+    let listen = config.string(LISTEN)?;
+    let port = listen.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(_))) {
+        issues.push(ConfigIssue::new(LISTEN, format!("{listen} is not an address: write host:port")));
+    }
+    issues.extend(
+        config.list(ORIGINS)?.iter().filter_map(|origin| Some(ConfigIssue::new(ORIGINS, Cors::fault(origin)?))),
+    );
+    for name in [SECRET, PREVIOUS_SECRET] {
+        if let Some(secret) = config.secret(name)?
+            && let Err(error) = Signer::new(secret.expose())
+        {
+            issues.push(ConfigIssue::new(name, error.to_string()));
+        }
+    }
+    let cookie = config.string(COOKIE)?;
+    if cookie.is_empty() || !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
+        issues.push(ConfigIssue::new(COOKIE, "use letters, digits, _, - and . only"));
+    }
+    for (index, name) in paths.iter().enumerate() {
+        let path = config.string(name)?;
+        if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
+            issues.push(ConfigIssue::new(*name, format!("{path} is not a path: begin with a slash")));
+        }
+        if paths[..index].iter().any(|other| config.string(other).is_ok_and(|other| other == path)) {
+            issues.push(ConfigIssue::new(*name, format!("{path} is served already: give each its own path")));
+        }
+    }
+    Ok(issues)
+}
+
+/// The properties that both connectors have.
+pub(crate) fn config_keys() -> [ConfigKey; 6] {
+    [
+        ConfigKey::new(LISTEN, ConfigType::String)
+            .default("127.0.0.1:8081")
+            .validator(Validator::NonEmpty)
+            .importance(Importance::High)
+            .width(Width::Medium)
+            .display_name("Listen on")
+            .doc(
+                "The address and port of the HTTP listener. Connectors of one worker that name the same one share it.",
+            ),
+        ConfigKey::new(ORIGINS, ConfigType::List)
+            .default("")
+            .importance(Importance::High)
+            .width(Width::Long)
+            .display_name("Allowed origins")
+            .doc(
+                "The sites whose pages may send events and listen, with cookies, such as https://shop.example.com. \
+                  Requests of pages of other sites are refused; the listener's own origin is always allowed.",
+            ),
+        ConfigKey::new(SECRET, ConfigType::Password)
+            .required()
+            .importance(Importance::High)
+            .width(Width::Medium)
+            .display_name("Session secret")
+            .doc(
+                "The secret that signs session tokens (HMAC-SHA256), shared with the web server that issues them; 16 \
+                  bytes or more.",
+            ),
+        ConfigKey::new(PREVIOUS_SECRET, ConfigType::Password)
+            .importance(Importance::Low)
+            .width(Width::Medium)
+            .display_name("Previous session secret")
+            .doc(
+                "A secret whose tokens are still accepted: set it to the old one for as long as a session lasts when \
+                  you change the secret.",
+            ),
+        ConfigKey::new(COOKIE, ConfigType::String)
+            .default(DEFAULT_COOKIE)
+            .importance(Importance::Medium)
+            .width(Width::Medium)
+            .display_name("Cookie name")
+            .doc("The name of the cookie that holds the session token."),
+        ConfigKey::new(SECURE, ConfigType::Boolean)
+            .default(false)
+            .importance(Importance::Medium)
+            .width(Width::Short)
+            .display_name("Secure cookie")
+            .doc("Whether browsers may send the cookie over HTTPS only. Set it to true wherever the site has HTTPS."),
+    ]
+    .map(|key| key.group(GROUP))
+}

@@ -1,0 +1,239 @@
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use tributary_api::{ByteString, Error, Result};
+use uuid::Uuid;
+
+/// Shorter ones can be guessed offline from a single token.
+const MIN_SECRET_BYTES: usize = 16;
+/// Longer ones are refused before any work is done on them.
+const MAX_TOKEN_BYTES: usize = 1024;
+const MAX_ID_BYTES: usize = 128;
+const VERSION: &str = "v1.";
+const ANONYMOUS: &str = "anon:";
+
+/// Who a browser belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    id: ByteString,
+    customer: Option<ByteString>,
+    expires_at: i64,
+}
+
+impl Session {
+    /// A new session of somebody unknown, until a time in ms since the epoch.
+    pub fn anonymous(expires_at: i64) -> Self {
+        Self { id: Uuid::new_v4().to_string().into(), customer: None, expires_at }
+    }
+
+    /// A new session of a customer, until a time in ms since the epoch. A login starts a new session, so that a token
+    /// planted in the browser before it gives nobody a view of the customer.
+    ///
+    /// # Errors
+    /// `Config` when the id is empty, too long, or would read as an anonymous person.
+    pub fn of_customer(customer: impl Into<ByteString>, expires_at: i64) -> Result<Self> {
+        let customer = customer.into();
+        if customer.is_empty() || customer.len() > MAX_ID_BYTES || customer.starts_with(ANONYMOUS) {
+            let message = format!("a customer id has 1 to {MAX_ID_BYTES} bytes and does not begin with {ANONYMOUS}");
+            return Err(Error::config(message));
+        }
+        Ok(Self { customer: Some(customer), ..Self::anonymous(expires_at) })
+    }
+
+    /// The same session until another time.
+    #[must_use]
+    pub fn until(self, expires_at: i64) -> Self {
+        Self { expires_at, ..self }
+    }
+
+    /// The session id.
+    pub fn id(&self) -> &ByteString {
+        &self.id
+    }
+
+    /// The customer who is logged in.
+    pub fn customer(&self) -> Option<&ByteString> {
+        self.customer.as_ref()
+    }
+
+    /// The customer id, else `anon:` and the session id.
+    pub fn person(&self) -> ByteString {
+        self.customer.clone().unwrap_or_else(|| format!("{ANONYMOUS}{}", self.id).into())
+    }
+
+    /// The end, in ms since the epoch.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// Not a token, or not signed by a known secret.
+    Forged,
+    /// Signed, but its time is over.
+    Expired,
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forged => "the session token is not signed by this site: load the page again",
+            Self::Expired => "the session has expired: load the page again",
+        })
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+/// Issues and verifies tokens. Cheap to clone; `Debug` shows nothing of the secrets.
+#[derive(Clone)]
+pub struct Signer {
+    current: Hmac<Sha256>,
+    previous: Vec<Hmac<Sha256>>,
+}
+
+impl Signer {
+    /// A signer with a secret of 16 bytes or more.
+    ///
+    /// # Errors
+    /// `Config` when it is shorter.
+    pub fn new(secret: &str) -> Result<Self> {
+        Ok(Self { current: keyed(secret)?, previous: Vec::new() })
+    }
+
+    /// The same signer, which also accepts tokens of an earlier secret: so a secret can be changed without ending
+    /// all sessions.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn also_accept(mut self, secret: &str) -> Result<Self> {
+        self.previous.push(keyed(secret)?);
+        Ok(self)
+    }
+
+    /// The token of a session.
+    pub fn issue(&self, session: &Session) -> String {
+        let customer = session.customer.as_deref().map(str::to_owned);
+        let payload = Payload { s: session.id.to_string(), c: customer, e: session.expires_at };
+        // Writing text and numbers to memory cannot fail; an empty payload would be refused by `verify`.
+        let payload = serde_json::to_vec(&payload).unwrap_or_default();
+        let signed = format!("{VERSION}{}", BASE64URL.encode(payload));
+        let signature = self.current.clone().chain_update(&signed).finalize().into_bytes();
+        format!("{signed}.{}", BASE64URL.encode(signature))
+    }
+
+    /// The session of a token, at a time in ms since the epoch. The signature is compared in constant time.
+    ///
+    /// # Errors
+    /// When the signature is not ours, or the time is over.
+    pub fn verify(&self, token: &str, now: i64) -> Result<Session, TokenError> {
+        let payload = self.signed_payload(token).ok_or(TokenError::Forged)?;
+        if payload.e <= now {
+            return Err(TokenError::Expired);
+        }
+        Ok(Session { id: payload.s.into(), customer: payload.c.map(Into::into), expires_at: payload.e })
+    }
+
+    fn signed_payload(&self, token: &str) -> Option<Payload> {
+        if token.len() > MAX_TOKEN_BYTES || !token.starts_with(VERSION) {
+            return None;
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let signature = BASE64URL.decode(signature).ok()?;
+        let signs = |key: &Hmac<Sha256>| key.clone().chain_update(signed).verify_slice(&signature).is_ok();
+        if !std::iter::once(&self.current).chain(&self.previous).any(signs) {
+            return None;
+        }
+        let payload = BASE64URL.decode(signed.strip_prefix(VERSION)?).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    s: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<String>,
+    e: i64,
+}
+
+fn keyed(secret: &str) -> Result<Hmac<Sha256>> {
+    if secret.len() < MIN_SECRET_BYTES {
+        return Err(Error::config(format!("the session secret is too short: use {MIN_SECRET_BYTES} bytes or more")));
+    }
+    Hmac::new_from_slice(secret.as_bytes())
+        .map_err(|error| Error::config("cannot use the session secret").cause(&error))
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer([hidden])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef";
+
+    #[test]
+    fn a_token_comes_back_as_its_session() {
+        let signer = Signer::new(SECRET).unwrap();
+        for session in [Session::anonymous(2000), Session::of_customer("c-1", 2000).unwrap()] {
+            assert_eq!(signer.verify(&signer.issue(&session), 1999), Ok(session));
+        }
+    }
+
+    #[test]
+    fn a_person_is_the_customer_or_the_session() {
+        assert_eq!(Session::of_customer("c-1", 1).unwrap().person(), "c-1");
+        let anonymous = Session::anonymous(1);
+        assert_eq!(&*anonymous.person(), format!("anon:{}", anonymous.id()));
+        assert!(Session::of_customer("anon:x", 1).is_err());
+    }
+
+    #[test]
+    fn time_ends_a_token() {
+        let signer = Signer::new(SECRET).unwrap();
+        let token = signer.issue(&Session::anonymous(2000));
+        assert_eq!(signer.verify(&token, 2000), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn every_changed_byte_makes_a_forgery() {
+        let signer = Signer::new(SECRET).unwrap();
+        let token = signer.issue(&Session::of_customer("c-1", 2000).unwrap());
+        // The last character of the signature has bits that mean nothing; a decoder refuses them if they are set.
+        for at in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(signer.verify(&changed, 1), Err(TokenError::Forged), "byte {at}");
+        }
+        for garbage in ["", "v1.", "v1..", "v1.e30.", "a.b.c", &"v1.".repeat(1000)] {
+            assert_eq!(signer.verify(garbage, 1), Err(TokenError::Forged));
+        }
+    }
+
+    #[test]
+    fn an_earlier_secret_is_accepted_while_it_is_named() {
+        let old = Signer::new("an older secret of ours").unwrap();
+        let token = old.issue(&Session::anonymous(2000));
+        let new = Signer::new(SECRET).unwrap();
+        assert_eq!(new.verify(&token, 1), Err(TokenError::Forged));
+        assert!(new.also_accept("an older secret of ours").unwrap().verify(&token, 1).is_ok());
+    }
+
+    #[test]
+    fn secrets_are_long_enough_and_hidden() {
+        assert!(Signer::new("short").unwrap_err().to_string().contains("16 bytes"));
+        assert!(!format!("{:?}", Signer::new(SECRET).unwrap()).contains(SECRET));
+    }
+}
