@@ -13,7 +13,7 @@ pub trait Connector: Send {
     ///
     /// # Errors
     /// Only when the check itself cannot be made.
-    async fn validate(&self, _props: &Props) -> Result<Vec<ConfigIssue>> {
+    async fn validate(&mut self, _props: &Props) -> Result<Vec<ConfigIssue>> {
         Ok(Vec::new())
     }
 
@@ -63,7 +63,7 @@ pub trait SourceConnector: Connector {
     ///
     /// # Errors
     /// `Config` when a partition or an offset is not one of this connector's.
-    async fn alter_offsets(&self, _props: &Props, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+    async fn alter_offsets(&mut self, _props: &Props, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
         Ok(false)
     }
 }
@@ -76,7 +76,7 @@ pub trait SinkConnector: Connector {
     ///
     /// # Errors
     /// `Config` when the offsets cannot be used.
-    async fn alter_offsets(&self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
+    async fn alter_offsets(&mut self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
         Ok(false)
     }
 }

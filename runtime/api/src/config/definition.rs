@@ -84,8 +84,7 @@ impl ConfigDef {
                         (given.cloned(), vec![message])
                     }
                 };
-                let recommended_values = recommended(key);
-                ConfigValue { name: key.name.clone(), value, recommended_values, errors, visible: true }
+                ConfigValue { name: key.name.clone(), value, recommended_values: Vec::new(), errors, visible: true }
             })
             .collect()
     }
@@ -194,12 +193,5 @@ fn render(value: &Parsed) -> Option<String> {
         Parsed::Text(text) => Some(text.clone()),
         Parsed::List(items) => Some(items.join(",")),
         Parsed::Secret(_) => Some("[hidden]".to_owned()),
-    }
-}
-
-fn recommended(key: &ConfigKey) -> Vec<String> {
-    match &key.validator {
-        Some(Validator::OneOf(values) | Validator::OneOfIgnoringCase(values)) => values.clone(),
-        _ => Vec::new(),
     }
 }
