@@ -1,0 +1,93 @@
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, SET_COOKIE};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::Product;
+use crate::state::ShopState;
+use crate::visitor::Visitor;
+
+/// What is different from page to page.
+pub(super) struct Page<'a> {
+    pub(super) title: &'a str,
+    pub(super) product: Option<&'a Product>,
+    pub(super) body: Markup,
+}
+
+/// The whole page, for one visitor.
+pub(super) fn respond(shop: &ShopState, visitor: &Visitor, status: StatusCode, page: Page<'_>) -> Response {
+    let collector = shop.collector(visitor.host.as_deref());
+    let mut response = (status, Html(document(shop, visitor, &collector, page).into_string())).into_response();
+    let policy = format!("default-src 'self'; connect-src 'self' {collector}; frame-ancestors 'none'; base-uri 'none'");
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().append(name, value);
+        }
+    };
+    set(CONTENT_SECURITY_POLICY, &policy);
+    // A page says who is logged in.
+    set(CACHE_CONTROL, "no-store");
+    if let Some(cookie) = &visitor.cookie {
+        set(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn document(shop: &ShopState, visitor: &Visitor, collector: &str, page: Page<'_>) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (page.title) " · Demo shop" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/shop.css";
+                (tag(shop, visitor, collector, &page))
+            }
+            body {
+                header {
+                    a href="/" { "Demo shop" }
+                    (account(visitor))
+                }
+                main { (page.body) }
+                footer { (what_to_do(shop)) }
+            }
+        }
+    }
+}
+
+fn tag(shop: &ShopState, visitor: &Visitor, collector: &str, page: &Page<'_>) -> Markup {
+    html! {
+        script src="/tag.js" defer
+            data-collect={ (collector) "/collect" }
+            data-events={ (collector) "/events" }
+            data-heartbeat-ms=(shop.options.heartbeat.as_millis())
+            data-min-visit-ms=(shop.options.min_visit.as_millis())
+            data-product-id=[page.product.map(|product| &product.product_id)]
+            data-visitor=(visitor.fingerprint()) {}
+    }
+}
+
+fn account(visitor: &Visitor) -> Markup {
+    match &visitor.customer {
+        Some(customer) => html! {
+            form method="post" action="/logout" {
+                "Hello, " strong id="customer" { (customer.name) } " "
+                button type="submit" { "Log out" }
+            }
+        },
+        None => html! { a href="/login" { "Log in" } },
+    }
+}
+
+fn what_to_do(shop: &ShopState) -> Markup {
+    let options = &shop.options;
+    html! {
+        p {
+            "This is a demo. Log in, open a product that you looked at in an earlier session, and stay on its page for "
+            (options.linger.as_secs_f32()) " s: a voucher appears. Time counts while you have this page in view; it is \
+             reported every " (options.heartbeat.as_secs_f32()) " s, which may be shorter than a real shop's 10 s."
+        }
+    }
+}
