@@ -1,3 +1,5 @@
+mod versions;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct TopicDescription {
 pub struct Admin {
     client: Arc<Client>,
     timeout: Duration,
+    /// The brokers, if they can be spoken to without encryption and login.
+    plain: Option<Arc<str>>,
 }
 
 impl Admin {
@@ -51,7 +55,12 @@ impl Admin {
     /// # Errors
     /// `Config` when a setting cannot be used.
     pub fn new(config: &ClientConfig) -> Result<Self> {
-        Ok(Self { client: Client::admin(&config.translate()?)?, timeout: config.api_timeout()? })
+        let plain = config.get("security.protocol").is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"));
+        Ok(Self {
+            client: Client::admin(&config.translate()?)?,
+            timeout: config.api_timeout()?,
+            plain: config.get("bootstrap.servers").filter(|_| plain).map(Arc::from),
+        })
     }
 
     /// The cluster's id; none when the broker has none.
@@ -161,21 +170,7 @@ impl Admin {
     pub async fn group_offsets(&self, group: &str) -> Result<Offsets> {
         let name = group.to_owned();
         let what = format!("read the offsets of group {group}");
-        self.ask(&what, move |client, timeout| {
-            let list = match client.group_offsets(&name, timeout) {
-                Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => return Ok(Offsets::new()),
-                list => list?,
-            };
-            let mut offsets = Offsets::new();
-            for entry in list.iter() {
-                entry.result?;
-                if entry.offset >= 0 {
-                    offsets.insert(TopicPartition::new(entry.topic, entry.partition), entry.offset);
-                }
-            }
-            Ok(offsets)
-        })
-        .await
+        self.ask(&what, move |client, timeout| offsets_of(client, &name, timeout)).await
     }
 
     /// Sets offsets of a group without members.
@@ -183,20 +178,13 @@ impl Admin {
     /// # Errors
     /// `Config` or `Retriable` when the group has members.
     pub async fn alter_group_offsets(&self, group: &str, offsets: &Offsets) -> Result<()> {
-        if offsets.is_empty() {
-            return Ok(());
-        }
         let (name, offsets) = (group.to_owned(), offsets.clone());
         let what = format!("set the offsets of group {group}");
-        self.ask(&what, move |client, timeout| {
-            let entries = offsets.iter().map(|(tp, offset)| (&*tp.topic, tp.partition, *offset));
-            let list = PartitionList::new(entries).ok_or_else(|| Failure::of(code::STATE))?;
-            client.alter_group_offsets(&name, &list, timeout)?.iter().try_for_each(|entry| entry.result)
-        })
-        .await
+        self.ask(&what, move |client, timeout| set_offsets(client, &name, &offsets, timeout)).await
     }
 
-    /// Deletes offsets of a group that does not read their topics; those that are not there are passed over.
+    /// Deletes offsets of a group that does not read their topics; those that are not there are passed over. On a
+    /// broker that cannot delete single offsets the group is deleted, and what is to stay set again.
     ///
     /// # Errors
     /// `Config` when the group has members that read the topic.
@@ -204,14 +192,14 @@ impl Admin {
         if partitions.is_empty() {
             return Ok(());
         }
-        let (name, partitions) = (group.to_owned(), partitions.to_vec());
+        let (name, partitions, plain) = (group.to_owned(), partitions.to_vec(), self.plain.clone());
         let what = format!("delete offsets of group {group}");
         self.ask(&what, move |client, timeout| {
-            let entries = partitions.iter().map(|tp| (&*tp.topic, tp.partition, 0));
-            let list = PartitionList::new(entries).ok_or_else(|| Failure::of(code::STATE))?;
-            match client.delete_group_offsets(&name, &list, timeout) {
-                Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(()),
-                list => list?.iter().try_for_each(|entry| entry.result),
+            let known = |brokers: Arc<str>| versions::supports(&brokers, versions::OFFSET_DELETE, timeout);
+            match plain.map(known) {
+                Some(Err(error)) => Err(Failure::new(code::TIMED_OUT, format!("no broker answers: {error}"))),
+                Some(Ok(false)) => rewrite_offsets(client, &name, &partitions, timeout),
+                Some(Ok(true)) | None => delete_offsets(client, &name, &partitions, timeout),
             }
         })
         .await
@@ -242,6 +230,61 @@ impl Admin {
         let answer = answer.map_err(|error| Error::fatal(format!("cannot {what}")).cause(&error))?;
         answer.map_err(|failure| Error::from(self.client.reason(failure)).context(format!("cannot {what}")))
     }
+}
+
+fn delete_offsets(
+    client: &Arc<Client>,
+    group: &str,
+    partitions: &[TopicPartition],
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let entries = partitions.iter().map(|tp| (&*tp.topic, tp.partition, 0));
+    let list = PartitionList::new(entries).ok_or_else(|| Failure::of(code::STATE))?;
+    match client.delete_group_offsets(group, &list, timeout) {
+        Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(()),
+        list => list?.iter().try_for_each(|entry| entry.result),
+    }
+}
+
+fn rewrite_offsets(
+    client: &Arc<Client>,
+    group: &str,
+    partitions: &[TopicPartition],
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let mut kept = offsets_of(client, group, timeout)?;
+    kept.retain(|tp, _| !partitions.contains(tp));
+    for (_, deleted) in client.delete_groups(&[group.to_owned()], timeout)? {
+        match deleted {
+            Err(failure) if failure.code != code::GROUP_ID_NOT_FOUND => return Err(failure),
+            _ => {}
+        }
+    }
+    set_offsets(client, group, &kept, timeout)
+}
+
+fn offsets_of(client: &Arc<Client>, group: &str, timeout: Duration) -> Result<Offsets, Failure> {
+    let list = match client.group_offsets(group, timeout) {
+        Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => return Ok(Offsets::new()),
+        list => list?,
+    };
+    let mut offsets = Offsets::new();
+    for entry in list.iter() {
+        entry.result?;
+        if entry.offset >= 0 {
+            offsets.insert(TopicPartition::new(entry.topic, entry.partition), entry.offset);
+        }
+    }
+    Ok(offsets)
+}
+
+fn set_offsets(client: &Arc<Client>, group: &str, offsets: &Offsets, timeout: Duration) -> Result<(), Failure> {
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let entries = offsets.iter().map(|(tp, offset)| (&*tp.topic, tp.partition, *offset));
+    let list = PartitionList::new(entries).ok_or_else(|| Failure::of(code::STATE))?;
+    client.alter_group_offsets(group, &list, timeout)?.iter().try_for_each(|entry| entry.result)
 }
 
 fn first_failure(results: Vec<(String, Result<(), Failure>)>, what: &str, absent: i32) -> Result<()> {
