@@ -113,12 +113,11 @@ pub struct ConnectorState {
     pub state: InstanceState,
     /// The worker's advertised host and port.
     pub worker_id: String,
+    /// The plugin's version; null when it did not get so far.
+    pub version: Option<String>,
     /// The error that failed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// The plugin's version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
 }
 
 /// A task in a status.
@@ -130,12 +129,11 @@ pub struct TaskState {
     pub state: InstanceState,
     /// The worker's advertised host and port.
     pub worker_id: String,
+    /// The plugin's version; null when it did not get so far.
+    pub version: Option<String>,
     /// The error that failed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// The plugin's version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
 }
 
 /// `GET /connectors/{name}/tasks/{task}/status`.
@@ -198,4 +196,15 @@ pub struct LoggerLevel {
     pub level: String,
     /// When it was last changed, in milliseconds since the epoch.
     pub last_modified: Option<i64>,
+}
+
+/// What the worker's own loop is at, to tell those whose request took too long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What it does, to follow "is currently".
+    pub description: String,
+    /// When it began, as an ISO 8601 instant.
+    pub began: String,
+    /// When it was done, if it is.
+    pub completed: Option<String>,
 }

@@ -5,7 +5,7 @@ use tributary_api::{ConfigKey, Props};
 
 use crate::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Health, Loggers, PluginInfo, Result,
-    TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
+    Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
 };
 
 /// Changes to a configuration: a value to set, or `None` to remove.
@@ -41,6 +41,11 @@ pub trait Herder: Send + Sync {
 
     /// Whether requests will be answered.
     async fn health(&self) -> Health;
+
+    /// What it is at, if it says.
+    fn stage(&self) -> Option<Stage> {
+        None
+    }
 
     /// The names of all connectors.
     async fn connectors(&self) -> Result<Vec<String>>;

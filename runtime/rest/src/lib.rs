@@ -1,1 +1,38 @@
-//! The Connect REST API over the control seam.
+//! Kafka Connect's REST API over the control seam.
+//!
+//! A handler takes a request apart, asks the [`Herder`](tributary_control::Herder) and shows its answer; all that the
+//! herder need not know of HTTP and JSON is here. Status codes, texts and shapes are those of Kafka Connect 4.3.1, as
+//! recorded in `tests/goldens`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod access;
+mod admin;
+mod body;
+mod connectors;
+mod cors;
+mod deadline;
+mod dto;
+mod error;
+mod internal;
+mod jackson;
+mod listener;
+mod negotiation;
+mod nulls;
+mod offsets;
+mod options;
+mod params;
+mod plugins;
+mod response_headers;
+mod root;
+mod router;
+mod server;
+mod starting;
+mod tasks;
+
+pub use axum::Router;
+pub use listener::Listener;
+pub use options::{MetricsText, RestOptions};
+pub use router::{admin_router, router};
+pub use server::Server;
+pub use starting::starting;

@@ -1,0 +1,39 @@
+use axum::http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tributary_api::{Error, Props, Result};
+
+/// The headers that a page of another origin may send.
+const ALLOWED_HEADERS: [&str; 4] = ["x-requested-with", "content-type", "accept", "origin"];
+
+/// `access.control.allow.origin` and `access.control.allow.methods`; nothing when no origin is allowed.
+pub(crate) fn from_props(props: &Props) -> Result<Option<CorsLayer>> {
+    let origins = list(props, "access.control.allow.origin");
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let methods = match list(props, "access.control.allow.methods") {
+        names if names.is_empty() => vec![Method::GET, Method::POST, Method::HEAD],
+        names => names.iter().map(|name| method(name)).collect::<Result<_>>()?,
+    };
+    let origin = match origins.contains(&"*") {
+        true => AllowOrigin::any(),
+        false => AllowOrigin::list(origins.iter().map(|name| header_value(name)).collect::<Result<Vec<_>>>()?),
+    };
+    let headers = ALLOWED_HEADERS.map(HeaderName::from_static);
+    Ok(Some(CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(headers)))
+}
+
+fn list<'a>(props: &'a Props, name: &str) -> Vec<&'a str> {
+    let text = props.get(name).map(String::as_str).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
+fn method(name: &str) -> Result<Method> {
+    Method::from_bytes(name.as_bytes())
+        .map_err(|_| Error::config(format!("access.control.allow.methods has {name}, which is no HTTP method")))
+}
+
+fn header_value(origin: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(origin)
+        .map_err(|_| Error::config(format!("access.control.allow.origin has {origin}, which no header can hold")))
+}

@@ -1,0 +1,61 @@
+//! Nulls in a configuration. A null for a property that its connector defines is as if not given; one for any other
+//! property is an error. (Connect keeps the former, and the connector fails for it later.)
+
+use std::collections::BTreeSet;
+
+use tributary_api::{ConfigValue, Props};
+use tributary_control::{Herder, ValidationResult};
+
+use crate::error::ApiError;
+use crate::jackson::RawConfig;
+
+const NULL_VALUE: &str = "Null value can not be supplied as the configuration value.";
+
+/// The properties that have a value, and the names of those that have none.
+pub(crate) fn split(config: RawConfig) -> (Props, BTreeSet<String>) {
+    let (mut props, mut nulls) = (Props::new(), BTreeSet::new());
+    for (name, value) in config {
+        match value {
+            Some(value) => drop(props.insert(name, value)),
+            None => drop(nulls.insert(name)),
+        }
+    }
+    (props, nulls)
+}
+
+/// The configuration without nulls, if there may be none or those there are may be left out.
+pub(crate) async fn without(herder: &dyn Herder, config: RawConfig) -> Result<Props, ApiError> {
+    let (props, nulls) = split(config);
+    let class = props.get("connector.class").filter(|_| !nulls.is_empty());
+    let Some(class) = class else { return Ok(props) };
+    let mut result = herder.validate(class, props.clone()).await?;
+    if add(&mut result, &nulls) == 0 {
+        return Ok(props);
+    }
+    Err(ApiError::bad_request(invalid(&result)))
+}
+
+/// Adds an error for each null that nobody defines; answers how many.
+pub(crate) fn add(result: &mut ValidationResult, nulls: &BTreeSet<String>) -> usize {
+    let defined = |name: &str| result.configs.iter().any(|(key, _)| key.as_ref().is_some_and(|key| key.name == name));
+    let unknown: Vec<String> = nulls.iter().filter(|name| !defined(name)).cloned().collect();
+    result.error_count += unknown.len();
+    let count = unknown.len();
+    let errors = unknown.into_iter().map(|name| {
+        let errors = vec![NULL_VALUE.to_owned()];
+        (None, ConfigValue { name, errors, visible: true, ..ConfigValue::default() })
+    });
+    result.configs.splice(0..0, errors);
+    count
+}
+
+/// The refusal of a configuration, in Connect's words.
+fn invalid(result: &ValidationResult) -> String {
+    let errors: Vec<&str> = result.configs.iter().flat_map(|(_, value)| &value.errors).map(String::as_str).collect();
+    format!(
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above \
+         list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
+        result.error_count,
+        errors.join("\n")
+    )
+}

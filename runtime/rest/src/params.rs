@@ -1,0 +1,57 @@
+use std::convert::Infallible;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use tributary_control::TaskId;
+
+use crate::error::ApiError;
+
+/// The variable segments of a path, percent-decoded.
+#[derive(FromRequestParts)]
+#[from_request(via(Path), rejection(ApiError))]
+pub(crate) struct Segments<T>(pub(crate) T);
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
+/// The query's parameters; what cannot be decoded is as if not given.
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Any text but `true` is false, as in Java.
+    pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
+        self.first(name).map_or(default, |value| value.eq_ignore_ascii_case("true"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(query(parts).unwrap_or_default()))
+    }
+}
+
+fn query<T: DeserializeOwned>(parts: &Parts) -> Option<T> {
+    Query::try_from_uri(&parts.uri).ok().map(|Query(value)| value)
+}
+
+/// The task that a path names. `missing` words the answer for a number that no task can have.
+pub(crate) fn task_id(connector: &str, task: &str, missing: &str) -> Result<TaskId, ApiError> {
+    let number: i32 = task.parse().map_err(|_| ApiError::of_status(axum::http::StatusCode::NOT_FOUND))?;
+    let number = u32::try_from(number).map_err(|_| ApiError::not_found(format!("{missing} {connector}-{number}")))?;
+    Ok(TaskId::new(connector, number))
+}

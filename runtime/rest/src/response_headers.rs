@@ -1,0 +1,99 @@
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use tributary_api::{Error, Props, Result};
+
+/// `response.http.headers.config`: headers that every answer has, like `set X-Frame-Options: DENY, add Cache-Control:
+/// "no-cache, no-store"`. A rule that holds a comma stands in double quotes, as a whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ResponseHeaders(Vec<Rule>);
+
+#[derive(Clone, Debug)]
+struct Rule {
+    adds: bool,
+    name: HeaderName,
+    value: HeaderValue,
+}
+
+impl ResponseHeaders {
+    pub(crate) fn from_props(props: &Props) -> Result<Self> {
+        let text = props.get("response.http.headers.config").map(String::as_str).unwrap_or_default();
+        let rules = split(text).into_iter().filter(|rule| !rule.is_empty());
+        rules.map(|rule| parse(&rule)).collect::<Result<_>>().map(Self)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        for Rule { adds, name, value } in &self.0 {
+            match adds {
+                true => drop(headers.append(name, value.clone())),
+                false => drop(headers.insert(name, value.clone())),
+            }
+        }
+    }
+}
+
+/// The parts between commas that stand in no quotes; the quotes go.
+fn split(text: &str) -> Vec<String> {
+    let (mut parts, mut quoted) = (vec![String::new()], false);
+    for character in text.chars() {
+        match (character, parts.last_mut()) {
+            ('"', _) => quoted = !quoted,
+            (',', _) if !quoted => parts.push(String::new()),
+            (other, Some(part)) => part.push(other),
+            (_, None) => {}
+        }
+    }
+    parts.into_iter().map(|part| part.trim().to_owned()).collect()
+}
+
+fn parse(rule: &str) -> Result<Rule> {
+    let wrong = || {
+        Error::config(format!(
+            "response.http.headers.config has {rule:?}: write rules as \"set Name: value\" or \"add Name: value\", \
+             divided by commas"
+        ))
+    };
+    let (action, header) = rule.split_once(' ').ok_or_else(wrong)?;
+    let (name, value) = header.split_once(':').ok_or_else(wrong)?;
+    let adds = match action.to_ascii_lowercase().as_str() {
+        "set" | "setdate" => false,
+        "add" | "adddate" => true,
+        _ => return Err(wrong()),
+    };
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| wrong())?;
+    let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
+    Ok(Rule { adds, name, value })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn rules(text: &str) -> Result<ResponseHeaders> {
+        let props = Props::from([("response.http.headers.config".to_owned(), text.to_owned())]);
+        ResponseHeaders::from_props(&props)
+    }
+
+    #[test]
+    fn rules_set_and_add() {
+        let mut headers = HeaderMap::new();
+        headers.insert("a", "old".parse().unwrap());
+        let rules = rules(r#"set A: new, "add B: 1, 2",add B:3"#).unwrap();
+        rules.apply(&mut headers);
+        assert_eq!(headers.get("a").unwrap(), "new");
+        let values: Vec<_> = headers.get_all("b").iter().collect();
+        assert_eq!(values, ["1, 2", "3"]);
+        assert!(ResponseHeaders::from_props(&Props::new()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_refused() {
+        for text in ["A: b", "put A: b", "set A", "set : b c", "set A B: x"] {
+            assert!(rules(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use tower::Layer;
+use tower_http::normalize_path::NormalizePathLayer;
+use tributary_control::Herder;
+
+use crate::error::ApiError;
+use crate::options::{MetricsText, RestOptions};
+use crate::response_headers::ResponseHeaders;
+use crate::{access, admin, connectors, deadline, internal, negotiation, offsets, plugins, root, tasks};
+
+/// Far above what the configuration topic can hold.
+const MAX_BODY: usize = 8 << 20;
+
+/// What handlers are given.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    pub(crate) herder: Arc<dyn Herder>,
+    pub(crate) metrics: Option<MetricsText>,
+}
+
+/// The REST API of a worker.
+pub fn router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
+    let mut routes = connector_routes().merge(plugin_routes());
+    if !options.admin_elsewhere {
+        routes = routes.merge(admin_routes());
+    }
+    finish(routes, herder, options)
+}
+
+/// `/admin` alone, for `admin.listeners`.
+pub fn admin_router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
+    finish(admin_routes(), herder, options)
+}
+
+fn connector_routes() -> Router<Worker> {
+    Router::new()
+        .route("/", get(root::worker_info))
+        .route("/health", get(root::health))
+        .route("/connectors", get(connectors::list).post(connectors::create))
+        .route("/connectors/{connector}", get(connectors::info).delete(connectors::delete))
+        .route(
+            "/connectors/{connector}/config",
+            get(connectors::config).put(connectors::put_config).patch(connectors::patch_config),
+        )
+        .route("/connectors/{connector}/status", get(connectors::status))
+        .route("/connectors/{connector}/restart", post(connectors::restart))
+        .route("/connectors/{connector}/pause", put(connectors::pause))
+        .route("/connectors/{connector}/resume", put(connectors::resume))
+        .route("/connectors/{connector}/stop", put(connectors::stop))
+        .route("/connectors/{connector}/fence", put(internal::refuse))
+        .route("/connectors/{connector}/tasks", get(tasks::list).post(internal::refuse))
+        .route("/connectors/{connector}/tasks/{task}/status", get(tasks::status))
+        .route("/connectors/{connector}/tasks/{task}/restart", post(tasks::restart))
+        .route("/connectors/{connector}/topics", get(connectors::topics))
+        .route("/connectors/{connector}/topics/reset", put(connectors::reset_topics))
+        .route("/connectors/{connector}/offsets", get(offsets::get).patch(offsets::alter).delete(offsets::reset))
+}
+
+fn plugin_routes() -> Router<Worker> {
+    Router::new()
+        .route("/connector-plugins", get(plugins::list))
+        .route("/connector-plugins/{plugin}/config", get(plugins::config))
+        .route("/connector-plugins/{plugin}/config/validate", put(plugins::validate))
+}
+
+fn admin_routes() -> Router<Worker> {
+    Router::new()
+        .route("/admin/loggers", get(admin::list))
+        .route("/admin/loggers/{logger}", get(admin::get).put(admin::set))
+}
+
+fn finish(routes: Router<Worker>, herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
+    let worker = Worker { herder, metrics: options.metrics.clone() };
+    let mut routes = routes
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(middleware::from_fn(negotiation::json_only))
+        .route("/metrics", get(root::metrics))
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(worker.clone(), deadline::enforce));
+    if !options.response_headers.is_empty() {
+        routes = routes.layer(middleware::from_fn_with_state(options.response_headers.clone(), add_headers));
+    }
+    if let Some(cors) = &options.cors {
+        routes = routes.layer(cors.clone());
+    }
+    let routes = routes.layer(middleware::from_fn(access::log)).with_state(worker);
+    // Around the router, for it matches the path before its layers run and sets `Allow` after them.
+    let routes = NormalizePathLayer::trim_trailing_slash().layer(routes);
+    Router::new().fallback_service(routes).layer(middleware::from_fn(list_options))
+}
+
+pub(crate) async fn not_found() -> Response {
+    ApiError::of_status(StatusCode::NOT_FOUND).into_response()
+}
+
+/// `OPTIONS` is answered with the methods that there are, which the router names in `Allow`.
+async fn wrong_method(method: Method) -> Response {
+    match method {
+        Method::OPTIONS => StatusCode::OK.into_response(),
+        _ => ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED).into_response(),
+    }
+}
+
+async fn list_options(request: Request, next: Next) -> Response {
+    let asked = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    let allowed = response.headers().get(ALLOW).and_then(|methods| methods.to_str().ok());
+    if let Some(methods) = allowed.filter(|_| asked).map(|methods| format!("{methods},OPTIONS"))
+        && let Ok(methods) = HeaderValue::from_str(&methods)
+    {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}
+
+async fn add_headers(State(headers): State<ResponseHeaders>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    headers.apply(response.headers_mut());
+    response
+}

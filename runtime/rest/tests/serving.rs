@@ -1,0 +1,151 @@
+//! The server, and what options change.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::Recorded;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tributary_api::Props;
+use tributary_rest::{Listener, RestOptions, Server, admin_router, router, starting};
+
+struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+#[allow(clippy::disallowed_methods)] // the test waits for it
+async fn start(settings: &[(&str, &str)], with_metrics: bool) -> Running {
+    let props: Props = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut options = RestOptions::from_props(&props).unwrap();
+    if with_metrics {
+        options = options.metrics(Arc::new(|| "up 1\n".to_owned()));
+    }
+    let server = Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap()).await.unwrap();
+    let (address, stop) = (server.addresses()[0], CancellationToken::new());
+    let herder = Arc::new(Recorded::new(200, json!([])));
+    let served = tokio::spawn(server.serve(router(herder, &options), stop.clone()));
+    Running { address, stop, served }
+}
+
+/// Sends text as it is, and answers all that comes back until the other side closes.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.to_lowercase()
+}
+
+fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n")
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_ask() {
+    let settings = [("access.control.allow.origin", "http://shop"), ("access.control.allow.methods", "GET,PUT")];
+    let server = start(&settings, false).await;
+    let answer = exchange(server.address, &get("/connectors", "Origin: http://shop\r\n")).await;
+    assert!(answer.contains("access-control-allow-origin: http://shop"), "{answer}");
+    let answer = exchange(server.address, &get("/connectors", "Origin: http://other\r\n")).await;
+    assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+    let preflight = get("/connectors", "Origin: http://shop\r\nAccess-Control-Request-Method: PUT\r\n");
+    let answer = exchange(server.address, &preflight.replacen("GET", "OPTIONS", 1)).await;
+    assert!(answer.contains("access-control-allow-methods: get,put"), "{answer}");
+}
+
+#[tokio::test]
+async fn headers_of_the_configuration_are_in_every_answer() {
+    let server = start(&[("response.http.headers.config", "set X-Frame-Options: DENY")], false).await;
+    for path in ["/connectors", "/nope"] {
+        let answer = exchange(server.address, &get(path, "")).await;
+        assert!(answer.contains("x-frame-options: deny"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_text_where_there_are_some() {
+    let server = start(&[], true).await;
+    let answer = exchange(server.address, &get("/metrics", "Accept: text/plain\r\n")).await;
+    assert!(answer.starts_with("http/1.1 200") && answer.ends_with("up 1\n"), "{answer}");
+    let server = start(&[], false).await;
+    assert!(exchange(server.address, &get("/metrics", "")).await.starts_with("http/1.1 404"));
+}
+
+#[tokio::test]
+async fn admin_listeners_take_admin_off_the_others() {
+    let server = start(&[("admin.listeners", "")], false).await;
+    assert!(exchange(server.address, &get("/admin/loggers", "")).await.starts_with("http/1.1 404"));
+    let herder = Arc::new(Recorded::new(200, json!({})));
+    let routes = admin_router(herder, &RestOptions::default());
+    let request = axum::http::Request::get("/admin/loggers").body(axum::body::Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_too_large_is_refused_as_json() {
+    let server = start(&[], false).await;
+    let body = format!("{{\"name\":\"{}\"}}", "x".repeat(9 << 20));
+    let answer = reqwest::Client::new()
+        .post(format!("http://{}/connectors", server.address))
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 413);
+    let body: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(body["error_code"], 413);
+}
+
+#[tokio::test]
+async fn stopping_is_bounded_even_with_an_open_request() {
+    let server = start(&[], false).await;
+    let mut open = TcpStream::connect(server.address).await.unwrap();
+    open.write_all(
+        b"POST /connectors HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    )
+    .await
+    .unwrap();
+    assert!(exchange(server.address, &get("/connectors", "")).await.starts_with("http/1.1 200"));
+    let begun = Instant::now();
+    server.stop.cancel();
+    server.served.await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told() {
+    let taken = Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap()).await.unwrap();
+    let again = Listener::parse_list(&format!("http://{}", taken.addresses()[0])).unwrap();
+    let error = Server::bind(&again).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&taken.addresses()[0].to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_says_so_until_it_is_ready() {
+    let (sender, ready) = tokio::sync::watch::channel(None);
+    let ask = |path: &'static str| {
+        let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(starting(ready.clone()), request)
+    };
+    let answer = ask("/health").await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 10).await.unwrap();
+    assert_eq!(body, r#"{"status":"starting","message":"Worker is still starting up."}"#);
+    assert_eq!(ask("/connectors").await.unwrap().status(), 503);
+    sender.send(Some(router(Arc::new(Recorded::new(200, json!([]))), &RestOptions::default()))).unwrap();
+    assert_eq!(ask("/connectors/").await.unwrap().status(), 200);
+    assert_eq!(ask("/nope").await.unwrap().status(), 404);
+}
