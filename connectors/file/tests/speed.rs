@@ -1,5 +1,5 @@
 //! Measurements: `cargo test --release -p tributary-file --test speed -- --ignored --nocapture`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -39,7 +39,8 @@ async fn lines_for_each_second_of_cpu() {
     let props = [("file".to_owned(), output.to_str().unwrap().to_owned())].into();
     task.start(FakeSinkHost::new().context(&CancellationToken::new()), &props).await.unwrap();
     let text = line(1);
-    let batch: Vec<Record> = (0..2000).map(|_| Record::new("t", Datum::schemaless(Value::string(text.trim())))).collect();
+    let batch: Vec<Record> =
+        (0..2000).map(|_| Record::new("t", Datum::schemaless(Value::string(text.trim())))).collect();
     let (wall, cpu) = (Instant::now(), cpu_time());
     for _ in 0..LINES / batch.len() {
         task.put(&batch).await.unwrap();

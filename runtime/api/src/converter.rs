@@ -3,6 +3,7 @@ use bytes::Bytes;
 use crate::{Datum, Result};
 
 /// Turns keys or values into bytes and back. Shared by nobody: each task has its own.
+#[allow(clippy::wrong_self_convention)] // the names are Kafka Connect's
 pub trait Converter: Send {
     /// To bytes; `None` is a null key or a tombstone. Text and bytes should be passed on, not copied.
     ///
@@ -18,6 +19,7 @@ pub trait Converter: Send {
 }
 
 /// Turns header values into bytes and back.
+#[allow(clippy::wrong_self_convention)] // the names are Kafka Connect's
 pub trait HeaderConverter: Send {
     /// To bytes.
     ///

@@ -67,7 +67,8 @@ fn run(case: &Case<'_>) -> tributary_api::Result<String> {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         converter(JSON, &settings).to_connect_data("t", input.clone())
     };
-    let text = |bytes: Option<Bytes>| bytes.map_or("NULL".to_owned(), |b| String::from_utf8(b.to_vec()).unwrap());
+    let text =
+        |bytes: Option<Bytes>| bytes.map_or_else(|| "NULL".to_owned(), |b| String::from_utf8(b.to_vec()).unwrap());
     Ok(match case.operation {
         "json.read" => describe::datum(&converter(JSON, &case.settings).to_connect_data("t", input)?),
         "json.write" => text(converter(JSON, &case.settings).from_connect_data("t", &read(&[])?)?),
@@ -85,7 +86,7 @@ fn run(case: &Case<'_>) -> tributary_api::Result<String> {
         "write" => {
             let datum: Datum = read(&[])?;
             let bytes = converter(&case.settings["of"], &case.settings).from_connect_data("t", &datum)?;
-            bytes.map_or("NULL".to_owned(), |bytes| describe::hex(&bytes))
+            bytes.map_or_else(|| "NULL".to_owned(), |bytes| describe::hex(&bytes))
         }
         other => panic!("unknown operation {other}"),
     })

@@ -92,7 +92,7 @@ impl InsertField {
             Ok(match insertion.what {
                 Inserted::Topic => Some(Value::string(&*record.topic)),
                 Inserted::Partition => {
-                    record.partition.or(consumed.map(|(_, partition, _)| partition)).map(Value::Int32)
+                    record.partition.or_else(|| consumed.map(|(_, partition, _)| partition)).map(Value::Int32)
                 }
                 Inserted::Offset => {
                     let message = "Offset insertion is only supported for sink connectors, record is of type: class \
@@ -107,7 +107,7 @@ impl InsertField {
         self.insertions.iter().map(value).collect()
     }
 
-    fn into_struct(&mut self, object: &mut Struct, inserted: Vec<Option<Value>>) -> Result<Datum> {
+    fn with_inserted(&mut self, object: &mut Struct, inserted: Vec<Option<Value>>) -> Result<Datum> {
         let insertions = &self.insertions;
         let schema = self.schemas.get(object.schema(), |schema| Ok(with_fields(schema, insertions)))?;
         let old = std::mem::replace(object, Struct::new(Schema::new(SchemaType::Struct).into_ref(), Vec::new())?);
@@ -165,7 +165,7 @@ impl Transformation for InsertField {
                     datum.value.insert(insertion.name.clone(), value)?;
                 }
             }
-            Fields::Struct(object) => *datum = self.into_struct(object, inserted)?,
+            Fields::Struct(object) => *datum = self.with_inserted(object, inserted)?,
         }
         Ok(record.into())
     }

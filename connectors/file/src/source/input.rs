@@ -116,7 +116,7 @@ impl FileInput {
     async fn read(&mut self, mut buffer: Vec<u8>) -> Result<(Vec<u8>, Result<usize>)> {
         let file = self.file.clone();
         let (buffer, read) = blocking(move || {
-            let read = read_chunk(&*file, &mut buffer);
+            let read = read_chunk(&file, &mut buffer);
             (buffer, read)
         })
         .await?;

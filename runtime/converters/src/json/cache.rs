@@ -20,7 +20,7 @@ impl WrittenSchemas {
     }
 
     pub(super) fn get(&mut self, schema: &SchemaRef, writer: &Writer) -> Result<Bytes> {
-        let address = Arc::as_ptr(schema) as *const Schema as usize;
+        let address = Arc::as_ptr(schema) as usize;
         if let Some((_, json)) = self.known.get(&address) {
             return Ok(json.clone());
         }

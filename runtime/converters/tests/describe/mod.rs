@@ -2,11 +2,11 @@
 
 use tributary_api::{Datum, SchemaRef, SchemaType, Value};
 
-pub fn datum(datum: &Datum) -> String {
+pub(crate) fn datum(datum: &Datum) -> String {
     format!("{} {}", schema(datum.schema.as_ref()), value(&datum.value))
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

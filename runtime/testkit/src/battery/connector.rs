@@ -36,7 +36,7 @@ pub(super) fn accepts_its_configuration(plugin: &Plugin, props: &Props) -> Check
 
 pub(super) fn rejects_what_is_missing(plugin: &Plugin, props: &Props) -> Checked {
     let config = &plugin.description.config;
-    for name in props.keys().filter(|name| config.key(name).is_none()) {
+    if let Some(name) = props.keys().find(|name| config.key(name).is_none()) {
         return Err(format!("property {name} of the valid configuration is not defined"));
     }
     for key in config.keys().filter(|key| key.default == Default::Required) {

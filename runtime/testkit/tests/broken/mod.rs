@@ -1,7 +1,7 @@
 //! Connectors to and from memory, with faults to choose from.
 
-pub mod sink;
-pub mod source;
+pub(crate) mod sink;
+pub(crate) mod source;
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tributary_api::{
 };
 
 /// Memory is fast: nothing is waited for longer.
-pub const PATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     // Of the configuration and the connector.
     NoDocumentation,
@@ -51,7 +51,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub fn config(self) -> ConfigDef {
+    pub(crate) fn config(self) -> ConfigDef {
         let doc = if self == Self::NoDocumentation { "" } else { "Where things are." };
         let importance = if self == Self::RequiredButUnimportant { Importance::Low } else { Importance::High };
         let mut place = ConfigKey::new("place", ConfigType::String).required().importance(importance).doc(doc);
@@ -62,7 +62,7 @@ impl Fault {
         ConfigDef::new([place, ConfigKey::new("place.password", secret).doc("Opens the place.")])
     }
 
-    pub fn props(self) -> Props {
+    pub(crate) fn props(self) -> Props {
         let mut props: Props = [("place".to_owned(), "memory".to_owned())].into();
         if self == Self::UndefinedProperty {
             props.insert("plaice".to_owned(), "a fish".to_owned());
@@ -71,15 +71,15 @@ impl Fault {
     }
 
     /// Fails every second time if the fault is this one.
-    pub fn once(self, which: Self, done: &mut bool) -> Result<()> {
+    pub(crate) fn once(self, which: Self, done: &mut bool) -> Result<()> {
         let again = std::mem::replace(done, true);
         if again && self == which { Err(Error::fatal("already done")) } else { Ok(()) }
     }
 }
 
-pub struct MemoryConnector {
-    pub fault: Fault,
-    pub stopped: bool,
+pub(crate) struct MemoryConnector {
+    pub(crate) fault: Fault,
+    pub(crate) stopped: bool,
 }
 
 #[async_trait]

@@ -11,13 +11,13 @@ use super::{Fault, MemoryConnector, PATIENCE};
 
 type Place = Arc<Mutex<Vec<String>>>;
 
-pub struct MemorySink {
+pub(crate) struct MemorySink {
     fault: Fault,
     place: Place,
 }
 
 impl MemorySink {
-    pub fn new(fault: Fault) -> Self {
+    pub(crate) fn new(fault: Fault) -> Self {
         Self { fault, place: Place::default() }
     }
 }
@@ -88,7 +88,8 @@ impl SinkTask for Task {
             }
             self.highest = self.highest.max(offset);
             let skipped = self.fault == Fault::SkipsByOffset && (5..10).contains(&offset) && self.is_new();
-            if !skipped && !(self.closed && self.fault == Fault::ClosesForEver) {
+            let refused = self.closed && self.fault == Fault::ClosesForEver;
+            if !skipped && !refused {
                 self.collected.push(record.value.value.as_str().unwrap().to_owned());
             }
         }

@@ -12,25 +12,25 @@ use super::{Fault, MemoryConnector, PATIENCE};
 
 /// Items in memory.
 #[derive(Default)]
-pub struct Place {
+pub(crate) struct Place {
     items: Mutex<Vec<String>>,
     /// Where a source that keeps offsets to itself went on.
     read: AtomicUsize,
 }
 
-pub struct MemorySource {
+pub(crate) struct MemorySource {
     fault: Fault,
     place: Arc<Place>,
     replays: bool,
 }
 
 impl MemorySource {
-    pub fn new(fault: Fault) -> Self {
+    pub(crate) fn new(fault: Fault) -> Self {
         Self { fault, place: Arc::default(), replays: true }
     }
 
     /// A source whose items are gone when they were read.
-    pub fn once(fault: Fault, place: &Arc<Place>) -> Self {
+    pub(crate) fn once(fault: Fault, place: &Arc<Place>) -> Self {
         place.items.lock().unwrap().clear();
         Self { fault, place: place.clone(), replays: false }
     }
