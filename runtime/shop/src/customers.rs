@@ -1,16 +1,14 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 
-/// How long ago the latest view of all customers was, in a table that is written now.
-const LATEST_VIEW: SignedDuration = SignedDuration::from_hours(3 * 24);
+const DAY_MS: i64 = 86_400_000;
 /// The table's file is written anew when it is older than this.
 const KEEP: Duration = Duration::from_secs(86_400);
 
@@ -39,8 +37,9 @@ pub struct DemoCustomer {
 pub struct Viewed {
     /// The product.
     pub product_id: String,
-    /// When it was looked at last.
-    pub last_viewed_at: Timestamp,
+    /// How long ago, in days before the demo is started: a demo with dates in it would grow old.
+    #[serde(rename(serialize = "last_viewed_at"))]
+    pub last_viewed_days_ago: i64,
     /// In how many sessions.
     pub sessions: u32,
 }
@@ -60,10 +59,9 @@ pub fn read_customers(path: &Path) -> Result<Vec<DemoCustomer>> {
         .collect()
 }
 
-/// Adds the customers to the end of a file, one JSON object a line, for a file source to read into the customers table.
-/// All views are moved on by the same time, so that the latest one was three days ago: a demo with fixed dates would grow
-/// old. Nothing is added within a day, so that starting often does not fill the file; the file only ever grows, as one
-/// that is tailed must.
+/// Adds the customers to the end of a file, one JSON object a line, for a file source to read into the customers
+/// table. In it `history[].last_viewed_at` is a time in ms since the epoch. Nothing is added within a day, so that
+/// starting often does not fill the file; the file only ever grows, as one that is tailed must.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -73,14 +71,13 @@ pub fn write_customer_table(customers: &[DemoCustomer], path: &Path, now: System
     if written.is_some_and(|at| now.duration_since(at).unwrap_or_default() < KEEP) {
         return Ok(());
     }
-    let latest = customers.iter().flat_map(|customer| &customer.history).map(|viewed| viewed.last_viewed_at).max();
-    let now = Timestamp::try_from(now).map_err(|error| failed(io::Error::other(error)))?;
-    let moved_on = latest.map_or(SignedDuration::ZERO, |latest| now.duration_since(latest) - LATEST_VIEW);
+    let now_ms = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
     let mut lines = Vec::new();
     for customer in customers {
         let mut row = customer.clone();
         for viewed in &mut row.history {
-            viewed.last_viewed_at = viewed.last_viewed_at.saturating_add(moved_on).unwrap_or(now);
+            viewed.last_viewed_days_ago = now_ms.saturating_sub(viewed.last_viewed_days_ago.saturating_mul(DAY_MS));
         }
         serde_json::to_writer(&mut lines, &row).map_err(|error| failed(error.into()))?;
         lines.push(b'\n');
@@ -97,11 +94,7 @@ pub fn write_customer_table(customers: &[DemoCustomer], path: &Path, now: System
 mod tests {
     use super::*;
 
-    const LINE: &str = concat!(
-        r#"{"customer_id":"c-1","name":"Ann","segment":"home","consent":{"marketing":true},"hint":"sees a voucher","#,
-        r#""history":[{"product_id":"p-1","last_viewed_at":"2026-01-10T12:00:00Z","sessions":3},"#,
-        r#"{"product_id":"p-2","last_viewed_at":"2026-01-03T12:00:00Z","sessions":1}]}"#
-    );
+    const LINE: &str = r#"{"customer_id":"c-1","name":"Ann","segment":"home","consent":{"marketing":true},"history":[{"product_id":"p-1","last_viewed_days_ago":2,"sessions":3}],"hint":"sees a voucher"}"#;
 
     #[test]
     fn the_table_has_times_and_no_hints() {
@@ -117,10 +110,9 @@ mod tests {
             assert_eq!(text.lines().count(), 1);
             let row: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(row.get("hint"), None);
-            let at =
-                |index: usize| row["history"][index]["last_viewed_at"].as_str().unwrap().parse::<Timestamp>().unwrap();
-            assert_eq!(Timestamp::try_from(now).unwrap().duration_since(at(0)), LATEST_VIEW);
-            assert_eq!(at(0).duration_since(at(1)), SignedDuration::from_hours(7 * 24));
+            let at = row["history"][0]["last_viewed_at"].as_i64().unwrap();
+            let now_ms = i64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+            assert_eq!(at, now_ms - 2 * DAY_MS);
         }
         write_customer_table(&customers, &table, now + 2 * KEEP).unwrap();
         assert_eq!(fs::read_to_string(&table).unwrap().lines().count(), 2);
