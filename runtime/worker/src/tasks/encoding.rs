@@ -60,6 +60,10 @@ impl Encoder {
         host: &mut impl ChainHost,
         out: &mut Vec<Encoded>,
     ) -> Result<u32, Failure> {
+        if self.chain.is_empty() {
+            out.push(self.encode(record)?);
+            return Ok(1);
+        }
         match self.chain.apply(record, host)? {
             Records::None => Ok(0),
             Records::One(record) => {

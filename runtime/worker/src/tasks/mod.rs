@@ -88,10 +88,8 @@ pub(crate) trait OffsetStore: Send + Sync {
 
 /// A producer that never gives a record up because the broker is away for long, unless the user has said otherwise.
 /// Connect's own default, and the only one that keeps a task alive through an outage.
-pub(crate) fn patient(client: ClientConfig, connector: &Props, worker: &Props) -> ClientConfig {
-    let said = connector.contains_key("producer.override.delivery.timeout.ms")
-        || worker.contains_key("producer.delivery.timeout.ms");
-    if said { client } else { client.set("delivery.timeout.ms", i32::MAX) }
+pub(crate) fn patient(client: ClientConfig) -> ClientConfig {
+    client.set_default("delivery.timeout.ms", i32::MAX)
 }
 
 /// Milliseconds since the epoch.

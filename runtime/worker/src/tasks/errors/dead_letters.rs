@@ -56,7 +56,7 @@ impl DeadLetters {
         let replication = if worker.embedded_broker { 1 } else { config.dead_letter_replication };
         create_topic(&worker.admin(&id.connector, id.task, connector), &topic, replication).await.map_err(within)?;
         let outcome = Arc::new(Outcome { metrics: Arc::clone(&cx.metrics), ..Outcome::default() });
-        let client = patient(worker.dlq_producer(&id.connector, id.task, connector), connector, &worker.defaults);
+        let client = patient(worker.dlq_producer(&id.connector, id.task, connector));
         let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
         let producer = Producer::with_options(&client, Arc::clone(&outcome) as _, options).map_err(within)?;
         let producer = Arc::new(producer);

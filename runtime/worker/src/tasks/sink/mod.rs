@@ -45,7 +45,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
-    let consumer = worker.consumer(&id.connector, id.task, &spec.connector);
+    // A task that was killed is missed this soon: until then its partitions wait.
+    let consumer = worker.consumer(&id.connector, id.task, &spec.connector).set_default("session.timeout.ms", 10_000);
     let reader = Reader::new(
         consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")),
         spec.connector.clone(),

@@ -46,7 +46,7 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SourceTask>) -> Result<()
         Arc::clone(&cx.control),
         Arc::clone(&cx.voice),
     ));
-    let client = patient(worker.producer(&id.connector, id.task, &spec.connector), &spec.connector, &worker.defaults);
+    let client = patient(worker.producer(&id.connector, id.task, &spec.connector));
     let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
     let producer = Arc::new(Producer::with_options(&client, Arc::clone(&deliveries) as _, options)?);
     let purged = Arc::clone(&producer);
