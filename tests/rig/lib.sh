@@ -10,7 +10,8 @@
 # Environment:
 #   TRIBUTARY_RIG_CACHE   jars and binaries, shared by all runs (default ~/.cache/tributary-rig)
 #   TRIBUTARY_RIG_LEASH   1: standard input is a leash; when its other end closes (the caller ended, however), the
-#                         server is killed
+#                         server is killed and RUN removed
+#   TRIBUTARY_TEST_KEEP   1: the leash leaves RUN in place
 set -euo pipefail
 umask 022
 CACHE=${TRIBUTARY_RIG_CACHE:-$HOME/.cache/tributary-rig}
@@ -61,6 +62,13 @@ live_pid() {
   tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$RUN/" && echo "$pid"
 }
 
+# Whether nothing is left of a process. While it ends it already has no command line, but still its ports and files; what
+# remains of it until its parent takes note is one thread that is a zombie.
+ended() {
+  local threads=("/proc/$1/task/"*)
+  [ ! -e "/proc/$1" ] || { [ "${#threads[@]}" -le 1 ] && grep -qs '^State:.Z' "/proc/$1/status"; } || [ ! -e "/proc/$1" ]
+}
+
 port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # launch READY-FN COMMAND...: start COMMAND apart from this terminal, wait until READY-FN succeeds, print its id.
@@ -84,14 +92,14 @@ launch() {
 
 # `setsid` keeps the watcher alive through a Ctrl-C in the terminal; its output is closed, else a caller that reads this
 # script's would wait for it.
-hold_leash() { setsid "$HERE/leash.sh" "$1" "$RUN/" <&0 >/dev/null 2>&1 & }
+hold_leash() { setsid "$HERE/leash.sh" "$1" "$RUN/" "$RUN" <&0 >/dev/null 2>&1 & }
 
 stop() {
   local pid i
   if pid=$(live_pid); then
     if [ "${1:-}" = -9 ]; then kill -9 "$pid"; else kill "$pid"; fi || true
     for i in $(seq 400); do
-      live_pid >/dev/null || break
+      if ended "$pid"; then break; fi
       if [ "$i" = 300 ]; then kill -9 "$pid" || true; fi
       sleep 0.05
     done

@@ -95,8 +95,8 @@ impl RigServer {
 
 impl Drop for RigServer {
     fn drop(&mut self) {
-        if self.leash.take().is_some() {
-            // The script and not the leash, as it returns when the server is gone: only then its folder can go.
+        if self.leash.is_some() {
+            // Not by the leash: the script returns when the server is gone, and the folder may have to stay.
             let stopped = self.command("stop").arg("-9").stdin(Stdio::null()).output();
             if let Err(error) = stopped {
                 eprintln!("could not stop {}: {error}", self.script);

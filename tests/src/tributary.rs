@@ -167,11 +167,11 @@ impl Tributary {
 
     /// Ends it at once, and waits until it is gone.
     pub fn kill9(&mut self) -> Result<()> {
-        self.leash = None;
         if let Some(mut child) = self.child.take() {
             child.kill().context("kill the worker")?;
             child.wait().context("wait for the killed worker")?;
         }
+        self.leash = None;
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Tributary {
             .with_context(|| format!("run {}", binary.display()))?;
         self.pid = child.id();
         self.child = Some(child);
-        self.leash = Some(Leash::tie(self.pid, &properties)?);
+        self.leash = Some(Leash::tie(self.pid, &properties, self.folder())?);
         self.wait_until_ready().await?;
         self.startup = begun.elapsed();
         Ok(())

@@ -122,7 +122,7 @@ fn rule(edge: &Edge) -> Option<Rule> {
 fn check_kafka_client(edge: &Edge) -> Option<Finding> {
     let names_it = KAFKA_CLIENTS.contains(&edge.to.as_str());
     let may = match edge.folder.as_str() {
-        "runtime/kafka" | "tests" | "benches" => true,
+        "runtime/kafka" | "tests" | "benches" | "xtask/unify" => true,
         "runtime/embedded" => edge.dev,
         _ => false,
     };
