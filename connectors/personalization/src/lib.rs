@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `tributary.Enrich` | joins a click with the customer's row of a table: adds `profile` |
 //! | `tributary.Personalize` | keeps each person's history, computes signals, decides by a rule pack about offers |
-//! | `tributary.ParseJson` | reads a line of text as JSON and takes the key from a field (feeds tables from files) |
 //!
 //! Decisions are deterministic: they follow from the person's state, the event, the rule pack and the clock value in
 //! the record, so that a record processed again after a crash is decided the same way.
@@ -18,7 +17,6 @@ mod event;
 mod expression;
 mod hash;
 mod outputs;
-mod parse_json;
 mod person;
 mod personalize;
 mod rules;
@@ -50,11 +48,5 @@ pub fn plugins() -> Vec<Plugin> {
         )
         .needs_processor()
         .doc("Keeps the history of each person, computes signals from clicks and decides by rules about offers."),
-        Plugin::new(
-            "tributary.ParseJson",
-            parse_json::definition(),
-            Factory::Transformation(Arc::new(|config| Ok(Box::new(parse_json::ParseJson::new(config)?)))),
-        )
-        .doc("Reads a text value as JSON, and takes the key from one of its fields."),
     ]
 }

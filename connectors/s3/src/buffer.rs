@@ -56,7 +56,9 @@ impl Buffer {
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         match self {
             Self::Plain(bytes) => Ok(bytes),
-            Self::Gzip { encoder, .. } => encoder.finish().map_err(|error| Error::fatal("cannot compress").cause(&error)),
+            Self::Gzip { encoder, .. } => {
+                encoder.finish().map_err(|error| Error::fatal("cannot compress").cause(&error))
+            }
         }
     }
 }

@@ -6,19 +6,20 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use tributary_api::{Config, Error, Result};
+use tributary_api::{Config, Error, ErrorKind, Result};
 
 /// Longer than any single part takes, so that a dead connection is noticed and a slow one is not.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client for the bucket. Nothing is sent yet; AWS's chain of credential providers is set up only without static keys.
 pub(crate) async fn connect(config: &Config) -> Result<Client> {
-    let endpoint = config.optional_string("store.url")?.filter(|url| !url.is_empty()).map(|url| match url.contains("://") {
-        true => url.to_owned(),
-        false => format!("https://{url}"),
-    });
+    let endpoint =
+        config.optional_string("store.url")?.filter(|url| !url.is_empty()).map(|url| match url.contains("://") {
+            true => url.to_owned(),
+            false => format!("https://{url}"),
+        });
     let http = aws_smithy_http_client::Builder::new();
     let http = match endpoint.as_deref().is_some_and(|url| url.starts_with("http://")) {
         true => http.build_http(),
@@ -47,7 +48,9 @@ pub(crate) async fn connect(config: &Config) -> Result<Client> {
                 None => return Err(Error::config("no AWS credentials found: set aws.access.key.id and its secret")),
             }
         }
-        (_, None) => return Err(Error::config("aws.secret.access.key is missing: set it, or leave out the key id too")),
+        (_, None) => {
+            return Err(Error::config("aws.secret.access.key is missing: set it, or leave out the key id too"));
+        }
         (id, Some(secret)) => builder.credentials_provider(Credentials::new(id, secret.expose(), None, None, "config")),
     };
     Ok(Client::from_conf(builder.build()))
@@ -59,17 +62,26 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    let detail = DisplayErrorContext(error).to_string();
-    match (status, code) {
-        (_, "NoSuchBucket") => Error::fatal(format!("{what}: there is no bucket {bucket}: create it, or correct s3.bucket.name")),
-        (Some(401 | 403), _) => Error::fatal(format!(
-            "{what}: bucket {bucket} refuses these credentials: check the access key, its secret, the region and the \
-             bucket's policy ({code})"
-        )),
-        (Some(408 | 409 | 425 | 429 | 500..), _) | (None, _) => {
-            Error::retriable(format!("{what}: {detail}"))
+    let service = error.as_service_error();
+    let code = service.and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    let retriable = match (status, code) {
+        (_, "NoSuchBucket") => {
+            return Error::fatal(format!("{what}: there is no bucket {bucket}: create it, or correct s3.bucket.name"));
         }
-        _ => Error::fatal(format!("{what}: {detail}")),
+        (Some(401 | 403), _) => {
+            return Error::fatal(format!(
+                "{what}: bucket {bucket} refuses these credentials: check the access key, its secret, the region and \
+                 the bucket's policy ({code})"
+            ));
+        }
+        // An error may come in the body of an answer that began as a success.
+        (Some(200..=299 | 408 | 409 | 425 | 429 | 500..), _) | (_, "RequestTimeout") => true,
+        (None, _) => !matches!(error, SdkError::ConstructionFailure(_)),
+        _ => false,
+    };
+    let kind = if retriable { ErrorKind::Retriable } else { ErrorKind::Fatal };
+    match service.and_then(ProvideErrorMetadata::message) {
+        Some(message) => Error::new(kind, format!("{what}: {code}: {message}")),
+        None => Error::new(kind, what).cause(error),
     }
 }

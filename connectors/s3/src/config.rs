@@ -32,9 +32,9 @@ fn connector_keys() -> Vec<ConfigKey> {
             .default(-1)
             .importance(Importance::High)
             .doc("Needs a time-based partitioner, which there is none of yet: must be -1."),
-        key("rotate.schedule.interval.ms", Long, CONNECTOR)
-            .default(-1)
-            .doc("Completes objects whenever this many milliseconds since midnight have passed, data or not; -1: never."),
+        key("rotate.schedule.interval.ms", Long, CONNECTOR).default(-1).doc(
+            "Completes objects whenever this many milliseconds since midnight have passed, data or not; -1: never.",
+        ),
         key("timezone", Text, CONNECTOR).default("").doc("The time zone whose midnight the schedule counts from."),
         key("retry.backoff.ms", Long, CONNECTOR)
             .default(5_000)
@@ -45,11 +45,12 @@ fn connector_keys() -> Vec<ConfigKey> {
             .default("fail")
             .validator(Validator::OneOfIgnoringCase(["ignore", "fail", "write"].map(str::to_owned).to_vec()))
             .importance(Importance::Low)
-            .doc("What to do with a record that has no value: skip it, or treat it as an error. write is not built yet."),
-        key("report.null.values.to.dlq", Boolean, CONNECTOR)
-            .default(true)
-            .importance(Importance::Low)
-            .doc("Whether a record without a value goes to the dead letter queue, if there is one, instead of failing."),
+            .doc(
+                "What to do with a record that has no value: skip it, or treat it as an error. write is not built yet.",
+            ),
+        key("report.null.values.to.dlq", Boolean, CONNECTOR).default(true).importance(Importance::Low).doc(
+            "Whether a record without a value goes to the dead letter queue, if there is one, instead of failing.",
+        ),
         key("filename.offset.zero.pad.width", Int, CONNECTOR)
             .default(10)
             .validator(Validator::Between(0, 64))
@@ -58,7 +59,7 @@ fn connector_keys() -> Vec<ConfigKey> {
         key("format.bytearray.extension", Text, CONNECTOR)
             .default(".bin")
             .importance(Importance::Low)
-            .doc("The ending of objects of ByteArrayFormat: .bin is the only one yet."),
+            .doc("The ending of objects of ByteArrayFormat."),
         key("format.bytearray.separator", Text, CONNECTOR)
             .default("\n")
             .importance(Importance::Low)
@@ -164,12 +165,9 @@ const REFUSED: &[(&str, ConfigType, &str)] = &[
     ("s3.schema.partition.affix.type", Text, "NONE"),
     ("s3.wan.mode", Boolean, "false"),
     ("s3.proxy.url", Text, ""),
-    (
-        "s3.credentials.provider.class",
-        Class,
-        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
-    ),
+    ("s3.credentials.provider.class", Class, "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"),
     ("json.decimal.format", Text, "BASE64"),
+    ("schema.compatibility", Text, "NONE"),
 ];
 
 const IDLE: &[(&str, ConfigType, &str)] = &[
@@ -180,7 +178,6 @@ const IDLE: &[(&str, ConfigType, &str)] = &[
     ("avro.codec", Text, "null"),
     ("parquet.codec", Text, "snappy"),
     ("allow.optional.map.keys", Boolean, "false"),
-    ("schema.compatibility", Text, "NONE"),
     ("partition.field.name", List, ""),
     ("partition.duration.ms", Long, "-1"),
     ("path.format", Text, ""),
@@ -229,9 +226,6 @@ pub(crate) fn refused(props: &Props) -> Vec<ConfigIssue> {
     if props.contains_key("s3.sse.customer.key") {
         refuse("s3.sse.customer.key", "[hidden]", "not built yet; use s3.ssea.name");
     }
-    if props.get("format.bytearray.extension").is_some_and(|value| value.trim() != ".bin") {
-        refuse("format.bytearray.extension", &props["format.bytearray.extension"], "only .bin is built yet");
-    }
     issues
 }
 
@@ -247,6 +241,7 @@ pub(crate) struct Settings {
     pub(crate) conditional: bool,
     pub(crate) part_size: usize,
     pub(crate) skip_nulls: bool,
+    pub(crate) report_nulls: bool,
     pub(crate) retry_backoff: std::time::Duration,
     pub(crate) encryption: Option<String>,
     pub(crate) kms_key: Option<String>,
@@ -273,12 +268,11 @@ impl Settings {
                 directory: text("directory.delim")?,
                 file: text("file.delim")?,
                 zeros: config.int("filename.offset.zero.pad.width")?,
-                extension: match (json, gzip) {
-                    (true, false) => ".json",
-                    (true, true) => ".json.gz",
-                    (false, false) => ".bin",
-                    (false, true) => ".bin.gz",
-                },
+                extension: format!(
+                    "{}{}",
+                    if json { ".json" } else { config.string("format.bytearray.extension")? },
+                    if gzip { ".gz" } else { "" }
+                ),
             },
             format: if json { Format::Json } else { Format::Bytes { separator: separator.as_bytes().to_vec() } },
             gzip: gzip.then_some(match config.int::<i64>("s3.compression.level")? {
@@ -290,6 +284,7 @@ impl Settings {
             schedule,
             part_size: config.int("s3.part.size")?,
             skip_nulls: config.string("behavior.on.null.values")?.eq_ignore_ascii_case("ignore"),
+            report_nulls: config.boolean("report.null.values.to.dlq")?,
             retry_backoff: std::time::Duration::from_millis(config.int("retry.backoff.ms")?),
             encryption: given("s3.ssea.name")?,
             kms_key: given("s3.sse.kms.key.id")?,

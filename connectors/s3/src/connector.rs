@@ -1,7 +1,5 @@
 use async_trait::async_trait;
-use tributary_api::{
-    ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector,
-};
+use tributary_api::{ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector};
 
 use crate::client::{connect, failure};
 use crate::config::{Settings, definition, refused};
@@ -58,7 +56,8 @@ async fn bucket_issue(client: &aws_sdk_s3::Client, bucket: &str) -> Option<Confi
     match error.raw_response().map(|response| response.status().as_u16()) {
         Some(301 | 403) => None,
         Some(404) => {
-            let what = format!("Invalid value {bucket} for configuration s3.bucket.name: there is no such bucket: create it");
+            let what =
+                format!("Invalid value {bucket} for configuration s3.bucket.name: there is no such bucket: create it");
             Some(ConfigIssue::new("s3.bucket.name", what))
         }
         _ => {

@@ -1,8 +1,12 @@
 //! The S3 sink: JSON lines or raw bytes under the object names that Confluent's S3 sink gives them.
 //!
-//! Guarantee: an offset is committed only when the object that holds its record is complete. The object's name holds its first
-//! offset, so that with `flush.size` alone a replay writes the same objects again; rotation by the clock is at-least-once, and
-//! never overwrites what another worker has written (conditional writes).
+//! Guarantee: an offset is committed only when the object that holds its record is complete. The object's name holds
+//! its first offset, so that with `flush.size` alone a replay writes the same objects again. Rotation by the clock is
+//! at-least-once: what is there is never overwritten (conditional writes), but read on behind. Objects sent in one
+//! request say in their metadata where they end, so that nothing comes twice; of one sent in parts that cannot be
+//! known, and a replay that cuts it differently repeats its records.
+//!
+//! Unlike Confluent's sink it starts no new object when the schema of the records changes: lines of JSON need none.
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -11,6 +15,7 @@ mod config;
 mod connector;
 mod format;
 mod name;
+mod object;
 mod schedule;
 mod task;
 mod upload;

@@ -12,7 +12,7 @@ pub(crate) struct Names {
     /// Digits of the offset at the least.
     pub(crate) zeros: usize,
     /// With its point.
-    pub(crate) extension: &'static str,
+    pub(crate) extension: String,
 }
 
 impl Names {
@@ -29,8 +29,9 @@ impl Names {
 mod tests {
     use super::*;
 
-    fn check(folder: &str, zeros: usize, extension: &'static str, expected: &str) {
-        let names = Names { folder: folder.to_owned(), directory: "/".to_owned(), file: "+".to_owned(), zeros, extension };
+    fn check(folder: &str, zeros: usize, extension: &str, expected: &str) {
+        let [folder, directory, file, extension] = [folder, "/", "+", extension].map(str::to_owned);
+        let names = Names { folder, directory, file, zeros, extension };
         assert_eq!(names.object(&TopicPartition::new("clicks", 3), 42), expected);
     }
 

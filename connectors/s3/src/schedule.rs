@@ -20,7 +20,8 @@ impl Schedule {
         let zone = match zone {
             "" => return Err(Error::config("timezone is missing: rotate.schedule.interval.ms needs one, such as UTC")),
             zone => TimeZone::get(zone).map_err(|error| {
-                Error::config(format!("timezone {zone} is not known: write one such as UTC or Europe/London")).cause(&error)
+                Error::config(format!("timezone {zone} is not known: write one such as UTC or Europe/London"))
+                    .cause(&error)
             })?,
         };
         Ok(Some(Self { interval: SignedDuration::from_millis(interval_ms), zone }))
@@ -34,7 +35,8 @@ impl Schedule {
         let next_midnight = midnight.tomorrow().map_err(problem)?.timestamp().as_millisecond();
         let since = now_ms - midnight.timestamp().as_millisecond();
         let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
-        let next = midnight.timestamp().as_millisecond().saturating_add((since / interval + 1).saturating_mul(interval));
+        let next =
+            midnight.timestamp().as_millisecond().saturating_add((since / interval + 1).saturating_mul(interval));
         Ok(next.min(next_midnight))
     }
 }

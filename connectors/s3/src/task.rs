@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use futures::stream::{FuturesUnordered, TryStreamExt as _};
-use tributary_api::{Error, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+use futures::stream::{self, StreamExt as _};
+use tributary_api::{Error, ErrorKind, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use crate::client::connect;
 use crate::config::{Settings, definition};
@@ -12,8 +12,12 @@ use crate::schedule::until;
 use crate::upload::Uploader;
 use crate::writer::Writer;
 
-/// Bytes of full objects and parts that a batch may gather before they are sent.
-const GATHERED: usize = 64 * 1024 * 1024;
+/// Bytes that a task may hold without sending any. Beyond, objects are sent in smaller parts.
+const HELD: usize = 64 * 1024 * 1024;
+/// The smallest part that S3 takes, but for the last one of an object.
+const SMALLEST_PART: usize = 5 * 1024 * 1024;
+/// Partitions that send at the same time.
+const AT_ONCE: usize = 16;
 
 /// Writes the records of its partitions to the bucket.
 #[derive(Debug, Default)]
@@ -28,7 +32,6 @@ struct Running {
     writers: BTreeMap<TopicPartition, Writer>,
     /// When to complete objects by the schedule, in milliseconds since the epoch.
     rotate_at: Option<i64>,
-    report_nulls: bool,
 }
 
 #[async_trait]
@@ -36,9 +39,8 @@ impl SinkTask for S3Task {
     async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
         let config = definition().parse(props)?;
         let settings = Arc::new(Settings::new(&config)?);
-        let report_nulls = config.boolean("report.null.values.to.dlq")?;
         let uploader = Uploader { client: connect(&config).await?, settings };
-        self.running = Some(Running { cx, uploader, writers: BTreeMap::new(), rotate_at: None, report_nulls });
+        self.running = Some(Running { cx, uploader, writers: BTreeMap::new(), rotate_at: None });
         Ok(())
     }
 
@@ -54,25 +56,23 @@ impl SinkTask for S3Task {
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
         let writers = &self.running()?.writers;
-        let safe = |partition: &TopicPartition| writers.get(partition)?.safe();
-        Ok(offsets.keys().filter_map(|partition| Some((partition.clone(), safe(partition)?))).collect())
+        // An object that was there already may end behind what was consumed.
+        let safe = |(partition, consumed): (&TopicPartition, &i64)| {
+            Some((partition.clone(), writers.get(partition)?.safe()?.min(*consumed)))
+        };
+        Ok(offsets.iter().filter_map(safe).collect())
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
-        for partition in partitions {
-            if let Some(writer) = running.writers.remove(partition) {
-                writer.abandon(&running.uploader).await;
-            }
-        }
+        let closed = partitions.iter().filter_map(|partition| running.writers.remove(partition)).collect();
+        abandon(closed, &running.uploader).await;
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
         let Some(running) = self.running.take() else { return Ok(()) };
-        for writer in running.writers.into_values() {
-            writer.abandon(&running.uploader).await;
-        }
+        abandon(running.writers.into_values().collect(), &running.uploader).await;
         Ok(())
     }
 }
@@ -86,51 +86,64 @@ impl S3Task {
 impl Running {
     async fn put(&mut self, records: &[Record]) -> Result<()> {
         self.rotate_by_schedule()?;
-        let mut last: Option<TopicPartition> = None;
-        let mut gathered: usize = 0;
-        for record in records {
-            let Some((topic, partition, offset)) = record.consumed_from() else { continue };
-            if last.as_ref().is_none_or(|last| last.partition != partition || last.topic != *topic) {
-                last = Some(TopicPartition::new(Arc::clone(topic), partition));
-            }
-            let Some(place) = &last else { continue };
-            if !self.writers.contains_key(place) {
-                self.writers.insert(place.clone(), Writer::new(place.clone()));
-            }
-            let Some(writer) = self.writers.get_mut(place) else { continue };
-            let before = writer.buffered();
-            if record.value.value.is_null() {
-                handle_null(record, offset, writer, &self.cx, &self.uploader.settings, self.report_nulls)?;
-            } else if let Err(error) = writer.append(offset, record, &self.uploader.settings) {
-                self.cx.report(record, &error)?;
-                writer.skip(offset);
-            }
-            gathered += writer.buffered().saturating_sub(before);
-            if gathered >= GATHERED {
+        let mut gathered = 0;
+        for run in records.chunk_by(is_same_partition) {
+            gathered += self.take(run)?;
+            if gathered >= HELD {
                 self.send().await?;
                 gathered = 0;
             }
         }
-        self.send().await
-    }
-
-    /// All partitions at once; each in its own order.
-    async fn send(&mut self) -> Result<()> {
-        let (uploader, cx) = (&self.uploader, &self.cx);
-        let wanting = self.writers.iter_mut().filter(|(_, writer)| writer.wants(uploader.settings.part_size));
-        let sends: FuturesUnordered<_> = wanting
-            .map(|(partition, writer)| async move {
-                if let Some(offset) = writer.send(uploader).await? {
-                    cx.seek(partition, offset);
-                }
-                Ok::<(), Error>(())
-            })
-            .collect();
-        if !sends.is_empty() {
-            sends.try_collect::<Vec<()>>().await?;
-            cx.request_commit();
+        self.send().await?;
+        // Only now: until the batch is done it comes again as it is.
+        for (partition, writer) in &mut self.writers {
+            if let Some(offset) = writer.take_read_from() {
+                self.cx.seek(partition, offset);
+            }
         }
         Ok(())
+    }
+
+    /// Takes records of one partition; answers how many bytes they added.
+    fn take(&mut self, run: &[Record]) -> Result<usize> {
+        let Some((topic, partition, _)) = run.first().and_then(Record::consumed_from) else { return Ok(0) };
+        let place = TopicPartition::new(Arc::clone(topic), partition);
+        let writer = self.writers.entry(place.clone()).or_insert_with(|| Writer::new(place));
+        let settings = &self.uploader.settings;
+        let mut added = 0;
+        for record in run {
+            let Some((_, _, offset)) = record.consumed_from().filter(|(_, _, offset)| writer.expects(*offset)) else {
+                continue;
+            };
+            if record.value.value.is_null() {
+                refuse_null(record, &self.cx, settings)?;
+                writer.skip(offset);
+                continue;
+            }
+            match writer.append(offset, record, settings) {
+                Ok(bytes) => added += bytes,
+                Err(error) if error.kind() == ErrorKind::Data => {
+                    self.cx.report(record, &error)?;
+                    writer.skip(offset);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(added)
+    }
+
+    /// All partitions at once; each in its own order. A failure of one does not cut off the others.
+    async fn send(&mut self) -> Result<()> {
+        let uploader = &self.uploader;
+        let held: usize = self.writers.values().map(Writer::buffered).sum();
+        let part_size = if held >= HELD { SMALLEST_PART } else { uploader.settings.part_size };
+        let wanting = self.writers.values_mut().filter(|writer| writer.wants(part_size));
+        let sends: Vec<_> = wanting.map(|writer| writer.send(uploader, part_size)).collect();
+        let outcomes: Vec<Result<bool>> = stream::iter(sends).buffer_unordered(AT_ONCE).collect().await;
+        if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
+            self.cx.request_commit();
+        }
+        outcomes.into_iter().try_for_each(|outcome| outcome.map(|_| ()))
     }
 
     fn rotate_by_schedule(&mut self) -> Result<()> {
@@ -150,25 +163,24 @@ impl Running {
     }
 }
 
-fn handle_null(
-    record: &Record,
-    offset: i64,
-    writer: &mut Writer,
-    cx: &SinkTaskContext,
-    settings: &Settings,
-    report: bool,
-) -> Result<()> {
-    if !settings.skip_nulls {
-        let error = Error::data(
-            "the record has no value: set behavior.on.null.values to ignore, or configure a dead letter queue",
-        );
-        if !report {
-            return Err(error);
-        }
-        cx.report(record, &error)?;
+fn is_same_partition(one: &Record, other: &Record) -> bool {
+    let place = |record: &Record| record.consumed_from().map(|(topic, partition, _)| (Arc::as_ptr(topic), partition));
+    place(one) == place(other)
+}
+
+/// Whatever happens to a record without a value, it is in no object.
+fn refuse_null(record: &Record, cx: &SinkTaskContext, settings: &Settings) -> Result<()> {
+    if settings.skip_nulls {
+        return Ok(());
     }
-    writer.skip(offset);
-    Ok(())
+    let advice = "set behavior.on.null.values to ignore, or configure a dead letter queue";
+    let error = Error::data(format!("the record has no value: {advice}"));
+    if settings.report_nulls { cx.report(record, &error) } else { Err(error) }
+}
+
+async fn abandon(mut writers: Vec<Writer>, uploader: &Uploader) {
+    let abandoned: Vec<_> = writers.iter_mut().map(|writer| writer.abandon(uploader)).collect();
+    stream::iter(abandoned).buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 fn now() -> i64 {

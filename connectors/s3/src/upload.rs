@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption};
 use bytes::Bytes;
@@ -12,13 +13,15 @@ use crate::config::Settings;
 /// Metadata of an object that says which offset it ends with.
 const END_OFFSET: &str = "tributary-end-offset";
 
-/// How an object came to be.
+/// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Completed {
-    /// It was written.
+    /// It is there as it was sent.
     Written,
-    /// One of that name was there, and is left as it is; it ends with this offset, if it says so.
+    /// Another one of that name was there, and is left as it is; it ends with this offset, if it says so.
     Present(Option<i64>),
+    /// What was sent is gone: the upload was aborted by somebody, or the object removed.
+    Vanished,
 }
 
 /// Writes objects to the bucket.
@@ -33,12 +36,14 @@ pub(crate) struct Uploader {
 pub(crate) struct Parts {
     upload: String,
     sent: Vec<CompletedPart>,
+    bytes: usize,
 }
 
 impl Uploader {
     /// Sends a whole object in one request.
     pub(crate) async fn put(&self, name: &str, body: Bytes, end: i64) -> Result<Completed> {
         let settings = &self.settings;
+        let length = body.len();
         let sent = self
             .client
             .put_object()
@@ -54,7 +59,7 @@ impl Uploader {
             .await;
         match sent {
             Ok(_) => Ok(Completed::Written),
-            Err(error) if is_present(&error) => self.present(name).await,
+            Err(error) if is_present(&error) => self.look(name, end, length).await,
             Err(error) => Err(failure("cannot write an object", &settings.bucket, &error)),
         }
     }
@@ -74,12 +79,13 @@ impl Uploader {
             .await
             .map_err(|error| failure("cannot begin an upload", &settings.bucket, &error))?;
         let upload = created.upload_id.ok_or_else(|| Error::retriable("the server gave no id for the upload"))?;
-        Ok(Parts { upload, sent: Vec::new() })
+        Ok(Parts { upload, sent: Vec::new(), bytes: 0 })
     }
 
-    /// Sends the next part.
-    pub(crate) async fn send(&self, name: &str, parts: &mut Parts, body: Bytes) -> Result<()> {
+    /// Sends the next part; `false` when the server no longer knows of the upload.
+    pub(crate) async fn send(&self, name: &str, parts: &mut Parts, body: Bytes) -> Result<bool> {
         let number = i32::try_from(parts.sent.len() + 1).map_err(|_| Error::fatal("an object has too many parts"))?;
+        let length = body.len();
         let sent = self
             .client
             .upload_part()
@@ -89,14 +95,20 @@ impl Uploader {
             .part_number(number)
             .body(ByteStream::from(body))
             .send()
-            .await
-            .map_err(|error| failure("cannot send a part", &self.settings.bucket, &error))?;
-        parts.sent.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build());
-        Ok(())
+            .await;
+        match sent {
+            Ok(sent) => {
+                parts.sent.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build());
+                parts.bytes += length;
+                Ok(true)
+            }
+            Err(error) if is_unknown(&error) => Ok(false),
+            Err(error) => Err(failure("cannot send a part", &self.settings.bucket, &error)),
+        }
     }
 
     /// Makes the object visible.
-    pub(crate) async fn complete(&self, name: &str, parts: &Parts) -> Result<Completed> {
+    pub(crate) async fn complete(&self, name: &str, parts: &Parts, end: i64) -> Result<Completed> {
         let list = CompletedMultipartUpload::builder().set_parts(Some(parts.sent.clone())).build();
         let completed = self
             .client
@@ -112,8 +124,13 @@ impl Uploader {
             Ok(_) => Ok(Completed::Written),
             Err(error) if is_present(&error) => {
                 self.abort(name, parts).await;
-                self.present(name).await
+                self.look(name, end, parts.bytes).await
             }
+            // It may have been completed by a request whose answer was lost.
+            Err(error) if is_unknown(&error) => match self.look(name, end, parts.bytes).await? {
+                Completed::Present(_) if !self.settings.conditional => Ok(Completed::Vanished),
+                found => Ok(found),
+            },
             Err(error) => Err(failure("cannot complete an object", &self.settings.bucket, &error)),
         }
     }
@@ -121,21 +138,41 @@ impl Uploader {
     /// Gives up an object; what was sent of it costs nothing any more.
     pub(crate) async fn abort(&self, name: &str, parts: &Parts) {
         let request = self.client.abort_multipart_upload().bucket(&self.settings.bucket).key(name);
-        if let Err(error) = request.upload_id(&parts.upload).send().await {
-            let error = failure("cannot abort an upload", &self.settings.bucket, &error);
-            tracing::warn!(name, %error, "an upload is left behind: a lifecycle rule of the bucket can remove it");
+        match request.upload_id(&parts.upload).send().await {
+            Err(error) if !is_unknown(&error) => {
+                let error = failure("cannot abort an upload", &self.settings.bucket, &error);
+                tracing::warn!(name, %error, "an upload is left behind: a lifecycle rule of the bucket can remove it");
+            }
+            _ => {}
         }
     }
 
-    async fn present(&self, name: &str) -> Result<Completed> {
-        let head = self.client.head_object().bucket(&self.settings.bucket).key(name).send().await;
-        let head = head.map_err(|error| failure("cannot look at an object", &self.settings.bucket, &error))?;
-        let end = head.metadata().and_then(|metadata| metadata.get(END_OFFSET)).and_then(|end| end.parse().ok());
-        Ok(Completed::Present(end))
+    /// Compares what is there with what was sent: one that says the same end or, where it says none, has the same
+    /// length (an object of the same start that holds less is shorter) is ours.
+    async fn look(&self, name: &str, end: i64, length: usize) -> Result<Completed> {
+        let head = match self.client.head_object().bucket(&self.settings.bucket).key(name).send().await {
+            Ok(head) => head,
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
+                return Ok(Completed::Vanished);
+            }
+            Err(error) => return Err(failure("cannot look at an object", &self.settings.bucket, &error)),
+        };
+        let theirs = head.metadata().and_then(|metadata| metadata.get(END_OFFSET)).and_then(|end| end.parse().ok());
+        let is_ours = match theirs {
+            Some(theirs) => theirs == end,
+            None => head.content_length().and_then(|length| usize::try_from(length).ok()) == Some(length),
+        };
+        Ok(if is_ours { Completed::Written } else { Completed::Present(theirs) })
     }
 }
 
-/// The condition failed: there is an object of that name.
-fn is_present<E>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {
+/// The condition failed: there is an object of that name. Completing an upload may say so in the body of a success.
+fn is_present<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|response| response.status().as_u16() == 412)
+        || error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("PreconditionFailed")
+}
+
+/// There is no such upload: it was completed or aborted before.
+fn is_unknown<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("NoSuchUpload")
 }

@@ -30,6 +30,8 @@ pub struct DiskStore {
     /// Views of the last applied batch, opened once for a batch and not for each read.
     views: Vec<ReadOnlyTable<&'static [u8], &'static [u8]>>,
     positions: Positions,
+    /// Whether something was applied since the last durable commit.
+    volatile: bool,
 }
 
 impl DiskStore {
@@ -67,6 +69,7 @@ impl DiskStore {
             database,
             views: Vec::new(),
             positions: Positions::default(),
+            volatile: false,
         };
         match store.read_meta()? {
             None => store.initialise()?,
@@ -180,6 +183,7 @@ impl Store for DiskStore {
             Ok(())
         })?;
         self.positions.clone_from(batch.positions);
+        self.volatile = true;
         self.renew_views()
     }
 
@@ -208,10 +212,14 @@ impl Store for DiskStore {
             Ok(())
         })?;
         self.positions = Positions::default();
+        self.volatile = false;
         self.renew_views()
     }
 
     fn flush(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.volatile) {
+            return Ok(());
+        }
         self.write(Durability::Immediate, |_| Ok(()))?;
         self.renew_views()
     }

@@ -160,6 +160,9 @@ impl WorkerSettings {
             .set("group.id", format!("connect-{connector}"))
             .set("auto.offset.reset", "earliest")
             .set("enable.auto.commit", false)
+            // A topic that comes into being later is noticed within this time; Java's five minutes are for brokers that
+            // create topics by themselves.
+            .set_default("metadata.max.age.ms", if self.embedded_broker { 1_000 } else { 5_000 })
             .set("client.id", format!("connector-consumer-{connector}-{task}"));
         override_with(own, props, "consumer.override.")
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod file;
+mod pipeline;
 
 use anyhow::Result;
 use tributary_tests::process::is_alive;

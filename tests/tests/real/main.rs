@@ -1,6 +1,7 @@
 //! Real servers: Apache Kafka, the Java Connect worker, MinIO.
 #![allow(clippy::unwrap_used)]
 
+mod s3;
 mod takeover;
 
 use std::time::Duration;

@@ -40,19 +40,3 @@ fn enrich_needs_a_host_with_tables() {
     let error = transform.apply(record, &mut TransformContext::stateless(0)).unwrap_err();
     assert!(error.to_string().contains("tributary.StreamProcessor"), "{error}");
 }
-
-#[test]
-fn line_becomes_json_with_a_key() {
-    let mut host = Memory::default();
-    let line = Value::string(r#"{"customer_id":"c1","n":5}"#);
-    let record = one(run("tributary.ParseJson", &[("key.field", "customer_id")], &mut host, line.clone()).unwrap());
-    assert_eq!(record.key.value.as_str(), Some("c1"));
-    assert_eq!(record.value.value.get("n").unwrap().as_i64(), Some(5));
-    let record = one(run("tributary.ParseJson", &[("key.field", "n")], &mut host, line.clone()).unwrap());
-    assert_eq!(record.key.value.as_str(), Some("5"));
-    assert_eq!(run("tributary.ParseJson", &[], &mut host, Value::string("  ")).unwrap(), Records::None);
-    for bad in [line, Value::string("{"), Value::Int64(1)] {
-        let error = run("tributary.ParseJson", &[("key.field", "missing")], &mut host, bad).unwrap_err();
-        assert_eq!(error.kind(), tributary_api::ErrorKind::Data);
-    }
-}

@@ -85,5 +85,17 @@ async fn answer(request: Bytes, routes: &Routes) -> Result<Option<Bytes>, tansu_
         return Ok(None);
     }
     let header = Header::Response { correlation_id };
-    Ok(Some(Frame::response(header, response.body, api_key, api_version)?))
+    Ok(Some(Frame::response(header, without_features(response.body), api_key, api_version)?))
+}
+
+/// Tagged fields that hold their defaults need not be sent, and clients on librdkafka before 2.1 (kcat in many
+/// distributions) stumble over them.
+fn without_features(mut body: Body) -> Body {
+    if let Body::ApiVersionsResponse(versions) = &mut body {
+        versions.supported_features = None;
+        versions.finalized_features_epoch = None;
+        versions.finalized_features = None;
+        versions.zk_migration_ready = None;
+    }
+    body
 }

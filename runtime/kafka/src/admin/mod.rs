@@ -7,7 +7,8 @@ use std::time::Duration;
 use tributary_api::{Error, Offsets, Props, Result, TopicPartition};
 
 use crate::ClientConfig;
-use crate::native::{Client, Failure, PartitionList, TopicCreation, code};
+use crate::consumer::all_listed;
+use crate::native::{Client, Failure, Outcomes, PartitionList, TopicCreation, code};
 
 /// A topic to be created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -205,6 +206,22 @@ impl Admin {
         .await
     }
 
+    /// The offsets behind the last records of partitions; `committed_only` leaves out what open transactions hold.
+    ///
+    /// # Errors
+    /// `Retriable` when a partition has no leader at the moment, or no broker answered in time.
+    pub async fn end_offsets(&self, partitions: &[TopicPartition], committed_only: bool) -> Result<Offsets> {
+        if partitions.is_empty() {
+            return Ok(Offsets::new());
+        }
+        let partitions = partitions.to_vec();
+        self.ask("read the end offsets", move |client, timeout| {
+            let wanted = partitions.iter().map(|tp| (&*tp.topic, tp.partition));
+            client.end_offsets(wanted, committed_only, timeout).and_then(all_listed)
+        })
+        .await
+    }
+
     /// Whether a group has members.
     ///
     /// # Errors
@@ -287,7 +304,7 @@ fn set_offsets(client: &Arc<Client>, group: &str, offsets: &Offsets, timeout: Du
     client.alter_group_offsets(group, &list, timeout)?.iter().try_for_each(|entry| entry.result)
 }
 
-fn first_failure(results: Vec<(String, Result<(), Failure>)>, what: &str, absent: i32) -> Result<()> {
+fn first_failure(results: Outcomes, what: &str, absent: i32) -> Result<()> {
     for (name, result) in results {
         match result {
             Err(failure) if failure.code != absent => {

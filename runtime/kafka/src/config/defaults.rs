@@ -29,10 +29,9 @@ fn producer(config: &ClientConfig, native: &mut Native) -> Result<()> {
     native.put_default("queue.buffering.max.kbytes", 32_768);
     // The bound in bytes counts payloads only. Each record waiting costs some 200 bytes more.
     native.put_default("queue.buffering.max.messages", 250_000);
-    if let Some(codec) = native.get("compression.type").map(str::to_owned) {
-        if let Some(level) = config.get(&format!("compression.{codec}.level")) {
-            native.put("compression.level", level, "compression.level");
-        }
+    let level = native.get("compression.type").and_then(|codec| config.get(&format!("compression.{codec}.level")));
+    if let Some(level) = level {
+        native.put("compression.level", level, "compression.level");
     }
     idempotence(native)?;
     if native.get("transactional.id").is_some() {
@@ -117,9 +116,8 @@ fn consumer(native: &mut Native) {
 
 /// Raises a bound to the value it bounds.
 fn at_least(native: &mut Native, bound: &str, value: &str) {
-    if let (Some(low), high) = (native.number(value), native.number(bound)) {
-        if high.is_none_or(|high| high < low) {
-            native.put(bound, low, bound);
-        }
+    let Some(low) = native.number(value) else { return };
+    if native.number(bound).is_none_or(|high| high < low) {
+        native.put(bound, low, bound);
     }
 }

@@ -46,6 +46,12 @@ impl Consumer {
         result.map_err(|failure| self.reason(failure, "take on the partitions assigned"))
     }
 
+    /// Reads these partitions too, in no group.
+    pub(crate) fn add(&mut self, partitions: &[(TopicPartition, Position)]) -> Result<()> {
+        let list = list(partitions.iter().map(|(tp, position)| (tp, position.offset())))?;
+        self.client.assign_more(&list).map_err(|failure| self.reason(failure, "read more partitions"))
+    }
+
     /// Gives partitions up. Must follow [`super::Polled::Revoked`], after the caller has committed.
     ///
     /// # Errors

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tributary_api::{Error, Offsets, Result, TopicPartition};
 
 use super::{Consumer, list};
-use crate::native::{Failure, PartitionList, Queue, code};
+use crate::native::{Failure, ListedOffset, PartitionList, Queue, code};
 
 /// Offsets of the group, and of the log.
 impl Consumer {
@@ -17,7 +17,7 @@ impl Consumer {
         if offsets.is_empty() {
             return Ok(());
         }
-        let answers = Queue::new(self.client()).ok_or_else(|| Error::fatal("out of memory"))?;
+        let answers = Queue::new(&self.client).ok_or_else(|| Error::fatal("out of memory"))?;
         self.request_commit(offsets, &answers)?;
         let deadline = Instant::now() + self.api_timeout;
         loop {
@@ -77,7 +77,8 @@ impl Consumer {
     }
 
     /// The offsets behind the last records of partitions, asked for together; `committed_only` leaves out what
-    /// open transactions hold.
+    /// open transactions hold. Behind a fetch that waits for records, the answer may take `fetch.max.wait.ms`:
+    /// [`crate::Admin::end_offsets`] is quicker.
     ///
     /// # Errors
     /// `Retriable` when the broker did not answer in time.
@@ -91,26 +92,26 @@ impl Consumer {
             return Ok(Offsets::new());
         }
         let wanted = partitions.iter().map(|tp| (&*tp.topic, tp.partition));
-        let listed = self.client.end_offsets(wanted, committed_only, timeout);
-        let listed = listed.map_err(|failure| self.reason(failure, "read the end offsets"))?;
-        let one = |listed: crate::native::ListedOffset| {
-            let partition = TopicPartition::new(listed.topic, listed.partition);
-            match listed.offset {
-                Ok(offset) => Ok((partition, offset)),
-                Err(failure) => Err(self.reason(failure, &format!("read the end offset of {partition}"))),
-            }
-        };
-        listed.into_iter().map(one).collect()
-    }
-
-    fn client(&self) -> &std::sync::Arc<crate::native::Client> {
-        &self.client
+        let listed = self.client.end_offsets(wanted, committed_only, timeout).and_then(all_listed);
+        listed.map_err(|failure| self.reason(failure, "read the end offsets"))
     }
 
     fn request_commit(&self, offsets: &Offsets, answers: &Queue) -> Result<()> {
         let list = list(offsets.iter().map(|(tp, offset)| (tp, *offset)))?;
         self.client.commit(&list, answers).map_err(|failure| self.reason(failure, "commit offsets"))
     }
+}
+
+/// All offsets, or the failure of the first partition that has one.
+pub(crate) fn all_listed(listed: Vec<ListedOffset>) -> Result<Offsets, Failure> {
+    let one = |listed: ListedOffset| match listed.offset {
+        Ok(offset) => Ok((TopicPartition::new(listed.topic, listed.partition), offset)),
+        Err(failure) => {
+            let message = format!("{}-{}: {}", listed.topic, listed.partition, failure.message);
+            Err(Failure { message, ..failure })
+        }
+    };
+    listed.into_iter().map(one).collect()
 }
 
 /// The offsets in a list; entries without one are left out.

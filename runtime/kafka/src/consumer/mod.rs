@@ -1,6 +1,8 @@
 mod assignment;
 mod commits;
 
+pub(crate) use self::commits::all_listed;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

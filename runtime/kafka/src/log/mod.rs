@@ -71,12 +71,9 @@ impl CompactedLog {
         // Freeing a client waits for its threads.
         tokio::task::spawn_blocking(move || drop(admin));
         let name = options.topic.name;
-        let log = Log {
-            writer: Writer::new(&options.producer)?,
-            tail: Tail::start(&options.consumer, &name, partitions, on_record)?,
-            name,
-        };
-        let log = Self(Arc::new(log));
+        let writer = Writer::new(&options.producer)?;
+        let tail = Tail::start(&options.consumer, &name, partitions, writer.client(), on_record)?;
+        let log = Self(Arc::new(Log { name, writer, tail }));
         log.read_to_end().await?;
         Ok(log)
     }

@@ -6,9 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tributary_api::{Error, Result, TopicPartition};
+use tributary_api::{Error, Offsets, Result, TopicPartition};
 
 use super::LogRecord;
+use crate::consumer::all_listed;
+use crate::native::Client;
 use crate::{ClientConfig, Consumer, ConsumerWaker, Polled, Position};
 
 /// How many readers may wait for the end at once; more wait to be let in.
@@ -16,6 +18,8 @@ const READERS: usize = 64;
 const BATCH: usize = 1000;
 /// The thread is woken when there is something to do, so that this wait may be long.
 const WAIT: Duration = Duration::from_secs(60);
+/// How long a fetch waits for records. A partition that is added meanwhile is not read before, so this is short.
+const FETCH_WAIT_MS: u32 = 100;
 /// How soon a question that the broker could not answer is asked again.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -31,27 +35,33 @@ pub(super) struct Tail {
 type Request = oneshot::Sender<Result<()>>;
 
 impl Tail {
+    /// Follows all partitions of a topic. The offsets are asked for by another client than the one that reads: a
+    /// fetch that waits for records holds up whatever stands behind it.
     pub(super) fn start(
         config: &ClientConfig,
         topic: &str,
         partitions: i32,
+        offsets: Arc<Client>,
         on_record: Box<dyn FnMut(LogRecord) + Send>,
     ) -> Result<Self> {
-        let partitions: Vec<_> = (0..partitions).map(|partition| TopicPartition::new(topic, partition)).collect();
-        let from_start: Vec<_> = partitions.iter().map(|tp| (tp.clone(), Position::Earliest)).collect();
         // Reaching an end is an event: where transactions or compaction left gaps, no record tells of it.
-        let consumer = Consumer::assign(&config.clone().set_native("enable.partition.eof", true), &from_start)?;
+        let eof = config.clone().set_native("enable.partition.eof", true);
+        let config = eof.set_default("fetch.max.wait.ms", FETCH_WAIT_MS).set("auto.offset.reset", "earliest");
+        let consumer = Consumer::assign(&config, &[])?;
         let waker = consumer.waker();
         let stop = Arc::new(AtomicBool::new(false));
         let (requests, incoming) = mpsc::channel(READERS);
+        let isolation = config.get("isolation.level").unwrap_or_default();
         let follower = Follower {
             consumer,
             on_record,
-            partitions,
-            committed_only: config
-                .get("isolation.level")
-                .is_some_and(|level| level.eq_ignore_ascii_case("read_committed")),
+            partitions: (0..partitions).map(|partition| TopicPartition::new(topic, partition)).collect(),
+            offsets,
+            committed_only: isolation.eq_ignore_ascii_case("read_committed"),
             timeout: config.api_timeout()?,
+            begun: false,
+            catching_up: Vec::new(),
+            empty: Vec::new(),
             positions: HashMap::new(),
             incoming,
             readers: Vec::new(),
@@ -99,8 +109,14 @@ struct Follower {
     consumer: Consumer,
     on_record: Box<dyn FnMut(LogRecord) + Send>,
     partitions: Vec<TopicPartition>,
+    offsets: Arc<Client>,
     committed_only: bool,
     timeout: Duration,
+    begun: bool,
+    /// Partitions being read for the first time, with their ends.
+    catching_up: Vec<(i32, i64)>,
+    /// Partitions to be read only after these: a fetch that begins with empty ones waits before it sees the others.
+    empty: Vec<(TopicPartition, Position)>,
     /// The next offset of each partition.
     positions: HashMap<i32, i64>,
     incoming: mpsc::Receiver<Request>,
@@ -121,6 +137,7 @@ impl Follower {
             while let Ok(done) = self.incoming.try_recv() {
                 self.readers.push(Reader { missing: None, deadline: Instant::now() + self.timeout, done });
             }
+            self.begin();
             self.aim();
             self.settle();
             self.step(self.wait());
@@ -129,11 +146,66 @@ impl Follower {
     }
 
     fn wait(&self) -> Duration {
-        if self.readers.iter().any(|reader| reader.missing.is_none()) {
+        if !self.begun || self.readers.iter().any(|reader| reader.missing.is_none()) {
             return RETRY;
         }
         let next = self.readers.iter().map(|reader| reader.deadline).min();
         next.map_or(WAIT, |next| next.saturating_duration_since(Instant::now()).min(WAIT))
+    }
+
+    /// Begins to read: what holds records first, the rest when that is read to its end.
+    fn begin(&mut self) {
+        if !self.begun {
+            match self.first_and_end() {
+                Ok(bounds) => self.read_from(bounds),
+                // Most often a partition that has no leader yet.
+                Err(error) if error.is_retriable() => tracing::debug!(%error, "asking for the bounds of a log again"),
+                Err(error) => self.fail(&error),
+            }
+        }
+        let positions = &self.positions;
+        self.catching_up.retain(|(partition, end)| positions.get(partition).is_none_or(|at| at < end));
+        if self.begun && self.catching_up.is_empty() && !self.empty.is_empty() {
+            let empty = std::mem::take(&mut self.empty);
+            if let Err(error) = self.consumer.add(&empty) {
+                self.fail(&error);
+            }
+        }
+    }
+
+    fn read_from(&mut self, bounds: Vec<(TopicPartition, i64, i64)>) {
+        let mut full = Vec::new();
+        for (partition, first, end) in bounds {
+            let number = partition.partition;
+            let from = (partition, Position::At(first));
+            if first < end {
+                self.catching_up.push((number, end));
+                full.push(from);
+            } else {
+                self.positions.insert(number, end);
+                self.empty.push(from);
+            }
+        }
+        self.begun = true;
+        if let Err(error) = self.consumer.add(&full) {
+            self.fail(&error);
+        }
+    }
+
+    fn first_and_end(&self) -> Result<Vec<(TopicPartition, i64, i64)>> {
+        let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
+        let first = all_listed(self.offsets.first_offsets(wanted, self.timeout)?)?;
+        let mut ends = self.ends()?;
+        let both = |(tp, first): (TopicPartition, i64)| {
+            let end = ends.remove(&tp).unwrap_or_default();
+            (tp, first, end)
+        };
+        Ok(first.into_iter().map(both).collect())
+    }
+
+    fn ends(&self) -> Result<Offsets> {
+        let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
+        Ok(all_listed(self.offsets.end_offsets(wanted, self.committed_only, self.timeout)?)?)
     }
 
     /// Finds out how far the new readers have to read.
@@ -141,7 +213,7 @@ impl Follower {
         if self.readers.iter().all(|reader| reader.missing.is_some()) {
             return;
         }
-        match self.consumer.end_offsets(&self.partitions, self.committed_only, self.timeout) {
+        match self.ends() {
             Ok(ends) => {
                 let written = ends.into_iter().filter(|(_, end)| *end > 0).map(|(tp, end)| (tp.partition, end));
                 let missing: Vec<_> = written.collect();
@@ -149,7 +221,6 @@ impl Follower {
                     reader.missing = Some(missing.clone());
                 }
             }
-            // Most often a partition that has no leader yet.
             Err(error) if error.is_retriable() => tracing::debug!(%error, "asking for the end of a log again"),
             Err(error) => self.fail(&error),
         }

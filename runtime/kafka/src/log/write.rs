@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tributary_api::{Error, RecordMetadata, Result};
 
+use crate::native::Client;
 use crate::{ClientConfig, Delivery, DeliveryListener, Producer, ProducerRecord, Token};
 
 /// Writes records of a log and waits for their acknowledgements.
@@ -28,6 +29,11 @@ impl Writer {
         let waiting = Arc::new(Waiting::default());
         let listener: Arc<dyn DeliveryListener> = waiting.clone();
         Ok(Self { producer: Arc::new(Producer::new(config, listener)?), waiting, next: AtomicU64::new(0) })
+    }
+
+    /// A client whose questions no waiting fetch holds up.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.producer.client)
     }
 
     pub(super) async fn write(&self, topic: &str, key: &[u8], value: Option<&[u8]>) -> Result<RecordMetadata> {

@@ -17,6 +17,9 @@ pub(crate) struct TopicCreation<'a> {
     pub(crate) config: &'a BTreeMap<String, String>,
 }
 
+/// What became of each topic or group of a request.
+pub(crate) type Outcomes = Vec<(String, Result<(), Failure>)>;
+
 /// Offsets of a group as the broker answered them.
 pub(crate) type GroupOffsets = PartitionList;
 
@@ -36,7 +39,7 @@ impl Client {
         self: &Arc<Self>,
         topics: &[TopicCreation<'_>],
         timeout: Duration,
-    ) -> Result<Vec<(String, Result<(), Failure>)>, Failure> {
+    ) -> Result<Outcomes, Failure> {
         let new = topics.iter().map(NewTopic::new).collect::<Result<Vec<_>, _>>()?;
         let mut raw: Vec<_> = new.iter().map(|topic| topic.0).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS;
@@ -60,7 +63,7 @@ impl Client {
         self: &Arc<Self>,
         topics: &[String],
         timeout: Duration,
-    ) -> Result<Vec<(String, Result<(), Failure>)>, Failure> {
+    ) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETETOPICS;
         // SAFETY: as above; the objects are made and freed around the call.
@@ -122,7 +125,7 @@ impl Client {
         self: &Arc<Self>,
         groups: &[String],
         timeout: Duration,
-    ) -> Result<Vec<(String, Result<(), Failure>)>, Failure> {
+    ) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = groups.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETEGROUPS;
         // SAFETY: as above.
@@ -238,6 +241,15 @@ impl Client {
         )
     }
 
+    /// The first offset of each partition.
+    pub(crate) fn first_offsets<'a>(
+        self: &Arc<Self>,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        timeout: Duration,
+    ) -> Result<Vec<ListedOffset>, Failure> {
+        self.list_offsets(partitions, rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST, false, timeout)
+    }
+
     /// The offset behind the last record of each partition: behind the last one that a reader of committed
     /// records may see, if asked for.
     pub(crate) fn end_offsets<'a>(
@@ -246,9 +258,18 @@ impl Client {
         committed_only: bool,
         timeout: Duration,
     ) -> Result<Vec<ListedOffset>, Failure> {
-        let latest = rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64;
-        let list = PartitionList::new(partitions.into_iter().map(|(topic, partition)| (topic, partition, latest)));
-        let list = list.ok_or_else(|| Failure::of(code::STATE))?;
+        self.list_offsets(partitions, rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST, committed_only, timeout)
+    }
+
+    fn list_offsets<'a>(
+        self: &Arc<Self>,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        place: rd_kafka_OffsetSpec_t,
+        committed_only: bool,
+        timeout: Duration,
+    ) -> Result<Vec<ListedOffset>, Failure> {
+        let list = partitions.into_iter().map(|(topic, partition)| (topic, partition, place as i64));
+        let list = PartitionList::new(list).ok_or_else(|| Failure::of(code::STATE))?;
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         // SAFETY: as above.
         self.request(
@@ -374,7 +395,7 @@ unsafe fn array<'a, T>(get: impl FnOnce(*mut usize) -> *mut *const T) -> &'a [*c
 /// As for [`array`].
 unsafe fn topic_results(
     get: impl FnOnce(*mut usize) -> *mut *const rd_kafka_topic_result_t,
-) -> Result<Vec<(String, Result<(), Failure>)>, Failure> {
+) -> Result<Outcomes, Failure> {
     // SAFETY: as the caller promises.
     unsafe {
         let one = |&topic: &*const rd_kafka_topic_result_t| {

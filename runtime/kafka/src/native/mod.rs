@@ -22,7 +22,7 @@ mod transaction;
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
-pub(crate) use self::admin::{ListedOffset, TopicCreation};
+pub(crate) use self::admin::{ListedOffset, Outcomes, TopicCreation};
 pub(crate) use self::client::{Client, Setting};
 pub(crate) use self::failure::{Failure, code};
 pub(crate) use self::fetch::{Fetched, Message};

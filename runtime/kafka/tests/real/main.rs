@@ -1,5 +1,5 @@
 //! Against a real broker at `KAFKA_BOOTSTRAP` (host:port). Without one, every test says that it was skipped.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod admin;
 mod consume;

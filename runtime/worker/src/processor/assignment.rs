@@ -11,6 +11,8 @@ use super::restore::restore;
 /// How long a state file of a task that is ending is waited for.
 const BUSY: Duration = Duration::from_secs(30);
 const BUSY_STEP: Duration = Duration::from_millis(100);
+const ANSWER: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_millis(500);
 
 /// A partition number of the input topics, with its state.
 pub(super) struct Owned {
@@ -28,6 +30,18 @@ impl ProcessLoop {
         if self.paused {
             self.input.pause(partitions)?;
         }
+        loop {
+            match self.take_in(partitions).await {
+                Err(error) if error.is_retriable() && !self.cx.control.is_stopping() => {
+                    tracing::warn!(%error, "could not take partitions in, trying again");
+                    self.sleep(RETRY).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn take_in(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let count = self.topics.input_partitions().await?;
         self.topics.ensure_changelogs(&self.changelogs.topics, count).await?;
         let mut coming: BTreeMap<i32, PartitionState> = BTreeMap::new();
@@ -42,6 +56,8 @@ impl ProcessLoop {
         if !restore(&mut coming, &self.changelogs, &self.links.layout, &self.consumer, control)? {
             return Ok(()); // asked to stop
         }
+        let committed = self.input.committed(partitions, ANSWER)?;
+        self.committed.extend(committed.into_iter().filter(|(_, next)| *next >= 0));
         for (partition, state) in coming {
             self.owned.insert(partition, Owned { state, topics: BTreeSet::new() });
         }
@@ -57,6 +73,7 @@ impl ProcessLoop {
     /// Partitions leave. Nothing is open between two batches, so there is nothing to finish.
     pub(super) fn revoked(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
         for at in partitions {
+            self.committed.remove(at);
             let Some(owned) = self.owned.get_mut(&at.partition) else { continue };
             owned.topics.remove(at);
             if owned.topics.is_empty() {

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tributary_api::{Factory, Plugin, Props, Result};
+use tributary_api::{Factory, Offsets, Plugin, Props, Result};
 use tributary_kafka::Consumer;
 
 use self::config::{Guarantee, ProcessorConfig};
@@ -94,6 +94,7 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
         encoder,
         operator,
         owned: BTreeMap::new(),
+        committed: Offsets::new(),
         paused: false,
         aborts: 0,
         next_flush: Instant::now(),

@@ -38,6 +38,8 @@ pub(super) struct ProcessLoop {
     pub(super) encoder: Encoder,
     pub(super) operator: ErrorOperator,
     pub(super) owned: BTreeMap<i32, Owned>,
+    /// The group's offsets of the partitions owned, as far as there are any.
+    pub(super) committed: Offsets,
     pub(super) paused: bool,
     pub(super) aborts: u32,
     pub(super) next_flush: Instant,
@@ -277,9 +279,14 @@ impl ProcessLoop {
                 (token(*partition, slot), record)
             })
         });
-        let committed = self.outbox.commit(changes, &progress.next, &self.input);
+        // A transaction of timers alone holds offsets too: they are what fences off an owner of yesterday.
+        let fired = self.committed.iter().filter(|(at, _)| self.is_changed(at.partition));
+        let mut offsets: Offsets = fired.map(|(at, next)| (at.clone(), *next)).collect();
+        offsets.extend(progress.next.iter().map(|(at, next)| (at.clone(), *next)));
+        let committed = self.outbox.commit(changes, &offsets, &self.input);
         self.cx.metrics.offsets_committed(started.elapsed(), committed.is_ok());
         committed?;
+        self.committed.extend(offsets);
         for (partition, owned) in self.owned.iter_mut().filter(|(_, owned)| owned.state.is_changed()) {
             let mut positions: Positions = owned.state.positions().clone();
             for (slot, name) in self.links.layout.slots() {
@@ -292,6 +299,10 @@ impl ProcessLoop {
             owned.state.commit(&positions).map_err(CommitError::Stop)?;
         }
         Ok(())
+    }
+
+    fn is_changed(&self, partition: i32) -> bool {
+        self.owned.get(&partition).is_some_and(|owned| owned.state.is_changed())
     }
 
     /// Forgets the batch and reads it again.
@@ -342,7 +353,7 @@ impl ProcessLoop {
         self.owned.values_mut().try_for_each(|owned| owned.state.flush())
     }
 
-    async fn sleep(&self, time: Duration) {
+    pub(super) async fn sleep(&self, time: Duration) {
         tokio::select! {
             () = self.cx.control.stopping().cancelled() => {}
             () = tokio::time::sleep(time) => {}

@@ -47,10 +47,11 @@ fn killed_worker_is_exactly_once(store: &str) {
     let Some(broker) = Broker::find() else { return };
     let setup = Setup::new(&broker, "exactly-once", 4).set("state.store", store);
     let sent = events(10_000, 200);
-    let feed = broker.feed(&setup.input, sent.clone(), Duration::from_millis(12_000));
+    let feed = broker.feed(&setup.input, sent.clone(), Duration::from_secs(50));
     let mut child = Child::start(&setup);
     for round in 0..5 {
-        // Not before it works, so that the kill hits a transaction and not the start.
+        // Not before it works, so that the kill hits a transaction and not the start. Events flow longer than it takes
+        // the group to miss a dead member, five times.
         let before = broker.count(&setup.output, true);
         broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) > before);
         std::thread::sleep(Duration::from_millis(137 * (round + 1)));
@@ -78,7 +79,7 @@ fn killed_worker_loses_nothing_at_least_once() {
     let Some(broker) = Broker::find() else { return };
     let setup = Setup::new(&broker, "at-least-once", 2).set("processing.guarantee", "at_least_once");
     let sent = events(4_000, 50);
-    let feed = broker.feed(&setup.input, sent.clone(), Duration::from_millis(5_000));
+    let feed = broker.feed(&setup.input, sent.clone(), Duration::from_secs(20));
     let mut child = Child::start(&setup);
     for round in 0..2 {
         let before = broker.count(&setup.output, false);

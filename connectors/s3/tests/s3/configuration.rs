@@ -1,0 +1,63 @@
+//! What is checked before anything is written.
+
+use tributary_api::{ConfigIssue, Connector, Factory, Props};
+use tributary_testkit::FakeConnectorHost;
+
+use crate::support::{Place, plugin};
+
+fn connector() -> Box<dyn tributary_api::SinkConnector> {
+    let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
+    (factory.connector)()
+}
+
+async fn validate(props: &Props) -> Vec<ConfigIssue> {
+    connector().validate(props).await.unwrap()
+}
+
+/// One issue, on this property, that says this.
+async fn check(props: &Props, name: &str, says: &str) {
+    let issues = validate(props).await;
+    let [issue] = &issues[..] else { panic!("{name}: {issues:?}") };
+    assert!(issue.name == name && issue.message.contains(says), "{issue:?}");
+}
+
+#[tokio::test]
+async fn what_would_change_the_output_and_is_not_built_is_refused() {
+    let place = Place::new().await;
+    for (name, value) in [
+        ("format.class", "io.confluent.connect.s3.format.parquet.ParquetFormat"),
+        ("partitioner.class", "io.confluent.connect.storage.partitioner.FieldPartitioner"),
+        ("store.kafka.keys", "true"),
+        ("store.kafka.headers", "true"),
+        ("behavior.on.null.values", "write"),
+        ("schema.compatibility", "BACKWARD"),
+        ("json.decimal.format", "NUMERIC"),
+        ("s3.object.tagging", "true"),
+        ("s3.credentials.provider.class", "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"),
+    ] {
+        let props = place.props(&[(name, value)]);
+        check(&props, name, "not built yet").await;
+        assert!(connector().start(FakeConnectorHost::new().context("s3"), &props).await.is_err(), "{name}");
+    }
+    check(&place.props(&[("rotate.interval.ms", "1000")]), "rotate.interval.ms", "time-based partitioner").await;
+    assert_eq!(validate(&place.props(&[("rotate.interval.ms", "-1"), ("store.kafka.keys", "False")])).await, []);
+}
+
+#[tokio::test]
+async fn a_schedule_needs_a_time_zone() {
+    let place = Place::new().await;
+    let schedule = ("rotate.schedule.interval.ms", "1000");
+    check(&place.props(&[schedule]), "timezone", "timezone is missing").await;
+    check(&place.props(&[schedule, ("timezone", "Mars")]), "timezone", "not known").await;
+}
+
+#[tokio::test]
+async fn the_bucket_must_exist_and_be_reached() {
+    let mut place = Place::new().await;
+    assert_eq!(validate(&place.props(&[])).await, []);
+    check(&place.props(&[("s3.bucket.name", "no-such-one")]), "s3.bucket.name", "there is no such bucket").await;
+    // Whether it may be written to is seen when it is.
+    assert_eq!(validate(&place.props(&[("aws.secret.access.key", "wrong")])).await, []);
+    place.stop().await;
+    check(&place.props(&[("s3.retry.backoff.ms", "1")]), "store.url", "cannot reach the bucket").await;
+}

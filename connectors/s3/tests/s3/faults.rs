@@ -1,0 +1,70 @@
+//! An endpoint that is away, or refuses.
+
+use std::time::Duration;
+
+use tributary_api::{Error, ErrorKind};
+
+use crate::support::{Place, SECRET, SHORT_BACKOFF, Task, daily, key, lines};
+
+#[tokio::test]
+async fn a_batch_put_again_after_an_outage_is_there_once() {
+    for rotation in [&[][..], &daily()] {
+        let mut place = Place::new().await;
+        let quick = [("s3.part.retries", "2"), ("s3.retry.backoff.ms", "1"), ("retry.backoff.ms", "7")];
+        let mut task = Task::start(&place.props(&[&quick[..], rotation].concat())).await;
+        task.put(0..4).await.unwrap();
+        place.stop().await;
+        for _ in 0..2 {
+            let error = task.put(4..10).await.unwrap_err();
+            assert!(error.is_retriable(), "{error:?}");
+            assert_eq!(error.retry_after(), Some(SHORT_BACKOFF));
+            assert_eq!(task.safe(10).await, Some(3));
+        }
+        place.start().await;
+        task.put(4..10).await.unwrap();
+        assert_eq!(task.safe(10).await, Some(9));
+        assert_eq!(
+            place.lines().await,
+            [(key(0), lines(0..3)), (key(3), lines(3..6)), (key(6), lines(6..9))],
+            "the lines of each object, after an outage"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_is_given_up_in_time() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    drop(silent);
+    let place = Place::new().await;
+    let mut task = Task::start(&place.props(&[("store.url", &url), ("s3.retry.backoff.ms", "1")])).await;
+    let put = tokio::time::timeout(Duration::from_secs(10), task.put(0..3)).await.unwrap();
+    let error = put.unwrap_err();
+    assert!(error.is_retriable() && error.to_string().contains("cannot write an object"), "{error:?}");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_said_to_be_wrong() {
+    let place = Place::new().await;
+    for (name, value) in [("aws.access.key.id", "nobody"), ("aws.secret.access.key", "not-the-secret")] {
+        let mut task = Task::start(&place.props(&[(name, value)])).await;
+        let error = task.put(0..3).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Fatal, "{error:?}");
+        assert!(error.to_string().contains("refuses these credentials"), "{error:?}");
+        hides_secrets(&error);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_removed_is_named() {
+    let place = Place::new().await;
+    let mut task = Task::start(&place.props(&[("s3.bucket.name", "gone")])).await;
+    let error = task.put(0..3).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fatal, "{error:?}");
+    assert!(error.to_string().contains("there is no bucket gone"), "{error:?}");
+}
+
+fn hides_secrets(error: &Error) {
+    let shown = format!("{error} {error:?} {}", error.trace());
+    assert!(!shown.contains(SECRET) && !shown.contains("not-the-secret"), "{shown}");
+}

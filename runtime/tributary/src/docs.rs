@@ -1,0 +1,206 @@
+//! The documentation of plugins, written from their own definitions so that it cannot be wrong.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use tributary_api::{ConfigDef, ConfigKey, Default, Plugin, PluginKind, PluginRegistry, Props, Validator};
+use tributary_worker::{sink_definition, source_definition};
+
+use crate::plugins::registry;
+
+/// Kinds that share a page each, with its file and heading.
+const SHARED_PAGES: [(PluginKind, &str, &str); 5] = [
+    (PluginKind::Transformation, "transformations.md", "Transformations"),
+    (PluginKind::Predicate, "predicates.md", "Predicates"),
+    (PluginKind::Converter, "converters.md", "Converters"),
+    (PluginKind::HeaderConverter, "header-converters.md", "Header converters"),
+    (PluginKind::ConfigProvider, "config-providers.md", "Configuration providers"),
+];
+const FRAMEWORK_SOURCE: &str = "source-properties.md";
+const FRAMEWORK_SINK: &str = "sink-properties.md";
+const GENERATED: &str = "<!-- written by `tributary docs`: change the plugin's definition instead -->\n";
+
+/// Writes all pages into a folder, or checks that what is there is the same.
+pub(crate) fn run(folder: &Path, check: bool) -> Result<()> {
+    let pages = pages(&registry());
+    if check {
+        let stale: Vec<&str> = pages
+            .iter()
+            .filter(|(name, text)| !is_current(folder, name, text))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !stale.is_empty() {
+            bail!(
+                "{} in {} not up to date: run `tributary docs {}`",
+                stale.join(", "),
+                folder.display(),
+                folder.display()
+            );
+        }
+        return Ok(());
+    }
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    for (name, text) in pages {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn is_current(folder: &Path, name: &str, text: &str) -> bool {
+    fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text)
+}
+
+/// File name to text.
+fn pages(plugins: &PluginRegistry) -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::new();
+    let mut index = format!("{GENERATED}# Plugins\n\n## Connectors\n\n");
+    for plugin in plugins.iter().filter(|plugin| plugin.description.kind.is_connector()) {
+        let name = page_name(&plugin.description.class);
+        line(&mut index, &format!("- [{}]({name}): {}", plugin.description.class, plugin.description.doc));
+        pages.insert(name, connector_page(plugin));
+    }
+    line(&mut index, "\n## What connectors are made of\n");
+    for (kind, name, heading) in SHARED_PAGES {
+        line(&mut index, &format!("- [{heading}]({name})"));
+        pages.insert(name.to_owned(), kind_page(plugins, kind, heading));
+    }
+    line(&mut index, "\n## Properties that all connectors have\n");
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, heading, definition) in [
+        (FRAMEWORK_SOURCE, "Properties of every source connector", source_definition(&Props::new(), version)),
+        (FRAMEWORK_SINK, "Properties of every sink connector", sink_definition(&Props::new(), version)),
+    ] {
+        line(&mut index, &format!("- [{heading}]({name})"));
+        pages.insert(name.to_owned(), format!("{GENERATED}# {heading}\n\n{}", table(&definition)));
+    }
+    pages.insert("README.md".to_owned(), index);
+    pages
+}
+
+fn page_name(class: &str) -> String {
+    format!("{}.md", class.rsplit('.').next().unwrap_or(class))
+}
+
+fn connector_page(plugin: &Plugin) -> String {
+    let framework = if plugin.description.kind == PluginKind::Source { FRAMEWORK_SOURCE } else { FRAMEWORK_SINK };
+    let simple = plugin.description.class.rsplit('.').next().unwrap_or_default();
+    format!(
+        "{GENERATED}# {simple}\n\n{}\nBeside its own properties it has [those of its kind]({framework}).\n\n{}",
+        introduction(plugin),
+        table(&plugin.description.config)
+    )
+}
+
+fn kind_page(plugins: &PluginRegistry, kind: PluginKind, heading: &str) -> String {
+    let mut text = format!("{GENERATED}# {heading}\n");
+    for plugin in plugins.iter().filter(|plugin| plugin.description.kind == kind) {
+        let simple = plugin.description.class.rsplit('.').next().unwrap_or_default();
+        line(&mut text, &format!("\n## {simple}\n\n{}", introduction(plugin)));
+        text.push_str(&table(&plugin.description.config));
+    }
+    text
+}
+
+fn introduction(plugin: &Plugin) -> String {
+    let description = &plugin.description;
+    let mut text = String::new();
+    if !description.doc.is_empty() {
+        line(&mut text, &format!("{}\n", description.doc));
+    }
+    line(&mut text, &format!("Class: `{}`", description.class));
+    if !description.aliases.is_empty() {
+        line(&mut text, &format!("\nAlso known as: `{}`", description.aliases.join("`, `")));
+    }
+    if description.needs_processor {
+        line(&mut text, "\nIt keeps state, so it runs in a connector of class `tributary.StreamProcessor` only.");
+    }
+    text
+}
+
+fn table(definition: &ConfigDef) -> String {
+    let keys: Vec<&ConfigKey> = definition.keys().filter(|key| !key.internal).collect();
+    if keys.is_empty() {
+        return "It has no properties.\n".to_owned();
+    }
+    let mut text = String::from("| Property | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n");
+    for key in keys {
+        let row = [
+            format!("`{}`", key.name),
+            key.kind.name().to_lowercase(),
+            default(key),
+            key.validator.as_ref().map(allowed).unwrap_or_default(),
+            cell(&key.documentation),
+        ];
+        line(&mut text, &format!("| {} |", row.join(" | ")));
+    }
+    text
+}
+
+fn default(key: &ConfigKey) -> String {
+    match &key.default {
+        Default::Required => "*required*".to_owned(),
+        Default::Null => String::new(),
+        Default::Value(text) if text.is_empty() => "*empty*".to_owned(),
+        Default::Value(_) if key.is_secret() => "*hidden*".to_owned(),
+        Default::Value(text) => format!("`{}`", cell(text)),
+    }
+}
+
+fn allowed(validator: &Validator) -> String {
+    match validator {
+        Validator::AtLeast(min) => format!("at least {min}"),
+        Validator::Between(min, max) => format!("{min} to {max}"),
+        Validator::OneOf(values) => format!("`{}`", cell(&values.join("`, `"))),
+        Validator::OneOfIgnoringCase(values) => format!("`{}`, in any case", cell(&values.join("`, `"))),
+        Validator::NonEmpty => "not empty".to_owned(),
+    }
+}
+
+/// Text that does not end a table's cell or row.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tributary_api::{ConfigType, Factory};
+
+    use super::*;
+
+    #[test]
+    fn a_page_tells_all_properties() {
+        let definition = ConfigDef::new([
+            ConfigKey::new("mode", ConfigType::String).required().one_of(&["a|b", "c"]).doc("How\nto."),
+            ConfigKey::new("token", ConfigType::Password).default("secret").doc("Who."),
+            ConfigKey::new("inner", ConfigType::Int).internal(),
+        ]);
+        let plugin = Plugin::new("org.example.Thing", definition, Factory::Processor).alias("a.Thing").doc("Does it.");
+        let pages = pages(&PluginRegistry::new([plugin]));
+        let page = &pages["Thing.md"];
+        assert!(page.contains("| `mode` | string | *required* | `a\\|b`, `c` | How to. |"), "{page}");
+        assert!(page.contains("| `token` | password | *hidden* |") && !page.contains("secret"), "{page}");
+        assert!(!page.contains("inner") && page.contains("Also known as: `a.Thing`"), "{page}");
+        assert!(pages["README.md"].contains("[org.example.Thing](Thing.md): Does it."));
+    }
+
+    #[test]
+    fn a_stale_page_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        run(folder.path(), false).unwrap();
+        run(folder.path(), true).unwrap();
+        fs::write(folder.path().join("converters.md"), "old").unwrap();
+        let error = run(folder.path(), true).unwrap_err().to_string();
+        assert!(error.starts_with("converters.md in"), "{error}");
+    }
+}

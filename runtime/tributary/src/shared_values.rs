@@ -1,0 +1,83 @@
+//! `${worker:NAME}` in a connector's configuration: the value of the worker's property `shared.NAME`.
+//!
+//! So one connector file serves the embedded servers, whose addresses and keys are known only once they run, and any
+//! others, named in worker.properties. Only what is under `shared.` can be read this way: the worker's own passwords
+//! cannot.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tributary_api::{ConfigProvider, Props};
+
+use crate::settings::Settings;
+
+/// The provider's name in variables.
+pub(crate) const PROVIDER: &str = "worker";
+const PREFIX: &str = "shared.";
+
+/// Values that connectors may read.
+pub(crate) struct SharedValues(BTreeMap<String, String>);
+
+impl SharedValues {
+    /// What the worker's properties say under `shared.`, and the folders of this process.
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        let mut values = Self(BTreeMap::new());
+        values.add_missing("configs.dir", absolute(&settings.configs)?);
+        values.add_missing("data.dir", absolute(&settings.data)?);
+        values.0.extend(under_prefix(&settings.props));
+        Ok(values)
+    }
+
+    /// A value, unless the worker's properties have said another.
+    pub(crate) fn add_missing(&mut self, name: &str, value: impl Into<String>) {
+        self.0.entry(name.to_owned()).or_insert_with(|| value.into());
+    }
+
+    /// A value.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl ConfigProvider for SharedValues {
+    fn get(&self, _path: &str, keys: &[&str]) -> tributary_api::Result<BTreeMap<String, String>> {
+        let known = keys.iter().filter_map(|key| Some(((*key).to_owned(), self.0.get(*key)?.clone())));
+        Ok(known.collect())
+    }
+}
+
+fn under_prefix(props: &Props) -> impl Iterator<Item = (String, String)> {
+    props.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value.clone())))
+}
+
+fn absolute(folder: &Path) -> Result<String> {
+    let path = std::path::absolute(folder).with_context(|| format!("make {} absolute", folder.display()))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_shared_can_be_read_and_the_file_wins() {
+        let props = [("shared.s3.endpoint", "http://s3"), ("sasl.password", "secret")];
+        let settings = Settings {
+            props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            configs: "configs".into(),
+            data: "data".into(),
+            embedded: true,
+            any_rest_port: false,
+        };
+        let mut values = SharedValues::new(&settings).unwrap();
+        values.add_missing("s3.endpoint", "http://embedded");
+        values.add_missing("collect.listen", "127.0.0.1:8081");
+        let found = ConfigProvider::get(&values, "", &["s3.endpoint", "collect.listen", "sasl.password"]).unwrap();
+        let expected = [("collect.listen", "127.0.0.1:8081"), ("s3.endpoint", "http://s3")];
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert!(values.get("configs.dir").unwrap().ends_with("/configs"));
+    }
+}

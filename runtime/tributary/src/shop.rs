@@ -1,0 +1,101 @@
+//! The demo shop, beside the embedded broker: the website of the reference pipeline.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use tributary_shop::{Shop, ShopOptions, read_customers, read_products, write_customer_table};
+
+use crate::settings::Settings;
+use crate::shared_values::SharedValues;
+
+pub(crate) const PORT: u16 = 8080;
+
+/// Under the configs folder: who can log in and what is on sale. Under the data folder: the customers as a table.
+const FOLDER: &str = "demo";
+const CUSTOMERS: &str = "customers.jsonl";
+const PRODUCTS: &str = "products.json";
+
+/// Starts it, unless the settings or the missing of its files say otherwise, and tells connectors of it: `shop.origin`,
+/// and `demo.customers.file`, the table of customers that a file source reads.
+pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Option<Shop>> {
+    let files = settings.configs.join(FOLDER);
+    let present = settings.embedded && exists(&files.join(CUSTOMERS))? && exists(&files.join(PRODUCTS))?;
+    if !settings.flag("demo.shop.enable", present)? {
+        return Ok(None);
+    }
+    let needed = |name: &str| shared.get(name).with_context(|| format!("set shared.{name}: the demo shop needs it"));
+    let options = ShopOptions {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port("demo.shop.port", PORT)?)),
+        collector: format!("http://{}", needed("collect.listen")?),
+        session_secret: needed("session.secret")?.to_owned(),
+        customers: read_customers(&files.join(CUSTOMERS))?,
+        products: read_products(&files.join(PRODUCTS))?,
+        heartbeat: settings.duration("demo.shop.heartbeat.ms", Duration::from_secs(10))?,
+        min_visit: settings.duration("demo.shop.min.visit.ms", Duration::from_secs(5))?,
+        linger: settings.duration("demo.shop.linger.ms", Duration::from_secs(20))?,
+    };
+    let table = settings.data.join(FOLDER).join(CUSTOMERS);
+    if let Some(folder) = table.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    write_customer_table(&options.customers, &table, SystemTime::now())?;
+    let table = std::path::absolute(&table).with_context(|| format!("make {} absolute", table.display()))?;
+    shared.add_missing("demo.customers.file", table.to_string_lossy());
+    let shop = Shop::start(options).await.context("start the demo shop")?;
+    shared.add_missing("shop.origin", format!("http://{}", shop.addr()));
+    Ok(Some(shop))
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().with_context(|| format!("look for {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn settings(configs: &Path, data: &Path, enable: Option<&str>) -> Settings {
+        let port = ("demo.shop.port".to_owned(), "0".to_owned());
+        let enable = enable.map(|value| ("demo.shop.enable".to_owned(), value.to_owned()));
+        Settings {
+            props: [port].into_iter().chain(enable).collect(),
+            configs: configs.to_owned(),
+            data: data.to_owned(),
+            embedded: true,
+            any_rest_port: false,
+        }
+    }
+
+    fn shared(settings: &Settings) -> SharedValues {
+        let mut shared = SharedValues::new(settings).unwrap();
+        shared.add_missing("collect.listen", "127.0.0.1:1");
+        shared.add_missing("session.secret", "0123456789abcdef0123456789abcdef");
+        shared
+    }
+
+    #[tokio::test]
+    async fn it_starts_with_the_projects_own_files_and_tells_connectors() {
+        let data = tempfile::tempdir().unwrap();
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        let settings = settings(&configs, data.path(), None);
+        let mut shared = shared(&settings);
+        let shop = start(&settings, &mut shared).await.unwrap().unwrap();
+        assert_eq!(shared.get("shop.origin").unwrap(), format!("http://{}", shop.addr()));
+        assert!(std::fs::metadata(shared.get("demo.customers.file").unwrap()).unwrap().len() > 0);
+        shop.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn it_needs_its_files_only_when_it_is_asked_for() {
+        let empty = tempfile::tempdir().unwrap();
+        let unasked = settings(empty.path(), empty.path(), None);
+        assert!(start(&unasked, &mut shared(&unasked)).await.unwrap().is_none());
+        let asked = settings(empty.path(), empty.path(), Some("true"));
+        let error = start(&asked, &mut shared(&asked)).await.unwrap_err();
+        assert!(format!("{error:#}").contains(CUSTOMERS), "{error:#}");
+    }
+}

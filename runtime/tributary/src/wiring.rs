@@ -1,0 +1,156 @@
+//! The worker's life: settings, servers, engine, REST, connector files; and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use tributary_api::ConfigProvider;
+use tributary_shop::Shop;
+use tributary_worker::{LoggerControl, Variables, Worker, WorkerOptions};
+
+use crate::cli::WorkerArgs;
+use crate::connector_files::ConnectorFiles;
+use crate::embedded::Embedded;
+use crate::rest::Rest;
+use crate::settings::Settings;
+use crate::shared_values::{PROVIDER, SharedValues};
+use crate::startup::{Address, announce};
+use crate::{environment, logging, plugins, shop};
+
+/// What REST, broker and store may take to end, beside the tasks.
+const SERVERS_STOP: Duration = Duration::from_millis(1_800);
+
+/// All that runs.
+struct Process {
+    settings: Settings,
+    embedded: Embedded,
+    shop: Option<Shop>,
+    worker: Worker,
+    rest: Rest,
+}
+
+/// Runs a worker until the process is told to stop.
+pub(crate) async fn run(args: WorkerArgs) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::pin!(stop);
+    let levels = logging::start(&environment::log_levels(variables()))?;
+    let settings = Settings::load(&args, variables())?;
+    let process = tokio::select! {
+        started = Process::start(settings, Arc::new(levels)) => started?,
+        () = &mut stop => return Ok(()),
+    };
+    stop.await;
+    info!("stopping");
+    process.stop().await;
+    Ok(())
+}
+
+impl Process {
+    async fn start(mut settings: Settings, loggers: Arc<dyn LoggerControl>) -> Result<Self> {
+        let plugins = plugins::registry();
+        settings.props = Variables::parse(&settings.props, &plugins)?.resolve(&settings.props)?;
+        let mut shared = SharedValues::new(&settings)?;
+        let embedded = Embedded::start(&settings, &mut shared).await?;
+        if let Some(broker) = &embedded.broker {
+            settings.props.insert("bootstrap.servers".to_owned(), broker.bootstrap());
+        }
+        let rest = Rest::start(&settings).await?;
+        let shop = shop::start(&settings, &mut shared).await?;
+        let addresses = addresses(&settings, &embedded, &rest, shop.as_ref())?;
+        let shared: Arc<dyn ConfigProvider> = Arc::new(shared);
+        let worker = Worker::start(WorkerOptions {
+            props: settings.props.clone(),
+            plugins,
+            worker_id: rest.worker_id.clone(),
+            embedded_broker: embedded.broker.is_some(),
+            loggers,
+            providers: vec![(PROVIDER.to_owned(), shared)],
+        })
+        .await
+        .context("start the worker")?;
+        rest.ready(&worker.herder(), Arc::from(worker.metrics()));
+        let process = Self { settings, embedded, shop, worker, rest };
+        process.load_files().await?;
+        announce(&addresses, &process.what_next());
+        Ok(process)
+    }
+
+    async fn load_files(&self) -> Result<()> {
+        let files = ConnectorFiles {
+            folder: self.settings.configs.join("connectors"),
+            override_existing: self.settings.flag("config.files.override", false)?,
+        };
+        let report = files.load(&*self.worker.herder()).await;
+        let (created, updated, kept) = (report.created.len(), report.updated.len(), report.kept.len());
+        info!(folder = %files.folder.display(), created, updated, kept, failed = report.failed.len(), "connector files");
+        Ok(())
+    }
+
+    fn what_next(&self) -> String {
+        match &self.shop {
+            Some(shop) => format!(
+                "Open http://{}, log in as a customer, and stay with a product that customer looked at before: a voucher \
+                 appears in the page.",
+                shop.addr()
+            ),
+            None => "Ask GET /connectors what runs; add a connector by POST /connectors or a file in connectors/."
+                .to_owned(),
+        }
+    }
+
+    /// Tasks drain while REST still tells how they are; then everything else ends, the broker after its clients.
+    async fn stop(self) {
+        let limit = self.settings.graceful_timeout() + SERVERS_STOP;
+        let orderly = async {
+            self.worker.stop().await;
+            let shop = async {
+                if let Some(shop) = self.shop {
+                    shop.shutdown().await;
+                }
+            };
+            tokio::join!(self.rest.stop(), shop);
+            drop(self.worker);
+            self.embedded.stop().await;
+        };
+        if tokio::time::timeout(limit, orderly).await.is_err() {
+            warn!(?limit, "did not end in time, what still ran was cut off");
+        }
+    }
+}
+
+fn addresses(settings: &Settings, embedded: &Embedded, rest: &Rest, shop: Option<&Shop>) -> Result<Vec<Address>> {
+    let kafka = match &embedded.broker {
+        Some(broker) => {
+            let usual = settings.port("embedded.broker.port", crate::embedded::BROKER_PORT)?;
+            Address::new("Kafka", broker.bootstrap()).instead_of(usual, broker.addr().port())
+        }
+        None => Address::new("Kafka", settings.get("bootstrap.servers").unwrap_or_default()),
+    };
+    let mut addresses = vec![kafka];
+    if let Some(store) = &embedded.store {
+        let usual = settings.port("embedded.store.port", crate::embedded::STORE_PORT)?;
+        addresses.push(Address::new("S3", store.endpoint()).instead_of(usual, store.addr().port()));
+    }
+    let bound = rest.address.port();
+    let usual = if settings.any_rest_port { crate::settings::REST_PORT } else { bound };
+    addresses.push(Address::new("REST", format!("http://{}", rest.address)).instead_of(usual, bound));
+    if let Some(shop) = shop {
+        let usual = settings.port("demo.shop.port", shop::PORT)?;
+        addresses.push(Address::new("Shop", format!("http://{}", shop.addr())).instead_of(usual, shop.addr().port()));
+    }
+    Ok(addresses)
+}
+
+/// The environment, without what is no text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
