@@ -81,7 +81,8 @@ async fn click(pipeline: &Arc<Pipeline>, rate: u64, time: Duration, waiting: &Wa
         tokio::time::sleep_until(due.into()).await;
         let id = unique(&format!("click-{number}"));
         waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), due);
-        let event = json!({"event_id": id, "type": "product_view", "page_id": id, "product_id": "armchair", "url": "/"});
+        let event =
+            json!({"event_id": id, "type": "product_view", "page_id": id, "product_id": "armchair", "url": "/"});
         let token = tokens[(number % u64::from(PEOPLE)) as usize].clone();
         let post = client.post(pipeline.url("/collect")).bearer_auth(token).body(event.to_string());
         posts.spawn(async move { post.header("content-type", "application/json").send().await?.error_for_status() });

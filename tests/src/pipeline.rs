@@ -74,7 +74,13 @@ impl Pipeline {
     }
 
     /// Sends events until they are acknowledged, as a browser would; answers how often that took more than one try.
-    pub async fn send(&self, client: &reqwest::Client, token: &str, events: &[Value], limit: Duration) -> Result<usize> {
+    pub async fn send(
+        &self,
+        client: &reqwest::Client,
+        token: &str,
+        events: &[Value],
+        limit: Duration,
+    ) -> Result<usize> {
         let body = serde_json::to_string(events)?;
         let tries = tokio::time::timeout(limit, async {
             let mut tries = 0;
@@ -119,7 +125,10 @@ fn now_ms() -> i64 {
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
-        let (source, target) = { let entry = entry?; (entry.path(), to.join(entry.file_name())) };
+        let (source, target) = {
+            let entry = entry?;
+            (entry.path(), to.join(entry.file_name()))
+        };
         if source.is_dir() { copy(&source, &target)? } else { fs::copy(&source, &target).map(drop)? }
     }
     Ok(())

@@ -82,7 +82,11 @@ async fn who_lingers_over_a_product_seen_before_gets_a_voucher_and_nobody_else()
     returns.eval("document.querySelector('.voucher button').click()").await?;
     assert_eq!(returns.eval("document.querySelector('.voucher')").await?, serde_json::Value::Null);
     returns.goto(&format!("{shop}/products/armchair")).await?;
-    assert_eq!(returns.eval("document.querySelector('.voucher')").await?, serde_json::Value::Null, "dismissed for good");
+    assert_eq!(
+        returns.eval("document.querySelector('.voucher')").await?,
+        serde_json::Value::Null,
+        "dismissed for good"
+    );
     Ok(())
 }
 

@@ -176,7 +176,9 @@ fn leaves(java: &Value, ours: &Value) -> Vec<(String, String, String)> {
 fn parts(value: &Value) -> Option<BTreeMap<String, &Value>> {
     match value {
         Value::Object(fields) => Some(fields.iter().map(|(name, value)| (name.clone(), value)).collect()),
-        Value::Array(items) => Some(items.iter().enumerate().map(|(index, item)| (element(index, item), item)).collect()),
+        Value::Array(items) => {
+            Some(items.iter().enumerate().map(|(index, item)| (element(index, item), item)).collect())
+        }
         _ => None,
     }
 }

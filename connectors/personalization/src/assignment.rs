@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn namespaces_are_growthbooks() {
         // For each user: whether it is in the first 40 % of namespace1 and of namespace2.
-        for (user, first, second) in [("1", false, false), ("2", false, false), ("3", false, true), ("4", false, true)] {
+        for (user, first, second) in [("1", false, false), ("2", false, false), ("3", false, true), ("4", false, true)]
+        {
             for (namespace, low) in [("namespace1", first), ("namespace2", second)] {
                 assert_eq!(in_namespace(user, namespace, (0.0, 0.4)), low, "{user} {namespace}");
                 assert_eq!(in_namespace(user, namespace, (0.4, 1.0)), !low, "{user} {namespace}");
@@ -137,7 +138,8 @@ mod tests {
 
     #[test]
     fn more_coverage_moves_nobody() {
-        let (half, most) = (bucket_ranges(3, 0.5, Some(&[0.5, 0.4, 0.1])), bucket_ranges(3, 0.8, Some(&[0.5, 0.4, 0.1])));
+        let (half, most) =
+            (bucket_ranges(3, 0.5, Some(&[0.5, 0.4, 0.1])), bucket_ranges(3, 0.8, Some(&[0.5, 0.4, 0.1])));
         let mut covered = 0;
         for id in 0..20_000 {
             let n = hash("come-back-v3", &format!("customer-{id}"), 2).unwrap();

@@ -30,7 +30,11 @@ impl Outputs {
         };
         definition
             .with(topic("enriched.topic", "clicks.enriched", "Topic of the events with profile and signals."))
-            .with(topic("decisions.topic", "decisions", "Topic of the decisions, with reasons, for support and reports."))
+            .with(topic(
+                "decisions.topic",
+                "decisions",
+                "Topic of the decisions, with reasons, for support and reports.",
+            ))
             .with(topic("offers.topic", "offers", "Topic of the offers to deliver."))
             .with(topic("view.topic", "customer.view", "Compacted topic of what is known of each person."))
     }
@@ -58,9 +62,10 @@ pub(crate) fn offer_id(event: &Event<'_>, offer: &str) -> String {
 }
 
 pub(crate) fn decision(pack: &RulePack, event: &Event<'_>, signals: &Signals<'_>, decision: &Decision<'_>) -> Value {
-    let considered = decision.considered.iter().map(|(rule, reason)| {
-        Value::map([("rule", Value::string(*rule)), ("reason", Value::string(reason.code()))])
-    });
+    let considered = decision
+        .considered
+        .iter()
+        .map(|(rule, reason)| Value::map([("rule", Value::string(*rule)), ("reason", Value::string(reason.code()))]));
     let chosen = decision.chosen.as_ref();
     let made = chosen.filter(|chosen| chosen.voucher.is_some());
     Value::map([

@@ -2,8 +2,8 @@ use std::fs;
 
 use bytes::Bytes;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Importance, Record, Records, Requirements, Result,
-    StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json,
+    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Importance, Record, Records, Requirements, Result, StoreId,
+    StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json,
 };
 
 use crate::decision::{Case, Decision, decide};
@@ -30,8 +30,7 @@ pub(crate) fn definition() -> ConfigDef {
         ConfigKey::new("rules.file", ConfigType::String)
             .importance(Importance::High)
             .doc("File of the rule pack, in YAML; read when the task starts."),
-        ConfigKey::new("rules", ConfigType::String)
-            .doc("The rule pack itself, in YAML, instead of a file."),
+        ConfigKey::new("rules", ConfigType::String).doc("The rule pack itself, in YAML, instead of a file."),
         ConfigKey::new("profiles.topic", ConfigType::String)
             .default("customers")
             .validator(Validator::NonEmpty)

@@ -113,11 +113,7 @@ impl DiskStore {
     }
 
     /// One write transaction with the tables of all stores made.
-    fn write(
-        &mut self,
-        durability: Durability,
-        change: impl FnOnce(&WriteTransaction) -> Result<()>,
-    ) -> Result<()> {
+    fn write(&mut self, durability: Durability, change: impl FnOnce(&WriteTransaction) -> Result<()>) -> Result<()> {
         let mut write = self.database.begin_write().map_err(|error| self.failed("write", &error))?;
         write.set_durability(durability).map_err(|error| self.failed("write", &error))?;
         // A durable commit then costs a little more, and opening after a crash does not read the whole file.

@@ -69,7 +69,8 @@ impl Levels {
         let filter = |level: &LoggerLevel| filter_of(&level.level).unwrap_or(LevelFilter::INFO);
         let loggers = self.loggers.iter().map(|(name, level)| (name.clone(), filter(level)));
         // Tansu logs each request and each mistake of a client; what concerns us comes back as an error.
-        let silent = ["sans_io", "storage", "broker", "service", "schema", "auth"].map(|part| (format!("tansu_{part}"), LevelFilter::OFF));
+        let silent = ["sans_io", "storage", "broker", "service", "schema", "auth"]
+            .map(|part| (format!("tansu_{part}"), LevelFilter::OFF));
         Targets::new().with_default(filter(&self.root)).with_targets(silent).with_targets(loggers)
     }
 }

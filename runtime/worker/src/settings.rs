@@ -92,7 +92,8 @@ impl WorkerSettings {
         let config = Self::definition().parse(props)?;
         let ms = |name: &str| config.int::<u64>(name).map(Duration::from_millis);
         let topic = |prefix: &str, partitions: i32| internal_topic(&config, prefix, partitions, embedded_broker);
-        let runtime = Handle::try_current().map_err(|error| Error::fatal("start the worker in a runtime").cause(&error))?;
+        let runtime =
+            Handle::try_current().map_err(|error| Error::fatal("start the worker in a runtime").cause(&error))?;
         Ok(Arc::new(Self {
             defaults: props.clone(),
             group_id: config.string("group.id")?.to_owned(),
@@ -130,7 +131,8 @@ impl WorkerSettings {
             text("config.storage.topic").required().doc("Compacted topic of connector configurations."),
             text("offset.storage.topic").required().doc("Compacted topic of source offsets."),
             text("status.storage.topic").required().doc("Compacted topic of states."),
-            number("config.storage.replication.factor", 3).doc("Replicas of the configuration topic; -1: the broker's."),
+            number("config.storage.replication.factor", 3)
+                .doc("Replicas of the configuration topic; -1: the broker's."),
             number("offset.storage.replication.factor", 3).doc("Replicas of the offset topic; -1: the broker's."),
             number("status.storage.replication.factor", 3).doc("Replicas of the status topic; -1: the broker's."),
             number("offset.storage.partitions", 25).doc("Partitions of the offset topic."),

@@ -95,7 +95,8 @@ impl Page {
                 }
             }
         };
-        let answer = tokio::time::timeout(ANSWER, answer).await.with_context(|| format!("{method} is not answered"))??;
+        let answer =
+            tokio::time::timeout(ANSWER, answer).await.with_context(|| format!("{method} is not answered"))??;
         match answer.get("error") {
             Some(error) => bail!("{method}: {error}"),
             None => Ok(answer["result"].clone()),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use tributary_tests::{
-    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, end_offsets, require, unique, wait_until,
+    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, end_offsets, require, unique,
+    wait_until,
 };
 
 const LINES: u32 = 200_000;
@@ -36,7 +37,8 @@ async fn no_line_is_lost_or_out_of_order_when_the_worker_is_killed() -> Result<(
     for kill in 0..KILLS {
         // Random points, spread over the file: by what has arrived, not by the clock.
         let share = f64::from(LINES) * (kill as f64 + rand::random::<f64>()) / KILLS as f64;
-        wait_until(LIMIT, "the next point to kill at", || async { arrived(kafka, &topic).await >= share as i64 }).await?;
+        wait_until(LIMIT, "the next point to kill at", || async { arrived(kafka, &topic).await >= share as i64 })
+            .await?;
         hits += usize::from(arrived(kafka, &topic).await < i64::from(LINES));
         worker.kill9()?;
         worker.restart().await?;

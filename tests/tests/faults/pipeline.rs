@@ -109,7 +109,8 @@ fn event_ids(messages: &[Message]) -> Result<BTreeMap<String, usize>> {
 
 async fn complete(minio: &Minio, bucket: &str) -> bool {
     let Ok(objects) = minio.client().objects(bucket).await else { return false };
-    let lines = objects.iter().flat_map(|(_, object)| object.split(|byte| *byte == b'\n')).filter(|line| !line.is_empty());
+    let lines =
+        objects.iter().flat_map(|(_, object)| object.split(|byte| *byte == b'\n')).filter(|line| !line.is_empty());
     let ids: BTreeSet<String> = lines
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok()?["event_id"].as_str().map(str::to_owned))
         .collect();

@@ -8,10 +8,11 @@ use crate::signals::Signals;
 fn evaluate(source: &str) -> Result<bool, String> {
     let event = json::from_slice(br#"{"type":"product_view","price":149.5,"tags":["a","b"]}"#).unwrap();
     let profile = json::from_slice(br#"{"tier":"gold","age":40,"consent":{"marketing":true},"empty":null}"#).unwrap();
-    let signals = Signals { view_count: 3, engaged_s: 25, sessions_before: 1, raised: vec![("linger", true), ("other", false)] };
+    let signals =
+        Signals { view_count: 3, engaged_s: 25, sessions_before: 1, raised: vec![("linger", true), ("other", false)] };
     let variables = Variables { event: &event, profile: &profile, signals: &signals, now: 1000 };
-    let expression =
-        Expression::compile(source, &["view_count", "engaged_s", "linger", "other"]).map_err(|error| error.to_string())?;
+    let expression = Expression::compile(source, &["view_count", "engaged_s", "linger", "other"])
+        .map_err(|error| error.to_string())?;
     expression.evaluate(&variables).map_err(|error| error.to_string())
 }
 

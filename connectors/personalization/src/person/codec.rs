@@ -52,7 +52,8 @@ impl Person {
         let mut input = Reader(bytes);
         let format = input.number()?;
         if format != FORMAT {
-            let message = format!("a person's state has format {format}, this version reads {FORMAT}: update the worker");
+            let message =
+                format!("a person's state has format {format}, this version reads {FORMAT}: update the worker");
             return Err(Error::fatal(message));
         }
         let person = Self {

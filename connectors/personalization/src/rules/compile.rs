@@ -23,7 +23,8 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
     if yaml.len() > MAX_PACK_BYTES {
         return Err(invalid(format!("rule pack has {} bytes: at most {MAX_PACK_BYTES} are allowed", yaml.len())));
     }
-    let pack: Pack = serde_yaml_ng::from_str(yaml).map_err(|error| invalid("rule pack cannot be read").cause(&error))?;
+    let pack: Pack =
+        serde_yaml_ng::from_str(yaml).map_err(|error| invalid("rule pack cannot be read").cause(&error))?;
     within("signals", pack.signals.len(), MAX_SIGNALS)?;
     within("offers", pack.offers.len(), MAX_OFFERS)?;
     let signals = pack.signals.into_iter().map(|(name, signal)| {
@@ -154,7 +155,8 @@ fn compile_cap(cap: &source::Cap, offer: &str) -> Result<Cap> {
 }
 
 fn compile_holdout(name: &str, holdouts: &BTreeMap<String, source::Holdout>) -> Result<Holdout> {
-    let holdout = holdouts.get(name).ok_or_else(|| invalid(format!("holdout {name} is not defined: add it to holdouts")))?;
+    let holdout =
+        holdouts.get(name).ok_or_else(|| invalid(format!("holdout {name} is not defined: add it to holdouts")))?;
     if !(0.0..=1.0).contains(&holdout.share) {
         return Err(invalid(format!("holdouts.{name}.share must be from 0 to 1")));
     }
@@ -203,7 +205,8 @@ fn milliseconds(field: &str, text: &str) -> Result<i64> {
         invalid(format!("{field} is {text}: write a duration as P30D or PT20M")).cause(&error)
     })?;
     let whole_days = SpanRelativeTo::days_are_24_hours();
-    let days = span.total((Unit::Day, whole_days)).map_err(|error| invalid(format!("{field} is {text}")).cause(&error))?;
+    let days =
+        span.total((Unit::Day, whole_days)).map_err(|error| invalid(format!("{field} is {text}")).cause(&error))?;
     if days <= 0.0 || days > MAX_DAYS {
         return Err(invalid(format!("{field} is {text}: it must be positive and at most {MAX_DAYS} days")));
     }

@@ -119,7 +119,9 @@ fn consent_withdrawn_half_way_holds_at_once() {
 
 #[test]
 fn browser_that_objects_and_bots_get_nothing() {
-    for (field, reason) in [("\"gpc\":true", "opt_out"), ("\"consent\":{\"marketing\":false}", "opt_out"), ("\"bot\":true", "bot")] {
+    for (field, reason) in
+        [("\"gpc\":true", "opt_out"), ("\"consent\":{\"marketing\":false}", "opt_out"), ("\"bot\":true", "bot")]
+    {
         let mut shop = Shop::new(&rules(VOUCHER));
         shop.seen_before("sofa");
         let event = click("c1", "x", "s1", "product_view", "p1", "sofa", T0).replacen('{', &format!("{{{field},"), 1);
@@ -158,7 +160,8 @@ fn group_cap_is_shared() {
 
 #[test]
 fn control_arm_is_a_ghost() {
-    let experiment = "    experiment: {key: exp, variants: [control], holdout: none}\n    cap: [{scope: person, max: 1, per: P7D}]";
+    let experiment =
+        "    experiment: {key: exp, variants: [control], holdout: none}\n    cap: [{scope: person, max: 1, per: P7D}]";
     let mut shop = Shop::new(&rules(experiment));
     shop.seen_before("sofa");
     shop.seen_before("lamp");
@@ -230,7 +233,9 @@ fn rule_without_a_value_is_skipped_or_fails_the_event() {
 #[test]
 fn bad_click_is_a_data_error() {
     let mut shop = Shop::new(&rules(VOUCHER));
-    for (click, names) in [(r#"{"type":"x","person_id":"a"}"#, "event_id"), ("[1]", "event_id"), (r#"{"event_id":"1"}"#, "type")] {
+    for (click, names) in
+        [(r#"{"type":"x","person_id":"a"}"#, "event_id"), ("[1]", "event_id"), (r#"{"event_id":"1"}"#, "type")]
+    {
         let error = shop.send("", click, T0).unwrap_err();
         assert_eq!(error.kind(), tributary_api::ErrorKind::Data);
         assert!(error.to_string().contains(names), "{error}");

@@ -23,7 +23,8 @@ fn clicks() -> impl Strategy<Value = Vec<Click>> {
 
 fn take(person: &mut Person, click_: &Click, id: usize) {
     let Click { session, kind, page, product, at } = click_;
-    let text = click("c", &format!("e{id}"), &format!("s{session}"), kind, &format!("p{page}"), &format!("x{product}"), *at);
+    let text =
+        click("c", &format!("e{id}"), &format!("s{session}"), kind, &format!("p{page}"), &format!("x{product}"), *at);
     let value: Value = value(&text);
     let event = Event::read(&value, 0).unwrap();
     assert!(person.is_new(event.id));
@@ -70,7 +71,11 @@ fn usual_state_is_small() {
     let mut person = Person::default();
     for id in 0..60 {
         let (session, product) = ((id / 15) as u16, (id % 9) as u16);
-        take(&mut person, &Click { session, kind: "product_view", page: id as u16, product, at: 1_780_000_000_000 + id as i64 }, id);
+        take(
+            &mut person,
+            &Click { session, kind: "product_view", page: id as u16, product, at: 1_780_000_000_000 + id as i64 },
+            id,
+        );
     }
     let size = person.encode().len();
     assert!(size < 2048, "{size} bytes after 60 views");

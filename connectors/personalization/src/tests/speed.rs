@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::host::{Shop, T0, click, rules, VOUCHER};
+use super::host::{Shop, T0, VOUCHER, click, rules};
 
 #[test]
 #[ignore = "a measurement: its figure is for the bench report"]
@@ -37,7 +37,11 @@ fn decisions_per_second() {
     }
     let (elapsed, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let rate = |seconds: f64| clicks.len() as f64 / seconds;
-    println!("{:.0} decisions/s, {:.0} for each second of CPU, JSON parsing of the click included", rate(elapsed), rate(cpu));
+    println!(
+        "{:.0} decisions/s, {:.0} for each second of CPU, JSON parsing of the click included",
+        rate(elapsed),
+        rate(cpu)
+    );
 }
 
 /// What this thread has run so far, as the kernel counts it.

@@ -148,9 +148,7 @@ fn parse_text(kind: ConfigType, text: &str) -> Result<Parsed, String> {
         ConfigType::Short => integer(i16::MIN.into(), i16::MAX.into()),
         ConfigType::Int => integer(i32::MIN.into(), i32::MAX.into()),
         ConfigType::Long => integer(i64::MIN, i64::MAX),
-        ConfigType::Double => {
-            trimmed.parse().map(Parsed::Double).map_err(|_| "Not a number of type DOUBLE".to_owned())
-        }
+        ConfigType::Double => trimmed.parse().map(Parsed::Double).map_err(|_| "Not a number of type DOUBLE".to_owned()),
         ConfigType::List if trimmed.is_empty() => Ok(Parsed::List(Vec::new())),
         ConfigType::List => Ok(Parsed::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect())),
         ConfigType::String | ConfigType::Class => Ok(Parsed::Text(trimmed.to_owned())),

@@ -59,11 +59,7 @@ impl Client {
         )
     }
 
-    pub(crate) fn delete_topics(
-        self: &Arc<Self>,
-        topics: &[String],
-        timeout: Duration,
-    ) -> Result<Outcomes, Failure> {
+    pub(crate) fn delete_topics(self: &Arc<Self>, topics: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETETOPICS;
         // SAFETY: as above; the objects are made and freed around the call.
@@ -121,11 +117,7 @@ impl Client {
         )
     }
 
-    pub(crate) fn delete_groups(
-        self: &Arc<Self>,
-        groups: &[String],
-        timeout: Duration,
-    ) -> Result<Outcomes, Failure> {
+    pub(crate) fn delete_groups(self: &Arc<Self>, groups: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = groups.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETEGROUPS;
         // SAFETY: as above.

@@ -90,7 +90,13 @@ impl Instance {
         let (task_class, is_sink) = match &plugin.factory {
             Factory::Source(source) => (source.task_class.clone(), false),
             Factory::Sink(sink) => (sink.task_class.clone(), true),
-            _ => return Ok(Self { thread: None, task_class: format!("{}Task", plugin.description.class), is_sink: true }),
+            _ => {
+                return Ok(Self {
+                    thread: None,
+                    task_class: format!("{}Task", plugin.description.class),
+                    is_sink: true,
+                });
+            }
         };
         let factory = plugin.factory.clone();
         let make = move || AnyConnector::make(&factory);
@@ -108,7 +114,13 @@ impl Instance {
     ///
     /// # Errors
     /// The plugin's own; fatal when it makes more tasks than it may.
-    pub(super) async fn task_configs(&self, name: &str, props: &Props, max: usize, enforce: bool) -> Result<Vec<Props>> {
+    pub(super) async fn task_configs(
+        &self,
+        name: &str,
+        props: &Props,
+        max: usize,
+        enforce: bool,
+    ) -> Result<Vec<Props>> {
         let mut tasks = match &self.thread {
             None => vec![props.clone(); max],
             Some(thread) => {

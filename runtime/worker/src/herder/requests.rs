@@ -42,9 +42,7 @@ impl Herder for ClusterHerder {
     async fn health(&self) -> Health {
         let answered = tokio::time::timeout(HEALTH_DEADLINE, self.roster.shared.configs.refresh()).await;
         let (status, message) = match answered {
-            Ok(Ok(())) => {
-                (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests.")
-            }
+            Ok(Ok(())) => (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests."),
             _ => (
                 HealthStatus::Unhealthy,
                 "Worker was unable to handle this request and may be unable to handle other requests.",

@@ -126,7 +126,11 @@ impl Runner {
         if self.current.revision != Some((entry.revision, entry.target)) {
             self.restart_instance(&entry.config, entry.revision, entry.target).await;
         }
-        if entry.target == TargetState::Started && self.current.instance.is_some() && !self.planned && !self.current.failed {
+        if entry.target == TargetState::Started
+            && self.current.instance.is_some()
+            && !self.planned
+            && !self.current.failed
+        {
             self.plan(state).await;
         }
         // What the plan wrote is in the topic by now.

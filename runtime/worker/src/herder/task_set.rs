@@ -40,7 +40,8 @@ impl TaskSet {
         for number in outdated.iter().filter(|number| !entry.tasks.contains_key(number)) {
             self.shared.statuses.remove_task(&self.id(*number));
         }
-        let missing: Vec<u32> = entry.tasks.keys().filter(|number| !self.running.contains_key(number)).copied().collect();
+        let missing: Vec<u32> =
+            entry.tasks.keys().filter(|number| !self.running.contains_key(number)).copied().collect();
         missing.into_iter().for_each(|number| self.start(number, entry));
         let paused = entry.target == TargetState::Paused;
         for task in self.running.values_mut().filter(|task| task.paused != paused) {

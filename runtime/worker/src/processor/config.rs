@@ -66,12 +66,16 @@ pub(super) fn definition() -> ConfigDef {
             .default("auto")
             .one_of(&["auto", "exactly_once", "at_least_once"])
             .importance(Importance::High)
-            .doc("auto: exactly_once on Kafka, at_least_once on the embedded broker, which has no usable transactions."),
+            .doc(
+                "auto: exactly_once on Kafka, at_least_once on the embedded broker, which has no usable transactions.",
+            ),
         ConfigKey::new("state.store", ConfigType::String)
             .default("memory")
             .one_of(&["memory", "redb"])
             .importance(Importance::High)
-            .doc("memory: fastest, restored from the changelog topics at every start. redb: a file for each partition."),
+            .doc(
+                "memory: fastest, restored from the changelog topics at every start. redb: a file for each partition.",
+            ),
         ConfigKey::new("state.dir", ConfigType::String)
             .default("data/state")
             .validator(Validator::NonEmpty)

@@ -104,7 +104,11 @@ impl StateHost<'_> {
 
     fn timer_key(&self, key: &[u8]) -> Result<Bytes> {
         let link = self.own()?;
-        if link.timers { Ok(timer_key(&link.alias, key)) } else { Err(Error::fatal("the transform did not ask for timers")) }
+        if link.timers {
+            Ok(timer_key(&link.alias, key))
+        } else {
+            Err(Error::fatal("the transform did not ask for timers"))
+        }
     }
 }
 

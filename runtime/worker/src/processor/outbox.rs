@@ -157,7 +157,9 @@ impl Outbox {
             return Ok(());
         }
         match self.guarantee {
-            Guarantee::ExactlyOnce => self.insist(|timeout| self.producer.abort_transaction(timeout), CommitError::Stop),
+            Guarantee::ExactlyOnce => {
+                self.insist(|timeout| self.producer.abort_transaction(timeout), CommitError::Stop)
+            }
             Guarantee::AtLeastOnce => {
                 self.producer.purge();
                 self.producer.flush(self.timeout).map_err(CommitError::Stop)

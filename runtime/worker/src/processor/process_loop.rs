@@ -340,7 +340,11 @@ impl ProcessLoop {
         }
         self.paused = paused;
         let partitions = self.partitions();
-        if paused { self.input.pause(&partitions)? } else { self.input.resume(&partitions)? }
+        if paused {
+            self.input.pause(&partitions)?
+        } else {
+            self.input.resume(&partitions)?
+        }
         self.cx.voice.running(paused);
         Ok(())
     }

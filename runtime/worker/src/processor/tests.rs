@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
-use tributary_api::{Props, Requirements, StoreSpec, TableSpec, TimestampType, Timer, Topic};
+use tributary_api::{Props, Requirements, StoreSpec, TableSpec, Timer, TimestampType, Topic};
 use tributary_kafka::RawRecord;
 
 use super::host::Links;
@@ -67,8 +67,13 @@ fn topics_are_merged_by_time_within_each_partitions_order() {
         value: None,
         headers: Vec::new(),
     };
-    let mut records =
-        vec![record("a", 0, 1, 10), record("a", 0, 2, 5), record("a", 0, 3, 30), record("b", 0, 1, 1), record("b", 0, 2, 20)];
+    let mut records = vec![
+        record("a", 0, 1, 10),
+        record("a", 0, 2, 5),
+        record("a", 0, 3, 30),
+        record("b", 0, 1, 1),
+        record("b", 0, 2, 20),
+    ];
     merge_by_time(&mut records, 2);
     let order: Vec<(&str, i64)> = records.iter().map(|record| (&*record.topic, record.offset)).collect();
     assert_eq!(order, [("b", 1), ("a", 1), ("a", 2), ("b", 2), ("a", 3)]);

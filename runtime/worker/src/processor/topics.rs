@@ -37,7 +37,9 @@ impl Topics {
     /// How many partitions the input topics have: the same for all, for partitions of one number share their state.
     pub(super) async fn input_partitions(&self) -> Result<i32> {
         let counts: Vec<(String, i32)> = self.describe(&self.inputs).await?;
-        let Some((first, count)) = counts.first() else { return Err(Error::retriable("the input topics are not there")) };
+        let Some((first, count)) = counts.first() else {
+            return Err(Error::retriable("the input topics are not there"));
+        };
         match counts.iter().find(|(_, other)| other != count) {
             None => Ok(*count),
             Some((topic, other)) => Err(Error::config(format!(
@@ -71,7 +73,10 @@ impl Topics {
         }
         self.create(topic, -1, compacted()).await?;
         let there = self.describe(&name).await?;
-        there.first().map(|(_, count)| *count).ok_or_else(|| Error::retriable(format!("topic {topic} is not there yet")))
+        there
+            .first()
+            .map(|(_, count)| *count)
+            .ok_or_else(|| Error::retriable(format!("topic {topic} is not there yet")))
     }
 
     /// Whether an output topic needs a word with the broker before it is written to.
@@ -105,7 +110,9 @@ impl Topics {
 
     async fn create(&self, name: &str, partitions: i32, config: Props) -> Result<()> {
         if !self.creates {
-            return Err(Error::config(format!("topic {name} is not there and topic.creation.enable is false: create it")));
+            return Err(Error::config(format!(
+                "topic {name} is not there and topic.creation.enable is false: create it"
+            )));
         }
         let topic = NewTopic { name: name.to_owned(), partitions, replication: self.replication, config };
         for (name, created) in self.admin.create_topics(vec![topic]).await? {

@@ -34,7 +34,8 @@ impl ConfigStore {
         // Nothing is live before the first read to the end is done.
         let live = Arc::new(Mutex::new(None));
         let reader = Reader { publish, live: Arc::clone(&live) };
-        let log = open(settings, &settings.topics.configs, "configs", Box::new(move |record| reader.read(record))).await?;
+        let log =
+            open(settings, &settings.topics.configs, "configs", Box::new(move |record| reader.read(record))).await?;
         *live.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
         Ok(Self { log, state })
     }

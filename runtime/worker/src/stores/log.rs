@@ -15,12 +15,8 @@ pub(super) async fn open(
     let isolation = if settings.embedded_broker { "read_uncommitted" } else { "read_committed" };
     let mut config = topic.config.clone();
     config.insert("cleanup.policy".to_owned(), "compact".to_owned());
-    let new = NewTopic {
-        name: topic.name.clone(),
-        partitions: topic.partitions,
-        replication: topic.replication,
-        config,
-    };
+    let new =
+        NewTopic { name: topic.name.clone(), partitions: topic.partitions, replication: topic.replication, config };
     let options = LogOptions {
         topic: new,
         create: true,

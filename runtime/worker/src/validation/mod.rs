@@ -134,7 +134,8 @@ fn result(
 ) -> ValidationResult {
     let values = definition.validate(props);
     let keys = definition.keys().cloned().map(Some);
-    let mut configs: Vec<_> = keys.zip(values).filter(|(key, _)| key.as_ref().is_none_or(|key| !key.internal)).collect();
+    let mut configs: Vec<_> =
+        keys.zip(values).filter(|(key, _)| key.as_ref().is_none_or(|key| !key.internal)).collect();
     for issue in issues {
         match configs.iter_mut().find(|(_, value)| value.name == issue.name) {
             Some((_, value)) if value.errors.contains(&issue.message) => {}

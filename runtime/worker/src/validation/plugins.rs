@@ -52,12 +52,8 @@ struct Chain {
 }
 
 impl Chain {
-    const TRANSFORMS: Self = Self {
-        property: "transforms",
-        kind: PluginKind::Transformation,
-        group: "Transforms",
-        noun: "Transformation",
-    };
+    const TRANSFORMS: Self =
+        Self { property: "transforms", kind: PluginKind::Transformation, group: "Transforms", noun: "Transformation" };
     const PREDICATES: Self =
         Self { property: "predicates", kind: PluginKind::Predicate, group: "Predicates", noun: "Predicate" };
 
@@ -73,10 +69,8 @@ impl Chain {
         let prefix = format!("{}.{alias}.", self.property);
         let group = format!("{}: {alias}", self.group);
         let type_name = format!("{prefix}type");
-        let mut definition = self
-            .frame(alias)
-            .into_iter()
-            .fold(definition, |definition, key| definition.with(key.group(group.clone())));
+        let mut definition =
+            self.frame(alias).into_iter().fold(definition, |definition, key| definition.with(key.group(group.clone())));
         let Some(class) = props.get(&type_name) else { return definition };
         let Ok(plugin) = plugins.find(class, |kind| kind == self.kind) else {
             issues.push(not_found(&type_name, class));

@@ -51,7 +51,8 @@ fn sink(props: &Props, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>)
     let own_group = format!("connect-{name}");
     let group = props.get("consumer.override.group.id").unwrap_or(&own_group);
     if *group == settings.group_id {
-        let message = format!("Consumer group for sink connector named {name} conflicts with Connect worker group {group}");
+        let message =
+            format!("Consumer group for sink connector named {name} conflicts with Connect worker group {group}");
         issues.push(ConfigIssue::new("name", message));
     }
 }
@@ -72,7 +73,8 @@ fn source(props: &Props, issues: &mut Vec<ConfigIssue>) {
         }
     }
     if props.get("exactly.once.support").is_some_and(|value| value.eq_ignore_ascii_case("required")) {
-        let message = "This worker does not write source records in transactions: set exactly.once.support to requested";
+        let message =
+            "This worker does not write source records in transactions: set exactly.once.support to requested";
         issues.push(ConfigIssue::new("exactly.once.support", message));
     }
 }

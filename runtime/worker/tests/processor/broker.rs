@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tributary_api::{Offsets, Props, TopicPartition};
 use tributary_kafka::{
-    Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord, Role,
+    Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord,
+    Role,
 };
 
 const ANSWER: Duration = Duration::from_secs(20);
@@ -120,7 +121,8 @@ impl Broker {
             if let Polled::Records(records) = consumer.poll(10_000, Duration::from_millis(100)).unwrap() {
                 for record in records {
                     reached.insert(TopicPartition::new(record.topic, record.partition), record.offset + 1);
-                    let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+                    let text =
+                        |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
                     found.push((text(record.key), text(record.value)));
                 }
             }
@@ -148,8 +150,10 @@ impl Broker {
         let from: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Latest)).collect();
         let mut consumer = Consumer::assign(&config, &from).unwrap();
         let _ = consumer.poll(1, Duration::from_secs(1)).unwrap();
-        let (producer, input) =
-            (Producer::new(&self.client(Role::Producer).set("linger.ms", 0), Arc::new(Deaf)).unwrap(), input.to_owned());
+        let (producer, input) = (
+            Producer::new(&self.client(Role::Producer).set("linger.ms", 0), Arc::new(Deaf)).unwrap(),
+            input.to_owned(),
+        );
         let begun = Instant::now();
         let sender = std::thread::spawn(move || {
             for n in 0..count {

@@ -216,7 +216,13 @@ fn latency_at_500_a_second() {
         micros.drain(..micros.len() / 4); // warm-up
         micros.sort_unstable();
         let at = |share: usize| micros[micros.len() * share / 1000] as f64 / 1000.0;
-        println!("{guarantee}: p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, {} events", at(500), at(990), at(999), micros.len());
+        println!(
+            "{guarantee}: p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, {} events",
+            at(500),
+            at(990),
+            at(999),
+            micros.len()
+        );
         worker.stop();
     }
 }
