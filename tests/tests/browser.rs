@@ -58,10 +58,11 @@ async fn who_lingers_over_a_product_seen_before_gets_a_voucher_and_nobody_else()
     let shop = wait_for(START, "the shop's address", || async { shop_address(&worker.log()) }).await?;
     wait_for(START, "all connectors running", || async { connectors_run(&worker).await.then_some(()) }).await?;
 
-    let mut returns = visit(&shop, "c-1001", "armchair").await?;
-    let mut is_new = visit(&shop, "c-1001", "kettle").await?;
+    // Those who get nothing linger first: their last heartbeat is decided on before the one that brings the voucher.
+    let mut is_new = visit(&shop, "c-1004", "kettle").await?;
     let mut no_consent = visit(&shop, "c-1002", "tent").await?;
-    for page in [&mut returns, &mut is_new, &mut no_consent] {
+    let mut returns = visit(&shop, "c-1001", "armchair").await?;
+    for page in [&mut is_new, &mut no_consent, &mut returns] {
         page.move_pointer(40, 40).await?;
     }
     returns.eval("window.sameDocument = true").await?;
@@ -73,7 +74,7 @@ async fn who_lingers_over_a_product_seen_before_gets_a_voucher_and_nobody_else()
     let unsent = "JSON.parse(sessionStorage.getItem('tributary.unsent')).length === 0";
     returns.wait_until(unsent, START).await.context("offer_shown is acknowledged")?;
 
-    // They have lingered as long, and their events are stored: nothing is on its way to them.
+    // They have lingered longer, and their events are stored: nothing is on its way to them.
     for page in [&mut is_new, &mut no_consent] {
         page.wait_until(unsent, START).await?;
         assert_eq!(page.eval("document.querySelector('.voucher')").await?, serde_json::Value::Null);
