@@ -42,11 +42,11 @@ async fn measure(who: &str, options: WorkerOptions, rate: u64, seconds: u64, rep
     }
     let waiting = Waiting::default();
     let latencies = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
-    let mut streams = Vec::new();
+    let mut streams = tokio::task::JoinSet::new();
     for person in 0..PEOPLE {
         let token = pipeline.token(person)?;
         let listen = listen(pipeline.url("/events"), token, Arc::clone(&waiting), Arc::clone(&latencies));
-        streams.push(tokio::spawn(listen));
+        streams.spawn(listen);
     }
     click(&pipeline, rate, WARM_UP, &waiting).await?;
     settle(&waiting).await?;
@@ -55,7 +55,7 @@ async fn measure(who: &str, options: WorkerOptions, rate: u64, seconds: u64, rep
     let sent = click(&pipeline, rate, Duration::from_secs(seconds), &waiting).await?;
     settle(&waiting).await?;
     let cpu = worker.usage()?.cpu - before.cpu;
-    streams.iter().for_each(tokio::task::JoinHandle::abort);
+    streams.abort_all();
     let latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let what = |share: &str| format!("click to offer at {rate}/s, {share}");
     for (share, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {

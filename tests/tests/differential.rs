@@ -164,7 +164,7 @@ fn leaves(java: &Value, ours: &Value) -> Vec<(String, String, String)> {
                 found.extend(leaves(java, ours).into_iter().map(|(rest, a, b)| (format!("/{place}{rest}"), a, b)));
             }
             (java, ours) => {
-                let text = |value: Option<&&Value>| value.map_or("nothing".to_owned(), |value| value.to_string());
+                let text = |value: Option<&&Value>| value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
                 found.push((format!("/{place}"), text(java), text(ours)));
             }
         }
@@ -184,7 +184,7 @@ fn parts(value: &Value) -> Option<BTreeMap<String, &Value>> {
 }
 
 fn element(index: usize, item: &Value) -> String {
-    let name = item["value"]["name"].as_str().or(item["name"].as_str()).or(item["class"].as_str());
+    let name = [&item["value"]["name"], &item["name"], &item["class"]].into_iter().find_map(Value::as_str);
     name.map_or_else(|| index.to_string(), str::to_owned)
 }
 

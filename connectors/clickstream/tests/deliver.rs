@@ -41,7 +41,7 @@ impl Events {
                 self.buffer = rest;
                 return block;
             }
-            match tokio::time::timeout(LIMIT, self.response.chunk()).await.expect("something comes") {
+            match tokio::time::timeout(LIMIT, self.response.chunk()).await.unwrap() {
                 Ok(Some(chunk)) => self.buffer.push_str(std::str::from_utf8(&chunk).unwrap()),
                 Ok(None) | Err(_) => return String::new(),
             }

@@ -50,7 +50,7 @@ impl DiskStore {
             Err(error) => tracing::warn!(path = %path.display(), %error, "state file is made anew"),
         }
         match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, &error)),
             _ => Self::open_existing(path, layout, cache_bytes),
         }
     }

@@ -59,10 +59,10 @@ impl PartitionState {
     /// # Errors
     /// When the store cannot be read.
     pub fn get(&self, slot: Slot, key: &[u8]) -> Result<Option<Bytes>> {
-        if !self.overlay.is_empty() {
-            if let Some(written) = self.overlay.get(slot, &Bytes::copy_from_slice(key)) {
-                return Ok(written.clone());
-            }
+        if !self.overlay.is_empty()
+            && let Some(written) = self.overlay.get(slot, &Bytes::copy_from_slice(key))
+        {
+            return Ok(written.clone());
         }
         self.store.get(slot, key)
     }

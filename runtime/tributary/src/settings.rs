@@ -110,7 +110,7 @@ fn properties_file(args: &WorkerArgs) -> Result<Option<PathBuf>> {
     if let Some(given) = &args.properties {
         return Ok(Some(given.clone()));
     }
-    let usual = args.configs.as_deref().unwrap_or(Path::new("configs")).join(FILE);
+    let usual = args.configs.as_deref().unwrap_or_else(|| Path::new("configs")).join(FILE);
     Ok(usual.try_exists().with_context(|| format!("look for {}", usual.display()))?.then_some(usual))
 }
 

@@ -34,9 +34,10 @@ async fn clicks_are_enriched_exactly_once_when_the_worker_is_killed() -> Result<
     running(&worker).await?;
 
     let acknowledged = Arc::new(AtomicUsize::new(0));
-    let senders: Vec<_> = (0..SENDERS)
-        .map(|sender| tokio::spawn(send(Arc::clone(&pipeline), sender, Arc::clone(&acknowledged))))
-        .collect();
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..SENDERS {
+        senders.spawn(send(Arc::clone(&pipeline), sender, Arc::clone(&acknowledged)));
+    }
     let mut hits = 0;
     for kill in 0..KILLS {
         let point = CLICKS as f64 * (kill as f64 + rand::random::<f64>()) / KILLS as f64;
@@ -47,8 +48,8 @@ async fn clicks_are_enriched_exactly_once_when_the_worker_is_killed() -> Result<
         worker.restart().await?;
     }
     let mut retried = 0;
-    for sender in senders {
-        retried += sender.await??;
+    while let Some(sender) = senders.join_next().await {
+        retried += sender??;
     }
     assert!(hits > 0 && retried > 0, "no kill came while clicks flowed: the test has shown nothing");
 

@@ -37,7 +37,7 @@ pub(super) const TIERS: [Tier; 7] = [
 
 /// All but the tiers below; the tests of the test library too.
 fn is_unit(program: &Program) -> bool {
-    !is_contract(program) && !(program.package == SERVER_TESTS && program.kind == Kind::Integration)
+    !(is_contract(program) || program.package == SERVER_TESTS && program.kind == Kind::Integration)
 }
 
 /// A connector's `tests/contract.rs` runs the battery of the testkit; the testkit's own shows that each check can fail.

@@ -79,7 +79,8 @@ fn check_ours(edge: &Edge) -> Option<Finding> {
 fn rule(edge: &Edge) -> Option<Rule> {
     let rule = |product, tests| Some(Rule { product, tests });
     if edge.folder.starts_with("connectors/") {
-        return rule(&["api"], &["testkit"]);
+        // Tests of the S3 sink write to the embedded endpoint.
+        return rule(&["api"], &["testkit", "embedded"]);
     }
     match edge.folder.as_str() {
         "runtime/control" | "runtime/converters" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => {
@@ -87,6 +88,7 @@ fn rule(edge: &Edge) -> Option<Rule> {
         }
         "runtime/transforms" => rule(&["api"], &["testkit"]),
         "runtime/rest" => rule(&["api", "control"], &[]),
+        "runtime/shop" => rule(&["clickstream"], &[]),
         "runtime/worker" => {
             rule(&["api", "control", "converters", "kafka", "state", "transforms"], &["testkit", "file"])
         }

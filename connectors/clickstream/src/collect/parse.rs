@@ -149,14 +149,14 @@ mod tests {
 
     #[test]
     fn events_are_counted_while_reading() {
-        let array = format!("[{}]", vec!["{}"; 11].join(","));
+        let array = format!("[{}]", ["{}"; 11].join(","));
         assert_eq!(parse(&ByteString::from(array), false, 10).unwrap_err(), ParseError::TooMany);
         assert_eq!(parse(&ByteString::from("{}\n".repeat(11)), true, 10).unwrap_err(), ParseError::TooMany);
     }
 
     #[test]
     fn small_values_cost_more_than_their_text() {
-        let text = ByteString::from(format!("[{}]", vec!["{\"a\":[1,1,1,1]}"; 10].join(",")));
+        let text = ByteString::from(format!("[{}]", ["{\"a\":[1,1,1,1]}"; 10].join(",")));
         assert_eq!(parse(&text, false, 10).unwrap().bytes, 60 * NODE_BYTES);
     }
 }

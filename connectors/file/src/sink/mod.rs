@@ -29,5 +29,5 @@ pub(crate) fn plugin() -> Plugin {
 fn config() -> ConfigDef {
     ConfigDef::new([ConfigKey::new(FILE, ConfigType::String)
         .importance(Importance::High)
-        .doc("Destination filename. If not specified, the standard output will be used")])
+        .doc("The file to append to; standard output when there is none.")])
 }

@@ -38,15 +38,15 @@ fn config() -> ConfigDef {
     ConfigDef::new([
         ConfigKey::new(FILE, ConfigType::String)
             .importance(Importance::High)
-            .doc("Source filename. If not specified, the standard input will be used"),
+            .doc("The file to read; standard input when there is none."),
         ConfigKey::new(TOPIC, ConfigType::String)
             .required()
             .validator(Validator::NonEmpty)
             .importance(Importance::High)
-            .doc("The topic to publish data to"),
+            .doc("The topic that lines are written to."),
         ConfigKey::new(BATCH_SIZE, ConfigType::Int)
             .default(2000)
             .importance(Importance::Low)
-            .doc("The maximum number of records the source task can read from the file each time it is polled"),
+            .doc("Lines in a batch at the most."),
     ])
 }

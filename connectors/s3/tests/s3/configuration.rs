@@ -1,6 +1,6 @@
 //! What is checked before anything is written.
 
-use tributary_api::{ConfigIssue, Connector, Factory, Props};
+use tributary_api::{ConfigIssue, Factory, Props};
 use tributary_testkit::FakeConnectorHost;
 
 use crate::support::{Place, plugin};

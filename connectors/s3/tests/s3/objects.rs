@@ -98,7 +98,7 @@ async fn gzip_is_what_gunzip_reads() {
     let mut task = Task::start(&place.props(&gzip)).await;
     task.put(0..1000).await.unwrap();
     let name = format!("{}.gz", key(0));
-    assert_eq!(place.keys(BUCKET).await, [name.clone()]);
+    assert_eq!(place.keys(BUCKET).await, std::slice::from_ref(&name));
     let packed = place.get(BUCKET, &name).await;
     let mut text = String::new();
     GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();

@@ -33,7 +33,7 @@ impl Recorded {
     }
 
     fn refusal(&self) -> Option<Error> {
-        let message = self.body.get("error_code").and(self.body["message"].as_str())?;
+        let message = self.body.get("error_code").and_then(|_| self.body["message"].as_str())?;
         let status = match self.status {
             400 => Status::BadRequest,
             403 => Status::Forbidden,

@@ -53,7 +53,7 @@ impl Topics {
         let mut settings = compacted();
         settings.insert("max.compaction.lag.ms".to_owned(), MAX_COMPACTION_LAG_MS.to_string());
         let there = self.describe(names).await?;
-        for (topic, count) in there.iter().filter(|(_, count)| *count != partitions) {
+        if let Some((topic, count)) = there.iter().find(|(_, count)| *count != partitions) {
             return Err(Error::config(format!(
                 "changelog {topic} has {count} partitions but the input topics have {partitions}: the state of their keys \
                  cannot be found; process into a new connector, or delete the changelog to start anew"
