@@ -228,3 +228,17 @@ async fn wrong_credentials_are_fatal_and_not_shown() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_bucket_that_is_removed_is_named() -> Result<()> {
+    if !require(Tier::Minio)? {
+        return Ok(());
+    }
+    let minio = Minio::start(&[BUCKET]).await?;
+    let mut task = Task::start(&minio, &[("flush.size", "1")]).await?;
+    minio.client().sdk().delete_bucket().bucket(BUCKET).send().await?;
+    let error = task.put(0..1, small).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fatal, "{error:?}");
+    assert!(error.to_string().contains("there is no bucket raw"), "{error:?}");
+    Ok(())
+}
