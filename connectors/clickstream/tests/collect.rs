@@ -398,3 +398,19 @@ async fn who_sends_slowly_does_not_hold_others_up() {
     assert_eq!(slow.unwrap().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
     source.stop().await;
 }
+
+#[tokio::test]
+async fn after_a_task_that_failed_the_path_says_come_again() {
+    let site = Site::new();
+    let mut source = Source::start(&site, &[("request.timeout.ms", "60000")]).await;
+    let mut requests = JoinSet::new();
+    post(&mut requests, &site, EVENT);
+    let sent = source.poll().await;
+    // Nobody stops it.
+    source.task = site.source().1;
+    let later = Client::new().post(site.url("/collect")).body(EVENT).send().await.unwrap();
+    assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
+    source.fail(&sent, &Error::fatal("the task failed"));
+    assert_eq!(requests.join_next().await.unwrap().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    source.stop().await;
+}

@@ -333,3 +333,17 @@ async fn both_connectors_share_one_listener() {
     sink.stop().await;
     assert!(Client::new().get(format!("{address}/events")).send().await.is_err());
 }
+
+#[tokio::test]
+async fn pages_of_a_task_that_failed_are_let_go() {
+    let site = Site::new();
+    let mut sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
+    let ann = token(Some("ann")).1;
+    let mut events = Events::open(&site, &ann, None).await;
+    // Nobody stops it; the connector stays.
+    sink.task = site.sink().1;
+    assert_eq!(events.block().await, "");
+    let later = with_cookie(Client::new().get(site.url("/events")), &ann).send().await.unwrap();
+    assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
+    sink.stop().await;
+}

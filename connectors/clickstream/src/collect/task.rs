@@ -19,9 +19,20 @@ pub(crate) struct ClickstreamTask {
 #[derive(Debug)]
 struct Running {
     hold: Hold,
-    intake: Arc<Intake>,
+    intake: OpenIntake,
     stopping: CancellationToken,
     poll_records: usize,
+}
+
+/// Closes when dropped: a task that fails is not stopped, and who waits in its queue is told to come again.
+#[derive(Debug)]
+struct OpenIntake(Arc<Intake>);
+
+impl Drop for OpenIntake {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.refuse_waiting();
+    }
 }
 
 impl ClickstreamTask {
@@ -39,7 +50,7 @@ impl SourceTask for ClickstreamTask {
         let intake = Arc::new(Intake::new(settings.queue_events, settings.queue_bytes));
         hold.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, intake.clone())));
         let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
-        self.running = Some(Running { hold, intake, stopping, poll_records });
+        self.running = Some(Running { hold, intake: OpenIntake(intake), stopping, poll_records });
         Ok(())
     }
 
@@ -49,29 +60,28 @@ impl SourceTask for ClickstreamTask {
             if running.stopping.is_cancelled() {
                 // Whoever is already in the queue still gets an answer; who comes now is told to come again.
                 running.hold.pause();
-                running.intake.close();
-                return Ok(running.intake.take(usize::MAX));
+                running.intake.0.close();
+                return Ok(running.intake.0.take(usize::MAX));
             }
-            let records = running.intake.take(running.poll_records);
+            let records = running.intake.0.take(running.poll_records);
             if !records.is_empty() {
                 return Ok(records);
             }
             tokio::select! {
-                () = running.intake.arrived() => {}
+                () = running.intake.0.arrived() => {}
                 () = running.stopping.cancelled() => {}
             }
         }
     }
 
     fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
-        self.running.as_ref().map(|running| running.intake.clone() as Arc<dyn AckListener>)
+        self.running.as_ref().map(|running| running.intake.0.clone() as Arc<dyn AckListener>)
     }
 
     async fn stop(&mut self) -> Result<()> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
         running.hold.pause();
-        running.intake.close();
-        running.intake.refuse_waiting();
+        drop(running.intake);
         running.hold.release().await;
         Ok(())
     }

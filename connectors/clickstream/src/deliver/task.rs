@@ -22,9 +22,19 @@ pub(crate) struct DeliveryTask {
 #[derive(Debug)]
 struct Running {
     hold: Hold,
-    hub: Arc<Hub>,
+    hub: OpenHub,
     settled: Settled,
     cx: SinkTaskContext,
+}
+
+/// Closes when dropped: a task that fails is not stopped, and its pages would wait for a hub that nobody feeds.
+#[derive(Debug)]
+struct OpenHub(Arc<Hub>);
+
+impl Drop for OpenHub {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl DeliveryTask {
@@ -48,13 +58,13 @@ impl SinkTask for DeliveryTask {
         let opening = Arc::new(Opening::new(gate, hub.clone(), cx.clone(), settings.resume_records));
         endpoints::serve(&mut hold, &settings, &opening);
         let settled = Settled::new(settings.hub.window);
-        self.running = Some(Running { hold, hub, settled, cx });
+        self.running = Some(Running { hold, hub: OpenHub(hub), settled, cx });
         Ok(())
     }
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
-        running.hub.forget_lanes(partitions.iter().map(Lane::of));
+        running.hub.0.forget_lanes(partitions.iter().map(Lane::of));
         Ok(())
     }
 
@@ -71,7 +81,7 @@ impl SinkTask for DeliveryTask {
                 Err(error) => cx.report(record, &error)?,
             }
         }
-        hub.publish(messages);
+        hub.0.publish(messages);
         for record in records {
             if let Some((topic, partition, offset)) = record.consumed_from() {
                 settled.handed_over(&TopicPartition::new(topic.clone(), partition), offset);
@@ -86,7 +96,7 @@ impl SinkTask for DeliveryTask {
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
-        running.hub.forget_lanes(partitions.iter().map(Lane::of));
+        running.hub.0.forget_lanes(partitions.iter().map(Lane::of));
         running.settled.forget(partitions);
         Ok(())
     }
@@ -94,7 +104,7 @@ impl SinkTask for DeliveryTask {
     async fn stop(&mut self) -> Result<()> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
         running.hold.pause();
-        running.hub.close();
+        drop(running.hub);
         running.hold.release().await;
         Ok(())
     }

@@ -43,7 +43,7 @@ pub(crate) fn with_cookie(request: RequestBuilder, token: &str) -> RequestBuilde
 /// Both plugins on one set of listeners.
 pub(crate) struct Site {
     pub(crate) listeners: Listeners,
-    plugins: Vec<Plugin>,
+    pub(crate) plugins: Vec<Plugin>,
 }
 
 impl Site {
