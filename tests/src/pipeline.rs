@@ -10,6 +10,7 @@ use crate::{RunFolder, WorkerOptions, free_port};
 
 const SECRET: &str = "a secret of the tests only";
 const STEP_MS: i64 = 10_000;
+const CUSTOMERS: &str = "customers.jsonl";
 
 /// The reference pipeline of `configs/`, with customers, ports and an S3 endpoint of a test's own.
 #[derive(Debug)]
@@ -24,9 +25,10 @@ impl Pipeline {
     pub fn new(customers: u32) -> Result<Self> {
         let (folder, collect) = (RunFolder::new("pipeline")?, free_port()?);
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs"), &folder.path().join("configs"))?;
+        let last_viewed = now_ms() - 3 * 86_400_000;
         let lines: String = (0..customers)
             .map(|number| {
-                let history = json!([{"product_id": "armchair", "last_viewed_days_ago": 3, "sessions": 2}]);
+                let history = json!([{"product_id": "armchair", "last_viewed_at": last_viewed, "sessions": 2}]);
                 let line = json!({
                     "customer_id": customer(number), "name": format!("Customer {number}"), "segment": "living",
                     "consent": {"marketing": true}, "history": history,
@@ -34,7 +36,7 @@ impl Pipeline {
                 format!("{line}\n")
             })
             .collect();
-        fs::write(folder.path().join("configs/demo/customers.jsonl"), lines)?;
+        fs::write(folder.path().join(CUSTOMERS), lines)?;
         Ok(Self { folder, collect })
     }
 
@@ -48,6 +50,7 @@ impl Pipeline {
         options
             .configs(self.configs())
             .set("shared.session.secret", SECRET)
+            .set("shared.demo.customers.file", self.folder.path().join(CUSTOMERS).to_string_lossy())
             .set("shared.collect.listen", format!("127.0.0.1:{}", self.collect))
             .set("shared.shop.origin", "http://127.0.0.1:8080")
             .set("offset.flush.interval.ms", "1000")

@@ -19,6 +19,20 @@ const HEADERS: [&str; 3] = ["allow", "content-type", "location"];
 /// What a worker says in its own words or of itself.
 const OWN: [&str; 7] =
     ["commit", "documentation", "kafka_cluster_id", "recommended_values", "trace", "version", "worker_id"];
+/// What each worker gives as its own version.
+const VERSIONS: [&str; 2] = ["4.3.1", env!("CARGO_PKG_VERSION")];
+/// Places, by beginning and end, in which the two are meant to differ.
+const MEANT: [(&str, &str); 7] = [
+    // The properties of a plugin come with the worker's own converters and the one version there is.
+    ("body/", ".converter/default_value"),
+    ("body/", ".converter.plugin.version/default_value"),
+    ("body/configs/transforms.a.plugin.version/", ""),
+    ("body/configs/predicates.p.plugin.version/", ""),
+    // Properties of transforms are in the order of their definition, and no predicate is an empty text.
+    ("body/configs/transforms.", "/order_in_group"),
+    ("body/configs/predicates.", "/order_in_group"),
+    ("body/configs/transforms.a.predicate/", ""),
+];
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Deserialize)]
@@ -119,7 +133,10 @@ fn compare(case: &Case, java: &Answer, ours: &Answer) -> Vec<String> {
     }
     if case.body_differs.is_none() && case.workers_differ.is_none() {
         for (place, java, ours) in leaves(&normal(java.json()), &normal(ours.json())) {
-            check(&format!("body{place}"), java, ours);
+            let place = format!("body{place}");
+            if !MEANT.iter().any(|(start, end)| place.starts_with(start) && place.ends_with(end)) {
+                check(&place, java, ours);
+            }
         }
     }
     found
@@ -138,6 +155,7 @@ fn normal(body: Value) -> Value {
             .map(|(name, value)| if name == "message" { (name, message(value)) } else { (name, normal(value)) })
             .collect(),
         Value::Array(items) => Value::Array(items.into_iter().map(normal).collect()),
+        Value::String(text) if VERSIONS.contains(&text.as_str()) => Value::from("its version"),
         other => other,
     }
 }

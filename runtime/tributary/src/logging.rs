@@ -44,23 +44,24 @@ pub(crate) fn start(given: &[(String, String)]) -> Result<LogLevels> {
 }
 
 impl Levels {
+    /// The loggers whose level is another one now.
     fn set(&mut self, logger: &str, name: &str, now: Option<i64>) -> Vec<String> {
-        let changed = level(name, now);
-        if logger.eq_ignore_ascii_case(ROOT) {
-            self.root = changed.clone();
-            self.loggers.values_mut().for_each(|level| *level = changed.clone());
-            return std::iter::once(ROOT.to_owned()).chain(self.loggers.keys().cloned()).collect();
+        let everything = logger.eq_ignore_ascii_case(ROOT);
+        if !everything {
+            self.loggers.entry(logger.to_owned()).or_insert_with(|| level("", None));
         }
-        self.loggers.insert(logger.to_owned(), changed.clone());
-        let below = |name: &str| {
-            let rest = name.strip_prefix(logger).unwrap_or(":");
-            name == logger || (name.starts_with(logger) && (rest.starts_with('.') || rest.starts_with("::")))
+        let below = |other: &str| match other.strip_prefix(logger) {
+            Some(rest) => rest.is_empty() || rest.starts_with('.') || rest.starts_with("::"),
+            None => false,
         };
-        let affected = self.loggers.iter_mut().filter(|(name, _)| below(name));
-        affected
-            .map(|(name, level)| {
-                *level = changed.clone();
-                name.clone()
+        let root = everything.then_some((ROOT, &mut self.root));
+        let loggers = self.loggers.iter_mut().map(|(other, level)| (other.as_str(), level));
+        let affected = root.into_iter().chain(loggers.filter(|(other, _)| everything || below(other)));
+        let changing = affected.filter(|(_, level)| level.level != name);
+        changing
+            .map(|(other, changed)| {
+                *changed = level(name, now);
+                other.to_owned()
             })
             .collect()
     }
@@ -132,7 +133,8 @@ mod tests {
         assert_eq!(levels.set("a", "TRACE", Some(3)), ["a", "a::b"]);
         assert!(levels.targets().would_enable("a::b", &Level::TRACE));
         assert!(!levels.targets().would_enable("ab", &Level::INFO));
-        assert_eq!(levels.set("ROOT", "ERROR", Some(4)), ["root", "a", "a::b", "ab"]);
+        assert_eq!(levels.set("a", "TRACE", Some(4)), [""; 0]);
+        assert_eq!(levels.set("ROOT", "ERROR", Some(5)), ["root", "a", "a::b", "ab"]);
         assert!(!levels.targets().would_enable("a::b", &Level::WARN));
     }
 

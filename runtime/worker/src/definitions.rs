@@ -30,11 +30,13 @@ pub fn source_definition(worker: &Props, version: &str) -> ConfigDef {
             .display_name("Topic Creation Groups")
             .doc("Groups of topics to create with settings of their own: topic.creation.<group>.include, .partitions, ..."),
         exactly_once("exactly.once.support", ConfigType::String)
+            .order(2)
             .default("requested")
             .validator(Validator::OneOfIgnoringCase(vec!["requested".to_owned(), "required".to_owned()]))
             .display_name("Exactly once support")
             .doc("With required, the connector is refused unless it can be exactly-once here."),
         exactly_once("transaction.boundary", ConfigType::String)
+            .order(3)
             .default("poll")
             .validator(Validator::OneOfIgnoringCase(vec![
                 "poll".to_owned(),
@@ -44,6 +46,7 @@ pub fn source_definition(worker: &Props, version: &str) -> ConfigDef {
             .display_name("Transaction Boundary")
             .doc("Where transactions end: at each poll, at an interval, or where the connector says."),
         exactly_once("transaction.boundary.interval.ms", ConfigType::Long)
+            .order(4)
             .validator(Validator::AtLeast(0))
             .importance(Importance::Low)
             .display_name("Transaction boundary interval")
@@ -63,12 +66,14 @@ pub fn sink_definition(worker: &Props, version: &str) -> ConfigDef {
     let dlq = |name: &str, kind: ConfigType| key(name, kind, ERRORS).width(Width::Medium);
     let keys = [
         key("topics", ConfigType::List, COMMON)
+            .order(4)
             .default("")
             .importance(Importance::High)
             .width(Width::Long)
             .display_name("Topics")
             .doc("Topics to read, divided by commas."),
         key("topics.regex", ConfigType::String, COMMON)
+            .order(4)
             .default("")
             .importance(Importance::High)
             .width(Width::Long)
@@ -107,7 +112,7 @@ fn common(worker: &Props, version: &str) -> ConfigDef {
         key(&format!("{name}.plugin.version"), ConfigType::String, COMMON)
             .default(version)
             .importance(Importance::Low)
-            .width(Width::Medium)
+            .width(Width::Short)
             .display_name(format!("{display} version"))
             .doc("Accepted for compatibility: a worker holds one version of each plugin.")
     };
@@ -152,18 +157,21 @@ fn common(worker: &Props, version: &str) -> ConfigDef {
         converter("header.converter", "Header converter", Some(simple_header)),
         converter_version("header.converter", "Header converter"),
         key("transforms", ConfigType::List, TRANSFORMS)
+            .order(12)
             .default("")
             .importance(Importance::Low)
             .width(Width::Long)
             .display_name("Transforms")
             .doc("Aliases of the transforms, in order; each has properties under transforms.<alias>."),
         key("predicates", ConfigType::List, PREDICATES)
+            .order(13)
             .default("")
             .importance(Importance::Low)
             .width(Width::Long)
             .display_name("Predicates")
             .doc("Aliases of predicates that transforms refer to; each has properties under predicates.<alias>."),
         key("config.action.reload", ConfigType::String, COMMON)
+            .order(14)
             .default("restart")
             .one_of(&["none", "restart"])
             .importance(Importance::Low)

@@ -27,7 +27,7 @@ async fn offsets_configs_and_states_go_from_java_to_tributary_and_back() -> Resu
     append(&file, 0)?;
 
     // Java begins: it reads the first lines, and one of its connectors is paused.
-    let mut java = Connect::start(kafka, ConnectOptions::default().group(&group)).await?;
+    let mut java = Connect::start(kafka, java_options(&group)).await?;
     let config = json!({"connector.class": "FileStreamSource", "tasks.max": "1", "file": file, "topic": topic});
     java.rest().put_connector("lines", &config).await?;
     let mut paused = config.clone();
@@ -36,11 +36,12 @@ async fn offsets_configs_and_states_go_from_java_to_tributary_and_back() -> Resu
     java.rest().wait_running("lines", 1, LIMIT).await?;
     java.rest().put("/connectors/idle/pause", &json!(null)).await?;
     wait_for_lines(kafka, &topic, 1).await?;
-    let (configs, offsets) = (configs_of(&java.rest()).await?, stored(&java.rest()).await?);
+    let (configs, offsets) = (configs_of(&java.rest()).await?, settled(&java.rest(), &file).await?);
     java.stop().await?;
 
     // Tributary takes over: same connectors, same offset, and the lines go on without a gap or a repeat.
-    let mut tributary = Tributary::start(WorkerOptions::on_kafka(kafka, &group)).await?;
+    let mut tributary =
+        Tributary::start(WorkerOptions::on_kafka(kafka, &group).set("offset.flush.interval.ms", "200")).await?;
     tributary.rest().wait_running("lines", 1, LIMIT).await?;
     assert_eq!(configs_of(&tributary.rest()).await?, configs);
     assert_eq!(stored(&tributary.rest()).await?, offsets);
@@ -56,7 +57,7 @@ async fn offsets_configs_and_states_go_from_java_to_tributary_and_back() -> Resu
     tributary.stop().await?;
 
     // And back again.
-    let mut java = Connect::start(kafka, ConnectOptions::default().group(&group)).await?;
+    let mut java = Connect::start(kafka, java_options(&group)).await?;
     java.rest().wait_running("lines", 1, LIMIT).await?;
     assert_eq!(configs_of(&java.rest()).await?, configs);
     assert_eq!(stored(&java.rest()).await?, offsets);
@@ -101,13 +102,14 @@ async fn stored(rest: &RestClient) -> Result<serde_json::Value> {
 /// The stored offsets once they have reached the end of the file.
 async fn settled(rest: &RestClient, file: &Path) -> Result<serde_json::Value> {
     let length = std::fs::metadata(file)?.len();
-    // A graceful stop stores what is still in flight; here it is asked for by pausing nothing and waiting for the flush.
-    rest.put("/connectors/lines/stop", &json!(null)).await?;
     wait_until(LIMIT, "the offset at the end of the file", || async {
         let stored = stored(rest).await;
         stored.is_ok_and(|stored| stored["offsets"][0]["offset"]["position"] == length)
     })
     .await?;
-    rest.put("/connectors/lines/resume", &json!(null)).await?;
     stored(rest).await
+}
+
+fn java_options(group: &str) -> ConnectOptions {
+    ConnectOptions::default().group(group).set("offset.flush.interval.ms", "200")
 }

@@ -20,6 +20,8 @@ const BATCH: usize = 1000;
 const WAIT: Duration = Duration::from_secs(60);
 /// How long a fetch waits for records. A partition that is added meanwhile is not read before, so this is short.
 const FETCH_WAIT_MS: u32 = 100;
+/// How long to wait for offsets at first; doubled each time that is not enough.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How soon a question that the broker could not answer is asked again.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -59,6 +61,7 @@ impl Tail {
             offsets,
             committed_only: isolation.eq_ignore_ascii_case("read_committed"),
             timeout: config.api_timeout()?,
+            patience: PATIENCE,
             begun: false,
             catching_up: Vec::new(),
             empty: Vec::new(),
@@ -112,6 +115,8 @@ struct Follower {
     offsets: Arc<Client>,
     committed_only: bool,
     timeout: Duration,
+    /// How long to wait for offsets before asking again.
+    patience: Duration,
     begun: bool,
     /// Partitions being read for the first time, with their ends.
     catching_up: Vec<(i32, i64)>,
@@ -158,9 +163,7 @@ impl Follower {
         if !self.begun {
             match self.first_and_end() {
                 Ok(bounds) => self.read_from(bounds),
-                // Most often a partition that has no leader yet.
-                Err(error) if error.is_retriable() => tracing::debug!(%error, "asking for the bounds of a log again"),
-                Err(error) => self.fail(&error),
+                Err(error) => self.unanswered(&error),
             }
         }
         let positions = &self.positions;
@@ -194,7 +197,7 @@ impl Follower {
 
     fn first_and_end(&self) -> Result<Vec<(TopicPartition, i64, i64)>> {
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
-        let first = all_listed(self.offsets.first_offsets(wanted, self.timeout)?)?;
+        let first = all_listed(self.offsets.first_offsets(wanted, self.patience)?)?;
         let mut ends = self.ends()?;
         let both = |(tp, first): (TopicPartition, i64)| {
             let end = ends.remove(&tp).unwrap_or_default();
@@ -205,7 +208,7 @@ impl Follower {
 
     fn ends(&self) -> Result<Offsets> {
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
-        Ok(all_listed(self.offsets.end_offsets(wanted, self.committed_only, self.timeout)?)?)
+        Ok(all_listed(self.offsets.end_offsets(wanted, self.committed_only, self.patience)?)?)
     }
 
     /// Finds out how far the new readers have to read.
@@ -221,8 +224,7 @@ impl Follower {
                     reader.missing = Some(missing.clone());
                 }
             }
-            Err(error) if error.is_retriable() => tracing::debug!(%error, "asking for the end of a log again"),
-            Err(error) => self.fail(&error),
+            Err(error) => self.unanswered(&error),
         }
     }
 
@@ -241,6 +243,16 @@ impl Follower {
             } else {
                 self.readers.push(reader);
             }
+        }
+    }
+
+    /// Most often a partition has no leader yet. librdkafka looks for it every 3 s only, but at once when asked anew.
+    fn unanswered(&mut self, error: &Error) {
+        if error.is_retriable() {
+            self.patience = (self.patience * 2).min(self.timeout);
+            tracing::debug!(%error, "asking for the offsets of a log again");
+        } else {
+            self.fail(error);
         }
     }
 

@@ -99,7 +99,8 @@ async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
             (None, _) => futures::future::ready(Ok(true)).boxed(),
         })
         .await;
-    Ok(answered?)
+    // Connect answers 500 for whatever a connector refuses here.
+    answered.map_err(|error| Error::internal(error.to_string()))
 }
 
 /// What a connector's own state of affairs allows: it must be stopped, with no tasks left.

@@ -152,7 +152,8 @@ impl Herder for ClusterHerder {
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<()> {
         let _alone = self.writes.lock().await;
-        self.known(name)?;
+        // Without the colon that the other calls have, as in Connect.
+        self.known(name).map_err(|_| Error::not_found(format!("Unknown connector {name}")))?;
         let configs = &self.roster.shared.configs;
         if target == TargetState::Stopped {
             configs.put_tasks(name, &[]).await?;
@@ -217,10 +218,11 @@ impl Herder for ClusterHerder {
         Ok(all.keys().filter(|key| !key.internal).cloned().collect())
     }
 
-    async fn validate(&self, plugin: &str, mut config: Props) -> Result<ValidationResult> {
-        let class = config.entry("connector.class".to_owned()).or_insert_with(|| plugin.to_owned()).clone();
+    async fn validate(&self, plugin: &str, config: Props) -> Result<ValidationResult> {
         let short = |class: &str| class.strip_suffix("Connector").unwrap_or(class).to_owned();
-        if !short(&class).ends_with(&short(plugin)) {
+        if let Some(class) = config.get("connector.class")
+            && !short(class).ends_with(&short(plugin))
+        {
             return Err(Error::bad_request(format!(
                 "Included connector type {class} does not match request type {plugin}"
             )));

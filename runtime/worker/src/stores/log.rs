@@ -20,7 +20,12 @@ pub(super) async fn open(
     let options = LogOptions {
         topic: new,
         create: true,
-        producer: settings.own_client(Role::Producer, purpose).set("linger.ms", 0),
+        // As Java's: one request at a time keeps the order, and no producer id has to be asked for at start.
+        producer: settings
+            .own_client(Role::Producer, purpose)
+            .set("linger.ms", 0)
+            .set("enable.idempotence", false)
+            .set("max.in.flight.requests.per.connection", 1),
         consumer: settings.own_client(Role::Consumer, purpose).set("isolation.level", isolation),
         admin: settings.own_client(Role::Admin, "shared-admin"),
         require_compacted: true,
