@@ -9,6 +9,8 @@ pub(super) fn complete(config: &ClientConfig, native: &mut Native) -> Result<()>
         return Err(Error::config("bootstrap.servers is missing: write host:port of one or more brokers"));
     }
     native.put_default("log.connection.close", false);
+    // librdkafka makes its first connection only after half the least back-off.
+    native.put_default("reconnect.backoff.ms", 20);
     native.put_default("reconnect.backoff.max.ms", 1000);
     at_least(native, "reconnect.backoff.max.ms", "reconnect.backoff.ms");
     if let Some(refresh) = native.number("topic.metadata.refresh.interval.ms") {

@@ -215,6 +215,12 @@ impl Consumer {
         })
     }
 
+    /// Connects and learns where the partitions are. librdkafka looks for those of partitions assigned earlier only
+    /// once a second.
+    pub(crate) fn connect(&self, timeout: Duration) -> Result<()> {
+        self.client.all_topics(timeout).map(drop).map_err(|failure| self.reason(failure, "connect"))
+    }
+
     /// Partition ends reached since the last call, with the offset behind the last record.
     pub fn take_ends(&mut self) -> Vec<(TopicPartition, i64)> {
         std::mem::take(&mut self.ends)

@@ -196,6 +196,7 @@ impl Follower {
     }
 
     fn first_and_end(&self) -> Result<Vec<(TopicPartition, i64, i64)>> {
+        self.consumer.connect(self.patience)?;
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
         let first = all_listed(self.offsets.first_offsets(wanted, self.patience)?)?;
         let mut ends = self.ends()?;
