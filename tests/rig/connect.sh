@@ -7,6 +7,7 @@
 #   RIG_CONNECT_MODE   distributed (default) or standalone, which keeps its offsets in RUN/offsets
 #   RIG_CONNECT_GROUP  group.id, and the stem of the three internal topics (default connect-cluster)
 #   RIG_PLUGIN_PATH    more plugin folders, comma-separated
+#   RIG_MONGO_KAFKA    1: with MongoDB's own connectors, which are found by scanning only
 #   TRIBUTARY_RIG_JVM  the JVM's flags (default -Xms256m -Xmx2g, as Kafka's own script has)
 # plugin.discovery is one of the lines a caller may give: service_load starts fastest, hybrid_warn is Kafka's default.
 NAME=connect
@@ -33,6 +34,7 @@ start() {
     standalone) class=ConnectStandalone ;;
     *) die "RIG_CONNECT_MODE is distributed or standalone, not $MODE" ;;
   esac
+  if [ "${RIG_MONGO_KAFKA:-0}" = 1 ]; then RIG_PLUGIN_PATH=${RIG_PLUGIN_PATH:+$RIG_PLUGIN_PATH,}$(mongo_kafka_plugins); fi
   settings "$jars" "$@" >"$RUN/worker.properties"
   log_settings "$RUN/log4j2.properties"
   # shellcheck disable=SC2086  # flags are split on purpose

@@ -24,6 +24,17 @@ fill_jars() {
   mv "$1"/libs/connect-file-*.jar "$1/plugins/file/"
 }
 
+# MongoDB's own connectors for the Java worker, with all that they need: a folder of plugins.
+MONGO_KAFKA_VERSION=2.0.1
+
+mongo_kafka_plugins() { cached "mongo-kafka-$MONGO_KAFKA_VERSION" fill_mongo_kafka; }
+
+fill_mongo_kafka() {
+  need mvn
+  mvn -B -ntp "$MAVEN_DEPENDENCY_PLUGIN:copy" -Dartifact="org.mongodb.kafka:mongo-kafka-connect:$MONGO_KAFKA_VERSION:jar:all" \
+    -DoutputDirectory="$1/mongo-kafka"
+}
+
 dependency() { echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>$3</version></dependency>"; }
 
 # log_settings FILE: Log4j settings that write RUN/server.log.
