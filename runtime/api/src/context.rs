@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Record, Result, SourceOffset, SourcePartition, TopicPartition};
+use crate::{
+    Error, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicWriter, TopicWriterOptions,
+};
 
 /// What the runtime does for a connector.
 pub trait ConnectorHost: Send + Sync {
@@ -99,6 +101,8 @@ pub trait SinkHost: Send + Sync {
     fn report(&self, record: &Record, error: &Error) -> Result<()>;
     /// Reads a range of a topic again.
     async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>>;
+    /// Makes a writer of topics of the task's own.
+    async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>>;
 }
 
 /// Given to a sink task at start.
@@ -174,6 +178,16 @@ impl SinkTaskContext {
     /// `Retriable` when the broker does not answer; `Data` when the offset is gone.
     pub async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
         self.host.read(partition, from, max_records).await
+    }
+
+    /// Makes a writer of topics of the task's own, such as reports on what became of its records; the topics are
+    /// created unless they are there. What must be written before an offset is committed has to be awaited before
+    /// `pre_commit` calls the offset safe.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used; when a topic cannot be created.
+    pub async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        self.host.topic_writer(options).await
     }
 }
 

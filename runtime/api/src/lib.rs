@@ -22,6 +22,7 @@ mod record;
 mod schema;
 mod sink;
 mod source;
+mod topic_writer;
 mod transform;
 mod value;
 
@@ -43,6 +44,7 @@ pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType,
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::SinkTask;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
+pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
 pub use transform::{
     Predicate, Requirements, StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, TransformHost,
     Transformation,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Error, Offsets, Record, Result, SinkHost, SinkTaskContext, TopicPartition};
+use tributary_api::{
+    Error, NewTopic, Offsets, Record, Result, SinkHost, SinkTaskContext, TopicPartition, TopicRecord, TopicWriter,
+    TopicWriterOptions,
+};
 
 use super::lock;
 
@@ -12,6 +15,14 @@ use super::lock;
 #[derive(Debug, Default)]
 pub struct FakeSinkHost {
     state: Mutex<State>,
+    written: Arc<Written>,
+}
+
+/// What became of the topics written to.
+#[derive(Debug, Default)]
+struct Written {
+    records: Mutex<Vec<TopicRecord>>,
+    error: Mutex<Option<Error>>,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +35,7 @@ struct State {
     tolerant: bool,
     reported: Vec<(Record, Error)>,
     log: BTreeMap<TopicPartition, Vec<Record>>,
+    writers: Vec<TopicWriterOptions>,
 }
 
 impl FakeSinkHost {
@@ -77,6 +89,26 @@ impl FakeSinkHost {
         std::mem::take(&mut lock(&self.state).commit_requested)
     }
 
+    /// What the writers of topics were asked for, in order.
+    pub fn topic_writers(&self) -> Vec<TopicWriterOptions> {
+        lock(&self.state).writers.clone()
+    }
+
+    /// The topics that writers were to create.
+    pub fn new_topics(&self) -> Vec<NewTopic> {
+        self.topic_writers().into_iter().flat_map(|options| options.topics).collect()
+    }
+
+    /// The records written to topics, in order.
+    pub fn written(&self) -> Vec<TopicRecord> {
+        lock(&self.written.records).clone()
+    }
+
+    /// Makes every write fail with this error, or no longer.
+    pub fn fail_writes(&self, error: Option<Error>) {
+        *lock(&self.written.error) = error;
+    }
+
     /// The bad records handed over, in order.
     pub fn reported(&self) -> Vec<(Record, Error)> {
         lock(&self.state).reported.clone()
@@ -127,5 +159,24 @@ impl SinkHost for FakeSinkHost {
         let at_or_behind = |record: &&Record| record.consumed_from().is_some_and(|(_, _, offset)| offset >= from);
         let records = state.log.get(partition).into_iter().flatten();
         Ok(records.filter(at_or_behind).take(max_records).cloned().collect())
+    }
+
+    async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        lock(&self.state).writers.push(options);
+        Ok(Box::new(Writer(Arc::clone(&self.written))))
+    }
+}
+
+/// Writes to memory.
+struct Writer(Arc<Written>);
+
+#[async_trait]
+impl TopicWriter for Writer {
+    async fn write(&self, records: Vec<TopicRecord>) -> Result<()> {
+        if let Some(error) = lock(&self.0.error).clone() {
+            return Err(error);
+        }
+        lock(&self.0.records).extend(records);
+        Ok(())
     }
 }

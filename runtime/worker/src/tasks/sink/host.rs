@@ -4,10 +4,10 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tributary_api::{Error, Record, Result, SinkHost, TopicPartition};
+use tributary_api::{Error, Record, Result, SinkHost, TopicPartition, TopicWriter, TopicWriterOptions};
 use tributary_kafka::RawRecord;
 
-use super::Reader;
+use super::{Reader, TopicWriters};
 use crate::tasks::Decoder;
 use crate::tasks::control::Wake;
 use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
@@ -21,9 +21,17 @@ pub(crate) struct Host {
     class: Arc<str>,
     decoder: Mutex<Decoder>,
     reader: Reader,
+    writers: TopicWriters,
     /// Ends the loop's wait for records; not needed on the loop's own thread.
     wake: Wake,
     thread: ThreadId,
+}
+
+/// What the host does its part with, beside the loop.
+pub(crate) struct Helpers {
+    pub(crate) decoder: Decoder,
+    pub(crate) reader: Reader,
+    pub(crate) writers: TopicWriters,
 }
 
 /// What is asked and not yet done.
@@ -41,13 +49,8 @@ pub(crate) struct Requests {
 
 impl Host {
     /// To be made on the thread of the loop.
-    pub(crate) fn new(
-        operator: Arc<ErrorOperator>,
-        class: Arc<str>,
-        decoder: Decoder,
-        reader: Reader,
-        wake: Wake,
-    ) -> Self {
+    pub(crate) fn new(operator: Arc<ErrorOperator>, class: Arc<str>, helpers: Helpers, wake: Wake) -> Self {
+        let Helpers { decoder, reader, writers } = helpers;
         Self {
             wake,
             thread: std::thread::current().id(),
@@ -57,6 +60,7 @@ impl Host {
             class,
             decoder: Mutex::new(decoder),
             reader,
+            writers,
         }
     }
 
@@ -149,6 +153,10 @@ impl SinkHost for Host {
 
     async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
         self.reader.read(partition, from, max_records).await
+    }
+
+    async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        self.writers.open(options).await
     }
 }
 

@@ -9,6 +9,7 @@ mod read_again;
 mod rebalance;
 mod sink_loop;
 mod subscription;
+mod topic_writers;
 
 #[cfg(test)]
 mod tests;
@@ -19,12 +20,13 @@ use tributary_api::{Error, Result, SinkTask};
 use tributary_kafka::{Admin, Consumer};
 
 pub(crate) use self::batch::Batch;
-pub(crate) use self::host::Host;
+pub(crate) use self::host::{Helpers, Host};
 pub(crate) use self::input::Input;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::read_again::Reader;
 pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
 pub(crate) use self::subscription::Subscription;
+pub(crate) use self::topic_writers::TopicWriters;
 use super::errors::{DeadLetters, ErrorConfig, ErrorOperator};
 use super::{Decoder, TaskContext};
 
@@ -61,7 +63,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let class = spec.plugin.description.class.as_str().into();
     let (woken, asked) = (input.waker(), input.waker());
     cx.control.on_request(Box::new(move || woken.wake()));
-    let host = Arc::new(Host::new(Arc::clone(&operator), class, again, reader, Box::new(move || asked.wake())));
+    let helpers = Helpers { decoder: again, reader, writers: TopicWriters::new(&cx) };
+    let host = Arc::new(Host::new(Arc::clone(&operator), class, helpers, Box::new(move || asked.wake())));
     let max_records = max_poll_records(&cx)?;
     let parts = SinkParts { input, decoder, operator, host, subscription, max_records };
     SinkLoop::new(cx, task, parts).run().await

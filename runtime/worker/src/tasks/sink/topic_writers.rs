@@ -1,0 +1,314 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, Props, Result, TopicRecord, TopicWriter, TopicWriterOptions};
+use tributary_control::TaskId;
+use tributary_kafka::{
+    Admin, ClientConfig, Created, Delivery, DeliveryListener, NewTopic, Producer, ProducerOptions, ProducerRecord,
+    Role, Token,
+};
+
+use crate::settings::WorkerSettings;
+use crate::tasks::{Control, TaskContext, patient};
+
+/// How soon room in a full queue is looked for again, should no delivery tell of it.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How to reach and trust a broker: what an admin client takes over from the producer beside it.
+const ACCESS: [&str; 4] = ["bootstrap.servers", "security.", "sasl.", "ssl."];
+
+/// Makes writers of topics for a sink task.
+pub(crate) struct TopicWriters {
+    task: TaskId,
+    worker: Arc<WorkerSettings>,
+    connector: Props,
+    control: Arc<Control>,
+}
+
+impl TopicWriters {
+    pub(crate) fn new(cx: &TaskContext) -> Self {
+        Self {
+            task: cx.spec.id.clone(),
+            worker: Arc::clone(&cx.spec.worker),
+            connector: cx.spec.connector.clone(),
+            control: Arc::clone(&cx.control),
+        }
+    }
+
+    /// Creates the topics that are not there, and a producer for them.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used; when a topic cannot be created.
+    pub(crate) async fn open(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        let (producer, admin) = self.clients(&options);
+        self.create(&admin, options.topics).await?;
+        let stop = self.control.stopping().clone();
+        let pending = Arc::<Pending>::default();
+        let more = ProducerOptions { stop: stop.clone(), ..ProducerOptions::default() };
+        let producer = Arc::new(Producer::with_options(&patient(producer), Arc::clone(&pending) as _, more)?);
+        let purged = Arc::downgrade(&producer);
+        self.control.on_abandon(move || {
+            if let Some(producer) = purged.upgrade() {
+                producer.purge();
+            }
+        });
+        Ok(Box::new(Writer { producer, pending, stop }))
+    }
+
+    fn clients(&self, options: &TopicWriterOptions) -> (ClientConfig, ClientConfig) {
+        let (id, worker) = (&self.task, &self.worker);
+        let alone = options.producer.contains_key("bootstrap.servers");
+        let (producer, admin) = if alone {
+            (ClientConfig::new(Role::Producer, &Props::new()), ClientConfig::new(Role::Admin, &Props::new()))
+        } else {
+            (
+                worker.producer(&id.connector, id.task, &self.connector),
+                worker.admin(&id.connector, id.task, &self.connector),
+            )
+        };
+        let is_access = |name: &str| ACCESS.iter().any(|access| name.starts_with(access));
+        let access = options.producer.iter().filter(|(name, _)| is_access(name));
+        let admin = all(admin, access);
+        let producer = producer.set("client.id", format!("connector-topic-writer-{id}"));
+        (all(producer, &options.producer), all(admin, &options.admin))
+    }
+
+    async fn create(&self, client: &ClientConfig, topics: Vec<tributary_api::NewTopic>) -> Result<()> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let admin = Admin::new(client)?;
+        let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let there = admin.topics(&names).await?;
+        let missing = topics.into_iter().zip(there).filter(|(_, there)| there.partitions.is_none());
+        let missing = missing.map(|(topic, _)| NewTopic {
+            name: topic.name,
+            partitions: topic.partitions,
+            replication: if self.worker.embedded_broker { 1 } else { topic.replication_factor },
+            config: Props::new(),
+        });
+        for (topic, created) in admin.create_topics(missing.collect()).await? {
+            match created.map_err(|error| error.context(format!("cannot create topic {topic}")))? {
+                Created::New => tracing::info!(topic, "created topic"),
+                Created::Existed => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn all<'a>(client: ClientConfig, settings: impl IntoIterator<Item = (&'a String, &'a String)>) -> ClientConfig {
+    settings.into_iter().fold(client, |client, (name, value)| client.set(name, value))
+}
+
+/// Writes through a producer of its own.
+struct Writer {
+    producer: Arc<Producer>,
+    pending: Arc<Pending>,
+    stop: CancellationToken,
+}
+
+#[async_trait]
+impl TopicWriter for Writer {
+    async fn write(&self, records: Vec<TopicRecord>) -> Result<()> {
+        let (write, done) = self.pending.begin();
+        for record in &records {
+            if let Err(error) = self.send(record, write.token).await {
+                self.pending.failed(write.token, error.context(format!("cannot write to topic {}", record.topic)));
+                break;
+            }
+        }
+        // Nothing more comes: what is sent is waited for, also when some was not.
+        drop(write);
+        done.await.unwrap_or_else(|_| Err(Error::retriable("the producer is gone")))
+    }
+}
+
+impl Writer {
+    /// Hands a record to the producer, and waits for room without blocking the thread.
+    async fn send(&self, record: &TopicRecord, token: Token) -> Result<()> {
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            record.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
+        let out = ProducerRecord {
+            topic: &record.topic,
+            partition: None,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &headers,
+            timestamp: record.timestamp.filter(|timestamp| *timestamp >= 0),
+        };
+        loop {
+            self.pending.sending(token);
+            match self.producer.try_send(&out, token) {
+                Ok(true) => return Ok(()),
+                Ok(false) => self.pending.settle(token, None),
+                Err(error) => {
+                    self.pending.settle(token, None);
+                    return Err(error);
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {
+                    return Err(Error::retriable("the producer's queue is full and the task is stopping"));
+                }
+                () = self.pending.room.notified() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+}
+
+/// Writes whose records are not all acknowledged.
+#[derive(Default)]
+struct Pending {
+    writes: Mutex<HashMap<Token, Write>>,
+    next: AtomicU64,
+    room: Notify,
+}
+
+struct Write {
+    /// Records sent and not acknowledged.
+    left: usize,
+    /// Whether more may be sent.
+    open: bool,
+    error: Option<Error>,
+    done: oneshot::Sender<Result<()>>,
+}
+
+/// A write that may send more records; it ends when this is dropped.
+struct Open<'a> {
+    pending: &'a Pending,
+    token: Token,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut writes = self.pending.writes();
+        if let Some(write) = writes.get_mut(&self.token) {
+            write.open = false;
+        }
+        finish(&mut writes, self.token);
+    }
+}
+
+impl Pending {
+    fn writes(&self) -> MutexGuard<'_, HashMap<Token, Write>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) -> (Open<'_>, oneshot::Receiver<Result<()>>) {
+        let token = self.next.fetch_add(1, Ordering::Relaxed);
+        let (done, outcome) = oneshot::channel();
+        self.writes().insert(token, Write { left: 0, open: true, error: None, done });
+        (Open { pending: self, token }, outcome)
+    }
+
+    fn sending(&self, token: Token) {
+        if let Some(write) = self.writes().get_mut(&token) {
+            write.left += 1;
+        }
+    }
+
+    fn failed(&self, token: Token, error: Error) {
+        if let Some(write) = self.writes().get_mut(&token) {
+            write.error.get_or_insert(error);
+        }
+    }
+
+    fn settle(&self, token: Token, error: Option<&Error>) {
+        settle(&mut self.writes(), token, error);
+    }
+}
+
+fn settle(writes: &mut HashMap<Token, Write>, token: Token, error: Option<&Error>) {
+    if let Some(write) = writes.get_mut(&token) {
+        write.left = write.left.saturating_sub(1);
+        if let Some(error) = error {
+            write.error.get_or_insert_with(|| error.clone().context("a record was not written"));
+        }
+    }
+    finish(writes, token);
+}
+
+fn finish(writes: &mut HashMap<Token, Write>, token: Token) {
+    if writes.get(&token).is_some_and(|write| write.left == 0 && !write.open)
+        && let Some(write) = writes.remove(&token)
+    {
+        // Nobody waits for a write that was given up.
+        let _ = write.done.send(write.error.map_or(Ok(()), Err));
+    }
+}
+
+impl DeliveryListener for Pending {
+    fn delivered(&self, deliveries: &[Delivery<'_>]) {
+        let mut writes = self.writes();
+        for delivery in deliveries {
+            settle(&mut writes, delivery.token, delivery.result.as_ref().err().copied());
+        }
+        drop(writes);
+        self.room.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_api::RecordMetadata;
+
+    use super::*;
+
+    fn acknowledge(pending: &Pending, token: Token, error: Option<&Error>) {
+        let result = error.map_or(Ok(metadata()), Err);
+        pending.delivered(&[Delivery { token, result }]);
+    }
+
+    fn metadata() -> RecordMetadata {
+        RecordMetadata { partition: 0, offset: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_write_ends_with_its_last_acknowledgement() {
+        let pending = Pending::default();
+        let (open, mut done) = pending.begin();
+        let token = open.token;
+        pending.sending(token);
+        acknowledge(&pending, token, None);
+        assert!(done.try_recv().is_err(), "more may come");
+        pending.sending(token);
+        drop(open);
+        assert!(done.try_recv().is_err(), "one is not acknowledged");
+        acknowledge(&pending, token, None);
+        done.await.unwrap().unwrap();
+        assert!(pending.writes().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_lost_record_fails_its_write_and_no_other() {
+        let pending = Pending::default();
+        let ((one, one_done), (other, other_done)) = (pending.begin(), pending.begin());
+        let (first, second) = (one.token, other.token);
+        for token in [first, first, second] {
+            pending.sending(token);
+        }
+        drop((one, other));
+        acknowledge(&pending, first, Some(&Error::retriable("timed out")));
+        acknowledge(&pending, second, None);
+        acknowledge(&pending, first, None);
+        assert!(one_done.await.unwrap().unwrap_err().to_string().contains("timed out"));
+        other_done.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_given_up_leaves_nothing_behind() {
+        let pending = Pending::default();
+        let (open, done) = pending.begin();
+        let token = open.token;
+        pending.sending(token);
+        drop((open, done));
+        acknowledge(&pending, token, None);
+        assert!(pending.writes().is_empty());
+    }
+}
