@@ -1,0 +1,145 @@
+use std::collections::HashSet;
+
+use mongodb::bson::{Bson, Document, RawBsonRef, RawDocument};
+use tributary_api::{Error, Result};
+
+use super::encoder::Encoder;
+use super::raw;
+
+/// Keeps some fields of a document, or removes some. Fields are named by paths; `*` stands for one level, `**` for all
+/// below, and `name*` for all fields that begin so.
+#[derive(Debug)]
+pub(crate) struct Projection {
+    keeps: bool,
+    fields: HashSet<String>,
+    /// In the order given: removing one field may take away what another names.
+    paths: Vec<String>,
+    prefixes: Vec<String>,
+    patterns: Vec<Vec<String>>,
+    /// Plain names of fields of the document itself: the quick case.
+    plain: bool,
+}
+
+impl Projection {
+    /// Keeps the fields of a list divided by commas (`keeps`), or removes them.
+    pub(crate) fn new(keeps: bool, list: &str) -> Self {
+        let paths: Vec<String> =
+            list.trim().split(',').map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect();
+        let mut fields: HashSet<String> = paths.iter().cloned().collect();
+        if keeps {
+            // To keep a field is to keep what it stands in.
+            for path in &paths {
+                let above = path.match_indices('.').map(|(at, _)| path[..at].to_owned());
+                fields.extend(above.filter(|above| !above.is_empty()));
+            }
+        }
+        let plain = fields.iter().all(|field| !field.contains(['.', '*']));
+        let is_prefix = |field: &&String| !field.contains('.') && *field != "*" && field.ends_with('*');
+        let prefixes = fields.iter().filter(is_prefix).map(|field| field[..field.len() - 1].to_owned()).collect();
+        let split = |field: &String| field.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let patterns = fields.iter().map(split).filter(|parts| parts.iter().any(|part| part == "*")).collect();
+        Self { keeps, fields, paths, prefixes, patterns, plain }
+    }
+
+    /// The bytes of the projected document.
+    pub(crate) fn project<'e>(&self, document: &RawDocument, out: &'e mut Encoder) -> Result<&'e [u8]> {
+        if !(self.plain && self.project_plain(document, out)?) {
+            let decoded = Document::try_from(document);
+            let mut decoded = decoded.map_err(|error| Error::data("not valid BSON").cause(&error))?;
+            self.apply(&mut decoded);
+            out.load(&decoded)?;
+        }
+        Ok(out.bytes())
+    }
+
+    /// `false` when a document has to be looked into.
+    fn project_plain(&self, document: &RawDocument, out: &mut Encoder) -> Result<bool> {
+        out.restart(false);
+        for element in raw::elements(document) {
+            let element = element?;
+            if self.fields.contains(element.name) != self.keeps {
+                continue;
+            }
+            if self.keeps && matches!(element.value, RawBsonRef::Document(_) | RawBsonRef::Array(_)) {
+                return Ok(false);
+            }
+            out.name(element.name)?;
+            out.value(element.value.element_type(), element.value_bytes());
+        }
+        out.finish()?;
+        Ok(true)
+    }
+
+    /// Projects a document.
+    pub(crate) fn apply(&self, document: &mut Document) {
+        if self.keeps {
+            self.keep("", document);
+        } else {
+            self.paths.iter().for_each(|path| remove(path, document));
+        }
+    }
+
+    fn keep(&self, above: &str, document: &mut Document) {
+        if self.fields.contains("**") {
+            return;
+        }
+        let entries = std::mem::take(document);
+        for (name, mut value) in entries {
+            let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+            if !self.fields.contains(&path) && !self.matches(&path) {
+                continue;
+            }
+            match &mut value {
+                Bson::Document(inner) if !self.fields.contains(&format!("{path}.**")) => self.keep(&path, inner),
+                Bson::Array(items) => {
+                    items.iter_mut().filter_map(Bson::as_document_mut).for_each(|inner| self.keep(&path, inner));
+                }
+                _ => {}
+            }
+            document.insert(name, value);
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let parts = || path.split('.');
+        self.prefixes.iter().any(|prefix| path.starts_with(prefix))
+            || self.patterns.iter().any(|pattern| {
+                pattern.len() == parts().count()
+                    && pattern.iter().zip(parts()).all(|(one, part)| one == "*" || one == part)
+            })
+    }
+}
+
+/// Removes what a path names.
+fn remove(path: &str, document: &mut Document) {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    match (first, rest) {
+        ("**", _) => document.clear(),
+        ("*", rest) => {
+            // What is no document goes; documents are looked into if the path goes on.
+            let entries = std::mem::take(document);
+            for (name, mut value) in entries {
+                if let Bson::Document(inner) = &mut value {
+                    if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+                        remove(rest, inner);
+                    }
+                    document.insert(name, value);
+                }
+            }
+        }
+        (name, None) => match name.strip_suffix('*') {
+            Some(prefix) => {
+                let entries = std::mem::take(document);
+                document.extend(entries.into_iter().filter(|(name, _)| !name.starts_with(prefix)));
+            }
+            None => drop(document.remove(name)),
+        },
+        (name, Some(rest)) => match document.get_mut(name) {
+            Some(Bson::Document(inner)) => remove(rest, inner),
+            Some(Bson::Array(items)) => {
+                items.iter_mut().filter_map(Bson::as_document_mut).for_each(|inner| remove(rest, inner));
+            }
+            _ => {}
+        },
+    }
+}

@@ -1,0 +1,39 @@
+use std::time::Instant;
+
+use tributary_api::{Error, Result};
+
+use crate::config::RetrySettings;
+
+/// How long to go on when the server does not answer: waits that double, and an end.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    settings: RetrySettings,
+    since: Option<Instant>,
+    tries: u32,
+}
+
+impl Patience {
+    pub(crate) fn new(settings: RetrySettings) -> Self {
+        Self { settings, since: None, tries: 0 }
+    }
+
+    /// Lets a result pass, but for errors that can be retried: they are given a wait, or fail for good.
+    pub(crate) fn judge(&mut self, done: Result<()>) -> Result<()> {
+        let error = match done {
+            Err(error) if error.is_retriable() => error,
+            done => {
+                (self.since, self.tries) = (None, 0);
+                return done;
+            }
+        };
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.settings.timeout {
+            let what = format!("no write has come through for {:?} (retry.timeout.ms)", since.elapsed());
+            let advice = "see that the server is there and has a primary, and restart the task";
+            return Err(Error::fatal(format!("{what}: {advice}")).cause(&error));
+        }
+        let wait = self.settings.backoff.saturating_mul(2_u32.saturating_pow(self.tries.min(16)));
+        self.tries += 1;
+        Err(error.with_retry_after(wait.min(self.settings.backoff_max)))
+    }
+}

@@ -1,0 +1,274 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mongodb::Client;
+use tributary_api::{Error, ErrorKind, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+
+use crate::batch::Batch;
+use crate::client::connect;
+use crate::config::{Settings, Tolerance, TopicSettings, definition};
+use crate::connector::{offset_store, require_transactions};
+use crate::exactly_once::{Committed, OffsetStore, ends};
+use crate::mapping::Mapper;
+use crate::model::Namespace;
+use crate::patience::Patience;
+use crate::server::Server;
+use crate::timeseries;
+use crate::write::{Job, Pace, Refusal, Write, jobs};
+
+/// How long a batch at work may go on when the task should stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Writes the records of its partitions to MongoDB.
+#[derive(Debug, Default)]
+pub(crate) struct MongoTask {
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    cx: SinkTaskContext,
+    mapper: Mapper,
+    client: Client,
+    retry_writes: bool,
+    /// What the server is; asked for when it is first needed.
+    server: Option<Arc<Server>>,
+    /// The batch that could not be written to its end, which comes again.
+    unfinished: Option<Batch>,
+    patience: Patience,
+    pace: Pace,
+    /// The time-series collections that are known to be there.
+    timeseries: HashSet<Arc<Namespace>>,
+    exactly_once: Option<ExactlyOnce>,
+}
+
+#[derive(Debug)]
+struct ExactlyOnce {
+    store: OffsetStore,
+    /// The offsets as this task has left them in the store.
+    left: Offsets,
+}
+
+#[async_trait]
+impl SinkTask for MongoTask {
+    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
+        let settings = Arc::new(Settings::new(&definition().parse(props)?)?);
+        let (client, retry_writes) = connect(&settings, &cx.connector).await?;
+        let exactly_once =
+            offset_store(&settings, &cx.connector).map(|store| ExactlyOnce { store, left: Offsets::new() });
+        self.running = Some(Running {
+            mapper: Mapper::new(&settings),
+            pace: Pace::new(&cx),
+            patience: Patience::new(settings.retry.clone()),
+            timeseries: HashSet::new(),
+            unfinished: None,
+            server: None,
+            exactly_once,
+            client,
+            retry_writes,
+            cx,
+        });
+        Ok(())
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let running = self.running()?;
+        if running.exactly_once.is_none() {
+            return Ok(());
+        }
+        loop {
+            let done = running.go_to_stored(partitions).await;
+            match running.patience.judge(done) {
+                Err(error) if error.is_retriable() => running.wait(&error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let running = self.running()?;
+        let stopping = running.cx.stopping().clone();
+        let done = tokio::select! {
+            done = running.put(records) => done,
+            () = async { stopping.cancelled().await; tokio::time::sleep(GRACE).await } => {
+                Err(Error::retriable("the task stops before the batch is written"))
+            }
+        };
+        running.patience.judge(done)
+    }
+
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        let Some(exactly_once) = &self.running()?.exactly_once else { return Ok(offsets.clone()) };
+        let stored = |(partition, consumed): (&TopicPartition, &i64)| {
+            let safe = exactly_once.left.get(partition).map_or(*consumed, |stored| *consumed.min(stored));
+            (partition.clone(), safe)
+        };
+        Ok(offsets.iter().map(stored).collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let running = self.running()?;
+        running.unfinished = None;
+        if let Some(exactly_once) = &mut running.exactly_once {
+            exactly_once.left.retain(|partition, _| !partitions.contains(partition));
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.running = None;
+        Ok(())
+    }
+}
+
+impl MongoTask {
+    fn running(&mut self) -> Result<&mut Running> {
+        self.running.as_mut().ok_or_else(|| Error::fatal("the task is not started"))
+    }
+}
+
+impl Running {
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        let server = self.server().await?;
+        match &self.unfinished {
+            Some(batch) if batch.is_of(records) => {}
+            _ => self.unfinished = Some(self.map(records, &server)?),
+        }
+        self.ensure_timeseries(&server).await?;
+        let Some(batch) = &mut self.unfinished else { return Ok(()) };
+        match &mut self.exactly_once {
+            None => batch.write(&server, &self.pace).await?,
+            Some(exactly_once) => {
+                let mut ends = ends(records);
+                ends.retain(|partition, end| exactly_once.left.get(partition).is_none_or(|left| *end > *left));
+                if ends.is_empty() {
+                    self.unfinished = None;
+                    return Ok(());
+                }
+                let done = exactly_once.store.commit(&server, &mut batch.jobs, &exactly_once.left, &ends).await?;
+                if done == Committed::Overtaken {
+                    self.unfinished = None;
+                    let partitions: Vec<TopicPartition> = ends.into_keys().collect();
+                    return self.go_to_stored(&partitions).await;
+                }
+                exactly_once.left.extend(ends);
+            }
+        }
+        let Some(batch) = self.unfinished.take() else { return Ok(()) };
+        self.report(records, batch)
+    }
+
+    async fn server(&mut self) -> Result<Arc<Server>> {
+        if let Some(server) = &self.server {
+            return Ok(Arc::clone(server));
+        }
+        let server = Arc::new(Server::ask(self.client.clone(), self.retry_writes).await?);
+        if self.exactly_once.is_some() {
+            require_transactions(&server)?;
+        }
+        self.server = Some(Arc::clone(&server));
+        Ok(server)
+    }
+
+    fn map(&mut self, records: &[Record], server: &Server) -> Result<Batch> {
+        let mut writes = Vec::with_capacity(records.len());
+        let mut unmapped = Vec::new();
+        let mut known: Option<(Arc<str>, Arc<TopicSettings>)> = None;
+        for (place, record) in records.iter().enumerate() {
+            if self.exactly_once.as_ref().is_some_and(|exactly_once| exactly_once.has(record)) {
+                continue;
+            }
+            let settings = match &known {
+                Some((topic, settings)) if Arc::ptr_eq(topic, &record.topic) => Arc::clone(settings),
+                _ => {
+                    let settings = Arc::clone(self.mapper.settings(&record.topic)?);
+                    known = Some((Arc::clone(&record.topic), Arc::clone(&settings)));
+                    settings
+                }
+            };
+            match self.mapper.map(record) {
+                Ok(Some((namespace, model))) => writes.push(Write { namespace, model, record: place, settings }),
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::Data && settings.errors.tolerance != Tolerance::None => {
+                    unmapped.push(Refusal { record: place, error, log: settings.errors.log });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let jobs = jobs(writes, self.exactly_once.is_none() && server.has_bulk_write());
+        Ok(Batch::new(records, jobs, unmapped))
+    }
+
+    async fn ensure_timeseries(&mut self, server: &Server) -> Result<()> {
+        let jobs = self.unfinished.iter().flat_map(|batch| &batch.jobs);
+        let mut wanted: Vec<(Arc<Namespace>, Arc<TopicSettings>)> = Vec::new();
+        for write in jobs.flat_map(Job::writes).filter(|write| write.settings.timeseries.is_some()) {
+            let known = self.timeseries.contains(&write.namespace)
+                || wanted.iter().any(|(namespace, _)| *namespace == write.namespace);
+            if !known {
+                wanted.push((Arc::clone(&write.namespace), Arc::clone(&write.settings)));
+            }
+        }
+        for (namespace, settings) in wanted {
+            if let Some(timeseries) = &settings.timeseries {
+                timeseries::ensure(server, &namespace, timeseries).await?;
+                self.timeseries.insert(namespace);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what is not written, in the order of the batch.
+    fn report(&self, records: &[Record], batch: Batch) -> Result<()> {
+        for Refusal { record, error, log } in batch.into_refusals() {
+            let Some(record) = records.get(record) else { continue };
+            if log {
+                tracing::error!(%error, topic = &*record.topic, place = ?record.consumed_from(), "the record is not written");
+            }
+            if self.cx.can_report() {
+                self.cx.report(record, &error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads on from the stored offsets.
+    async fn go_to_stored(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.server().await?;
+        let Some(exactly_once) = &mut self.exactly_once else { return Ok(()) };
+        let stored = exactly_once.store.read(&self.client, partitions).await?;
+        for partition in partitions {
+            match stored.get(partition) {
+                Some(offset) => {
+                    self.cx.seek(partition, *offset);
+                    exactly_once.left.insert(partition.clone(), *offset);
+                }
+                None => {
+                    exactly_once.left.remove(partition);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, error: &Error) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(error.retry_after().unwrap_or_default()) => Ok(()),
+            () = self.cx.stopping().cancelled() => Err(error.clone()),
+        }
+    }
+}
+
+impl ExactlyOnce {
+    /// Whether the record is in the database already.
+    fn has(&self, record: &Record) -> bool {
+        let Some((topic, partition, offset)) = record.consumed_from() else { return false };
+        let left = self.left.get(&TopicPartition::new(topic.clone(), partition));
+        left.is_some_and(|next| offset < *next)
+    }
+}

@@ -1,0 +1,61 @@
+//! From writes to commands: what is sent together, in which order, again, and what becomes of what the server refuses.
+
+mod encode;
+mod job;
+mod outcome;
+mod pace;
+mod plan;
+mod refusal;
+mod statement;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+pub(crate) use self::job::{Job, Step};
+pub(crate) use self::pace::Pace;
+pub(crate) use self::refusal::Refusal;
+use crate::config::TopicSettings;
+use crate::model::{Namespace, WriteModel};
+
+/// What to write for a record.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) namespace: Arc<Namespace>,
+    pub(crate) model: WriteModel,
+    /// The record's place in the batch.
+    pub(crate) record: usize,
+    pub(crate) settings: Arc<TopicSettings>,
+}
+
+/// Divides the writes of a batch into jobs that do not wait for each other: one for each collection, within which the
+/// order stays; with `bulkWrite`, which takes all collections at once, a single one.
+pub(crate) fn jobs(writes: Vec<Write>, bulk: bool) -> Vec<Job> {
+    if bulk {
+        return if writes.is_empty() { Vec::new() } else { vec![Job::new(writes, true)] };
+    }
+    let mut places: HashMap<Arc<Namespace>, usize> = HashMap::new();
+    let mut groups: Vec<Vec<Write>> = Vec::new();
+    let mut last: Option<(Arc<Namespace>, usize)> = None;
+    for write in writes {
+        let group = match &last {
+            Some((namespace, group)) if Arc::ptr_eq(namespace, &write.namespace) => *group,
+            _ => {
+                let group = *places.entry(Arc::clone(&write.namespace)).or_insert(groups.len());
+                if group == groups.len() {
+                    groups.push(Vec::new());
+                }
+                last = Some((Arc::clone(&write.namespace), group));
+                group
+            }
+        };
+        groups[group].push(write);
+    }
+    groups.into_iter().map(|writes| Job::new(writes, false)).collect()
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.database, self.collection)
+    }
+}

@@ -1,0 +1,43 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tributary_api::SinkTaskContext;
+
+use crate::config::TopicSettings;
+
+/// Waits after every so many bulks of a topic, if its settings say so (`rate.limiting.*`).
+#[derive(Debug)]
+pub(crate) struct Pace {
+    cx: SinkTaskContext,
+    /// The bulks of each topic since its last wait. A topic's settings live as long as the task, so that their address
+    /// stands for the topic.
+    bulks: Mutex<HashMap<usize, u32>>,
+}
+
+impl Pace {
+    pub(crate) fn new(cx: &SinkTaskContext) -> Self {
+        Self { cx: cx.clone(), bulks: Mutex::default() }
+    }
+
+    /// Counts a bulk, and waits if it was the last one before a wait.
+    pub(super) async fn after_bulk(&self, settings: &Arc<TopicSettings>) {
+        let Some(limit) = settings.rate_limit else { return };
+        if self.is_due(Arc::as_ptr(settings).addr(), limit.every) {
+            tokio::select! {
+                () = tokio::time::sleep(limit.wait) => {}
+                () = self.cx.stopping().cancelled() => {}
+            }
+        }
+    }
+
+    fn is_due(&self, topic: usize, every: u32) -> bool {
+        let mut bulks = self.bulks.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = bulks.entry(topic).or_default();
+        *count += 1;
+        let due = *count >= every;
+        if due {
+            *count = 0;
+        }
+        due
+    }
+}

@@ -1,0 +1,14 @@
+//! The sink against a server double that speaks the wire protocol: the contract, what is sent and in which order, and
+//! what becomes of failures. The same on real servers is in the `real` tier.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod battery;
+mod bulks;
+mod connection;
+mod double;
+mod exactly_once;
+mod network;
+mod order;
+mod refusals;
+mod support;
+mod timeseries;
