@@ -160,6 +160,19 @@ pub struct ActiveTopics {
     pub topics: Vec<String>,
 }
 
+/// `GET /connectors/{name}/processing`, which is not part of Connect's API: what a processor promises, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processing {
+    /// The connector's name.
+    pub name: String,
+    /// `exactly_once` or `at_least_once`.
+    pub guarantee: String,
+    /// Why it is that one.
+    pub reason: String,
+    /// Where its state is between commits and restores: `memory` or `redb`.
+    pub state_store: String,
+}
+
 /// `GET /connector-plugins`, one element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginInfo {

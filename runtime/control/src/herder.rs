@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tributary_api::{ConfigKey, Props};
 
 use crate::{
-    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Health, Loggers, PluginInfo, Result,
-    Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Health, Loggers, PluginInfo, Processing,
+    Result, Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
 };
 
 /// Changes to a configuration: a value to set, or `None` to remove.
@@ -42,7 +42,7 @@ pub trait Herder: Send + Sync {
     /// Whether requests will be answered.
     async fn health(&self) -> Health;
 
-    /// What it is at, if it says.
+    /// What it is at: what has lasted longest of all that is not done, else what was done last.
     fn stage(&self) -> Option<Stage> {
         None
     }
@@ -98,6 +98,9 @@ pub trait Herder: Send + Sync {
 
     /// Forgets the topics a connector has used.
     async fn reset_topics(&self, name: &str) -> Result<()>;
+
+    /// What a processor promises; 404 for a connector of another kind.
+    async fn processing(&self, name: &str) -> Result<Processing>;
 
     /// The plugins, connectors only or all kinds.
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>>;

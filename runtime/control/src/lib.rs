@@ -12,7 +12,8 @@ mod state;
 
 pub use answers::{
     ActiveTopics, ConnectorInfo, ConnectorState, ConnectorStatus, ConnectorType, Created, Health, HealthStatus,
-    LoggerLevel, Loggers, PluginInfo, Stage, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult, WorkerInfo,
+    LoggerLevel, Loggers, PluginInfo, Processing, Stage, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult,
+    WorkerInfo,
 };
 pub use error::{Error, Result, Status};
 pub use herder::{ConnectorPatch, CreateRequest, Herder, RestartRequest};

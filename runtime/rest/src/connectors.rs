@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tributary_api::Props;
 use tributary_control::{
-    ActiveTopics, ConnectorInfo, ConnectorStatus, CreateRequest, RestartRequest, Status, TargetState,
+    ActiveTopics, ConnectorInfo, ConnectorStatus, CreateRequest, Processing, RestartRequest, Status, TargetState,
 };
 
 use crate::body::JsonBody;
@@ -173,6 +173,14 @@ async fn set_state(
 ) -> Result<StatusCode, ApiError> {
     worker.herder.set_target_state(&name, state).await?;
     Ok(done)
+}
+
+/// `GET /connectors/{connector}/processing`; not part of Connect's API.
+pub(crate) async fn processing(
+    State(worker): State<Worker>,
+    Segments(name): Segments<String>,
+) -> Result<Json<Processing>, ApiError> {
+    Ok(Json(worker.herder.processing(&name).await?))
 }
 
 /// `GET /connectors/{connector}/topics`

@@ -51,6 +51,7 @@ fn connector_routes() -> Router<Worker> {
             get(connectors::config).put(connectors::put_config).patch(connectors::patch_config),
         )
         .route("/connectors/{connector}/status", get(connectors::status))
+        .route("/connectors/{connector}/processing", get(connectors::processing))
         .route("/connectors/{connector}/restart", post(connectors::restart))
         .route("/connectors/{connector}/pause", put(connectors::pause))
         .route("/connectors/{connector}/resume", put(connectors::resume))

@@ -81,6 +81,19 @@ async fn metrics_are_text_where_there_are_some() {
 }
 
 #[tokio::test]
+async fn what_a_processor_promises_has_a_place_of_its_own() {
+    let promise = json!({"name": "p", "guarantee": "at_least_once", "reason": "because", "state_store": "redb"});
+    let herder = Arc::new(Recorded::new(200, promise.clone()));
+    let routes = router(herder.clone(), &RestOptions::default());
+    let request = axum::http::Request::get("/connectors/p/processing").body(axum::body::Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 10).await.unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), promise);
+    assert_eq!(*herder.calls.lock().unwrap(), [json!(["processing", "p"])]);
+}
+
+#[tokio::test]
 async fn admin_listeners_take_admin_off_the_others() {
     let server = start(&[("admin.listeners", "")], false).await;
     assert!(exchange(server.address, &get("/admin/loggers", "")).await.starts_with("http/1.1 404"));

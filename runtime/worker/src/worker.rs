@@ -8,7 +8,7 @@ use tributary_api::{ConfigProvider, PluginRegistry, Props, Result};
 use tributary_control::{Herder, TaskId, WorkerInfo};
 use tributary_kafka::{Admin, Role};
 
-use crate::herder::{ClusterHerder, Roster, Shared, Statuses};
+use crate::herder::{ClusterHerder, Roster, Shared, Stages, Statuses};
 use crate::loggers::LoggerControl;
 use crate::membership::{Membership, Solo};
 use crate::metrics::TaskRegistry;
@@ -79,7 +79,8 @@ impl Worker {
             commit: option_env!("TRIBUTARY_COMMIT").unwrap_or("unknown").to_owned(),
             kafka_cluster_id: cluster_id.unwrap_or_default(),
         };
-        let herder = ClusterHerder { info, roster, statuses, validator, loggers, writes: Mutex::new(()) };
+        let (writes, stages) = (Mutex::new(()), Stages::default());
+        let herder = ClusterHerder { info, roster, statuses, validator, loggers, writes, stages };
         Ok(Self { herder: Arc::new(herder), graceful_timeout })
     }
 

@@ -154,6 +154,11 @@ impl Herder for Recorded {
         self.answer(|body| body.get(name).map_or_else(|| body.clone(), |expanded| expanded["status"].clone()))
     }
 
+    async fn processing(&self, name: &str) -> Result<Processing> {
+        self.called(json!(["processing", name]));
+        self.answer(Value::clone)
+    }
+
     async fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>> {
         self.called(json!(["tasks", name]));
         self.answer(Value::clone)

@@ -8,10 +8,12 @@ mod offsets;
 mod requests;
 mod roster;
 mod runner;
+mod stages;
 mod statuses;
 mod task_set;
 
 pub(crate) use requests::ClusterHerder;
 pub(crate) use roster::Roster;
 pub(crate) use runner::Shared;
+pub(crate) use stages::Stages;
 pub(crate) use statuses::Statuses;

@@ -5,22 +5,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, oneshot};
-use tributary_api::{ConfigKey, Props};
+use tributary_api::{ConfigKey, Factory, Props};
 use tributary_control::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorState, ConnectorStatus, ConnectorType,
-    CreateRequest, Created, Error, Health, HealthStatus, Herder, InstanceState, Loggers, PluginInfo, RestartRequest,
-    Result, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult, WorkerInfo,
+    CreateRequest, Created, Error, Health, HealthStatus, Herder, InstanceState, Loggers, PluginInfo, Processing,
+    RestartRequest, Result, Stage, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus,
+    ValidationResult, WorkerInfo,
 };
 
 use super::offsets;
 use super::roster::Roster;
 use super::runner::Message;
+use super::stages::Stages;
 use crate::definitions::connector_definition;
 use crate::loggers::LoggerControl;
+use crate::processor;
 use crate::stores::{ConfigState, ConnectorEntry, Status, StatusStore};
 use crate::validation::Validator;
 
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
+const VALIDATING: &str = "validating connector configuration";
 
 /// The herder of a worker whose state is in three compacted topics.
 pub(crate) struct ClusterHerder {
@@ -31,6 +35,7 @@ pub(crate) struct ClusterHerder {
     pub(crate) loggers: Arc<dyn LoggerControl>,
     /// What reads and then writes the configuration does so alone.
     pub(crate) writes: Mutex<()>,
+    pub(crate) stages: Stages,
 }
 
 #[async_trait]
@@ -40,7 +45,8 @@ impl Herder for ClusterHerder {
     }
 
     async fn health(&self) -> Health {
-        let answered = tokio::time::timeout(HEALTH_DEADLINE, self.roster.shared.configs.refresh()).await;
+        let refreshed = tokio::time::timeout(HEALTH_DEADLINE, self.roster.shared.configs.refresh());
+        let answered = self.stages.during("reading to the end of the config topic", refreshed).await;
         let (status, message) = match answered {
             Ok(Ok(())) => (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests."),
             _ => (
@@ -49,6 +55,10 @@ impl Herder for ClusterHerder {
             ),
         };
         Health { status, message: message.to_owned() }
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        self.stages.current()
     }
 
     async fn connectors(&self) -> Result<Vec<String>> {
@@ -62,21 +72,21 @@ impl Herder for ClusterHerder {
     async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo> {
         let CreateRequest { name, config, initial_state } = request;
         let config = named(config, &name);
-        self.validator.ensure_valid(&config).await?;
+        self.ensure_valid(&config).await?;
         let _alone = self.writes.lock().await;
         if self.state().connectors.contains_key(&name) {
             return Err(Error::conflict(format!("Connector {name} already exists")));
         }
-        self.roster.shared.configs.put_connector(&name, &config, initial_state).await?;
+        self.write_connector(&name, &config, initial_state).await?;
         self.connector(&name).await
     }
 
     async fn put_config(&self, name: &str, config: Props) -> Result<Created> {
         let config = named(config, name);
-        self.validator.ensure_valid(&config).await?;
+        self.ensure_valid(&config).await?;
         let _alone = self.writes.lock().await;
         let created = !self.state().connectors.contains_key(name);
-        self.roster.shared.configs.put_connector(name, &config, None).await?;
+        self.write_connector(name, &config, None).await?;
         Ok(Created { created, info: self.connector(name).await? })
     }
 
@@ -94,7 +104,8 @@ impl Herder for ClusterHerder {
     async fn delete(&self, name: &str) -> Result<()> {
         let _alone = self.writes.lock().await;
         self.entry(name)?;
-        Ok(self.roster.shared.configs.remove_connector(name).await?)
+        let what = format!("removing the config for connector {name} from the config topic");
+        Ok(self.stages.during(what, self.roster.shared.configs.remove_connector(name)).await?)
     }
 
     async fn status(&self, name: &str) -> Result<ConnectorStatus> {
@@ -127,19 +138,22 @@ impl Herder for ClusterHerder {
             return Err(Error::not_found(format!("Unknown task: {task}")));
         }
         let (answer, answered) = oneshot::channel();
-        self.ask(&task.connector, Message::RestartTask(task.task, answer), answered).await
+        let asked = self.ask(&task.connector, Message::RestartTask(task.task, answer), answered);
+        self.stages.during(format!("restarting task {task}"), asked).await
     }
 
     async fn restart(&self, name: &str, request: RestartRequest) -> Result<Option<ConnectorStatus>> {
         self.known(name)?;
         if !request.include_tasks && !request.only_failed {
             let (answer, answered) = oneshot::channel();
-            self.ask(name, Message::RestartConnector(answer), answered).await?;
+            let asked = self.ask(name, Message::RestartConnector(answer), answered);
+            self.stages.during(format!("restarting connector {name}"), asked).await?;
             return Ok(None);
         }
         let no_status = |_| Error::not_found(format!("Status for connector {name} not found"));
         let mut status = self.status(name).await.map_err(no_status)?;
-        self.roster.shared.configs.put_restart(name, request).await?;
+        let what = format!("writing restart request for connector {name} to the config topic");
+        self.stages.during(what, self.roster.shared.configs.put_restart(name, request)).await?;
         let covered = |state: InstanceState| !request.only_failed || state == InstanceState::Failed;
         if covered(status.connector.state) {
             (status.connector.state, status.connector.trace) = (InstanceState::Restarting, None);
@@ -155,24 +169,31 @@ impl Herder for ClusterHerder {
         // Without the colon that the other calls have, as in Connect.
         self.known(name).map_err(|_| Error::not_found(format!("Unknown connector {name}")))?;
         let configs = &self.roster.shared.configs;
-        if target == TargetState::Stopped {
-            configs.put_tasks(name, &[]).await?;
-        }
-        Ok(configs.put_target(name, target).await?)
+        let written = async {
+            if target == TargetState::Stopped {
+                configs.put_tasks(name, &[]).await?;
+            }
+            configs.put_target(name, target).await
+        };
+        let what = format!("writing the target state for connector {name} to the config topic");
+        Ok(self.stages.during(what, written).await?)
     }
 
     async fn offsets(&self, name: &str) -> Result<ConnectorOffsets> {
-        offsets::read(&self.roster.shared, name).await
+        let read = offsets::read(&self.roster.shared, name);
+        self.stages.during(format!("reading offsets for connector {name}"), read).await
     }
 
     async fn alter_offsets(&self, name: &str, request: ConnectorOffsets) -> Result<String> {
         let _alone = self.writes.lock().await;
-        offsets::alter(&self.roster.shared, name, request).await
+        let altered = offsets::alter(&self.roster.shared, name, request);
+        self.stages.during(format!("modifying offsets for connector {name}"), altered).await
     }
 
     async fn reset_offsets(&self, name: &str) -> Result<String> {
         let _alone = self.writes.lock().await;
-        offsets::reset(&self.roster.shared, name).await
+        let reset = offsets::reset(&self.roster.shared, name);
+        self.stages.during(format!("modifying offsets for connector {name}"), reset).await
     }
 
     async fn topics(&self, name: &str) -> Result<ActiveTopics> {
@@ -190,6 +211,16 @@ impl Herder for ClusterHerder {
             return Err(Error::new(HttpStatus::Forbidden, "Topic tracking reset is disabled."));
         }
         Ok(self.statuses.reset_topics(name).await?)
+    }
+
+    async fn processing(&self, name: &str) -> Result<Processing> {
+        let shared = &self.roster.shared;
+        let config = self.entry(name)?.config;
+        if !matches!(shared.plugin(&config)?.factory, Factory::Processor) {
+            return Err(Error::not_found(format!("Connector {name} is not a processor")));
+        }
+        let config = shared.variables.resolve(&named(config, name))?;
+        Ok(processor::processing(&config, &shared.settings)?)
     }
 
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
@@ -227,7 +258,7 @@ impl Herder for ClusterHerder {
                 "Included connector type {class} does not match request type {plugin}"
             )));
         }
-        self.validator.validate(&config).await
+        self.stages.during(VALIDATING, self.validator.validate(&config)).await
     }
 
     async fn loggers(&self) -> Result<Loggers> {
@@ -251,6 +282,15 @@ impl Herder for ClusterHerder {
 impl ClusterHerder {
     fn state(&self) -> Arc<ConfigState> {
         self.roster.shared.configs.snapshot()
+    }
+
+    async fn ensure_valid(&self, config: &Props) -> Result<()> {
+        self.stages.during(VALIDATING, self.validator.ensure_valid(config)).await
+    }
+
+    async fn write_connector(&self, name: &str, config: &Props, target: Option<TargetState>) -> Result<()> {
+        let what = format!("writing a config for connector {name} to the config topic");
+        Ok(self.stages.during(what, self.roster.shared.configs.put_connector(name, config, target)).await?)
     }
 
     fn entry(&self, name: &str) -> Result<ConnectorEntry> {

@@ -52,6 +52,8 @@ impl StoreKind {
 pub(super) struct ProcessorConfig {
     pub(super) topics: Vec<String>,
     pub(super) guarantee: Guarantee,
+    /// Why it is that one.
+    pub(super) reason: &'static str,
     pub(super) store: StoreKind,
     pub(super) commit_interval: Duration,
     pub(super) transaction_timeout: Duration,
@@ -120,15 +122,23 @@ impl ProcessorConfig {
         if topics.is_empty() {
             return Err(Error::config("topics is missing: name the topics to process (topics.regex is for sinks)"));
         }
-        let guarantee = match (config.string("processing.guarantee")?, worker.embedded_broker) {
+        let (guarantee, reason) = match (config.string("processing.guarantee")?, worker.embedded_broker) {
             ("exactly_once", true) => {
                 return Err(Error::config(
                     "processing.guarantee is exactly_once, which the embedded broker cannot give: set \
                      bootstrap.servers to a Kafka cluster, or write auto",
                 ));
             }
-            ("exactly_once" | "auto", false) => Guarantee::ExactlyOnce,
-            _ => Guarantee::AtLeastOnce,
+            ("exactly_once", false) => (Guarantee::ExactlyOnce, "processing.guarantee is exactly_once"),
+            ("auto", false) => {
+                (Guarantee::ExactlyOnce, "processing.guarantee is auto, and the brokers are a Kafka cluster's")
+            }
+            ("auto", true) => (
+                Guarantee::AtLeastOnce,
+                "processing.guarantee is auto, and the embedded broker has no usable transactions: set bootstrap.servers \
+                 to a Kafka cluster for exactly_once",
+            ),
+            _ => (Guarantee::AtLeastOnce, "processing.guarantee is at_least_once"),
         };
         let store = match config.string("state.store")? {
             "redb" => StoreKind::Disk {
@@ -140,6 +150,7 @@ impl ProcessorConfig {
         Ok(Self {
             topics,
             guarantee,
+            reason,
             store,
             commit_interval: Duration::from_millis(config.int("commit.interval.ms")?),
             transaction_timeout: Duration::from_millis(config.int("transaction.timeout.ms")?),

@@ -16,6 +16,7 @@ mod process_loop;
 mod restore;
 mod tables;
 mod topics;
+mod transact;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tributary_api::{Factory, Offsets, Plugin, Props, Result};
+use tributary_control::Processing;
 use tributary_kafka::Consumer;
 
 use self::config::{Guarantee, ProcessorConfig};
@@ -34,6 +36,7 @@ use self::process_loop::ProcessLoop;
 use self::restore::Changelogs;
 use self::tables::Tables;
 use self::topics::Topics;
+use crate::settings::WorkerSettings;
 use crate::tasks::{Chain, Converters, DeadLetters, Decoder, Encoder, ErrorConfig, ErrorOperator, TaskContext};
 
 /// The class under which processors are configured.
@@ -45,6 +48,20 @@ pub fn stream_processor() -> Plugin {
         "Reads topics, passes each record through transforms that may keep state, set timers and look into tables, and \
          writes what comes of it: exactly once on Kafka, at least once on the embedded broker.",
     )
+}
+
+/// What a processor of this configuration promises.
+///
+/// # Errors
+/// `Config`, naming what is wrong.
+pub(crate) fn processing(connector: &Props, worker: &WorkerSettings) -> Result<Processing> {
+    let config = ProcessorConfig::parse(connector, worker)?;
+    Ok(Processing {
+        name: connector.get("name").cloned().unwrap_or_default(),
+        guarantee: config.guarantee.name().to_owned(),
+        reason: config.reason.to_owned(),
+        state_store: config.store.name().to_owned(),
+    })
 }
 
 /// Runs a processor task until it is stopped or fails.
@@ -62,7 +79,8 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
     let dead_letters = DeadLetters::open(&cx, &errors).await?;
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
-    tracing::info!(guarantee = config.guarantee.name(), store = config.store.name(), "processor starts");
+    let (guarantee, store) = (config.guarantee.name(), config.store.name());
+    tracing::info!(guarantee, reason = config.reason, store, "processor starts");
     let mut topics = Topics::new(&cx, &config)?;
     let consumer = worker
         .consumer(&id.connector, id.task, &spec.connector)

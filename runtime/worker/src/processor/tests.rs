@@ -5,8 +5,8 @@ use tributary_api::{Props, Requirements, StoreSpec, TableSpec, Timer, TimestampT
 use tributary_kafka::RawRecord;
 
 use super::host::Links;
-use super::process_loop::{merge_by_time, token};
 use super::restore::Changelogs;
+use super::transact::{merge_by_time, token};
 
 fn needs(store: &str, table: &str, timers: bool) -> Requirements {
     let stores = vec![StoreSpec { name: store.to_owned() }];

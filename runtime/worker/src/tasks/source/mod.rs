@@ -1,5 +1,6 @@
 //! The source loop: poll, transform, convert, send, wait for the broker, store the offsets, tell the plugin.
 
+mod chunk;
 mod deliveries;
 mod flush;
 mod in_flight;

@@ -3,15 +3,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Origin, Record, Result, SourceTask, Topic};
+use tributary_api::{Record, Result, SourceTask, Topic};
 use tributary_kafka::Token;
 
+use super::chunk::Chunk;
 use super::{Capacity, Deliveries, OffsetFlusher, Output, TopicCreation, plugin_context};
-use crate::tasks::errors::{ErrorOperator, Recovery, Subject};
-use crate::tasks::{Encoded, Encoder, PluginCalls, Stateless, TaskContext, now_ms};
+use crate::tasks::errors::ErrorOperator;
+use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext, now_ms};
 
-/// Records that are transformed, converted and sent as one piece.
-const CHUNK: usize = 1024;
 /// The wait before a record is offered again to a producer that had no room.
 const SEND_AGAIN: Duration = Duration::from_millis(100);
 
@@ -40,21 +39,6 @@ pub(crate) struct SourceParts<O> {
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) topics: TopicCreation,
     pub(crate) capacity: Capacity,
-}
-
-/// A piece of a batch on its way to the producer. Kept for its memory.
-#[derive(Default)]
-struct Chunk {
-    outputs: Vec<Encoded>,
-    inputs: Vec<Input>,
-    tokens: Vec<Token>,
-    dropped: Vec<Origin>,
-}
-
-struct Input {
-    origin: Origin,
-    outputs: u32,
-    bytes: usize,
 }
 
 /// Whether the loop goes on.
@@ -243,9 +227,9 @@ impl<O: Output> SourceLoop<O> {
 
     /// Transforms and converts the next piece.
     async fn prepare(&mut self, records: &mut std::vec::IntoIter<Record>, now: i64) -> Result<Flow> {
-        self.chunk.clear();
-        let work = prepare(&mut self.encoder, &self.operator, &mut self.chunk, records, now);
-        PluginCalls::default().call("a transform or converter", work).await
+        let work = self.chunk.fill(&mut self.encoder, &self.operator, records, now);
+        let complete = PluginCalls::default().call("a transform or converter", work).await?;
+        Ok(if complete { Flow::Go } else { Flow::Stop })
     }
 
     /// Waits for room and puts the piece into the order of its partitions.
@@ -354,65 +338,4 @@ impl<O: Output> SourceLoop<O> {
             tracing::error!(%error, "the plugin did not stop cleanly");
         }
     }
-}
-
-impl Chunk {
-    fn clear(&mut self) {
-        self.outputs.clear();
-        self.inputs.clear();
-        self.tokens.clear();
-        self.dropped.clear();
-    }
-
-    fn track(&mut self, in_flight: &mut super::InFlight) {
-        for Input { origin, outputs, bytes } in self.inputs.drain(..) {
-            if outputs == 0 {
-                self.dropped.push(origin.clone());
-            }
-            let token = in_flight.track(origin, outputs, bytes);
-            self.tokens.extend(std::iter::repeat_n(token, outputs as usize));
-        }
-    }
-}
-
-async fn prepare(
-    encoder: &mut Encoder,
-    operator: &ErrorOperator,
-    chunk: &mut Chunk,
-    records: &mut std::vec::IntoIter<Record>,
-    now: i64,
-) -> Result<Flow> {
-    let mut host = Stateless { now };
-    let keeps_input = operator.retries() || operator.logs_records();
-    while chunk.inputs.len() < CHUNK
-        && let Some(mut record) = records.next()
-    {
-        let may_take = encoder.chain.is_empty() && !keeps_input;
-        let origin = if may_take { std::mem::take(&mut record.origin) } else { record.origin.clone() };
-        let kept = keeps_input.then(|| record.clone());
-        let before = chunk.outputs.len();
-        let outputs = match encoder.run(record, &mut host, &mut chunk.outputs) {
-            Ok(outputs) => outputs,
-            Err(failure) => {
-                let subject = kept.as_ref().map_or(Subject::Origin(&origin), Subject::Source);
-                let again = || match &kept {
-                    Some(record) => encoder.run(record.clone(), &mut host, &mut chunk.outputs),
-                    None => Err(failure.clone()),
-                };
-                match operator.recover(failure.clone(), subject, again).await? {
-                    Recovery::Done(outputs) => outputs,
-                    Recovery::Skipped => 0,
-                    Recovery::Stopped => return Ok(Flow::Stop),
-                }
-            }
-        };
-        let mut bytes = 0;
-        for output in &mut chunk.outputs[before..] {
-            bytes += output.size();
-            // Else the client reads the clock once more for each record.
-            output.timestamp.get_or_insert(now);
-        }
-        chunk.inputs.push(Input { origin, outputs, bytes });
-    }
-    Ok(Flow::Go)
 }

@@ -1,0 +1,105 @@
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tributary_control::Stage;
+
+/// What requests wait for, to tell those whose request takes too long. As many as there are requests at once.
+#[derive(Debug, Default)]
+pub(crate) struct Stages(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By the order in which they began.
+    running: BTreeMap<u64, (String, Timestamp)>,
+    next: u64,
+    last_done: Option<Stage>,
+}
+
+/// Something that is being done. Dropped before it is done, it is forgotten.
+struct Running<'a> {
+    stages: &'a Stages,
+    number: u64,
+}
+
+impl Stages {
+    /// Does something that may take long, `what` being words to follow "is currently".
+    pub(crate) async fn during<T>(&self, what: impl Into<String>, work: impl Future<Output = T>) -> T {
+        let running = self.begin(what.into());
+        let outcome = work.await;
+        running.done();
+        outcome
+    }
+
+    /// What has lasted longest of all that is not done, else what was done last.
+    pub(crate) fn current(&self) -> Option<Stage> {
+        let known = self.known();
+        let oldest = known.running.values().next();
+        let running = oldest.map(|(description, began)| stage(description.clone(), *began, None));
+        running.or_else(|| known.last_done.clone())
+    }
+
+    fn begin(&self, what: String) -> Running<'_> {
+        let mut known = self.known();
+        let number = known.next;
+        known.next += 1;
+        known.running.insert(number, (what, Timestamp::now()));
+        Running { stages: self, number }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running<'_> {
+    fn done(self) {
+        let mut known = self.stages.known();
+        if let Some((description, began)) = known.running.remove(&self.number) {
+            known.last_done = Some(stage(description, began, Some(Timestamp::now())));
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.stages.known().running.remove(&self.number);
+    }
+}
+
+fn stage(description: String, began: Timestamp, completed: Option<Timestamp>) -> Stage {
+    Stage { description, began: began.to_string(), completed: completed.map(|at| at.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_that_runs_is_told_then_the_last_that_was_done() {
+        let stages = Stages::default();
+        assert_eq!(stages.current(), None);
+        let (first, second) = (stages.begin("writing a".to_owned()), stages.begin("writing b".to_owned()));
+        assert_eq!(stages.current().unwrap().description, "writing a");
+        first.done();
+        assert_eq!(stages.current().unwrap().description, "writing b");
+        second.done();
+        let last = stages.current().unwrap();
+        let (began, completed) = (last.began.parse::<Timestamp>().unwrap(), last.completed.unwrap());
+        assert!(last.description == "writing b" && began <= completed.parse().unwrap());
+    }
+
+    #[test]
+    fn what_is_given_up_is_no_longer_told() {
+        let stages = Stages::default();
+        assert!(stages.during("waiting", std::future::pending::<()>()).now_or_never().is_none());
+        assert_eq!(stages.current(), None);
+        stages.during("reading", async {}).now_or_never().unwrap();
+        assert_eq!(stages.current().unwrap().description, "reading");
+    }
+}

@@ -1,0 +1,91 @@
+use tributary_api::{Origin, Record, Result};
+use tributary_kafka::Token;
+
+use super::InFlight;
+use crate::tasks::errors::{ErrorOperator, Recovery, Subject};
+use crate::tasks::{Encoded, Encoder, Stateless};
+
+/// Records that are transformed, converted and sent as one piece.
+const CHUNK: usize = 1024;
+
+/// A piece of a batch on its way to the producer. Kept for its memory.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub(super) outputs: Vec<Encoded>,
+    inputs: Vec<Input>,
+    /// Of each output, once it is tracked.
+    pub(super) tokens: Vec<Token>,
+    /// Inputs of which nothing came.
+    pub(super) dropped: Vec<Origin>,
+}
+
+struct Input {
+    origin: Origin,
+    outputs: u32,
+    bytes: usize,
+}
+
+impl Chunk {
+    /// Transforms and converts the next records in place of those before. `false` when the task is asked to stop while
+    /// one of them is repeated.
+    pub(super) async fn fill(
+        &mut self,
+        encoder: &mut Encoder,
+        operator: &ErrorOperator,
+        records: &mut std::vec::IntoIter<Record>,
+        now: i64,
+    ) -> Result<bool> {
+        self.clear();
+        let mut host = Stateless { now };
+        let keeps_input = operator.retries() || operator.logs_records();
+        while self.inputs.len() < CHUNK
+            && let Some(mut record) = records.next()
+        {
+            let may_take = encoder.chain.is_empty() && !keeps_input;
+            let origin = if may_take { std::mem::take(&mut record.origin) } else { record.origin.clone() };
+            let kept = keeps_input.then(|| record.clone());
+            let before = self.outputs.len();
+            let outputs = match encoder.run(record, &mut host, &mut self.outputs) {
+                Ok(outputs) => outputs,
+                Err(failure) => {
+                    let subject = kept.as_ref().map_or(Subject::Origin(&origin), Subject::Source);
+                    let again = || match &kept {
+                        Some(record) => encoder.run(record.clone(), &mut host, &mut self.outputs),
+                        None => Err(failure.clone()),
+                    };
+                    match operator.recover(failure.clone(), subject, again).await? {
+                        Recovery::Done(outputs) => outputs,
+                        Recovery::Skipped => 0,
+                        Recovery::Stopped => return Ok(false),
+                    }
+                }
+            };
+            let mut bytes = 0;
+            for output in &mut self.outputs[before..] {
+                bytes += output.size();
+                // Else the client reads the clock once more for each record.
+                output.timestamp.get_or_insert(now);
+            }
+            self.inputs.push(Input { origin, outputs, bytes });
+        }
+        Ok(true)
+    }
+
+    /// Puts the inputs into the order of their partitions.
+    pub(super) fn track(&mut self, in_flight: &mut InFlight) {
+        for Input { origin, outputs, bytes } in self.inputs.drain(..) {
+            if outputs == 0 {
+                self.dropped.push(origin.clone());
+            }
+            let token = in_flight.track(origin, outputs, bytes);
+            self.tokens.extend(std::iter::repeat_n(token, outputs as usize));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.outputs.clear();
+        self.inputs.clear();
+        self.tokens.clear();
+        self.dropped.clear();
+    }
+}
