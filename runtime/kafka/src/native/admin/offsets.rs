@@ -1,0 +1,72 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings::*;
+
+use super::array;
+use crate::native::list::view;
+use crate::native::{Client, Failure, PartitionList, code};
+
+/// The answer for one partition.
+pub(crate) struct ListedOffset {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: Result<i64, Failure>,
+}
+
+impl Client {
+    /// The first offset of each partition.
+    pub(crate) fn first_offsets<'a>(
+        self: &Arc<Self>,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        timeout: Duration,
+    ) -> Result<Vec<ListedOffset>, Failure> {
+        self.list_offsets(partitions, rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST, false, timeout)
+    }
+
+    /// The offset behind the last record of each partition: behind the last one that a reader of committed
+    /// records may see, if asked for.
+    pub(crate) fn end_offsets<'a>(
+        self: &Arc<Self>,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        committed_only: bool,
+        timeout: Duration,
+    ) -> Result<Vec<ListedOffset>, Failure> {
+        self.list_offsets(partitions, rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST, committed_only, timeout)
+    }
+
+    fn list_offsets<'a>(
+        self: &Arc<Self>,
+        partitions: impl IntoIterator<Item = (&'a str, i32)>,
+        place: rd_kafka_OffsetSpec_t,
+        committed_only: bool,
+        timeout: Duration,
+    ) -> Result<Vec<ListedOffset>, Failure> {
+        let list = partitions.into_iter().map(|(topic, partition)| (topic, partition, place as i64));
+        let list = PartitionList::new(list).ok_or_else(|| Failure::of(code::STATE))?;
+        let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
+        // SAFETY: everything passed lives through the call and is copied; the answer lives as long as its event.
+        self.request(
+            op,
+            timeout,
+            |rk, options, queue| unsafe {
+                if committed_only {
+                    let level = rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+                    // It cannot fail for this request.
+                    let _ = Failure::take(rd_kafka_AdminOptions_set_isolation_level(options, level));
+                }
+                rd_kafka_ListOffsets(rk, list.as_ptr(), options, queue);
+            },
+            |event| unsafe {
+                let result = rd_kafka_event_ListOffsets_result(event);
+                let infos = array(|count| rd_kafka_ListOffsets_result_infos(result, count));
+                let one = |&info: &*const rd_kafka_ListOffsetsResultInfo_t| {
+                    let entry = view(rd_kafka_ListOffsetsResultInfo_topic_partition(info));
+                    let offset = entry.result.map(|()| entry.offset);
+                    ListedOffset { topic: entry.topic.to_owned(), partition: entry.partition, offset }
+                };
+                Ok(infos.iter().map(one).collect())
+            },
+        )
+    }
+}
