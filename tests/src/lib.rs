@@ -11,6 +11,7 @@ mod connect;
 mod folder;
 mod kafka;
 mod minio;
+mod open_page;
 mod pipeline;
 mod port;
 pub mod process;
@@ -19,6 +20,7 @@ mod rest;
 mod rig;
 mod s3;
 mod topics;
+mod traffic;
 mod tributary;
 mod wait;
 
@@ -27,6 +29,7 @@ pub use self::connect::{Connect, ConnectMode, ConnectOptions};
 pub use self::folder::RunFolder;
 pub use self::kafka::Kafka;
 pub use self::minio::Minio;
+pub use self::open_page::OpenPage;
 pub use self::pipeline::{Pipeline, customer, visit};
 pub use self::port::{free_port, free_ports};
 pub use self::process::Usage;
@@ -36,5 +39,6 @@ pub use self::s3::S3;
 pub use self::topics::{
     Message, committed_offsets, consume_all, create_topic, create_topic_with, end_offsets, produce, unique,
 };
+pub use self::traffic::{Flow, Traffic, event_ids, event_ids_in};
 pub use self::tributary::{Tributary, WorkerOptions};
 pub use self::wait::{wait_for, wait_until};

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tributary_clickstream::session::{Session, Signer};
 
-use crate::{RunFolder, WorkerOptions, free_port};
+use crate::{RestClient, RunFolder, WorkerOptions, free_port};
 
 const SECRET: &str = "a secret of the tests only";
 const STEP_MS: i64 = 10_000;
@@ -52,7 +52,7 @@ impl Pipeline {
             .set("shared.session.secret", SECRET)
             .set("shared.demo.customers.file", self.folder.path().join(CUSTOMERS).to_string_lossy())
             .set("shared.collect.listen", format!("127.0.0.1:{}", self.collect))
-            .set("shared.shop.origin", "http://127.0.0.1:8080")
+            .set("shared.shop.origins", "http://127.0.0.1:8080")
             .set("offset.flush.interval.ms", "1000")
     }
 
@@ -63,6 +63,16 @@ impl Pipeline {
             .set("shared.s3.access.key.id", key)
             .set("shared.s3.secret.access.key", secret)
             .set("shared.s3.region", "us-east-1")
+    }
+
+    /// Waits until all its connectors run, with one task each.
+    pub async fn running(&self, rest: &RestClient, limit: Duration) -> Result<()> {
+        for file in fs::read_dir(self.configs().join("connectors"))? {
+            let file = file?.path();
+            let name = file.file_stem().context("a connector file without a name")?.to_string_lossy().into_owned();
+            rest.wait_running(&name, 1, limit).await?;
+        }
+        Ok(())
     }
 
     /// A path of the website's side, such as `/collect`.

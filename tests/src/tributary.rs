@@ -12,11 +12,17 @@ use crate::kafka::Kafka;
 use crate::port::free_port;
 use crate::process::{self, Leash, Usage};
 use crate::rest::RestClient;
+use crate::s3::S3;
 use crate::wait::wait_for;
 
 /// The built binary; without it the one of the same build as the test.
 const BINARY: &str = "TRIBUTARY_BIN";
 const LOG_TAIL: usize = 40;
+/// The ports of embedded servers, which workers of tests must not share.
+const BROKER_PORT: &str = "embedded.broker.port";
+const STORE_PORT: &str = "embedded.store.port";
+const SHOP_PORT: &str = "demo.shop.port";
+const COLLECT_LISTEN: &str = "shared.collect.listen";
 
 /// How to start a Tributary worker.
 #[derive(Clone, Debug)]
@@ -48,7 +54,7 @@ impl WorkerOptions {
         options
     }
 
-    /// A worker with its own embedded broker; nothing is set but REST's port.
+    /// A worker with its own embedded servers; nothing is set but ports.
     pub fn embedded() -> Self {
         Self {
             properties: BTreeMap::new(),
@@ -65,7 +71,7 @@ impl WorkerOptions {
         Self::on(&kafka.bootstrap(), group)
     }
 
-    /// A line of worker.properties. Without `listeners` REST gets a free port.
+    /// A line of worker.properties. REST and each embedded server whose port is not set get a free one.
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.insert(name.into(), value.into());
         self
@@ -101,6 +107,18 @@ impl WorkerOptions {
         self.stop_within = limit;
         self
     }
+
+    fn choose_ports(&mut self) -> Result<()> {
+        let ports = [BROKER_PORT, STORE_PORT, SHOP_PORT].map(|name| (name, ""));
+        for (name, address) in
+            [("listeners", "http://127.0.0.1:"), (COLLECT_LISTEN, "127.0.0.1:")].into_iter().chain(ports)
+        {
+            if !self.properties.contains_key(name) {
+                self.properties.insert(name.to_owned(), format!("{address}{}", free_port()?));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A running Tributary worker: the built binary in a folder of its own, which is its working directory. In the folder:
@@ -120,9 +138,7 @@ impl Tributary {
     /// Starts it; returns when `GET /` is answered with 200.
     pub async fn start(mut options: WorkerOptions) -> Result<Self> {
         let folder = RunFolder::new("worker")?;
-        if !options.properties.contains_key("listeners") {
-            options = options.set("listeners", format!("http://127.0.0.1:{}", free_port()?));
-        }
+        options.choose_ports()?;
         write_configs(&folder.path().join("configs"), &options)?;
         let rest = RestClient::new(options.properties["listeners"].clone());
         let mut worker = Self { options, rest, child: None, leash: None, pid: 0, startup: Duration::ZERO, folder };
@@ -133,6 +149,24 @@ impl Tributary {
     /// A client of its REST API.
     pub fn rest(&self) -> RestClient {
         self.rest.clone()
+    }
+
+    /// Its broker's `host:port`: that of `bootstrap.servers`, or the embedded one.
+    pub fn bootstrap(&self) -> String {
+        let properties = &self.options.properties;
+        let embedded = || format!("127.0.0.1:{}", properties[BROKER_PORT]);
+        properties.get("bootstrap.servers").cloned().unwrap_or_else(embedded)
+    }
+
+    /// The port of its demo shop.
+    pub fn shop_port(&self) -> &str {
+        &self.options.properties[SHOP_PORT]
+    }
+
+    /// A client of its embedded S3 endpoint.
+    pub fn embedded_s3(&self) -> S3 {
+        let endpoint = format!("http://127.0.0.1:{}", self.options.properties[STORE_PORT]);
+        S3::new(&endpoint, "tributary", "tributary", "us-east-1")
     }
 
     /// The process id; another one after a restart.

@@ -1,6 +1,7 @@
 //! The in-process broker: options, start and stop.
 
 mod connection;
+mod coordinator;
 mod directory;
 mod end_txn;
 mod fetch;

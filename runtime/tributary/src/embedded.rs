@@ -46,6 +46,10 @@ impl Embedded {
             shared.add_missing("s3.access.key.id", STORE_KEY);
             shared.add_missing("s3.secret.access.key", STORE_KEY);
             shared.add_missing("s3.region", REGION);
+        } else {
+            // No keys: connectors look for them where AWS's own tools do.
+            shared.add_missing("s3.access.key.id", "");
+            shared.add_missing("s3.secret.access.key", "");
         }
         let broker = async { if settings.embedded { start_broker(settings).await.map(Some) } else { Ok(None) } };
         let store = async { if wants_store { start_store(settings, shared).await.map(Some) } else { Ok(None) } };
@@ -142,6 +146,32 @@ mod tests {
         assert_eq!(session_secret(&data).unwrap(), secret);
         let mode = fs::metadata(data.join(SESSION_SECRET)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn another_endpoint_has_its_own_keys_or_those_that_aws_finds() {
+        let data = tempfile::tempdir().unwrap();
+        let mut props = tributary_api::Props::from([
+            ("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned()),
+            ("shared.s3.endpoint".to_owned(), "http://127.0.0.1:2".to_owned()),
+        ]);
+        let values = async |props: &tributary_api::Props| {
+            let settings = Settings {
+                props: props.clone(),
+                configs: "configs".into(),
+                data: data.path().into(),
+                embedded: false,
+                any_rest_port: false,
+            };
+            let mut shared = SharedValues::new(&settings).unwrap();
+            let embedded = Embedded::start(&settings, &mut shared).await.unwrap();
+            assert!(embedded.broker.is_none() && embedded.store.is_none());
+            (shared.get("s3.access.key.id").map(str::to_owned), shared.get("s3.secret.access.key").map(str::to_owned))
+        };
+        assert_eq!(values(&props).await, (Some(String::new()), Some(String::new())));
+        props.insert("shared.s3.access.key.id".to_owned(), "key".to_owned());
+        props.insert("shared.s3.secret.access.key".to_owned(), "secret".to_owned());
+        assert_eq!(values(&props).await, (Some("key".to_owned()), Some("secret".to_owned())));
     }
 
     #[test]

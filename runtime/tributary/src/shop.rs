@@ -17,8 +17,8 @@ const FOLDER: &str = "demo";
 const CUSTOMERS: &str = "customers.jsonl";
 const PRODUCTS: &str = "products.json";
 
-/// Starts it, unless the settings or the missing of its files say otherwise, and tells connectors of it: `shop.origin`,
-/// and `demo.customers.file`, the table of customers that a file source reads.
+/// Starts it, unless the settings or the missing of its files say otherwise, and tells connectors of it: `shop.origins`,
+/// by which browsers may know it, and `demo.customers.file`, the table of customers that a file source reads.
 pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Option<Shop>> {
     let files = settings.configs.join(FOLDER);
     let present = settings.embedded && exists(&files.join(CUSTOMERS))? && exists(&files.join(PRODUCTS))?;
@@ -44,8 +44,13 @@ pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Res
     let table = std::path::absolute(&table).with_context(|| format!("make {} absolute", table.display()))?;
     shared.add_missing("demo.customers.file", table.to_string_lossy());
     let shop = Shop::start(options).await.context("start the demo shop")?;
-    shared.add_missing("shop.origin", format!("http://{}", shop.addr()));
+    shared.add_missing("shop.origins", origins(shop.addr()));
     Ok(Some(shop))
+}
+
+/// Its address, and the name that people type.
+fn origins(address: SocketAddr) -> String {
+    format!("http://{address},http://localhost:{}", address.port())
 }
 
 fn exists(path: &Path) -> Result<bool> {
@@ -84,7 +89,8 @@ mod tests {
         let settings = settings(&configs, data.path(), None);
         let mut shared = shared(&settings);
         let shop = start(&settings, &mut shared).await.unwrap().unwrap();
-        assert_eq!(shared.get("shop.origin").unwrap(), format!("http://{}", shop.addr()));
+        let port = shop.addr().port();
+        assert_eq!(shared.get("shop.origins").unwrap(), format!("http://127.0.0.1:{port},http://localhost:{port}"));
         assert!(std::fs::metadata(shared.get("demo.customers.file").unwrap()).unwrap().len() > 0);
         shop.shutdown().await;
     }

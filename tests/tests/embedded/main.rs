@@ -1,5 +1,8 @@
-//! The whole worker over its embedded broker, through REST only.
+//! The whole worker over its embedded broker and S3 endpoint.
 #![allow(clippy::unwrap_used)]
+
+mod pipeline;
+mod shop;
 
 use anyhow::Result;
 use tributary_tests::{Tributary, WorkerOptions};

@@ -3,12 +3,12 @@
 use rama::layer::{MapErrLayer, MapStateLayer};
 use rama::{Layer as _, Service as _};
 use tansu_broker::Error;
-use tansu_broker::coordinator::group::administrator::Controller;
 use tansu_broker::service::{coordinator, storage};
 use tansu_sans_io::{ApiKey as _, EndTxnRequest, FetchRequest};
 use tansu_service::{FrameRequestLayer, FrameRouteBuilder, FrameRouteService};
 use tokio_util::sync::CancellationToken;
 
+use super::coordinator::GroupCoordinator;
 use super::end_txn::EndTxnService;
 use super::fetch::FetchService;
 use super::store::Store;
@@ -49,7 +49,7 @@ pub(super) fn build(store: &Store, closing: &CancellationToken) -> Result<Routes
     for route in STORAGE_ROUTES {
         builder = route(builder, store.clone())?;
     }
-    builder = coordinator::services(builder, Controller::with_storage(store.clone())?)?;
+    builder = coordinator::services(builder, GroupCoordinator::new(store.clone())?)?;
     builder = fetch(builder, store.clone(), closing.clone())?;
     builder = end_txn(builder, store.clone())?;
     Ok(builder.build()?)

@@ -12,6 +12,7 @@ mod topics;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use tansu_storage::{Error, OffsetStage, Storage as _, StorageContainer, TopicId, Topition};
 use tokio::sync::{Mutex, watch};
@@ -42,6 +43,9 @@ impl Store {
     /// Opens the storage and creates its tables when absent.
     pub(super) async fn open(options: StoreOptions) -> Result<Self, Error> {
         let engine = Engine::start(&options).await?;
+        if let Some(database) = &options.database {
+            engine::forget_members(database).await.map_err(|error| Error::LibSql(Arc::new(error)))?;
+        }
         let shared = Shared {
             options,
             engine: RwLock::new(engine),
@@ -78,6 +82,11 @@ impl Store {
         let stage = self.offset_stage(partition).await?;
         self.shared.ends.learn(partition, version, stage);
         Ok(stage)
+    }
+
+    /// Whether a group's members have their shares; a follower has to wait for that.
+    pub(super) fn group_is_formed(&self, group: &str, now: SystemTime) -> bool {
+        self.shared.groups.is_formed(group, now)
     }
 
     fn engine(&self) -> Engine {
@@ -133,3 +142,5 @@ impl fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use self::tests::open as test_store;

@@ -87,6 +87,12 @@ async fn log_ahead(database: &Path) -> Result<(), libsql::Error> {
     Ok(())
 }
 
+/// Empties all groups, for a broker that starts: whoever was in one is no longer connected. Tansu would wait for each of
+/// them until its session ends, and those who are there would have nothing to read meanwhile. Offsets stay.
+pub(super) async fn forget_members(database: &Path) -> Result<(), libsql::Error> {
+    connect(database).await?.execute("delete from consumer_group_detail", ()).await.map(drop)
+}
+
 async fn complete_tables(database: &Path) -> Result<(), libsql::Error> {
     let connection = connect(database).await?;
     for addition in ADDITIONS {

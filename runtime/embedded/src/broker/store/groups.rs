@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tansu_sans_io::ErrorCode;
 use tansu_sans_io::list_groups_response::ListedGroup;
-use tansu_storage::{GroupDetail, NamedGroupDetail};
+use tansu_storage::{GroupDetail, GroupState, NamedGroupDetail};
 
 #[derive(Debug, Default)]
 pub(super) struct Groups {
@@ -23,6 +24,16 @@ impl Groups {
     pub(super) fn deleted(&self, groups: &[String]) {
         let mut stored = self.lock();
         groups.iter().for_each(|group| drop(stored.remove(group)));
+    }
+
+    /// Whether a group has its leader and shares, and no member that is overdue. A group that nobody has joined counts.
+    pub(super) fn is_formed(&self, group: &str, now: SystemTime) -> bool {
+        let stored = self.lock();
+        let Some(detail) = stored.get(group) else { return true };
+        let session = Duration::from_millis(u64::try_from(detail.session_timeout_ms).unwrap_or_default());
+        let overdue = |contact: SystemTime| now.duration_since(contact).unwrap_or_default() >= session;
+        let all_present = detail.members.values().all(|member| member.last_contact.is_some_and(|at| !overdue(at)));
+        matches!(detail.state, GroupState::Formed { .. }) && all_present
     }
 
     /// Describes the `wanted` groups, or all those of `existing`.

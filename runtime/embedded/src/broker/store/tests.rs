@@ -11,7 +11,7 @@ use tansu_sans_io::record::Record;
 use tansu_sans_io::record::deflated::Batch;
 use tansu_sans_io::record::inflated;
 use tansu_sans_io::{ErrorCode, IsolationLevel, ListOffset};
-use tansu_storage::{Error, Storage as _, TopicId, Topition};
+use tansu_storage::{Error, GroupDetail, Storage as _, TopicId, Topition};
 use url::Url;
 
 use super::{Store, StoreOptions};
@@ -47,6 +47,18 @@ async fn an_engine_that_ended_is_replaced_and_keeps_its_records() {
     }
     assert_eq!(store.produce(None, &partition, batch("after")).await.unwrap(), 1);
     assert_eq!(store.end(&partition).await.unwrap().high_watermark(), 2);
+}
+
+#[tokio::test]
+async fn members_of_a_broker_that_has_ended_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let detail = |generation_id| GroupDetail { generation_id, ..GroupDetail::default() };
+    store.update_group("sink", detail(1), None).await.unwrap();
+    assert!(store.update_group("sink", detail(2), None).await.is_err(), "the group is known");
+    store.close();
+    let store = open(folder.path()).await;
+    store.update_group("sink", detail(3), None).await.unwrap();
 }
 
 #[tokio::test]
@@ -119,7 +131,7 @@ async fn abandon_a_call(store: &Store) {
     assert!(matches!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
 }
 
-async fn open(folder: &Path) -> Store {
+pub(in crate::broker) async fn open(folder: &Path) -> Store {
     let database = folder.join("test.db");
     Store::open(StoreOptions {
         url: Url::parse(&format!("sqlite:///{}", database.display())).unwrap(),
