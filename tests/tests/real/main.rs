@@ -1,6 +1,8 @@
 //! Real servers: Apache Kafka, the Java Connect worker, MinIO.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod kafka;
+mod processor;
 mod s3;
 mod takeover;
 

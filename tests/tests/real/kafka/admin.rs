@@ -3,11 +3,11 @@ use std::time::{Duration, Instant};
 use tributary_api::Props;
 use tributary_kafka::{Consumer, Created, NewTopic, Offsets, Polled, Role, TopicPartition};
 
-use crate::support::{PATIENCE, broker, unique};
+use super::support::{PATIENCE, broker, unique};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_described_and_deleted() {
-    let Some(broker) = broker("topics_are_created_described_and_deleted") else { return };
+    let Some(broker) = broker().await else { return };
     let admin = broker.admin();
     assert!(admin.cluster_id().await.unwrap().is_some());
     let name = unique("admin");
@@ -44,7 +44,7 @@ async fn topics_are_created_described_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn group_offsets_are_read_changed_and_deleted_while_nobody_is_in_the_group() {
-    let Some(broker) = broker("group_offsets_are_read_changed_and_deleted") else { return };
+    let Some(broker) = broker().await else { return };
     let admin = broker.admin();
     let (topic, group) = (broker.topic("offsets", 3).await, unique("group"));
     let tp = |partition| TopicPartition::new(topic.as_str(), partition);

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tributary_kafka::{Consumer, Offsets, Polled, Position, Role, TopicPartition};
 
-use crate::support::{Broker, PATIENCE, broker, read, record, texts};
+use super::support::{Broker, PATIENCE, broker, read, record, texts};
 
 fn fill(broker: &Broker, topic: &str, count: u64) {
     let (producer, ledger) = broker.producer();
@@ -14,7 +14,7 @@ fn fill(broker: &Broker, topic: &str, count: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_begins_where_told() {
-    let Some(broker) = broker("reading_begins_where_told") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("positions", 1).await;
     fill(&broker, &topic, 10);
     let tp = TopicPartition::new(topic.as_str(), 0);
@@ -33,7 +33,7 @@ async fn reading_begins_where_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_hands_out_no_more_than_asked_for_and_does_not_wait_with_something_there() {
-    let Some(broker) = broker("a_poll_hands_out_no_more_than_asked_for") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("bounded", 1).await;
     fill(&broker, &topic, 1000);
     let mut reader = broker.reader(&topic, 1, "read_uncommitted");
@@ -51,7 +51,7 @@ async fn a_poll_hands_out_no_more_than_asked_for_and_does_not_wait_with_somethin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_partitions_are_silent_and_go_on_where_they_were() {
-    let Some(broker) = broker("paused_partitions_are_silent_and_go_on_where_they_were") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("pause", 2).await;
     let (producer, ledger) = broker.producer();
     let send = |partition, from: i64| {

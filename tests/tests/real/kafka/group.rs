@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tributary_kafka::{Consumer, Offsets, Polled, Position, ProducerRecord, Role, TopicPartition};
 
-use crate::support::{Broker, PATIENCE, broker, unique};
+use super::support::{Broker, PATIENCE, broker, unique};
 
 const PARTITIONS: i32 = 4;
 const RECORDS: i64 = 5_000;
@@ -113,19 +113,19 @@ async fn no_record_twice(broker: &Broker, assignor: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_hand_partitions_over_one_by_one_without_repeating_a_record() {
-    let Some(broker) = broker("members_hand_partitions_over_one_by_one") else { return };
+    let Some(broker) = broker().await else { return };
     no_record_twice(&broker, "cooperative-sticky").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_hand_whole_assignments_over_without_repeating_a_record() {
-    let Some(broker) = broker("members_hand_whole_assignments_over") else { return };
+    let Some(broker) = broker().await else { return };
     no_record_twice(&broker, "org.apache.kafka.clients.consumer.RangeAssignor").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_that_nobody_waits_for_are_told_later() {
-    let Some(broker) = broker("commits_that_nobody_waits_for_are_told_later") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("async-commit", 1).await;
     let config = broker.config(Role::Consumer).set("group.id", unique("async"));
     let mut consumer = Consumer::subscribe(&config, std::slice::from_ref(&topic)).unwrap();
@@ -158,7 +158,7 @@ async fn commits_that_nobody_waits_for_are_told_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_just_taken_on_can_be_read_from_anywhere() {
-    let Some(broker) = broker("partitions_just_taken_on_can_be_read_from_anywhere") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("seek", 1).await;
     let (producer, ledger) = broker.producer();
     for token in 0..100 {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tributary_api::{ErrorKind, Props};
 use tributary_kafka::{CompactedLog, LogOptions, LogRecord, NewTopic, Role};
 
-use crate::support::{Broker, PATIENCE, broker, record, unique};
+use super::support::{Broker, PATIENCE, broker, record, unique};
 
 type Table = Arc<Mutex<BTreeMap<Bytes, Option<Bytes>>>>;
 
@@ -37,7 +37,7 @@ fn key(n: usize) -> Bytes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_read_to_its_end_and_then_followed() {
-    let Some(broker) = broker("a_log_is_read_to_its_end_and_then_followed") else { return };
+    let Some(broker) = broker().await else { return };
     let name = unique("log");
     let (one, seen_by_one) = open(&broker, &name).await;
     assert!(seen_by_one.lock().unwrap().is_empty());
@@ -56,7 +56,7 @@ async fn a_log_is_read_to_its_end_and_then_followed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn markers_of_transactions_at_the_end_do_not_keep_a_reader_waiting() {
-    let Some(broker) = broker("markers_of_transactions_at_the_end_do_not_keep_a_reader_waiting") else { return };
+    let Some(broker) = broker().await else { return };
     let name = unique("log");
     let (log, seen) = open(&broker, &name).await;
     let config = broker.config(Role::Producer).set("transactional.id", unique("id"));
@@ -83,7 +83,7 @@ async fn markers_of_transactions_at_the_end_do_not_keep_a_reader_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_not_compacted_is_refused() {
-    let Some(broker) = broker("a_topic_that_is_not_compacted_is_refused") else { return };
+    let Some(broker) = broker().await else { return };
     let name = broker.topic("plain", 1).await;
     let refused = CompactedLog::open(options(&broker, &name, true), Box::new(|_| {})).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);

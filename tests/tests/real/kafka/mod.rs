@@ -1,5 +1,4 @@
-//! Against a real broker at `KAFKA_BOOTSTRAP` (host:port). Without one, every test says that it was skipped.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+//! The client crate against a real broker.
 
 mod admin;
 mod consume;

@@ -1,10 +1,10 @@
 use tributary_kafka::{ProducerRecord, Role, TimestampType};
 
-use crate::support::{PATIENCE, broker, read, record};
+use super::support::{PATIENCE, broker, read, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_is_reported_once_and_read_as_it_was() {
-    let Some(broker) = broker("what_was_sent_is_reported_once_and_read_as_it_was") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("roundtrip", 1).await;
     let (producer, ledger) = broker.producer();
     let headers: [(&str, Option<&[u8]>); 3] = [("a", Some(b"1")), ("a", None), ("empty", Some(b""))];
@@ -48,7 +48,7 @@ async fn keys_go_to_the_partitions_that_java_chooses() {
         ("abc", 479_470_107),
         ("", 275_646_681),
     ];
-    let Some(broker) = broker("keys_go_to_the_partitions_that_java_chooses") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("murmur2", 17).await;
     let (producer, ledger) = broker.producer();
     for (token, (key, _)) in (0..).zip(JAVA) {
@@ -62,7 +62,7 @@ async fn keys_go_to_the_partitions_that_java_chooses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_makes_senders_wait_and_loses_nothing() {
-    let Some(broker) = broker("a_full_queue_makes_senders_wait_and_loses_nothing") else { return };
+    let Some(broker) = broker().await else { return };
     const RECORDS: u64 = 20_000;
     let topic = broker.topic("full", 1).await;
     let config = broker.config(Role::Producer).set("librdkafka.queue.buffering.max.messages", 100);
@@ -78,7 +78,7 @@ async fn a_full_queue_makes_senders_wait_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_too_large_is_refused_as_data() {
-    let Some(broker) = broker("a_record_too_large_is_refused_as_data") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("large", 1).await;
     let (producer, _) = broker.producer();
     let large = "x".repeat(2_000_000);

@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -7,6 +6,8 @@ use tributary_kafka::{
     Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord,
     RawRecord, Role, TopicPartition,
 };
+pub(crate) use tributary_tests::unique;
+use tributary_tests::{Kafka, Tier, require};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -15,22 +16,12 @@ pub(crate) struct Broker {
     bootstrap: String,
 }
 
-/// None, after saying so, when there is no broker to test against.
-pub(crate) fn broker(test: &str) -> Option<Broker> {
-    match std::env::var("KAFKA_BOOTSTRAP") {
-        Ok(bootstrap) if !bootstrap.is_empty() => Some(Broker { bootstrap }),
-        _ => {
-            println!("skipped {test}: KAFKA_BOOTSTRAP is not set");
-            None
-        }
+/// None, after the skip is recorded, when this machine can run none.
+pub(crate) async fn broker() -> Option<Broker> {
+    if !require(Tier::RealKafka).unwrap() {
+        return None;
     }
-}
-
-/// A name that no other test or run uses.
-pub(crate) fn unique(name: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    format!("{name}-{}-{}", now.as_micros(), NEXT.fetch_add(1, Ordering::Relaxed))
+    Some(Broker { bootstrap: Kafka::shared().await.unwrap().bootstrap() })
 }
 
 impl Broker {

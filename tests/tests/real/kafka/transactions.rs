@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tributary_kafka::{Consumer, Offsets, Polled, Producer, Role, TopicPartition, TransactionError};
 
-use crate::support::{Broker, Ledger, PATIENCE, broker, record, unique};
+use super::support::{Broker, Ledger, PATIENCE, broker, record, unique};
 
 fn transactional(broker: &Broker, id: &str) -> (Producer, std::sync::Arc<Ledger>) {
     let config = broker.config(Role::Producer).set("transactional.id", id).set("transaction.timeout.ms", 10_000);
@@ -13,7 +13,7 @@ fn transactional(broker: &Broker, id: &str) -> (Producer, std::sync::Arc<Ledger>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_records_are_seen_and_aborted_ones_are_not() {
-    let Some(broker) = broker("committed_records_are_seen_and_aborted_ones_are_not") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("transactions", 1).await;
     let (producer, ledger) = transactional(&broker, &unique("id"));
     let send = |value: &str, token| producer.send(&record(&topic, None, Some(value)), token).unwrap();
@@ -39,7 +39,7 @@ async fn committed_records_are_seen_and_aborted_ones_are_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_transaction_holds_back_readers_of_committed_records_only() {
-    let Some(broker) = broker("an_open_transaction_holds_back_readers_of_committed_records_only") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("open", 1).await;
     let tp = TopicPartition::new(topic.as_str(), 0);
     let (producer, ledger) = transactional(&broker, &unique("id"));
@@ -51,12 +51,12 @@ async fn an_open_transaction_holds_back_readers_of_committed_records_only() {
     assert_eq!((ends(true), ends(false)), (0, 1));
     assert!(matches!(reader.poll(10, Duration::from_secs(1)).unwrap(), Polled::Idle));
     producer.commit_transaction(PATIENCE).unwrap();
-    assert_eq!(crate::support::read(&mut reader, 1).len(), 1);
+    assert_eq!(super::support::read(&mut reader, 1).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_owner_of_the_id_fences_the_old_one() {
-    let Some(broker) = broker("a_new_owner_of_the_id_fences_the_old_one") else { return };
+    let Some(broker) = broker().await else { return };
     let topic = broker.topic("fence", 1).await;
     let id = unique("id");
     let (old, _) = transactional(&broker, &id);
@@ -74,7 +74,7 @@ async fn a_new_owner_of_the_id_fences_the_old_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn offsets_are_committed_with_the_records_or_not_at_all() {
-    let Some(broker) = broker("offsets_are_committed_with_the_records_or_not_at_all") else { return };
+    let Some(broker) = broker().await else { return };
     let (input, output) = (broker.topic("input", 1).await, broker.topic("output", 1).await);
     let group = unique("group");
     let config = broker.config(Role::Consumer).set("group.id", &group).set("auto.offset.reset", "earliest");

@@ -2,27 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tributary_api::{Offsets, Props, TopicPartition};
 use tributary_kafka::{
     Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord,
     Role,
 };
+use tributary_tests::{Kafka, Tier, require, unique};
 
 const ANSWER: Duration = Duration::from_secs(20);
 
 pub(crate) struct Broker {
     pub(crate) bootstrap: String,
-}
-
-/// A name that nobody else has.
-pub(crate) fn unique(stem: &str) -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    format!("{stem}-{:x}-{}", now, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 struct Deaf;
@@ -36,14 +29,13 @@ impl DeliveryListener for Deaf {
 }
 
 impl Broker {
+    /// None, after the skip is recorded, when this machine can run none.
     pub(crate) fn find() -> Option<Self> {
-        match std::env::var("KAFKA_BOOTSTRAP") {
-            Ok(bootstrap) => Some(Self { bootstrap }),
-            Err(_) => {
-                println!("skipped: KAFKA_BOOTSTRAP is not set");
-                None
-            }
+        if !require(Tier::RealKafka).unwrap() {
+            return None;
         }
+        let kafka = tokio::runtime::Runtime::new().unwrap().block_on(Kafka::shared());
+        Some(Self { bootstrap: kafka.unwrap().bootstrap() })
     }
 
     fn client(&self, role: Role) -> ClientConfig {

@@ -8,10 +8,11 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tributary_api::{PluginRegistry, Props};
 use tributary_control::{InstanceState, Loggers, TargetState, TaskId};
+use tributary_tests::unique;
 use tributary_worker::{LoggerControl, Worker, WorkerOptions, stream_processor};
 
-use crate::broker::{Broker, unique};
-use crate::counting;
+use super::broker::Broker;
+use super::counting;
 
 const CHILD: &str = "TRIBUTARY_TEST_CHILD";
 const CONNECTOR: &str = "count";
@@ -162,7 +163,7 @@ impl Child {
             Err(_) => Stdio::null(),
         };
         let process = Command::new(std::env::current_exe().unwrap())
-            .args(["child_worker", "--exact", "--ignored", "--nocapture"])
+            .args(["processor::child_worker", "--exact", "--ignored", "--nocapture"])
             .env(CHILD, settings)
             .stdout(log())
             .stderr(log())
