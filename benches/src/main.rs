@@ -8,6 +8,7 @@ mod ceiling;
 mod click;
 mod lines;
 mod measure;
+mod mongodb;
 mod peer;
 mod report;
 mod streams;
@@ -31,14 +32,17 @@ struct Options {
     /// Records of the file benches.
     #[arg(long, default_value_t = 2_000_000)]
     records: usize,
+    /// Records of the MongoDB bench.
+    #[arg(long, default_value_t = 500_000)]
+    upserts: usize,
     /// Clicks a second of the click bench.
     #[arg(long, default_value_t = 500)]
     clicks_per_second: u64,
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, click.
-    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,click")]
+    /// Only these: start, source, sink, ceiling, mongodb, click.
+    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,click")]
     only: Vec<String>,
     /// Also write the report here, as Markdown.
     #[arg(long)]
@@ -67,6 +71,9 @@ async fn main() -> Result<()> {
                 }
             }
         }
+    }
+    if wants("mongodb") {
+        mongodb::run(&kafka, options.rounds, options.upserts, &mut report).await?;
     }
     if wants("start") {
         for _ in 0..options.rounds {

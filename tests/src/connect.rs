@@ -28,6 +28,7 @@ pub struct ConnectOptions {
     port: Option<u16>,
     settings: Vec<(String, String)>,
     jvm: Option<String>,
+    mongo_kafka: bool,
 }
 
 impl Default for ConnectOptions {
@@ -39,6 +40,7 @@ impl Default for ConnectOptions {
             port: None,
             settings: vec![("plugin.discovery".into(), "service_load".into())],
             jvm: None,
+            mongo_kafka: false,
         }
     }
 }
@@ -68,6 +70,12 @@ impl ConnectOptions {
         self
     }
 
+    /// With MongoDB's own connectors, and a search for plugins that finds them.
+    pub fn mongo_kafka(mut self) -> Self {
+        self.mongo_kafka = true;
+        self.set("plugin.discovery", "only_scan")
+    }
+
     /// The JVM's flags, instead of `-Xms256m -Xmx2g`.
     pub fn jvm(mut self, flags: impl Into<String>) -> Self {
         self.jvm = Some(flags.into());
@@ -94,6 +102,7 @@ impl Connect {
             ("RIG_CONNECT_GROUP".to_owned(), options.group),
             ("RIG_CONNECT_MODE".to_owned(), mode.to_owned()),
         ];
+        environment.extend(options.mongo_kafka.then(|| ("RIG_MONGO_KAFKA".to_owned(), "1".to_owned())));
         environment.extend(options.jvm.map(|flags| ("TRIBUTARY_RIG_JVM".to_owned(), flags)));
         let lines = options.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         Ok(Self { server: RigServer::start("connect.sh", port, lines, environment).await? })

@@ -17,6 +17,10 @@ pub enum Tier {
     JavaConnect,
     /// MinIO: Go.
     Minio,
+    /// mongo-java-server: a JDK and Maven.
+    Mongo,
+    /// FerretDB: Go.
+    FerretDb,
     /// A headless Chromium.
     Browser,
 }
@@ -27,6 +31,8 @@ impl Tier {
         let programs: &[&[&'static str]] = match self {
             Self::RealKafka | Self::JavaConnect => &[&["java"], &["mvn"], &["curl"]],
             Self::Minio => &[&["go"], &["curl"]],
+            Self::Mongo => &[&["javac"], &["mvn"]],
+            Self::FerretDb => &[&["go"]],
             Self::Browser => &[BROWSERS],
         };
         programs.iter().find(|names| find_program(names).is_none()).map(|names| names[0])

@@ -6,6 +6,7 @@ pub fn registry() -> PluginRegistry {
         [
             tributary_file::plugins(),
             tributary_clickstream::plugins(),
+            tributary_mongodb::plugins(),
             tributary_s3::plugins(),
             vec![tributary_worker::stream_processor()],
             tributary_transforms::plugins(),
