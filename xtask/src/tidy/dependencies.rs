@@ -79,8 +79,8 @@ fn check_ours(edge: &Edge) -> Option<Finding> {
 fn rule(edge: &Edge) -> Option<Rule> {
     let rule = |product, tests| Some(Rule { product, tests });
     if edge.folder.starts_with("connectors/") {
-        // Tests of the S3 sink write to the embedded endpoint.
-        return rule(&["api"], &["testkit", "embedded"]);
+        // Tests of the S3 sink write to the embedded endpoint, those of the Lambda sink to the front.
+        return rule(&["api"], &["testkit", "embedded", "lambda-front"]);
     }
     match edge.folder.as_str() {
         "runtime/control" | "runtime/converters" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => {
