@@ -19,6 +19,8 @@ mod nulls;
 pub(crate) mod projection;
 mod raw;
 pub(crate) mod renaming;
+#[cfg(test)]
+mod speed;
 pub(crate) mod times;
 mod values;
 

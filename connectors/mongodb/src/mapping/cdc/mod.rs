@@ -4,6 +4,8 @@ mod change_stream;
 mod debezium;
 mod debezium_mongodb;
 mod qlik;
+#[cfg(test)]
+mod tests;
 
 use mongodb::bson::{Document, RawDocument, RawDocumentBuf};
 use tributary_api::{Error, Result};

@@ -1,0 +1,48 @@
+//! How long a record takes from the topic to the bytes of its write. Run it by name, with `--ignored --nocapture`.
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tributary_api::{Datum, Origin, Props, Record, Value, json};
+
+use super::Mapper;
+use crate::config::{Settings, definition};
+
+const RECORDS: u32 = 200_000;
+const OFFER: &str = r#"{"customer_id": 4711, "session_id": "b6b1c2f0-1f9e-4e0e-9d8d-7a1f0c1f2a3b", "offer": "free-shipping",
+    "reason": {"rule": "hesitates", "score": 0.8125}, "products": [{"sku": "A-1", "price": 19.9}, {"sku": "B-2", "price": 5}],
+    "shown": false, "created_at": 1577059200123}"#;
+
+fn measure(name: &str, value: Datum, given: &[(&str, &str)]) {
+    let mut props =
+        Props::from([("database", "shop"), ("topics", "offers")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    props.extend(
+        given.iter().map(|(name, value)| ((*name).to_owned(), format!("com.mongodb.kafka.connect.sink.{value}"))),
+    );
+    let settings = Settings::new(&definition().parse(&props).unwrap()).unwrap();
+    let mut mapper = Mapper::new(&Arc::new(settings));
+    let mut record = Record::new("offers", value).with_key(Datum::schemaless(r#"{"customer_id": 4711}"#)).at(1);
+    record.origin = Origin::Kafka { topic: Arc::clone(&record.topic), partition: 0, offset: 7 };
+    let start = Instant::now();
+    for _ in 0..RECORDS {
+        std::hint::black_box(mapper.map(std::hint::black_box(&record)).unwrap());
+    }
+    println!("{name}: {:.0} ns a record", start.elapsed().as_nanos() as f64 / f64::from(RECORDS));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn a_record_takes_so_long() {
+    let key = ("document.id.strategy", "processor.id.strategy.FullKeyStrategy");
+    let map = || Datum::schemaless(json::from_slice(OFFER.as_bytes()).unwrap());
+    measure("map, full key", map(), &[key]);
+    measure("map, new object id", map(), &[]);
+    measure("text, full key", Datum::schemaless(Value::string(OFFER)), &[key]);
+    measure(
+        "text, update",
+        Datum::schemaless(Value::string(OFFER)),
+        &[key, ("writemodel.strategy", "writemodel.strategy.UpdateOneDefaultStrategy")],
+    );
+    measure("map, post processor", map(), &[key, ("post.processor.chain", "processor.NullFieldValueRemover")]);
+}
