@@ -6,6 +6,7 @@
 
 mod ceiling;
 mod click;
+mod lambda;
 mod lines;
 mod measure;
 mod mongodb;
@@ -35,15 +36,21 @@ struct Options {
     /// Records of the MongoDB bench.
     #[arg(long, default_value_t = 500_000)]
     upserts: usize,
+    /// Records of the Lambda bench.
+    #[arg(long, default_value_t = 200_000)]
+    events: usize,
     /// Clicks a second of the click bench.
     #[arg(long, default_value_t = 500)]
     clicks_per_second: u64,
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, mongodb, click.
-    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,click")]
+    /// Only these: start, source, sink, ceiling, mongodb, lambda, click.
+    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click")]
     only: Vec<String>,
+    /// Runs the loop that the Lambda bench compares with: broker, topic, endpoint.
+    #[arg(long, hide = true, num_args = 3)]
+    lambda_loop: Option<Vec<String>>,
     /// Also write the report here, as Markdown.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -52,6 +59,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(arguments) = &options.lambda_loop {
+        return lambda::run_loop(arguments).await;
+    }
     let wants = |name: &str| options.only.iter().any(|one| one == name);
     let mut report = Report::default();
     let kafka = Kafka::start().await?;
@@ -74,6 +84,9 @@ async fn main() -> Result<()> {
     }
     if wants("mongodb") {
         mongodb::run(&kafka, options.rounds, options.upserts, &mut report).await?;
+    }
+    if wants("lambda") {
+        lambda::run(&kafka, options.rounds, options.events, &mut report).await?;
     }
     if wants("start") {
         for _ in 0..options.rounds {

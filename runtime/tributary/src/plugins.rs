@@ -8,6 +8,7 @@ pub fn registry() -> PluginRegistry {
             tributary_clickstream::plugins(),
             tributary_mongodb::plugins(),
             tributary_s3::plugins(),
+            tributary_lambda::plugins(),
             vec![tributary_worker::stream_processor()],
             tributary_transforms::plugins(),
             tributary_personalization::plugins(),
@@ -40,7 +41,15 @@ mod tests {
 
     #[test]
     fn connectors_answer_to_their_short_names() {
-        for name in ["FileStreamSource", "FileStreamSinkConnector", "S3Sink", "tributary.StreamProcessor"] {
+        let names = [
+            "FileStreamSource",
+            "FileStreamSinkConnector",
+            "MongoSink",
+            "S3Sink",
+            "AwsLambdaSink",
+            "tributary.StreamProcessor",
+        ];
+        for name in names {
             registry().find(name, tributary_api::PluginKind::is_connector).unwrap();
         }
     }

@@ -1,0 +1,178 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tributary_api::{Props, Result, Secret};
+
+use super::{confluent, from_confluent, from_nordstrom, nordstrom};
+use crate::payload::Format;
+
+/// Whose properties a configuration is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Confluent's, and Tributary's own beside them.
+    Confluent,
+    /// Nordstrom's.
+    Nordstrom,
+}
+
+/// A task's settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) functions: Functions,
+    pub(crate) mode: Mode,
+    pub(crate) format: Format,
+    pub(crate) limits: Limits,
+    pub(crate) retries: Retries,
+    pub(crate) on_error: OnError,
+    pub(crate) log_tail: bool,
+    pub(crate) access: Access,
+    pub(crate) reports: Option<Reports>,
+}
+
+/// Whether a function's answer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Sync,
+    Async,
+}
+
+/// What becomes of records whose function failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// They are handed to the framework, which fails the task unless it tolerates errors.
+    Fail,
+    /// They are written to the log and the error topic.
+    Log,
+    /// They are passed over.
+    Ignore,
+}
+
+/// Which function takes which topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Functions {
+    pub(crate) default: String,
+    pub(crate) of_topics: BTreeMap<String, String>,
+}
+
+/// When an event is full, and how many are on their way.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+    pub(crate) window: Duration,
+    pub(crate) concurrency: usize,
+    /// Invocations a second; none: no limit.
+    pub(crate) rate: Option<u32>,
+}
+
+/// What is repeated, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Retries {
+    /// Of requests that Lambda did not take; none: until it does.
+    pub(crate) requests: Option<u32>,
+    /// The statuses after which a request is repeated; none: those of a service in trouble.
+    pub(crate) statuses: Option<Vec<u16>>,
+    pub(crate) backoff: Duration,
+    pub(crate) backoff_max: Duration,
+    /// Of batches whose function failed.
+    pub(crate) functions: u32,
+    /// Of batches with records that failed; none: answers are not looked at for such.
+    pub(crate) items: Option<u32>,
+    /// Whether a batch whose function failed is halved.
+    pub(crate) bisect: bool,
+}
+
+/// How to reach Lambda, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) region: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credentials: Credentials,
+    pub(crate) role: Option<Role>,
+    pub(crate) proxy: Option<Proxy>,
+    /// How long an answer is waited for.
+    pub(crate) timeout: Duration,
+    pub(crate) application: Option<String>,
+}
+
+/// Whose credentials requests, or the assumption of a role, are signed with.
+#[derive(Clone, Debug)]
+pub(crate) enum Credentials {
+    /// AWS's default chain of providers.
+    Chain,
+    /// These.
+    Static { id: Secret, secret: Secret },
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    pub(crate) arn: String,
+    pub(crate) session: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) region: Option<String>,
+}
+
+/// An HTTP proxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    pub(crate) user: Option<(String, Secret)>,
+}
+
+/// Where reports on what became of records are written to.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    pub(crate) result: Option<Report>,
+    pub(crate) error: Option<Report>,
+    pub(crate) producer: Props,
+    pub(crate) admin: Props,
+}
+
+/// A topic of reports, and how they are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// `${connector}` in it stands for the connector's name.
+    pub(crate) topic: String,
+    pub(crate) replication: i32,
+    pub(crate) partitions: i32,
+    pub(crate) key: Text,
+    pub(crate) value: Text,
+}
+
+/// How a key or a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// Text as it is, JSON as it is.
+    Plain,
+    /// As JSON.
+    Json,
+    /// As JSON with a schema around it, which says that it is text.
+    Schema,
+}
+
+impl Functions {
+    /// The function of a topic.
+    pub(crate) fn of(&self, topic: &str) -> &str {
+        self.of_topics.get(topic).unwrap_or(&self.default)
+    }
+
+    /// All functions, each once.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        let mapped = self.of_topics.values().filter(|function| **function != self.default);
+        std::iter::once(&self.default).chain(mapped).map(String::as_str)
+    }
+}
+
+impl Settings {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// `Config`, beginning with the name of the property that is wrong.
+    pub(crate) fn parse(flavour: Flavour, props: &Props) -> Result<Self> {
+        match flavour {
+            Flavour::Confluent => from_confluent::settings(&confluent().parse(props)?),
+            Flavour::Nordstrom => from_nordstrom::settings(&nordstrom().parse(props)?),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tributary_api::{ConfigIssue, Connector, ConnectorContext, Offsets, Props, Result, SinkConnector};
+
+use crate::client::connect;
+use crate::config::{Flavour, Settings};
+use crate::invoke::Invoker;
+
+/// How long Lambda may take to answer while a configuration is checked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Plans the Lambda sink: every task has the same configuration, and its share of the partitions.
+#[derive(Debug)]
+pub(crate) struct LambdaConnector {
+    flavour: Flavour,
+    props: Props,
+}
+
+impl LambdaConnector {
+    pub(crate) fn new(flavour: Flavour) -> Self {
+        Self { flavour, props: Props::new() }
+    }
+
+    fn function(&self) -> &'static str {
+        match self.flavour {
+            Flavour::Confluent => "aws.lambda.function.name",
+            Flavour::Nordstrom => "aws.lambda.function.arn",
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for LambdaConnector {
+    /// Also asks Lambda, by a dry run, whether the functions are there and may be invoked.
+    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
+        let settings = match Settings::parse(self.flavour, props) {
+            Ok(settings) => Arc::new(settings),
+            Err(error) => {
+                let text = error.to_string();
+                // The message begins with the property.
+                let name =
+                    text.split([' ', ':']).next().filter(|name| name.contains('.')).unwrap_or_else(|| self.function());
+                return Ok(vec![ConfigIssue::new(name, &text)]);
+            }
+        };
+        let client = match connect(&settings.access).await {
+            Ok(client) => client,
+            Err(error) => {
+                let text = error.to_string();
+                let name = match self.flavour {
+                    Flavour::Confluent if text.contains("region") => "aws.lambda.region",
+                    Flavour::Confluent if text.contains("proxy") => "aws.lambda.proxy.url",
+                    Flavour::Confluent => "aws.access.key.id",
+                    Flavour::Nordstrom if text.contains("region") => "aws.region",
+                    Flavour::Nordstrom if text.contains("proxy") => "http.proxy.host",
+                    Flavour::Nordstrom => "aws.credentials.provider.class",
+                };
+                return Ok(vec![ConfigIssue::new(name, text)]);
+            }
+        };
+        let invoker = Invoker::new(client, Arc::clone(&settings));
+        let mut issues = Vec::new();
+        for function in settings.functions.all() {
+            if let Some(error) = invoker.look(function, PATIENCE).await {
+                let name = if function == settings.functions.default {
+                    self.function()
+                } else {
+                    "aws.lambda.topic2function.map"
+                };
+                issues.push(ConfigIssue::new(name, error.to_string()));
+            }
+        }
+        Ok(issues)
+    }
+
+    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
+        Settings::parse(self.flavour, props)?;
+        self.props = props.clone();
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(vec![self.props.clone(); max_tasks])
+    }
+}
+
+#[async_trait]
+impl SinkConnector for LambdaConnector {
+    async fn alter_offsets(&mut self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
+        Ok(true)
+    }
+}

@@ -1,0 +1,299 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tributary_api::{Error, Record, Result, TopicPartition};
+
+use crate::answer::{Failures, failures};
+use crate::config::OnError;
+use crate::invoke::{End, Outcome};
+use crate::item::Item;
+use crate::lane::Queue;
+use crate::payload::Envelope;
+use crate::shared::{Shared, Verdict};
+
+/// Delivers the batches of one partition, in order.
+pub(crate) struct Delivery {
+    partition: TopicPartition,
+    function: String,
+    shared: Arc<Shared>,
+    envelope: Arc<Envelope>,
+    queue: Arc<Queue>,
+}
+
+/// Records that are sent together, all of one batch or a part of it.
+struct Part {
+    items: Vec<Item>,
+    /// How often their function failed.
+    failed: u32,
+    /// How often the function called which of them failed.
+    named: BTreeMap<i64, u32>,
+}
+
+/// Goes on, or ends because the task is stopping or cannot go on: what is not done then comes again.
+type Step = ControlFlow<()>;
+
+impl Delivery {
+    pub(crate) fn new(
+        partition: TopicPartition,
+        shared: Arc<Shared>,
+        envelope: Arc<Envelope>,
+        queue: Arc<Queue>,
+    ) -> Self {
+        let function = shared.settings.functions.of(&partition.topic).to_owned();
+        Self { partition, function, shared, envelope, queue }
+    }
+
+    /// Delivers a batch: every record is invoked, and reported if it is to be, before it is called done.
+    pub(crate) async fn deliver(&self, batch: Vec<Item>) -> Step {
+        let mut parts = VecDeque::from([Part::new(batch)]);
+        let held = |parts: &VecDeque<Part>| -> usize { parts.iter().flat_map(|part| &part.items).map(Item::len).sum() };
+        let mut before = held(&parts);
+        while let Some(part) = parts.pop_front() {
+            for left in self.attempt(part).await?.into_iter().rev() {
+                parts.push_front(left);
+            }
+            let after = held(&parts);
+            self.queue.done(parts.front().map(Part::first), before.saturating_sub(after));
+            before = after;
+        }
+        self.shared.delivered();
+        Step::Continue(())
+    }
+
+    /// Sends a part once; answers what is left of it to be sent, in order.
+    async fn attempt(&self, mut part: Part) -> ControlFlow<(), Vec<Part>> {
+        if let [Item { written: Err(reason), .. }] = &part.items[..] {
+            self.give_up(&part.items, reason).await?;
+            return ControlFlow::Continue(Vec::new());
+        }
+        let retries = &self.shared.settings.retries;
+        let reason = match self.send(&part.items).await? {
+            End::Answered(answer) => {
+                let named = match retries.items {
+                    Some(_) => failures(&answer, &self.partition, |offset| part.has(offset)),
+                    None => Failures::None,
+                };
+                match named {
+                    Failures::None => {
+                        if let Some(reporter) = &self.shared.reporter {
+                            self.report(|| reporter.answered(&self.partition, &part.items, &answer)).await?;
+                        }
+                        return ControlFlow::Continue(Vec::new());
+                    }
+                    Failures::Of(offsets) => return self.some_failed(part, &offsets).await,
+                    Failures::Unknown(what) => format!(
+                        "function {} names {what} as failed, which is not in the batch: give the partition and the \
+                         offset of a record",
+                        self.function
+                    ),
+                }
+            }
+            End::Failed(reason) => reason,
+            End::NotTaken(reason) if part.items.len() > 1 => {
+                tracing::debug!(partition = %self.partition, records = part.items.len(), reason, "halving a batch");
+                return ControlFlow::Continue(part.halves());
+            }
+            End::NotTaken(reason) => {
+                self.give_up(&part.items, &reason).await?;
+                return ControlFlow::Continue(Vec::new());
+            }
+            End::TimedOut => {
+                // It may still be at work: it is not invoked again.
+                let waited = self.shared.settings.access.timeout.as_millis();
+                let reason = format!(
+                    "function {} did not answer within {waited} ms: wait longer than its own time-out \
+                     (aws.lambda.socket.timeout)",
+                    self.function
+                );
+                self.give_up(&part.items, &reason).await?;
+                return ControlFlow::Continue(Vec::new());
+            }
+        };
+        let (partition, records) = (&self.partition, part.items.len());
+        if part.failed < retries.functions {
+            part.failed += 1;
+            tracing::warn!(%partition, reason, records, attempt = part.failed, "invoking a batch again");
+            self.pause(part.failed, None).await?;
+            return ControlFlow::Continue(vec![part]);
+        }
+        if retries.bisect && records > 1 {
+            tracing::warn!(%partition, reason, records, "halving a batch that failed");
+            return ControlFlow::Continue(part.halves());
+        }
+        self.give_up(&part.items, &reason).await?;
+        ControlFlow::Continue(Vec::new())
+    }
+
+    /// The function has named records that failed: what is before the first of them is done, the rest comes again in
+    /// order. One that fails too often is given up.
+    async fn some_failed(&self, mut part: Part, offsets: &[i64]) -> ControlFlow<(), Vec<Part>> {
+        let most = self.shared.settings.retries.items.unwrap_or_default();
+        for offset in offsets {
+            *part.named.entry(*offset).or_default() += 1;
+        }
+        let times = |item: &Item| if offsets.contains(&item.offset) { part.named[&item.offset] } else { 0 };
+        let again = part.items.iter().position(|item| (1..=most).contains(&times(item)));
+        let (over, rest) = part.items.split_at(again.unwrap_or(part.items.len()));
+        let reason = format!("function {} calls the record failed", self.function);
+        for run in over.chunk_by(|one, next| (times(one) > 0) == (times(next) > 0)) {
+            // What is before is done, whatever becomes of these.
+            self.queue.done(Some(run[0].offset), 0);
+            if times(&run[0]) > 0 {
+                self.give_up(run, &reason).await?;
+            } else if let Some(reporter) = &self.shared.reporter {
+                self.report(|| reporter.not_named(&self.partition, run)).await?;
+            }
+        }
+        let Some(first) = rest.first() else { return ControlFlow::Continue(Vec::new()) };
+        let attempt = times(first);
+        let (partition, first, records) = (&self.partition, first.offset, rest.len());
+        self.queue.done(Some(first), 0);
+        tracing::warn!(%partition, first, records, attempt, "invoking a batch again from a failed record on");
+        self.pause(attempt, None).await?;
+        let over = over.len();
+        part.items.drain(..over);
+        ControlFlow::Continue(vec![part])
+    }
+
+    /// Sends until Lambda takes the event or never will.
+    async fn send(&self, items: &[Item]) -> ControlFlow<(), End> {
+        let retries = &self.shared.settings.retries;
+        let key = self.key(items);
+        let mut attempt = 0;
+        loop {
+            let outcome = {
+                let stopping = self.shared.cx.stopping();
+                let slot = tokio::select! {
+                    () = stopping.cancelled() => return ControlFlow::Break(()),
+                    slot = self.shared.slots.acquire() => slot,
+                };
+                tokio::select! {
+                    () = stopping.cancelled() => return ControlFlow::Break(()),
+                    () = self.shared.throttle.token() => {}
+                }
+                let outcome = self.shared.invoker.invoke(&self.function, self.event(items), &key).await;
+                drop(slot);
+                outcome
+            };
+            attempt += 1;
+            let (after, reason) = match outcome {
+                Outcome::Throttled { after, reason } => {
+                    let wait = after.unwrap_or_else(|| self.backoff(attempt));
+                    self.shared.throttle.throttled(wait);
+                    (Some(wait), format!("Lambda throttles function {} ({reason})", self.function))
+                }
+                Outcome::Unavailable { status, reason } => {
+                    let listed = |status: u16| retries.statuses.as_ref().is_none_or(|listed| listed.contains(&status));
+                    if !status.is_none_or(listed) {
+                        return ControlFlow::Continue(End::Failed(format!("Lambda answers {reason}")));
+                    }
+                    (None, format!("Lambda is not available ({reason})"))
+                }
+                Outcome::Refused(error) => return self.fail(error),
+                Outcome::Ended(end) => return ControlFlow::Continue(end),
+            };
+            // Nordstrom's sink counts what it has a list for, and throttling is not on it.
+            let counts = after.is_none() || retries.statuses.is_none();
+            if counts && retries.requests.is_some_and(|most| attempt > most) {
+                return self.fail(Error::fatal(format!("gave up after {attempt} attempts: {reason}")));
+            }
+            tracing::warn!(partition = %self.partition, reason, attempt, "sending an event again");
+            self.pause(attempt, after).await?;
+        }
+    }
+
+    fn event(&self, items: &[Item]) -> Vec<u8> {
+        let bytes = items.iter().map(Item::len).sum();
+        self.envelope.wrap(items.iter().map(|item| item.written.as_deref().unwrap_or_default()), bytes)
+    }
+
+    /// The same for the same records: `topic-partition-first-last`.
+    fn key(&self, items: &[Item]) -> String {
+        let first = items.first().map_or(0, |item| item.offset);
+        let last = items.last().map_or(first, |item| item.offset);
+        format!("{}-{first}-{last}", self.partition)
+    }
+
+    /// Does with records that failed for good what the user wants.
+    async fn give_up(&self, items: &[Item], reason: &str) -> Step {
+        match self.shared.settings.on_error {
+            OnError::Ignore => {
+                tracing::debug!(partition = %self.partition, reason, records = items.len(), "ignoring failed records");
+            }
+            OnError::Log => {
+                let (first, last) = (items[0].offset, items[items.len() - 1].offset);
+                tracing::error!(partition = %self.partition, reason, first, last, "passing over failed records");
+                if let Some(reporter) = &self.shared.reporter {
+                    self.report(|| reporter.failed(&self.partition, items, reason)).await?;
+                }
+            }
+            OnError::Fail => {
+                let (settled, done) = oneshot::channel();
+                let records: Vec<Record> = items.iter().map(|item| item.record(&self.partition)).collect();
+                self.shared.leave(Verdict::Bad { records, error: Error::data(reason), settled });
+                tokio::select! {
+                    () = self.shared.cx.stopping().cancelled() => return Step::Break(()),
+                    // The task did not go on.
+                    done = done => if done.is_err() { return Step::Break(()) },
+                }
+            }
+        }
+        Step::Continue(())
+    }
+
+    /// Writes reports until they are written.
+    async fn report<F: Future<Output = Result<()>>>(&self, mut write: impl FnMut() -> F) -> Step {
+        let mut attempt = 0;
+        while let Err(error) = write().await {
+            if !error.is_retriable() {
+                return self.fail(error.context("cannot write a report"));
+            }
+            attempt += 1;
+            tracing::warn!(%error, attempt, "could not write a report, trying again");
+            self.pause(attempt, None).await?;
+        }
+        Step::Continue(())
+    }
+
+    fn fail<T>(&self, error: Error) -> ControlFlow<(), T> {
+        self.shared.leave(Verdict::Fatal(error));
+        ControlFlow::Break(())
+    }
+
+    async fn pause(&self, attempt: u32, wait: Option<Duration>) -> Step {
+        let wait = wait.unwrap_or_else(|| self.backoff(attempt));
+        tokio::select! {
+            () = self.shared.cx.stopping().cancelled() => Step::Break(()),
+            () = tokio::time::sleep(wait) => Step::Continue(()),
+        }
+    }
+
+    /// Doubles with each attempt, from 1, and is never the same for two.
+    fn backoff(&self, attempt: u32) -> Duration {
+        let retries = &self.shared.settings.retries;
+        let doubled = retries.backoff.saturating_mul(1 << (attempt.saturating_sub(1)).min(16));
+        doubled.min(retries.backoff_max).mul_f64(rand::random_range(0.5..1.0))
+    }
+}
+
+impl Part {
+    fn new(items: Vec<Item>) -> Self {
+        Self { items, failed: 0, named: BTreeMap::new() }
+    }
+
+    fn first(&self) -> i64 {
+        self.items.first().map_or(i64::MAX, |item| item.offset)
+    }
+
+    fn has(&self, offset: i64) -> bool {
+        self.items.binary_search_by_key(&offset, |item| item.offset).is_ok()
+    }
+
+    fn halves(mut self) -> Vec<Self> {
+        let second = self.items.split_off(self.items.len().div_ceil(2));
+        vec![Self::new(self.items), Self::new(second)]
+    }
+}

@@ -1,0 +1,208 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tributary_api::TopicPartition;
+
+use crate::config::Limits;
+use crate::delivery::Delivery;
+use crate::item::Item;
+use crate::payload::Envelope;
+use crate::shared::Shared;
+
+/// The records of one partition, in order, and who delivers them.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) envelope: Arc<Envelope>,
+    /// Lower offsets are here already, and come again with a repeated batch.
+    pub(crate) floor: i64,
+    /// Whether the partition is paused.
+    pub(crate) paused: bool,
+    queue: Arc<Queue>,
+    worker: AbortHandle,
+}
+
+/// What waits, shared with the worker.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    more: Notify,
+    idle: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Item>,
+    /// Of the items and of those that the worker has.
+    bytes: usize,
+    /// The first offset that the worker has not done with.
+    working: Option<i64>,
+    /// The worker has ended.
+    ended: bool,
+    /// The task wants to be called when no more than so many wait.
+    low_water: Option<usize>,
+}
+
+impl Lane {
+    /// Opens a partition: its records are delivered as they come.
+    pub(crate) fn open(
+        partition: &TopicPartition,
+        first: i64,
+        shared: &Arc<Shared>,
+        workers: &mut JoinSet<()>,
+    ) -> Self {
+        let queue = Arc::<Queue>::default();
+        let envelope = Arc::new(shared.settings.format.envelope(partition));
+        let delivery = Delivery::new(partition.clone(), Arc::clone(shared), Arc::clone(&envelope), Arc::clone(&queue));
+        let work = work(delivery, Arc::clone(shared), Arc::clone(&queue), Arc::clone(&envelope));
+        Self { envelope, floor: first, paused: false, queue, worker: workers.spawn(work) }
+    }
+
+    pub(crate) fn push(&self, items: impl IntoIterator<Item = Item>) {
+        let mut state = self.queue.state();
+        for item in items {
+            state.bytes += item.len();
+            state.items.push_back(item);
+        }
+        drop(state);
+        self.queue.more.notify_one();
+    }
+
+    /// The first offset that is not safe; none when all that came are.
+    pub(crate) fn first_unsafe(&self) -> Option<i64> {
+        let state = self.queue.state();
+        state.working.or_else(|| state.items.front().map(|item| item.offset))
+    }
+
+    /// Records that wait, and bytes held.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let state = self.queue.state();
+        (state.items.len(), state.bytes)
+    }
+
+    /// Has the task called when no more than so many records wait.
+    pub(crate) fn watch(&self, low_water: Option<usize>) {
+        self.queue.state().low_water = low_water;
+    }
+
+    /// Waits until what is on its way has arrived; what waits is not begun any more once the task is stopping.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let changed = self.queue.idle.notified();
+            {
+                let state = self.queue.state();
+                if state.ended || state.working.is_none() {
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything below this offset is done, with so many bytes; none: all that the worker had.
+    pub(crate) fn done(&self, next: Option<i64>, bytes: usize) {
+        let mut state = self.state();
+        state.bytes = state.bytes.saturating_sub(bytes);
+        state.working = next;
+    }
+
+    /// Takes a batch if there is one; else answers until when to wait for it.
+    fn take(&self, limits: &Limits, envelope: &Envelope) -> Result<Vec<Item>, Option<Instant>> {
+        let mut state = self.state();
+        let Some(first) = state.items.front() else { return Err(None) };
+        let due = first.at + limits.window;
+        let (mut count, mut bytes) = (0, 0);
+        let mut is_full = false;
+        for item in &state.items {
+            // A record that cannot be sent is a batch of its own.
+            let fits = item.written.is_ok() && envelope.size(count + 1, bytes + item.len()) <= limits.bytes;
+            if count > 0 && !fits {
+                is_full = true;
+                break;
+            }
+            (count, bytes) = (count + 1, bytes + item.len());
+            if count >= limits.records || item.written.is_err() {
+                is_full = true;
+                break;
+            }
+        }
+        if !is_full && Instant::now() < due {
+            return Err(Some(due));
+        }
+        let batch: Vec<Item> = state.items.drain(..count).collect();
+        state.working = batch.first().map(|item| item.offset);
+        Ok(batch)
+    }
+
+    fn is_low(&self) -> bool {
+        let mut state = self.state();
+        let is_low = state.low_water.is_some_and(|low| state.items.len() <= low);
+        if is_low {
+            state.low_water = None;
+        }
+        is_low
+    }
+}
+
+/// Tells those who wait for the worker that it has ended, whatever ended it.
+struct Ending {
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.queue.state().ended = true;
+        self.queue.idle.notify_waiters();
+        // One that panicked is found by the task.
+        self.shared.cx.set_timeout(Duration::ZERO);
+    }
+}
+
+/// Delivers batch after batch until the task is stopping or cannot go on.
+async fn work(delivery: Delivery, shared: Arc<Shared>, queue: Arc<Queue>, envelope: Arc<Envelope>) {
+    let _ending = Ending { shared: Arc::clone(&shared), queue: Arc::clone(&queue) };
+    let stopping = shared.cx.stopping().clone();
+    while !stopping.is_cancelled() {
+        match queue.take(&shared.settings.limits, &envelope) {
+            Ok(batch) => {
+                if queue.is_low() {
+                    shared.cx.set_timeout(Duration::ZERO);
+                }
+                if delivery.deliver(batch).await.is_break() {
+                    return;
+                }
+                queue.idle.notify_waiters();
+            }
+            Err(due) => {
+                tokio::select! {
+                    () = queue.more.notified() => {}
+                    () = stopping.cancelled() => {}
+                    () = at(due) => {}
+                }
+            }
+        }
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

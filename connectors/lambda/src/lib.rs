@@ -1,0 +1,58 @@
+//! The Lambda sink: records become events of AWS Lambda functions, under the properties of Confluent's and of
+//! Nordstrom's sinks.
+//!
+//! Guarantee: at least once and in order for each partition. A partition has one invocation on its way at a time; an
+//! offset is committed when the function has answered and the reports on its record are in their topics. The same
+//! records in one event carry the same idempotency key. An invocation is repeated only when the function has failed, or
+//! when nobody knows whether it was invoked: never because it takes long.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod client;
+mod config;
+mod connector;
+mod delivery;
+mod http;
+mod invoke;
+mod item;
+mod lane;
+mod payload;
+mod report;
+mod shared;
+mod task;
+mod throttle;
+
+use std::sync::Arc;
+
+use tributary_api::{Factory, Plugin, SinkFactory};
+
+use crate::config::Flavour;
+
+/// The plugins of this crate.
+pub fn plugins() -> Vec<Plugin> {
+    let confluent = Plugin::new(
+        "io.confluent.connect.aws.lambda.AwsLambdaSinkConnector",
+        config::confluent(),
+        factory(Flavour::Confluent, "io.confluent.connect.aws.lambda.AwsLambdaSinkTask"),
+    );
+    let nordstrom = Plugin::new(
+        "com.nordstrom.kafka.connect.lambda.LambdaSinkConnector",
+        config::nordstrom(),
+        factory(Flavour::Nordstrom, "com.nordstrom.kafka.connect.lambda.LambdaSinkTask"),
+    );
+    vec![
+        confluent.alias("tributary.AwsLambdaSink").doc(
+            "Invokes AWS Lambda functions with batches of records, in order for each partition, and writes what they \
+             answer to a topic.",
+        ),
+        nordstrom.doc("The same under the properties of Nordstrom's Lambda sink."),
+    ]
+}
+
+fn factory(flavour: Flavour, task_class: &str) -> Factory {
+    Factory::Sink(SinkFactory {
+        connector: Arc::new(move || Box::new(connector::LambdaConnector::new(flavour))),
+        task: Arc::new(move || Box::new(task::LambdaTask::new(flavour))),
+        task_class: task_class.to_owned(),
+    })
+}

@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tributary_api::{Error, ErrorKind, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+
+use crate::client::connect;
+use crate::config::{Flavour, OnError, Settings};
+use crate::invoke::Invoker;
+use crate::item::{Item, Keeps};
+use crate::lane::Lane;
+use crate::report::Reporter;
+use crate::shared::{Shared, Verdict};
+
+/// Records of a partition that may wait before it is paused, unless its batches are larger.
+const LANE_RECORDS: usize = 5_000;
+/// Bytes of a partition that may wait before it is paused.
+const LANE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of all partitions that may wait before those that have some are paused.
+const HELD: usize = 32 * 1024 * 1024;
+/// How soon it is looked again whether paused partitions can go on, should no worker say so.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How long a task that stops waits for functions at work; the runtime gives it 5 s unless told otherwise.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
+/// Hands the records of its partitions to functions.
+///
+/// `put` only queues: a function may take longer than a consumer may be silent. Each partition has a worker that sends
+/// one event at a time.
+#[derive(Debug)]
+pub(crate) struct LambdaTask {
+    flavour: Flavour,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    keeps: Keeps,
+    lanes: BTreeMap<TopicPartition, Lane>,
+    workers: JoinSet<()>,
+}
+
+impl LambdaTask {
+    pub(crate) fn new(flavour: Flavour) -> Self {
+        Self { flavour, running: None }
+    }
+
+    fn running(&mut self) -> Result<&mut Running> {
+        self.running.as_mut().ok_or_else(|| Error::fatal("the task is not started"))
+    }
+}
+
+#[async_trait]
+impl SinkTask for LambdaTask {
+    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
+        let settings = Arc::new(Settings::parse(self.flavour, props)?);
+        let client = connect(&settings.access).await?;
+        let reporter = match &settings.reports {
+            Some(reports) => Some(Reporter::open(&cx, reports).await?),
+            None => None,
+        };
+        let keeps = Keeps { record: settings.on_error == OnError::Fail && cx.can_report(), key: reporter.is_some() };
+        let invoker = Invoker::new(client, Arc::clone(&settings));
+        let shared = Arc::new(Shared::new(cx, settings, invoker, reporter));
+        self.running = Some(Running { shared, keeps, lanes: BTreeMap::new(), workers: JoinSet::new() });
+        Ok(())
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        let running = self.running()?;
+        running.settle()?;
+        running.take(records)?;
+        running.pace();
+        Ok(())
+    }
+
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        let running = self.running()?;
+        if running.shared.cx.stopping().is_cancelled() {
+            running.wait_for_functions().await;
+        }
+        let safe = |(partition, consumed): (&TopicPartition, &i64)| {
+            let first = running.lanes.get(partition).and_then(Lane::first_unsafe);
+            (partition.clone(), first.map_or(*consumed, |first| first.min(*consumed)))
+        };
+        Ok(offsets.iter().map(safe).collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        let running = self.running()?;
+        running.lanes.retain(|partition, _| !partitions.contains(partition));
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        if let Some(mut running) = self.running.take() {
+            running.lanes.clear();
+            running.workers.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Does what workers cannot do themselves.
+    fn settle(&mut self) -> Result<()> {
+        for verdict in self.shared.verdicts() {
+            match verdict {
+                Verdict::Bad { records, error, settled } => {
+                    records.iter().try_for_each(|record| self.shared.cx.report(record, &error))?;
+                    // One whose partition has left does not wait any more.
+                    let _ = settled.send(());
+                }
+                Verdict::Fatal(error) => return Err(error),
+            }
+        }
+        while let Some(ended) = self.workers.try_join_next() {
+            match ended {
+                Err(error) if error.is_panic() => {
+                    return Err(Error::fatal("a partition's worker panicked").cause(&error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, records: &[Record]) -> Result<()> {
+        let now = Instant::now();
+        let mut floors: BTreeMap<TopicPartition, i64> = BTreeMap::new();
+        for run in records.chunk_by(is_same_partition) {
+            let (topic, partition, first) = origin(&run[0])?;
+            let place = TopicPartition::new(Arc::clone(topic), partition);
+            let (shared, workers, keeps) = (&self.shared, &mut self.workers, self.keeps);
+            let lane = self.lanes.entry(place.clone()).or_insert_with(|| Lane::open(&place, first, shared, workers));
+            let (mut items, mut scratch) = (Vec::with_capacity(run.len()), Vec::new());
+            for record in run {
+                let (_, _, offset) = origin(record)?;
+                if offset < lane.floor {
+                    continue;
+                }
+                let written = write(shared, lane, record, &mut scratch)?;
+                items.push(Item::new(record, offset, written, keeps, now));
+                floors.insert(place.clone(), offset + 1);
+            }
+            lane.push(items);
+        }
+        // Only now: a transform may have made several records of one offset.
+        for (place, floor) in floors {
+            if let Some(lane) = self.lanes.get_mut(&place) {
+                lane.floor = floor;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pauses partitions that have too much waiting, and resumes those that have not any more.
+    fn pace(&mut self) {
+        let most = LANE_RECORDS.max(self.shared.settings.limits.records.saturating_mul(2));
+        let total: usize = self.lanes.values().map(|lane| lane.held().1).sum();
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for (partition, lane) in &mut self.lanes {
+            let (records, bytes) = lane.held();
+            let is_full = records > most || bytes > LANE_BYTES || (total > HELD && bytes > 0);
+            let is_low = records <= most / 2 && bytes <= LANE_BYTES / 2 && (total <= HELD / 2 || bytes == 0);
+            if !lane.paused && is_full {
+                lane.paused = true;
+                lane.watch(Some(most / 2));
+                pause.push(partition.clone());
+            } else if lane.paused && is_low {
+                lane.paused = false;
+                lane.watch(None);
+                resume.push(partition.clone());
+            }
+        }
+        let cx = &self.shared.cx;
+        if !pause.is_empty() {
+            cx.pause(&pause);
+        }
+        if !resume.is_empty() {
+            cx.resume(&resume);
+        }
+        if self.lanes.values().any(|lane| lane.paused) {
+            cx.set_timeout(LOOK_AGAIN);
+        }
+    }
+
+    /// Functions that are at work are waited for, so that their records do not come again.
+    async fn wait_for_functions(&self) {
+        let all = async {
+            for lane in self.lanes.values() {
+                lane.settled().await;
+            }
+        };
+        if tokio::time::timeout(LAST_WAIT, all).await.is_err() {
+            tracing::warn!("functions are still at work: their records come again");
+        }
+    }
+}
+
+/// A record as it stands in an event, or why it can stand in none.
+fn write(shared: &Shared, lane: &Lane, record: &Record, scratch: &mut Vec<u8>) -> Result<Result<Box<[u8]>, String>> {
+    let settings = &shared.settings;
+    scratch.clear();
+    match settings.format.write(record, scratch) {
+        Ok(()) => {
+            let (size, limit) = (lane.envelope.size(1, scratch.len()), settings.limits.bytes);
+            if size > limit {
+                let reason =
+                    format!("the record alone is an event of {size} bytes, and no more than {limit} are taken");
+                return Ok(Err(reason));
+            }
+            Ok(Ok(scratch.as_slice().into()))
+        }
+        Err(error) if error.kind() == ErrorKind::Data => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_same_partition(one: &Record, other: &Record) -> bool {
+    let place = |record: &Record| record.consumed_from().map(|(topic, partition, _)| (Arc::as_ptr(topic), partition));
+    place(one) == place(other)
+}
+
+fn origin(record: &Record) -> Result<(&Arc<str>, i32, i64)> {
+    record.consumed_from().ok_or_else(|| Error::fatal("a record must keep its origin: correct the transforms"))
+}

@@ -1,0 +1,14 @@
+//! The sink against a front that answers as Lambda does.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod batches;
+mod battery;
+mod configuration;
+mod errors;
+mod model;
+mod properties;
+mod reports;
+mod role;
+mod support;
+mod waiting;

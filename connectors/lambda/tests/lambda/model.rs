@@ -1,0 +1,200 @@
+//! Random sequences of everything that can go wrong, against what is promised: every record is invoked at least once, in
+//! order for each partition, reported, and never committed before that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda_front::{Event, Fault, Reply};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+use tokio::time::Instant;
+use tributary_api::{Offsets, Record, Value};
+use tributary_testkit::FakeSinkHost;
+
+use crate::support::{PATIENCE, Place, TOPIC, Task, offsets, partition, plugin, record, record_of};
+
+const PARTITIONS: i32 = 3;
+const RECORDS: i64 = 60;
+const LARGEST: usize = 1_500;
+const CALLS_PER_FAULT: usize = 5;
+
+/// What the function has seen, and what it must not.
+#[derive(Default)]
+struct Seen {
+    /// For each partition, the offsets that were in an event.
+    invoked: BTreeMap<i64, BTreeSet<i64>>,
+    wrong: Vec<String>,
+}
+
+/// Too large for an event: never invoked.
+fn is_large(partition: i32, offset: i64) -> bool {
+    (offset + i64::from(partition)) % 23 == 7
+}
+
+fn make(partition: i32, offset: i64) -> Record {
+    match is_large(partition, offset) {
+        true => record_of(TOPIC, partition, offset, Value::string("x".repeat(LARGEST))),
+        false => record(partition, offset),
+    }
+}
+
+impl Seen {
+    /// An event may begin only behind records that were all in an event before, or given up, and has no holes.
+    fn note(&mut self, event: &Event, reported: &BTreeSet<(i32, i64)>) {
+        let json = event.json();
+        let own = json[0]["payload"]["partition"].as_i64().unwrap();
+        let number = i32::try_from(own).unwrap();
+        let offsets = offsets(event);
+        let invoked = self.invoked.entry(own).or_default();
+        let missing =
+            (0..offsets[0]).find(|offset| !invoked.contains(offset) && !reported.contains(&(number, *offset)));
+        if let Some(missing) = missing {
+            self.wrong.push(format!("{own}: {offsets:?} comes before {missing}"));
+        }
+        let expected: Vec<i64> =
+            (offsets[0]..=offsets[offsets.len() - 1]).filter(|offset| !is_large(number, *offset)).collect();
+        if offsets != expected {
+            self.wrong.push(format!("{own}: {offsets:?} has holes"));
+        }
+        invoked.extend(offsets);
+    }
+}
+
+/// Now and then some records are named as failed, or all fail.
+fn decide(
+    seen: Arc<Mutex<Seen>>,
+    host: Arc<FakeSinkHost>,
+    seed: u64,
+) -> impl Fn(&Event) -> Option<Reply> + Send + Sync {
+    let chance = Mutex::new(SmallRng::seed_from_u64(seed));
+    move |event| {
+        seen.lock().unwrap().note(event, &reported(&host));
+        let mut chance = chance.lock().unwrap();
+        match chance.random_range(0..10) {
+            0 => Some(Reply::error("Boom", "bad luck")),
+            1 | 2 => {
+                let own = &event.json()[0]["payload"]["partition"];
+                let named: Vec<_> = offsets(event)
+                    .into_iter()
+                    .filter(|_| chance.random_bool(0.3))
+                    .map(|offset| json!({"itemIdentifier": {"partition": format!("{TOPIC}-{own}"), "offset": offset}}))
+                    .collect();
+                Some(Reply::json(&json!({"batchItemFailures": named}))).filter(|_| !named.is_empty())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn some_fault(chance: &mut SmallRng) -> Fault {
+    match chance.random_range(0..14) {
+        // A rare one: what comes after it is slow.
+        0 => Fault::Throttle { retry_after: None },
+        1..=3 => Fault::Unavailable,
+        4..=6 => Fault::CutOff,
+        7 | 8 => Fault::CrashBefore,
+        9 | 10 => Fault::CrashAfter,
+        11 => Fault::TimeOut,
+        _ => Fault::Error { kind: "Odd".into(), message: "as the weather".into(), handled: true },
+    }
+}
+
+/// The offsets of each partition that were reported: answered, failed, or handed over as bad.
+fn reported(host: &FakeSinkHost) -> BTreeSet<(i32, i64)> {
+    let mut reported = BTreeSet::new();
+    for record in host.written() {
+        let number = |name: &str| -> i64 {
+            let value = record.headers.iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.clone());
+            String::from_utf8(value.unwrap().to_vec()).unwrap().parse().unwrap()
+        };
+        let own = i32::try_from(number("input_record_partition")).unwrap();
+        reported.insert((own, number("input_record_offset")));
+    }
+    for (record, _) in host.reported() {
+        let (_, own, offset) = record.consumed_from().unwrap();
+        reported.insert((own, offset));
+    }
+    reported
+}
+
+async fn run(seed: u64) {
+    let mut chance = SmallRng::seed_from_u64(seed);
+    let seen = Arc::<Mutex<Seen>>::default();
+    let limit = Duration::from_millis(60);
+    // What is reported outlives a task.
+    let host = FakeSinkHost::tolerant();
+    let decide = decide(Arc::clone(&seen), Arc::clone(&host), seed);
+    let place = Place::set_up(decide, |function| function.timeout(limit), |functions| functions).await;
+    let behaviour = if chance.random_bool(0.5) { "log" } else { "fail" };
+    let (size, retries, items) = (chance.random_range(1..12), chance.random_range(0..3), chance.random_range(0..3));
+    let props = place.props(&[
+        ("behavior.on.error", behaviour),
+        ("aws.lambda.batch.size", &size.to_string()),
+        ("aws.lambda.batch.bytes", &(LARGEST - 100).to_string()),
+        ("aws.lambda.function.retries", &retries.to_string()),
+        ("aws.lambda.batch.item.retries", &items.to_string()),
+        ("aws.lambda.bisect.on.function.error", if chance.random_bool(0.5) { "true" } else { "false" }),
+        ("aws.lambda.batch.window.ms", if chance.random_bool(0.3) { "5" } else { "0" }),
+        ("aws.lambda.concurrency", &chance.random_range(1..4).to_string()),
+        ("aws.lambda.retry.backoff.max.ms", "5"),
+        ("reporter.bootstrap.servers", "broker:9092"),
+    ]);
+    let mut committed: BTreeMap<i32, i64> = (0..PARTITIONS).map(|partition| (partition, 0)).collect();
+    let mut injected = 0;
+    let begun = Instant::now();
+    let ended = |committed: &BTreeMap<i32, i64>| committed.values().all(|offset| *offset == RECORDS);
+    while !ended(&committed) {
+        let mut task = Task::try_start(&plugin(), &props, Arc::clone(&host)).await.unwrap();
+        let mut next = committed.clone();
+        let dies_after = if chance.random_bool(0.7) { chance.random_range(1..40) } else { usize::MAX };
+        let mut steps = 0;
+        while !ended(&committed) && steps < dies_after {
+            assert!(begun.elapsed() < PATIENCE * 3, "seed {seed} does not end: {committed:?}");
+            steps += 1;
+            // Slow tasks are spared: a fault for every few calls.
+            if place.front.faults().waiting() == 0 && place.front.invocations().len() >= injected * CALLS_PER_FAULT {
+                injected += 1;
+                place.front.faults().add(some_fault(&mut chance));
+            }
+            let mut batch = Vec::new();
+            for (number, next) in &mut next {
+                let until = (*next + chance.random_range(0..15)).min(RECORDS);
+                batch.extend((*next..until).map(|offset| make(*number, offset)));
+                *next = until;
+            }
+            task.task.put(&batch).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(chance.random_range(0..8))).await;
+            let consumed: Offsets = next.iter().map(|(number, next)| (partition(*number), *next)).collect();
+            let safe = task.task.pre_commit(&consumed).await.unwrap();
+            let done = reported(&host);
+            for (place, safe) in safe {
+                assert!(safe >= committed[&place.partition], "seed {seed}: {place} goes back to {safe}");
+                let missing = (0..safe).find(|offset| !done.contains(&(place.partition, *offset)));
+                assert_eq!(missing, None, "seed {seed}: {place} is said to be safe to {safe}");
+                committed.insert(place.partition, safe);
+            }
+        }
+        // Nobody stops it.
+        drop(task);
+    }
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.wrong, Vec::<String>::new(), "seed {seed}");
+    for number in 0..PARTITIONS {
+        let expected: BTreeSet<i64> = (0..RECORDS).filter(|offset| !is_large(number, *offset)).collect();
+        // A crash before the function sees the event counts as an invocation that nobody has noticed.
+        let given_up = reported(&host);
+        let invoked = &seen.invoked[&i64::from(number)];
+        let never: Vec<&i64> =
+            expected.difference(invoked).filter(|offset| !given_up.contains(&(number, **offset))).collect();
+        assert!(never.is_empty(), "seed {seed}: never invoked: {never:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_goes_wrong_the_promises_are_kept() {
+    for seed in 0..24 {
+        run(seed).await;
+    }
+}
