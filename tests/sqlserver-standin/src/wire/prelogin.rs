@@ -1,0 +1,151 @@
+//! The first exchange: versions, and whether the connection is encrypted.
+
+use super::bytes::Malformed;
+
+const VERSION: u8 = 0;
+const ENCRYPTION: u8 = 1;
+const INSTANCE: u8 = 2;
+const THREAD: u8 = 3;
+const MARS: u8 = 4;
+const END: u8 = 0xff;
+
+/// The version that the server says it is: 16.0.4135.
+pub(super) const SERVER_VERSION: [u8; 4] = [16, 0, 0x10, 0x27];
+
+/// What the two sides say of encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// Only the login.
+    Off = 0,
+    On = 1,
+    NotSupported = 2,
+    Required = 3,
+}
+
+/// How a server stands to encryption.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// It has no certificate: nothing is encrypted, not even the login.
+    NotSupported,
+    /// As the client likes it; at least the login, unless the client cannot.
+    #[default]
+    Optional,
+    /// Everything.
+    Required,
+    /// Everything, and before the first byte of the protocol.
+    Strict,
+}
+
+/// What the two sides agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agreed {
+    Plain,
+    LoginOnly,
+    All,
+    /// The client cannot do what the server wants: it is told, and goes away.
+    Nothing,
+}
+
+/// Decides on encryption and writes the answer.
+pub(super) fn answer(request: &[u8], server: Encryption, encrypted: bool) -> Result<(Vec<u8>, Agreed), Malformed> {
+    if encrypted {
+        // What the client says of it means nothing any more.
+        return Ok((write(Wish::NotSupported), Agreed::Plain));
+    }
+    let (said, agreed) = match (server, wish(request)?) {
+        (Encryption::NotSupported, Wish::Off | Wish::NotSupported) => (Wish::NotSupported, Agreed::Plain),
+        (Encryption::NotSupported, Wish::On | Wish::Required) => (Wish::NotSupported, Agreed::Nothing),
+        (Encryption::Optional, Wish::Off) => (Wish::Off, Agreed::LoginOnly),
+        (Encryption::Optional, Wish::NotSupported) => (Wish::NotSupported, Agreed::Plain),
+        (_, Wish::On | Wish::Required) => (Wish::On, Agreed::All),
+        (Encryption::Required | Encryption::Strict, Wish::Off) => (Wish::Required, Agreed::All),
+        (Encryption::Required | Encryption::Strict, Wish::NotSupported) => (Wish::Required, Agreed::Nothing),
+    };
+    Ok((write(said), agreed))
+}
+
+/// The client's wish; one that says nothing wants only the login encrypted.
+fn wish(request: &[u8]) -> Result<Wish, Malformed> {
+    let mut at = 0;
+    loop {
+        match request.get(at) {
+            Some(&END) => return Ok(Wish::Off),
+            Some(&ENCRYPTION) => break,
+            Some(_) => at += 5,
+            None => return Err(Malformed("the options before the login have no end")),
+        }
+    }
+    let offset = request.get(at + 1..at + 3).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
+    let value = offset.and_then(|offset| request.get(offset)).ok_or(Malformed("an option outside of the message"))?;
+    // The high bit only says that the client has a certificate.
+    Ok(match value & 0x7f {
+        0 => Wish::Off,
+        1 => Wish::On,
+        2 => Wish::NotSupported,
+        3 => Wish::Required,
+        _ => return Err(Malformed("a wish for no known encryption")),
+    })
+}
+
+fn write(encryption: Wish) -> Vec<u8> {
+    let [major, minor, high, low] = SERVER_VERSION;
+    let options: [(u8, &[u8]); 5] = [
+        (VERSION, &[major, minor, high, low, 0, 0]),
+        (ENCRYPTION, &[encryption as u8]),
+        (INSTANCE, &[0]),
+        (THREAD, &[]),
+        (MARS, &[0]),
+    ];
+    let mut out = Vec::new();
+    let mut offset = (options.len() * 5 + 1) as u16;
+    for (token, value) in options {
+        out.push(token);
+        out.extend_from_slice(&offset.to_be_bytes());
+        out.extend_from_slice(&(value.len() as u16).to_be_bytes());
+        offset += value.len() as u16;
+    }
+    out.push(END);
+    for (_, value) in options {
+        out.extend_from_slice(value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(encryption: u8) -> Vec<u8> {
+        vec![0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, encryption]
+    }
+
+    fn agreed(client: u8, server: Encryption) -> Agreed {
+        answer(&request(client), server, false).unwrap().1
+    }
+
+    #[test]
+    fn the_two_sides_agree_as_the_table_of_the_protocol_says() {
+        assert_eq!(agreed(0, Encryption::Optional), Agreed::LoginOnly);
+        assert_eq!(agreed(1, Encryption::Optional), Agreed::All);
+        assert_eq!(agreed(0x83, Encryption::Optional), Agreed::All);
+        assert_eq!(agreed(2, Encryption::Optional), Agreed::Plain);
+        assert_eq!(agreed(0, Encryption::Required), Agreed::All);
+        assert_eq!(agreed(2, Encryption::Required), Agreed::Nothing);
+        assert_eq!(agreed(0, Encryption::NotSupported), Agreed::Plain);
+        assert_eq!(agreed(1, Encryption::NotSupported), Agreed::Nothing);
+    }
+
+    #[test]
+    fn an_answer_is_itself_a_list_of_options() {
+        let (out, _) = answer(&request(1), Encryption::Optional, false).unwrap();
+        assert_eq!(wish(&out).unwrap(), Wish::On);
+        assert_eq!(out[26..30], SERVER_VERSION);
+    }
+
+    #[test]
+    fn options_that_point_outside_are_malformed() {
+        assert!(wish(&[1, 0, 99, 0, 1, 0xff]).is_err());
+        assert!(wish(&[0, 0, 11]).is_err());
+        assert!(wish(&[1]).is_err());
+    }
+}
