@@ -19,7 +19,7 @@ const WARM_UP: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A rule without a cap, so that every click has an offer.
-const RULES: &str = "line_of_business: bench\nversion: 1\nconsent: marketing\noffers:\n  - id: always\n    when: event.type == \
+const RULES: &str = "line_of_business: bench\nversion: 1\nconsent: marketing\noffers:\n  - id: always\n    on: [product_view]\n    when: event.type == \
                      'product_view'\n    priority: 1\n    value: 1\n    expires_in: PT1H\n    voucher: {code: BENCH, title: \
                      bench, text: bench}\n";
 

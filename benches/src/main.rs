@@ -4,6 +4,7 @@
 //! median and maximum over the rounds.
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
+mod build;
 mod ceiling;
 mod click;
 mod lambda;
@@ -45,7 +46,7 @@ struct Options {
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, mongodb, lambda, click.
+    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and build, which takes long and is not among the default ones.
     #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click")]
     only: Vec<String>,
     /// Runs the loop that the Lambda bench compares with: broker, topic, endpoint.
@@ -64,6 +65,9 @@ async fn main() -> Result<()> {
     }
     let wants = |name: &str| options.only.iter().any(|one| one == name);
     let mut report = Report::default();
+    if wants("build") {
+        build::run(&mut report)?;
+    }
     let kafka = Kafka::start().await?;
     if wants("source") || wants("sink") || wants("ceiling") {
         let lines = Lines::write(options.records)?;

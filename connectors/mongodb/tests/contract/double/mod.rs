@@ -210,10 +210,10 @@ fn in_transaction(state: &mut State, name: &str, command: &Document, session: St
 
 fn end_transaction(state: &mut State, name: &str, session: &str, number: i64) -> Document {
     let key = (session.to_owned(), number);
-    if name == "commitTransaction" {
-        if let Some(answer) = state.answered.get(&key) {
-            return answer.clone();
-        }
+    if name == "commitTransaction"
+        && let Some(answer) = state.answered.get(&key)
+    {
+        return answer.clone();
     }
     match state.transactions.remove(session) {
         Some((known, staged)) if known == number => {

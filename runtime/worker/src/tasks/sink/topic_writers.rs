@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     fn acknowledge(pending: &Pending, token: Token, error: Option<&Error>) {
-        let result = error.map_or(Ok(metadata()), Err);
+        let result = error.map_or_else(|| Ok(metadata()), Err);
         pending.delivered(&[Delivery { token, result }]);
     }
 
