@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod kafka;
+mod lambda;
 mod processor;
 mod s3;
 mod takeover;
