@@ -15,7 +15,12 @@ STORE=${RIG_MONGO_STORE:-memory}
 
 fetch() { mongo_kafka_plugins >/dev/null; server; }
 
-server() { cached "mongo-java-server-$MONGO_JAVA_SERVER_VERSION" fill_mongo; }
+# Another one when the program around the server changes.
+server() {
+  local sum
+  sum=$(cksum <"$HERE/mongo/RigMongo.java")
+  cached "mongo-java-server-$MONGO_JAVA_SERVER_VERSION-${sum%% *}" fill_mongo
+}
 
 fill_mongo() {
   need mvn

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod file;
+mod mongodb;
 mod pipeline;
 
 use anyhow::Result;
