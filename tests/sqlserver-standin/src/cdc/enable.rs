@@ -496,13 +496,10 @@ fn quoted_name(text: &str, close: char) -> Result<(String, &str), SqlError> {
     let mut name = String::new();
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
-        if c != close {
-            name.push(c);
-        } else if chars.next_if(|(_, next)| *next == close).is_some() {
-            name.push(c);
-        } else {
+        if c == close && chars.next_if(|(_, next)| *next == close).is_none() {
             return Ok((name, &text[at + c.len_utf8()..]));
         }
+        name.push(c);
     }
     Err(error(
         22965,

@@ -257,5 +257,5 @@ pub(super) struct Captured {
 
 /// Without an engine there is no connection for a scan of its own.
 pub(super) fn scan_without_engine(fake: &Fake) -> Result<u64, SqlError> {
-    scan_all(&fake.changes, &*fake.changes.database(DATABASE).unwrap())
+    scan_all(&fake.changes, &fake.changes.database(DATABASE).unwrap())
 }

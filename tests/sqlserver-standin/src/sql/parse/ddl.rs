@@ -136,7 +136,7 @@ impl Parser<'_> {
             };
             return Ok(AlterTable::AlterColumn { name, to, nullable, collation });
         }
-        if self.eat_words(&["WITH", "CHECK"]) || self.eat_words(&["WITH", "NOCHECK"]) {}
+        let _checked = self.eat_words(&["WITH", "CHECK"]) || self.eat_words(&["WITH", "NOCHECK"]);
         if self.eat_word("ADD") {
             return self.alter_add();
         }

@@ -174,12 +174,12 @@ impl Parser<'_> {
         if let Some(prefix) = self.qualified_star() {
             return Ok(SelectItem::QualifiedStar(prefix));
         }
-        if matches!(self.kind(), Kind::Variable(name) if !name.starts_with("@@")) {
-            if let Some(op) = self.assignment_at(1) {
-                let variable = self.variable()?;
-                self.at += 1;
-                return Ok(SelectItem::Assign { variable, op, expr: self.expr()? });
-            }
+        if matches!(self.kind(), Kind::Variable(name) if !name.starts_with("@@"))
+            && let Some(op) = self.assignment_at(1)
+        {
+            let variable = self.variable()?;
+            self.at += 1;
+            return Ok(SelectItem::Assign { variable, op, expr: self.expr()? });
         }
         // `alias = expr`
         if self.is_identifier() && self.is_at(1, "=") {
@@ -417,7 +417,7 @@ impl Parser<'_> {
 
     pub(super) fn hints(&mut self) -> Result<Vec<Hint>, SyntaxError> {
         let with = self.is_word("WITH") && self.is_at(1, "(");
-        if !with && !(self.is("(") && self.is_old_hint()) {
+        if !(with || self.is("(") && self.is_old_hint()) {
             return Ok(Vec::new());
         }
         self.eat_word("WITH");

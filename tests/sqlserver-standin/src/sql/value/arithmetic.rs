@@ -90,7 +90,7 @@ fn concatenation(left: &Type, right: &Type) -> Arithmetic {
     let unicode = types::is_unicode(left) || types::is_unicode(right);
     let most = if unicode { 4000 } else { 8000 };
     let length = types::size(left).zip(types::size(right)).map(|(a, b)| a.saturating_add(b).min(most));
-    let collation = left.collation().or(right.collation()).unwrap_or_default();
+    let collation = left.collation().or_else(|| right.collation()).unwrap_or_default();
     let result = types::text_of(unicode, length, collation);
     Arithmetic { left: result.clone(), right: result.clone(), result }
 }
