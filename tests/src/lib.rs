@@ -1,8 +1,9 @@
 //! Guards and helpers for the tiers of tests that need servers, and for the benchmarks.
 //!
-//! A guard starts a real server ([`Kafka`], [`Connect`], [`Minio`]) or the built worker ([`Tributary`]) on a free
-//! loopback port with a folder of its own, and ends it when dropped. It also ends when the test process does, however
-//! that ends: the process holds a [leash](process). What a machine cannot run is skipped by [`require`].
+//! A guard starts a real server ([`Kafka`], [`Connect`], [`Minio`], [`Mongo`], [`Moto`]) or the built worker
+//! ([`Tributary`]) on a free loopback port with a folder of its own, and ends it when dropped. It also ends when the test
+//! process does, however that ends: the process holds a [leash](process). What a machine cannot run is skipped by
+//! [`require`].
 //!
 //! A test that shares a server ([`Kafka::shared`]) keeps apart from the others by names from [`unique`].
 
@@ -10,8 +11,10 @@ mod browser;
 mod connect;
 mod folder;
 mod kafka;
+mod lambda_peer;
 mod minio;
 mod mongo;
+mod moto;
 mod open_page;
 mod pipeline;
 mod port;
@@ -29,8 +32,10 @@ pub use self::browser::Browser;
 pub use self::connect::{Connect, ConnectMode, ConnectOptions};
 pub use self::folder::RunFolder;
 pub use self::kafka::Kafka;
+pub use self::lambda_peer::LambdaPeer;
 pub use self::minio::Minio;
 pub use self::mongo::Mongo;
+pub use self::moto::{Moto, Queue};
 pub use self::open_page::OpenPage;
 pub use self::pipeline::{Pipeline, customer, visit};
 pub use self::port::{free_port, free_ports};

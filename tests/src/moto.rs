@@ -75,7 +75,13 @@ impl Moto {
             .build()?;
         let all = NotificationConfiguration::builder().topic_configurations(topic).build();
         let client = self.s3();
-        client.sdk().put_bucket_notification_configuration().bucket(bucket).notification_configuration(all).send().await?;
+        client
+            .sdk()
+            .put_bucket_notification_configuration()
+            .bucket(bucket)
+            .notification_configuration(all)
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -169,5 +175,7 @@ pub struct Queue {
 /// By the scope of a signature moto tells services apart; the signature itself is not looked at.
 fn scope(service: &str) -> String {
     let (key, region) = (Moto::ACCESS_KEY, Moto::REGION);
-    format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0")
+    format!(
+        "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
 }

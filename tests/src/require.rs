@@ -21,6 +21,12 @@ pub enum Tier {
     Mongo,
     /// FerretDB: Go.
     FerretDb,
+    /// moto: Python with pip.
+    Moto,
+    /// serverless-offline: Node.js with npm.
+    ServerlessOffline,
+    /// cargo-lambda: Python with pip, and cargo.
+    CargoLambda,
     /// A headless Chromium.
     Browser,
 }
@@ -33,6 +39,9 @@ impl Tier {
             Self::Minio => &[&["go"], &["curl"]],
             Self::Mongo => &[&["javac"], &["mvn"]],
             Self::FerretDb => &[&["go"]],
+            Self::Moto => &[&["python3"], &["curl"]],
+            Self::ServerlessOffline => &[&["node"], &["npm"]],
+            Self::CargoLambda => &[&["python3"], &["cargo"]],
             Self::Browser => &[BROWSERS],
         };
         programs.iter().find(|names| find_program(names).is_none()).map(|names| names[0])

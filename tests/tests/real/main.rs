@@ -1,8 +1,10 @@
-//! Real servers: Apache Kafka, the Java Connect worker, MinIO.
+//! Real servers: Apache Kafka, the Java Connect worker, MinIO, moto, what speaks MongoDB's protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod invoke;
 mod kafka;
 mod lambda;
+mod older_path;
 mod processor;
 mod s3;
 mod takeover;
