@@ -108,7 +108,7 @@ fn frozen_worker_that_wakes_up_is_fenced() {
     let setup = Setup::new(&broker, "zombie", 2);
     let sent = events(3_000, 30);
     let first = Child::start(&setup);
-    let feed = broker.feed(&setup.input, sent.clone(), Duration::from_millis(12_000));
+    let feed = broker.feed(&setup.input, sent.clone(), Duration::from_secs(30));
     broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) > 100);
     first.signal("-STOP");
     let before = broker.count(&setup.output, true);
