@@ -89,10 +89,9 @@ fn length(name: &TypeName, most: u32) -> Result<Length, SqlError> {
 }
 
 fn scale(scale: u32, name: &TypeName) -> Result<u8, SqlError> {
-    u8::try_from(scale)
-        .ok()
-        .filter(|scale| *scale <= 7)
-        .ok_or_else(|| SqlError::new(1002, 15, 1, format!("Line 1: Specified scale {scale} is invalid for type {}.", name.name)))
+    u8::try_from(scale).ok().filter(|scale| *scale <= 7).ok_or_else(|| {
+        SqlError::new(1002, 15, 1, format!("Line 1: Specified scale {scale} is invalid for type {}.", name.name))
+    })
 }
 
 /// In `CAST` and `CONVERT` a character or binary type without a length has 30.
@@ -153,7 +152,9 @@ pub(crate) fn name(kind: &Type) -> &'static str {
 pub(crate) fn text(kind: &Type) -> String {
     let name = name(kind);
     match kind {
-        Type::Decimal { precision, scale } | Type::Numeric { precision, scale } => format!("{name}({precision},{scale})"),
+        Type::Decimal { precision, scale } | Type::Numeric { precision, scale } => {
+            format!("{name}({precision},{scale})")
+        }
         Type::Char { length, .. } | Type::NChar { length, .. } | Type::Binary { length } => format!("{name}({length})"),
         Type::VarChar { length, .. } | Type::NVarChar { length, .. } | Type::VarBinary { length } => match length {
             Length::Limited(length) => format!("{name}({length})"),
@@ -288,8 +289,14 @@ pub(crate) fn unify(left: &Type, right: &Type) -> Type {
                 Type::Decimal { precision, scale }
             }
         }
-        Type::NVarChar { collation, .. } | Type::NChar { collation, .. } | Type::VarChar { collation, .. }
-        | Type::Char { collation, .. } if is_text(low) => unify_texts(high, low, *collation),
+        Type::NVarChar { collation, .. }
+        | Type::NChar { collation, .. }
+        | Type::VarChar { collation, .. }
+        | Type::Char { collation, .. }
+            if is_text(low) =>
+        {
+            unify_texts(high, low, *collation)
+        }
         Type::VarBinary { .. } | Type::Binary { .. } => {
             let fixed = matches!((high, low), (Type::Binary { .. }, Type::Binary { .. }));
             match (size(high), size(low), fixed) {
@@ -307,7 +314,8 @@ pub(crate) fn unify(left: &Type, right: &Type) -> Type {
 
 fn unify_texts(high: &Type, low: &Type, collation: Collation) -> Type {
     let unicode = is_unicode(high) || is_unicode(low);
-    let fixed = matches!((high, low), (Type::NChar { .. }, Type::NChar { .. }) | (Type::Char { .. }, Type::Char { .. }));
+    let fixed =
+        matches!((high, low), (Type::NChar { .. }, Type::NChar { .. }) | (Type::Char { .. }, Type::Char { .. }));
     match (size(high), size(low)) {
         (Some(a), Some(b)) if fixed && unicode => Type::NChar { length: a.max(b), collation },
         (Some(a), Some(b)) if fixed => Type::Char { length: a.max(b), collation },

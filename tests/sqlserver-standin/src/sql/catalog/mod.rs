@@ -5,8 +5,8 @@ mod name;
 mod store;
 
 pub(crate) use self::model::{
-    Catalog, Check, ColumnDefault, Computed, ForeignKey, Index, IndexKind, Permission, PermissionOn, Principal, PrincipalKind, Schema,
-    Table, TableColumn, View,
+    Catalog, Check, ColumnDefault, Computed, ForeignKey, Index, IndexKind, Permission, PermissionOn, Principal,
+    PrincipalKind, Schema, Table, TableColumn, View,
 };
 pub(crate) use self::name::{Folded, constraint_name, physical_column, quoted};
 pub(crate) use self::store::{Edit, create, identity, load, set_identity, version};

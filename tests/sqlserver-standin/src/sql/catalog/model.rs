@@ -227,7 +227,11 @@ impl Catalog {
     pub(crate) fn next_id(&mut self) -> i32 {
         const FIRST: i32 = 565_577_053;
         const STEP: i32 = 16_000_057;
-        let next = if self.last_id == 0 { FIRST } else { self.last_id.checked_add(STEP).unwrap_or(self.last_id % STEP + 1000) };
+        let next = if self.last_id == 0 {
+            FIRST
+        } else {
+            self.last_id.checked_add(STEP).unwrap_or(self.last_id % STEP + 1000)
+        };
         self.last_id = next;
         next
     }
@@ -236,9 +240,11 @@ impl Catalog {
     pub(crate) fn has_object_named(&self, schema: &str, name: &str) -> bool {
         let (schema, name) = (Folded::new(schema), Folded::new(name));
         self.names.contains_key(&(schema.clone(), name.clone()))
-            || self.tables.values().filter(|table| Folded::new(&table.schema) == schema).any(|table| {
-                table.constraint_names().any(|constraint| Folded::new(constraint) == name)
-            })
+            || self
+                .tables
+                .values()
+                .filter(|table| Folded::new(&table.schema) == schema)
+                .any(|table| table.constraint_names().any(|constraint| Folded::new(constraint) == name))
     }
 }
 
@@ -267,7 +273,8 @@ impl Table {
         let keys = self.indexes.iter().filter(|index| index.object_id != 0).map(|index| index.name.as_str());
         let checks = self.checks.iter().map(|check| check.name.as_str());
         let foreign = self.foreign_keys.iter().map(|key| key.name.as_str());
-        let defaults = self.columns.iter().filter_map(|column| column.default.as_ref()).map(|default| default.name.as_str());
+        let defaults =
+            self.columns.iter().filter_map(|column| column.default.as_ref()).map(|default| default.name.as_str());
         keys.chain(checks).chain(foreign).chain(defaults)
     }
 
@@ -290,7 +297,9 @@ impl Table {
         Layout {
             object_id: self.id,
             columns: columns.collect(),
-            unique_keys: unique.map(|index| index.columns.iter().filter_map(|(id, _)| position(*id)).collect()).collect(),
+            unique_keys: unique
+                .map(|index| index.columns.iter().filter_map(|(id, _)| position(*id)).collect())
+                .collect(),
         }
     }
 }

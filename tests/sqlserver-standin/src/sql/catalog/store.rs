@@ -30,10 +30,11 @@ pub(crate) fn create(connection: &Connection, alias: &str) -> rusqlite::Result<(
         "CREATE TABLE IF NOT EXISTS {alias}.standin_catalog (kind TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
          CREATE TABLE IF NOT EXISTS {alias}.standin_version (version INTEGER NOT NULL, last_id INTEGER NOT NULL);
          CREATE TABLE IF NOT EXISTS {alias}.standin_identity (object_id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
-         CREATE TABLE IF NOT EXISTS {alias}.standin_write (nothing INTEGER);"
+         CREATE TABLE IF NOT EXISTS {alias}.standin_write (at INTEGER);"
     ))?;
-    let exists: Option<i64> =
-        connection.query_row(&format!("SELECT version FROM {alias}.standin_version"), [], |row| row.get(0)).optional()?;
+    let exists: Option<i64> = connection
+        .query_row(&format!("SELECT version FROM {alias}.standin_version"), [], |row| row.get(0))
+        .optional()?;
     if exists.is_some() {
         return Ok(());
     }
@@ -63,8 +64,10 @@ pub(crate) fn version(connection: &Connection, alias: &str) -> rusqlite::Result<
 
 pub(crate) fn load(connection: &Connection, alias: &str) -> rusqlite::Result<Catalog> {
     let mut catalog = Catalog::default();
-    (catalog.version, catalog.last_id) = connection
-        .query_row(&format!("SELECT version, last_id FROM {alias}.standin_version"), [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    (catalog.version, catalog.last_id) =
+        connection.query_row(&format!("SELECT version, last_id FROM {alias}.standin_version"), [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let mut statement = connection.prepare(&format!("SELECT kind, body FROM {alias}.standin_catalog"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -167,7 +170,8 @@ impl<'a> Edit<'a> {
 
     /// All permissions at once: there are few.
     pub(crate) fn put_permissions(&mut self, permissions: Vec<Arc<Permission>>) -> rusqlite::Result<()> {
-        self.connection.execute(&format!("DELETE FROM {}.standin_catalog WHERE kind = 'permission'", self.alias), [])?;
+        self.connection
+            .execute(&format!("DELETE FROM {}.standin_catalog WHERE kind = 'permission'", self.alias), [])?;
         for (at, permission) in permissions.iter().enumerate() {
             put(self.connection, self.alias, "permission", i32::try_from(at).unwrap_or(i32::MAX), permission)?;
         }

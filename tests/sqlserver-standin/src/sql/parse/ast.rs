@@ -89,17 +89,57 @@ pub(crate) enum Expr {
     Unary(UnaryOp, Box<Expr>),
     Binary(Box<Expr>, BinaryOp, Box<Expr>),
     Not(Box<Expr>),
-    IsNull { expr: Box<Expr>, negated: bool },
-    Between { expr: Box<Expr>, low: Box<Expr>, high: Box<Expr>, negated: bool },
-    InList { expr: Box<Expr>, list: Vec<Expr>, negated: bool },
-    InQuery { expr: Box<Expr>, query: Box<Query>, negated: bool },
-    Like { expr: Box<Expr>, pattern: Box<Expr>, escape: Option<Box<Expr>>, negated: bool },
+    IsNull {
+        expr: Box<Expr>,
+        negated: bool,
+    },
+    Between {
+        expr: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        negated: bool,
+    },
+    InList {
+        expr: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    InQuery {
+        expr: Box<Expr>,
+        query: Box<Query>,
+        negated: bool,
+    },
+    Like {
+        expr: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<Box<Expr>>,
+        negated: bool,
+    },
     Exists(Box<Query>),
     Subquery(Box<Query>),
-    Quantified { expr: Box<Expr>, op: BinaryOp, all: bool, query: Box<Query> },
-    Case { operand: Option<Box<Expr>>, branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
-    Cast { expr: Box<Expr>, to: TypeName, style: Option<Box<Expr>>, attempt: bool },
-    Parse { expr: Box<Expr>, to: TypeName, culture: Option<Box<Expr>>, attempt: bool },
+    Quantified {
+        expr: Box<Expr>,
+        op: BinaryOp,
+        all: bool,
+        query: Box<Query>,
+    },
+    Case {
+        operand: Option<Box<Expr>>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    Cast {
+        expr: Box<Expr>,
+        to: TypeName,
+        style: Option<Box<Expr>>,
+        attempt: bool,
+    },
+    Parse {
+        expr: Box<Expr>,
+        to: TypeName,
+        culture: Option<Box<Expr>>,
+        attempt: bool,
+    },
     Call(Box<Call>),
     Collate(Box<Expr>, String),
     AtTimeZone(Box<Expr>, Box<Expr>),
@@ -166,7 +206,11 @@ pub(crate) struct Cte {
 pub(crate) enum QueryBody {
     Select(Box<Select>),
     /// `UNION [ALL]`, `EXCEPT`, `INTERSECT`.
-    Set { left: Box<QueryBody>, op: SetOp, right: Box<QueryBody> },
+    Set {
+        left: Box<QueryBody>,
+        op: SetOp,
+        right: Box<QueryBody>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,21 +245,57 @@ pub(crate) enum SelectItem {
     Star,
     /// `t.*`.
     QualifiedStar(Vec<String>),
-    Expr { expr: Expr, alias: Option<String> },
+    Expr {
+        expr: Expr,
+        alias: Option<String>,
+    },
     /// `@v = expr`.
-    Assign { variable: String, op: Option<BinaryOp>, expr: Expr },
+    Assign {
+        variable: String,
+        op: Option<BinaryOp>,
+        expr: Expr,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TableRef {
-    Named { name: ObjectName, alias: Option<String>, hints: Vec<Hint> },
-    Variable { name: String, alias: Option<String> },
-    Function { name: ObjectName, arguments: Vec<Expr>, alias: Option<String>, columns: Vec<String> },
-    Derived { query: Box<Query>, alias: String, columns: Vec<String> },
-    Values { rows: Vec<Vec<Expr>>, alias: String, columns: Vec<String> },
-    Join { left: Box<TableRef>, right: Box<TableRef>, kind: JoinKind, on: Option<Expr> },
+    Named {
+        name: ObjectName,
+        alias: Option<String>,
+        hints: Vec<Hint>,
+    },
+    Variable {
+        name: String,
+        alias: Option<String>,
+    },
+    Function {
+        name: ObjectName,
+        arguments: Vec<Expr>,
+        alias: Option<String>,
+        columns: Vec<String>,
+    },
+    Derived {
+        query: Box<Query>,
+        alias: String,
+        columns: Vec<String>,
+    },
+    Values {
+        rows: Vec<Vec<Expr>>,
+        alias: String,
+        columns: Vec<String>,
+    },
+    Join {
+        left: Box<TableRef>,
+        right: Box<TableRef>,
+        kind: JoinKind,
+        on: Option<Expr>,
+    },
     /// `CROSS APPLY` and `OUTER APPLY`.
-    Apply { left: Box<TableRef>, right: Box<TableRef>, outer: bool },
+    Apply {
+        left: Box<TableRef>,
+        right: Box<TableRef>,
+        outer: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -382,10 +462,24 @@ pub(crate) struct CreateIndex {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum AlterTable {
-    AddColumns { columns: Vec<ColumnDefinition>, constraints: Vec<Constraint> },
-    AlterColumn { name: String, to: TypeName, nullable: Option<bool>, collation: Option<String> },
-    DropColumns { names: Vec<String>, if_exists: bool },
-    DropConstraints { names: Vec<String>, if_exists: bool },
+    AddColumns {
+        columns: Vec<ColumnDefinition>,
+        constraints: Vec<Constraint>,
+    },
+    AlterColumn {
+        name: String,
+        to: TypeName,
+        nullable: Option<bool>,
+        collation: Option<String>,
+    },
+    DropColumns {
+        names: Vec<String>,
+        if_exists: bool,
+    },
+    DropConstraints {
+        names: Vec<String>,
+        if_exists: bool,
+    },
     /// `[NO]CHECK CONSTRAINT`, `ENABLE TRIGGER`, `SET (LOCK_ESCALATION = ..)`, `REBUILD`: nothing to do here.
     Nothing,
 }
@@ -429,12 +523,25 @@ pub(crate) enum Securable {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum SetStatement {
-    Variable { name: String, op: Option<BinaryOp>, value: Expr },
-    Options { names: Vec<String>, on: bool },
-    IdentityInsert { table: ObjectName, on: bool },
+    Variable {
+        name: String,
+        op: Option<BinaryOp>,
+        value: Expr,
+    },
+    Options {
+        names: Vec<String>,
+        on: bool,
+    },
+    IdentityInsert {
+        table: ObjectName,
+        on: bool,
+    },
     Isolation(Isolation),
     /// `SET LOCK_TIMEOUT 100`, `SET DATEFORMAT ymd`: a name and its value.
-    Value { name: String, value: Expr },
+    Value {
+        name: String,
+        value: Expr,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -474,15 +581,30 @@ pub(crate) enum StatementKind {
     Truncate(ObjectName),
     Declare(Vec<Declared>),
     Set(SetStatement),
-    If { condition: Expr, then: Box<Statement>, otherwise: Option<Box<Statement>> },
-    While { condition: Expr, body: Box<Statement> },
+    If {
+        condition: Expr,
+        then: Box<Statement>,
+        otherwise: Option<Box<Statement>>,
+    },
+    While {
+        condition: Expr,
+        body: Box<Statement>,
+    },
     Block(Vec<Statement>),
-    TryCatch { attempt: Vec<Statement>, handler: Vec<Statement> },
+    TryCatch {
+        attempt: Vec<Statement>,
+        handler: Vec<Statement>,
+    },
     Break,
     Continue,
     Return(Option<Expr>),
     Print(Expr),
-    RaiseError { message: Expr, severity: Expr, state: Expr, arguments: Vec<Expr> },
+    RaiseError {
+        message: Expr,
+        severity: Expr,
+        state: Expr,
+        arguments: Vec<Expr>,
+    },
     /// `THROW` alone raises again what a `CATCH` holds.
     Throw(Option<Box<(Expr, Expr, Expr)>>),
     WaitForDelay(Expr),
@@ -494,21 +616,72 @@ pub(crate) enum StatementKind {
     Use(String),
     Execute(Box<Execute>),
     CreateTable(Box<CreateTable>),
-    AlterTable { table: ObjectName, change: Box<AlterTable> },
+    AlterTable {
+        table: ObjectName,
+        change: Box<AlterTable>,
+        text: String,
+    },
     CreateIndex(Box<CreateIndex>),
-    DropIndex { name: String, table: ObjectName, if_exists: bool },
-    CreateView { name: ObjectName, columns: Vec<String>, query: Box<Query>, text: String, replace: bool },
-    CreateSchema { name: String, owner: Option<String> },
-    CreateDatabase { name: String, collation: Option<String> },
-    AlterDatabase { name: Option<String>, options: Vec<DatabaseOption> },
-    CreateLogin { name: String, password: Option<String>, database: Option<String> },
-    AlterLogin { name: String, password: Option<String>, enabled: Option<bool> },
-    CreateUser { name: String, login: Option<String>, schema: Option<String> },
-    CreateRole { name: String },
+    DropIndex {
+        name: String,
+        table: ObjectName,
+        if_exists: bool,
+    },
+    CreateView {
+        name: ObjectName,
+        columns: Vec<String>,
+        query: Box<Query>,
+        text: String,
+        replace: bool,
+    },
+    CreateSchema {
+        name: String,
+        owner: Option<String>,
+    },
+    CreateDatabase {
+        name: String,
+        collation: Option<String>,
+    },
+    AlterDatabase {
+        name: Option<String>,
+        options: Vec<DatabaseOption>,
+    },
+    CreateLogin {
+        name: String,
+        password: Option<String>,
+        database: Option<String>,
+    },
+    AlterLogin {
+        name: String,
+        password: Option<String>,
+        enabled: Option<bool>,
+    },
+    CreateUser {
+        name: String,
+        login: Option<String>,
+        schema: Option<String>,
+    },
+    CreateRole {
+        name: String,
+    },
     /// `ALTER [SERVER] ROLE r ADD|DROP MEMBER m`.
-    AlterRole { server: bool, role: String, member: String, add: bool },
-    Permission { kind: GrantKind, permissions: Vec<String>, on: Securable, to: Vec<String> },
-    Drop { kind: DropKind, names: Vec<ObjectName>, if_exists: bool },
+    AlterRole {
+        server: bool,
+        role: String,
+        member: String,
+        add: bool,
+    },
+    Permission {
+        kind: GrantKind,
+        permissions: Vec<String>,
+        on: Securable,
+        to: Vec<String>,
+    },
+    Drop {
+        kind: DropKind,
+        names: Vec<ObjectName>,
+        if_exists: bool,
+    },
     Kill(Expr),
     Checkpoint,
 }

@@ -1,8 +1,6 @@
 //! `CREATE`, `ALTER` and `DROP` of databases, schemas, tables, indexes and views.
 
-use super::ast::{
-    AlterTable, CreateIndex, CreateTable, DatabaseOption, DropKind, StatementKind,
-};
+use super::ast::{AlterTable, CreateIndex, CreateTable, DatabaseOption, DropKind, StatementKind};
 use super::lex::Kind;
 use super::{Parser, SyntaxError};
 
@@ -111,7 +109,7 @@ impl Parser<'_> {
         if self.eat_word("TABLE") {
             let table = self.object_name()?;
             let change = Box::new(self.alter_table()?);
-            return Ok(StatementKind::AlterTable { table, change });
+            return Ok(StatementKind::AlterTable { table, change, text: self.text_since(first) });
         }
         if self.eat_word("DATABASE") {
             return self.alter_database();
@@ -244,9 +242,20 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected()),
             },
             "MULTI_USER" | "SINGLE_USER" | "RESTRICTED_USER" | "ONLINE" => DatabaseOption::Nothing,
-            "AUTO_CLOSE" | "AUTO_SHRINK" | "AUTO_CREATE_STATISTICS" | "AUTO_UPDATE_STATISTICS" | "ANSI_NULLS"
-            | "ANSI_NULL_DEFAULT" | "ANSI_PADDING" | "ANSI_WARNINGS" | "ARITHABORT" | "QUOTED_IDENTIFIER"
-            | "RECURSIVE_TRIGGERS" | "TRUSTWORTHY" | "DB_CHAINING" | "CONCAT_NULL_YIELDS_NULL" => {
+            "AUTO_CLOSE"
+            | "AUTO_SHRINK"
+            | "AUTO_CREATE_STATISTICS"
+            | "AUTO_UPDATE_STATISTICS"
+            | "ANSI_NULLS"
+            | "ANSI_NULL_DEFAULT"
+            | "ANSI_PADDING"
+            | "ANSI_WARNINGS"
+            | "ARITHABORT"
+            | "QUOTED_IDENTIFIER"
+            | "RECURSIVE_TRIGGERS"
+            | "TRUSTWORTHY"
+            | "DB_CHAINING"
+            | "CONCAT_NULL_YIELDS_NULL" => {
                 self.on_off()?;
                 DatabaseOption::Nothing
             }

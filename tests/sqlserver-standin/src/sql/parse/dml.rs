@@ -1,8 +1,6 @@
 //! `INSERT`, `UPDATE`, `DELETE` and their `OUTPUT`.
 
-use super::ast::{
-    Assignment, Cte, Delete, Insert, InsertSource, Output, StatementKind, TableRef, Target, Update,
-};
+use super::ast::{Assignment, Cte, Delete, Insert, InsertSource, Output, StatementKind, TableRef, Target, Update};
 use super::lex::Kind;
 use super::{Parser, SyntaxError};
 

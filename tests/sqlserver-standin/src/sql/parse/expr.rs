@@ -20,7 +20,9 @@ impl Parser<'_> {
 
     fn or(&mut self) -> Result<Expr, SyntaxError> {
         let mut left = self.and()?;
+        let mut length = 0;
         while self.eat_word("OR") {
+            self.limit_chain(&mut length)?;
             left = binary(left, BinaryOp::Or, self.and()?);
         }
         Ok(left)
@@ -28,7 +30,9 @@ impl Parser<'_> {
 
     fn and(&mut self) -> Result<Expr, SyntaxError> {
         let mut left = self.not()?;
+        let mut length = 0;
         while self.eat_word("AND") {
+            self.limit_chain(&mut length)?;
             left = binary(left, BinaryOp::And, self.not()?);
         }
         Ok(left)
@@ -115,6 +119,7 @@ impl Parser<'_> {
 
     fn additive(&mut self) -> Result<Expr, SyntaxError> {
         let mut left = self.multiplicative()?;
+        let mut length = 0;
         loop {
             let op = match self.kind() {
                 Kind::Symbol("+") => BinaryOp::Add,
@@ -125,12 +130,14 @@ impl Parser<'_> {
                 _ => return Ok(left),
             };
             self.at += 1;
+            self.limit_chain(&mut length)?;
             left = binary(left, op, self.multiplicative()?);
         }
     }
 
     fn multiplicative(&mut self) -> Result<Expr, SyntaxError> {
         let mut left = self.unary()?;
+        let mut length = 0;
         loop {
             let op = match self.kind() {
                 Kind::Symbol("*") => BinaryOp::Multiply,
@@ -139,6 +146,7 @@ impl Parser<'_> {
                 _ => return Ok(left),
             };
             self.at += 1;
+            self.limit_chain(&mut length)?;
             left = binary(left, op, self.unary()?);
         }
     }
@@ -247,7 +255,8 @@ impl Parser<'_> {
     }
 
     fn call(&mut self, name: ObjectName) -> Result<Expr, SyntaxError> {
-        let date_part = name.schema.is_none() && DATE_PART_FUNCTIONS.contains(&name.object.to_ascii_uppercase().as_str());
+        let date_part =
+            name.schema.is_none() && DATE_PART_FUNCTIONS.contains(&name.object.to_ascii_uppercase().as_str());
         let mut call = plain_call(name, Vec::new());
         self.expect("(")?;
         if self.is("*") && self.is_at(1, ")") {

@@ -125,6 +125,8 @@ struct Parser<'a> {
 }
 
 const MAX_DEPTH: usize = 200;
+/// `a OR b OR ..` nests to the left: its length counts as depth when it is bound.
+const MAX_CHAIN: usize = 400;
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str, quoted_identifiers: bool) -> Result<Self, SyntaxError> {
@@ -360,11 +362,20 @@ impl<'a> Parser<'a> {
         }
     }
 
+    fn too_deep(&self) -> SyntaxError {
+        let message = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.".to_owned();
+        SyntaxError { number: 191, message, line: self.line() }
+    }
+
+    fn limit_chain(&self, length: &mut usize) -> Result<(), SyntaxError> {
+        *length += 1;
+        if *length > MAX_CHAIN { Err(self.too_deep()) } else { Ok(()) }
+    }
+
     /// Runs `inner` one level deeper.
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, SyntaxError>) -> Result<T, SyntaxError> {
         if self.depth >= MAX_DEPTH {
-            let message = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.".to_owned();
-            return Err(SyntaxError { number: 191, message, line: self.line() });
+            return Err(self.too_deep());
         }
         self.depth += 1;
         let result = inner(self);

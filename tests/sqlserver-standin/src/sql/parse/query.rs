@@ -1,8 +1,6 @@
 //! Queries: `WITH`, `SELECT`, set operations, `FROM` with joins and hints.
 
-use super::ast::{
-    Cte, Hint, JoinKind, ObjectName, Query, QueryBody, Select, SelectItem, SetOp, TableRef, Top,
-};
+use super::ast::{Cte, Hint, JoinKind, ObjectName, Query, QueryBody, Select, SelectItem, SetOp, TableRef, Top};
 use super::lex::Kind;
 use super::{Parser, SyntaxError};
 
@@ -100,8 +98,7 @@ impl Parser<'_> {
     fn intersections(&mut self) -> Result<QueryBody, SyntaxError> {
         let mut left = self.query_term()?;
         while self.eat_word("INTERSECT") {
-            left =
-                QueryBody::Set { left: Box::new(left), op: SetOp::Intersect, right: Box::new(self.query_term()?) };
+            left = QueryBody::Set { left: Box::new(left), op: SetOp::Intersect, right: Box::new(self.query_term()?) };
         }
         Ok(left)
     }
@@ -458,7 +455,9 @@ impl Parser<'_> {
             }
             None if self.is_identifier() => {
                 let name = self.identifier()?;
-                let message = format!("\"{name}\" is not a recognized table hints option. If it is intended as a parameter to a table-valued function or to the CHANGETABLE function, ensure that your database compatibility mode is set to 90.");
+                let message = format!(
+                    "\"{name}\" is not a recognized table hints option. If it is intended as a parameter to a table-valued function or to the CHANGETABLE function, ensure that your database compatibility mode is set to 90."
+                );
                 Err(SyntaxError { number: 321, message, line: self.line() })
             }
             None => Err(self.unexpected()),

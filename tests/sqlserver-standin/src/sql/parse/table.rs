@@ -1,8 +1,6 @@
 //! What stands between the parentheses of `CREATE TABLE`: columns, constraints, indexes.
 
-use super::ast::{
-    ColumnDefinition, ColumnKind, Constraint, ConstraintKind, CreateIndex, Expr, ObjectName, TypeName,
-};
+use super::ast::{ColumnDefinition, ColumnKind, Constraint, ConstraintKind, CreateIndex, Expr, ObjectName, TypeName};
 use super::lex::Kind;
 use super::{Parser, SyntaxError};
 

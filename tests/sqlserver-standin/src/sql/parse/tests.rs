@@ -91,3 +91,46 @@ fn a_quoted_identifier_is_a_text_when_the_session_says_so() {
     assert!(matches!(first(kind(true)), Expr::Column(_)));
     assert!(matches!(first(kind(false)), Expr::Literal(_)));
 }
+
+mod random {
+    use proptest::prelude::*;
+
+    use super::batch;
+
+    const WORDS: [&str; 48] = [
+        "SELECT", "FROM", "WHERE", "(", ")", ",", "*", "t", "[a b]", "@x", "1", "'s'", "N'é'", "0x0A", "JOIN", "ON",
+        "=", "AND", "NOT", "IN", "CASE", "WHEN", "THEN", "END", "BEGIN", "TRY", "CATCH", "INSERT", "INTO", "VALUES",
+        "UPDATE", "SET", "DELETE", "CREATE", "TABLE", "ALTER", "ADD", "DROP", "EXEC", "DECLARE", "int", "AS", ".", ";",
+        "-", "OVER", "ORDER BY", "WITH",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in ".{0,200}", quoted: bool) {
+            let _ = batch(&text, quoted);
+        }
+
+        #[test]
+        fn any_words_are_parsed_or_refused(words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..60)) {
+            let _ = batch(&words.join(" "), true);
+        }
+    }
+
+    #[test]
+    fn what_nests_without_end_is_refused() {
+        for (open, close) in [
+            ("(", ")"),
+            ("NOT ", ""),
+            ("-", ""),
+            ("CASE WHEN 1=1 THEN ", " END"),
+            ("BEGIN ", " END"),
+            ("IF 1=1 ", ""),
+            ("(SELECT ", ")"),
+        ] {
+            let text = format!("SELECT {}1{}", open.repeat(3000), close.repeat(3000));
+            let _ = batch(&text, true);
+            let text = format!("{}SELECT 1{}", open.repeat(3000), close.repeat(3000));
+            let _ = batch(&text, true);
+        }
+    }
+}

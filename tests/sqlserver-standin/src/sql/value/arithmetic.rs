@@ -44,7 +44,11 @@ pub(crate) fn plan(op: BinaryOp, left: &Type, right: &Type) -> Result<Arithmetic
     // A text beside a number is a number.
     if !types::is_number(high) {
         let bits = matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor);
-        return Err(if bits || types::rank(left) != types::rank(right) { clash(op, left, right) } else { errors::bad_operand(high, name(op)) });
+        return Err(if bits || types::rank(left) != types::rank(right) {
+            clash(op, left, right)
+        } else {
+            errors::bad_operand(high, name(op))
+        });
     }
     let of = |kind: &Type| if types::is_number(kind) { kind.clone() } else { high.clone() };
     let (left, right) = (of(left), of(right));
@@ -68,7 +72,9 @@ pub(crate) fn plan(op: BinaryOp, left: &Type, right: &Type) -> Result<Arithmetic
             };
             Ok(Arithmetic { left: exact(&left), right: exact(&right), result: named(precision, scale) })
         }
-        Type::Bit if !matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor) => Err(clash(op, &left, &right)),
+        Type::Bit if !matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor) => {
+            Err(clash(op, &left, &right))
+        }
         _ => Ok(Arithmetic { left: high.clone(), right: high.clone(), result: high.clone() }),
     }
 }
@@ -83,7 +89,8 @@ fn is_joined(kind: &Type) -> bool {
 
 fn concatenation(left: &Type, right: &Type) -> Arithmetic {
     if types::is_binary(left) && types::is_binary(right) {
-        let length = types::size(left).zip(types::size(right)).map(|(a, b)| Length::Limited(a.saturating_add(b).min(8000)));
+        let length =
+            types::size(left).zip(types::size(right)).map(|(a, b)| Length::Limited(a.saturating_add(b).min(8000)));
         let result = Type::VarBinary { length: length.unwrap_or(Length::Max) };
         return Arithmetic { left: result.clone(), right: result.clone(), result };
     }
@@ -132,7 +139,12 @@ pub(crate) fn apply(op: BinaryOp, left: &Datum, right: &Datum, result: &Type) ->
     }
 }
 
-fn datetimes(op: BinaryOp, left: crate::data::DateTime, right: crate::data::DateTime, result: &Type) -> Result<Datum, SqlError> {
+fn datetimes(
+    op: BinaryOp,
+    left: crate::data::DateTime,
+    right: crate::data::DateTime,
+    result: &Type,
+) -> Result<Datum, SqlError> {
     let thirds = |at: crate::data::DateTime| i64::from(at.days) * 25_920_000 + i64::from(at.ticks);
     let sum = if op == BinaryOp::Add { thirds(left) + thirds(right) } else { thirds(left) - thirds(right) };
     let days = i32::try_from(sum.div_euclid(25_920_000)).map_err(|_| errors::overflow(result))?;
@@ -207,7 +219,8 @@ fn decimals(op: BinaryOp, (a, s1): (i128, u8), (b, s2): (i128, u8), scale: u8) -
         BinaryOp::Divide => {
             // a/10^s1 / (b/10^s2) at 10^scale, cut off: as SQL Server does.
             let shift = i32::from(scale) + i32::from(s2) - i32::from(s1);
-            let wide = if shift >= 0 { a.checked_mul(power(shift.unsigned_abs()))? } else { a / power(shift.unsigned_abs()) };
+            let wide =
+                if shift >= 0 { a.checked_mul(power(shift.unsigned_abs()))? } else { a / power(shift.unsigned_abs()) };
             Some(wide / b)
         }
         _ => None,

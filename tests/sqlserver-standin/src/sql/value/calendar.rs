@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(datetime_millis(at(1)), 0);
         assert_eq!(datetime_millis(at(2)), 3);
         assert_eq!(datetime_millis(at(5)), 7);
-        assert_eq!(datetime_millis(at(999)), 0);
+        assert_eq!(datetime_millis(at(998)), 997);
         assert_eq!(at(86_399_999).days, 1);
     }
 }

@@ -20,22 +20,74 @@ pub(crate) fn allowed(from: &Type, to: &Type) -> Allowed {
     let legacy = |kind: &Type| kind.is_legacy_large();
     match (from, to) {
         _ if types::rank(from) == types::rank(to) => Implicit,
-        (Type::Udt(_), _) => if types::is_binary(to) || types::is_text(to) { Explicit } else { Never },
-        (_, Type::Udt(_)) => if types::is_binary(from) || types::is_text(from) { Implicit } else { Never },
-        (Type::Variant, _) => if legacy(to) || *to == Type::Xml { Never } else { Explicit },
-        (_, Type::Variant) => if legacy(from) || *from == Type::Xml { Never } else { Implicit },
-        (Type::Xml, _) => if types::is_text(to) || types::is_binary(to) { Explicit } else { Never },
-        (_, Type::Xml) => if types::is_text(from) || types::is_binary(from) { Implicit } else { Never },
+        (Type::Udt(_), _) => {
+            if types::is_binary(to) || types::is_text(to) {
+                Explicit
+            } else {
+                Never
+            }
+        }
+        (_, Type::Udt(_)) => {
+            if types::is_binary(from) || types::is_text(from) {
+                Implicit
+            } else {
+                Never
+            }
+        }
+        (Type::Variant, _) => {
+            if legacy(to) || *to == Type::Xml {
+                Never
+            } else {
+                Explicit
+            }
+        }
+        (_, Type::Variant) => {
+            if legacy(from) || *from == Type::Xml {
+                Never
+            } else {
+                Implicit
+            }
+        }
+        (Type::Xml, _) => {
+            if types::is_text(to) || types::is_binary(to) {
+                Explicit
+            } else {
+                Never
+            }
+        }
+        (_, Type::Xml) => {
+            if types::is_text(from) || types::is_binary(from) {
+                Implicit
+            } else {
+                Never
+            }
+        }
         _ if types::is_text(from) && types::is_text(to) => Implicit,
         _ if types::is_text(from) && types::is_binary(to) => Explicit,
         _ if types::is_binary(from) && types::is_text(to) => Implicit,
         _ if legacy(from) || legacy(to) => Never,
         _ if types::is_text(from) => Implicit,
         _ if types::is_text(to) => {
-            if matches!(from, Type::Money | Type::SmallMoney) { Explicit } else { Implicit }
+            if matches!(from, Type::Money | Type::SmallMoney) {
+                Explicit
+            } else {
+                Implicit
+            }
         }
-        (Type::UniqueIdentifier, _) => if types::is_binary(to) { Explicit } else { Never },
-        (_, Type::UniqueIdentifier) => if types::is_binary(from) { Explicit } else { Never },
+        (Type::UniqueIdentifier, _) => {
+            if types::is_binary(to) {
+                Explicit
+            } else {
+                Never
+            }
+        }
+        (_, Type::UniqueIdentifier) => {
+            if types::is_binary(from) {
+                Explicit
+            } else {
+                Never
+            }
+        }
         _ if types::is_number(from) && types::is_number(to) => Implicit,
         _ if types::is_binary(from) && types::is_binary(to) => Implicit,
         _ if types::is_binary(from) && matches!(to, Type::Real | Type::Float) => Never,
@@ -117,7 +169,15 @@ fn fit_text(mut text: String, to: &Type) -> (Datum, bool) {
     let Some(size) = types::size(to).map(usize::from) else { return (Datum::Text(text), false) };
     let unicode = types::is_unicode(to);
     let utf8 = to.collation().is_some_and(|collation| collation.is_utf8());
-    let units = |c: char| if unicode { c.len_utf16() } else if utf8 { c.len_utf8() } else { 1 };
+    let units = |c: char| {
+        if unicode {
+            c.len_utf16()
+        } else if utf8 {
+            c.len_utf8()
+        } else {
+            1
+        }
+    };
     let mut length = 0;
     let mut cut = false;
     if text.len() > size || !text.is_ascii() {
@@ -136,7 +196,10 @@ fn fit_text(mut text: String, to: &Type) -> (Datum, bool) {
     if matches!(to, Type::Char { .. } | Type::NChar { .. }) {
         text.extend(std::iter::repeat_n(' ', size.saturating_sub(length)));
     }
-    if !unicode && !text.is_ascii() && let Some(collation) = to.collation() {
+    if !unicode
+        && !text.is_ascii()
+        && let Some(collation) = to.collation()
+    {
         text = through_code_page(text, collation);
     }
     (Datum::Text(text), cut)
@@ -158,7 +221,8 @@ fn to_text(value: &Datum, from: &Type, to: &Type, style: Option<i32>) -> Result<
         && style.unwrap_or(0) == 0
     {
         if types::is_unicode(to) {
-            let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])).collect();
+            let units: Vec<u16> =
+                bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])).collect();
             return Ok(String::from_utf16_lossy(&units));
         }
         let encoding = to.collation().unwrap_or_default().encoding();
@@ -171,7 +235,9 @@ fn to_text(value: &Datum, from: &Type, to: &Type, style: Option<i32>) -> Result<
     }
     match from {
         Type::TinyInt | Type::SmallInt | Type::Int if !types::is_unicode(to) => Ok("*".to_owned()),
-        Type::UniqueIdentifier => Err(SqlError::new(8170, 16, 2, "Insufficient result space to convert uniqueidentifier value to char.")),
+        Type::UniqueIdentifier => {
+            Err(SqlError::new(8170, 16, 2, "Insufficient result space to convert uniqueidentifier value to char."))
+        }
         _ => Err(errors::overflow_from(from, to)),
     }
 }
@@ -201,8 +267,9 @@ pub(crate) fn from_number(number: Number, from: &Type, to: &Type) -> Result<Datu
         })),
         Type::TinyInt => whole().and_then(|n| u8::try_from(n).map(Datum::TinyInt).map_err(|_| small(from, to, n))),
         Type::SmallInt => whole().and_then(|n| i16::try_from(n).map(Datum::SmallInt).map_err(|_| small(from, to, n))),
-        Type::Int => integral(number, from, to)
-            .and_then(|n| i32::try_from(n).map(Datum::Int).map_err(|_| errors::overflow(to))),
+        Type::Int => {
+            integral(number, from, to).and_then(|n| i32::try_from(n).map(Datum::Int).map_err(|_| errors::overflow(to)))
+        }
         Type::BigInt => integral(number, from, to)
             .and_then(|n| i64::try_from(n).map(Datum::BigInt).map_err(|_| errors::overflow(to))),
         Type::Real => {
@@ -210,11 +277,9 @@ pub(crate) fn from_number(number: Number, from: &Type, to: &Type) -> Result<Datu
             if narrow.is_finite() { Ok(Datum::Real(narrow)) } else { Err(errors::overflow(to)) }
         }
         Type::Float => Ok(Datum::Float(number.approximate())),
-        Type::Money => number
-            .at_scale(4)
-            .and_then(|n| i64::try_from(n).ok())
-            .map(Datum::Money)
-            .ok_or_else(|| errors::overflow(to)),
+        Type::Money => {
+            number.at_scale(4).and_then(|n| i64::try_from(n).ok()).map(Datum::Money).ok_or_else(|| errors::overflow(to))
+        }
         Type::SmallMoney => number
             .at_scale(4)
             .and_then(|n| i32::try_from(n).ok())
@@ -241,7 +306,15 @@ fn integral(number: Number, from: &Type, to: &Type) -> Result<i128, SqlError> {
 fn small(from: &Type, to: &Type, value: i128) -> SqlError {
     if types::is_text(from) {
         let kind = if *to == Type::TinyInt { "an INT1" } else { "an INT2" };
-        return SqlError::new(244, 16, 1, format!("The conversion of the {} value '{value}' overflowed {kind} column. Use a larger integer column.", types::name(from)));
+        return SqlError::new(
+            244,
+            16,
+            1,
+            format!(
+                "The conversion of the {} value '{value}' overflowed {kind} column. Use a larger integer column.",
+                types::name(from)
+            ),
+        );
     }
     errors::small_overflow(to, value)
 }
@@ -263,9 +336,9 @@ fn text_number(text: &str, from: &Type, to: &Type) -> Result<Number, SqlError> {
         Type::Money | Type::SmallMoney => {
             let bare: String = trimmed.chars().filter(|c| !matches!(c, ',' | '$' | '€' | '£')).collect();
             let bare = if bare.is_empty() { "0" } else { &bare };
-            parse_exact(bare)
-                .map(|(unscaled, scale)| Number::Exact { unscaled, scale })
-                .ok_or_else(|| SqlError::new(235, 16, 0, "Cannot convert a char value to money. The char value has incorrect syntax."))
+            parse_exact(bare).map(|(unscaled, scale)| Number::Exact { unscaled, scale }).ok_or_else(|| {
+                SqlError::new(235, 16, 0, "Cannot convert a char value to money. The char value has incorrect syntax.")
+            })
         }
         _ => {
             if trimmed.is_empty() {
@@ -312,7 +385,11 @@ fn to_bytes(value: &Datum, from: &Type, to: &Type, style: Option<i32>) -> Result
     Ok(match value {
         Datum::Bytes(bytes) => bytes.clone(),
         Datum::Text(text) => match style.unwrap_or(0) {
-            1 => text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).and_then(text::parse_hex).ok_or_else(|| errors::converting(from, to))?,
+            1 => text
+                .strip_prefix("0x")
+                .or_else(|| text.strip_prefix("0X"))
+                .and_then(text::parse_hex)
+                .ok_or_else(|| errors::converting(from, to))?,
             2 => text::parse_hex(text).ok_or_else(|| errors::converting(from, to))?,
             _ if types::is_unicode(from) => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             _ => from.collation().unwrap_or_default().encoding().encode(text).0.into_owned(),
@@ -406,7 +483,9 @@ fn text_refused(text: &str, from: &Type, to: &Type) -> SqlError {
     let looks_right = text.trim().len() >= 8 && text.trim().starts_with(|c: char| c.is_ascii_digit());
     match to {
         Type::DateTime if looks_right => errors::datetime_range(from, to),
-        Type::SmallDateTime => SqlError::new(295, 16, 3, "Conversion failed when converting character string to smalldatetime data type."),
+        Type::SmallDateTime => {
+            SqlError::new(295, 16, 3, "Conversion failed when converting character string to smalldatetime data type.")
+        }
         _ => errors::bad_datetime(),
     }
 }
@@ -422,7 +501,11 @@ fn from_moment(moment: Moment, from: &Type, to: &Type) -> Result<Datum, SqlError
     let ticks = i64::from(date.0) * calendar::DAY + moment.time.unwrap_or(0);
     match to {
         Type::Date => {
-            if (0..=calendar::LAST_DAY).contains(&date.0) { Ok(Datum::Date(date)) } else { Err(range()) }
+            if (0..=calendar::LAST_DAY).contains(&date.0) {
+                Ok(Datum::Date(date))
+            } else {
+                Err(range())
+            }
         }
         Type::Time { scale } => {
             let rounded = calendar::round_to_scale(moment.time.unwrap_or(0), *scale).rem_euclid(calendar::DAY);

@@ -90,9 +90,7 @@ fn real(number: f64, kind: &Type) -> Datum {
 fn blob(bytes: &[u8], kind: &Type) -> Datum {
     match kind {
         Type::Decimal { precision, scale } | Type::Numeric { precision, scale } => match bytes.try_into() {
-            Ok(bytes) => {
-                Datum::Decimal(Decimal { unscaled: decimal_of(bytes), precision: *precision, scale: *scale })
-            }
+            Ok(bytes) => Datum::Decimal(Decimal { unscaled: decimal_of(bytes), precision: *precision, scale: *scale }),
             Err(_) => Datum::Null,
         },
         Type::UniqueIdentifier => bytes.try_into().map_or(Datum::Null, |bytes| Datum::Guid(guid_of(&bytes))),

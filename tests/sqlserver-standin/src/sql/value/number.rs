@@ -11,7 +11,10 @@ pub(crate) fn power(exponent: u32) -> i128 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
     /// `unscaled / 10^scale`.
-    Exact { unscaled: i128, scale: u8 },
+    Exact {
+        unscaled: i128,
+        scale: u8,
+    },
     Approximate(f64),
 }
 
@@ -83,7 +86,8 @@ pub(crate) fn rescale(unscaled: i128, from: u8, to: u8) -> Option<i128> {
 
 /// Whether a number of so many digits fits a precision.
 pub(crate) fn fits(unscaled: i128, precision: u8) -> bool {
-    precision >= 38 && unscaled.unsigned_abs() < 10_u128.pow(38) || unscaled.unsigned_abs() < 10_u128.pow(u32::from(precision.min(38)))
+    precision >= 38 && unscaled.unsigned_abs() < 10_u128.pow(38)
+        || unscaled.unsigned_abs() < 10_u128.pow(u32::from(precision.min(38)))
 }
 
 pub(crate) fn decimal(unscaled: i128, precision: u8, scale: u8) -> Datum {
@@ -115,9 +119,11 @@ pub(crate) fn parse_exact(text: &str) -> Option<(i128, u8)> {
         return None;
     }
     let joined = format!("{whole}{fraction}");
-    let unscaled: i128 = joined.trim_start_matches('0').parse().or_else(|error| {
-        if joined.trim_start_matches('0').is_empty() { Ok(0) } else { Err(error) }
-    }).ok()?;
+    let unscaled: i128 = joined
+        .trim_start_matches('0')
+        .parse()
+        .or_else(|error| if joined.trim_start_matches('0').is_empty() { Ok(0) } else { Err(error) })
+        .ok()?;
     Some((if negative { -unscaled } else { unscaled }, u8::try_from(fraction.len()).ok()?))
 }
 
@@ -129,8 +135,9 @@ pub(crate) fn general_text(number: f64, digits: usize) -> String {
     let scientific = format!("{number:.*e}", digits - 1);
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if exponent < -5 || exponent >= digits as i32 {
-        let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
+    if exponent < -4 || exponent >= digits as i32 {
+        let mantissa =
+            if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
         return format!("{mantissa}e{}{:03}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
     }
     let decimals = usize::try_from(digits as i32 - 1 - exponent).unwrap_or(0);

@@ -59,7 +59,12 @@ pub(crate) fn format(value: &Datum, kind: &Type, style: Option<i32>) -> Option<S
                 Some(127) => format!("{}Z", styled(calendar::ticks_of(at.utc), time_scale(kind), 127)?),
                 Some(126) => {
                     let local = calendar::from_ticks(local)?;
-                    format!("{}T{}{}", date_text(local.date), time_text(local.time, time_scale(kind)), offset_text(at.offset))
+                    format!(
+                        "{}T{}{}",
+                        date_text(local.date),
+                        time_text(local.time, time_scale(kind)),
+                        offset_text(at.offset)
+                    )
                 }
                 Some(style @ (0 | 100 | 9 | 109 | 13 | 113 | 20 | 120)) => {
                     format!("{} {}", styled(local, time_scale(kind), style)?, offset_text(at.offset))

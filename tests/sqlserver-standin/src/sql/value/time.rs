@@ -23,7 +23,17 @@ pub(crate) enum DateOrder {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -75,7 +85,9 @@ impl<'a> Reader<'a> {
         let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
         let after = self.rest[digits..].trim_start();
         (1..=2).contains(&digits)
-            && (self.rest[digits..].starts_with(':') || after.to_ascii_uppercase().starts_with("AM") || after.to_ascii_uppercase().starts_with("PM"))
+            && (self.rest[digits..].starts_with(':')
+                || after.to_ascii_uppercase().starts_with("AM")
+                || after.to_ascii_uppercase().starts_with("PM"))
     }
 
     fn starts_offset(&self) -> bool {
@@ -202,7 +214,8 @@ impl<'a> Reader<'a> {
             }
             hours = hours % 12 + if half == "PM" { 12 } else { 0 };
         }
-        (hours < 24 && minutes < 60 && seconds < 60).then_some(((hours * 60 + minutes) * 60 + seconds) * SECOND + fraction)
+        (hours < 24 && minutes < 60 && seconds < 60)
+            .then_some(((hours * 60 + minutes) * 60 + seconds) * SECOND + fraction)
     }
 
     fn offset(&mut self) -> Option<i16> {
@@ -238,7 +251,13 @@ fn fraction_ticks(digits: &str) -> Option<i64> {
 
 /// Two digits mean the years 1950 to 2049.
 fn full_year(year: i32) -> i32 {
-    if year < 50 { 2000 + year } else if year < 100 { 1900 + year } else { year }
+    if year < 50 {
+        2000 + year
+    } else if year < 100 {
+        1900 + year
+    } else {
+        year
+    }
 }
 
 /// `2024-05-06`.

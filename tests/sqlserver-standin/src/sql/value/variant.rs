@@ -3,7 +3,7 @@
 use rusqlite::types::{Value, ValueRef};
 
 use super::encode;
-use crate::data::{Datum, Variant};
+use crate::data::Variant;
 use crate::sql::types;
 
 const INTEGER: u8 = 1;
