@@ -1,6 +1,6 @@
 use cargo_metadata::{DependencyKind, Metadata};
 
-use super::{File, Finding};
+use super::Finding;
 
 /// A crate of the workspace and one of its dependencies.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ struct Rule {
 
 /// The only crates that may name a Kafka client, with where: the product's one, and independent clients of tests.
 const KAFKA_CLIENTS: [&str; 2] = ["rdkafka", "rdkafka-sys"];
+
+/// SQLite, and what links it.
+const SQLITE: [&str; 3] = ["libsqlite3-sys", "rusqlite", "sqlserver-standin"];
+/// The only crate that may: nothing links it.
+const SQLITE_HOME: &str = "tests/sqlserver-standin";
 
 /// All edges of the workspace.
 pub(super) fn edges(metadata: &Metadata) -> Vec<Edge> {
@@ -45,16 +50,9 @@ pub(super) fn edges(metadata: &Metadata) -> Vec<Edge> {
 
 /// The rule of the design: who may depend on whom. A new edge is an ADR first, then a change here.
 pub(super) fn check(edges: &[Edge]) -> Vec<Finding> {
-    edges.iter().filter_map(|edge| check_ours(edge).or_else(|| check_kafka_client(edge))).collect()
-}
-
-/// SQLite twice in one binary does not link: the embedded broker brings libsql.
-pub(super) fn check_lock(files: &[File]) -> Vec<Finding> {
-    let lock = files.iter().filter(|file| file.path == "Cargo.lock");
-    lock.filter(|file| file.text.lines().any(|line| line == r#"name = "libsqlite3-sys""#))
-        .map(|file| {
-            Finding::error(&file.path, "libsqlite3-sys and libsql cannot be linked together, drop what brings it")
-        })
+    edges
+        .iter()
+        .filter_map(|edge| check_ours(edge).or_else(|| check_kafka_client(edge)).or_else(|| check_sqlite(edge)))
         .collect()
 }
 
@@ -79,8 +77,9 @@ fn check_ours(edge: &Edge) -> Option<Finding> {
 fn rule(edge: &Edge) -> Option<Rule> {
     let rule = |product, tests| Some(Rule { product, tests });
     if edge.folder.starts_with("connectors/") {
-        // Tests of the S3 sink write to the embedded endpoint, those of the Lambda sink to the front.
-        return rule(&["api"], &["testkit", "embedded", "lambda-front"]);
+        // Tests of the S3 sink write to the embedded endpoint, those of the Lambda sink to the front; those of the MongoDB
+        // sink read what the reference read through the same converters.
+        return rule(&["api"], &["testkit", "embedded", "lambda-front", "converters"]);
     }
     match edge.folder.as_str() {
         "runtime/control" | "runtime/converters" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => {
@@ -132,6 +131,17 @@ fn check_kafka_client(edge: &Edge) -> Option<Finding> {
         .then(|| Finding::error(&edge.folder, format!("only runtime/kafka names {}: go through it", edge.to)))
 }
 
+/// SQLite twice in one binary does not link: the embedded broker brings libsql. deny.toml sees to what others bring.
+fn check_sqlite(edge: &Edge) -> Option<Finding> {
+    let brings_it = SQLITE.contains(&edge.to.as_str()) && edge.folder != SQLITE_HOME;
+    brings_it.then(|| {
+        Finding::error(
+            &edge.folder,
+            format!("{} and libsql cannot be linked together: run {SQLITE_HOME}'s program", edge.to),
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +189,8 @@ mod tests {
 
     #[test]
     fn finds_a_second_sqlite() {
-        assert_eq!(check_lock(&[File::new("Cargo.lock", "[[package]]\nname = \"libsqlite3-sys\"\n")]).len(), 1);
-        assert!(check_lock(&[File::new("Cargo.lock", "[[package]]\nname = \"libsql\"\n")]).is_empty());
+        assert_eq!(findings(edge("tests/sqlserver-standin", "rusqlite")), 0);
+        assert_eq!(findings(edge("runtime/state", "rusqlite")), 1);
+        assert_eq!(findings(edge("tests", "sqlserver-standin")), 1);
     }
 }

@@ -46,7 +46,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
     let files = read_files(workspace.root())?;
     let findings = [
         dependencies::check(&dependencies::edges(workspace.metadata())),
-        dependencies::check_lock(&files),
         sizes::check(&files),
         patterns::check(&files),
         configs::check(&files),

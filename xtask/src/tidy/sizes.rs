@@ -6,7 +6,10 @@ const WARN: usize = 300;
 const FAIL: usize = 600;
 
 /// Longer files, each with its reason.
-const EXCEPTIONS: [(&str, &str); 0] = [];
+const EXCEPTIONS: [(&str, &str); 2] = [
+    ("tests/sqlserver-standin/src/sql/exec/ddl.rs", "one arm for each statement of DDL, none of them long"),
+    ("tests/sqlserver-standin/src/sql/exec/dml.rs", "one arm for each statement of DML, over helpers that they share"),
+];
 
 /// How long a Rust file is.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
