@@ -1,14 +1,23 @@
 //! A server for tests that ordinary clients of SQL Server take for SQL Server, with change data capture that behaves as
 //! SQL Server's does. What it supports is in the README.
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "its parts wait for the engine that joins them")]
 
 mod cdc;
 mod clock;
 pub mod data;
-mod faults;
+pub mod demo;
+pub mod faults;
+mod local;
 mod locks;
 mod session;
 mod sql;
+mod standin;
 mod wire;
 
-pub use wire::Encryption;
+pub use self::{
+    cdc::Capture,
+    clock::Clock,
+    faults::Faults,
+    local::{Local, Rows},
+    standin::{Builder, PASSWORD, Standin, StartError, USER},
+    wire::Encryption,
+};

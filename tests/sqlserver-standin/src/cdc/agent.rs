@@ -10,8 +10,9 @@ use super::{
     Capture, ChangeData, System,
     capture::{self, Scan, Strain},
     change_data::{Database, lock},
-    cleanup, jobs,
-    log,
+    cleanup,
+    enable::is_enabled,
+    jobs, log,
     names::Names,
 };
 use crate::{
@@ -158,7 +159,7 @@ fn turn(
         none => none.insert(changes.system(&database.name)?),
     };
     // Disabled, or not yet enabled for others to see.
-    if Names::of(&**system).is_err() {
+    if !is_enabled(&mut **system) {
         return Ok(());
     }
     let limits = jobs::capture(&mut **system)?;

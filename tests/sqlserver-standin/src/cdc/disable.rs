@@ -46,6 +46,11 @@ fn disable_database(changes: &ChangeData, cx: &mut dyn ProcedureContext) -> Resu
         return Ok(0);
     }
     changes.database(cx.database_id())?.agent.stop();
+    for source in cx.run("SELECT DISTINCT source_object_id FROM cdc.change_tables", &[])?.into_iter().flatten() {
+        if let Datum::Int(object_id) = source {
+            cx.set_tracked(object_id, false)?;
+        }
+    }
     for (object_id, instance) in instances(cx, None)? {
         drop_instance(cx, object_id, &instance)?;
     }

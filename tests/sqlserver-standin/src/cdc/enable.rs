@@ -520,13 +520,14 @@ pub(super) fn bracketed(name: &str) -> String {
     format!("[{}]", name.replace(']', "]]"))
 }
 
-/// Whether CDC is enabled in the database.
-pub(super) fn is_enabled(cx: &dyn System) -> bool {
-    cx.physical("cdc", "change_tables").is_ok()
+/// Whether CDC is enabled in the database. The query has the connection look at the catalogue as it is now.
+pub(super) fn is_enabled(cx: &mut dyn System) -> bool {
+    let schema = cx.run("SELECT 1 FROM sys.schemas WHERE name = N'cdc'", &[]);
+    schema.is_ok_and(|rows| !rows.is_empty()) && cx.physical("cdc", "change_tables").is_ok()
 }
 
 /// 22901 in a database that is not enabled.
-pub(super) fn check_enabled(cx: &dyn System) -> Result<(), SqlError> {
+pub(super) fn check_enabled(cx: &mut dyn System) -> Result<(), SqlError> {
     if is_enabled(cx) {
         return Ok(());
     }

@@ -125,7 +125,7 @@ fn captured_columns(cx: &mut dyn ProcedureContext, given: &[Parameter]) -> Resul
     check_instance(cx, &instance)?;
     let rows = cx.run(
         "SELECT OBJECT_SCHEMA_NAME(ct.source_object_id), OBJECT_NAME(ct.source_object_id), ct.capture_instance, \
-         cc.column_name, cc.column_id, cc.column_ordinal, cc.column_type, c.max_length, c.precision, c.scale \
+         cc.column_name, cc.column_id, cc.column_ordinal, cc.column_type, c.max_length, c.[precision], c.scale \
          FROM cdc.change_tables ct JOIN cdc.captured_columns cc ON cc.object_id = ct.object_id \
          LEFT JOIN sys.columns c ON c.object_id = ct.object_id AND c.name = cc.column_name \
          WHERE ct.capture_instance = @instance ORDER BY cc.column_ordinal",
