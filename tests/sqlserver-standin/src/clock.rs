@@ -125,10 +125,7 @@ fn datetime(at: DateTime2) -> DateTime {
     const PER_DAY: u64 = 86_400 * 300;
     let ticks = (at.time.0 * 300 + 5_000_000) / 10_000_000;
     let carry = i32::from(ticks == PER_DAY);
-    DateTime {
-        days: at.date.0 - DAYS_BEFORE_1900 + carry,
-        ticks: u32::try_from(ticks % PER_DAY).unwrap_or_default(),
-    }
+    DateTime { days: at.date.0 - DAYS_BEFORE_1900 + carry, ticks: u32::try_from(ticks % PER_DAY).unwrap_or_default() }
 }
 
 #[cfg(test)]

@@ -168,9 +168,8 @@ impl Table {
             return false;
         }
         let holders = self.held.entry(resource.clone()).or_default();
-        let has = |h: &Held| {
-            h.spid == spid && h.mode.covers(mode) && (h.scope == scope || h.scope == Scope::Transaction)
-        };
+        let has =
+            |h: &Held| h.spid == spid && h.mode.covers(mode) && (h.scope == scope || h.scope == Scope::Transaction);
         if !holders.iter().any(has) {
             holders.push(Held { spid, mode, scope });
         }
@@ -187,9 +186,11 @@ impl Table {
         let holders = self.held.get(resource).map_or(&[][..], Vec::as_slice);
         let owns = holders.iter().any(|h| h.spid == spid);
         let held = holders.iter().filter(move |h| h.spid != spid && !h.mode.goes_with(mode)).map(|h| h.spid);
-        let ahead = self.waiting.range(..ticket).map(|(_, w)| w).filter(move |w| {
-            !owns && w.spid != spid && w.resource == *resource && !w.mode.goes_with(mode)
-        });
+        let ahead = self
+            .waiting
+            .range(..ticket)
+            .map(|(_, w)| w)
+            .filter(move |w| !owns && w.spid != spid && w.resource == *resource && !w.mode.goes_with(mode));
         held.chain(ahead.map(|w| w.spid))
     }
 

@@ -189,12 +189,7 @@ pub(super) fn scan_all(changes: &ChangeData, database: &Database) -> Result<u64,
     }
 }
 
-fn scan_once(
-    changes: &ChangeData,
-    database: &Database,
-    system: &dyn System,
-    limit: u32,
-) -> Result<Scan, SqlError> {
+fn scan_once(changes: &ChangeData, database: &Database, system: &dyn System, limit: u32) -> Result<Scan, SqlError> {
     let _one_at_a_time = lock(&database.scanning);
     let started = changes.clock.local_datetime();
     let outcome = capture::scan(system, limit, &database.agent.strain());

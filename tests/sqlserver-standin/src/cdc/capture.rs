@@ -185,10 +185,8 @@ impl Record {
             Value::Integer(operation),
             Value::Blob(mask),
         ];
-        let values = head
-            .into_iter()
-            .chain(instance.columns.iter().map(value))
-            .chain([Value::Integer(self.command_id)]);
+        let values =
+            head.into_iter().chain(instance.columns.iter().map(value)).chain([Value::Integer(self.command_id)]);
         let mut insert = connection.prepare_cached(&instance.insert).map_err(sqlite)?;
         insert.execute(params_from_iter(values)).map_err(sqlite)?;
         Ok(())

@@ -10,7 +10,7 @@ use super::{
     jobs, names, sqlite,
 };
 use crate::{
-    data::{Datum, DateTime, SqlError, Type},
+    data::{DateTime, Datum, SqlError, Type},
     session::Parameter,
 };
 
@@ -46,7 +46,10 @@ fn cleanup_change_table(
         .into_iter()
         .find(|(_, name)| name.eq_ignore_ascii_case(&instance))
         .ok_or_else(|| {
-            error(22920, format!("The named capture instance {instance} does not exist for database {}.", cx.database()))
+            error(
+                22920,
+                format!("The named capture instance {instance} does not exist for database {}.", cx.database()),
+            )
         })?;
     let mark = match mark {
         Some(mark) => {
@@ -138,16 +141,9 @@ fn forget_times(system: &mut dyn System, threshold: i64) -> Result<(), SqlError>
 }
 
 /// Deletes at most `threshold` rows in a transaction, until none is left below the mark.
-fn delete_below(
-    system: &dyn System,
-    table: &str,
-    column: &str,
-    mark: &[u8],
-    threshold: i64,
-) -> Result<(), SqlError> {
+fn delete_below(system: &dyn System, table: &str, column: &str, mark: &[u8], threshold: i64) -> Result<(), SqlError> {
     let limit = if threshold > 0 { threshold } else { i64::MAX };
-    let delete =
-        format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} < ?1 LIMIT ?2)");
+    let delete = format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} < ?1 LIMIT ?2)");
     while system.connection().execute(&delete, rusqlite::params![mark, limit]).map_err(sqlite)? > 0 {}
     Ok(())
 }

@@ -33,12 +33,9 @@ impl ChangeData {
                     "Cannot alter column '{column}' because it is 'enabled for Replication or Change Data Capture'."
                 ),
             )),
-            Ddl::Rename { column: None, .. } => Err(SqlError::new(
-                15051,
-                11,
-                1,
-                "Cannot rename the table because it is published for replication.",
-            )),
+            Ddl::Rename { column: None, .. } => {
+                Err(SqlError::new(15051, 11, 1, "Cannot rename the table because it is published for replication."))
+            }
             Ddl::DropIndex { index, .. } if uses(system, object_id, Some(index))? => Err(SqlError::new(
                 22983,
                 16,

@@ -35,7 +35,8 @@ const TABLES: &[&str] = &[
 ];
 
 /// The columns that every change table has beside the captured ones.
-const RESERVED: &[&str] = &["__$start_lsn", "__$end_lsn", "__$seqval", "__$operation", "__$update_mask", "__$command_id"];
+const RESERVED: &[&str] =
+    &["__$start_lsn", "__$end_lsn", "__$seqval", "__$operation", "__$update_mask", "__$command_id"];
 
 pub(super) fn procedures(changes: &Arc<ChangeData>) -> Vec<Procedure> {
     let (database, table) = (Arc::clone(changes), Arc::clone(changes));
@@ -67,7 +68,10 @@ pub(super) fn procedures(changes: &Arc<ChangeData>) -> Vec<Procedure> {
 
 fn enable_database(changes: &ChangeData, cx: &mut dyn ProcedureContext) -> Result<i32, SqlError> {
     if !cx.is_sysadmin() {
-        return Err(error(22902, "Caller is not authorized to initiate the requested action. Sysadmin privileges are required."));
+        return Err(error(
+            22902,
+            "Caller is not authorized to initiate the requested action. Sysadmin privileges are required.",
+        ));
     }
     let name = cx.database().to_owned();
     if ["master", "tempdb", "model", "msdb"].iter().any(|system| name.eq_ignore_ascii_case(system)) {
@@ -214,8 +218,11 @@ impl Request {
 
     fn create_change_table(&self, cx: &mut dyn ProcedureContext) -> Result<(), SqlError> {
         let table = format!("cdc.{}", bracketed(&format!("{}_CT", self.instance)));
-        let columns: String =
-            self.captured.iter().map(|c| format!("{} {} NULL, ", bracketed(&c.name), captured_type(&c.r#type))).collect();
+        let columns: String = self
+            .captured
+            .iter()
+            .map(|c| format!("{} {} NULL, ", bracketed(&c.name), captured_type(&c.r#type)))
+            .collect();
         cx.run(
             &format!(
                 "CREATE TABLE {table} (__$start_lsn binary(10) NOT NULL, __$end_lsn binary(10) NULL, \

@@ -67,9 +67,10 @@ fn help(cx: &mut dyn ProcedureContext, given: &[Parameter]) -> Result<i32, SqlEr
             continue;
         }
         let object_id = row.get(3).cloned().unwrap_or(Datum::Null);
-        for table in ["cdc.index_columns WHERE object_id = @object ORDER BY index_ordinal",
-            "cdc.captured_columns WHERE object_id = @object ORDER BY column_ordinal"]
-        {
+        for table in [
+            "cdc.index_columns WHERE object_id = @object ORDER BY index_ordinal",
+            "cdc.captured_columns WHERE object_id = @object ORDER BY column_ordinal",
+        ] {
             row.push(names(cx, &format!("SELECT column_name FROM {table}"), &object_id)?);
         }
         rows.push(row);

@@ -150,8 +150,7 @@ mod tests {
             (Type::Int, true),
             (Type::Float, false),
         ]);
-        let row =
-            [Datum::Int(-5), Datum::Bytes(vec![1, 2]), Datum::Null, Datum::Int(9), Datum::Float(1.5)];
+        let row = [Datum::Int(-5), Datum::Bytes(vec![1, 2]), Datum::Null, Datum::Int(9), Datum::Float(1.5)];
         let fields = decode(&encode(&layout, &row).unwrap()).unwrap();
         let expected = [
             (1, Class::Plain, Value::Integer(-5)),

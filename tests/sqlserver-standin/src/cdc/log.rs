@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params, types::Value};
 
 use super::{Change, Layout, LogPoint, image, lsn::Allocator, lsn::Lsn, names, names::Names, sqlite};
-use crate::data::{Datum, DateTime, SqlError};
+use crate::data::{DateTime, Datum, SqlError};
 
 /// What a record of the log is; the numbers are `__$operation`'s where it has one.
 pub(super) mod kind {
@@ -121,10 +121,7 @@ impl Log {
     /// Writes the commit record, unless nothing is left of what the transaction wrote.
     pub(super) fn committing(&mut self, at: &LogPoint<'_>, now: DateTime) -> Result<(), SqlError> {
         let Some(open) = self.open.get_mut(&at.transaction) else { return Ok(()) };
-        let any = format!(
-            "SELECT EXISTS (SELECT 1 FROM {} WHERE lsn > ?1 AND tx = ?1)",
-            names::log(at.database)
-        );
+        let any = format!("SELECT EXISTS (SELECT 1 FROM {} WHERE lsn > ?1 AND tx = ?1)", names::log(at.database));
         let mut any = at.connection.prepare_cached(&any).map_err(sqlite)?;
         let begin = open.begin.to_integer();
         if !any.query_row([begin], |row| row.get::<_, bool>(0)).map_err(sqlite)? {
@@ -239,15 +236,13 @@ pub(super) fn commits(
     position: Lsn,
     limit: u32,
 ) -> Result<Vec<Commit>, SqlError> {
-    let query =
-        format!("SELECT lsn, tx, after FROM {} WHERE kind = 9 AND lsn > ?1 ORDER BY lsn LIMIT ?2", names.log);
+    let query = format!("SELECT lsn, tx, after FROM {} WHERE kind = 9 AND lsn > ?1 ORDER BY lsn LIMIT ?2", names.log);
     let mut query = connection.prepare_cached(&query).map_err(sqlite)?;
     let rows = query
         .query_map(params![position.to_integer(), limit], |row| {
             let facts: Vec<u8> = row.get(2)?;
             let word = |at: usize| facts.get(at..at + 4).and_then(|b| b.try_into().ok()).unwrap_or([0; 4]);
-            let time =
-                |at| DateTime { days: i32::from_le_bytes(word(at)), ticks: u32::from_le_bytes(word(at + 4)) };
+            let time = |at| DateTime { days: i32::from_le_bytes(word(at)), ticks: u32::from_le_bytes(word(at + 4)) };
             Ok(Commit {
                 lsn: Lsn::from_integer(row.get(0)?),
                 begin: Lsn::from_integer(row.get(1)?),

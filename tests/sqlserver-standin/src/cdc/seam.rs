@@ -81,17 +81,41 @@ pub(crate) trait Engines: Send + Sync {
 /// A DDL statement on something that may be captured; told to CDC before it is carried out and after.
 #[derive(Debug, Clone)]
 pub(crate) enum Ddl<'a> {
-    DropTable { object_id: i32 },
-    TruncateTable { object_id: i32 },
+    DropTable {
+        object_id: i32,
+    },
+    TruncateTable {
+        object_id: i32,
+    },
     /// `ALTER TABLE`: the text of the statement goes into `cdc.ddl_history`.
-    AddColumn { object_id: i32, text: &'a str },
-    DropColumn { object_id: i32, column: &'a str, text: &'a str },
+    AddColumn {
+        object_id: i32,
+        text: &'a str,
+    },
+    DropColumn {
+        object_id: i32,
+        column: &'a str,
+        text: &'a str,
+    },
     /// The column with its new type.
-    AlterColumn { object_id: i32, column: &'a str, r#type: &'a Type, text: &'a str },
+    AlterColumn {
+        object_id: i32,
+        column: &'a str,
+        r#type: &'a Type,
+        text: &'a str,
+    },
     /// `sp_rename` of the table (`column` is None) or of a column.
-    Rename { object_id: i32, column: Option<&'a str> },
-    DropIndex { object_id: i32, index: &'a str },
-    DropPrimaryKey { object_id: i32 },
+    Rename {
+        object_id: i32,
+        column: Option<&'a str>,
+    },
+    DropIndex {
+        object_id: i32,
+        index: &'a str,
+    },
+    DropPrimaryKey {
+        object_id: i32,
+    },
 }
 
 /// A scalar function of a schema (`sys.fn_cdc_...`); evaluated in the database that its name or the session gives.
@@ -152,7 +176,8 @@ pub(crate) struct Procedure {
     pub(crate) call: Arc<ProcedureCall>,
 }
 
-pub(crate) type ProcedureCall = dyn Fn(&mut dyn ProcedureContext, &mut [Parameter]) -> Result<i32, SqlError> + Send + Sync;
+pub(crate) type ProcedureCall =
+    dyn Fn(&mut dyn ProcedureContext, &mut [Parameter]) -> Result<i32, SqlError> + Send + Sync;
 
 impl std::fmt::Debug for Procedure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -82,9 +82,8 @@ fn all_changes(table: &str, columns: &[String]) -> String {
 /// The first and the last change of each key in the window: what was inserted and deleted again is not there, what was
 /// deleted and inserted again was updated.
 fn net_changes(table: &str, columns: &[String], key: &[String]) -> String {
-    let list = |prefix: &str, names: &[String]| -> String {
-        names.iter().map(|name| format!(", {prefix}{name}")).collect()
-    };
+    let list =
+        |prefix: &str, names: &[String]| -> String { names.iter().map(|name| format!(", {prefix}{name}")).collect() };
     let order = |direction: &str| {
         let parts: Vec<String> = ORDER.iter().map(|column| format!("t.{column} {direction}")).collect();
         parts.join(", ")
@@ -111,11 +110,8 @@ fn net_changes(table: &str, columns: &[String], key: &[String]) -> String {
 /// Error 313 for a window that is not within what the instance has: the real functions call one of a name that takes more
 /// arguments.
 fn check(system: &mut dyn System, instance: &str, net: bool, arguments: &[Datum]) -> Result<(), SqlError> {
-    let (name, filters): (_, &[&str]) = if net {
-        ("net", &["all", "all with mask", "all with merge"])
-    } else {
-        ("all", &["all", "all update old"])
-    };
+    let (name, filters): (_, &[&str]) =
+        if net { ("net", &["all", "all with mask", "all with merge"]) } else { ("all", &["all", "all update old"]) };
     let refused = || {
         SqlError::new(
             313,

@@ -222,7 +222,8 @@ mod tests {
         faults.add(Fault::once(On::Statement, Action::error(1205)).for_application("writer"));
         assert_eq!(faults.meet(On::Statement, SESSION), None);
         assert_eq!(faults.meet(On::Login, Session { application: "writer", ..SESSION }), None);
-        let Some(Action::Error(error)) = faults.meet(On::Statement, Session { application: "writer", ..SESSION }) else {
+        let Some(Action::Error(error)) = faults.meet(On::Statement, Session { application: "writer", ..SESSION })
+        else {
             panic!("no error");
         };
         assert_eq!((error.number, error.class), (1205, 13));

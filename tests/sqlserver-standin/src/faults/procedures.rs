@@ -80,7 +80,9 @@ fn fault(arguments: &[Parameter]) -> Result<Fault, SqlError> {
             Action::error(i32::try_from(number).unwrap_or(50000))
         }
         "reset" => Action::Reset,
-        "stall" => Action::Stall(Duration::from_millis(number(arguments, "@milliseconds").unwrap_or(1000).unsigned_abs())),
+        "stall" => {
+            Action::Stall(Duration::from_millis(number(arguments, "@milliseconds").unwrap_or(1000).unsigned_abs()))
+        }
         "route" => Action::Route {
             host: required(arguments, "@host")?,
             port: number(arguments, "@port")

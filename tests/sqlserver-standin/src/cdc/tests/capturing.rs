@@ -33,14 +33,7 @@ fn an_insert_and_a_delete_have_all_bits_and_a_legacy_text_only_in_the_insert() {
     assert_eq!(fake.scan(500).transactions, 2);
     let rows = fake.changed("dbo_t");
     let values = |old: Value| {
-        [
-            Value::Integer(1),
-            Value::Integer(10),
-            Value::Text("a".into()),
-            Value::Blob(b"aa".to_vec()),
-            old,
-            Value::Null,
-        ]
+        [Value::Integer(1), Value::Integer(10), Value::Text("a".into()), Value::Blob(b"aa".to_vec()), old, Value::Null]
     };
     assert_eq!((rows[0].operation, rows[0].mask.as_slice()), (2, &[0x3f][..]));
     assert_eq!(rows[0].values, values(Value::Text("old a".into())));
@@ -59,7 +52,10 @@ fn an_update_is_two_rows_that_share_all_but_the_operation() {
     fake.scan(500);
     let rows = fake.changed("dbo_t");
     assert_eq!(operations(&fake, "dbo_t"), [3, 4]);
-    assert_eq!((&rows[0].seqval, rows[0].command_id, &rows[0].mask), (&rows[1].seqval, rows[1].command_id, &vec![0x04]));
+    assert_eq!(
+        (&rows[0].seqval, rows[0].command_id, &rows[0].mask),
+        (&rows[1].seqval, rows[1].command_id, &vec![0x04])
+    );
     // The large value was not changed: its old image is not kept, its new one is.
     assert_eq!((&rows[0].values[3], &rows[1].values[3]), (&Value::Null, &Value::Blob(b"aa".to_vec())));
 }
@@ -202,13 +198,14 @@ fn the_largest_number_moves_on_without_changes_only_when_nothing_waits() {
     assert_eq!(fake.count("SELECT count(*) FROM db5.\"cdc.lsn_time_mapping\" WHERE tran_id = x'00'"), 1);
     fake.begin();
     fake.statement(&[insert(2)], 1);
-    fake.changes.committing(&crate::cdc::LogPoint {
-        connection: crate::cdc::System::connection(&fake),
-        database: DATABASE,
-        transaction: 2,
-        command: 1,
-    })
-    .unwrap();
+    fake.changes
+        .committing(&crate::cdc::LogPoint {
+            connection: crate::cdc::System::connection(&fake),
+            database: DATABASE,
+            transaction: 2,
+            command: 1,
+        })
+        .unwrap();
     assert_eq!(lock(&database.log).idle(), None, "a commit is on its way");
 }
 
