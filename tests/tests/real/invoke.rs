@@ -96,7 +96,8 @@ async fn cargo_lambda_differs_as_is_listed() -> Result<()> {
 async fn compare(peer: &LambdaPeer, differences: &[Difference]) -> Result<()> {
     for call in &CALLS {
         let difference = differences.iter().find(|(name, ..)| *name == call.0);
-        let (expected, reason) = difference.map_or_else(|| (expected(call.0), "no difference"), |(_, other, why)| (other, why));
+        let (expected, reason) =
+            difference.map_or_else(|| (expected(call.0), "no difference"), |(_, other, why)| (other, why));
         assert_eq!(answer(&peer.endpoint(), peer.function(), call).await?, expected, "{} ({reason})", call.0);
     }
     Ok(())
