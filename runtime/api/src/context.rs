@@ -5,9 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Error, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicWriter, TopicWriterOptions,
-};
+use crate::{Error, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicWriter, TopicWriterOptions};
 
 /// What the runtime does for a connector.
 pub trait ConnectorHost: Send + Sync {
