@@ -4,6 +4,7 @@
 mod invoke;
 mod kafka;
 mod lambda;
+mod mongodb;
 mod older_path;
 mod processor;
 mod s3;
