@@ -1,14 +1,5 @@
 //! A server for tests that ordinary clients of SQL Server take for SQL Server, with change data capture that behaves as
 //! SQL Server's does. What it supports is in the README.
-#![allow(
-    dead_code,
-    unused_must_use,
-    clippy::needless_question_mark,
-    clippy::or_fun_call,
-    clippy::redundant_clone,
-    clippy::type_complexity,
-    reason = "the parts were joined last; what is left unused is taken out with the clients' tests"
-)]
 
 mod cdc;
 mod clock;

@@ -1,9 +1,6 @@
 //! Sessions without the wire: for tests, the demo and the bench in the server's own process.
 
-use std::{
-    fmt,
-    net::{Ipv4Addr, SocketAddr},
-};
+use std::fmt;
 
 use crate::{
     data::{Column, Datum, SqlError, Type},
@@ -33,15 +30,8 @@ impl Local {
             user: USER.to_owned(),
             password: password.to_owned(),
             database: database.to_owned(),
-            language: String::new(),
             host: "localhost".to_owned(),
             application: "standin".to_owned(),
-            library: "standin".to_owned(),
-            read_only: false,
-            encrypted: false,
-            ansi_defaults: true,
-            packet_size: 4096,
-            client: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             cancel: Cancel::default(),
         })?;
         Ok(Local { session })

@@ -2,7 +2,7 @@
 //! go out while they are read.
 
 use std::{
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -28,7 +28,6 @@ pub(crate) enum Command {
     Insert,
     Update,
     Delete,
-    Merge,
     /// `SET`, `DECLARE`, `IF`, and all that has no number of its own.
     Other,
     Begin,
@@ -210,18 +209,8 @@ pub(crate) struct Login {
     pub password: String,
     /// Empty for the user's own.
     pub database: String,
-    /// Empty for the server's own.
-    pub language: String,
     pub host: String,
     pub application: String,
-    pub library: String,
-    /// `ApplicationIntent=ReadOnly`.
-    pub read_only: bool,
-    pub encrypted: bool,
-    /// The client announced itself as an ODBC or OLE DB one: `SET` options begin as ANSI's.
-    pub ansi_defaults: bool,
-    pub packet_size: u32,
-    pub client: SocketAddr,
     /// The session's: kept by the engine for `KILL`, asked in each wait.
     pub cancel: Cancel,
 }

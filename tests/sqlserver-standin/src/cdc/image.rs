@@ -135,7 +135,6 @@ mod tests {
             column_id: i32::try_from(at * 3 + 1).unwrap(),
             name: format!("c{at}"),
             r#type: r#type.clone(),
-            nullable: true,
             computed: *computed,
         };
         Layout { object_id: 1, columns: types.iter().enumerate().map(column).collect(), unique_keys: Vec::new() }

@@ -13,6 +13,7 @@ mod arguments;
 mod capture;
 mod change_data;
 mod cleanup;
+mod column_list;
 mod ddl;
 mod disable;
 mod enable;
@@ -39,7 +40,7 @@ pub(crate) use self::{
     procedures::{procedures, views},
     seam::{
         Change, Ddl, Engines, Function, FunctionBody, Layout, LayoutColumn, LogPoint, Procedure, ProcedureCall,
-        ProcedureContext, System, TableFunction, View,
+        ProcedureContext, System, TableCheck, TableFunction, View,
     },
     table_functions::table_function,
 };

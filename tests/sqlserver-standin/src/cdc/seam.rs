@@ -24,7 +24,6 @@ pub(crate) struct LayoutColumn {
     pub(crate) column_id: i32,
     pub(crate) name: String,
     pub(crate) r#type: Type,
-    pub(crate) nullable: bool,
     /// A computed column is not in the log: its captured value is NULL.
     pub(crate) computed: bool,
 }
@@ -94,7 +93,6 @@ pub(crate) enum Ddl<'a> {
     },
     DropColumn {
         object_id: i32,
-        column: &'a str,
         text: &'a str,
     },
     /// The column with its new type.
@@ -142,7 +140,9 @@ pub(crate) struct TableFunction {
     pub(crate) parameters: Vec<(String, Type)>,
     pub(crate) select: String,
     pub(crate) check: Arc<TableCheck>,
-    /// Members of this database role, of db_owner and of sysadmin only: else error 229.
+    /// Only for who may read this table of the same database: else error 229.
+    pub(crate) source: i32,
+    /// And only for members of this database role, of db_owner and of sysadmin: else the same error.
     pub(crate) role: Option<String>,
 }
 
@@ -162,8 +162,6 @@ pub(crate) trait ProcedureContext: System {
     fn is_member(&self, role: &str) -> bool;
     /// Adds to what the client is told: rows, INFO messages, ...
     fn answer(&mut self) -> &mut dyn Answer;
-    /// The process id of the session (`@@SPID`).
-    fn spid(&self) -> u16;
 }
 
 /// A system procedure, called by RPC or EXEC; in `sys` of every database. The parameters are in the order given; an

@@ -25,11 +25,13 @@ pub(crate) fn table_function(system: &mut dyn System, name: &str) -> Result<Opti
         return Ok(None);
     }
     let rows = system.run(
-        "SELECT capture_instance, object_id, role_name, supports_net_changes FROM cdc.change_tables \
+        "SELECT capture_instance, object_id, role_name, supports_net_changes, source_object_id FROM cdc.change_tables \
          WHERE capture_instance = @instance",
         &[("@instance", Datum::Text(wanted.to_owned()))],
     )?;
-    let Some([Datum::Text(instance), object_id, role, supports_net]) = rows.first().map(Vec::as_slice) else {
+    let Some([Datum::Text(instance), object_id, role, supports_net, Datum::Int(source)]) =
+        rows.first().map(Vec::as_slice)
+    else {
         return Ok(None);
     };
     if net && *supports_net != Datum::Bit(true) {
@@ -48,6 +50,7 @@ pub(crate) fn table_function(system: &mut dyn System, name: &str) -> Result<Opti
         ],
         select: if net { net_changes(&table, &columns, &key) } else { all_changes(&table, &columns) },
         check: Arc::new(move |system, arguments| check(system, &instance, net, arguments)),
+        source: *source,
         role: match role {
             Datum::Text(role) => Some(role.clone()),
             _ => None,

@@ -471,6 +471,11 @@ pub(crate) fn save_without_transaction() -> SqlError {
     error(628, 16, 0, "Cannot issue SAVE TRANSACTION when there is no active transaction.")
 }
 
+/// The session was cancelled or killed in the middle of a statement.
+pub(crate) fn killed() -> SqlError {
+    error(596, 21, 1, "Cannot continue the execution because the session is in the kill state.")
+}
+
 pub(crate) fn lock_timeout() -> SqlError {
     error(1222, 16, 51, "Lock request time out period exceeded.")
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read as _},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::Duration,
@@ -39,13 +39,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const ENCRYPTED_PACKET_SIZE: u32 = 16383;
 
 /// Serves a client until it leaves.
-pub(super) fn serve(
-    stream: TcpStream,
-    client: SocketAddr,
-    spid: u16,
-    cancel: &Cancel,
-    shared: &Shared,
-) -> io::Result<()> {
+pub(super) fn serve(stream: TcpStream, spid: u16, cancel: &Cancel, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LOGIN_TIMEOUT))?;
     let Some(mut opening) = open(&stream, shared)? else { return Ok(()) };
@@ -59,7 +53,7 @@ pub(super) fn serve(
         opening.input = Input::Plain(stream.try_clone()?);
         opening.output = Output::Plain(stream.try_clone()?);
     }
-    let entered = enter(&request, opening.output, opening.encrypted, client, spid, cancel, shared);
+    let entered = enter(&request, opening.output, opening.encrypted, spid, cancel, shared);
     let Some((session, channel)) = entered else { return Ok(()) };
     stream.set_read_timeout(None)?;
     let (sender, receiver) = sync_channel(WAITING);
@@ -143,7 +137,6 @@ fn enter(
     request: &LoginRequest,
     output: Output,
     encrypted: bool,
-    client: SocketAddr,
     spid: u16,
     cancel: &Cancel,
     shared: &Shared,
@@ -168,15 +161,8 @@ fn enter(
         user: request.user.clone(),
         password: request.password.clone(),
         database: request.database.clone(),
-        language: request.language.clone(),
         host: request.host.clone(),
         application: request.application.clone(),
-        library: request.library.clone(),
-        read_only: request.read_only,
-        encrypted,
-        ansi_defaults: request.ansi_defaults,
-        packet_size,
-        client,
         cancel: cancel.clone(),
     };
     match admit(request, &login, &mut channel, shared) {

@@ -20,12 +20,7 @@ pub(super) struct LoginRequest {
     pub(super) user: String,
     pub(super) password: String,
     pub(super) application: String,
-    pub(super) library: String,
-    pub(super) language: String,
     pub(super) database: String,
-    pub(super) read_only: bool,
-    /// `SET` options begin as ANSI's.
-    pub(super) ansi_defaults: bool,
     /// By Windows, not by a name and a password.
     pub(super) integrated: bool,
     /// The client can take text in UTF-8.
@@ -36,10 +31,7 @@ pub(super) struct LoginRequest {
 
 impl LoginRequest {
     pub(super) fn parse(message: &[u8]) -> Result<LoginRequest, Malformed> {
-        const ODBC: u8 = 0x02;
         const INTEGRATED: u8 = 0x80;
-        const OLE_DB: u8 = 0x10;
-        const READ_ONLY: u8 = 0x20;
         const EXTENSION: u8 = 0x10;
         let mut fixed = Source::new(message);
         if fixed.u32()? as usize != message.len() {
@@ -48,7 +40,7 @@ impl LoginRequest {
         let version = fixed.u32()?;
         let packet_size = fixed.u32()?;
         fixed.take(12)?;
-        let [_, options, types, more] = fixed.array()?;
+        let [_, options, _, more] = fixed.array()?;
         fixed.take(8)?;
         let mut text = |message: &[u8]| field(message, fixed.u16()?, fixed.u16()?);
         let host = text(message)?;
@@ -59,8 +51,8 @@ impl LoginRequest {
         let _server = text(message)?;
         let (extension, extension_length) = (fixed.u16()?, fixed.u16()?);
         let mut text = |message: &[u8]| field(message, fixed.u16()?, fixed.u16()?);
-        let library = text(message)?;
-        let language = text(message)?;
+        let _library = text(message)?;
+        let _language = text(message)?;
         let database = text(message)?;
         let mut login = LoginRequest {
             version,
@@ -69,11 +61,7 @@ impl LoginRequest {
             user,
             password,
             application,
-            library,
-            language,
             database,
-            read_only: types & READ_ONLY != 0,
-            ansi_defaults: options & ODBC != 0 || types & OLE_DB != 0,
             integrated: options & INTEGRATED != 0,
             utf8: false,
             features: false,
@@ -159,7 +147,7 @@ mod tests {
         let login = LoginRequest::parse(&message("sa", "Gęślą1!", &[0x0a, 1, 0, 0, 0, 1, 0xff])).unwrap();
         assert_eq!((login.user.as_str(), login.password.as_str(), login.database.as_str()), ("sa", "Gęślą1!", "db"));
         assert_eq!((login.version, login.packet_size), (TDS_7_4, 8000));
-        assert!(login.utf8 && login.features && login.read_only && login.ansi_defaults && !login.integrated);
+        assert!(login.utf8 && login.features && !login.integrated);
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn accept(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<JoinHandle<()>>
     let shared = shared.clone();
     let spid = place.spid;
     thread::Builder::new().name(format!("standin-{spid}")).spawn(move || {
-        if let Err(error) = connection::serve(stream, client, spid, &cancel, &shared) {
+        if let Err(error) = connection::serve(stream, spid, &cancel, &shared) {
             tracing::debug!(%error, %client, "a connection has ended");
         }
         drop(place);

@@ -34,7 +34,6 @@ pub(super) fn layout() -> Layout {
         column_id,
         name: (*name).to_owned(),
         r#type: r#type.clone(),
-        nullable: true,
         computed: *computed,
     };
     Layout {

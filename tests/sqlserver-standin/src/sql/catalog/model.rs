@@ -289,7 +289,6 @@ impl Table {
             column_id: column.id,
             name: column.name.clone(),
             r#type: column.r#type.clone(),
-            nullable: column.nullable,
             computed: column.computed.is_some(),
         });
         let position = |id: i32| self.columns.iter().position(|column| column.id == id);

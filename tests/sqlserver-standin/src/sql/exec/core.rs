@@ -236,9 +236,7 @@ impl Core {
                 errors::update_conflict(&self.database.name)
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => errors::lock_timeout(),
-            Some(ErrorCode::OperationInterrupted) => {
-                SqlError::new(596, 21, 1, "Cannot continue the execution because the session is in the kill state.")
-            }
+            Some(ErrorCode::OperationInterrupted) => errors::killed(),
             _ => {
                 tracing::warn!(%error, "the storage refused a statement");
                 errors::storage(&error)
@@ -342,9 +340,7 @@ impl Core {
             let mut statement = self.connection.prepare_cached(&format!("SELECT {sql}"))?;
             bind(&mut statement, parameters)?;
             let mut rows = statement.raw_query();
-            Ok(rows
-                .next()?
-                .map_or(Ok(Datum::Null), |row| Ok::<_, rusqlite::Error>(from_sqlite(row.get_ref(0)?, kind)))?)
+            rows.next()?.map_or(Ok(Datum::Null), |row| Ok::<_, rusqlite::Error>(from_sqlite(row.get_ref(0)?, kind)))
         };
         query().map_err(|error| self.failure(error))
     }

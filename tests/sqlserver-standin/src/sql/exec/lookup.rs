@@ -140,7 +140,7 @@ impl Core {
     pub(crate) fn check_function(
         &mut self,
         database: &InDatabase,
-        check: &(dyn Fn(&mut dyn crate::cdc::System, &[Datum]) -> Result<(), SqlError> + Send + Sync),
+        check: &crate::cdc::TableCheck,
         values: &[Datum],
     ) -> Result<(), SqlError> {
         let mut system = SystemOf::new(self, database.clone());

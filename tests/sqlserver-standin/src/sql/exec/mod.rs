@@ -10,6 +10,7 @@ mod options;
 mod prepared;
 mod procedure;
 mod query;
+mod raise;
 mod rights;
 mod run;
 mod security;

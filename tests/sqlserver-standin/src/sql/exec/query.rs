@@ -7,6 +7,7 @@ use super::frame::Frame;
 use crate::data::{Datum, SqlError};
 use crate::locks::{Mode, Resource, Scope};
 use crate::session::{Answer, Command, Flow, Isolation};
+use crate::sql::errors;
 use crate::sql::parse::ast::{ColumnDefinition, Hint, Query, QueryBody, SelectItem};
 use crate::sql::plan::{Binder, Plan, Read};
 use crate::sql::value::encode::from_sqlite;
@@ -113,12 +114,7 @@ impl Core {
         };
         match self.server.locks.acquire(self.login.spid, &resource, mode, scope, timeout, &self.login.cancel)? {
             Flow::Continue => Ok(()),
-            Flow::Stop => Err(SqlError::new(
-                596,
-                21,
-                1,
-                "Cannot continue the execution because the session is in the kill state.",
-            )),
+            Flow::Stop => Err(errors::killed()),
         }
     }
 
@@ -150,11 +146,12 @@ impl Core {
     pub(super) fn collect(&mut self, plan: &Plan) -> Result<Vec<Vec<Datum>>, SqlError> {
         self.prepare_reads(&plan.reads)?;
         let mut rows = Vec::new();
-        self.stream(plan, |row| {
+        let flow = self.stream(plan, |row| {
             rows.push(row);
             Ok(Flow::Continue)
         })?;
-        Ok(rows)
+        // A part of the rows is not what was asked for.
+        if flow == Flow::Stop { Err(errors::killed()) } else { Ok(rows) }
     }
 
     /// `SELECT @a = x, @b = y FROM ..`: the last row's values stay.

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::frame::{Frame, Variable};
+use super::raise::aborts_batch;
 use crate::data::{Datum, SqlError, Type};
 use crate::session::{Answer, Command, EnvChange, Flow, Isolation};
 use crate::sql::parse::ast::{self, Declared, Expr, SetStatement, Statement, StatementKind};
 use crate::sql::value::number::Number;
 use crate::sql::{errors, parse, types};
+
+/// The only language.
+const LANGUAGE: &str = "us_english";
 
 /// Where a batch goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -315,13 +319,13 @@ impl Core {
                     ast::Isolation::Serializable => Isolation::Serializable,
                 };
             }
-            SetStatement::Value { name, value } => self.set_value(name, value, frame)?,
+            SetStatement::Value { name, value } => self.set_value(name, value, frame, answer)?,
         }
         answer.done(None, Command::Other);
         Ok(())
     }
 
-    fn set_value(&mut self, name: &str, value: &Expr, frame: &Frame) -> Result<(), SqlError> {
+    fn set_value(&mut self, name: &str, value: &Expr, frame: &Frame, answer: &mut dyn Answer) -> Result<(), SqlError> {
         use crate::sql::value::time::DateOrder;
         let (value, _) = self.value_of(value, frame)?;
         let number = Number::of(&value).and_then(Number::truncated).and_then(|number| i64::try_from(number).ok());
@@ -355,6 +359,11 @@ impl Core {
                     ),
                 ));
             }
+            ("LANGUAGE", ..) => {
+                let name = LANGUAGE.to_owned();
+                answer.env(&EnvChange::Language { from: name.clone(), to: name });
+                answer.info(&SqlError::new(5703, 10, 1, format!("Changed language setting to {LANGUAGE}.")));
+            }
             ("ROWCOUNT", Some(0), _) => {}
             ("ROWCOUNT", ..) => return Err(errors::unsupported("SET ROWCOUNT of other than 0")),
             _ => {}
@@ -362,7 +371,7 @@ impl Core {
         Ok(())
     }
 
-    fn text_of(&mut self, expr: &Expr, frame: &Frame) -> Result<String, SqlError> {
+    pub(super) fn text_of(&mut self, expr: &Expr, frame: &Frame) -> Result<String, SqlError> {
         let to = types::text_of(true, None, self.database.collation);
         Ok(match self.value_as(expr, frame, &to)? {
             Datum::Text(text) => text,
@@ -370,7 +379,7 @@ impl Core {
         })
     }
 
-    fn int_of(&mut self, expr: &Expr, frame: &Frame) -> Result<i32, SqlError> {
+    pub(super) fn int_of(&mut self, expr: &Expr, frame: &Frame) -> Result<i32, SqlError> {
         Ok(if let Datum::Int(number) = self.value_as(expr, frame, &Type::Int)? { number } else { 0 })
     }
 
@@ -380,56 +389,6 @@ impl Core {
         match frame.variable(name).map(|variable| &variable.value) {
             Some(Datum::Text(text)) if name.starts_with('@') => text.clone(),
             _ => name.to_owned(),
-        }
-    }
-
-    fn raise_error(
-        &mut self,
-        message: &Expr,
-        severity: &Expr,
-        state: &Expr,
-        arguments: &[Expr],
-        frame: &Frame,
-        answer: &mut dyn Answer,
-    ) -> Result<Step, SqlError> {
-        let (value, _) = self.value_of(message, frame)?;
-        let (number, text) = match value {
-            Datum::Text(text) => (50_000, text),
-            other => match Number::of(&other).and_then(Number::truncated) {
-                Some(number) => (
-                    i32::try_from(number).unwrap_or(50_000),
-                    format!(
-                        "Error {number}, severity {}, state {} was raised, but no message with that error number was found in sys.messages.",
-                        self.int_of(severity, frame)?,
-                        self.int_of(state, frame)?
-                    ),
-                ),
-                None => (50_000, String::new()),
-            },
-        };
-        let arguments: Vec<String> =
-            arguments.iter().map(|argument| self.text_of(argument, frame)).collect::<Result<_, _>>()?;
-        let (severity, state) = (self.int_of(severity, frame)?, self.int_of(state, frame)?);
-        let error = SqlError::new(
-            number,
-            u8::try_from(severity.clamp(0, 25)).unwrap_or(16),
-            u8::try_from(state.clamp(1, 255)).unwrap_or(1),
-            filled(&text, &arguments),
-        );
-        if severity > 10 {
-            return Err(error);
-        }
-        answer.info(&error);
-        Ok(Step::Next)
-    }
-
-    fn thrown(&mut self, thrown: Option<&(Expr, Expr, Expr)>, frame: &Frame) -> Result<SqlError, SqlError> {
-        match thrown {
-            Some((number, message, state)) => {
-                let (number, message, state) = (self.int_of(number, frame)?, self.text_of(message, frame)?, self.int_of(state, frame)?);
-                Ok(SqlError::new(number, 16, u8::try_from(state.clamp(0, 255)).unwrap_or(1), message))
-            }
-            None => Ok(frame.caught.clone().unwrap_or_else(|| SqlError::new(10_704, 15, 1, "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW statement inside a CATCH block, or add error parameters to the THROW statement."))),
         }
     }
 
@@ -464,71 +423,4 @@ impl Core {
             None => Err(SqlError::new(6106, 16, 2, format!("Process ID {wanted} is not an active process ID."))),
         }
     }
-}
-
-/// `%s` and `%d` in turn.
-fn filled(text: &str, arguments: &[String]) -> String {
-    let mut out = String::new();
-    let mut arguments = arguments.iter();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('s' | 'd' | 'i' | 'u') => out.push_str(arguments.next().map_or("(null)", String::as_str)),
-            Some('%') => out.push('%'),
-            Some(other) => out.extend(['%', other]),
-            None => out.push('%'),
-        }
-    }
-    out
-}
-
-/// Most errors end their statement only; these end the batch.
-fn aborts_batch(error: &SqlError) -> bool {
-    error.class >= 17
-        || matches!(
-            error.number,
-            102 | 105
-                | 107
-                | 113
-                | 116
-                | 117
-                | 120
-                | 121
-                | 137
-                | 139
-                | 141
-                | 147
-                | 156
-                | 191
-                | 195
-                | 206
-                | 207
-                | 208
-                | 209
-                | 213
-                | 241
-                | 242
-                | 245
-                | 257
-                | 402
-                | 529
-                | 1205
-                | 3930
-                | 3952
-                | 3960
-                | 4104
-                | 4121
-                | 4145
-                | 8114
-                | 8117
-                | 8120
-                | 8155
-                | 8156
-                | 8169
-        )
-        || (error.class == 15 && error.number != 137)
 }

@@ -1,6 +1,5 @@
 //! What change data capture sees of the engine: a connection to one database with every right.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -51,15 +50,8 @@ impl OwnedSystem {
             user: "sa".to_owned(),
             password: String::new(),
             database: database.to_owned(),
-            language: String::new(),
             host: String::new(),
             application: "system".to_owned(),
-            library: String::new(),
-            read_only: false,
-            encrypted: false,
-            ansi_defaults: true,
-            packet_size: 4096,
-            client: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             cancel: Cancel::default(),
         };
         let mut core = Core::new(server, login, vec!["sysadmin".to_owned()])?;
@@ -262,10 +254,6 @@ impl ProcedureContext for ContextOf<'_> {
 
     fn answer(&mut self) -> &mut dyn Answer {
         self.answer
-    }
-
-    fn spid(&self) -> u16 {
-        self.system.core.spid()
     }
 }
 

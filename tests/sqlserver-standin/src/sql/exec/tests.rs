@@ -69,15 +69,8 @@ fn login(spid: u16, user: &str, password: &str) -> Login {
         user: user.to_owned(),
         password: password.to_owned(),
         database: String::new(),
-        language: String::new(),
         host: "here".to_owned(),
         application: "test".to_owned(),
-        library: String::new(),
-        read_only: false,
-        encrypted: false,
-        ansi_defaults: true,
-        packet_size: 4096,
-        client: ([127, 0, 0, 1], 1).into(),
         cancel: Cancel::default(),
     }
 }

@@ -149,7 +149,8 @@ impl Core {
             Some(Action::Error(error)) => Err(error),
             Some(Action::Reset) => {
                 self.login.cancel.reset();
-                Ok(())
+                // What is not durable yet is lost with the connection.
+                if on == On::Commit { Err(errors::killed()) } else { Ok(()) }
             }
             Some(Action::Stall(time)) => {
                 let end = std::time::Instant::now() + time;
@@ -228,7 +229,7 @@ impl Core {
 
     /// A snapshot transaction sees the data as of its first access.
     pub(super) fn begin_reading(&mut self, database: &InDatabase) -> Result<(), SqlError> {
-        if self.options.isolation != Isolation::Snapshot || !self.in_transaction() {
+        if self.options.isolation != Isolation::Snapshot {
             return Ok(());
         }
         let allowed = self
@@ -238,7 +239,7 @@ impl Core {
         if !allowed {
             return Err(errors::snapshot_not_allowed(&database.name));
         }
-        self.begin_storage()
+        if self.in_transaction() { self.begin_storage() } else { Ok(()) }
     }
 
     fn begin_storage(&mut self) -> Result<(), SqlError> {

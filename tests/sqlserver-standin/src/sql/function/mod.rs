@@ -11,7 +11,7 @@ mod zone;
 pub(crate) use self::metadata::{DatabaseMetadata, Metadata};
 pub(crate) use self::string::like;
 pub(crate) use self::system::global;
-pub(crate) use self::table::{is_table_function, table_rows};
+pub(crate) use self::table::{Rows, is_table_function, table_rows};
 pub(crate) use self::zone::at_time_zone;
 
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 use super::{Call, Signature, int, int_datum, text};
 use crate::data::{Collation, Datum, Length, SqlError, Type, collation::Case};
+use crate::sql::types;
 use crate::sql::value::collate::{compare, fold};
-use crate::sql::value::{convert, text as values};
-use crate::sql::{errors, types};
+use crate::sql::value::convert;
 
 pub(super) fn resolve(call: &Call<'_>) -> Result<Option<Signature>, SqlError> {
     let one = || call.count(1..=1);
@@ -483,16 +483,6 @@ fn pattern_index(wanted: &str, text: &str, collation: Collation) -> i64 {
 /// Whether two names are one, for functions that take names.
 pub(super) fn same_name(left: &str, right: &str) -> bool {
     fold(left) == fold(right)
-}
-
-/// A number of bytes as `0x..`, for messages.
-pub(super) fn shown(bytes: &[u8]) -> String {
-    format!("0x{}", values::hex(bytes))
-}
-
-/// An argument that a function does not take.
-pub(super) fn refuse(call: &Call<'_>, at: usize) -> SqlError {
-    errors::bad_argument(&call.kind(at), at + 1, &call.name.to_lowercase())
 }
 
 #[cfg(test)]

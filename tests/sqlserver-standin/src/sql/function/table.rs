@@ -8,8 +8,11 @@ pub(crate) fn is_table_function(name: &str) -> bool {
     ["STRING_SPLIT", "GENERATE_SERIES", "FN_HELPCOLLATIONS"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// The columns and rows of a function of this kind.
+pub(crate) type Rows = (Vec<Column>, Vec<Vec<Datum>>);
+
 /// The rows for these arguments.
-pub(crate) fn table_rows(name: &str, arguments: &[(Datum, Type)]) -> Result<(Vec<Column>, Vec<Vec<Datum>>), SqlError> {
+pub(crate) fn table_rows(name: &str, arguments: &[(Datum, Type)]) -> Result<Rows, SqlError> {
     match (name.to_ascii_uppercase().as_str(), arguments) {
         ("STRING_SPLIT", [(value, kind), (separator, _), rest @ ..]) if rest.len() <= 1 => {
             let kind = types::text_of(

@@ -89,11 +89,10 @@ pub(crate) fn object_name(text: &str) -> Result<ObjectName, SyntaxError> {
     Ok(name)
 }
 
-/// A parameter of `sp_executesql`: its name with `@`, its type, whether its value goes back.
+/// A parameter of `sp_executesql`: its name with `@`, its type, its default.
 pub(crate) struct DeclaredParameter {
     pub(crate) name: String,
     pub(crate) to: TypeName,
-    pub(crate) output: bool,
     pub(crate) default: Option<Expr>,
 }
 
@@ -106,9 +105,9 @@ pub(crate) fn parameters(text: &str) -> Result<Vec<DeclaredParameter>, SyntaxErr
         parser.eat_word("AS");
         let to = parser.type_name()?;
         let default = if parser.eat("=") { Some(parser.expr()?) } else { None };
-        let output = parser.eat_word("OUTPUT") || parser.eat_word("OUT");
-        parser.eat_word("READONLY");
-        parameters.push(DeclaredParameter { name, to, output, default });
+        // Whether its value goes back is up to the caller, who says it too.
+        let _ = parser.eat_word("OUTPUT") || parser.eat_word("OUT") || parser.eat_word("READONLY");
+        parameters.push(DeclaredParameter { name, to, default });
         if !parser.eat(",") {
             parser.expect_end()?;
         }

@@ -88,7 +88,7 @@ impl Binder<'_> {
             return Err(errors::argument_count("string_agg", 2));
         };
         let (value, separator) = (self.value(argument)?, self.value(separator)?);
-        let collation = value.r#type.collation().unwrap_or(self.collation());
+        let collation = value.r#type.collation().unwrap_or_else(|| self.collation());
         let unicode = types::is_unicode(&value.r#type) || !types::is_text(&value.r#type);
         let large = types::size(&value.r#type).is_none() && types::is_text(&value.r#type);
         let kind =

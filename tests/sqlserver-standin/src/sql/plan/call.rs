@@ -4,7 +4,7 @@ use crate::cdc::FunctionBody;
 use crate::data::{Datum, SqlError, Type};
 use crate::sql::parse;
 use crate::sql::parse::ast::{Call, Expr, Literal};
-use crate::sql::{errors, function, types};
+use crate::sql::{errors, function};
 
 use super::{Binder, Bound, aggregate, window};
 
@@ -206,13 +206,5 @@ impl Binder<'_> {
         }
         let sql = self.in_type(bound, kind)?;
         self.core.evaluate(&sql, &self.parameters, kind)
-    }
-
-    /// The text that a constant argument is.
-    pub(crate) fn constant_text(bound: &Bound) -> Option<&str> {
-        match &bound.constant {
-            Some(Datum::Text(text)) if types::is_text(&bound.r#type) => Some(text),
-            _ => None,
-        }
     }
 }

@@ -127,7 +127,7 @@ pub(crate) fn collation_of(kind: &Type, left: &Bound, right: &Bound) -> String {
         return String::new();
     }
     let of_column = |bound: &Bound| bound.r#type.collation().filter(|_| bound.constant.is_none());
-    let collation = of_column(left).or_else(|| of_column(right)).or(kind.collation());
+    let collation = of_column(left).or_else(|| of_column(right)).or_else(|| kind.collation());
     format!(" COLLATE {}", sqlite_name(collation.unwrap_or(Collation::DEFAULT)))
 }
 

@@ -6,8 +6,8 @@ use crate::data::{Collation, Datum, SqlError, Type};
 use crate::sql::parse::ast::{BinaryOp, Expr, Literal, Query, UnaryOp};
 use crate::sql::value::arithmetic;
 use crate::sql::value::convert::{self, Settings};
+use crate::sql::value::number;
 use crate::sql::value::number::parse_exact;
-use crate::sql::value::{collate, number};
 use crate::sql::{errors, function, types};
 
 use super::compare::{collate_suffix, collation_of};
@@ -302,7 +302,8 @@ impl Binder<'_> {
 
     fn like(&mut self, expr: &Expr, pattern: &Expr, escape: Option<&Expr>, negated: bool) -> Result<Bound, SqlError> {
         let (value, pattern) = (self.value(expr)?, self.value(pattern)?);
-        let collation = value.r#type.collation().or(pattern.r#type.collation()).unwrap_or(self.collation());
+        let own = value.r#type.collation().or_else(|| pattern.r#type.collation());
+        let collation = own.unwrap_or_else(|| self.collation());
         let text = types::text_of(true, None, collation);
         let mut arguments =
             vec![(self.in_form(&value, &text)?, text.clone()), (self.in_form(&pattern, &text)?, text.clone())];
@@ -470,9 +471,4 @@ fn first_word(expr: &Expr) -> String {
         Expr::Call(call) => call.name.object.clone(),
         _ => ")".to_owned(),
     }
-}
-
-/// The key of a name that ignores case: for functions and options.
-pub(crate) fn key(name: &str) -> String {
-    collate::fold(name)
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::data::{Column, Datum, SqlError};
+use crate::data::{Column, SqlError};
 use crate::sql::catalog::{Table, View, physical_column};
 use crate::sql::exec::{InDatabase, Source};
+use crate::sql::function::Rows;
 use crate::sql::parse::ast::{Expr, Hint, JoinKind, ObjectName, Query, StatementKind, TableRef};
 use crate::sql::{errors, parse};
 
@@ -336,10 +337,16 @@ impl Binder<'_> {
         if arguments.len() > function.parameters.len() {
             return Err(errors::too_many_arguments(&full_name));
         }
+        let refused = || errors::permission_denied("SELECT", &name.object, &database.name, schema);
+        if let Some(source) = self.core.catalog(database.id)?.tables.get(&function.source)
+            && self.core.check_select(&database, &source.schema, &source.name, source.id).is_err()
+        {
+            return Err(refused());
+        }
         if let Some(role) = &function.role
             && !self.core.is_member_in(&database, role)?
         {
-            return Err(errors::permission_denied("SELECT", &name.object, &database.name, schema));
+            return Err(refused());
         }
         let mut values = Vec::new();
         let mut parameters = Vec::new();
@@ -356,11 +363,7 @@ impl Binder<'_> {
         self.derived(query, &called, columns)
     }
 
-    fn built_in_rows(
-        &mut self,
-        name: &str,
-        arguments: &[Expr],
-    ) -> Result<Option<(Vec<Column>, Vec<Vec<Datum>>)>, SqlError> {
+    fn built_in_rows(&mut self, name: &str, arguments: &[Expr]) -> Result<Option<Rows>, SqlError> {
         if !crate::sql::function::is_table_function(name) {
             return Ok(None);
         }

@@ -34,7 +34,7 @@ pub(crate) struct Plan {
     pub(crate) order: Vec<u16>,
     /// Tables that it reads, for locks and rights.
     pub(crate) reads: Vec<Read>,
-    pub(crate) held: Held,
+    _held: Held,
 }
 
 /// A table that a statement reads.
@@ -102,7 +102,7 @@ impl<'a> Binder<'a> {
 
     /// What was bound, as a plan.
     pub(crate) fn into_plan(self, sql: String, columns: Vec<Column>, order: Vec<u16>) -> Plan {
-        Plan { sql, parameters: self.parameters, columns, order, reads: self.reads, held: self.held }
+        Plan { sql, parameters: self.parameters, columns, order, reads: self.reads, _held: self.held }
     }
 
     /// The number of a parameter with this value.

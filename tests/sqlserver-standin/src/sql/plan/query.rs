@@ -2,7 +2,7 @@
 
 use crate::data::{Column, Datum, SqlError, Type};
 use crate::sql::errors;
-use crate::sql::parse::ast::{BinaryOp, Expr, Literal, OrderItem, Query, QueryBody, Select, SelectItem, SetOp};
+use crate::sql::parse::ast::{Expr, Literal, OrderItem, Query, QueryBody, Select, SelectItem, SetOp};
 use crate::sql::{catalog::Folded, types};
 use std::sync::Arc;
 
@@ -29,8 +29,6 @@ pub(crate) struct BoundQuery {
     pub(crate) order: Vec<u16>,
     /// Has at most one row, whatever the tables hold.
     pub(crate) single: bool,
-    /// The variables that the columns are assigned to, in place of an answer.
-    pub(crate) assigns: Vec<(String, Option<BinaryOp>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -101,7 +99,7 @@ impl Binder<'_> {
         let aggregated = self.group(select, query)?;
         let group = self.group_sql();
         let having = select.having.as_ref().map(|having| self.condition(having)).transpose()?;
-        let (columns, assigns) = self.items(&select.items)?;
+        let columns = self.items(&select.items)?;
         if columns.is_empty() {
             return Err(errors::syntax_near("FROM"));
         }
@@ -133,7 +131,7 @@ impl Binder<'_> {
         sql += &order_sql;
         let one = self.first_rows(select, query, &mut sql)?;
         let single = one || (select.from.is_empty()) || (aggregated && select.group.is_empty());
-        Ok(BoundQuery { sql, columns, order, single, assigns })
+        Ok(BoundQuery { sql, columns, order, single })
     }
 
     /// Settles whether the query groups, and by what. A query that sums up without `GROUP BY` groups by nothing.
@@ -178,13 +176,9 @@ impl Binder<'_> {
         (!sql.is_empty()).then(|| sql.join(", "))
     }
 
-    #[expect(clippy::type_complexity, reason = "columns and what they are assigned to")]
-    fn items(
-        &mut self,
-        items: &[SelectItem],
-    ) -> Result<(Vec<OutputColumn>, Vec<(String, Option<BinaryOp>)>), SqlError> {
+    fn items(&mut self, items: &[SelectItem]) -> Result<Vec<OutputColumn>, SqlError> {
         let mut columns = Vec::new();
-        let mut assigns = Vec::new();
+        let mut assigned = 0;
         for item in items {
             match item {
                 SelectItem::Star => self.star(&[], &mut columns)?,
@@ -213,14 +207,14 @@ impl Binder<'_> {
                     };
                     let sql = self.in_type(&bound, &kind)?;
                     columns.push(OutputColumn { name: String::new(), bound: Bound::new(sql, kind, true) });
-                    assigns.push((variable.clone(), *op));
+                    assigned += 1;
                 }
             }
         }
-        if !assigns.is_empty() && assigns.len() != columns.len() {
+        if assigned != 0 && assigned != columns.len() {
             return Err(errors::assigns_and_returns());
         }
-        Ok((columns, assigns))
+        Ok(columns)
     }
 
     pub(crate) fn star(&mut self, qualifier: &[String], columns: &mut Vec<OutputColumn>) -> Result<(), SqlError> {
@@ -388,7 +382,7 @@ impl Binder<'_> {
             of_right.join(", "),
             right.sql
         );
-        Ok(BoundQuery { sql, columns, order: Vec::new(), single: false, assigns: Vec::new() })
+        Ok(BoundQuery { sql, columns, order: Vec::new(), single: false })
     }
 
     fn sorted_set(&mut self, mut bound: BoundQuery, query: &Query, place: Place) -> Result<BoundQuery, SqlError> {

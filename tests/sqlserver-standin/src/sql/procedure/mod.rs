@@ -13,11 +13,13 @@ use arguments::Arguments;
 /// What such a procedure answers.
 pub(super) type Rows = (Vec<Column>, Vec<Vec<Datum>>);
 
+type Answer = fn(&Arguments, &DatabaseMetadata, &Metadata) -> Rows;
+
 /// The rows of a procedure of this name, in lower case; none if it is not one of these.
 ///
 /// Arguments have their names, in lower case with `@`, or none when they are given by place.
 pub(crate) fn rows(name: &str, arguments: &[(String, Datum)], metadata: &Metadata) -> Option<Result<Rows, SqlError>> {
-    let (parameters, answer): (&[&str], fn(&Arguments, &DatabaseMetadata, &Metadata) -> Rows) = match name {
+    let (parameters, answer): (&[&str], Answer) = match name {
         "sp_tables" => {
             (&["@table_name", "@table_owner", "@table_qualifier", "@table_type", "@fusepattern"], objects::tables)
         }

@@ -6,6 +6,7 @@ mod information;
 mod keys;
 mod objects;
 mod principals;
+mod server;
 mod sheet;
 mod types;
 
@@ -23,9 +24,18 @@ struct Definition {
 }
 
 fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [databases::VIEWS, objects::VIEWS, columns::VIEWS, types::VIEWS, keys::VIEWS, principals::VIEWS, information::VIEWS]
-        .into_iter()
-        .flatten()
+    [
+        databases::VIEWS,
+        objects::VIEWS,
+        columns::VIEWS,
+        types::VIEWS,
+        keys::VIEWS,
+        principals::VIEWS,
+        server::VIEWS,
+        information::VIEWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn find(schema: &str, name: &str) -> Option<&'static Definition> {
