@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lambda_front::{Event, Fault, Reply};
+use lambda_front::{Event, Fault, Invocation, Outcome, Reply};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 use tokio::time::Instant;
-use tributary_api::{Offsets, Record, Value};
+use tributary_api::{Error, Offsets, Record, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::support::{PATIENCE, Place, TOPIC, Task, offsets, partition, plugin, record, record_of};
@@ -42,14 +42,14 @@ fn make(partition: i32, offset: i64) -> Record {
 
 impl Seen {
     /// An event may begin only behind records that were all in an event before, or given up, and has no holes.
-    fn note(&mut self, event: &Event, reported: &BTreeSet<(i32, i64)>) {
+    fn note(&mut self, event: &Event, given_up: &BTreeSet<(i32, i64)>) {
         let json = event.json();
         let own = json[0]["payload"]["partition"].as_i64().unwrap();
         let number = i32::try_from(own).unwrap();
         let offsets = offsets(event);
         let invoked = self.invoked.entry(own).or_default();
         let missing =
-            (0..offsets[0]).find(|offset| !invoked.contains(offset) && !reported.contains(&(number, *offset)));
+            (0..offsets[0]).find(|offset| !invoked.contains(offset) && !given_up.contains(&(number, *offset)));
         if let Some(missing) = missing {
             self.wrong.push(format!("{own}: {offsets:?} comes before {missing}"));
         }
@@ -62,15 +62,14 @@ impl Seen {
     }
 }
 
+/// One for each task, as one follows another: what is reported outlives a task.
+type Hosts = Arc<Mutex<Vec<Arc<FakeSinkHost>>>>;
+
 /// Now and then some records are named as failed, or all fail.
-fn decide(
-    seen: Arc<Mutex<Seen>>,
-    host: Arc<FakeSinkHost>,
-    seed: u64,
-) -> impl Fn(&Event) -> Option<Reply> + Send + Sync {
+fn decide(seen: Arc<Mutex<Seen>>, hosts: Hosts, seed: u64) -> impl Fn(&Event) -> Option<Reply> + Send + Sync {
     let chance = Mutex::new(SmallRng::seed_from_u64(seed));
     move |event| {
-        seen.lock().unwrap().note(event, &reported(&host));
+        seen.lock().unwrap().note(event, &places(&hosts, |report| report.given_up));
         let mut chance = chance.lock().unwrap();
         match chance.random_range(0..10) {
             0 => Some(Reply::error("Boom", "bad luck")),
@@ -101,31 +100,49 @@ fn some_fault(chance: &mut SmallRng) -> Fault {
     }
 }
 
-/// The offsets of each partition that were reported: answered, failed, or handed over as bad.
-fn reported(host: &FakeSinkHost) -> BTreeSet<(i32, i64)> {
-    let mut reported = BTreeSet::new();
-    for record in host.written() {
+/// What a task has told of a record.
+struct Report {
+    place: (i32, i64),
+    /// It is in the error topic or was handed over as bad; otherwise it is in the topic of answers.
+    given_up: bool,
+}
+
+/// The places of all tasks' reports of a kind.
+fn places(hosts: &Hosts, of: impl Fn(&Report) -> bool) -> BTreeSet<(i32, i64)> {
+    let hosts = hosts.lock().unwrap();
+    hosts.iter().flat_map(|host| reports(host)).filter(of).map(|report| report.place).collect()
+}
+
+fn reports(host: &FakeSinkHost) -> Vec<Report> {
+    let handed_over = host.reported().into_iter().map(|(record, _)| {
+        let (_, own, offset) = record.consumed_from().unwrap();
+        Report { place: (own, offset), given_up: true }
+    });
+    let written = host.written().into_iter().map(|record| {
         let number = |name: &str| -> i64 {
             let value = record.headers.iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.clone());
             String::from_utf8(value.unwrap().to_vec()).unwrap().parse().unwrap()
         };
-        let own = i32::try_from(number("input_record_partition")).unwrap();
-        reported.insert((own, number("input_record_offset")));
+        let place = (i32::try_from(number("input_record_partition")).unwrap(), number("input_record_offset"));
+        Report { place, given_up: record.topic.ends_with("-error") }
+    });
+    written.chain(handed_over).collect()
+}
+
+/// No task reports on a record twice.
+fn assert_reported_once(host: &FakeSinkHost, seed: u64) {
+    let mut seen = BTreeSet::new();
+    for Report { place, .. } in reports(host) {
+        assert!(seen.insert(place), "seed {seed}: {place:?} is reported twice by one task");
     }
-    for (record, _) in host.reported() {
-        let (_, own, offset) = record.consumed_from().unwrap();
-        reported.insert((own, offset));
-    }
-    reported
 }
 
 async fn run(seed: u64) {
     let mut chance = SmallRng::seed_from_u64(seed);
     let seen = Arc::<Mutex<Seen>>::default();
     let limit = Duration::from_millis(60);
-    // What is reported outlives a task.
-    let host = FakeSinkHost::tolerant();
-    let decide = decide(Arc::clone(&seen), Arc::clone(&host), seed);
+    let hosts = Hosts::default();
+    let decide = decide(Arc::clone(&seen), Arc::clone(&hosts), seed);
     let place = Place::set_up(decide, |function| function.timeout(limit), |functions| functions).await;
     let behaviour = if chance.random_bool(0.5) { "log" } else { "fail" };
     let (size, retries, items) = (chance.random_range(1..12), chance.random_range(0..3), chance.random_range(0..3));
@@ -146,6 +163,8 @@ async fn run(seed: u64) {
     let begun = Instant::now();
     let ended = |committed: &BTreeMap<i32, i64>| committed.values().all(|offset| *offset == RECORDS);
     while !ended(&committed) {
+        let host = FakeSinkHost::tolerant();
+        hosts.lock().unwrap().push(Arc::clone(&host));
         let mut task = Task::try_start(&plugin(), &props, Arc::clone(&host)).await.unwrap();
         let mut next = committed.clone();
         let dies_after = if chance.random_bool(0.7) { chance.random_range(1..40) } else { usize::MAX };
@@ -158,6 +177,8 @@ async fn run(seed: u64) {
                 injected += 1;
                 place.front.faults().add(some_fault(&mut chance));
             }
+            // Now and then the topics of reports are away.
+            host.fail_writes(chance.random_bool(0.1).then(|| Error::retriable("the broker is away")));
             let mut batch = Vec::new();
             for (number, next) in &mut next {
                 let until = (*next + chance.random_range(0..15)).min(RECORDS);
@@ -168,7 +189,7 @@ async fn run(seed: u64) {
             tokio::time::sleep(Duration::from_millis(chance.random_range(0..8))).await;
             let consumed: Offsets = next.iter().map(|(number, next)| (partition(*number), *next)).collect();
             let safe = task.task.pre_commit(&consumed).await.unwrap();
-            let done = reported(&host);
+            let done = places(&hosts, |_| true);
             for (place, safe) in safe {
                 assert!(safe >= committed[&place.partition], "seed {seed}: {place} goes back to {safe}");
                 let missing = (0..safe).find(|offset| !done.contains(&(place.partition, *offset)));
@@ -178,18 +199,32 @@ async fn run(seed: u64) {
         }
         // Nobody stops it.
         drop(task);
+        assert_reported_once(&host, seed);
     }
     let seen = seen.lock().unwrap();
     assert_eq!(seen.wrong, Vec::<String>::new(), "seed {seed}");
+    // Also where the function died before it saw the event: nobody else knows of that.
+    let tried: BTreeSet<(i32, i64)> = place.front.invocations().iter().flat_map(runs).collect();
     for number in 0..PARTITIONS {
-        let expected: BTreeSet<i64> = (0..RECORDS).filter(|offset| !is_large(number, *offset)).collect();
-        // A crash before the function sees the event counts as an invocation that nobody has noticed.
-        let given_up = reported(&host);
-        let invoked = &seen.invoked[&i64::from(number)];
-        let never: Vec<&i64> =
-            expected.difference(invoked).filter(|offset| !given_up.contains(&(number, **offset))).collect();
+        let all = (0..RECORDS).filter(|offset| !is_large(number, *offset));
+        let never: Vec<i64> = all.filter(|offset| !tried.contains(&(number, *offset))).collect();
         assert!(never.is_empty(), "seed {seed}: never invoked: {never:?}");
     }
+    for (number, offset) in places(&hosts, |report| !report.given_up) {
+        let seen = seen.invoked[&i64::from(number)].contains(&offset);
+        assert!(seen, "seed {seed}: {number}@{offset} is answered, and no function has seen it");
+    }
+}
+
+/// The records of an attempt that came to a run.
+fn runs(attempt: &Invocation) -> Vec<(i32, i64)> {
+    if !attempt.outcome.as_ref().is_some_and(Outcome::is_run) {
+        return Vec::new();
+    }
+    let event: serde_json::Value = serde_json::from_slice(&attempt.payload).unwrap();
+    let number = |record: &serde_json::Value, name: &str| record["payload"][name].as_i64().unwrap();
+    let place = |record| (i32::try_from(number(record, "partition")).unwrap(), number(record, "offset"));
+    event.as_array().unwrap().iter().map(place).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
