@@ -7,6 +7,7 @@ use super::classes::{self, IdClass, ProcessorClass, invalid};
 use super::topic::Timeseries;
 use crate::mapping::chain::{Chain, Processor};
 use crate::mapping::ids::{IdStrategy, UuidFormat};
+use crate::mapping::models::WriteStrategy;
 use crate::mapping::namespaces::{FieldPath, FieldPaths, NamespaceMapper, check};
 use crate::mapping::projection::Projection;
 use crate::mapping::renaming::{RenamePattern, Renamer};
@@ -55,15 +56,15 @@ impl Reader<'_> {
             let class = self.text("delete.writemodel.strategy");
             self.keep(classes::delete_strategy(&class, is_series))
         });
-        if let (Some(Some(crate::mapping::models::WriteStrategy::DeleteOneById)), Some(ids)) = (delete, &ids)
+        if let (Some(Some(WriteStrategy::DeleteOneById)), Some(ids)) = (delete, &ids)
             && !ids.is_of_key()
         {
             let reason = "DeleteOneDefaultStrategy can only be applied when the document.id.strategy is FullKeyStrategy, \
                           PartialKeyStrategy or ProvidedInKeyStrategy: only they make an _id of the key alone";
             self.issues.push(invalid("delete.on.null.values", "true", reason));
         }
-        let chain =
-            Chain { steps: steps?, ids: ids?, overwrites_id: self.flag("document.id.strategy.overwrite.existing") };
+        let overwrites_id = self.flag("document.id.strategy.overwrite.existing");
+        let chain = Chain::new(steps?, ids?, overwrites_id, write.is_some_and(WriteStrategy::reads_key));
         let delete = match delete {
             Some(strategy) => Some(strategy?),
             None => None,

@@ -5,6 +5,7 @@ use super::encoder::Encoder;
 use super::ids::{IdStrategy, place};
 use super::key::KeyDocument;
 use super::nulls::remove_nulls;
+use super::passes;
 use super::projection::Projection;
 use super::renaming::Renamer;
 use super::times::DateFormat;
@@ -36,6 +37,33 @@ pub(crate) struct Chain {
     pub(crate) ids: IdStrategy,
     /// `document.id.strategy.overwrite.existing`.
     pub(crate) overwrites_id: bool,
+    /// Whether the steps are passes over bytes.
+    pub(super) quick: bool,
+}
+
+/// What the steps work in.
+pub(crate) struct Workspace<'b> {
+    /// The value's document.
+    pub(crate) value: &'b mut Encoder,
+    pub(crate) scratch: &'b mut Encoder,
+    pub(crate) spare: &'b mut Encoder,
+    /// The element `_id`.
+    pub(crate) id: &'b mut Vec<u8>,
+}
+
+/// Where in Kafka the record was, as [`Processor::AddKafkaMeta`] names it.
+pub(super) const PLACE: &str = "topic-partition-offset";
+
+impl Processor {
+    /// Whether it can be one pass over the bytes of the value, and leaves the key as it is.
+    fn is_pass(&self) -> bool {
+        match self {
+            Self::ProjectKey(_) => false,
+            Self::ProjectValue(projection) => projection.is_pass(),
+            Self::Rename(renamer) => renamer.is_pass(),
+            Self::AddId | Self::AddKafkaMeta | Self::RemoveNulls | Self::ConvertTime { .. } => true,
+        }
+    }
 }
 
 /// What a step changes.
@@ -58,6 +86,15 @@ enum Shared {
 }
 
 impl Chain {
+    /// Of these steps; `reads_key`: whether the write is made of the key.
+    pub(crate) fn new(steps: Vec<Processor>, ids: IdStrategy, overwrites_id: bool, reads_key: bool) -> Self {
+        let ids_added = steps.iter().filter(|step| matches!(step, Processor::AddId)).count();
+        // With an `_id` that is the key, what changes the one changes the other.
+        let shares = matches!(ids, IdStrategy::FullKey | IdStrategy::ProvidedInKey) && (reads_key || ids_added > 1);
+        let quick = !shares && steps.iter().all(Processor::is_pass);
+        Self { steps, ids, overwrites_id, quick }
+    }
+
     /// Whether the only step is to add the `_id`: then the document need not be taken apart.
     pub(crate) fn only_adds_id(&self) -> bool {
         matches!(self.steps[..], [Processor::AddId])
@@ -68,17 +105,26 @@ impl Chain {
         !has_one || self.overwrites_id
     }
 
-    /// Takes key and value through the steps; `value` holds the value's document, and the changed one afterwards.
+    /// Takes key and value through the steps; the value's document is the changed one afterwards.
     ///
     /// # Errors
     /// `Data` when a step cannot be made.
-    pub(crate) fn apply(
+    pub(crate) fn apply(&self, record: &Record, key: &mut KeyDocument<'_>, work: &mut Workspace<'_>) -> Result<()> {
+        match (self.quick, record.value.value.is_null()) {
+            (true, false) => passes::run(self, record, key, work),
+            (true, true) => passes::run_without_value(self, key),
+            (false, _) => self.apply_apart(record, key, work),
+        }
+    }
+
+    /// The same for any steps, with the documents taken apart.
+    pub(super) fn apply_apart(
         &self,
         record: &Record,
         key: &mut KeyDocument<'_>,
-        value: &mut Encoder,
-        scratch: &mut Encoder,
+        work: &mut Workspace<'_>,
     ) -> Result<()> {
+        let Workspace { value, scratch, .. } = work;
         let decoded = if record.value.value.is_null() { None } else { Some(decode(value.document()?)?) };
         let mut documents = Documents { record, key, key_document: None, value: decoded, shared: Shared::Nothing };
         for step in &self.steps {
@@ -191,16 +237,20 @@ impl Documents<'_, '_> {
 
 fn add_kafka_meta(on: &mut Documents<'_, '_>) -> Result<()> {
     let Some(document) = on.value.as_mut() else { return Ok(()) };
-    document.insert("topic-partition-offset", place(on.record, '-')?);
+    document.insert(PLACE, place(on.record, '-')?);
     if let Some(timestamp) = on.record.timestamp {
-        let name = match on.record.timestamp_type {
-            TimestampType::None => "NO_TIMESTAMP_TYPE",
-            TimestampType::CreateTime => "CREATE_TIME",
-            TimestampType::LogAppendTime => "LOG_APPEND_TIME",
-        };
-        document.insert(name, timestamp);
+        document.insert(time_name(on.record.timestamp_type), timestamp);
     }
     Ok(())
+}
+
+/// The field in which [`Processor::AddKafkaMeta`] puts a record's time.
+pub(super) fn time_name(kind: TimestampType) -> &'static str {
+    match kind {
+        TimestampType::None => "NO_TIMESTAMP_TYPE",
+        TimestampType::CreateTime => "CREATE_TIME",
+        TimestampType::LogAppendTime => "LOG_APPEND_TIME",
+    }
 }
 
 fn decode(document: &RawDocument) -> Result<Document> {

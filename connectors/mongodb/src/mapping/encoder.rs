@@ -80,6 +80,19 @@ impl Encoder {
         self.find_id()
     }
 
+    /// Puts a document together: its `_id`, and its other elements before and behind it.
+    pub(crate) fn join(&mut self, before: &[u8], id: &[u8], behind: &[u8]) {
+        self.out.clear();
+        self.out.extend_from_slice(&[0; 4]);
+        self.out.extend_from_slice(before);
+        let start = self.out.len();
+        self.out.extend_from_slice(id);
+        self.id = Some(Span { start, end: self.out.len() });
+        self.out.extend_from_slice(behind);
+        self.out.push(0);
+        self.patch_length(0);
+    }
+
     /// The document that was finished.
     pub(crate) fn document(&self) -> Result<&RawDocument> {
         RawDocument::from_bytes(&self.out).map_err(|error| Error::data("a document is not valid").cause(&error))

@@ -16,6 +16,7 @@ mod key;
 pub(crate) mod models;
 pub(crate) mod namespaces;
 mod nulls;
+mod passes;
 pub(crate) mod projection;
 mod raw;
 pub(crate) mod renaming;
@@ -31,7 +32,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tributary_api::{Error, Record, Result, Topic};
 
 use self::cdc::{Event, Handler};
-use self::chain::Chain;
+use self::chain::{Chain, Workspace};
 use self::draft::Draft;
 pub(crate) use self::encoder::Encoder;
 use self::key::KeyDocument;
@@ -86,6 +87,7 @@ struct Buffers {
     key: Encoder,
     value: Encoder,
     scratch: Encoder,
+    spare: Encoder,
     id: Vec<u8>,
 }
 
@@ -127,7 +129,7 @@ impl Mapper {
     /// `Data` when no write can be made of the record; `Config` as [`settings`](Self::settings).
     pub(crate) fn map(&mut self, record: &Record) -> Result<Option<(Arc<Namespace>, WriteModel)>> {
         let settings = Arc::clone(self.settings(&record.topic)?);
-        let Buffers { key, value, scratch, id } = &mut self.buffers;
+        let Buffers { key, value, scratch, spare, id } = &mut self.buffers;
         let mut key = KeyDocument::new(&record.key, key);
         let has_value = !record.value.value.is_null();
         if has_value {
@@ -145,8 +147,10 @@ impl Mapper {
             Kind::Documents { chain, write, delete } => {
                 let strategy = if has_value { Some(*write) } else { *delete };
                 let strategy = strategy.ok_or_else(|| no_value(record))?;
-                let id = add_id(chain, record, &mut key, value, scratch, id)?;
-                let draft = has_value.then(|| Draft::new(value, id));
+                let mut work = Workspace { value, scratch, spare, id };
+                let stands_in = chain_value(chain, record, &mut key, &mut work)?;
+                let Workspace { value, scratch, id, .. } = work;
+                let draft = has_value.then(|| Draft::new(value, stands_in.then_some(&**id)));
                 let material = Material { record, key: &mut key, draft, ids: &chain.ids, scratch, now: now() };
                 Some(strategy.model(material)?)
             }
@@ -155,24 +159,17 @@ impl Mapper {
     }
 }
 
-/// Takes the value through the chain; answers the element `_id` that is to stand in for the value's own, if any.
-fn add_id<'i>(
-    chain: &Chain,
-    record: &Record,
-    key: &mut KeyDocument<'_>,
-    value: &mut Encoder,
-    scratch: &mut Encoder,
-    id: &'i mut Vec<u8>,
-) -> Result<Option<&'i [u8]>> {
+/// Takes the value through the chain; answers whether the element `_id` in the workspace is to stand in for the value's own.
+fn chain_value(chain: &Chain, record: &Record, key: &mut KeyDocument<'_>, work: &mut Workspace<'_>) -> Result<bool> {
     if !chain.only_adds_id() {
-        chain.apply(record, key, value, scratch)?;
-        return Ok(None);
+        chain.apply(record, key, work)?;
+        return Ok(false);
     }
-    if record.value.value.is_null() || !chain.adds_id(value.id().is_some()) {
-        return Ok(None);
+    if record.value.value.is_null() || !chain.adds_id(work.value.id().is_some()) {
+        return Ok(false);
     }
-    chain.ids.element(record, key, Some(value.document()?), scratch, id)?;
-    Ok(Some(id))
+    chain.ids.element(record, key, Some(work.value.document()?), work.scratch, work.id)?;
+    Ok(true)
 }
 
 #[cold]

@@ -47,6 +47,11 @@ pub(crate) struct Material<'a, 'k> {
 }
 
 impl WriteStrategy {
+    /// Whether the write is made of the key.
+    pub(crate) fn reads_key(self) -> bool {
+        matches!(self, Self::DeleteOneByKey | Self::DeleteOneById | Self::DeleteOneTombstoneBusinessKey)
+    }
+
     /// The write.
     ///
     /// # Errors

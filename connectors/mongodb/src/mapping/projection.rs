@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use mongodb::bson::{Bson, Document, RawBsonRef, RawDocument};
 use tributary_api::{Error, Result};
 
 use super::encoder::Encoder;
+use super::passes::{copy, copy_items};
 use super::raw;
 
 /// Keeps some fields of a document, or removes some. Fields are named by paths; `*` stands for one level, `**` for all
@@ -70,6 +72,51 @@ impl Projection {
         Ok(true)
     }
 
+    /// Whether [`pass`](Self::pass) can do it.
+    pub(crate) fn is_pass(&self) -> bool {
+        self.keeps || !self.paths.iter().any(|path| path.contains('*'))
+    }
+
+    /// Copies the projected document.
+    pub(crate) fn pass(&self, document: &RawDocument, out: &mut Encoder) -> Result<()> {
+        out.restart(false);
+        if self.keeps {
+            self.copy_kept("", document, out)?;
+        } else {
+            let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
+            copy_others(&paths, document, out)?;
+        }
+        out.finish()
+    }
+
+    fn copy_kept(&self, above: &str, document: &RawDocument, out: &mut Encoder) -> Result<()> {
+        let all = self.fields.contains("**");
+        for element in raw::elements(document) {
+            let element = element?;
+            let path = match above {
+                "" => Cow::Borrowed(element.name),
+                above => Cow::Owned(format!("{above}.{}", element.name)),
+            };
+            if !all && !self.fields.contains(&*path) && !self.matches(&path) {
+                continue;
+            }
+            match element.value {
+                RawBsonRef::Document(inner) if !all && !self.fields.contains(&format!("{path}.**")) => {
+                    out.name(element.name)?;
+                    out.begin_document()?;
+                    self.copy_kept(&path, inner, out)?;
+                    out.end();
+                }
+                RawBsonRef::Array(_) if !all => {
+                    out.name(element.name)?;
+                    copy_items(&element, out, |inner, out| self.copy_kept(&path, inner, out))?;
+                }
+                _ => copy(&element, out)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Projects a document.
     pub(crate) fn apply(&self, document: &mut Document) {
         if self.keeps {
@@ -108,6 +155,33 @@ impl Projection {
                     && pattern.iter().zip(parts()).all(|(one, part)| one == "*" || one == part)
             })
     }
+}
+
+/// Copies what none of the paths names; they hold no `*`.
+fn copy_others(paths: &[&str], document: &RawDocument, out: &mut Encoder) -> Result<()> {
+    for element in raw::elements(document) {
+        let element = element?;
+        let split = |path: &&str| path.split_once('.').map(|(first, _)| first == element.name);
+        if paths.iter().any(|path| *path == element.name && split(path).is_none()) {
+            continue;
+        }
+        let below = paths.iter().filter_map(|path| path.split_once('.'));
+        let below: Vec<&str> = below.filter(|(first, _)| *first == element.name).map(|(_, rest)| rest).collect();
+        match element.value {
+            RawBsonRef::Document(inner) if !below.is_empty() => {
+                out.name(element.name)?;
+                out.begin_document()?;
+                copy_others(&below, inner, out)?;
+                out.end();
+            }
+            RawBsonRef::Array(_) if !below.is_empty() => {
+                out.name(element.name)?;
+                copy_items(&element, out, |inner, out| copy_others(&below, inner, out))?;
+            }
+            _ => copy(&element, out)?,
+        }
+    }
+    Ok(())
 }
 
 /// Removes what a path names.

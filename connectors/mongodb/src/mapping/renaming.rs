@@ -1,8 +1,11 @@
 use std::collections::HashMap;
 
 use fancy_regex::{Captures, Regex};
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::{Bson, Document, RawBsonRef, RawDocument};
 use tributary_api::{Error, Result};
+
+use super::encoder::Encoder;
+use super::raw::{self, Element};
 
 /// Renames fields by their path, which begins with `key.` or `value.`. Arrays are not looked into.
 #[derive(Debug)]
@@ -64,6 +67,19 @@ impl Renamer {
         Ok(())
     }
 
+    /// Whether [`pass`](Self::pass) can do it: by names, and of the value alone.
+    pub(crate) fn is_pass(&self) -> bool {
+        matches!(self, Self::Mapping(names) if !names.keys().any(|path| path.starts_with("key.")))
+    }
+
+    /// Copies the renamed document.
+    pub(crate) fn pass(&self, path: &str, document: &RawDocument, out: &mut Encoder) -> Result<()> {
+        let Self::Mapping(names) = self else { return out.copy(document) };
+        out.restart(false);
+        copy_renamed(names, &mut path.to_owned(), document, out)?;
+        out.finish()
+    }
+
     fn renamed(&self, path: &str, name: &str) -> Result<String> {
         let full = format!("{path}.{name}");
         match self {
@@ -73,6 +89,63 @@ impl Renamer {
             }
         }
     }
+}
+
+/// Renamed fields come behind the others; one whose new name is taken is dropped.
+fn copy_renamed(
+    names: &HashMap<String, String>,
+    path: &mut String,
+    document: &RawDocument,
+    out: &mut Encoder,
+) -> Result<()> {
+    let elements: Vec<Element<'_>> = raw::elements(document).collect::<Result<_>>()?;
+    let end = path.len();
+    let new: Vec<Option<&str>> = elements
+        .iter()
+        .map(|element| {
+            path.push('.');
+            path.push_str(element.name);
+            let new = names.get(&**path).map(String::as_str).filter(|new| *new != element.name);
+            path.truncate(end);
+            new
+        })
+        .collect();
+    for (element, _) in elements.iter().zip(&new).filter(|(_, new)| new.is_none()) {
+        copy_as(element.name, element, names, path, out)?;
+    }
+    let mut taken: Vec<&str> = Vec::new();
+    for (place, element) in elements.iter().enumerate() {
+        let Some(name) = new[place] else { continue };
+        let is_there =
+            |(other, one): (usize, &Element<'_>)| one.name == name && (new[other].is_none() || other > place);
+        if !taken.contains(&name) && !elements.iter().enumerate().any(is_there) {
+            taken.push(name);
+            copy_as(name, element, names, path, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_as(
+    name: &str,
+    element: &Element<'_>,
+    names: &HashMap<String, String>,
+    path: &mut String,
+    out: &mut Encoder,
+) -> Result<()> {
+    out.name(name)?;
+    let RawBsonRef::Document(inner) = element.value else {
+        out.value(element.value.element_type(), element.value_bytes());
+        return Ok(());
+    };
+    let end = path.len();
+    path.push('.');
+    path.push_str(name);
+    out.begin_document()?;
+    copy_renamed(names, path, inner, out)?;
+    out.end();
+    path.truncate(end);
+    Ok(())
 }
 
 impl RenamePattern {

@@ -17,9 +17,11 @@ const OFFER: &str = r#"{"customer_id": 4711, "session_id": "b6b1c2f0-1f9e-4e0e-9
 fn measure(name: &str, value: Datum, given: &[(&str, &str)]) {
     let mut props =
         Props::from([("database", "shop"), ("topics", "offers")].map(|(a, b)| (a.to_owned(), b.to_owned())));
-    props.extend(
-        given.iter().map(|(name, value)| ((*name).to_owned(), format!("com.mongodb.kafka.connect.sink.{value}"))),
-    );
+    props.extend(given.iter().map(|(name, value)| {
+        let is_class = value.starts_with("processor.") || value.starts_with("writemodel.");
+        let package = if is_class { "com.mongodb.kafka.connect.sink." } else { "" };
+        ((*name).to_owned(), format!("{package}{value}"))
+    }));
     let settings = Settings::new(&definition().parse(&props).unwrap()).unwrap();
     let mut mapper = Mapper::new(&Arc::new(settings));
     let mut record = Record::new("offers", value).with_key(Datum::schemaless(r#"{"customer_id": 4711}"#)).at(1);
@@ -44,5 +46,21 @@ fn a_record_takes_so_long() {
         Datum::schemaless(Value::string(OFFER)),
         &[key, ("writemodel.strategy", "writemodel.strategy.UpdateOneDefaultStrategy")],
     );
-    measure("map, post processor", map(), &[key, ("post.processor.chain", "processor.NullFieldValueRemover")]);
+    let chain = |steps: &'static str| ("post.processor.chain", steps);
+    let block = ("value.projection.type", "BlockList");
+    let rename = |path| ("field.renamer.mapping", path);
+    let renaming = "processor.field.renaming.RenameByMapping";
+    measure("map, without nulls", map(), &[key, chain("processor.NullFieldValueRemover")]);
+    measure("map, kafka meta", map(), &[key, chain("processor.KafkaMetaAdder")]);
+    measure(
+        "map, block list",
+        map(),
+        &[key, chain("processor.BlockListValueProjector"), block, ("value.projection.list", "reason.rule,shown")],
+    );
+    measure(
+        "map, block list by prefix",
+        map(),
+        &[key, chain("processor.BlockListValueProjector"), block, ("value.projection.list", "sh*")],
+    );
+    measure("map, renamed", map(), &[key, chain(renaming), rename(r#"[{"oldName":"value.offer","newName":"what"}]"#)]);
 }

@@ -12,3 +12,4 @@ mod order;
 mod refusals;
 mod support;
 mod timeseries;
+mod tls;

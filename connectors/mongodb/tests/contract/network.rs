@@ -41,6 +41,29 @@ async fn a_server_that_is_away_when_the_task_starts_is_waited_for() {
     assert_eq!(double.documents("shop.orders").len(), 3);
 }
 
+/// As a machine does that hangs, or a network that swallows what is sent: no connection breaks.
+#[tokio::test]
+async fn a_server_that_falls_silent_is_noticed() {
+    for nature in [SEVEN, EIGHT, SET] {
+        let double = Double::start(nature);
+        // How soon is for the driver's watch on the server to say.
+        let uri = format!("{}&heartbeatFrequencyMS=500&connectTimeoutMS=500", double.uri());
+        let mut task = Task::start(&double, &[BY_PLACE, ("connection.uri", &uri)]).await;
+        task.put(&records(3)).await.unwrap();
+        for command in ["update", "bulkWrite"] {
+            double.fault(command, Fault::Silence);
+        }
+        let batch = records(6);
+        let put = tokio::time::timeout(Duration::from_secs(15), task.put(&batch));
+        assert!(put.await.expect("nobody has noticed").unwrap_err().is_retriable());
+        double.wake();
+        while let Err(error) = task.put(&batch).await {
+            assert!(error.is_retriable(), "{error:?}");
+        }
+        assert_eq!(numbers(&double.documents("shop.orders")), [0, 1, 2, 3, 4, 5]);
+    }
+}
+
 #[tokio::test]
 async fn an_outage_that_lasts_fails_the_task_with_what_to_do() {
     let mut double = Double::start(SEVEN);

@@ -7,6 +7,7 @@ mod wire;
 use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener as StdListener;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,6 +42,8 @@ pub(crate) enum Fault {
     Answer(Document),
     /// It is executed, and this is added to the answer.
     Added(Document),
+    /// From now on nothing is answered, whoever asks, until the server [wakes](Double::wake); connections stay.
+    Silence,
 }
 
 /// The server; it ends when dropped.
@@ -62,6 +65,7 @@ struct State {
     answered: HashMap<(String, i64), Document>,
     /// Transactions at work, by session: the number, and all collections as they will be.
     transactions: HashMap<String, (i64, Store)>,
+    silent: bool,
 }
 
 impl Double {
@@ -87,7 +91,11 @@ impl Double {
 
     /// Looking for a server takes longer than the half second that the driver waits between two looks.
     pub(crate) fn uri(&self) -> String {
-        format!("mongodb://127.0.0.1:{}/?serverSelectionTimeoutMS=1200", self.port)
+        format!("mongodb://{}/?serverSelectionTimeoutMS=1200", self.address())
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// The documents of a collection, in the order in which they were made.
@@ -113,6 +121,11 @@ impl Double {
         lock(&self.state).faults.entry(command.to_owned()).or_default().push_back(fault);
     }
 
+    /// Ends the silence: what came meanwhile is executed.
+    pub(crate) fn wake(&self) {
+        lock(&self.state).silent = false;
+    }
+
     /// The commands that write; asking takes them.
     pub(crate) fn take_commands(&self) -> Vec<Document> {
         std::mem::take(&mut lock(&self.state).commands)
@@ -135,11 +148,23 @@ impl Double {
 
 async fn talk(mut connection: TcpStream, state: Arc<Mutex<State>>, nature: Nature, port: u16) {
     while let Some((request, command)) = wire::read(&mut connection).await {
+        while is_silent(&state, &command) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let Some(answer) = answer(&state, &nature, port, &command) else { return };
         if wire::write(&mut connection, request, &answer).await.is_none() {
             return;
         }
     }
+}
+
+fn is_silent(state: &Mutex<State>, command: &Document) -> bool {
+    let mut state = lock(state);
+    let faults = command.keys().next().and_then(|name| state.faults.get_mut(name));
+    if faults.is_some_and(|faults| faults.pop_front_if(|fault| matches!(fault, Fault::Silence)).is_some()) {
+        state.silent = true;
+    }
+    state.silent
 }
 
 /// The answer; none: the connection ends.
@@ -165,7 +190,7 @@ fn answer(state: &Mutex<State>, nature: &Nature, port: u16, command: &Document) 
             answer.extend(more);
             Some(answer)
         }
-        None => Some(execute(&mut state, nature, &name, command)),
+        Some(Fault::Silence) | None => Some(execute(&mut state, nature, &name, command)),
     }
 }
 
