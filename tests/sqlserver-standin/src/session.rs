@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Insert,
     Update,
     Delete,
+    Merge,
     /// `SET`, `DECLARE`, `IF`, and all that has no number of its own.
     Other,
     Begin,

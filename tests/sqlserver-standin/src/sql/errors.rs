@@ -324,6 +324,15 @@ pub(crate) fn constraint_conflict(
     )
 }
 
+pub(crate) fn merged_twice() -> SqlError {
+    error(
+        8672,
+        16,
+        1,
+        "The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when a target row matches more than one source row. A MERGE statement cannot UPDATE/DELETE the same row of the target table multiple times. Refine the ON clause to ensure a target row matches at most one source row, or use the GROUP BY clause to group the source rows.",
+    )
+}
+
 pub(crate) fn database_missing(name: &str) -> SqlError {
     error(911, 16, 1, format!("Database '{name}' does not exist. Make sure that the name is entered correctly."))
 }
@@ -578,10 +587,14 @@ pub(crate) fn not_a_parameter(procedure: &str, parameter: &str) -> SqlError {
     error(8145, 16, 1, format!("{parameter} is not a parameter for procedure {procedure}.")).within(procedure)
 }
 
-/// What the stand-in does not do: SQL Server has no number for that, so it is said with a number of the user's own.
-pub(crate) fn unsupported(what: &str) -> SqlError {
-    error(50_000, 16, 1, format!("the stand-in does not support {what}: see its documentation for what it does"))
+/// What the stand-in does not do, as SQL Server answers what it does not know: 156 for a keyword, else 102.
+pub(crate) fn unsupported(near: &str, what: &str) -> SqlError {
+    let (number, place) = if super::parse::is_reserved(near) { (156, "the keyword ") } else { (102, "") };
+    error(number, 15, 1, format!("Incorrect syntax near {place}'{near}'. {UNSUPPORTED}{what}."))
 }
+
+/// What the message of [`unsupported`] has, by which it is known for the strict log.
+pub(crate) const UNSUPPORTED: &str = "The stand-in does not support ";
 
 /// A fault of the storage beneath, which no statement should meet.
 pub(crate) fn storage(error: &rusqlite::Error) -> SqlError {

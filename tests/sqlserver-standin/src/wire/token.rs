@@ -69,6 +69,7 @@ fn command_number(command: Command) -> u16 {
         Command::Insert => 0xc3,
         Command::Delete => 0xc4,
         Command::Update => 0xc5,
+        Command::Merge => 0x117,
         Command::Begin => 0xd4,
         Command::Commit => 0xd5,
         Command::Rollback => 0xd2,

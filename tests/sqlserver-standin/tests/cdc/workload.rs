@@ -1,9 +1,10 @@
 //! Random SQL against a model, through the engine: whatever is changed, rolled back, scanned and cleaned up, replaying the
-//! change tables gives the tables as they were at each commit, all tables at the same one.
+//! change tables gives the tables as they were at each commit that is not cleaned up, all tables at the same one.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 use sqlserver_standin::data::Datum;
 
 use crate::shop::{Shop, int};
@@ -26,6 +27,15 @@ struct Transaction {
     statements: Vec<Statement>,
     commit: bool,
     scan: bool,
+    /// After a scan: which table's changes are cleaned up, below which of the known commits.
+    cleanup: Option<(usize, Index)>,
+}
+
+/// What was done: the tables after each commit, and for each table the first commit that was not cleaned up.
+#[derive(Default)]
+struct History {
+    commits: Vec<Tables>,
+    low: [usize; 2],
 }
 
 fn statement() -> impl Strategy<Value = Statement> {
@@ -40,13 +50,14 @@ fn statement() -> impl Strategy<Value = Statement> {
 }
 
 fn transaction() -> impl Strategy<Value = Transaction> {
-    (prop::collection::vec(statement(), 1..5), prop::bool::weighted(0.8), any::<bool>())
-        .prop_map(|(statements, commit, scan)| Transaction { statements, commit, scan })
+    let cleanup = prop::option::weighted(0.3, (0..2_usize, any::<Index>()));
+    (prop::collection::vec(statement(), 1..5), prop::bool::weighted(0.8), any::<bool>(), cleanup)
+        .prop_map(|(statements, commit, scan, cleanup)| Transaction { statements, commit, scan, cleanup })
 }
 
-fn run(shop: &mut Shop, transactions: &[Transaction]) -> Vec<Tables> {
+fn run(shop: &mut Shop, transactions: &[Transaction]) -> History {
     let mut tables = Tables::default();
-    let mut commits = Vec::new();
+    let mut history = History::default();
     for transaction in transactions {
         let before = tables.clone();
         let mut savepoint: Option<(Tables, bool)> = None;
@@ -97,7 +108,7 @@ fn run(shop: &mut Shop, transactions: &[Transaction]) -> Vec<Tables> {
         if transaction.commit {
             shop.run("COMMIT TRANSACTION");
             if wrote {
-                commits.push(tables.clone());
+                history.commits.push(tables.clone());
             }
         } else {
             shop.run("ROLLBACK TRANSACTION");
@@ -105,10 +116,30 @@ fn run(shop: &mut Shop, transactions: &[Transaction]) -> Vec<Tables> {
         }
         if transaction.scan {
             shop.scan();
+            if let Some((table, index)) = &transaction.cleanup {
+                clean_up(shop, &mut history, *table, index);
+            }
         }
     }
     shop.scan();
-    commits
+    history
+}
+
+fn commit_lsns(shop: &mut Shop) -> Vec<Datum> {
+    shop.query("SELECT start_lsn FROM cdc.lsn_time_mapping ORDER BY start_lsn").into_iter().flatten().collect()
+}
+
+fn clean_up(shop: &mut Shop, history: &mut History, table: usize, index: &Index) {
+    let known = commit_lsns(shop);
+    if known.is_empty() {
+        return;
+    }
+    let at = index.index(known.len());
+    let Datum::Bytes(mark) = &known[at] else { panic!("no LSN: {:?}", known[at]) };
+    let mark: String = mark.iter().map(|byte| format!("{byte:02X}")).collect();
+    shop.run(&format!("EXEC sys.sp_cdc_cleanup_change_table N'dbo_t{table}', 0x{mark}, 2"));
+    let first = history.low.into_iter().min().unwrap_or_default();
+    history.low[table] = history.low[table].max(first + at);
 }
 
 fn apply(table: &mut Table, row: &[Datum]) {
@@ -123,28 +154,28 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn replaying_the_changes_gives_the_tables_at_each_commit(transactions in prop::collection::vec(transaction(), 1..12)) {
+    fn replaying_the_changes_gives_the_tables_at_each_commit_that_is_kept(transactions in prop::collection::vec(transaction(), 1..12)) {
         let mut shop = Shop::new();
         for t in 0..2 {
             shop.run(&format!("CREATE TABLE dbo.t{t} (id int NOT NULL PRIMARY KEY, name varchar(20) NOT NULL)"));
             shop.enable(&format!("t{t}"));
         }
-        let commits = run(&mut shop, &transactions);
-        let lsns: Vec<Datum> =
-            shop.query("SELECT start_lsn FROM cdc.lsn_time_mapping ORDER BY start_lsn").into_iter().flatten().collect();
-        prop_assert_eq!(lsns.len(), commits.len());
-        let rows = [0, 1].map(|t| {
-            shop.query(&format!(
+        let History { commits, low } = run(&mut shop, &transactions);
+        let first = low.into_iter().min().unwrap();
+        let lsns = commit_lsns(&mut shop);
+        prop_assert_eq!(lsns.len(), commits.len() - first);
+        for (t, low) in low.into_iter().enumerate() {
+            let rows = shop.query(&format!(
                 "SELECT __$start_lsn, __$operation, id, name FROM cdc.dbo_t{t}_CT \
                  ORDER BY __$start_lsn, __$command_id, __$seqval, __$operation"
-            ))
-        });
-        let mut replayed = Tables::default();
-        for (lsn, tables) in lsns.iter().zip(&commits) {
-            for (table, rows) in replayed.iter_mut().zip(&rows) {
-                rows.iter().filter(|row| row[0] == *lsn).for_each(|row| apply(table, row));
+            ));
+            let kept = &lsns[low - first..];
+            prop_assert!(rows.iter().all(|row| kept.contains(&row[0])), "a change below the low end is there");
+            let mut replayed = if low == 0 { Table::default() } else { commits[low - 1][t].clone() };
+            for (lsn, tables) in kept.iter().zip(&commits[low..]) {
+                rows.iter().filter(|row| row[0] == *lsn).for_each(|row| apply(&mut replayed, row));
+                prop_assert_eq!(&replayed, &tables[t]);
             }
-            prop_assert_eq!(&replayed, tables);
         }
         let left = int(shop.value("SELECT COUNT(*) FROM dbo.t0")) + int(shop.value("SELECT COUNT(*) FROM dbo.t1"));
         prop_assert_eq!(usize::try_from(left).unwrap(), commits.last().map_or(0, |t| t[0].len() + t[1].len()));

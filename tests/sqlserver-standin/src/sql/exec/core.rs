@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -94,6 +95,9 @@ impl std::fmt::Debug for Core {
     }
 }
 
+/// How long another session may take to open or close a file.
+const OPENING: Duration = Duration::from_millis(20);
+
 /// SQLite attaches ten files; each database has two.
 const MAX_ATTACHED: usize = 5;
 
@@ -105,7 +109,11 @@ impl Core {
         let sites = Sites::default();
         sites.register(&connection).map_err(|error| errors::storage(&error))?;
         catalog::create(&connection, "main").map_err(|error| errors::storage(&error))?;
-        connection.busy_timeout(Duration::ZERO).map_err(|error| errors::storage(&error))?;
+        // Writers wait by themselves. Readers only meet a lock in the moment in which a file is opened or closed.
+        connection.busy_timeout(OPENING).map_err(|error| errors::storage(&error))?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(|error| errors::storage(&error))?;
         let cancel = login.cancel.clone();
         let stopped = Some(move || cancel.is_set());
         connection.progress_handler(10_000, stopped).map_err(|error| errors::storage(&error))?;
@@ -232,9 +240,7 @@ impl Core {
             return raised;
         }
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy) if error.to_string().contains("snapshot") => {
-                errors::update_conflict(&self.database.name)
-            }
+            Some(ErrorCode::DatabaseBusy) if is_stale(&error) => errors::update_conflict(&self.database.name),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => errors::lock_timeout(),
             Some(ErrorCode::OperationInterrupted) => errors::killed(),
             _ => {
@@ -304,7 +310,7 @@ impl Core {
             let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
             let patience = u64::try_from(self.options.lock_timeout).map(Duration::from_millis).ok();
             let over = patience.is_some_and(|patience| started.elapsed() >= patience);
-            if !busy || over || self.login.cancel.is_set() || error.to_string().contains("snapshot") {
+            if !busy || over || self.login.cancel.is_set() || is_stale(&error) {
                 return Err(self.failure(error));
             }
             std::thread::sleep(Duration::from_micros(500));
@@ -404,6 +410,11 @@ impl Drop for Core {
         self.server.locks.release_all(self.login.spid);
         lock(&self.server.sessions).remove(&self.login.spid);
     }
+}
+
+/// What is read is not the newest any more: it cannot be written.
+fn is_stale(error: &rusqlite::Error) -> bool {
+    error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_BUSY_SNAPSHOT)
 }
 
 /// Binds as many parameters as the statement has.

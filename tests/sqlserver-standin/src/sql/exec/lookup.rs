@@ -85,7 +85,7 @@ impl Core {
         match self.resolve(name, &current)? {
             Source::Table { table, physical, database } => Ok((table, physical, database)),
             Source::View { view, .. } => {
-                Err(errors::unsupported(&format!("a change through the view '{}'", view.name)))
+                Err(errors::unsupported(&view.name, &format!("a change through the view '{}'", view.name)))
             }
             Source::Rows { .. } => Err(SqlError::new(259, 16, 1, "Ad hoc updates to system catalogs are not allowed.")),
         }

@@ -75,7 +75,7 @@ impl Core {
                     } else {
                         error
                     };
-                    if error.message.starts_with("the stand-in does not support") {
+                    if error.message.contains(errors::UNSUPPORTED) {
                         self.note_unsupported(&error.message);
                     }
                     self.after_error(&error, answer);
@@ -148,6 +148,7 @@ impl Core {
             StatementKind::Insert(insert) => self.insert(insert, frame, answer)?,
             StatementKind::Update(update) => self.update(update, frame, answer)?,
             StatementKind::Delete(delete) => self.delete(delete, frame, answer)?,
+            StatementKind::Merge(merge) => self.merge(merge, frame, answer)?,
             StatementKind::Truncate(name) => self.truncate(name, answer)?,
             StatementKind::Declare(declared) => self.declare(declared, frame)?,
             StatementKind::Set(set) => self.set(set, frame, answer)?,
@@ -365,7 +366,7 @@ impl Core {
                 answer.info(&SqlError::new(5703, 10, 1, format!("Changed language setting to {LANGUAGE}.")));
             }
             ("ROWCOUNT", Some(0), _) => {}
-            ("ROWCOUNT", ..) => return Err(errors::unsupported("SET ROWCOUNT of other than 0")),
+            ("ROWCOUNT", ..) => return Err(errors::unsupported("ROWCOUNT", "SET ROWCOUNT of other than 0")),
             _ => {}
         }
         Ok(())

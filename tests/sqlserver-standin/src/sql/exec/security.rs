@@ -36,7 +36,7 @@ impl Core {
                 }
                 Ok(())
             }
-            _ => Err(errors::unsupported("this statement")),
+            _ => Err(errors::unsupported(";", "this statement")),
         }
     }
 

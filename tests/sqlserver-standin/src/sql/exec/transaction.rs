@@ -260,7 +260,8 @@ impl Core {
         temporary: bool,
         work: impl FnOnce(&mut Self) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
-        if temporary && !self.transaction.as_ref().is_some_and(|transaction| transaction.begun) {
+        // Of this session alone: it waits for no writer of the database.
+        if temporary {
             return self.in_savepoint(work);
         }
         let record = self.server.database_by_id(database.id);

@@ -193,6 +193,8 @@ pub(crate) struct Query {
     pub(crate) order: Vec<OrderItem>,
     pub(crate) offset: Option<Expr>,
     pub(crate) fetch: Option<Expr>,
+    /// `OPTION (MAXRECURSION n)`; 0 is without a limit.
+    pub(crate) max_recursion: Option<i32>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -380,6 +382,42 @@ pub(crate) struct Delete {
     pub(crate) output: Option<Output>,
     pub(crate) from: Vec<TableRef>,
     pub(crate) filter: Option<Expr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Merge {
+    pub(crate) target: Target,
+    pub(crate) alias: Option<String>,
+    pub(crate) source: TableRef,
+    pub(crate) on: Expr,
+    pub(crate) actions: Vec<MergeAction>,
+    pub(crate) output: Option<Output>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MergeAction {
+    pub(crate) when: MergeWhen,
+    pub(crate) condition: Option<Expr>,
+    pub(crate) then: MergeThen,
+}
+
+/// Which rows an action of `MERGE` is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MergeWhen {
+    Matched,
+    NotMatchedByTarget,
+    NotMatchedBySource,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum MergeThen {
+    Update(Vec<Assignment>),
+    Delete,
+    /// A value of `None` is `DEFAULT`; no values are `DEFAULT VALUES`.
+    Insert {
+        columns: Vec<String>,
+        values: Option<Vec<Option<Expr>>>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -578,6 +616,7 @@ pub(crate) enum StatementKind {
     Insert(Box<Insert>),
     Update(Box<Update>),
     Delete(Box<Delete>),
+    Merge(Box<Merge>),
     Truncate(ObjectName),
     Declare(Vec<Declared>),
     Set(SetStatement),

@@ -41,7 +41,7 @@ impl Parser<'_> {
         Err(self.unexpected())
     }
 
-    fn target(&mut self) -> Result<Target, SyntaxError> {
+    pub(super) fn target(&mut self) -> Result<Target, SyntaxError> {
         if matches!(self.kind(), Kind::Variable(_)) {
             return Ok(Target::Variable(self.variable()?));
         }
@@ -50,7 +50,7 @@ impl Parser<'_> {
         Ok(Target::Named { name, hints })
     }
 
-    fn output(&mut self) -> Result<Option<Output>, SyntaxError> {
+    pub(super) fn output(&mut self) -> Result<Option<Output>, SyntaxError> {
         if !self.eat_word("OUTPUT") {
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl Parser<'_> {
         Ok(StatementKind::Update(Box::new(Update { with, top, target, sets, output, from, filter })))
     }
 
-    fn assignment(&mut self) -> Result<Assignment, SyntaxError> {
+    pub(super) fn assignment(&mut self) -> Result<Assignment, SyntaxError> {
         let mut variable = None;
         if matches!(self.kind(), Kind::Variable(_)) {
             variable = Some(self.variable()?);

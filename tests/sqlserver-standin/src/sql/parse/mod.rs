@@ -5,6 +5,7 @@ mod ddl;
 mod dml;
 mod expr;
 mod lex;
+mod merge;
 mod query;
 mod render;
 mod reserved;
@@ -40,6 +41,11 @@ impl SyntaxError {
     fn unclosed_quote(text: &str, line: u32) -> Self {
         let message = format!("Unclosed quotation mark after the character string '{text}'.");
         Self { number: 105, message, line }
+    }
+
+    fn merge_without_end(line: u32) -> Self {
+        let message = "A MERGE statement must be terminated by a semi-colon (;).".to_owned();
+        Self { number: 10713, message, line }
     }
 
     fn unclosed_comment(line: u32) -> Self {

@@ -38,25 +38,32 @@ impl Parser<'_> {
                 self.expect_word("ONLY")?;
             }
         }
-        self.query_options()?;
-        Ok(Query { with, body, order, offset, fetch })
+        let max_recursion = self.query_options()?;
+        Ok(Query { with, body, order, offset, fetch, max_recursion })
     }
 
     fn expect_row_word(&mut self) -> Result<(), SyntaxError> {
         if self.eat_word("ROWS") { Ok(()) } else { self.expect_word("ROW") }
     }
 
-    /// `OPTION (RECOMPILE, MAXDOP 1)`: advice to an optimiser, checked in form only. `FOR BROWSE` too.
-    pub(super) fn query_options(&mut self) -> Result<(), SyntaxError> {
+    /// `OPTION (RECOMPILE, MAXDOP 1)`: advice to an optimiser, checked in form only, but for `MAXRECURSION`, which is given
+    /// back. `FOR BROWSE` too.
+    pub(super) fn query_options(&mut self) -> Result<Option<i32>, SyntaxError> {
         if self.is_word("FOR") && self.is_word_at(1, "BROWSE") {
             self.at += 2;
         }
         if !self.eat_word("OPTION") {
-            return Ok(());
+            return Ok(None);
         }
         self.expect("(")?;
         let mut depth = 1;
+        let mut max_recursion = None;
         while depth > 0 {
+            if self.is_word("MAXRECURSION")
+                && let Kind::Integer(digits) = self.kind_at(1)
+            {
+                max_recursion = digits.parse().ok();
+            }
             match self.advance() {
                 Kind::Symbol("(") => depth += 1,
                 Kind::Symbol(")") => depth -= 1,
@@ -64,7 +71,7 @@ impl Parser<'_> {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(max_recursion)
     }
 
     pub(super) fn with(&mut self) -> Result<Vec<Cte>, SyntaxError> {

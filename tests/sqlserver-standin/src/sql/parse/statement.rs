@@ -64,6 +64,7 @@ impl Parser<'_> {
             "INSERT" => self.insert(),
             "UPDATE" if !self.is_word_at(1, "STATISTICS") => self.update(Vec::new()),
             "DELETE" => self.delete(Vec::new()),
+            "MERGE" => self.merge(),
             "TRUNCATE" => self.truncate(),
             "DECLARE" => self.declare(),
             "SET" => self.set(),

@@ -75,7 +75,7 @@ impl Binder<'_> {
                 let argument = self.in_type(&bound, &of)?;
                 let (fold, finish) = folding(name, &of, &result);
                 if call.distinct {
-                    return Err(errors::unsupported("DISTINCT in an aggregate other than COUNT"));
+                    return Err(errors::unsupported("DISTINCT", "DISTINCT in an aggregate other than COUNT"));
                 }
                 let at = self.held.aggregate(AggregateSite { argument: of, fold, finish });
                 Ok(Bound::new(format!("fa({at}, {argument})"), result, true))

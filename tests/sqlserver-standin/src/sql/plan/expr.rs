@@ -364,7 +364,9 @@ impl Binder<'_> {
             Some(Some(constant)) => number::Number::of(&constant)
                 .and_then(number::Number::truncated)
                 .and_then(|style| i32::try_from(style).ok()),
-            Some(None) => return Err(errors::unsupported("a style of CONVERT that differs from row to row")),
+            Some(None) => {
+                return Err(errors::unsupported("CONVERT", "a style of CONVERT that differs from row to row"));
+            }
         };
         if style.is_none() && !attempt {
             let sql = self.converted(&bound, &to, true)?;

@@ -10,7 +10,7 @@ use crate::sql::parse::ast::{Expr, Hint, JoinKind, ObjectName, Query, StatementK
 use crate::sql::{errors, parse};
 
 use super::query::{BoundQuery, Place, facts_of};
-use super::{Binder, Bound, Read, Scope, ScopeColumn, ScopeTable};
+use super::{Binder, Bound, Read, Scope, ScopeColumn, ScopeTable, recursion};
 
 impl Binder<'_> {
     pub(super) fn from(&mut self, tables: &[TableRef]) -> Result<String, SqlError> {
@@ -42,7 +42,7 @@ impl Binder<'_> {
                 let left = self.table_ref(left)?;
                 let before = self.tables_in_sight();
                 let right = self.table_ref(right).map_err(|error| match error.number {
-                    4104 | 207 => errors::unsupported("APPLY of what refers to the table before it"),
+                    4104 | 207 => errors::unsupported("APPLY", "APPLY of what refers to the table before it"),
                     _ => error,
                 })?;
                 if *outer {
@@ -109,10 +109,11 @@ impl Binder<'_> {
 
     fn named(&mut self, name: &ObjectName, alias: Option<&str>, hints: &[Hint]) -> Result<String, SqlError> {
         let called = alias.unwrap_or(&name.object);
-        if name.schema.is_none()
-            && name.database.is_none()
-            && let Some(at) = self.ctes.iter().rposition(|cte| cte.name.eq_ignore_ascii_case(&name.object))
-        {
+        let bare = name.schema.is_none() && name.database.is_none();
+        if bare && let Some(itself) = self.recursive_reference(&name.object, called)? {
+            return Ok(itself);
+        }
+        if bare && let Some(at) = self.ctes.iter().rposition(|cte| cte.name.eq_ignore_ascii_case(&name.object)) {
             return self.cte(at, called);
         }
         match self.core.resolve(name, &self.database.clone())? {
@@ -139,7 +140,10 @@ impl Binder<'_> {
     fn cte(&mut self, at: usize, called: &str) -> Result<String, SqlError> {
         let cte = self.ctes[at].clone();
         let hidden = self.ctes.split_off(cte.sees);
-        let query = self.beside(|binder| binder.query(&cte.query, Place::Derived));
+        let query = self.beside(|binder| match recursion::members(&cte.query, &cte.name) {
+            Some((anchor, member)) => binder.recursive(&cte.name, &cte.columns, anchor, member),
+            None => binder.query(&cte.query, Place::Derived),
+        });
         self.ctes.extend(hidden);
         self.derived(query?, called, &cte.columns)
     }
@@ -199,7 +203,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn put(&mut self, table: ScopeTable) {
+    pub(super) fn put(&mut self, table: ScopeTable) {
         if let Some(scope) = self.scopes.last_mut() {
             scope.tables.push(table);
         }

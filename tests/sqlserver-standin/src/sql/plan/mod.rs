@@ -6,8 +6,10 @@ mod bound;
 mod call;
 mod compare;
 mod expr;
+mod first_rows;
 mod from;
 mod query;
+mod recursion;
 mod scope;
 mod sites;
 mod window;
@@ -59,6 +61,9 @@ pub(crate) struct Binder<'a> {
     /// What the parameters of a function stand for while its body is bound.
     substitutions: Vec<Vec<(String, Bound)>>,
     ctes: Vec<CteScope>,
+    /// The common table expressions whose recursive members are being bound.
+    recursions: Vec<recursion::Recursion>,
+    max_recursion: i32,
     next_alias: usize,
     /// Views and functions in one another.
     depth: usize,
@@ -88,6 +93,8 @@ impl<'a> Binder<'a> {
             scopes: Vec::new(),
             substitutions: Vec::new(),
             ctes: Vec::new(),
+            recursions: Vec::new(),
+            max_recursion: recursion::LIMIT,
             next_alias: 0,
             depth: 0,
         }
@@ -95,6 +102,7 @@ impl<'a> Binder<'a> {
 
     /// A whole query that stands for itself.
     pub(crate) fn plan_query(mut self, query: &Query) -> Result<Plan, SqlError> {
+        self.max_recursion = query.max_recursion.unwrap_or(recursion::LIMIT);
         let bound = self.query(query, query::Place::Top)?;
         let columns = bound.columns.iter().map(query::OutputColumn::column).collect();
         Ok(self.into_plan(bound.sql, columns, bound.order))

@@ -1,9 +1,9 @@
 //! Queries: the select list, grouping, order, the first rows, and queries put together.
 
-use crate::data::{Column, Datum, SqlError, Type};
+use crate::data::{Column, SqlError};
+use crate::sql::catalog::Folded;
 use crate::sql::errors;
 use crate::sql::parse::ast::{Expr, Literal, OrderItem, Query, QueryBody, Select, SelectItem, SetOp};
-use crate::sql::{catalog::Folded, types};
 use std::sync::Arc;
 
 use super::bound::ColumnFacts;
@@ -107,14 +107,16 @@ impl Binder<'_> {
             return Err(errors::subquery_columns());
         }
         let mut sql = format!("SELECT {}", if select.distinct { "DISTINCT " } else { "" });
-        let items: Vec<_> = columns
-            .iter()
-            .enumerate()
+        let (order_sql, order) = self.order(&query.order, &columns, &select.items, select.distinct)?;
+        let ranked = self.ranked(select, query, &columns)?;
+        let items = columns.iter().enumerate();
+        let mut items: Vec<_> = items
             .map(|(at, column)| {
                 let collate = if select.distinct { collate_suffix(&column.bound.r#type) } else { String::new() };
                 format!("{}{collate} AS c{at}", column.bound.sql)
             })
             .collect();
+        items.extend(ranked);
         sql += &items.join(", ");
         for (word, part) in [
             (" FROM ", Some(from).filter(|from| !from.is_empty())),
@@ -127,9 +129,8 @@ impl Binder<'_> {
                 sql += &part;
             }
         }
-        let (order_sql, order) = self.order(&query.order, &columns, &select.items, select.distinct)?;
         sql += &order_sql;
-        let one = self.first_rows(select, query, &mut sql)?;
+        let one = self.first_rows(select, query, columns.len(), &mut sql)?;
         let single = one || (select.from.is_empty()) || (aggregated && select.group.is_empty());
         Ok(BoundQuery { sql, columns, order, single })
     }
@@ -283,55 +284,7 @@ impl Binder<'_> {
         Ok((format!(" ORDER BY {}", parts.join(", ")), ordinals))
     }
 
-    /// `TOP`, or `OFFSET` and `FETCH`; whether there can be one row at most.
-    fn first_rows(&mut self, select: &Select, query: &Query, sql: &mut String) -> Result<bool, SqlError> {
-        if let Some(top) = &select.top {
-            if query.offset.is_some() {
-                return Err(SqlError::new(
-                    10_741,
-                    15,
-                    1,
-                    "A TOP can not be used in the same query or sub-query as an OFFSET.",
-                ));
-            }
-            if top.percent || top.ties {
-                return Err(errors::unsupported("TOP with PERCENT or WITH TIES"));
-            }
-            let count = self.row_count(&top.count)?;
-            *sql += &format!(" LIMIT {count}");
-            return Ok(matches!(&top.count, Expr::Literal(Literal::Integer(one)) if one == "1"));
-        }
-        if let Some(offset) = &query.offset {
-            let offset = self.row_count(offset)?;
-            let fetch = query.fetch.as_ref().map(|fetch| self.row_count(fetch)).transpose()?;
-            *sql += &format!(" LIMIT {} OFFSET {offset}", fetch.unwrap_or_else(|| "-1".to_owned()));
-        }
-        Ok(false)
-    }
-
-    /// A count of rows; columns are not in sight.
-    pub(crate) fn row_count(&mut self, expr: &Expr) -> Result<String, SqlError> {
-        let scopes = std::mem::take(&mut self.scopes);
-        let bound = self.value(expr);
-        self.scopes = scopes;
-        let bound = bound?;
-        let number = |value: &Datum| {
-            crate::sql::value::number::Number::of(value).and_then(crate::sql::value::number::Number::truncated)
-        };
-        match &bound.constant {
-            Some(Datum::Null) => return Err(errors::negative_top()),
-            Some(constant) if number(constant).is_some_and(|count| count < 0) => {
-                return Err(SqlError::new(127, 15, 1, "A TOP N or FETCH rowcount value may not be negative."));
-            }
-            _ => {}
-        }
-        if !types::is_number(&bound.r#type) && bound.r#type != Type::Variant {
-            return Err(errors::negative_top());
-        }
-        self.in_type(&bound, &Type::BigInt)
-    }
-
-    fn set_operation(&mut self, body: &QueryBody) -> Result<BoundQuery, SqlError> {
+    pub(super) fn set_operation(&mut self, body: &QueryBody) -> Result<BoundQuery, SqlError> {
         match body {
             QueryBody::Select(select) => {
                 let nothing = Query {
@@ -340,6 +293,7 @@ impl Binder<'_> {
                     order: Vec::new(),
                     offset: None,
                     fetch: None,
+                    max_recursion: None,
                 };
                 self.select(select, &nothing, Place::Exists)
             }
@@ -424,7 +378,7 @@ impl Binder<'_> {
 }
 
 /// The output column that `ORDER BY` means by its place or its name.
-fn output_named(expr: &Expr, columns: &[OutputColumn]) -> Result<Option<usize>, SqlError> {
+pub(super) fn output_named(expr: &Expr, columns: &[OutputColumn]) -> Result<Option<usize>, SqlError> {
     match expr {
         Expr::Literal(Literal::Integer(digits)) => {
             let place = digits.parse::<usize>().ok().filter(|place| (1..=columns.len()).contains(place));

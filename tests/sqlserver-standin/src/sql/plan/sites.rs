@@ -152,7 +152,9 @@ impl Sites {
     fn call(&self, context: &Context<'_>) -> Result<Value> {
         let at: i64 = context.get(0)?;
         let site = usize::try_from(at).ok().and_then(|at| self.state().sites.get(at).cloned().flatten());
-        let Some(site) = site else { return Err(self.fail(errors::unsupported("a function outside its statement"))) };
+        let Some(site) = site else {
+            return Err(self.fail(errors::unsupported("(", "a function outside its statement")));
+        };
         let arguments = site.arguments.iter().enumerate();
         let arguments: Vec<_> = arguments.map(|(at, kind)| from_sqlite(context.get_raw(at + 1), kind)).collect();
         match (site.body)(&arguments) {

@@ -33,7 +33,7 @@ impl Core {
         let (table, physical, database) =
             self.find_table(name).map_err(|error| if error.number == 208 { missing() } else { error })?;
         if name.object.starts_with('#') {
-            return Err(errors::unsupported("ALTER TABLE of a temporary table"));
+            return Err(errors::unsupported("ALTER", "ALTER TABLE of a temporary table"));
         }
         self.lock(&database, table.id, Mode::Exclusive, Scope::Transaction, false)?;
         let (id, now) = (table.id, self.now());

@@ -94,7 +94,7 @@ impl Builder {
                     ));
                 };
                 if *cascade {
-                    return Err(errors::unsupported("ON DELETE CASCADE"));
+                    return Err(errors::unsupported("CASCADE", "ON DELETE CASCADE"));
                 }
                 let keys: Vec<i32> = if referenced.is_empty() {
                     target.primary_key().map(|key| key.columns.iter().map(|(id, _)| *id).collect()).unwrap_or_default()

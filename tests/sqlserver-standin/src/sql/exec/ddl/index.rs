@@ -128,7 +128,7 @@ pub(super) fn next_index_id(table: &mut Table, clustered: bool) -> i32 {
 pub(super) fn make_index(connection: &Connection, file: &str, table: &Table, index: &Index) -> Result<(), SqlError> {
     let columns: Vec<&TableColumn> = index.columns.iter().filter_map(|(id, _)| table.column_by_id(*id)).collect();
     if columns.iter().any(|column| column.computed.is_some()) {
-        return Err(errors::unsupported("an index of a computed column"));
+        return Err(errors::unsupported("INDEX", "an index of a computed column"));
     }
     // SQL Server has nulls equal in a unique index, SQLite does not: there a value stands for null.
     let nullable = columns.iter().any(|column| column.nullable) && index.unique && index.filter.is_none();

@@ -20,7 +20,7 @@ impl Core {
         answer: &mut dyn Answer,
     ) -> Result<(), SqlError> {
         if !delete.with.is_empty() {
-            return Err(errors::unsupported("DELETE of a common table expression"));
+            return Err(errors::unsupported("DELETE", "DELETE of a common table expression"));
         }
         let changed = self.target_of(&delete.target, &delete.from, frame)?;
         self.may_change(&changed, "DELETE")?;

@@ -87,7 +87,7 @@ impl Core {
     }
 }
 
-fn target_name(target: &Target) -> String {
+pub(super) fn target_name(target: &Target) -> String {
     match target {
         Target::Named { name, .. } => name.object.clone(),
         Target::Variable(name) => name.clone(),

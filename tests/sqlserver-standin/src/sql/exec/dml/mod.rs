@@ -7,6 +7,7 @@ mod delete;
 mod find;
 mod identity;
 mod insert;
+mod merge;
 mod output;
 mod store;
 mod update;

@@ -3,11 +3,11 @@
 use super::{Changed, Pair, count_matches};
 use crate::data::{Column, Datum, SqlError};
 use crate::session::{Answer, Flow};
-use crate::sql::errors;
 use crate::sql::exec::core::Core;
 use crate::sql::exec::frame::Frame;
 use crate::sql::parse::ast::{Expr, Output, SelectItem};
 use crate::sql::plan::{Binder, Bound, Scope as NameScope, ScopeColumn, ScopeTable};
+use crate::sql::{errors, types};
 
 impl Core {
     /// `OUTPUT inserted.a, deleted.b [INTO t]`: a query over the rows that were changed.
@@ -19,6 +19,19 @@ impl Core {
         frame: &Frame,
         answer: &mut dyn Answer,
     ) -> Result<(), SqlError> {
+        self.output_of(output, changed, pairs, frame, answer, false)
+    }
+
+    /// The same; with `action`, `$action` says what happened to each row.
+    pub(super) fn output_of(
+        &mut self,
+        output: Option<&Output>,
+        changed: &Changed,
+        pairs: &[Pair],
+        frame: &Frame,
+        answer: &mut dyn Answer,
+        action: bool,
+    ) -> Result<(), SqlError> {
         let Some(output) = output else { return Ok(()) };
         let columns: Vec<Column> = changed
             .table
@@ -26,15 +39,17 @@ impl Core {
             .iter()
             .map(|column| Column { nullable: column.nullable, ..Column::new(&column.name, column.r#type.clone()) })
             .collect();
-        let both: Vec<Column> = columns.iter().chain(&columns).cloned().collect();
+        let done = Column::new("$action", types::text_of(true, Some(10), changed.database.collation));
+        let shown: Vec<Column> = columns.iter().chain(&columns).chain([&done]).cloned().collect();
         let nothing = vec![Datum::Null; columns.len()];
         let rows: Vec<Vec<Datum>> = pairs
             .iter()
             .map(|(before, after)| {
-                before.as_ref().unwrap_or(&nothing).iter().chain(after.as_ref().unwrap_or(&nothing)).cloned().collect()
+                let values = before.as_ref().unwrap_or(&nothing).iter().chain(after.as_ref().unwrap_or(&nothing));
+                values.cloned().chain([what_happened(before.is_some(), after.is_some())]).collect()
             })
             .collect();
-        let physical = self.materialise(&both, &rows)?;
+        let physical = self.materialise(&shown, &rows)?;
         let mut binder = Binder::new(self, frame);
         let mut scope = NameScope::default();
         for (name, offset) in [("deleted", 0), ("inserted", columns.len())] {
@@ -43,6 +58,11 @@ impl Core {
                 bound: Bound::new(format!("o.c{}", at + offset), column.r#type.clone(), column.nullable),
             });
             scope.tables.push(ScopeTable { name: name.to_owned(), columns: shown.collect(), ..ScopeTable::default() });
+        }
+        if action {
+            let bound = Bound::new(format!("o.c{}", 2 * columns.len()), done.r#type.clone(), false);
+            let columns = vec![ScopeColumn { name: done.name, bound }];
+            scope.tables.push(ScopeTable { columns, ..ScopeTable::default() });
         }
         binder.scopes.push(scope);
         let mut found = Vec::new();
@@ -87,4 +107,13 @@ impl Core {
         }
         Ok(())
     }
+}
+
+fn what_happened(before: bool, after: bool) -> Datum {
+    let text = match (before, after) {
+        (true, true) => "UPDATE",
+        (true, false) => "DELETE",
+        (false, _) => "INSERT",
+    };
+    Datum::Text(text.to_owned())
 }

@@ -126,7 +126,7 @@ impl Core {
                     IndexKind::Index => errors::unique_index(&table.full_name(), &index.name, &key),
                 }
             }
-            _ if constraint => errors::unsupported(&format!("a constraint of the storage: {text}")),
+            _ if constraint => errors::unsupported(&table.name, &format!("a constraint of the storage: {text}")),
             _ => self.failure(error),
         }
     }

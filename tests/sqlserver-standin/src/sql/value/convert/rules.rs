@@ -61,6 +61,7 @@ pub(crate) fn allowed(from: &Type, to: &Type) -> Allowed {
         _ if types::is_text(from) && types::is_text(to) => Implicit,
         _ if types::is_text(from) && types::is_binary(to) => Explicit,
         _ if types::is_binary(from) && types::is_text(to) => Implicit,
+        _ if types::is_binary(from) && types::is_binary(to) => Implicit,
         _ if legacy(from) || legacy(to) => Never,
         _ if types::is_text(from) => Implicit,
         _ if types::is_text(to) => {
@@ -85,7 +86,6 @@ pub(crate) fn allowed(from: &Type, to: &Type) -> Allowed {
             }
         }
         _ if types::is_number(from) && types::is_number(to) => Implicit,
-        _ if types::is_binary(from) && types::is_binary(to) => Implicit,
         _ if types::is_binary(from) && matches!(to, Type::Real | Type::Float) => Never,
         _ if types::is_binary(from) && types::is_number(to) => Implicit,
         _ if types::is_number(from) && types::is_binary(to) => Implicit,

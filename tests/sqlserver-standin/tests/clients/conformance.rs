@@ -2,14 +2,12 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use sqlserver_standin::{Encryption, Standin, USER};
-use tiberius::{AuthMethod, Client, ColumnData, Config, EncryptionLevel, IntoSql, Query, error::Error, time};
-use tokio::net::TcpStream;
-use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
+use sqlserver_standin::{Encryption, Standin};
+use tiberius::{ColumnData, EncryptionLevel, IntoSql, Query, error::Error, time};
 
-type Connection = Client<Compat<TcpStream>>;
+use crate::connection::{Caller, Connection, run, value};
 
-const CASES: &str = include_str!("../conformance/cases.tsv");
+const CASES: &str = include_str!("../../conformance/cases.tsv");
 
 struct Case {
     number: usize,
@@ -29,26 +27,6 @@ fn cases() -> Vec<Case> {
             Case { number: index + 1, kind: next(), nullability: next(), literal: next(), expected: next() }
         })
         .collect()
-}
-
-async fn connect(standin: &Standin, encryption: EncryptionLevel) -> Connection {
-    let mut config = Config::new();
-    config.host("127.0.0.1");
-    config.port(standin.address().port());
-    config.authentication(AuthMethod::sql_server(USER, standin.password()));
-    config.encryption(encryption);
-    config.trust_cert_ca_bundle(standin.certificate_pem());
-    let stream = TcpStream::connect(standin.address()).await.unwrap();
-    Box::pin(Client::connect(config, stream.compat_write())).await.unwrap()
-}
-
-async fn run(client: &mut Connection, sql: &str) -> Result<(), Error> {
-    client.simple_query(sql).await?.into_results().await.map(drop)
-}
-
-async fn value(client: &mut Connection, sql: &str) -> Result<ColumnData<'static>, Error> {
-    let row = client.simple_query(sql).await?.into_row().await?.unwrap();
-    Ok(row.cells().next().unwrap().1.clone())
 }
 
 struct Raw(ColumnData<'static>);
@@ -74,9 +52,10 @@ async fn read_and_write(client: &mut Connection, case: &Case) -> Result<[String;
     Ok([text_read, text(kind, &written)])
 }
 
-/// What the client cannot hold: it has money as a number of 53 bits.
+/// What the client cannot hold: it has money as a number of 53 bits, and says a precision of 39 digits for a number that has
+/// 38 behind the point.
 fn beyond_the_client(case: &Case) -> bool {
-    case.kind == "money" && case.literal.contains("922337203685477")
+    case.kind == "money" && case.literal.contains("922337203685477") || case.kind == "decimal(38,38)"
 }
 
 #[tokio::test]
@@ -87,7 +66,8 @@ async fn every_case_is_read_and_written() {
         (Encryption::Required, EncryptionLevel::On),
     ] {
         let standin = Standin::builder().encryption(server_side).start().unwrap();
-        let mut client = connect(&standin, client_side).await;
+        let caller = Caller { encryption: client_side, ..Caller::administrator(&standin) };
+        let mut client = caller.connect(&standin).await.unwrap();
         run(&mut client, "CREATE DATABASE conformance").await.unwrap();
         run(&mut client, "USE conformance").await.unwrap();
         let mut wrong = Vec::new();
@@ -100,7 +80,11 @@ async fn every_case_is_read_and_written() {
                         .filter(|(text, _)| text != case.expected)
                         .map(|(text, how)| format!("{} {how} as {text}, not {}", title(case), case.expected)),
                 ),
-                Err(error) => wrong.push(format!("{}: {error}", title(case))),
+                Err(error) => {
+                    wrong.push(format!("{}: {error}", title(case)));
+                    client = caller.connect(&standin).await.unwrap();
+                    run(&mut client, "USE conformance").await.unwrap();
+                }
             }
         }
         assert!(wrong.is_empty(), "{server_side:?}:\n{}", wrong.join("\n"));
@@ -114,7 +98,7 @@ fn title(case: &Case) -> String {
 #[test]
 fn the_cases_cover_each_type_with_and_without_null() {
     let kinds: HashSet<&str> = cases().iter().map(|case| case.kind.split(['(', ' ']).next().unwrap()).collect();
-    assert_eq!(kinds.len(), 30, "{kinds:?}");
+    assert_eq!(kinds.len(), 29, "{kinds:?}");
     assert!(cases().len() >= 120);
 }
 
@@ -130,7 +114,7 @@ fn text(kind: &str, value: &ColumnData<'static>) -> String {
         ColumnData::F32(v) => v.map_or_else(null, |v| format!("{:08x}", v.to_bits())),
         ColumnData::F64(Some(v)) if kind.ends_with("money") => format!("{v:.4}"),
         ColumnData::F64(v) => v.map_or_else(null, |v| format!("{:016x}", v.to_bits())),
-        ColumnData::Numeric(v) => v.map_or_else(null, |v| v.to_string()),
+        ColumnData::Numeric(v) => v.map_or_else(null, |v| exact(v.value(), usize::from(v.scale()))),
         ColumnData::String(v) => v.as_deref().map_or_else(null, shortened),
         ColumnData::Xml(v) => v.as_ref().map_or_else(null, |v| v.as_ref().as_ref().to_owned()),
         ColumnData::Guid(v) => v.map_or_else(null, |v| v.to_string().to_uppercase()),
@@ -152,8 +136,14 @@ fn text(kind: &str, value: &ColumnData<'static>) -> String {
             let (hours, minutes) = (offset.abs() / 60, offset.abs() % 60);
             format!("{} {sign}{hours:02}:{minutes:02}", moment(&v.datetime2(), i64::from(offset), scale))
         }),
-        other => format!("{other:?}"),
     }
+}
+
+fn exact(unscaled: i128, scale: usize) -> String {
+    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if unscaled < 0 { "-" } else { "" };
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 const DAYS_TO_1900: i64 = 693_595;

@@ -1,5 +1,8 @@
 //! Statements in, rows and errors out.
 
+mod merge;
+mod queries;
+
 use std::sync::Arc;
 
 use super::{Engine, Options};

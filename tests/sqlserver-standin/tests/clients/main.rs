@@ -1,0 +1,8 @@
+//! What tiberius sees of the engine: values of each type, locks of others, faults that were asked for, rights.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod conformance;
+mod connection;
+mod faults;
+mod locks;
+mod rights;
