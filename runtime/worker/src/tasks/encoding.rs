@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tributary_api::{ByteString, Datum, Error, Headers, Origin, PluginRegistry, Props, Record, Records, Result, Topic};
 use tributary_kafka::{ProducerRecord, RawRecord};
@@ -193,12 +195,29 @@ impl Decoder {
         })
     }
 
-    /// Bytes for a record that is no longer there as it was consumed.
+    /// A record that is no longer there as it was consumed, as near to it as the converters come.
     ///
     /// # Errors
-    /// When a converter cannot write what it reads.
-    pub(crate) fn encode_again(&mut self, record: &Record) -> Result<(Option<Bytes>, Option<Bytes>)> {
-        let key = self.converters.key.from_connect_data(&record.topic, &record.key)?;
-        Ok((key, self.converters.value.from_connect_data(&record.topic, &record.value)?))
+    /// When a converter cannot write what it reads, or the record has lost its origin.
+    pub(crate) fn encode_again(&mut self, record: &Record) -> Result<RawRecord> {
+        let Some((origin, partition, offset)) = record.consumed_from() else {
+            return Err(Error::fatal("a reported record must keep its origin"));
+        };
+        let Converters { key, value, header, .. } = &mut self.converters;
+        let topic = &*record.topic;
+        let mut headers = Vec::with_capacity(record.headers.len());
+        for one in record.headers.iter() {
+            headers.push((one.name.clone(), header.from_connect_header(topic, &one.name, &one.datum)?));
+        }
+        Ok(RawRecord {
+            topic: Arc::clone(origin),
+            partition,
+            offset,
+            timestamp: record.timestamp,
+            timestamp_type: record.timestamp_type,
+            key: key.from_connect_data(topic, &record.key)?,
+            value: value.from_connect_data(topic, &record.value)?,
+            headers,
+        })
     }
 }

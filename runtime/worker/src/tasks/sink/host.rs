@@ -89,17 +89,7 @@ impl Host {
         if let Some(raw) = lock(&self.at_plugin).iter().find(place) {
             return Ok(raw.clone());
         }
-        let (key, value) = lock(&self.decoder).encode_again(record)?;
-        Ok(RawRecord {
-            topic: Arc::clone(topic),
-            partition,
-            offset,
-            timestamp: record.timestamp,
-            timestamp_type: record.timestamp_type,
-            key,
-            value,
-            headers: Vec::new(),
-        })
+        lock(&self.decoder).encode_again(record)
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod flow;
 mod rebalancing;
+mod reporting;
 mod rig;
 mod subscribing;
