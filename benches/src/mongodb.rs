@@ -1,10 +1,14 @@
-//! Upserts into MongoDB: Tributary's sink and MongoDB's own in the Java worker, each into an empty mongo-java-server.
+//! Upserts into MongoDB: Tributary's sink, MongoDB's own in the Java worker, and Bento's output, each into an empty
+//! mongo-java-server.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value, json};
-use tributary_tests::{Connect, ConnectOptions, Kafka, Mongo, create_topic, produce, unique, wait_until};
+use tributary_tests::{
+    Connect, ConnectOptions, Kafka, Mongo, Tier, create_topic, produce, require, unique, wait_until,
+};
 
 use crate::measure::{Stopwatch, Took};
 use crate::peer::{Kind, Peer};
@@ -21,7 +25,8 @@ pub(crate) async fn run(kafka: &Kafka, rounds: usize, upserts: usize, report: &m
     create_topic(&kafka.bootstrap(), &topic, 1).await?;
     produce(&kafka.bootstrap(), &topic, records(upserts)).await?;
     for _ in 0..rounds {
-        for kind in Kind::ALL {
+        let bento = if require(Tier::Bento)? { Some(Kind::Bento) } else { None };
+        for kind in Kind::ALL.into_iter().chain(bento) {
             let mongo = Mongo::start().await?;
             let took = sink(kafka, kind, &topic, &mongo, upserts).await?;
             let documents = upserts.div_ceil(WRITES);
@@ -49,7 +54,7 @@ fn records(count: usize) -> impl Iterator<Item = (Option<Vec<u8>>, Vec<u8>)> {
 
 async fn sink(kafka: &Kafka, kind: Kind, topic: &str, mongo: &Mongo, upserts: usize) -> Result<Took> {
     let peer = match kind {
-        Kind::Tributary => Peer::start(kafka, kind).await?,
+        Kind::Tributary | Kind::Bento => Peer::start(kafka, kind).await?,
         Kind::ConnectDefault | Kind::ConnectTuned => {
             let options = ConnectOptions::default().group(unique("bench")).mongo_kafka();
             Peer::Connect(Connect::start(kafka, options.set("offset.flush.interval.ms", "1000")).await?)
@@ -66,17 +71,41 @@ async fn sink(kafka: &Kafka, kind: Kind, topic: &str, mongo: &Mongo, upserts: us
         config["consumer.override.max.poll.records"] = Value::from("5000");
     }
     let watch = Stopwatch::start(&peer)?;
-    peer.rest().put_connector(&unique("bench-mongodb"), &config).await?;
-    let last = mongodb::bson::doc! { "_id": i64::try_from((upserts - 1) % upserts.div_ceil(WRITES))? };
+    match &peer {
+        Peer::Bento(bento) => bento.put_stream("upserts", &stream(kafka, topic, mongo)).await?,
+        _ => drop(peer.rest().put_connector(&unique("bench-mongodb"), &config).await?),
+    }
+    let last = doc! { "_id": i64::try_from((upserts - 1) % upserts.div_ceil(WRITES))? };
     let collection = mongo.collection(DATABASE, COLLECTION).await?;
     wait_until(LIMIT, "the last record in the collection", || async {
         let found = collection.find_one(last.clone()).await.ok().flatten();
-        found.is_some_and(|document| document.get_i64("number").is_ok_and(|number| number as usize == upserts - 1))
+        // Bento writes numbers as small as they go.
+        let number = |document: &Document| match document.get("number") {
+            Some(Bson::Int64(number)) => usize::try_from(*number).ok(),
+            Some(Bson::Int32(number)) => usize::try_from(*number).ok(),
+            _ => None,
+        };
+        found.as_ref().and_then(number) == Some(upserts - 1)
     })
     .await?;
     let took = watch.stop(&peer)?;
     peer.stop().await?;
     Ok(took)
+}
+
+/// The same for Bento: batches as large as Tributary's, one after the other, for the order of a document's writes to stay.
+fn stream(kafka: &Kafka, topic: &str, mongo: &Mongo) -> Value {
+    let input = json!({
+        "seed_brokers": [kafka.bootstrap()], "topics": [topic], "consumer_group": unique("bench-bento"),
+        "start_from_oldest": true, "commit_period": "1s", "checkpoint_limit": 50_000,
+        "batching": {"count": 5_000, "period": "20ms"},
+    });
+    let output = json!({
+        "url": mongo.uri(), "database": DATABASE, "collection": COLLECTION, "operation": "replace-one", "upsert": true,
+        "filter_map": "root._id = this._id", "document_map": "root = this", "max_in_flight": 1,
+        "write_concern": {"w": "1"},
+    });
+    json!({"input": {"kafka_franz": input}, "output": {"mongodb": output}})
 }
 
 fn add(report: &mut Report, kind: Kind, count: usize, took: &Took, mongo: &Mongo) -> Result<()> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tributary_tests::{Connect, ConnectOptions, Kafka, RestClient, Tributary, Usage, WorkerOptions, unique};
+use tributary_tests::{Bento, Connect, ConnectOptions, Kafka, RestClient, Tributary, Usage, WorkerOptions, unique};
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,9 +12,12 @@ pub(crate) enum Kind {
     ConnectDefault,
     /// The Java worker with plugins found by service files, larger batches and a larger read.
     ConnectTuned,
+    /// Bento, where it has the connectors.
+    Bento,
 }
 
 impl Kind {
+    /// Those with Kafka Connect's own connectors.
     pub(crate) const ALL: [Self; 3] = [Self::Tributary, Self::ConnectDefault, Self::ConnectTuned];
 
     pub(crate) fn name(self) -> &'static str {
@@ -22,6 +25,7 @@ impl Kind {
             Self::Tributary => "Tributary",
             Self::ConnectDefault => "Connect",
             Self::ConnectTuned => "Connect, tuned",
+            Self::Bento => "Bento",
         }
     }
 
@@ -42,6 +46,7 @@ impl Kind {
 pub(crate) enum Peer {
     Tributary(Box<Tributary>),
     Connect(Connect),
+    Bento(Bento),
 }
 
 impl Peer {
@@ -60,6 +65,7 @@ impl Peer {
                 let options = ConnectOptions::default().group(group).set("offset.flush.interval.ms", "1000");
                 Self::Connect(Connect::start(kafka, options).await?)
             }
+            Kind::Bento => Self::Bento(Bento::start().await?),
         })
     }
 
@@ -67,6 +73,7 @@ impl Peer {
         match self {
             Self::Tributary(worker) => worker.rest(),
             Self::Connect(worker) => worker.rest(),
+            Self::Bento(worker) => worker.rest(),
         }
     }
 
@@ -74,6 +81,7 @@ impl Peer {
         match self {
             Self::Tributary(worker) => worker.usage(),
             Self::Connect(worker) => worker.usage(),
+            Self::Bento(worker) => worker.usage(),
         }
     }
 
@@ -81,6 +89,7 @@ impl Peer {
         match self {
             Self::Tributary(worker) => worker.startup(),
             Self::Connect(worker) => worker.startup(),
+            Self::Bento(worker) => worker.startup(),
         }
     }
 
@@ -88,6 +97,7 @@ impl Peer {
         match &mut self {
             Self::Tributary(worker) => worker.stop().await,
             Self::Connect(worker) => worker.stop().await,
+            Self::Bento(worker) => worker.stop().await,
         }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! A test that shares a server ([`Kafka::shared`]) keeps apart from the others by names from [`unique`].
 
+mod bento;
 mod browser;
 mod connect;
 mod folder;
@@ -28,6 +29,7 @@ mod traffic;
 mod tributary;
 mod wait;
 
+pub use self::bento::Bento;
 pub use self::browser::Browser;
 pub use self::connect::{Connect, ConnectMode, ConnectOptions};
 pub use self::folder::RunFolder;

@@ -3,10 +3,14 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 
-/// `all`: what would be skipped fails.
+/// `all`: what would be skipped fails, but for what nobody can install.
 const REQUIRE: &str = "TRIBUTARY_TEST_REQUIRE";
 /// A file to which each skip appends a line `TEST<tab>REASON`; `cargo xtask test` counts them.
 const SKIPS: &str = "TRIBUTARY_TEST_SKIPS";
+
+/// Names a replica set, for what needs transactions; that of docker-compose.yml is
+/// `mongodb://127.0.0.1:27017/?directConnection=true`.
+const REPLICA_SET: &str = "MONGODB_URI";
 
 /// What a test needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +33,41 @@ pub enum Tier {
     CargoLambda,
     /// A headless Chromium.
     Browser,
+    /// Bento: Go.
+    Bento,
+    /// A MongoDB replica set that `MONGODB_URI` names: there is none in a registry of packages.
+    ReplicaSet,
 }
 
 impl Tier {
+    /// Whether the tests need it wherever they run. What is only to be had by its address is a skip that is recorded and
+    /// never an error.
+    fn is_for_all(self) -> bool {
+        self != Self::ReplicaSet
+    }
+
+    /// Why a test cannot run, if it cannot.
+    fn missing(self) -> Option<String> {
+        match self {
+            Self::ReplicaSet => {
+                std::env::var_os(REPLICA_SET).is_none().then(|| format!("{REPLICA_SET} names no replica set"))
+            }
+            _ => self.missing_program().map(|program| format!("{program} is not installed")),
+        }
+    }
+
     /// The name of the program that is missing, if any. One of several names of a program will do.
-    fn missing(self) -> Option<&'static str> {
+    fn missing_program(self) -> Option<&'static str> {
         let programs: &[&[&'static str]] = match self {
             Self::RealKafka | Self::JavaConnect => &[&["java"], &["mvn"], &["curl"]],
             Self::Minio => &[&["go"], &["curl"]],
             Self::Mongo => &[&["javac"], &["mvn"]],
-            Self::FerretDb => &[&["go"]],
+            Self::FerretDb | Self::Bento => &[&["go"]],
             Self::Moto => &[&["python3"], &["curl"]],
             Self::ServerlessOffline => &[&["node"], &["npm"]],
             Self::CargoLambda => &[&["python3"], &["cargo"]],
             Self::Browser => &[BROWSERS],
+            Self::ReplicaSet => &[],
         };
         programs.iter().find(|names| find_program(names).is_none()).map(|names| names[0])
     }
@@ -52,11 +77,11 @@ impl Tier {
 pub(crate) const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 
 /// Whether this machine can run the test. If not, the skip is recorded, and the test is to return without a word:
-/// `if !require(Tier::RealKafka)? { return Ok(()); }`. With `TRIBUTARY_TEST_REQUIRE=all` a skip is an error.
+/// `if !require(Tier::RealKafka)? { return Ok(()); }`. With `TRIBUTARY_TEST_REQUIRE=all` a skip is an error, but for
+/// [`Tier::ReplicaSet`].
 pub fn require(tier: Tier) -> Result<bool> {
-    let Some(program) = tier.missing() else { return Ok(true) };
-    let reason = format!("{program} is not installed");
-    if std::env::var(REQUIRE).is_ok_and(|value| value == "all") {
+    let Some(reason) = tier.missing() else { return Ok(true) };
+    if tier.is_for_all() && std::env::var(REQUIRE).is_ok_and(|value| value == "all") {
         bail!("{reason}, and {REQUIRE}=all forbids to skip");
     }
     eprintln!("skipped: {reason}");
@@ -77,6 +102,14 @@ pub(crate) fn find_program(names: &[&str]) -> Option<std::path::PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_registry_has_is_no_error_anywhere() {
+        assert!(Tier::Mongo.is_for_all() && !Tier::ReplicaSet.is_for_all());
+        let named = std::env::var_os(REPLICA_SET).is_some();
+        assert_eq!(Tier::ReplicaSet.missing().is_none(), named);
+        assert_eq!(Tier::Bento.missing_program(), find_program(&["go"]).is_none().then_some("go"));
+    }
 
     #[test]
     fn finds_programs_by_any_of_their_names() {

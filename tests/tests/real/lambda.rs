@@ -2,10 +2,14 @@
 //! also when the worker is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use lambda_front::{Event, Fault, Function, Functions, LambdaFront, Reply};
+use anyhow::{Result, bail, ensure};
+use lambda_front::{Event, Fault, Function, Functions, Invocation, LambdaFront, Reply};
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use serde_json::{Value, json};
 use tributary_tests::{
     Kafka, Tier, Tributary, WorkerOptions, committed_offsets, consume_all, create_topic, produce, require, unique,
@@ -47,7 +51,7 @@ async fn every_record_is_reported_before_its_offset_is_committed() -> Result<()>
         wait_until(LIMIT, "the next point to kill at", || async { invoked(&front).len() >= share }).await?;
         worker.kill9()?;
         let committed = committed_offsets(&kafka.bootstrap(), &format!("connect-{name}"), &topic).await?;
-        ahead(&committed, &reported(kafka, &name).await?)?;
+        ahead(&committed, &reported(kafka, &name).await?, &front)?;
         worker.restart().await?;
     }
     wait_until(LIMIT, "reports on all records", || async {
@@ -64,6 +68,65 @@ async fn every_record_is_reported_before_its_offset_is_committed() -> Result<()>
     })
     .await?;
     worker.stop().await
+}
+
+/// Records that a function never takes go to the dead letters as they were, also those of earlier batches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_are_the_records_with_their_headers() -> Result<()> {
+    if !require(Tier::RealKafka)? {
+        return Ok(());
+    }
+    let kafka = Kafka::shared().await?;
+    let (topic, name, letters) = (unique("clicks"), unique("to-lambda"), unique("dead"));
+    create_topic(&kafka.bootstrap(), &topic, 1).await?;
+    let producer: ThreadedProducer<DefaultProducerContext> =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create()?;
+    let value = |number: u64| json!({"number": number, "bad": number.is_multiple_of(50)}).to_string();
+    for number in 0..200 {
+        let trace = number.to_string();
+        let headers = OwnedHeaders::new()
+            .insert(Header { key: "trace", value: Some(&trace) })
+            .insert(Header { key: "none", value: None::<&[u8]> });
+        let (key, value) = (format!("k{number}"), value(number));
+        let record = BaseRecord::to(&topic).key(&key).payload(&value).headers(headers);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    producer.flush(LIMIT)?;
+    // It takes its time: by then the batches in which its records came are gone.
+    let slow = |event: Event| async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        answer(&event)
+    };
+    let front = LambdaFront::start(Functions::new().with("answer", Function::inline(slow))).await?;
+    let worker = Tributary::start(WorkerOptions::on_kafka(kafka, &unique("lambda"))).await?;
+    let mut config = config(&topic, &front);
+    for (name, value) in [
+        ("behavior.on.error", "fail"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", &letters),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+        ("errors.deadletterqueue.context.headers.enable", "true"),
+        ("aws.lambda.function.retries", "0"),
+        ("consumer.override.max.poll.records", "20"),
+    ] {
+        config[name] = Value::from(value);
+    }
+    worker.rest().put_connector(&name, &config).await?;
+    wait_until(LIMIT, "all offsets committed", || async {
+        let committed = committed_offsets(&kafka.bootstrap(), &format!("connect-{name}"), &topic).await;
+        committed.is_ok_and(|committed| committed.values().sum::<i64>() == 200)
+    })
+    .await?;
+    let found = consume_all(&kafka.bootstrap(), &letters, true).await?;
+    ensure!(found.len() == 4, "{} records are among the dead letters", found.len());
+    for (letter, number) in found.iter().zip((0..).step_by(50)) {
+        let header = |name: &str| letter.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        ensure!((letter.key_text(), letter.text()) == (format!("k{number}"), value(number)), "{letter:?}");
+        ensure!(header("trace") == Some(Some(number.to_string().into_bytes())), "{letter:?}");
+        ensure!(header("none") == Some(None), "{letter:?}");
+        ensure!(header("__connect.errors.offset") == Some(Some(number.to_string().into_bytes())), "{letter:?}");
+    }
+    Ok(())
 }
 
 fn config(topic: &str, front: &LambdaFront) -> Value {
@@ -92,15 +155,14 @@ fn answer(event: &Event) -> Reply {
 
 /// What was in an event.
 fn invoked(front: &LambdaFront) -> BTreeSet<Place> {
-    let mut places = BTreeSet::new();
-    for invocation in front.invocations() {
-        let event: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
-        for record in event.as_array().into_iter().flatten() {
-            let number = |name: &str| record["payload"][name].as_i64().unwrap_or(-1);
-            places.insert((i32::try_from(number("partition")).unwrap_or(-1), number("offset")));
-        }
-    }
-    places
+    front.invocations().iter().flat_map(places_of).collect()
+}
+
+fn places_of(invocation: &Invocation) -> BTreeSet<Place> {
+    let event: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
+    let number = |record: &Value, name: &str| record["payload"][name].as_i64().unwrap_or(-1);
+    let place = |record| (i32::try_from(number(record, "partition")).unwrap_or(-1), number(record, "offset"));
+    event.as_array().into_iter().flatten().map(place).collect()
 }
 
 async fn reported(kafka: &Kafka, name: &str) -> Result<BTreeSet<Place>> {
@@ -123,10 +185,21 @@ async fn places(kafka: &Kafka, topic: &str) -> Result<BTreeSet<Place>> {
     Ok(places)
 }
 
-fn ahead(committed: &BTreeMap<i32, i64>, reported: &BTreeSet<Place>) -> Result<()> {
+fn ahead(committed: &BTreeMap<i32, i64>, reported: &BTreeSet<Place>, front: &LambdaFront) -> Result<()> {
     for (partition, offset) in committed {
-        let missing = (0..*offset).find(|offset| !reported.contains(&(*partition, *offset)));
-        ensure!(missing.is_none(), "partition {partition} is committed to {offset}, but {missing:?} is not reported");
+        let missing: Vec<i64> = (0..*offset).filter(|offset| !reported.contains(&(*partition, *offset))).collect();
+        let Some(first) = missing.first() else { continue };
+        let mut attempts = String::new();
+        for attempt in front.invocations() {
+            let places = places_of(&attempt);
+            if places.contains(&(*partition, *first)) {
+                let (begin, end) = (places.first().map(|place| place.1), places.last().map(|place| place.1));
+                writeln!(attempts, "  {begin:?} to {end:?}: {:?}", attempt.outcome)?;
+            }
+        }
+        bail!(
+            "partition {partition} is committed to {offset}, but not reported are {missing:?}; of the first:\n{attempts}"
+        );
     }
     Ok(())
 }

@@ -19,9 +19,6 @@ use tributary_tests::{
 const LIMIT: Duration = Duration::from_secs(60);
 const DATABASE: &str = "shop";
 const TOPIC: &str = "orders";
-/// Names a replica set, for what needs transactions; that of docker-compose.yml is
-/// `mongodb://127.0.0.1:27017/?directConnection=true`.
-const REPLICA_SET: &str = "MONGODB_URI";
 
 fn props(uri: &str, more: &[(&str, &str)]) -> Props {
     let base = [("name", "test"), ("topics", TOPIC), ("connection.uri", uri), ("database", DATABASE)];
@@ -198,10 +195,10 @@ async fn the_java_sink_leaves_the_same_collections() -> Result<()> {
 
 #[tokio::test]
 async fn a_replica_set_takes_documents_and_offsets_in_one_transaction() -> Result<()> {
-    let Ok(uri) = std::env::var(REPLICA_SET) else {
-        eprintln!("skipped: {REPLICA_SET} names no replica set");
+    if !require(Tier::ReplicaSet)? {
         return Ok(());
-    };
+    }
+    let uri = std::env::var("MONGODB_URI")?;
     let database = unique("tributary").replace('-', "_");
     let more = [("database", database.as_str()), BY_KEY, INSERTS, ("exactly.once.offsets.collection", "offsets")];
     let store = Client::with_uri_str(&uri).await?.database(&database);
