@@ -50,7 +50,7 @@ run_client() {
   esac
 }
 
-"$bin" --port 0 --password 'Secret1!' >"$out/standin.out" 2>"$out/standin.log" &
+"$bin" --port 0 --data "$out/data" --password 'Secret1!' >"$out/standin.out" 2>"$out/standin.log" &
 standin=$!
 trap 'kill "$standin" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do

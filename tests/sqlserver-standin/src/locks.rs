@@ -57,6 +57,8 @@ struct Table {
     /// By ticket: who came first is served first.
     waiting: BTreeMap<u64, Waiting>,
     next_ticket: u64,
+    /// How many locks were granted.
+    granted: u64,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,8 @@ struct Held {
     spid: u16,
     mode: Mode,
     scope: Scope,
+    /// Which of the granted ones it is; of a lock that was made stronger, which the first one was.
+    since: u64,
 }
 
 #[derive(Debug)]
@@ -146,6 +150,16 @@ impl Locks {
         self.release(|held| held.spid == spid);
     }
 
+    /// Where locks stand now, for [`Locks::release_since`].
+    pub(crate) fn mark(&self) -> u64 {
+        self.table().granted
+    }
+
+    /// A transaction that goes back to a savepoint keeps the locks that it had then, also where they are stronger now.
+    pub(crate) fn release_since(&self, spid: u16, mark: u64) {
+        self.release(|held| held.spid == spid && held.since >= mark);
+    }
+
     fn release(&self, gone: impl Fn(&Held) -> bool) {
         let mut table = self.table();
         table.held.retain(|_, holders| {
@@ -171,7 +185,10 @@ impl Table {
         let has =
             |h: &Held| h.spid == spid && h.mode.covers(mode) && (h.scope == scope || h.scope == Scope::Transaction);
         if !holders.iter().any(has) {
-            holders.push(Held { spid, mode, scope });
+            let mine = holders.iter().filter(|h| h.spid == spid && h.scope == Scope::Transaction);
+            let since = mine.map(|h| h.since).min().unwrap_or(self.granted);
+            holders.push(Held { spid, mode, scope, since });
+            self.granted += 1;
         }
         true
     }
@@ -253,6 +270,18 @@ mod tests {
         while locks.table().waiting.len() < count {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_savepoint_gives_back_what_was_locked_after_it() {
+        let locks = Locks::default();
+        take(&locks, 51, 1, Mode::IntentShared, NOW).unwrap();
+        let mark = locks.mark();
+        take(&locks, 51, 1, Mode::Exclusive, NOW).unwrap();
+        take(&locks, 51, 2, Mode::Exclusive, NOW).unwrap();
+        locks.release_since(51, mark);
+        assert_eq!(take(&locks, 52, 1, Mode::IntentShared, NOW), Err(1222), "it only became stronger");
+        assert_eq!(take(&locks, 52, 2, Mode::IntentShared, NOW), Ok(Flow::Continue));
     }
 
     #[test]

@@ -60,6 +60,9 @@ function text(kind, value) {
   const base = kind.split(/[ (]/)[0]
   if (value === null) return 'NULL'
   if (base === 'real' || base === 'float') return bits(value, base === 'real')
+  // The client has numbers of 53 bits, without the zeros behind the point.
+  if (base.endsWith('money')) return value.toFixed(4)
+  if (base === 'decimal' || base === 'numeric') return value.toFixed(argument(kind, 1))
   if (typeof value === 'boolean') return value ? '1' : '0'
   if (Buffer.isBuffer(value)) return shortened(value.toString('hex'))
   if (value instanceof Date) {

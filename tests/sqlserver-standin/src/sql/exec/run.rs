@@ -363,7 +363,7 @@ impl Core {
             ("LANGUAGE", ..) => {
                 let name = LANGUAGE.to_owned();
                 answer.env(&EnvChange::Language { from: name.clone(), to: name });
-                answer.info(&SqlError::new(5703, 10, 1, format!("Changed language setting to {LANGUAGE}.")));
+                answer.info(&SqlError::new(5703, 0, 1, format!("Changed language setting to {LANGUAGE}.")));
             }
             ("ROWCOUNT", Some(0), _) => {}
             ("ROWCOUNT", ..) => return Err(errors::unsupported("ROWCOUNT", "SET ROWCOUNT of other than 0")),
@@ -407,7 +407,7 @@ impl Core {
         self.use_database(name)?;
         let to = self.database.name.clone();
         answer.env(&EnvChange::Database { from, to: to.clone() });
-        answer.info(&SqlError::new(5701, 10, 2, format!("Changed database context to '{to}'.")));
+        answer.info(&SqlError::new(5701, 0, 2, format!("Changed database context to '{to}'.")));
         answer.done(None, Command::Use);
         Ok(())
     }

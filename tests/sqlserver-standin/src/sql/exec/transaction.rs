@@ -22,8 +22,7 @@ pub(super) struct Transaction {
     name: String,
     /// SQLite has one open.
     pub(super) begun: bool,
-    /// Savepoints, each with whether SQLite had begun when it was made.
-    savepoints: Vec<(String, bool)>,
+    savepoints: Vec<Savepoint>,
     /// Databases that it wrote to.
     pub(super) wrote: BTreeSet<i32>,
     /// DML statements so far.
@@ -32,6 +31,15 @@ pub(super) struct Transaction {
     pub(super) doomed: bool,
     /// Of one statement alone.
     automatic: bool,
+}
+
+#[derive(Debug)]
+struct Savepoint {
+    name: String,
+    /// Whether SQLite had begun when it was made.
+    begun: bool,
+    /// Where locks stood.
+    locks: u64,
 }
 
 impl Core {
@@ -190,12 +198,12 @@ impl Core {
     pub(super) fn rollback(&mut self, name: Option<&str>, answer: &mut dyn Answer) -> Result<(), SqlError> {
         let Some(transaction) = &mut self.transaction else { return Err(errors::rollback_without_begin()) };
         if let Some(name) = name.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(&transaction.name)) {
-            let known = transaction.savepoints.iter().rposition(|(savepoint, _)| savepoint.eq_ignore_ascii_case(name));
+            let known = transaction.savepoints.iter().rposition(|point| point.name.eq_ignore_ascii_case(name));
             let Some(at) = known else { return Err(errors::unknown_savepoint(name)) };
             if transaction.doomed {
                 return Err(errors::doomed());
             }
-            let had_begun = transaction.savepoints[at].1;
+            let Savepoint { begun: had_begun, locks, .. } = transaction.savepoints[at];
             transaction.savepoints.truncate(at + 1);
             let begun = transaction.begun;
             let sql = if had_begun {
@@ -204,10 +212,13 @@ impl Core {
                 transaction.begun = false;
                 "ROLLBACK".to_owned()
             } else {
-                return Ok(());
+                String::new()
             };
-            self.connection.execute_batch(&sql).map_err(|error| self.failure(error))?;
-            self.after_undo();
+            if !sql.is_empty() {
+                self.connection.execute_batch(&sql).map_err(|error| self.failure(error))?;
+                self.after_undo();
+            }
+            self.server.locks.release_since(self.login.spid, locks);
             return Ok(());
         }
         let id = transaction.id;
@@ -220,7 +231,8 @@ impl Core {
         let Some(transaction) = &mut self.transaction else { return Err(errors::save_without_transaction()) };
         let at = transaction.savepoints.len();
         let begun = transaction.begun;
-        transaction.savepoints.push((name.to_owned(), begun));
+        let locks = self.server.locks.mark();
+        transaction.savepoints.push(Savepoint { name: name.to_owned(), begun, locks });
         if begun {
             self.connection.execute_batch(&format!("SAVEPOINT s{at}")).map_err(|error| self.failure(error))?;
         }

@@ -38,7 +38,8 @@ pub(crate) fn allowed(from: &Type, to: &Type) -> Allowed {
             }
         }
         (_, Type::Variant) => {
-            if legacy(from) || *from == Type::Xml {
+            let max = (types::is_text(from) || types::is_binary(from)) && types::size(from).is_none();
+            if max || legacy(from) || *from == Type::Xml {
                 Never
             } else {
                 Implicit
