@@ -98,7 +98,8 @@ async fn dead_letters_are_the_records_with_their_headers() -> Result<()> {
         answer(&event)
     };
     let front = LambdaFront::start(Functions::new().with("answer", Function::inline(slow))).await?;
-    let worker = Tributary::start(WorkerOptions::on_kafka(kafka, &unique("lambda"))).await?;
+    let options = WorkerOptions::on_kafka(kafka, &unique("lambda")).set("offset.flush.interval.ms", "100");
+    let worker = Tributary::start(options).await?;
     let mut config = config(&topic, &front);
     for (name, value) in [
         ("behavior.on.error", "fail"),
