@@ -13,28 +13,35 @@ pub fn free_port() -> Result<u16> {
 
 /// The first of `count` ports in a row on which nobody listens now.
 pub fn free_ports(count: u16) -> Result<u16> {
-    for _ in 0..TRIES {
-        let first = rand::random_range(PORTS);
-        let bound: Result<Vec<_>, _> =
-            (first..first + count).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))).collect();
-        if bound.is_ok() {
-            return Ok(first);
-        }
+    let candidates = std::iter::repeat_with(|| rand::random_range(PORTS)).take(TRIES);
+    match first_free(candidates, count) {
+        Some(first) => Ok(first),
+        None => bail!("found no {count} free ports in a row in {PORTS:?}, end what listens there"),
     }
-    bail!("found no {count} free ports in a row in {PORTS:?}, end what listens there")
+}
+
+/// The first candidate that can be bound, and so can those right after it.
+fn first_free(mut candidates: impl Iterator<Item = u16>, count: u16) -> Option<u16> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    candidates.find(|&first| (first..first + count).map(bind).collect::<Result<Vec<_>, _>>().is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Port 0 is whichever the kernel finds free, so it is always free itself.
     #[test]
     fn a_taken_port_is_not_handed_out() {
-        let first = free_ports(3).unwrap();
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 1)).unwrap();
-        for _ in 0..50 {
-            let next = free_ports(2).unwrap();
-            assert!(!(next..next + 2).contains(&taken.local_addr().unwrap().port()));
-        }
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_eq!(first_free([port, port].into_iter(), 1), None);
+        assert_eq!(first_free([port, 0].into_iter(), 1), Some(0));
+        assert_eq!(first_free([port - 1].into_iter(), 2), None);
+    }
+
+    #[test]
+    fn ports_are_of_the_range() {
+        assert!(PORTS.contains(&free_ports(3).unwrap()));
     }
 }

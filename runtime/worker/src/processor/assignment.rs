@@ -4,6 +4,7 @@ use std::time::Duration;
 use tributary_api::{Error, Result, TopicPartition};
 use tributary_state::{DiskStore, MemoryStore, PartitionState, Store};
 
+use super::RETRY;
 use super::config::StoreKind;
 use super::process_loop::ProcessLoop;
 use super::restore::restore;
@@ -12,7 +13,6 @@ use super::restore::restore;
 const BUSY: Duration = Duration::from_secs(30);
 const BUSY_STEP: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(30);
-const RETRY: Duration = Duration::from_millis(500);
 
 /// A partition number of the input topics, with its state.
 pub(super) struct Owned {
@@ -34,7 +34,7 @@ impl ProcessLoop {
             match self.take_in(partitions).await {
                 Err(error) if error.is_retriable() && !self.cx.control.is_stopping() => {
                     tracing::warn!(%error, "could not take partitions in, trying again");
-                    self.sleep(RETRY).await;
+                    self.cx.control.sleep(RETRY).await;
                 }
                 outcome => return outcome,
             }

@@ -23,6 +23,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tributary_api::{Factory, Offsets, Plugin, Props, Result};
@@ -41,6 +42,9 @@ use crate::tasks::{Chain, Converters, DeadLetters, Decoder, Encoder, ErrorConfig
 
 /// The class under which processors are configured.
 const CLASS: &str = "tributary.StreamProcessor";
+
+/// Between two tries of what the broker could not answer.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// The connector that hosts transforms with state.
 pub fn stream_processor() -> Plugin {
@@ -81,15 +85,23 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let (guarantee, store) = (config.guarantee.name(), config.store.name());
     tracing::info!(guarantee, reason = config.reason, store, "processor starts");
-    let mut topics = Topics::new(&cx, &config)?;
+    let topics = Topics::new(&cx, &config)?;
     let consumer = worker
         .consumer(&id.connector, id.task, &spec.connector)
         .set("isolation.level", config.guarantee.isolation())
         // A task that was killed is missed this soon: until then its partitions wait.
         .set_default("session.timeout.ms", 10_000);
-    let Some(tables) = Tables::open(&cx, &links, &consumer, &mut topics, plain()?, &operator).await? else {
-        return Ok(());
+    // A topic is there for one broker a little later than for the other, and a broker that is away comes back.
+    let tables = loop {
+        match Tables::open(&cx, &links, &consumer, &topics, plain()?, &operator).await {
+            Err(error) if error.is_retriable() && !cx.control.is_stopping() => {
+                tracing::warn!(%error, "could not read the tables, trying again");
+                cx.control.sleep(RETRY).await;
+            }
+            outcome => break outcome?,
+        }
     };
+    let Some(tables) = tables else { return Ok(()) };
     let outbox = Outbox::open(&cx, &config)?;
     let group = match config.topics.len() {
         1 => consumer.clone(),

@@ -75,7 +75,7 @@ impl ProcessLoop {
                 Ok(met) => self.rebalance(met).await?,
                 Err(error) if error.is_retriable() => {
                     tracing::warn!(%error, "could not read, trying again");
-                    self.sleep(SLICE).await;
+                    self.cx.control.sleep(SLICE).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -147,13 +147,6 @@ impl ProcessLoop {
         }
         self.next_flush = Instant::now() + FLUSH_INTERVAL;
         self.owned.values_mut().try_for_each(|owned| owned.state.flush())
-    }
-
-    pub(super) async fn sleep(&self, time: Duration) {
-        tokio::select! {
-            () = self.cx.control.stopping().cancelled() => {}
-            () = tokio::time::sleep(time) => {}
-        }
     }
 
     fn finish(mut self) {

@@ -24,12 +24,12 @@ impl Tables {
     /// Reads all tables to the ends they have now. `None` when the task is asked to stop meanwhile.
     ///
     /// # Errors
-    /// When a topic cannot be read or a row cannot be converted.
+    /// When a topic cannot be read or a row cannot be converted; `Retriable` while a topic is not there for every broker.
     pub(super) async fn open(
         cx: &TaskContext,
         links: &Links,
         consumer: &ClientConfig,
-        topics: &mut Topics,
+        topics: &Topics,
         decoder: Decoder,
         operator: &ErrorOperator,
     ) -> Result<Option<Self>> {

@@ -214,7 +214,7 @@ impl ProcessLoop {
             self.input.seek(partition, *offset)?;
         }
         if self.aborts > 1 {
-            self.sleep(SLICE * self.aborts).await;
+            self.cx.control.sleep(SLICE * self.aborts).await;
         }
         Ok(())
     }

@@ -125,14 +125,6 @@ impl Broker {
         found
     }
 
-    pub(crate) fn wait(&self, what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
-        let deadline = Instant::now() + timeout;
-        while !done() {
-            assert!(Instant::now() < deadline, "waited in vain for {what}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
     /// Sends at a rate and measures, for each event, from the time it was meant to be sent to a committed reader.
     pub(crate) fn latencies(&self, input: &str, output: &str, rate: u32, time: Duration) -> Vec<u64> {
         let count = rate * u32::try_from(time.as_secs()).unwrap();

@@ -51,13 +51,13 @@ fn killed_worker_is_exactly_once(store: &str) {
         // Not before it works, so that the kill hits a transaction and not the start. Events flow longer than it takes
         // the group to miss a dead member, five times.
         let before = broker.count(&setup.output, true);
-        broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) > before);
+        setup.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) > before);
         std::thread::sleep(Duration::from_millis(137 * (round + 1)));
         child.kill();
         child = Child::start(&setup);
     }
     feed.join().unwrap();
-    broker.wait("all outputs", Duration::from_secs(120), || broker.count(&setup.output, true) >= sent.len());
+    setup.wait("all outputs", Duration::from_secs(120), || broker.count(&setup.output, true) >= sent.len());
     assert_exactly_once(&broker.read(&setup.output, true), sent.len());
     child.kill();
 }
@@ -81,7 +81,7 @@ fn killed_worker_loses_nothing_at_least_once() {
     let mut child = Child::start(&setup);
     for round in 0..2 {
         let before = broker.count(&setup.output, false);
-        broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, false) > before);
+        setup.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, false) > before);
         std::thread::sleep(Duration::from_millis(211 * (round + 1)));
         child.kill();
         child = Child::start(&setup);
@@ -91,7 +91,7 @@ fn killed_worker_loses_nothing_at_least_once() {
         let counted = counted(&broker.read(&setup.output, false));
         counted.into_iter().map(|(_, event, _)| event).collect::<HashSet<_>>().len()
     };
-    broker.wait("all events", Duration::from_secs(90), || distinct() == sent.len());
+    setup.wait("all events", Duration::from_secs(90), || distinct() == sent.len());
     // The highest count of each key is the number of its events: nothing was counted twice.
     let mut highest: BTreeMap<String, u64> = BTreeMap::new();
     for (key, _, count) in counted(&broker.read(&setup.output, false)) {
@@ -109,14 +109,14 @@ fn frozen_worker_that_wakes_up_is_fenced() {
     let sent = events(3_000, 30);
     let first = Child::start(&setup);
     let feed = broker.feed(&setup.input, sent.clone(), Duration::from_secs(30));
-    broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) > 100);
+    setup.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) > 100);
     first.signal("-STOP");
     let before = broker.count(&setup.output, true);
     let second = Child::start(&setup);
-    broker.wait("outputs of the second", Duration::from_secs(60), || broker.count(&setup.output, true) > before + 50);
+    setup.wait("outputs of the second", Duration::from_secs(60), || broker.count(&setup.output, true) > before + 50);
     first.signal("-CONT");
     feed.join().unwrap();
-    broker.wait("all outputs", Duration::from_secs(90), || broker.count(&setup.output, true) >= sent.len());
+    setup.wait("all outputs", Duration::from_secs(90), || broker.count(&setup.output, true) >= sent.len());
     assert_exactly_once(&broker.read(&setup.output, true), sent.len());
     drop((first, second));
 }
@@ -128,7 +128,7 @@ fn batch_that_cannot_be_written_leaves_nothing_and_fails_the_task() {
     broker.create(&setup.output, 1, &[("max.message.bytes", "200")]);
     broker.send(&setup.input, &[("a".to_owned(), "small".to_owned())]);
     let worker = worker::InProcess::start(&setup);
-    broker.wait("the first", Duration::from_secs(60), || broker.count(&setup.output, true) == 1);
+    setup.wait("the first", Duration::from_secs(60), || broker.count(&setup.output, true) == 1);
     let large = format!("large-{}", "x".repeat(400));
     broker.send(&setup.input, &[("a".to_owned(), "good".to_owned()), ("a".to_owned(), large)]);
     let trace = worker.wait_for_state(InstanceState::Failed);
@@ -153,7 +153,7 @@ fn table_is_whole_before_the_first_record() {
     let sent: Vec<_> = (0..5_000).rev().map(|n| (format!("key-{n}"), format!("lookup-{n}"))).collect();
     broker.send(&setup.input, &sent);
     let worker = worker::InProcess::start(&setup);
-    broker.wait("all outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == sent.len());
+    setup.wait("all outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == sent.len());
     for (_, value) in broker.read(&setup.output, true) {
         let n = value.strip_prefix("lookup-").unwrap().split(' ').next().unwrap();
         assert!(value.ends_with(&format!("row-{n}")), "{value}");
@@ -167,11 +167,11 @@ fn timer_outlives_its_worker_and_fires_once() {
     let setup = Setup::new(&broker, "timer", 1);
     let mut child = Child::start(&setup);
     broker.send(&setup.input, &[("ann".to_owned(), "timer-9000".to_owned())]);
-    broker.wait("the record", Duration::from_secs(60), || broker.count(&setup.output, true) == 1);
+    setup.wait("the record", Duration::from_secs(60), || broker.count(&setup.output, true) == 1);
     let set = Instant::now();
     child.kill();
     child = Child::start(&setup);
-    broker.wait("the timer", Duration::from_secs(40), || broker.count(&setup.output, true) >= 2);
+    setup.wait("the timer", Duration::from_secs(40), || broker.count(&setup.output, true) >= 2);
     println!("timer of 9 s fired {:?} after it was set, with a kill in between", set.elapsed());
     std::thread::sleep(Duration::from_secs(1));
     let outputs = broker.read(&setup.output, true);
@@ -185,7 +185,7 @@ fn paused_and_stopped_processor_goes_on_where_it_was() {
     let setup = Setup::new(&broker, "pause", 2);
     let worker = worker::InProcess::start(&setup);
     broker.send(&setup.input, &events(100, 10));
-    broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == 100);
+    setup.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == 100);
     worker.pause();
     worker.wait_for_state(InstanceState::Paused);
     let more: Vec<_> = (100..200).map(|n| (format!("key-{}", n % 10), format!("event-{n}"))).collect();
@@ -195,7 +195,7 @@ fn paused_and_stopped_processor_goes_on_where_it_was() {
     worker.stop();
     let worker = worker::InProcess::start(&setup);
     worker.resume();
-    broker.wait("all outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == 200);
+    setup.wait("all outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == 200);
     assert_exactly_once(&broker.read(&setup.output, true), 200);
     worker.stop();
 }
@@ -209,7 +209,7 @@ fn latency_at_500_a_second() {
         let setup = Setup::new(&broker, "latency", 2).set("processing.guarantee", guarantee);
         let worker = worker::InProcess::start(&setup);
         broker.send(&setup.input, &events(10, 10));
-        broker.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == 10);
+        setup.wait("outputs", Duration::from_secs(60), || broker.count(&setup.output, true) == 10);
         let mut micros = broker.latencies(&setup.input, &setup.output, 500, Duration::from_secs(20));
         micros.drain(..micros.len() / 4); // warm-up
         micros.sort_unstable();
@@ -235,9 +235,9 @@ fn drain_of_a_backlog() {
         let sent = events(300_000, 20_000);
         broker.send(&setup.input, &sent);
         let worker = worker::InProcess::start(&setup);
-        broker.wait("the first", Duration::from_secs(60), || broker.count(&setup.output, true) > 0);
+        setup.wait("the first", Duration::from_secs(60), || broker.count(&setup.output, true) > 0);
         let (begun, before) = (Instant::now(), broker.count(&setup.output, true));
-        broker.wait("all", Duration::from_secs(120), || broker.count(&setup.output, true) == sent.len());
+        setup.wait("all", Duration::from_secs(120), || broker.count(&setup.output, true) == sent.len());
         let rate = (sent.len() - before) as f64 / begun.elapsed().as_secs_f64();
         println!("{guarantee} {store}: {rate:.0} records/s");
         worker.stop();

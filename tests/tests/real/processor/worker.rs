@@ -1,5 +1,7 @@
 //! Workers to be tested: in this process, or in one that can be killed.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child as Process, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +26,7 @@ pub(crate) struct Setup {
     pub(crate) table: String,
     worker: Props,
     connector: Props,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Setup {
@@ -60,7 +62,7 @@ impl Setup {
             ("consumer.override.session.timeout.ms", "6000"),
             ("transaction.timeout.ms", "5000"),
         ]);
-        Self { input, output, table, worker, connector, _folder: folder }
+        Self { input, output, table, worker, connector, folder }
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -70,6 +72,25 @@ impl Setup {
 
     pub(crate) fn changelog(&self) -> String {
         format!("{}-{CONNECTOR}-counts-changelog", self.worker["group.id"])
+    }
+
+    /// Fails with the end of what the child workers logged.
+    pub(crate) fn wait(&self, what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
+        let deadline = Instant::now() + timeout;
+        while !done() {
+            assert!(Instant::now() < deadline, "waited in vain for {what}\n{}", self.last_of_log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("children.log")
+    }
+
+    fn last_of_log(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(100)..].join("\n")
     }
 }
 
@@ -158,10 +179,7 @@ pub(crate) struct Child(Process);
 impl Child {
     pub(crate) fn start(setup: &Setup) -> Self {
         let settings = serde_json::to_string(&(&setup.worker, &setup.connector)).unwrap();
-        let log = || match std::env::var("TRIBUTARY_TEST_LOG") {
-            Ok(path) => std::fs::File::options().create(true).append(true).open(path).unwrap().into(),
-            Err(_) => Stdio::null(),
-        };
+        let log = || Stdio::from(File::options().create(true).append(true).open(setup.log()).unwrap());
         let process = Command::new(std::env::current_exe().unwrap())
             .args(["processor::child_worker", "--exact", "--ignored", "--nocapture"])
             .env(CHILD, settings)
@@ -193,6 +211,7 @@ impl Drop for Child {
 pub(crate) fn run_child() {
     let Ok(settings) = std::env::var(CHILD) else { return };
     let (worker, connector): (Props, Props) = serde_json::from_str(&settings).unwrap();
+    tracing_subscriber::fmt().with_ansi(false).init();
     let parent = std::os::unix::process::parent_id();
     let runtime = Runtime::new().unwrap();
     let _worker = runtime.block_on(start(worker, connector));
