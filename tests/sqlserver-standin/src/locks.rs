@@ -275,10 +275,10 @@ mod tests {
     #[test]
     fn a_savepoint_gives_back_what_was_locked_after_it() {
         let locks = Locks::default();
-        take(&locks, 51, 1, Mode::IntentShared, NOW).unwrap();
+        assert_eq!(take(&locks, 51, 1, Mode::IntentShared, NOW), Ok(Flow::Continue));
         let mark = locks.mark();
-        take(&locks, 51, 1, Mode::Exclusive, NOW).unwrap();
-        take(&locks, 51, 2, Mode::Exclusive, NOW).unwrap();
+        assert_eq!(take(&locks, 51, 1, Mode::Exclusive, NOW), Ok(Flow::Continue));
+        assert_eq!(take(&locks, 51, 2, Mode::Exclusive, NOW), Ok(Flow::Continue));
         locks.release_since(51, mark);
         assert_eq!(take(&locks, 52, 1, Mode::IntentShared, NOW), Err(1222), "it only became stronger");
         assert_eq!(take(&locks, 52, 2, Mode::IntentShared, NOW), Ok(Flow::Continue));

@@ -1,5 +1,7 @@
 //! A connection of tiberius.
 
+use std::net::SocketAddr;
+
 use sqlserver_standin::{Standin, USER};
 use tiberius::{AuthMethod, Client, ColumnData, Config, EncryptionLevel, Row, error::Error};
 use tokio::net::TcpStream;
@@ -28,17 +30,31 @@ impl<'a> Caller<'a> {
     }
 
     pub(crate) async fn connect(&self, standin: &Standin) -> Result<Connection, Error> {
+        let mut config = self.config();
+        config.port(standin.address().port());
+        config.trust_cert_ca_bundle(standin.certificate_pem());
+        open(config, standin.address()).await
+    }
+
+    /// To a server of another process, without encryption.
+    pub(crate) async fn connect_to(&self, address: SocketAddr) -> Result<Connection, Error> {
+        open(self.config(), address).await
+    }
+
+    fn config(&self) -> Config {
         let mut config = Config::new();
         config.host("127.0.0.1");
-        config.port(standin.address().port());
         config.authentication(AuthMethod::sql_server(self.user, self.password));
         config.database(self.database);
         config.application_name(self.application);
         config.encryption(self.encryption);
-        config.trust_cert_ca_bundle(standin.certificate_pem());
-        let stream = TcpStream::connect(standin.address()).await?;
-        Box::pin(Client::connect(config, stream.compat_write())).await
+        config
     }
+}
+
+async fn open(config: Config, address: SocketAddr) -> Result<Connection, Error> {
+    let stream = TcpStream::connect(address).await?;
+    Box::pin(Client::connect(config, stream.compat_write())).await
 }
 
 /// The administrator in database `shop`, which has `dbo.t (id int primary key)` with three rows.

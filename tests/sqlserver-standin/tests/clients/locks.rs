@@ -81,3 +81,18 @@ async fn a_session_that_is_killed_is_gone_with_its_transaction() {
     assert_eq!(count(&mut first, "SELECT COUNT(*) FROM dbo.t").await, 3);
     assert_eq!(number(run(&mut first, "KILL 32000").await), 6106);
 }
+
+#[tokio::test]
+async fn a_cancelled_statement_leaves_nothing_and_the_session_goes_on() {
+    let (_standin, mut client) = shop().await;
+    let endless = "INSERT INTO dbo.t SELECT 10 + a.value + 1000 * b.value + 1000000 * c.value FROM GENERATE_SERIES(0, 999) a \
+                   CROSS JOIN GENERATE_SERIES(0, 999) b CROSS JOIN GENERATE_SERIES(0, 999) c";
+    run(&mut client, "BEGIN TRAN; DELETE FROM dbo.t WHERE id = 1").await.unwrap();
+    let stopped = tokio::time::timeout(Duration::from_millis(200), run(&mut client, endless)).await;
+    assert!(stopped.is_err(), "it takes longer than that");
+    client.cancel_query().await.unwrap();
+    assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t").await, 2);
+    assert_eq!(count(&mut client, "SELECT @@TRANCOUNT").await, 1);
+    run(&mut client, "ROLLBACK").await.unwrap();
+    assert_eq!(count(&mut client, "SELECT COUNT(*) FROM dbo.t").await, 3);
+}

@@ -47,6 +47,10 @@ impl Core {
 
     /// Tells of an error, unless a `TRY` around is to catch it.
     fn failed(&mut self, error: SqlError, answer: &mut dyn Answer) -> Result<(), SqlError> {
+        // Who has cancelled is told that alone, by the wire.
+        if self.login.cancel.is_set() && !self.internal {
+            return Ok(());
+        }
         self.error = error.number;
         if self.trying > 0 {
             return Err(error);

@@ -39,11 +39,7 @@ pub(crate) fn allowed(from: &Type, to: &Type) -> Allowed {
         }
         (_, Type::Variant) => {
             let max = (types::is_text(from) || types::is_binary(from)) && types::size(from).is_none();
-            if max || legacy(from) || *from == Type::Xml {
-                Never
-            } else {
-                Implicit
-            }
+            if max || legacy(from) || *from == Type::Xml { Never } else { Implicit }
         }
         (Type::Xml, _) => {
             if types::is_text(to) || types::is_binary(to) {
