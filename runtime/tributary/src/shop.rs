@@ -1,6 +1,6 @@
 //! The demo shop, beside the embedded broker: the website of the reference pipeline.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -27,8 +27,11 @@ pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Res
     }
     let needed = |name: &str| shared.get(name).with_context(|| format!("set shared.{name}: the demo shop needs it"));
     let options = ShopOptions {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port("demo.shop.port", PORT)?)),
-        collector: format!("http://{}", needed("collect.listen")?),
+        listen: SocketAddr::new(host(settings)?, settings.port("demo.shop.port", PORT)?),
+        collector: match settings.get("demo.shop.collector.url") {
+            Some(url) => url.to_owned(),
+            None => format!("http://{}", needed("collect.listen")?),
+        },
         session_secret: needed("session.secret")?.to_owned(),
         customers: read_customers(&files.join(CUSTOMERS))?,
         products: read_products(&files.join(PRODUCTS))?,
@@ -48,8 +51,16 @@ pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Res
     Ok(Some(shop))
 }
 
-/// Its address, and the name that people type.
-fn origins(address: SocketAddr) -> String {
+fn host(settings: &Settings) -> Result<IpAddr> {
+    let Some(text) = settings.get("demo.shop.host") else { return Ok(Ipv4Addr::LOCALHOST.into()) };
+    text.parse().with_context(|| format!("demo.shop.host is {text}: write an IP address of this machine, or 0.0.0.0"))
+}
+
+/// Its address, and the name that people type. What listens on all addresses is reached by the loopback's.
+fn origins(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     format!("http://{address},http://localhost:{}", address.port())
 }
 
@@ -93,6 +104,25 @@ mod tests {
         assert_eq!(shared.get("shop.origins").unwrap(), format!("http://127.0.0.1:{port},http://localhost:{port}"));
         assert!(std::fs::metadata(shared.get("demo.customers.file").unwrap()).unwrap().len() > 0);
         shop.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn in_a_container_it_listens_on_all_addresses_and_browsers_come_by_loopback() {
+        let data = tempfile::tempdir().unwrap();
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        let mut settings = settings(&configs, data.path(), None);
+        for (name, value) in [("demo.shop.host", "0.0.0.0"), ("demo.shop.collector.url", "http://127.0.0.1:8082")] {
+            settings.props.insert(name.to_owned(), value.to_owned());
+        }
+        let mut shared = shared(&settings);
+        let shop = start(&settings, &mut shared).await.unwrap().unwrap();
+        let port = shop.addr().port();
+        assert!(shop.addr().ip().is_unspecified());
+        assert_eq!(shared.get("shop.origins").unwrap(), format!("http://127.0.0.1:{port},http://localhost:{port}"));
+        shop.shutdown().await;
+        settings.props.insert("demo.shop.host".to_owned(), "shop".to_owned());
+        let error = start(&settings, &mut shared).await.unwrap_err();
+        assert!(format!("{error:#}").contains("demo.shop.host is shop"), "{error:#}");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Real servers: Apache Kafka, the Java Connect worker, MinIO, moto, what speaks MongoDB's protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod compose;
 mod invoke;
 mod kafka;
 mod lambda;
