@@ -115,25 +115,18 @@ fn text(kind: &str, value: &SqlValue) -> String {
         SqlValue::Date(v) => v.to_string(),
         SqlValue::Time(v) => cut(&v.format("%H:%M:%S%.9f").to_string(), scale),
         SqlValue::DateTime(v) | SqlValue::SmallDateTime(v) => {
-            let text = v.format("%Y-%m-%d %H:%M:%S%.9f").to_string();
-            match base(kind) {
-                "datetime" => in_thousandths(&text),
-                "smalldatetime" => cut(&text, 0),
-                _ => cut(&text, scale),
-            }
+            let digits = match base(kind) {
+                "datetime" => 3,
+                "smalldatetime" => 0,
+                _ => scale,
+            };
+            cut(&v.format("%Y-%m-%d %H:%M:%S%.9f").to_string(), digits)
         }
         SqlValue::DateTimeOffset(v) => {
             format!("{} {}", cut(&v.format("%Y-%m-%d %H:%M:%S%.9f").to_string(), scale), v.format("%:z"))
         }
         other => format!("{other:?}"),
     }
-}
-
-/// Nine digits of the second, rounded: the type has three-hundredths.
-fn in_thousandths(text: &str) -> String {
-    let (whole, fraction) = text.split_at(text.len() - 9);
-    let nanoseconds: u32 = fraction.parse().unwrap_or_default();
-    format!("{whole}{:03}", (nanoseconds + 500_000) / 1_000_000)
 }
 
 /// Nine digits of the second, cut.
