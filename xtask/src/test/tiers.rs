@@ -24,7 +24,12 @@ pub(super) const TIERS: [Tier; 7] = [
     Tier { name: UNIT, holds: is_unit, threads: 2, limit: minutes(5) },
     Tier { name: "contract", holds: is_contract, threads: 2, limit: minutes(5) },
     Tier { name: "embedded", holds: |program| is_server_test(program, "embedded"), threads: 2, limit: minutes(10) },
-    Tier { name: "real", holds: |program| is_server_test(program, "real"), threads: 2, limit: minutes(15) },
+    Tier {
+        name: "real",
+        holds: |program| is_server_test(program, "real") || is_debezium(program),
+        threads: 2,
+        limit: minutes(15),
+    },
     Tier {
         name: "differential",
         holds: |program| is_server_test(program, "differential"),
@@ -37,7 +42,8 @@ pub(super) const TIERS: [Tier; 7] = [
 
 /// All but the tiers below; the tests of the test library too.
 fn is_unit(program: &Program) -> bool {
-    !(is_contract(program) || program.package == SERVER_TESTS && program.kind == Kind::Integration)
+    let needs_servers = program.package == SERVER_TESTS && program.kind == Kind::Integration || is_debezium(program);
+    !(is_contract(program) || needs_servers)
 }
 
 /// A connector's `tests/contract.rs` runs the battery of the testkit; the testkit's own shows that each check can fail.
@@ -47,6 +53,11 @@ fn is_contract(program: &Program) -> bool {
 
 fn is_server_test(program: &Program, name: &str) -> bool {
     program.package == SERVER_TESTS && program.kind == Kind::Integration && program.name == name
+}
+
+/// It needs the Java worker, and must not link what the embedded broker has: it stays in the stand-in's package.
+fn is_debezium(program: &Program) -> bool {
+    program.package == "sqlserver-standin" && program.kind == Kind::Integration && program.name == "debezium"
 }
 
 const fn minutes(count: u64) -> Duration {
@@ -68,6 +79,8 @@ mod tests {
         assert_eq!(tiers_of("tributary-embedded", "broker", Kind::Integration), ["unit"]);
         assert_eq!(tiers_of("tributary-file", "contract", Kind::Integration), ["contract"]);
         assert_eq!(tiers_of("tributary-tests", "tributary_tests", Kind::Unit), ["unit"]);
+        assert_eq!(tiers_of("sqlserver-standin", "cdc", Kind::Integration), ["unit"]);
+        assert_eq!(tiers_of("sqlserver-standin", "debezium", Kind::Integration), ["real"]);
         for tier in ["embedded", "real", "differential", "faults", "browser"] {
             assert_eq!(tiers_of("tributary-tests", tier, Kind::Integration), [tier]);
         }

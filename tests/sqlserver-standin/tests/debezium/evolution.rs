@@ -1,0 +1,55 @@
+//! A table's columns change: a second capture instance takes over from the first.
+
+use serde_json::json;
+
+use crate::world::World;
+
+const TABLE: (&str, &str) = ("a", "id int NOT NULL PRIMARY KEY, name varchar(40) NOT NULL, old int NULL");
+
+fn evolve(database: &str, mode: &str) {
+    let Some(world) = World::start(database, &[TABLE]) else { return };
+    let connector = world.connector(database, &[("data.query.mode", mode)]);
+    connector.wait_for_offset();
+    world.sql("INSERT INTO dbo.a VALUES (1, 'before', 1)");
+    world.wait_for_all(&connector);
+    world.sql("ALTER TABLE dbo.a ADD phone varchar(20) NULL");
+    world.sql("INSERT INTO dbo.a VALUES (2, 'between', 2, '555')");
+    world.sql("ALTER TABLE dbo.a DROP COLUMN old");
+    world.sql("INSERT INTO dbo.a VALUES (3, 'without', '666')");
+    world.capture("a", "dbo_a_v2");
+    world.sql("INSERT INTO dbo.a VALUES (4, 'after', '777')");
+    world.wait_for_all(&connector);
+    world.sql(
+        "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'a', @capture_instance = N'dbo_a'",
+    );
+    world.sql("UPDATE dbo.a SET phone = NULL WHERE id = 4");
+
+    let found: Vec<_> = world.records(&connector, "a").iter().map(|record| record.change()).collect();
+    let expected = [
+        json!(["c", null, {"id": 1, "name": "before", "old": 1}]),
+        json!(["c", null, {"id": 2, "name": "between", "old": 2}]),
+        json!(["c", null, {"id": 3, "name": "without", "old": null}]),
+        json!(["c", null, {"id": 4, "name": "after", "phone": "777"}]),
+        json!(["u", {"id": 4, "name": "after", "phone": "777"}, {"id": 4, "name": "after", "phone": null}]),
+    ];
+    assert_eq!(found, expected);
+
+    let told = world.rig.topics.all(database);
+    let last = &told.last().expect("no change of a schema").value["tableChanges"][0];
+    assert_eq!((&last["type"], &last["id"]), (&json!("ALTER"), &json!(format!("\"{database}\".\"dbo\".\"a\""))));
+    let columns = last["table"]["columns"].as_array().unwrap();
+    let columns: Vec<_> = columns.iter().map(|c| (&c["name"], &c["typeName"], &c["optional"])).collect();
+    let (name, phone) = ((json!("name"), json!("varchar")), (json!("phone"), json!("varchar")));
+    let (yes, no) = (json!(true), json!(false));
+    assert_eq!(columns, [(&json!("id"), &json!("int"), &no), (&name.0, &name.1, &no), (&phone.0, &phone.1, &yes)]);
+}
+
+#[test]
+fn a_second_instance_takes_over_in_direct_mode() {
+    evolve("evolved", "direct");
+}
+
+#[test]
+fn a_second_instance_takes_over_in_function_mode() {
+    evolve("evolved_by_function", "function");
+}
