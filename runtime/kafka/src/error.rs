@@ -31,7 +31,7 @@ fn classify(code: i32) -> (ErrorKind, &'static str) {
         code::NO_OFFSET | -140 => (Fatal, "errors.OffsetOutOfRangeException"),
         1 => (Retriable, "errors.OffsetOutOfRangeException"),
         2 | -199 => (Retriable, "errors.CorruptRecordException"),
-        5 | 9 | 72 | 83 => (Retriable, "errors.LeaderNotAvailableException"),
+        5 | 9 | 72 | 83 | code::NO_ENTRY => (Retriable, "errors.LeaderNotAvailableException"),
         6 => (Retriable, "errors.NotLeaderOrFollowerException"),
         8 | 77 => (Retriable, "errors.BrokerNotAvailableException"),
         10 | 18 => (Data, "errors.RecordTooLargeException"),
@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(told(10), (ErrorKind::Data, class("RecordTooLargeException")));
         assert_eq!(told(29), (ErrorKind::Fatal, class("TopicAuthorizationException")));
         assert_eq!(told(3), (ErrorKind::Retriable, class("UnknownTopicOrPartitionException")));
+        assert_eq!(told(-156), (ErrorKind::Retriable, class("LeaderNotAvailableException")));
         assert_eq!(told(9999), (ErrorKind::Fatal, "org.apache.kafka.common.KafkaException".to_owned()));
         assert!(Error::from(Failure::of(9999)).to_string().contains("9999"));
     }

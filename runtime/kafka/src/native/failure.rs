@@ -19,6 +19,8 @@ pub(crate) mod code {
     pub(crate) const MAX_POLL_EXCEEDED: i32 = -147;
     pub(crate) const INCONSISTENT: i32 = -149;
     pub(crate) const NO_OFFSET: i32 = -168;
+    /// No partition of a request has a leader that the client knows: so it is right after a topic's creation.
+    pub(crate) const NO_ENTRY: i32 = -156;
     pub(crate) const STATE: i32 = -172;
     pub(crate) const QUEUE_FULL: i32 = -184;
     pub(crate) const TIMED_OUT: i32 = -185;
