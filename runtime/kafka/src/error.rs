@@ -31,7 +31,7 @@ fn classify(code: i32) -> (ErrorKind, &'static str) {
         code::NO_OFFSET | -140 => (Fatal, "errors.OffsetOutOfRangeException"),
         1 => (Retriable, "errors.OffsetOutOfRangeException"),
         2 | -199 => (Retriable, "errors.CorruptRecordException"),
-        5 | 9 | 72 | 83 | code::NO_ENTRY => (Retriable, "errors.LeaderNotAvailableException"),
+        code::NO_LEADER | 9 | 72 | 83 | code::NO_ENTRY => (Retriable, "errors.LeaderNotAvailableException"),
         6 => (Retriable, "errors.NotLeaderOrFollowerException"),
         8 | 77 => (Retriable, "errors.BrokerNotAvailableException"),
         10 | 18 => (Data, "errors.RecordTooLargeException"),

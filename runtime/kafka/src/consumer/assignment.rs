@@ -11,6 +11,10 @@ const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 const COMMITTED: i64 = -1000;
 
+/// How long a group may be without a coordinator before its partitions are taken on all the same.
+const COORDINATOR_APPEARS: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_millis(50);
+
 impl Position {
     pub(super) fn offset(self) -> i64 {
         match self {
@@ -30,8 +34,31 @@ impl Consumer {
     /// # Errors
     /// `Retriable` when the group has moved on meanwhile.
     pub fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
-        let positions: Vec<_> = assigned.iter().map(|tp| (tp.clone(), Position::Committed)).collect();
+        let known = self.group_offsets(assigned);
+        let position = |tp| known.get(tp).map_or(Position::Committed, |offset| Position::At(*offset));
+        let positions: Vec<_> = assigned.iter().map(|tp| (tp.clone(), position(tp))).collect();
         self.accept_at(&positions)
+    }
+
+    /// The group's offsets, as far as they can be had. librdkafka would ask for them too, but partitions of which a broker
+    /// says that it is not their group's coordinator, as after its restart, it never asks for again
+    /// (`rd_kafka_assignment_apply_offsets` of 2.12), and nobody would read them.
+    fn group_offsets(&self, assigned: &[TopicPartition]) -> Offsets {
+        let deadline = Instant::now() + self.api_timeout.min(COORDINATOR_APPEARS);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.committed(assigned, left) {
+                Ok(offsets) => return offsets,
+                Err(error) if error.is_retriable() && !left.is_zero() => {
+                    tracing::debug!(%error, "asking for the group's offsets again");
+                    thread::sleep(RETRY);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "partitions are taken on without knowing the group's offsets");
+                    return Offsets::new();
+                }
+            }
+        }
     }
 
     /// As [`Consumer::accept`], beginning where told.

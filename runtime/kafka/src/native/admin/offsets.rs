@@ -62,7 +62,10 @@ impl Client {
                 let infos = array(|count| rd_kafka_ListOffsets_result_infos(result, count));
                 let one = |&info: &*const rd_kafka_ListOffsetsResultInfo_t| {
                     let entry = view(rd_kafka_ListOffsetsResultInfo_topic_partition(info));
-                    let offset = entry.result.map(|()| entry.offset);
+                    // A partition whose leader did not answer comes without an error and without an offset.
+                    let known =
+                        |()| (entry.offset >= 0).then_some(entry.offset).ok_or_else(|| Failure::of(code::NO_LEADER));
+                    let offset = entry.result.and_then(known);
                     ListedOffset { topic: entry.topic.to_owned(), partition: entry.partition, offset }
                 };
                 Ok(infos.iter().map(one).collect())
