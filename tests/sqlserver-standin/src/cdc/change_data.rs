@@ -214,6 +214,13 @@ impl ChangeData {
         })
     }
 
+    /// All databases but the system's own, by their ids.
+    pub(super) fn all_databases(&self) -> Vec<(i32, Arc<Database>)> {
+        let mut all: Vec<_> = lock(&self.databases).iter().map(|(id, database)| (*id, Arc::clone(database))).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
+    }
+
     /// A connection of its own to a database.
     pub(super) fn system(&self, database: &str) -> Result<Box<dyn System>, SqlError> {
         let engines = self.engines.get().and_then(Weak::upgrade);

@@ -1,4 +1,4 @@
-//! The jobs of CDC, `msdb.dbo.cdc_jobs`: their settings are kept in the database that they are for.
+//! The jobs of CDC and `msdb.dbo.cdc_jobs`: their settings are kept in the database that they are for.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    Capture, ChangeData, Procedure, ProcedureContext, System, agent,
-    arguments::{Arguments, sysname},
+    Capture, ChangeData, Procedure, ProcedureContext, System, View, agent,
+    arguments::{Arguments, sysname, text},
     enable::check_enabled,
     sqlite,
 };
@@ -78,10 +78,26 @@ impl Job {
 
     /// As `sp_cdc_help_jobs` shows it.
     fn row(&self, database: &str) -> Vec<Datum> {
-        vec![
+        let mut row = vec![
             Datum::Guid(self.id.into_bytes()),
             Datum::Text(self.kind().to_owned()),
             Datum::Text(self.name(database)),
+        ];
+        row.extend(self.settings());
+        row
+    }
+
+    /// As `msdb.dbo.cdc_jobs` holds it.
+    fn stored_row(&self, database_id: i32) -> Vec<Datum> {
+        let mut row =
+            vec![Datum::Int(database_id), Datum::Text(self.kind().to_owned()), Datum::Guid(self.id.into_bytes())];
+        row.extend(self.settings());
+        row
+    }
+
+    /// The values of [`settings_columns`].
+    fn settings(&self) -> [Datum; 6] {
+        [
             Datum::Int(i32::try_from(self.max_transactions).unwrap_or(i32::MAX)),
             Datum::Int(i32::try_from(self.max_scans).unwrap_or(i32::MAX)),
             Datum::Bit(self.continuous),
@@ -105,6 +121,11 @@ pub(super) fn create_table(system: &dyn System) -> Result<(), SqlError> {
         table(system)
     );
     system.connection().execute_batch(&create).map_err(sqlite)
+}
+
+fn has_table(system: &dyn System) -> Result<bool, SqlError> {
+    let query = format!("SELECT count(*) > 0 FROM {}.sqlite_master WHERE name = 'standin_cdc_jobs'", system.cdc_file());
+    system.connection().query_row(&query, [], |row| row.get(0)).map_err(sqlite)
 }
 
 pub(super) fn drop_table(system: &dyn System) -> Result<(), SqlError> {
@@ -265,10 +286,18 @@ fn help_jobs(cx: &mut dyn ProcedureContext) -> Result<i32, SqlError> {
     check_enabled(cx)?;
     let database = cx.database().to_owned();
     let rows: Vec<_> = all(cx)?.iter().map(|job| job.row(&database)).collect();
-    let columns = [
-        ("job_id", Type::UniqueIdentifier),
-        ("job_type", sysname()),
-        ("job_name", sysname()),
+    let mut columns = vec![
+        Column::new("job_id", Type::UniqueIdentifier),
+        Column::new("job_type", sysname()),
+        Column::new("job_name", sysname()),
+    ];
+    columns.extend(settings_columns());
+    answer_rows(cx, &columns, &rows);
+    Ok(0)
+}
+
+fn settings_columns() -> [Column; 6] {
+    [
         ("maxtrans", Type::Int),
         ("maxscans", Type::Int),
         ("continuous", Type::Bit),
@@ -276,9 +305,46 @@ fn help_jobs(cx: &mut dyn ProcedureContext) -> Result<i32, SqlError> {
         ("retention", Type::BigInt),
         ("threshold", Type::BigInt),
     ]
-    .map(|(name, r#type)| Column::new(name, r#type));
-    answer_rows(cx, &columns, &rows);
-    Ok(0)
+    .map(|(name, r#type)| Column::new(name, r#type))
+}
+
+/// `msdb.dbo.cdc_jobs`: what is committed of the jobs of every database. SQL Server makes the table when it is first
+/// needed; here it is there while a database is enabled.
+pub(super) fn table_of_jobs(changes: &Arc<ChangeData>) -> View {
+    let mut columns = vec![
+        Column::new("database_id", Type::Int).required(),
+        Column::new("job_type", text(20)).required(),
+        Column::new("job_id", Type::UniqueIdentifier),
+    ];
+    columns.extend(settings_columns());
+    let changes = Arc::clone(changes);
+    View {
+        database: Some("msdb"),
+        schema: "dbo",
+        name: "cdc_jobs",
+        columns,
+        table: Some(-1),
+        rows: Arc::new(move |_| of_every_database(&changes)),
+    }
+}
+
+/// None while no database is enabled.
+fn of_every_database(changes: &ChangeData) -> Result<Option<Vec<Vec<Datum>>>, SqlError> {
+    let mut rows = None;
+    for (id, database) in changes.all_databases() {
+        let system = match changes.system(&database.name) {
+            Ok(system) => system,
+            // Dropped since.
+            Err(error) if error.number == 911 => continue,
+            Err(error) => return Err(error),
+        };
+        if !has_table(&*system)? {
+            continue;
+        }
+        let rows = rows.get_or_insert_with(Vec::new);
+        rows.extend(all(&*system)?.iter().map(|job| job.stored_row(id)));
+    }
+    Ok(rows)
 }
 
 fn is_capture(arguments: &Arguments<'_>) -> Result<bool, SqlError> {

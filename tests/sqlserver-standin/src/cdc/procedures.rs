@@ -99,15 +99,18 @@ pub(crate) fn views(changes: &Arc<ChangeData>) -> Vec<View> {
             schema: "sys",
             name: "dm_cdc_log_scan_sessions",
             columns: history::session_columns(),
-            rows: Arc::new(move |database| rows(&sessions, database, history::History::session_rows)),
+            table: None,
+            rows: Arc::new(move |database| Ok(rows(&sessions, database, history::History::session_rows))),
         },
         View {
             database: None,
             schema: "sys",
             name: "dm_cdc_errors",
             columns: history::error_columns(),
-            rows: Arc::new(move |database| rows(&errors, database, history::History::error_rows)),
+            table: None,
+            rows: Arc::new(move |database| Ok(rows(&errors, database, history::History::error_rows))),
         },
+        jobs::table_of_jobs(changes),
     ]
 }
 

@@ -183,18 +183,21 @@ impl std::fmt::Debug for Procedure {
     }
 }
 
-/// A view over the server's state (`sys.dm_cdc_...`): computed when it is read, for the database it is read in.
+/// A view over the server's state (`sys.dm_cdc_...`, `msdb.dbo.cdc_jobs`): computed when it is read, for the database it
+/// is read in.
 pub(crate) struct View {
     /// Only in this database (`msdb`); none: in every one.
     pub(crate) database: Option<&'static str>,
     pub(crate) schema: &'static str,
     pub(crate) name: &'static str,
     pub(crate) columns: Vec<Column>,
+    /// What clients take for a table has an id, below zero, and is for who has a right to it; none: open to everybody.
+    pub(crate) table: Option<i32>,
     pub(crate) rows: Arc<ViewRows>,
 }
 
 /// From the name of the database; none when there is no such view at the moment: 208.
-pub(crate) type ViewRows = dyn Fn(&str) -> Option<Vec<Vec<Datum>>> + Send + Sync;
+pub(crate) type ViewRows = dyn Fn(&str) -> Result<Option<Vec<Vec<Datum>>>, SqlError> + Send + Sync;
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -83,7 +83,7 @@ fn all_changes(table: &str, columns: &[String]) -> String {
 }
 
 /// The first and the last change of each key in the window: what was inserted and deleted again is not there, what was
-/// deleted and inserted again was updated.
+/// deleted and inserted again was updated. The mask of an update has the bits of all changes that are in it.
 fn net_changes(table: &str, columns: &[String], key: &[String]) -> String {
     let list =
         |prefix: &str, names: &[String]| -> String { names.iter().map(|name| format!(", {prefix}{name}")).collect() };
@@ -93,15 +93,22 @@ fn net_changes(table: &str, columns: &[String], key: &[String]) -> String {
     };
     let partition: Vec<String> = key.iter().map(|name| format!("t.{name}")).collect();
     let partition = partition.join(", ");
-    let joined: Vec<String> = key.iter().map(|name| format!("f.{name} = l.{name}")).collect();
-    let joined = joined.join(" AND ");
+    let of_same_row = |table: &str| {
+        let equal: Vec<String> = key.iter().map(|name| format!("{table}.{name} = l.{name}")).collect();
+        equal.join(" AND ")
+    };
+    let (joined, same) = (of_same_row("f"), of_same_row("t"));
     let window = "t.__$operation <> 3 AND t.__$start_lsn >= @from_lsn AND t.__$start_lsn <= @to_lsn";
     let (columns, inner, key) = (list("l.", columns), list("t.", columns), list("t.", key));
     let (first, last) = (order("ASC"), order("DESC"));
     format!(
         "SELECT l.__$start_lsn, CASE WHEN l.__$operation = 1 THEN 1 \
          WHEN LOWER(RTRIM(LTRIM(@row_filter_option))) = N'all with merge' THEN 5 \
-         WHEN f.__$operation = 2 THEN 2 ELSE 4 END AS __$operation, CAST(NULL AS varbinary(128)) AS __$update_mask{columns} \
+         WHEN f.__$operation = 2 THEN 2 ELSE 4 END AS __$operation, \
+         CASE WHEN l.__$operation <> 1 AND f.__$operation <> 2 \
+         AND LOWER(RTRIM(LTRIM(@row_filter_option))) = N'all with mask' \
+         THEN (SELECT sys.ORMask(t.__$update_mask) FROM {table} t WITH (NOLOCK) WHERE {window} AND {same}) END \
+         AS __$update_mask{columns} \
          FROM (SELECT t.__$start_lsn, t.__$operation{inner}, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY {last}) \
          AS __$place FROM {table} t WITH (NOLOCK) WHERE {window}) l \
          JOIN (SELECT t.__$operation{key}, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY {first}) AS __$place \

@@ -186,3 +186,52 @@ fn jobs_are_made_with_the_first_table_and_can_be_changed() {
     assert_eq!(shop.query("EXEC sys.sp_cdc_help_jobs")[0][3], Datum::Int(2));
     assert_eq!(shop.error("EXEC sys.sp_cdc_change_job @job_type = N'capture', @maxscans = 0"), 22970);
 }
+
+#[test]
+fn the_jobs_of_every_database_are_in_msdb() {
+    let mut shop = Shop::with_table();
+    let read = "SELECT * FROM msdb.dbo.cdc_jobs ORDER BY database_id, job_type";
+    let ids = shop.query("EXEC sys.sp_cdc_help_jobs").into_iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    let id = |name: &str| format!("SELECT DB_ID(N'{name}')");
+    let database = shop.value(&id("shop"));
+    let (int, big) = (Datum::Int, Datum::BigInt);
+    let capture = [int(500), int(10), Datum::Bit(true), big(5), big(0), big(0)];
+    let cleanup = [int(0), int(0), Datum::Bit(false), big(0), big(4320), big(5000)];
+    let row =
+        |job: &str, id: &Datum, settings: &[Datum]| [&[database.clone(), text(job), id.clone()][..], settings].concat();
+    assert_eq!(shop.query(read), [row("capture", &ids[0], &capture), row("cleanup", &ids[1], &cleanup)]);
+
+    shop.run("EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = 60, @threshold = 7");
+    shop.run("EXEC sys.sp_cdc_drop_job @job_type = N'capture'");
+    let changed = [int(0), int(0), Datum::Bit(false), big(0), big(60), big(7)];
+    assert_eq!(shop.query(read), [row("cleanup", &ids[1], &changed)]);
+    shop.run("EXEC sys.sp_cdc_add_job @job_type = N'capture', @maxtrans = 3, @continuous = 0");
+
+    shop.run("USE master");
+    shop.run("CREATE DATABASE plain");
+    shop.run("CREATE DATABASE second");
+    shop.run("USE second");
+    shop.run("EXEC sys.sp_cdc_enable_db; EXEC sys.sp_cdc_add_job @job_type = N'cleanup', @retention = 5");
+    let second = shop.value(&id("second"));
+    shop.run("USE msdb");
+    assert_eq!(
+        shop.query(
+            "SELECT database_id, job_type, maxtrans, continuous, retention FROM cdc_jobs ORDER BY database_id, job_type"
+        ),
+        [
+            vec![database.clone(), text("capture"), int(3), Datum::Bit(false), big(0)],
+            vec![database, text("cleanup"), int(0), Datum::Bit(false), big(60)],
+            vec![second, text("cleanup"), int(0), Datum::Bit(false), big(5)],
+        ]
+    );
+    assert_eq!(shop.error("DELETE FROM dbo.cdc_jobs"), 259);
+}
+
+#[test]
+fn the_table_of_jobs_is_in_msdb_alone_and_only_when_it_is_needed() {
+    let mut shop = Shop::with_table();
+    assert_eq!(shop.error("SELECT * FROM dbo.cdc_jobs"), 208);
+    assert_eq!(shop.error("SELECT * FROM master.dbo.cdc_jobs"), 208);
+    shop.run("EXEC sys.sp_cdc_disable_db");
+    assert_eq!(shop.error("SELECT * FROM msdb.dbo.cdc_jobs"), 208);
+}

@@ -82,10 +82,11 @@ fn net_changes_are_what_is_left_of_a_window() {
     shop.scan();
     let mut read = |filter: &str| -> Vec<(i32, i32, Datum)> {
         let sql = format!(
-            "SELECT __$operation, id, name FROM cdc.fn_cdc_get_net_changes_dbo_t(0x{from}, sys.fn_cdc_get_max_lsn(), N'{filter}') \
+            "SELECT __$operation, id, name, __$update_mask FROM cdc.fn_cdc_get_net_changes_dbo_t(0x{from}, sys.fn_cdc_get_max_lsn(), N'{filter}') \
              ORDER BY id"
         );
         let row = |mut r: Vec<Datum>| {
+            assert_eq!(r.remove(3), Datum::Null, "a mask under '{filter}'");
             let name = r.remove(2);
             (int(r.remove(0)), int(r.remove(0)), name)
         };
@@ -102,6 +103,54 @@ fn net_changes_are_what_is_left_of_a_window() {
     assert_eq!(read("all"), net);
     let merged = net.map(|(op, id, name)| (if op == 1 { 1 } else { 5 }, id, name));
     assert_eq!(read("all with merge"), merged);
+}
+
+#[test]
+fn net_changes_with_mask_tell_which_columns_the_updates_of_a_row_changed() {
+    let mut shop = Shop::new();
+    let wide: String = (3..=10).map(|at| format!(", c{at} int NULL")).collect();
+    shop.run(&format!("CREATE TABLE dbo.t (id int NOT NULL PRIMARY KEY, c2 int NULL{wide})"));
+    shop.enable("t");
+    shop.run("INSERT INTO dbo.t (id) VALUES (2), (3), (4), (5), (6)");
+    shop.scan();
+    let from = shop.value("SELECT CONVERT(varchar(22), sys.fn_cdc_increment_lsn(sys.fn_cdc_get_max_lsn()), 1)");
+    let Datum::Text(from) = from else { panic!("no LSN") };
+    for sql in [
+        "INSERT INTO dbo.t (id) VALUES (1)",
+        "UPDATE dbo.t SET c2 = 1 WHERE id IN (1, 2, 6)",
+        "UPDATE dbo.t SET c10 = 1, c3 = 1 WHERE id = 2",
+        "UPDATE dbo.t SET c9 = 1 WHERE id = 3",
+        "DELETE FROM dbo.t WHERE id IN (4, 5, 6)",
+        "INSERT INTO dbo.t (id) VALUES (5)",
+    ] {
+        shop.run(sql);
+    }
+    shop.scan();
+    let net = shop.query(&format!(
+        "SELECT __$operation, id, __$update_mask \
+         FROM cdc.fn_cdc_get_net_changes_dbo_t({from}, sys.fn_cdc_get_max_lsn(), N'All With Mask') ORDER BY id"
+    ));
+    let mask = |bytes: [u8; 2]| Datum::Bytes(bytes.to_vec());
+    let expected = [
+        (2, Datum::Null),
+        (4, mask([0x02, 0b110])),
+        (4, mask([0x01, 0])),
+        (1, Datum::Null),
+        (4, mask([0x03, 0xff])),
+        (1, Datum::Null),
+    ];
+    let expected: Vec<_> =
+        expected.into_iter().zip(1..).map(|((op, mask), id)| vec![Datum::Int(op), Datum::Int(id), mask]).collect();
+    assert_eq!(net, expected);
+}
+
+#[test]
+fn masks_are_put_together_by_an_aggregate_of_the_system() {
+    let mut shop = Shop::new();
+    let all = "SELECT sys.ORMask(m) FROM (SELECT 0xF000 AS m UNION ALL SELECT 0x0F UNION ALL SELECT NULL) x";
+    assert_eq!(shop.value(all), Datum::Bytes(vec![0xf0, 0x0f]));
+    assert_eq!(shop.value("SELECT sys.ORMask(m) FROM (SELECT 0x01 AS m) x WHERE 1 = 0"), Datum::Null);
+    assert_eq!(shop.error("SELECT ORMask(0x01)"), 195);
 }
 
 #[test]

@@ -51,3 +51,16 @@ async fn who_may_not_read_the_source_is_told_of_no_instance() {
     assert_eq!(number(run(&mut reader, "EXEC sys.sp_cdc_disable_db").await), 22902);
     assert_eq!(number(run(&mut reader, "SELECT * FROM dbo.t").await), 229);
 }
+
+#[tokio::test]
+async fn jobs_are_for_who_may_read_them_in_msdb() {
+    const JOBS: &str = "SELECT job_type FROM msdb.dbo.cdc_jobs";
+    let (standin, mut owner) = gated().await;
+    let mut reader = reader(&standin).await;
+    assert_eq!(run(&mut owner, JOBS).await.unwrap()[0].len(), 2);
+    assert_eq!(number(run(&mut reader, JOBS).await), 229);
+    for sql in ["USE msdb", "CREATE USER reader FOR LOGIN reader", "GRANT SELECT ON dbo.cdc_jobs TO reader"] {
+        run(&mut owner, sql).await.unwrap();
+    }
+    assert_eq!(run(&mut reader, JOBS).await.unwrap()[0].len(), 2);
+}

@@ -59,6 +59,8 @@ pub(crate) enum Source {
         columns: Vec<Column>,
         schema: String,
         database: InDatabase,
+        /// The id that rights are given on, if it is for who has a right to it.
+        table: Option<i32>,
     },
 }
 

@@ -64,8 +64,9 @@ impl Core {
                 && view.name.eq_ignore_ascii_case(name)
                 && view.database.is_none_or(|only| only.eq_ignore_ascii_case(&database.name))
         });
+        let table = found.and_then(|view| view.table);
         let rows = match found {
-            Some(view) => (view.rows)(&database.name).map(|rows| (view.columns.clone(), rows)),
+            Some(view) => (view.rows)(&database.name)?.map(|rows| (view.columns.clone(), rows)),
             None => {
                 if !crate::sql::view::exists(schema, name) {
                     return Ok(None);
@@ -76,7 +77,7 @@ impl Core {
         };
         let Some((columns, rows)) = rows else { return Ok(None) };
         let physical = self.materialise(&columns, &rows)?;
-        Ok(Some(Source::Rows { physical, columns, schema: schema.to_owned(), database: database.clone() }))
+        Ok(Some(Source::Rows { physical, columns, schema: schema.to_owned(), database: database.clone(), table }))
     }
 
     /// A table by its name, for DML and DDL: temporary, or of a database.

@@ -169,7 +169,8 @@ impl Core {
             Securable::Object(name, _) => match self.resolve(name, &database)? {
                 super::Source::Table { table, .. } => PermissionOn::Object(table.id),
                 super::Source::View { view, .. } => PermissionOn::Object(view.id),
-                super::Source::Rows { .. } => return Ok(()),
+                super::Source::Rows { table: Some(id), .. } => PermissionOn::Object(id),
+                super::Source::Rows { table: None, .. } => return Ok(()),
             },
             Securable::Schema(name) => {
                 let catalog = self.catalog(database.id)?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::data::{Datum, SqlError, Type};
-use crate::sql::parse::ast::{BinaryOp, Call};
+use crate::data::{Datum, Length, SqlError, Type};
+use crate::sql::parse::ast::{BinaryOp, Call, ObjectName};
 use crate::sql::value::arithmetic;
 use crate::sql::value::number::Number;
 use crate::sql::{errors, types};
@@ -15,8 +15,22 @@ use super::{Binder, Bound};
 const AGGREGATES: [&str; 11] =
     ["COUNT", "COUNT_BIG", "SUM", "AVG", "MIN", "MAX", "STRING_AGG", "STDEV", "STDEVP", "VAR", "VARP"];
 
+/// `sys.ORMask`: of the update masks of change data capture.
+const OR_MASK: &str = "ORMASK";
+
 pub(super) fn is_aggregate(name: &str) -> bool {
     AGGREGATES.contains(&name)
+}
+
+/// The aggregate that a call names, in upper case.
+pub(super) fn named(name: &ObjectName) -> Option<String> {
+    let object = name.object.to_ascii_uppercase();
+    let known = match (&name.database, &name.schema) {
+        (None, None) => is_aggregate(&object),
+        (None, Some(schema)) => schema.eq_ignore_ascii_case("sys") && object == OR_MASK,
+        _ => false,
+    };
+    known.then_some(object)
 }
 
 impl Binder<'_> {
@@ -69,6 +83,14 @@ impl Binder<'_> {
                 }
                 Ok(Bound::new(format!("{}({sql})", name.to_lowercase()), kind, true))
             }
+            OR_MASK => {
+                let of = Type::VarBinary { length: Length::Limited(128) };
+                let argument = self.in_type(&bound, &of)?;
+                let fold: Arc<Fold> = Arc::new(or_masks);
+                let finish: Arc<Finish> = Arc::new(|mask, _| Ok(mask.unwrap_or(Datum::Null)));
+                let at = self.held.aggregate(AggregateSite { argument: of.clone(), fold, finish });
+                Ok(Bound::new(format!("fa({at}, {argument})"), of, true))
+            }
             _ => {
                 let result = sum_type(name, &kind).ok_or_else(invalid)?;
                 let of = widened(&kind, &result);
@@ -105,6 +127,18 @@ impl Binder<'_> {
         let (value, separator) = (self.in_form(&value, &kind)?, self.in_form(&separator, &kind)?);
         Ok(Bound::new(format!("group_concat({value}, {separator}{order})"), kind, true))
     }
+}
+
+/// Their last bytes are those of the first columns.
+fn or_masks(all: Option<Datum>, mask: &Datum) -> Result<Option<Datum>, SqlError> {
+    let (Some(Datum::Bytes(mut all)), Datum::Bytes(mask)) = (all, mask) else { return Ok(Some(mask.clone())) };
+    if all.len() < mask.len() {
+        all.splice(0..0, std::iter::repeat_n(0, mask.len() - all.len()));
+    }
+    for (into, from) in all.iter_mut().rev().zip(mask.iter().rev()) {
+        *into |= from;
+    }
+    Ok(Some(Datum::Bytes(all)))
 }
 
 fn sum_type(name: &str, kind: &Type) -> Option<Type> {

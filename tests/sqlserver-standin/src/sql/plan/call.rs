@@ -10,6 +10,11 @@ use super::{Binder, Bound, aggregate, window};
 
 impl Binder<'_> {
     pub(super) fn call(&mut self, call: &Call) -> Result<Bound, SqlError> {
+        if call.over.is_none()
+            && let Some(name) = aggregate::named(&call.name)
+        {
+            return self.aggregate(&name, call);
+        }
         if call.name.schema.is_some() || call.name.database.is_some() {
             return self.schema_function(call);
         }
@@ -24,9 +29,6 @@ impl Binder<'_> {
                 1,
                 format!("The function '{}' must have an OVER clause.", call.name.object),
             ));
-        }
-        if aggregate::is_aggregate(&name) {
-            return self.aggregate(&name, call);
         }
         match (name.as_str(), call.arguments.as_slice()) {
             ("COALESCE", arguments @ [_, _, ..]) => self.coalesce(arguments),

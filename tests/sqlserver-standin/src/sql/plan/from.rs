@@ -130,7 +130,10 @@ impl Binder<'_> {
                 }
                 self.view(&view, database, called)
             }
-            Source::Rows { physical, columns, schema, database } => {
+            Source::Rows { physical, columns, schema, database, table } => {
+                if let Some(table) = table.filter(|_| self.depth == 0) {
+                    self.core.check_select(&database, &schema, &name.object, table)?;
+                }
                 self.rows(&physical, &columns, &schema, &database, called)
             }
         }

@@ -406,9 +406,7 @@ pub(super) fn output_named(expr: &Expr, columns: &[OutputColumn]) -> Result<Opti
 fn has_aggregate(expr: &Expr) -> bool {
     match expr {
         Expr::Call(call) => {
-            let own = call.over.is_none()
-                && call.name.schema.is_none()
-                && aggregate::is_aggregate(&call.name.object.to_ascii_uppercase());
+            let own = call.over.is_none() && aggregate::named(&call.name).is_some();
             own || call.arguments.iter().any(has_aggregate)
                 || call.over.iter().any(|over| {
                     over.partition.iter().any(has_aggregate) || over.order.iter().any(|item| has_aggregate(&item.expr))
