@@ -2,30 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tributary_api::{Record, Value};
 
 use crate::double::{Double, EIGHT, Fault, SET, SEVEN};
 use crate::support::{BY_KEY, OTHER, TOPIC, Task, UNORDERED, keyed, number};
 
-/// Marsaglia's xorshift: seeds make a run that fails come again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
 /// A batch of writes to few documents, and what they leave.
-fn batch(random: &mut Random, from: i64, left: &mut BTreeMap<(&'static str, i64), i64>) -> Vec<Record> {
-    let count = i64::try_from(1 + random.below(40)).unwrap();
+fn batch(random: &mut StdRng, from: i64, left: &mut BTreeMap<(&'static str, i64), i64>) -> Vec<Record> {
+    let count = random.random_range(1..=40);
     let one = |offset| {
-        let topic = if random.below(3) == 0 { OTHER } else { TOPIC };
-        let id = i64::try_from(random.below(6)).unwrap();
-        if random.below(3) == 0 {
+        let topic = if random.random_range(0..3) == 0 { OTHER } else { TOPIC };
+        let id = random.random_range(0..6);
+        if random.random_range(0..3) == 0 {
             left.remove(&(topic, id));
             return keyed(topic, offset, id, Value::Null);
         }
@@ -49,14 +39,14 @@ async fn no_write_passes_another_one_of_its_document() {
         for more in [&[][..], &[UNORDERED], &[("max.batch.size", "7")], &[UNORDERED, ("max.batch.size", "7")]] {
             let double = Double::start(nature.clone());
             let mut task = Task::start(&double, &[&BY_KEY[..], more].concat()).await;
-            let mut random = Random(0x2545_F491_4F6C_DD1D + u64::try_from(place).unwrap());
+            let mut random = StdRng::seed_from_u64(u64::try_from(place).unwrap());
             let (mut left, mut offset) = (BTreeMap::new(), 0);
             for _ in 0..40 {
                 let records = batch(&mut random, offset, &mut left);
                 offset += i64::try_from(records.len()).unwrap();
-                if random.below(10) == 0 {
-                    let command = ["update", "delete", "bulkWrite"][usize::try_from(random.below(3)).unwrap()];
-                    double.fault(command, if random.below(2) == 0 { Fault::Lost } else { Fault::AnswerLost });
+                if random.random_range(0..10) == 0 {
+                    let command = ["update", "delete", "bulkWrite"][random.random_range(0..3)];
+                    double.fault(command, if random.random_range(0..2) == 0 { Fault::Lost } else { Fault::AnswerLost });
                 }
                 let mut tries = 0;
                 while let Err(error) = task.put(&records).await {

@@ -3,42 +3,31 @@
 use std::sync::Arc;
 
 use mongodb::bson::Document;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tributary_api::{Datum, Origin, Props};
 
 use super::*;
 use crate::config::{Settings, definition};
 use crate::mapping::Kind;
 
-/// Marsaglia's xorshift: seeds make a run that fails come again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
+fn document(random: &mut StdRng, depth: u32) -> Document {
+    let names = ["_id", "a", "b", "c", "time", "CREATE_TIME", "topic-partition-offset", "a.b", ""];
+    let mut document = Document::new();
+    for _ in 0..random.random_range(0..7) {
+        document.insert(names[random.random_range(0..names.len())], value(random, depth));
     }
+    document
+}
 
-    fn document(&mut self, depth: u32) -> Document {
-        let names = ["_id", "a", "b", "c", "time", "CREATE_TIME", "topic-partition-offset", "a.b", ""];
-        let mut document = Document::new();
-        for _ in 0..self.below(7) {
-            let name = names[usize::try_from(self.below(names.len() as u64)).unwrap()];
-            document.insert(name, self.value(depth));
-        }
-        document
-    }
-
-    fn value(&mut self, depth: u32) -> Bson {
-        match self.below(if depth > 3 { 5 } else { 9 }) {
-            0 | 1 => Bson::Null,
-            2 => Bson::Int64(1_577_059_200_123),
-            3 => "2019-12-23T00:00:00Z".into(),
-            4 => true.into(),
-            5..=6 => self.document(depth + 1).into(),
-            _ => Bson::Array((0..self.below(4)).map(|_| self.value(depth + 1)).collect()),
-        }
+fn value(random: &mut StdRng, depth: u32) -> Bson {
+    match random.random_range(0..if depth > 3 { 5 } else { 9 }) {
+        0 | 1 => Bson::Null,
+        2 => Bson::Int64(1_577_059_200_123),
+        3 => "2019-12-23T00:00:00Z".into(),
+        4 => true.into(),
+        5..=6 => document(random, depth + 1).into(),
+        _ => Bson::Array((0..random.random_range(0..4)).map(|_| value(random, depth + 1)).collect()),
     }
 }
 
@@ -114,9 +103,9 @@ fn passes_do_what_the_steps_do_with_documents_taken_apart() {
         if matches!(chain.ids, super::super::ids::IdStrategy::BsonOid) {
             chain.steps.retain(|step| !matches!(step, Processor::AddId));
         }
-        let mut random = Random(0x2545_F491_4F6C_DD1D);
+        let mut random = StdRng::seed_from_u64(1);
         for _ in 0..500 {
-            let document = random.document(0);
+            let document = document(&mut random, 0);
             let (quick, apart) = (through(&chain, &document, true), through(&chain, &document, false));
             assert_eq!(quick, apart, "{document} by {props:?}");
         }
