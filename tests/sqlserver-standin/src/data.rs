@@ -261,6 +261,20 @@ impl Type {
         }
     }
 
+    /// Texts and bytes of a limited length, row versions among them: sent behind a length of two bytes.
+    pub fn has_short_length(&self) -> bool {
+        matches!(
+            self,
+            Type::Char { .. }
+                | Type::NChar { .. }
+                | Type::Binary { .. }
+                | Type::RowVersion
+                | Type::VarChar { length: Length::Limited(_), .. }
+                | Type::NVarChar { length: Length::Limited(_), .. }
+                | Type::VarBinary { length: Length::Limited(_) }
+        )
+    }
+
     /// `varchar(max)`, `nvarchar(max)`, `varbinary(max)`, xml and UDTs: sent in parts.
     pub fn is_partial(&self) -> bool {
         matches!(

@@ -81,6 +81,6 @@ impl session::Engine for Engine {
 
 impl Engines for Engine {
     fn system(&self, database: &str) -> Result<Box<dyn System>, SqlError> {
-        Ok(Box::new(OwnedSystem::new(Arc::clone(&self.server), database)?))
+        Ok(Box::new(OwnedSystem::open(Arc::clone(&self.server), database)?))
     }
 }

@@ -5,7 +5,7 @@ use super::core::{Core, InDatabase};
 use super::frame::{Frame, Variable};
 use super::prepared::PreparedText;
 use super::run::Step;
-use super::system::ContextOf;
+use super::system::{Caller, ContextOf};
 use crate::data::{Datum, SqlError, Type};
 use crate::session::{Answer, Command, Flow, Parameter};
 use crate::sql::parse::ast::{Execute, Executed, ObjectName};
@@ -139,7 +139,7 @@ impl Core {
         if let Some(procedure) = known {
             let settings = Settings { style: None, order: self.options.date_order };
             let mut given = named(procedure, parameters, settings)?;
-            let mut context = ContextOf::new(self, database, answer);
+            let mut context = ContextOf::new(Caller { core: self, answer }, database);
             let status = (procedure.call)(&mut context, &mut given)
                 .map_err(|error| if error.procedure.is_empty() { error.within(procedure.name) } else { error })?;
             for changed in given {

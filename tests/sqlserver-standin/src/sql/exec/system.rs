@@ -1,5 +1,6 @@
 //! What change data capture sees of the engine: a connection to one database with every right.
 
+use std::borrow::{Borrow, BorrowMut};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -13,38 +14,43 @@ use crate::session::{Answer, Cancel, Command, EnvChange, Flow, Login};
 use crate::sql::catalog::Table;
 use crate::sql::{errors, types};
 
-/// A session's connection, for one database.
-pub(super) struct SystemOf<'a> {
-    core: &'a mut Core,
+/// A connection for one database: a session's, borrowed; that of the caller of a procedure; or one of the background's own.
+pub(super) struct SystemOf<C> {
+    core: C,
     database: InDatabase,
 }
 
-impl<'a> SystemOf<'a> {
-    pub(super) fn new(core: &'a mut Core, database: InDatabase) -> Self {
+impl<C: BorrowMut<Core>> SystemOf<C> {
+    pub(super) fn new(core: C, database: InDatabase) -> Self {
         Self { core, database }
     }
 }
 
 /// A procedure's view of the session that calls it.
-pub(super) struct ContextOf<'a> {
-    system: SystemOf<'a>,
-    answer: &'a mut dyn Answer,
+pub(super) type ContextOf<'a> = SystemOf<Caller<'a>>;
+
+pub(super) struct Caller<'a> {
+    pub(super) core: &'a mut Core,
+    pub(super) answer: &'a mut dyn Answer,
 }
 
-impl<'a> ContextOf<'a> {
-    pub(super) fn new(core: &'a mut Core, database: InDatabase, answer: &'a mut dyn Answer) -> Self {
-        Self { system: SystemOf::new(core, database), answer }
+impl Borrow<Core> for Caller<'_> {
+    fn borrow(&self) -> &Core {
+        self.core
+    }
+}
+
+impl BorrowMut<Core> for Caller<'_> {
+    fn borrow_mut(&mut self) -> &mut Core {
+        self.core
     }
 }
 
 /// A connection of the background's own.
-pub(super) struct OwnedSystem {
-    core: Core,
-    database: InDatabase,
-}
+pub(super) type OwnedSystem = SystemOf<Core>;
 
 impl OwnedSystem {
-    pub(super) fn new(server: Arc<Server>, database: &str) -> Result<Self, SqlError> {
+    pub(super) fn open(server: Arc<Server>, database: &str) -> Result<Self, SqlError> {
         let login = Login {
             spid: 0,
             user: "sa".to_owned(),
@@ -59,11 +65,7 @@ impl OwnedSystem {
         core.use_database(database)?;
         let database = core.current();
         core.catalog(database.id)?;
-        Ok(Self { core, database })
-    }
-
-    fn system(&mut self) -> SystemOf<'_> {
-        SystemOf::new(&mut self.core, self.database.clone())
+        Ok(Self::new(core, database))
     }
 }
 
@@ -78,13 +80,13 @@ fn physical(core: &Core, database: &InDatabase, schema: &str, name: &str) -> Res
         .ok_or_else(|| errors::unknown_object(&format!("{schema}.{name}")))
 }
 
-impl SystemOf<'_> {
+impl<C: BorrowMut<Core>> SystemOf<C> {
     fn run_batch(&mut self, sql: &str, parameters: &[(&str, Datum)]) -> Result<Vec<Vec<Datum>>, SqlError> {
         let mut frame = Frame::default();
         for (name, value) in parameters {
             frame.declare(name, Variable { r#type: type_of(value), value: value.clone() });
         }
-        let core = &mut *self.core;
+        let core = self.core.borrow_mut();
         let database = std::mem::replace(&mut core.database, self.database.clone());
         let internal = std::mem::replace(&mut core.internal, true);
         let options = std::mem::take(&mut core.options);
@@ -103,8 +105,9 @@ impl SystemOf<'_> {
     }
 
     fn change_table(&mut self, object_id: i32, change: impl FnOnce(&mut Table)) -> Result<(), SqlError> {
-        let internal = std::mem::replace(&mut self.core.internal, true);
-        let result = self.core.edit(&self.database.clone(), |edit, _| {
+        let core = self.core.borrow_mut();
+        let internal = std::mem::replace(&mut core.internal, true);
+        let result = core.edit(&self.database, |edit, _| {
             let Some(table) = edit.catalog.tables.get(&object_id).cloned() else {
                 return Err(errors::unknown_object(&object_id.to_string()));
             };
@@ -112,12 +115,12 @@ impl SystemOf<'_> {
             change(&mut table);
             edit.put_table(table).map_err(|error| errors::storage(&error))
         });
-        self.core.internal = internal;
+        core.internal = internal;
         result
     }
 }
 
-impl System for SystemOf<'_> {
+impl<C: BorrowMut<Core>> System for SystemOf<C> {
     fn database(&self) -> &str {
         &self.database.name
     }
@@ -127,7 +130,7 @@ impl System for SystemOf<'_> {
     }
 
     fn connection(&self) -> &Connection {
-        &self.core.connection
+        &self.core.borrow().connection
     }
 
     fn cdc_file(&self) -> String {
@@ -135,7 +138,7 @@ impl System for SystemOf<'_> {
     }
 
     fn physical(&self, schema: &str, table: &str) -> Result<String, SqlError> {
-        physical(self.core, &self.database, schema, table)
+        physical(self.core.borrow(), &self.database, schema, table)
     }
 
     fn run(&mut self, sql: &str, parameters: &[(&str, Datum)]) -> Result<Vec<Vec<Datum>>, SqlError> {
@@ -143,8 +146,8 @@ impl System for SystemOf<'_> {
     }
 
     fn layout(&mut self, object_id: i32) -> Result<Arc<Layout>, SqlError> {
-        self.core.catalog(self.database.id)?;
-        let found = table(self.core, &self.database, |table| table.id == object_id);
+        self.core.borrow_mut().catalog(self.database.id)?;
+        let found = table(self.core.borrow(), &self.database, |table| table.id == object_id);
         found.map(|table| Arc::new(table.layout())).ok_or_else(|| errors::unknown_object(&object_id.to_string()))
     }
 
@@ -154,7 +157,7 @@ impl System for SystemOf<'_> {
 
     fn set_cdc_enabled(&mut self, enabled: bool) -> Result<(), SqlError> {
         let id = self.database.id;
-        self.core.server.change(|state| {
+        self.core.borrow().server.change(|state| {
             if let Some(record) = state.databases.get_mut(&id) {
                 record.options.cdc = enabled;
             }
@@ -163,97 +166,21 @@ impl System for SystemOf<'_> {
     }
 }
 
-impl System for OwnedSystem {
-    fn database(&self) -> &str {
-        &self.database.name
-    }
-
-    fn database_id(&self) -> i32 {
-        self.database.id
-    }
-
-    fn connection(&self) -> &Connection {
-        &self.core.connection
-    }
-
-    fn cdc_file(&self) -> String {
-        format!("cdc{}", self.database.id)
-    }
-
-    fn physical(&self, schema: &str, table: &str) -> Result<String, SqlError> {
-        physical(&self.core, &self.database, schema, table)
-    }
-
-    fn run(&mut self, sql: &str, parameters: &[(&str, Datum)]) -> Result<Vec<Vec<Datum>>, SqlError> {
-        self.system().run_batch(sql, parameters)
-    }
-
-    fn layout(&mut self, object_id: i32) -> Result<Arc<Layout>, SqlError> {
-        self.system().layout(object_id)
-    }
-
-    fn set_tracked(&mut self, object_id: i32, tracked: bool) -> Result<(), SqlError> {
-        self.system().set_tracked(object_id, tracked)
-    }
-
-    fn set_cdc_enabled(&mut self, enabled: bool) -> Result<(), SqlError> {
-        self.system().set_cdc_enabled(enabled)
-    }
-}
-
-impl System for ContextOf<'_> {
-    fn database(&self) -> &str {
-        self.system.database()
-    }
-
-    fn database_id(&self) -> i32 {
-        self.system.database_id()
-    }
-
-    fn connection(&self) -> &Connection {
-        self.system.connection()
-    }
-
-    fn cdc_file(&self) -> String {
-        self.system.cdc_file()
-    }
-
-    fn physical(&self, schema: &str, table: &str) -> Result<String, SqlError> {
-        self.system.physical(schema, table)
-    }
-
-    fn run(&mut self, sql: &str, parameters: &[(&str, Datum)]) -> Result<Vec<Vec<Datum>>, SqlError> {
-        self.system.run(sql, parameters)
-    }
-
-    fn layout(&mut self, object_id: i32) -> Result<Arc<Layout>, SqlError> {
-        self.system.layout(object_id)
-    }
-
-    fn set_tracked(&mut self, object_id: i32, tracked: bool) -> Result<(), SqlError> {
-        self.system.set_tracked(object_id, tracked)
-    }
-
-    fn set_cdc_enabled(&mut self, enabled: bool) -> Result<(), SqlError> {
-        self.system.set_cdc_enabled(enabled)
-    }
-}
-
 impl ProcedureContext for ContextOf<'_> {
     fn is_sysadmin(&self) -> bool {
-        self.system.core.is_sysadmin()
+        self.core.core.is_sysadmin()
     }
 
     fn is_db_owner(&self) -> bool {
-        self.system.core.counts_as(&self.system.database, "db_owner")
+        self.core.core.counts_as(&self.database, "db_owner")
     }
 
     fn is_member(&self, role: &str) -> bool {
-        self.system.core.counts_as(&self.system.database, role)
+        self.core.core.counts_as(&self.database, role)
     }
 
     fn answer(&mut self) -> &mut dyn Answer {
-        self.answer
+        self.core.answer
     }
 }
 

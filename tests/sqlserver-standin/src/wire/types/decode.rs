@@ -19,13 +19,7 @@ const TICKS_OF_DAY: u64 = 864_000_000_000;
 /// Reads a value of a type that was described before. `never_null`: the type is of a fixed length that is not told.
 pub(in crate::wire) fn value(source: &mut Source<'_>, r#type: &Type, never_null: bool) -> Result<Datum, Malformed> {
     match r#type {
-        Type::Char { .. }
-        | Type::NChar { .. }
-        | Type::Binary { .. }
-        | Type::RowVersion
-        | Type::VarChar { length: Length::Limited(_), .. }
-        | Type::NVarChar { length: Length::Limited(_), .. }
-        | Type::VarBinary { length: Length::Limited(_) } => match source.u16()? {
+        short if short.has_short_length() => match source.u16()? {
             MAX => Ok(Datum::Null),
             length => source.take(usize::from(length)).map(|bytes| long(r#type, bytes)),
         },
@@ -210,17 +204,6 @@ fn variant(bytes: &[u8]) -> Result<Datum, Malformed> {
     let mut told = Source::new(source.take(usize::from(properties))?);
     let rest = source.rest();
     let r#type = match number {
-        token::BIT => Type::Bit,
-        token::INT1 => Type::TinyInt,
-        token::INT2 => Type::SmallInt,
-        token::INT4 => Type::Int,
-        token::INT8 => Type::BigInt,
-        token::FLOAT4 => Type::Real,
-        token::FLOAT8 => Type::Float,
-        token::MONEY4 => Type::SmallMoney,
-        token::MONEY => Type::Money,
-        token::DATETIME4 => Type::SmallDateTime,
-        token::DATETIME => Type::DateTime,
         token::GUID => Type::UniqueIdentifier,
         token::DATE => Type::Date,
         token::TIME => Type::Time { scale: info::scale(&mut told)? },
@@ -245,7 +228,7 @@ fn variant(bytes: &[u8]) -> Result<Datum, Malformed> {
             let collation = info::collation(&mut told)?;
             Type::NVarChar { collation, length: Length::Limited(told.u16()? / 2) }
         }
-        _ => return Err(Malformed("a variant of no known type")),
+        _ => info::fixed(number).ok_or(Malformed("a variant of no known type"))?,
     };
     let value = match r#type {
         Type::Binary { .. }

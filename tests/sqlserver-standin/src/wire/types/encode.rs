@@ -113,13 +113,7 @@ fn put_long(out: &mut Vec<u8>, r#type: &Type, value: &Datum, seed: &mut Seed, in
 
 fn put_null(out: &mut Vec<u8>, r#type: &Type, nullable: bool, in_row: bool) -> Result<(), Mismatch> {
     match r#type {
-        Type::Char { .. }
-        | Type::NChar { .. }
-        | Type::Binary { .. }
-        | Type::RowVersion
-        | Type::VarChar { length: Length::Limited(_), .. }
-        | Type::NVarChar { length: Length::Limited(_), .. }
-        | Type::VarBinary { length: Length::Limited(_) } => out.extend_from_slice(&MAX.to_le_bytes()),
+        short if short.has_short_length() => out.extend_from_slice(&MAX.to_le_bytes()),
         partial if partial.is_partial() => out.extend_from_slice(&NO_TEXT.to_le_bytes()),
         Type::Variant => out.extend_from_slice(&[0; 4]),
         large if large.is_legacy_large() && !in_row => out.extend_from_slice(&u32::MAX.to_le_bytes()),

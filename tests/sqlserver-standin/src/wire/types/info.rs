@@ -98,11 +98,20 @@ fn put_udt(out: &mut Vec<u8>, udt: Udt, database: &str) {
 /// A type that a client describes, and whether it is one of those that are never null.
 pub(in crate::wire) fn described(source: &mut Source<'_>) -> Result<(Type, bool), Malformed> {
     let token = source.u8()?;
-    let fixed = match token {
-        token::NULL | token::INT4 => Type::Int,
-        token::INT1 => Type::TinyInt,
+    let fixed = if token == token::NULL { Some(Type::Int) } else { fixed(token) };
+    match fixed {
+        Some(r#type) => Ok((r#type, true)),
+        None => described_variable(token, source).map(|r#type| (r#type, false)),
+    }
+}
+
+/// The type of a token that says all: of one length and never null.
+pub(super) fn fixed(token: u8) -> Option<Type> {
+    Some(match token {
         token::BIT => Type::Bit,
+        token::INT1 => Type::TinyInt,
         token::INT2 => Type::SmallInt,
+        token::INT4 => Type::Int,
         token::INT8 => Type::BigInt,
         token::FLOAT4 => Type::Real,
         token::FLOAT8 => Type::Float,
@@ -110,9 +119,8 @@ pub(in crate::wire) fn described(source: &mut Source<'_>) -> Result<(Type, bool)
         token::MONEY => Type::Money,
         token::DATETIME4 => Type::SmallDateTime,
         token::DATETIME => Type::DateTime,
-        _ => return described_variable(token, source).map(|r#type| (r#type, false)),
-    };
-    Ok((fixed, true))
+        _ => return None,
+    })
 }
 
 fn described_variable(token: u8, source: &mut Source<'_>) -> Result<Type, Malformed> {
