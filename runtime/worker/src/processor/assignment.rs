@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_api::{Error, Result, TopicPartition};
 use tributary_state::{DiskStore, MemoryStore, PartitionState, Store};
 
-use super::RETRY;
 use super::config::StoreKind;
 use super::process_loop::ProcessLoop;
 use super::restore::restore;
+use super::until_answered;
 
 /// How long a state file of a task that is ending is waited for.
 const BUSY: Duration = Duration::from_secs(30);
@@ -30,15 +31,8 @@ impl ProcessLoop {
         if self.paused {
             self.input.pause(partitions)?;
         }
-        loop {
-            match self.take_in(partitions).await {
-                Err(error) if error.is_retriable() && !self.cx.control.is_stopping() => {
-                    tracing::warn!(%error, "could not take partitions in, trying again");
-                    self.cx.control.sleep(RETRY).await;
-                }
-                outcome => return outcome,
-            }
-        }
+        let control = Arc::clone(&self.cx.control);
+        until_answered(&control, "take partitions in", async || self.take_in(partitions).await).await
     }
 
     async fn take_in(&mut self, partitions: &[TopicPartition]) -> Result<()> {

@@ -38,7 +38,9 @@ use self::restore::Changelogs;
 use self::tables::Tables;
 use self::topics::Topics;
 use crate::settings::WorkerSettings;
-use crate::tasks::{Chain, Converters, DeadLetters, Decoder, Encoder, ErrorConfig, ErrorOperator, TaskContext};
+use crate::tasks::{
+    Chain, Control, Converters, DeadLetters, Decoder, Encoder, ErrorConfig, ErrorOperator, TaskContext,
+};
 
 /// The class under which processors are configured.
 const CLASS: &str = "tributary.StreamProcessor";
@@ -91,17 +93,10 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
         .set("isolation.level", config.guarantee.isolation())
         // A task that was killed is missed this soon: until then its partitions wait.
         .set_default("session.timeout.ms", 10_000);
-    // A topic is there for one broker a little later than for the other, and a broker that is away comes back.
-    let tables = loop {
-        match Tables::open(&cx, &links, &consumer, &topics, plain()?, &operator).await {
-            Err(error) if error.is_retriable() && !cx.control.is_stopping() => {
-                tracing::warn!(%error, "could not read the tables, trying again");
-                cx.control.sleep(RETRY).await;
-            }
-            outcome => break outcome?,
-        }
-    };
-    let Some(tables) = tables else { return Ok(()) };
+    let tables = until_answered(&cx.control, "read the tables", async || {
+        Tables::open(&cx, &links, &consumer, &topics, plain()?, &operator).await
+    });
+    let Some(tables) = tables.await? else { return Ok(()) };
     let outbox = Outbox::open(&cx, &config)?;
     let group = match config.topics.len() {
         1 => consumer.clone(),
@@ -131,4 +126,18 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
         cx,
     };
     process_loop.run().await
+}
+
+/// Repeats what cannot be done for now: a topic is there for one broker a little later than for the other, and a broker that
+/// is away comes back. Ends with another error, or with the last one when the task is asked to stop.
+async fn until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match step().await {
+            Err(error) if error.is_retriable() && !control.is_stopping() => {
+                tracing::warn!(%error, "could not {what}, trying again");
+                control.sleep(RETRY).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }

@@ -157,10 +157,7 @@ impl<I: Input> SinkLoop<I> {
             Ok(Polled::Idle) => self.idle().await,
             Err(error) if error.is_retriable() => {
                 tracing::warn!(%error, "could not read, trying again");
-                tokio::select! {
-                    () = self.cx.control.stopping().cancelled() => {}
-                    () = tokio::time::sleep(READ_AGAIN) => {}
-                }
+                self.cx.control.sleep(READ_AGAIN).await;
                 Ok(())
             }
             Err(error) => Err(error),
