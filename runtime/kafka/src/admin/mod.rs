@@ -164,7 +164,8 @@ impl Admin {
         first_failure(deleted, "delete group", code::GROUP_ID_NOT_FOUND)
     }
 
-    /// All offsets of a group; none of a group that is not there.
+    /// All offsets of a group; none of a group that is not there. Those of a transaction appear shortly after its commit was
+    /// answered; [`crate::Consumer::committed`] at `isolation.level=read_committed` waits for them.
     ///
     /// # Errors
     /// `Retriable` when no broker answered in time.

@@ -54,7 +54,8 @@ impl Consumer {
         results
     }
 
-    /// The group's offsets; partitions without one are left out.
+    /// The group's offsets; partitions without one are left out. At `isolation.level=read_committed` a transaction that
+    /// commits some is waited for.
     ///
     /// # Errors
     /// `Retriable` when the broker did not answer in time.
