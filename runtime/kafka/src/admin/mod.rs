@@ -2,13 +2,19 @@ mod versions;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tributary_api::{Error, Offsets, Props, Result, TopicPartition};
 
 use crate::ClientConfig;
 use crate::consumer::all_listed;
-use crate::native::{Client, Failure, Outcomes, PartitionList, TopicCreation, code};
+use crate::native::{Client, Failure, Outcomes, PartitionList, Setting, TopicCreation, code};
+
+/// How a group's coordinator says that another is to be asked, or the same one later.
+const AWAY: [i32; 4] =
+    [code::COORDINATOR_LOAD_IN_PROGRESS, code::COORDINATOR_NOT_AVAILABLE, code::NOT_COORDINATOR, code::TIMED_OUT];
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A topic to be created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +51,11 @@ pub struct TopicDescription {
 #[derive(Clone)]
 pub struct Admin {
     client: Arc<Client>,
+    settings: Arc<[Setting]>,
+    /// For all there is to be done.
     timeout: Duration,
+    /// For one request.
+    request_timeout: Duration,
     /// The brokers, if they can be spoken to without encryption and login.
     plain: Option<Arc<str>>,
 }
@@ -57,9 +67,12 @@ impl Admin {
     /// `Config` when a setting cannot be used.
     pub fn new(config: &ClientConfig) -> Result<Self> {
         let plain = config.get("security.protocol").is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"));
+        let settings = config.translate()?;
         Ok(Self {
-            client: Client::admin(&config.translate()?)?,
+            client: Client::admin(&settings)?,
+            settings: settings.into(),
             timeout: config.api_timeout()?,
+            request_timeout: config.request_timeout()?,
             plain: config.get("bootstrap.servers").filter(|_| plain).map(Arc::from),
         })
     }
@@ -147,8 +160,10 @@ impl Admin {
             return Ok(());
         }
         let names = names.to_vec();
-        let deleted = self.ask("delete topics", move |client, timeout| client.delete_topics(&names, timeout)).await?;
-        first_failure(deleted, "delete topic", code::UNKNOWN_TOPIC_OR_PART)
+        self.ask("delete topics", move |client, timeout| {
+            first_failure(client.delete_topics(&names, timeout)?, code::UNKNOWN_TOPIC_OR_PART)
+        })
+        .await
     }
 
     /// Deletes groups with their offsets; those that are not there are passed over.
@@ -160,8 +175,10 @@ impl Admin {
             return Ok(());
         }
         let groups = groups.to_vec();
-        let deleted = self.ask("delete groups", move |client, timeout| client.delete_groups(&groups, timeout)).await?;
-        first_failure(deleted, "delete group", code::GROUP_ID_NOT_FOUND)
+        self.ask_coordinator("delete groups", move |client, timeout| {
+            first_failure(client.delete_groups(&groups, timeout)?, code::GROUP_ID_NOT_FOUND)
+        })
+        .await
     }
 
     /// All offsets of a group; none of a group that is not there. Those of a transaction appear shortly after its commit was
@@ -170,9 +187,9 @@ impl Admin {
     /// # Errors
     /// `Retriable` when no broker answered in time.
     pub async fn group_offsets(&self, group: &str) -> Result<Offsets> {
-        let name = group.to_owned();
+        let (name, reader) = (group.to_owned(), Client::group_reader(&self.settings, group)?);
         let what = format!("read the offsets of group {group}");
-        self.ask(&what, move |client, timeout| offsets_of(client, &name, timeout)).await
+        self.ask_coordinator(&what, move |_, timeout| offsets_of(&reader, &name, timeout)).await
     }
 
     /// Sets offsets of a group without members.
@@ -182,7 +199,7 @@ impl Admin {
     pub async fn alter_group_offsets(&self, group: &str, offsets: &Offsets) -> Result<()> {
         let (name, offsets) = (group.to_owned(), offsets.clone());
         let what = format!("set the offsets of group {group}");
-        self.ask(&what, move |client, timeout| set_offsets(client, &name, &offsets, timeout)).await
+        self.ask_coordinator(&what, move |client, timeout| set_offsets(client, &name, &offsets, timeout)).await
     }
 
     /// Deletes offsets of a group that does not read their topics; those that are not there are passed over. On a
@@ -194,15 +211,23 @@ impl Admin {
         if partitions.is_empty() {
             return Ok(());
         }
-        let (name, partitions, plain) = (group.to_owned(), partitions.to_vec(), self.plain.clone());
         let what = format!("delete offsets of group {group}");
-        self.ask(&what, move |client, timeout| {
-            let known = |brokers: Arc<str>| versions::supports(&brokers, versions::OFFSET_DELETE, timeout);
-            match plain.map(known) {
-                Some(Err(error)) => Err(Failure::new(code::TIMED_OUT, format!("no broker answers: {error}"))),
-                Some(Ok(false)) => rewrite_offsets(client, &name, &partitions, timeout),
-                Some(Ok(true)) | None => delete_offsets(client, &name, &partitions, timeout),
-            }
+        let (name, partitions) = (group.to_owned(), partitions.to_vec());
+        if self.can_delete_offsets(&what).await? {
+            let delete = move |client: &_, timeout| delete_offsets(client, &name, &partitions, timeout);
+            return self.ask_coordinator(&what, delete).await;
+        }
+        let mut kept = self.group_offsets(group).await?;
+        kept.retain(|tp, _| !partitions.contains(tp));
+        self.delete_groups(&[name]).await?;
+        self.alter_group_offsets(group, &kept).await
+    }
+
+    async fn can_delete_offsets(&self, what: &str) -> Result<bool> {
+        let Some(brokers) = self.plain.clone() else { return Ok(true) };
+        self.ask(what, move |_, timeout| {
+            let known = versions::supports(&brokers, versions::OFFSET_DELETE, timeout);
+            known.map_err(|error| Failure::new(code::TIMED_OUT, format!("no broker answers: {error}")))
         })
         .await
     }
@@ -230,9 +255,32 @@ impl Admin {
     pub async fn group_is_active(&self, group: &str) -> Result<bool> {
         let name = group.to_owned();
         let what = format!("describe group {group}");
-        self.ask(&what, move |client, timeout| match client.group_has_members(&name, timeout) {
+        self.ask_coordinator(&what, move |client, timeout| match client.group_has_members(&name, timeout) {
             Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(false),
             answer => answer,
+        })
+        .await
+    }
+
+    /// Asks a group's coordinator, again while there is none that answers.
+    async fn ask_coordinator<T: Send + 'static>(
+        &self,
+        what: &str,
+        call: impl Fn(&Arc<Client>, Duration) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        let request_timeout = self.request_timeout;
+        self.ask(what, move |client, timeout| {
+            let deadline = Instant::now() + timeout;
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match call(client, left.min(request_timeout)) {
+                    Err(failure) if AWAY.contains(&failure.code) && Instant::now() + RETRY < deadline => {
+                        tracing::debug!(?failure, "asking the group's coordinator again");
+                        thread::sleep(RETRY);
+                    }
+                    answer => return answer,
+                }
+            }
         })
         .await
     }
@@ -264,23 +312,6 @@ fn delete_offsets(
     }
 }
 
-fn rewrite_offsets(
-    client: &Arc<Client>,
-    group: &str,
-    partitions: &[TopicPartition],
-    timeout: Duration,
-) -> Result<(), Failure> {
-    let mut kept = offsets_of(client, group, timeout)?;
-    kept.retain(|tp, _| !partitions.contains(tp));
-    for (_, deleted) in client.delete_groups(&[group.to_owned()], timeout)? {
-        match deleted {
-            Err(failure) if failure.code != code::GROUP_ID_NOT_FOUND => return Err(failure),
-            _ => {}
-        }
-    }
-    set_offsets(client, group, &kept, timeout)
-}
-
 fn offsets_of(client: &Arc<Client>, group: &str, timeout: Duration) -> Result<Offsets, Failure> {
     let list = match client.group_offsets(group, timeout) {
         Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => return Ok(Offsets::new()),
@@ -305,11 +336,12 @@ fn set_offsets(client: &Arc<Client>, group: &str, offsets: &Offsets, timeout: Du
     client.alter_group_offsets(group, &list, timeout)?.iter().try_for_each(|entry| entry.result)
 }
 
-fn first_failure(results: Outcomes, what: &str, absent: i32) -> Result<()> {
+fn first_failure(results: Outcomes, absent: i32) -> Result<(), Failure> {
     for (name, result) in results {
         match result {
             Err(failure) if failure.code != absent => {
-                return Err(Error::from(failure).context(format!("cannot {what} {name}")));
+                let message = format!("{name}: {}", failure.message);
+                return Err(Failure { message, ..failure });
             }
             _ => {}
         }

@@ -108,6 +108,12 @@ impl ClientConfig {
         Ok(timeout.clamp(Duration::from_millis(100), Duration::from_secs(3600)))
     }
 
+    /// How long one broker is waited for before it is asked again (`request.timeout.ms`).
+    pub(crate) fn request_timeout(&self) -> Result<Duration> {
+        let timeout = self.millis("request.timeout.ms", Duration::from_secs(30))?;
+        Ok(timeout.max(Duration::from_millis(100)))
+    }
+
     /// All settings under librdkafka's names.
     pub(crate) fn translate(&self) -> Result<Vec<Setting>> {
         let mut native = Native { role: self.role, settings: Vec::new() };

@@ -58,6 +58,15 @@ impl Client {
         Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, None)
     }
 
+    /// A client that asks for a group's offsets and does not join it. One that knows no group must not ask: librdkafka 2.12
+    /// ends the process when it is answered that the coordinator has moved (`rd_kafka_handle_OffsetFetch`).
+    pub(crate) fn group_reader(settings: &[Setting], group: &str) -> Result<Arc<Self>> {
+        let name = "group.id".to_owned();
+        let group = Setting { shown: name.clone(), name, value: group.to_owned(), secret: false };
+        let settings: Vec<_> = settings.iter().cloned().chain([group]).collect();
+        Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, &settings, 0, None)
+    }
+
     fn new(
         kind: rd_kafka_type_t,
         settings: &[Setting],

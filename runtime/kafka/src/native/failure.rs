@@ -28,6 +28,9 @@ pub(crate) mod code {
     pub(crate) const NONE: i32 = 0;
     pub(crate) const UNKNOWN_TOPIC_OR_PART: i32 = 3;
     pub(crate) const NO_LEADER: i32 = 5;
+    pub(crate) const COORDINATOR_LOAD_IN_PROGRESS: i32 = 14;
+    pub(crate) const COORDINATOR_NOT_AVAILABLE: i32 = 15;
+    pub(crate) const NOT_COORDINATOR: i32 = 16;
     pub(crate) const TOPIC_ALREADY_EXISTS: i32 = 36;
     pub(crate) const INVALID_PRODUCER_EPOCH: i32 = 47;
     pub(crate) const GROUP_ID_NOT_FOUND: i32 = 69;
