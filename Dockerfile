@@ -9,7 +9,7 @@ COPY . .
 # of it is optimised.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --config 'profile.release.package."*".opt-level=3' \
+    cargo build --release --locked --config 'profile.release.package."*".opt-level=3' --config 'profile.release.lto=false' \
     && cp target/release/tributary /usr/local/bin/tributary
 
 FROM debian:bookworm-slim
