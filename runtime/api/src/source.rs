@@ -24,8 +24,11 @@ pub trait SourceTask: Send {
     /// `Retriable`: called again. Anything else fails the task.
     async fn poll(&mut self) -> Result<Vec<Record>>;
 
-    /// Told which records were acknowledged or dropped, as it happens; `None` (the default) costs nothing.
-    /// Asked once, after `start`.
+    /// Told what became of each record, as it happens; `None` (the default) costs nothing. Asked once, after `start`.
+    ///
+    /// With a listener a record that cannot be stored for what it holds (an error of kind `Data`: refused by a transform,
+    /// a converter, the producer or the broker) costs itself, and the listener is told; it does not fail the task,
+    /// whatever `errors.tolerance` says.
     fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
         None
     }
@@ -61,8 +64,8 @@ pub struct RecordMetadata {
 pub struct Ack<'a> {
     /// The origin that the task gave it.
     pub origin: &'a Origin,
-    /// Where it was written; `Ok(None)` when a transform or a tolerated error dropped it; the error when it could
-    /// not be written.
+    /// Where it was written; `Ok(None)` when a transform dropped it on purpose; the error when it was not written, also
+    /// when that is tolerated. Of a record that transforms made several of, all are written or it counts as not written.
     pub result: std::result::Result<Option<RecordMetadata>, &'a Error>,
 }
 

@@ -1,9 +1,10 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Error, Result};
+use tributary_api::{Error, ErrorKind, Result};
 use tributary_control::TaskId;
 
 use super::config::Retry;
@@ -19,6 +20,7 @@ pub(crate) struct ErrorOperator {
     dead_letters: Option<DeadLetters>,
     metrics: Arc<TaskMetrics>,
     stopping: CancellationToken,
+    answers: AtomicBool,
 }
 
 /// What came of a failed step.
@@ -40,7 +42,13 @@ impl ErrorOperator {
         metrics: Arc<TaskMetrics>,
         stopping: CancellationToken,
     ) -> Self {
-        Self { task, config, dead_letters, metrics, stopping }
+        Self { task, config, dead_letters, metrics, stopping, answers: AtomicBool::new(false) }
+    }
+
+    /// From now on whoever a record came from hears what became of it, and has an answer for one that cannot be stored:
+    /// such a record costs itself, whatever `errors.tolerance` says.
+    pub(crate) fn answers(&self) {
+        self.answers.store(true, Ordering::Relaxed);
     }
 
     /// Whether a failed step may be repeated, so that its input must be kept.
@@ -107,7 +115,8 @@ impl ErrorOperator {
         if let (Some(queue), Subject::Consumed(raw)) = (&self.dead_letters, subject) {
             queue.send(raw, failure)?;
         }
-        if self.config.tolerate_all && failure.is_tolerable() {
+        let answered = self.answers.load(Ordering::Relaxed) && failure.error.kind() == ErrorKind::Data;
+        if answered || self.config.tolerate_all && failure.is_tolerable() {
             counters.skipped.add(1);
             return Ok(());
         }

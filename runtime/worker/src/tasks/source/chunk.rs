@@ -1,8 +1,9 @@
-use tributary_api::{Origin, Record, Result};
+use tributary_api::{Error, Origin, Record, Result};
 use tributary_kafka::Token;
 
 use super::InFlight;
-use crate::tasks::errors::{ErrorOperator, Recovery, Subject};
+use super::deliveries::Outcome;
+use crate::tasks::errors::{ErrorOperator, Failure, Recovery, Subject};
 use crate::tasks::{Encoded, Encoder, Stateless};
 
 /// Records that are transformed, converted and sent as one piece.
@@ -15,14 +16,16 @@ pub(super) struct Chunk {
     inputs: Vec<Input>,
     /// Of each output, once it is tracked.
     pub(super) tokens: Vec<Token>,
-    /// Inputs of which nothing came.
-    pub(super) dropped: Vec<Origin>,
+    /// Inputs of which nothing came: a transform dropped them, or they were given up.
+    pub(super) unsent: Vec<(Origin, Outcome)>,
 }
 
 struct Input {
     origin: Origin,
     outputs: u32,
     bytes: usize,
+    /// Why it was given up.
+    lost: Option<Error>,
 }
 
 impl Chunk {
@@ -45,17 +48,25 @@ impl Chunk {
             let origin = if may_take { std::mem::take(&mut record.origin) } else { record.origin.clone() };
             let kept = keeps_input.then(|| record.clone());
             let before = self.outputs.len();
+            let mut lost = None;
             let outputs = match encoder.run(record, &mut host, &mut self.outputs) {
                 Ok(outputs) => outputs,
                 Err(failure) => {
                     let subject = kept.as_ref().map_or(Subject::Origin(&origin), Subject::Source);
-                    let again = || match &kept {
-                        Some(record) => encoder.run(record.clone(), &mut host, &mut self.outputs),
-                        None => Err(failure.clone()),
+                    let mut last = failure.error.clone();
+                    let again = || {
+                        let outcome = match &kept {
+                            Some(record) => encoder.run(record.clone(), &mut host, &mut self.outputs),
+                            None => Err(failure.clone()),
+                        };
+                        outcome.inspect_err(|failure: &Failure| last.clone_from(&failure.error))
                     };
                     match operator.recover(failure.clone(), subject, again).await? {
                         Recovery::Done(outputs) => outputs,
-                        Recovery::Skipped => 0,
+                        Recovery::Skipped => {
+                            lost = Some(last);
+                            0
+                        }
                         Recovery::Stopped => return Ok(false),
                     }
                 }
@@ -66,16 +77,16 @@ impl Chunk {
                 // Else the client reads the clock once more for each record.
                 output.timestamp.get_or_insert(now);
             }
-            self.inputs.push(Input { origin, outputs, bytes });
+            self.inputs.push(Input { origin, outputs, bytes, lost });
         }
         Ok(true)
     }
 
     /// Puts the inputs into the order of their partitions.
     pub(super) fn track(&mut self, in_flight: &mut InFlight) {
-        for Input { origin, outputs, bytes } in self.inputs.drain(..) {
+        for Input { origin, outputs, bytes, lost } in self.inputs.drain(..) {
             if outputs == 0 {
-                self.dropped.push(origin.clone());
+                self.unsent.push((origin.clone(), lost.map_or(Ok(None), Err)));
             }
             let token = in_flight.track(origin, outputs, bytes);
             self.tokens.extend(std::iter::repeat_n(token, outputs as usize));
@@ -86,6 +97,6 @@ impl Chunk {
         self.outputs.clear();
         self.inputs.clear();
         self.tokens.clear();
-        self.dropped.clear();
+        self.unsent.clear();
     }
 }

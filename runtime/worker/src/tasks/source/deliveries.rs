@@ -13,7 +13,8 @@ use crate::tasks::{Control, TaskMetrics, context::Voice};
 
 const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
 
-type Outcome = std::result::Result<Option<RecordMetadata>, Error>;
+/// What the plugin hears of a record: where it was written, that it was dropped on purpose, or why it was not written.
+pub(super) type Outcome = std::result::Result<Option<RecordMetadata>, Error>;
 
 /// What the producer's thread and the task's thread share: the records on their way, and what went wrong with them.
 /// Each side takes the lock once for a batch.
@@ -61,6 +62,7 @@ impl Deliveries {
     pub(crate) fn tell(&self, listener: Arc<dyn AckListener>) {
         // The loop asks the plugin once.
         let _already_set = self.listener.set(listener);
+        self.operator.answers();
     }
 
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
@@ -109,30 +111,22 @@ impl Deliveries {
         self.new_topics.lock().unwrap_or_else(PoisonError::into_inner).push((token, topic));
     }
 
-    /// These records were dropped on purpose.
-    pub(crate) fn dropped(&self, origins: &[Origin]) {
-        if !origins.is_empty() {
-            self.acknowledge_to_plugin(origins.iter().map(|origin| (origin, &Ok(None))));
+    /// These records are done before anything was sent: dropped on purpose, or given up.
+    pub(super) fn unsent(&self, done: &[(Origin, Outcome)]) {
+        if !done.is_empty() {
+            self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
         }
     }
 
     /// The producer refused a record.
     ///
     /// # Errors
-    /// When that is not tolerated.
+    /// When it may not be given up for the sake of the others.
     pub(crate) fn refused(&self, token: Token, error: &Error) -> Result<()> {
         self.not_sent(1);
-        let failure = Failure::new(Stage::KafkaProduce, &self.producer, error.clone());
-        let origin = self.in_flight().origin(token).cloned().unwrap_or_default();
-        let given_up = self.operator.give_up(&failure, Subject::Origin(&origin));
-        let outcome = match &given_up {
-            Ok(()) => {
-                self.in_flight().acknowledge(token, |_| ());
-                Ok(None)
-            }
-            Err(_) => Err(error.clone()),
-        };
-        self.acknowledge_to_plugin(std::iter::once((&origin, &outcome)));
+        let mut done = Vec::new();
+        let given_up = self.lost(token, error.clone(), &mut done);
+        self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
         given_up
     }
 
@@ -179,11 +173,13 @@ impl DeliveryListener for Deliveries {
             for Delivery { token, result } in deliveries {
                 match result {
                     Ok(metadata) if told => {
-                        let keep = |origin: &Origin| (origin.clone(), Ok(Some(*metadata)));
+                        let keep = |origin: &Origin, lost: Option<Error>| {
+                            (origin.clone(), lost.map_or(Ok(Some(*metadata)), Err))
+                        };
                         done.extend(in_flight.acknowledge(*token, keep));
                     }
                     Ok(_) => {
-                        in_flight.acknowledge(*token, |_| ());
+                        in_flight.acknowledge(*token, |_, _| ());
                     }
                     Err(error) => failures.push((*token, (*error).clone())),
                 }
@@ -191,7 +187,9 @@ impl DeliveryListener for Deliveries {
         }
         self.metrics.source.written.add(deliveries.len() - failures.len());
         for (token, error) in failures {
-            self.lost(token, error, &mut done);
+            if let Err(fatal) = self.lost(token, error, &mut done) {
+                self.fail(fatal);
+            }
         }
         self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
         self.tell_new_topics(deliveries);
@@ -202,16 +200,19 @@ impl DeliveryListener for Deliveries {
 }
 
 impl Deliveries {
-    /// A record was not written: tolerated, or the end of the task.
-    fn lost(&self, token: Token, error: Error, done: &mut Vec<(Origin, Outcome)>) {
+    /// A record was not written: it is given up, and its sender is told so, or it ends the task.
+    fn lost(&self, token: Token, error: Error, done: &mut Vec<(Origin, Outcome)>) -> Result<()> {
         let failure = Failure::new(Stage::KafkaProduce, &self.producer, error);
         let origin = self.in_flight().origin(token).cloned().unwrap_or_default();
-        match self.operator.give_up(&failure, Subject::Origin(&origin)) {
-            Ok(()) => done.extend(self.in_flight().acknowledge(token, |origin| (origin.clone(), Ok(None)))),
-            Err(fatal) => {
-                done.push((origin, Err(failure.error)));
-                self.fail(fatal);
-            }
+        let given_up = self.operator.give_up(&failure, Subject::Origin(&origin));
+        let error = failure.error;
+        if given_up.is_err() {
+            // Not counted off: its offset must not be stored.
+            done.push((origin, Err(error)));
+            return given_up;
         }
+        let told = |origin: &Origin, lost: Option<Error>| (origin.clone(), lost.map_or(Ok(None), Err));
+        done.extend(self.in_flight().give_up(token, error, told));
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
-use tributary_api::{OffsetValue, Origin, SourceOffset, SourcePartition};
+use tributary_api::{Error, OffsetValue, Origin, SourceOffset, SourcePartition};
 use tributary_kafka::Token;
 
 /// Above this many known source partitions, idle ones are forgotten.
@@ -55,6 +55,8 @@ struct Entry {
     /// Outputs that are not acknowledged.
     pending: u32,
     bytes: u32,
+    /// Why one of its outputs was given up: a record is written as a whole or not.
+    lost: Option<Error>,
 }
 
 /// A partition's place in the index: equal partitions are equal here, in whatever order their names stand.
@@ -92,7 +94,7 @@ impl InFlight {
         let lane = &mut self.lanes[number as usize];
         let sequence = lane.base.wrapping_add(lane.entries.len() as u64) & SEQUENCE_MASK;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        lane.entries.push_back(Entry { origin, pending: outputs, bytes });
+        lane.entries.push_back(Entry { origin, pending: outputs, bytes, lost: None });
         self.records += 1;
         self.bytes += bytes as usize;
         if outputs == 0 {
@@ -102,8 +104,33 @@ impl InFlight {
         (u64::from(number) << SEQUENCE_BITS) | sequence
     }
 
-    /// One output of a record is acknowledged or given up. The record's origin is passed on when it was the last one.
-    pub(crate) fn acknowledge<R>(&mut self, token: Token, finished: impl FnOnce(&Origin) -> R) -> Option<R> {
+    /// One output of a record is acknowledged. The record's origin is passed on when it was the last one, with the reason
+    /// if one of its other outputs was given up.
+    pub(crate) fn acknowledge<R>(
+        &mut self,
+        token: Token,
+        finished: impl FnOnce(&Origin, Option<Error>) -> R,
+    ) -> Option<R> {
+        self.settle(token, None, finished)
+    }
+
+    /// One output of a record is given up: what is behind it goes on. Told like an acknowledgement.
+    #[cold]
+    pub(crate) fn give_up<R>(
+        &mut self,
+        token: Token,
+        why: Error,
+        finished: impl FnOnce(&Origin, Option<Error>) -> R,
+    ) -> Option<R> {
+        self.settle(token, Some(why), finished)
+    }
+
+    fn settle<R>(
+        &mut self,
+        token: Token,
+        lost: Option<Error>,
+        finished: impl FnOnce(&Origin, Option<Error>) -> R,
+    ) -> Option<R> {
         let number = u32::try_from(token >> SEQUENCE_BITS).ok()?;
         let lane = self.lanes.get_mut(number as usize)?;
         let place = (token & SEQUENCE_MASK).wrapping_sub(lane.base) & SEQUENCE_MASK;
@@ -112,10 +139,13 @@ impl InFlight {
             return None;
         }
         entry.pending -= 1;
+        if lost.is_some() {
+            entry.lost = lost;
+        }
         if entry.pending > 0 {
             return None;
         }
-        let told = finished(&entry.origin);
+        let told = finished(&entry.origin, entry.lost.take());
         self.bytes -= entry.bytes as usize;
         if place == 0 {
             self.advance(number);

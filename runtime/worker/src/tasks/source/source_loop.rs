@@ -252,7 +252,7 @@ impl<O: Output> SourceLoop<O> {
                 never = self.flusher.serve() => match never {},
             }
         }
-        self.deliveries.dropped(&self.chunk.dropped);
+        self.deliveries.unsent(&self.chunk.unsent);
         Ok(Flow::Go)
     }
 

@@ -26,7 +26,8 @@ struct Plugin {
     batches: mpsc::Receiver<Batch>,
     stopping: Option<CancellationToken>,
     log: Log,
-    acks: Arc<Acks>,
+    /// None for a plugin that does not hear of its records.
+    acks: Option<Arc<Acks>>,
 }
 
 #[derive(Default)]
@@ -58,7 +59,7 @@ impl SourceTask for Plugin {
     }
 
     fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
-        Some(Arc::clone(&self.acks) as _)
+        self.acks.clone().map(|acks| acks as _)
     }
 
     async fn commit(&mut self) -> Result<()> {
@@ -114,6 +115,8 @@ const ROOM: Capacity = Capacity { records: 100, bytes: 1_000_000 };
 /// Intervals between offset flushes, in milliseconds.
 const OFTEN: &str = "20";
 const NEVER: &str = "3600000";
+/// A plugin without an ack listener.
+const DEAF: (&str, &str) = ("deaf", "true");
 /// Some flushes long: time for what must not happen to happen.
 const A_WHILE: Duration = Duration::from_millis(100);
 
@@ -150,7 +153,8 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics:
         Arc::clone(&cx.voice),
     ));
     let (broker, control, metrics) = (Arc::<Broker>::default(), Arc::clone(&cx.control), Arc::clone(&cx.metrics));
-    let task = Box::new(Plugin { batches, stopping: None, log: Arc::clone(&log), acks: Arc::clone(&acks) });
+    let told = (!connector.contains_key(DEAF.0)).then(|| Arc::clone(&acks));
+    let task = Box::new(Plugin { batches, stopping: None, log: Arc::clone(&log), acks: told });
     let output = Arc::clone(&broker);
     let parts = SourceParts { encoder, operator, output, deliveries: Arc::clone(&deliveries), topics, capacity };
     let work = SourceLoop::new(cx, task, parts);
@@ -296,20 +300,55 @@ async fn a_tolerated_loss_is_counted_and_passed_over() {
     rig.sent(1).await;
     rig.lose(&Error::fatal("too large for the broker"));
     assert_eq!(rig.metrics.errors.skipped.get(), 2);
-    assert_eq!(*rig.acks.0.lock().unwrap(), ["dropped", "dropped"]);
+    assert_eq!(*rig.acks.0.lock().unwrap(), ["lost: too large", "lost: too large for the broker"]);
     let (outcome, log) = rig.stop().await;
     outcome.unwrap();
     assert_eq!(log[0], "stored 2");
 }
 
 #[tokio::test]
-async fn a_record_the_producer_refuses_fails_the_task() {
-    let rig = rig(&[]);
+async fn a_record_the_producer_refuses_fails_the_task_of_a_plugin_that_is_not_told() {
+    let rig = rig(&[DEAF]);
     rig.plugin.send(Ok(vec![record(1, "huge one")])).await.unwrap();
     let error = rig.running.await.unwrap().unwrap_err();
     assert!(error.to_string().contains("too large"), "{error}");
-    assert_eq!(*rig.acks.0.lock().unwrap(), ["lost: too large"]);
     assert_eq!(rig.store.position(), None);
+}
+
+#[tokio::test]
+async fn a_record_that_can_never_be_stored_costs_itself_where_its_sender_is_told() {
+    let rig = rig(&[("transforms", "a"), ("transforms.a.type", "Append")]);
+    let records = [record(1, "bad"), record(2, "huge one"), record(3, "too large for the broker"), record(4, "x")];
+    rig.plugin.send(Ok(records.into())).await.unwrap();
+    rig.sent(2).await;
+    let refused = rig.broker.waiting.lock().unwrap().pop_front().unwrap().0;
+    rig.deliveries.delivered(&[Delivery { token: refused, result: Err(&Error::data("message size too large")) }]);
+    rig.acknowledge(|_| true);
+    let acks = Arc::clone(&rig.acks);
+    assert_eq!(rig.metrics.errors.skipped.get(), 3);
+    let (outcome, log) = rig.stop().await;
+    outcome.unwrap();
+    assert_eq!(log[0], "stored 4");
+    let acks = acks.0.lock().unwrap();
+    assert_eq!(*acks, ["lost: a bad record", "lost: too large", "lost: message size too large", "written 0"]);
+}
+
+#[tokio::test]
+async fn a_record_of_which_only_a_part_was_written_is_never_told_as_written() {
+    for lost in [0, 1] {
+        let tolerant = [("errors.tolerance", "all"), ("transforms", "a"), ("transforms.a.type", "Append")];
+        let rig = rig(&tolerant);
+        rig.plugin.send(Ok(vec![record(1, "twice")])).await.unwrap();
+        rig.sent(2).await;
+        let tokens: Vec<Token> = rig.broker.waiting.lock().unwrap().drain(..).map(|(token, _)| token).collect();
+        let (gone, written) = (Error::fatal("gone"), RecordMetadata { partition: 0, offset: 7 });
+        for (place, token) in tokens.into_iter().enumerate() {
+            let result = if place == lost { Err(&gone) } else { Ok(written) };
+            rig.deliveries.delivered(&[Delivery { token, result }]);
+        }
+        assert_eq!(*rig.acks.0.lock().unwrap(), ["lost: gone"]);
+        rig.stop().await.0.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -335,7 +374,7 @@ async fn dropped_and_doubled_records_count_as_one_position_each() {
 #[tokio::test]
 async fn a_bad_record_fails_the_task_unless_tolerated() {
     let transforms = [("transforms", "a"), ("transforms.a.type", "Append")];
-    let strict = rig(&transforms);
+    let strict = rig(&[&transforms[..], &[DEAF]].concat());
     strict.plugin.send(Ok(vec![record(1, "bad")])).await.unwrap();
     let error = strict.running.await.unwrap().unwrap_err();
     assert!(error.trace().contains("Tolerance exceeded in error handler"), "{}", error.trace());
@@ -345,7 +384,7 @@ async fn a_bad_record_fails_the_task_unless_tolerated() {
     lenient.plugin.send(Ok(vec![record(1, "bad"), record(2, "good")])).await.unwrap();
     lenient.sent(1).await;
     lenient.acknowledge(|_| true);
-    assert_eq!(*lenient.acks.0.lock().unwrap(), ["dropped", "written 0"]);
+    assert_eq!(*lenient.acks.0.lock().unwrap(), ["lost: a bad record", "written 0"]);
     let (_, log) = lenient.stop().await;
     assert_eq!(log[0], "stored 2");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use tributary_api::{OffsetMap, Origin};
+use tributary_api::{Error, OffsetMap, Origin};
 
 use crate::tasks::source::InFlight;
 
@@ -90,7 +90,7 @@ proptest! {
                     let (token, number, place) = sent.swap_remove(which.index(sent.len()));
                     let known = &mut model.records.get_mut(&number).unwrap()[place];
                     known.pending -= 1;
-                    let finished = tracker.acknowledge(token, |origin| match origin {
+                    let finished = tracker.acknowledge(token, |origin, _| match origin {
                         Origin::Source { offset: Some(offset), .. } => offset.int("position"),
                         _ => None,
                     });
@@ -119,7 +119,7 @@ proptest! {
             prop_assert_eq!(tracker.records(), model.waiting());
         }
         for (token, _, _) in sent {
-            tracker.acknowledge(token, |_| ());
+            tracker.acknowledge(token, |_, _| ());
         }
         prop_assert_eq!((tracker.records(), tracker.bytes()), (0, 0));
     }
@@ -131,7 +131,7 @@ fn records_without_a_place_are_acknowledged_and_never_stored() {
     let first = tracker.track(Origin::None, 1, 5);
     let second = tracker.track(Origin::Source { partition: None, offset: None, tag: 9 }, 1, 5);
     assert_eq!((tracker.records(), tracker.bytes()), (2, 10));
-    let tag = |origin: &Origin| if let Origin::Source { tag, .. } = origin { *tag } else { 0 };
+    let tag = |origin: &Origin, _: Option<Error>| if let Origin::Source { tag, .. } = origin { *tag } else { 0 };
     assert_eq!(tracker.acknowledge(second, tag), Some(9));
     assert_eq!(tracker.acknowledge(second, tag), None, "once");
     assert_eq!(tracker.acknowledge(first, tag), Some(0));
@@ -148,7 +148,7 @@ fn many_partitions_that_come_and_go_are_forgotten() {
         let offset = OffsetMap::new([("position", 1.into())]);
         let token = tracker.track(Origin::Source { partition: Some(partition), offset: Some(offset), tag: 0 }, 1, 1);
         largest = largest.max(token >> 40);
-        tracker.acknowledge(token, |_| ());
+        tracker.acknowledge(token, |_, _| ());
         assert_eq!(tracker.take_storable().len(), 1);
         tracker.stored(true);
     }
