@@ -20,10 +20,11 @@ pub(super) struct Tier {
 }
 
 /// In the order in which they run: a defect is reported by the lowest tier that can see it.
-pub(super) const TIERS: [Tier; 7] = [
+pub(super) const TIERS: [Tier; 8] = [
     Tier { name: UNIT, holds: is_unit, threads: 2, limit: minutes(5) },
     Tier { name: "contract", holds: is_contract, threads: 2, limit: minutes(5) },
     Tier { name: "embedded", holds: |program| is_server_test(program, "embedded"), threads: 2, limit: minutes(10) },
+    Tier { name: "hostile", holds: |program| is_server_test(program, "hostile"), threads: 2, limit: minutes(10) },
     Tier {
         name: "real",
         holds: |program| is_server_test(program, "real") || is_debezium(program),
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(tiers_of("tributary-tests", "tributary_tests", Kind::Unit), ["unit"]);
         assert_eq!(tiers_of("sqlserver-standin", "cdc", Kind::Integration), ["unit"]);
         assert_eq!(tiers_of("sqlserver-standin", "debezium", Kind::Integration), ["real"]);
-        for tier in ["embedded", "real", "differential", "faults", "browser"] {
+        for tier in ["embedded", "hostile", "real", "differential", "faults", "browser"] {
             assert_eq!(tiers_of("tributary-tests", tier, Kind::Integration), [tier]);
         }
     }

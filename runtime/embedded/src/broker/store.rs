@@ -7,6 +7,7 @@
 mod ends;
 mod engine;
 mod groups;
+mod records;
 mod storage;
 mod topics;
 

@@ -49,11 +49,10 @@ impl Ends {
         }
     }
 
-    /// Says that a partition has new records.
+    /// Says that a partition has new records. One that nobody has asked for changes as well: whoever asks at this moment has
+    /// read an end that is no longer true.
     pub(super) fn appended(&self, partition: &Topition) {
-        if let Some(end) = self.lock().get_mut(partition) {
-            end.change();
-        }
+        self.lock().entry(partition.clone()).or_default().change();
         self.announce();
     }
 
@@ -76,5 +75,25 @@ impl End {
     fn change(&mut self) {
         self.version += 1;
         self.stage = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_was_read_before_an_append_is_not_kept_after_it() {
+        let (ends, partition) = (Ends::default(), Topition::new("clicks", 0));
+        for _ in 0..2 {
+            let version = ends.get(&partition).unwrap_err();
+            ends.appended(&partition);
+            ends.learn(&partition, version, OffsetStage::default());
+            assert!(ends.get(&partition).is_err(), "the end is stale");
+        }
+        ends.learn(&partition, ends.get(&partition).unwrap_err(), OffsetStage::default());
+        assert!(ends.get(&partition).is_ok());
     }
 }

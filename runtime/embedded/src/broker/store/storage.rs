@@ -15,7 +15,6 @@ use tansu_sans_io::incremental_alter_configs_request::AlterConfigsResource;
 use tansu_sans_io::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use tansu_sans_io::list_groups_response::ListedGroup;
 use tansu_sans_io::record::deflated::Batch;
-use tansu_sans_io::record::inflated;
 use tansu_sans_io::txn_offset_commit_response::TxnOffsetCommitResponseTopic;
 use tansu_sans_io::{ConfigResource, ErrorCode, IsolationLevel, ListOffset, OpType, ScramMechanism};
 use tansu_storage::{
@@ -26,16 +25,13 @@ use tansu_storage::{
 use url::Url;
 use uuid::Uuid;
 
-use super::Store;
+use super::{Store, records};
 
 /// In a request: "no producer id or epoch yet".
 const NO_PRODUCER: (Option<i64>, Option<i16>) = (Some(-1), Some(-1));
 
 /// In a response to a search by time: "no record is that young".
 const NO_OFFSET: i64 = -1;
-
-/// The bits of a batch's attributes that name its compression.
-const COMPRESSION: i16 = 0b111;
 
 const UNSUPPORTED: Error = Error::Api(ErrorCode::UnsupportedVersion);
 
@@ -79,12 +75,10 @@ impl Storage for Store {
         self.run(async |engine| engine.brokers().await).await
     }
 
-    /// Records are handed on uncompressed: the engine takes Snappy but cannot give it back, which would stop all readers
-    /// of the partition, and it would compress anew for every fetch.
     async fn produce(&self, transaction_id: Option<&str>, partition: &Topition, batch: Batch) -> Result<i64> {
         let _kept = self.shared.topics.keep().await;
         self.require(partition).await?;
-        let batch = uncompressed(batch)?;
+        let batch = records::accept(batch)?;
         let result = self.run(async |engine| engine.produce(transaction_id, partition, batch).await).await;
         self.shared.ends.appended(partition);
         result
@@ -302,13 +296,4 @@ impl Storage for Store {
 
 fn offset(offset: i64) -> ListOffsetResponse {
     ListOffsetResponse { offset: Some(offset), ..ListOffsetResponse::default() }
-}
-
-fn uncompressed(batch: Batch) -> Result<Batch> {
-    if batch.attributes & COMPRESSION == 0 {
-        return Ok(batch);
-    }
-    let mut records = inflated::Batch::try_from(batch)?;
-    records.attributes &= !COMPRESSION;
-    Ok(Batch::try_from(records)?)
 }
