@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use self::programs::Program;
+use self::programs::{Build, Program};
 use self::report::{Outcome, Report};
 use self::run::Counts;
 use self::tiers::{TIERS, Tier};
@@ -20,7 +20,6 @@ use crate::workspace::Workspace;
 
 const CHECKS: [&str; 4] = ["fmt", "tidy", "clippy", "docs"];
 const BUILD: &str = "build";
-const CLIPPY: [&str; 7] = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
 /// Runs the named steps, or all; whether all passed.
 pub(crate) fn run(workspace: &Workspace, steps: &[String], filter: Option<&str>) -> Result<bool> {
@@ -34,20 +33,22 @@ pub(crate) fn run(workspace: &Workspace, steps: &[String], filter: Option<&str>)
     for (name, check) in [
         ("fmt", &(|| workspace.cargo(&["fmt", "--all", "--check"])) as &dyn Fn() -> Result<bool>),
         ("tidy", &|| tidy::run(workspace)),
-        ("clippy", &|| workspace.cargo(&CLIPPY)),
     ] {
         if wanted(name) {
             timed(&mut report, name, || Ok(Outcome::of_check(check()?)))?;
         }
     }
     let tiers: Vec<&Tier> = TIERS.iter().filter(|tier| wanted(tier.name)).collect();
-    if !tiers.is_empty() || wanted("docs") {
-        let mut programs = None;
+    if !tiers.is_empty() || wanted("docs") || wanted("clippy") {
+        let mut build = None;
         timed(&mut report, BUILD, || {
-            programs = programs::build(workspace)?;
-            Ok(Outcome::of_check(programs.is_some()))
+            build = programs::build(workspace)?;
+            Ok(Outcome::of_check(build.is_some()))
         })?;
-        if let Some(programs) = programs {
+        if let Some(Build { programs, warnings }) = build {
+            if wanted("clippy") {
+                timed(&mut report, "clippy", || Ok(Outcome::of_check(warnings == 0)))?;
+            }
             if wanted("docs") {
                 timed(&mut report, "docs", || Ok(Outcome::of_check(workspace.docs(true)?)))?;
             }

@@ -3,15 +3,15 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use cargo_metadata::{Artifact, Message, TargetKind};
+use cargo_metadata::diagnostic::DiagnosticLevel;
+use cargo_metadata::{Artifact, CompilerMessage, Message, PackageId, TargetKind};
 
 use super::tiers::TIERS;
 use crate::workspace::Workspace;
 
 // One command for all targets of all packages: with fewer packages cargo would choose other features for the
 // dependencies, and build them once more.
-const BUILD: [&str; 5] =
-    ["build", "--release", "--workspace", "--all-targets", "--message-format=json-render-diagnostics"];
+const BUILD: [&str; 5] = ["build", "--release", "--workspace", "--all-targets", "--message-format=json"];
 
 /// A program made of tests.
 #[derive(Debug, Default)]
@@ -34,15 +34,25 @@ pub(super) enum Kind {
     Integration,
 }
 
-/// Builds everything; the programs of tests, or `None` if it does not compile.
-pub(super) fn build(workspace: &Workspace) -> Result<Option<Vec<Program>>> {
+/// What came of building everything.
+#[derive(Debug, Default)]
+pub(super) struct Build {
+    pub(super) programs: Vec<Program>,
+    /// What clippy and the compiler have to say about our packages.
+    pub(super) warnings: usize,
+}
+
+/// Builds and lints everything at once, or `None` if it does not compile.
+pub(super) fn build(workspace: &Workspace) -> Result<Option<Build>> {
     println!("cargo {}", BUILD.join(" "));
-    let mut child = workspace.cargo_command(&BUILD).stdout(Stdio::piped()).spawn().context("run cargo build")?;
+    let mut child = workspace.linting_cargo(&BUILD).stdout(Stdio::piped()).spawn().context("run cargo build")?;
     let output = child.stdout.take().context("read cargo's messages")?;
-    let mut programs = Vec::new();
+    let (mut programs, mut warnings) = (Vec::new(), 0);
     for message in Message::parse_stream(BufReader::new(output)) {
-        if let Message::CompilerArtifact(artifact) = message? {
-            programs.extend(program(workspace, artifact));
+        match message? {
+            Message::CompilerArtifact(artifact) => programs.extend(program(workspace, artifact)),
+            Message::CompilerMessage(message) => warnings += usize::from(show(workspace, &message)),
+            _ => {}
         }
     }
     if !child.wait()?.success() {
@@ -53,7 +63,14 @@ pub(super) fn build(workspace: &Workspace) -> Result<Option<Vec<Program>>> {
         let in_a_tier = TIERS.iter().any(|tier| (tier.holds)(program));
         ensure!(in_a_tier, "{} of {} is in no tier, add it to xtask's list", program.name, program.package);
     }
-    Ok(Some(programs))
+    Ok(Some(Build { programs, warnings }))
+}
+
+/// Prints what the compiler says; whether it is a warning about one of our packages.
+fn show(workspace: &Workspace, message: &CompilerMessage) -> bool {
+    eprintln!("{}", message.message.rendered.as_deref().unwrap_or(&message.message.message));
+    let ours = |id: &PackageId| workspace.metadata().packages.iter().any(|package| package.id == *id);
+    message.message.level == DiagnosticLevel::Warning && ours(&message.package_id)
 }
 
 fn program(workspace: &Workspace, artifact: Artifact) -> Option<Program> {

@@ -68,7 +68,7 @@ pub(super) fn run(
 /// Runs the examples in the documentation of all crates.
 pub(super) fn doc_tests(workspace: &Workspace) -> Result<Counts> {
     println!("--> examples in the documentation");
-    watched(&mut workspace.cargo_command(&DOC_TESTS), DOC_TESTS_LIMIT)
+    watched(&mut workspace.linting_cargo(&DOC_TESTS), DOC_TESTS_LIMIT)
 }
 
 /// Shows the command's output as it comes and counts the tests in it; kills it after `limit`.
