@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod definitions;
+mod executor;
 mod herder;
 mod loggers;
 mod membership;

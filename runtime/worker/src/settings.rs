@@ -5,6 +5,8 @@ use tokio::runtime::Handle;
 use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Error, Props, Result, Validator};
 use tributary_kafka::{ClientConfig, Role};
 
+use crate::executor::Executor;
+
 /// The settings of a worker, under Kafka Connect's names, parsed once.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
@@ -33,7 +35,7 @@ pub struct WorkerSettings {
     /// Which client settings a connector may override.
     pub override_policy: OverridePolicy,
     /// Where plugin futures are driven.
-    pub runtime: Handle,
+    pub(crate) executor: Executor,
 }
 
 /// One of the worker's own topics.
@@ -111,7 +113,7 @@ impl WorkerSettings {
                 statuses: topic("status", config.int("status.storage.partitions")?)?,
             },
             override_policy: override_policy(config.string("connector.client.config.override.policy")?)?,
-            runtime,
+            executor: Executor::new(runtime),
         }))
     }
 

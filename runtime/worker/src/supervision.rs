@@ -1,40 +1,49 @@
-//! Every call into a connector plugin: on a thread of its own, under a deadline, with panics caught.
+//! Every call into a connector plugin: apart from its caller, under a deadline, with panics caught.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tributary_api::{Error, Result};
 
-type Job<T> = Box<dyn FnOnce(&mut T, &Handle) + Send>;
+use crate::executor::Executor;
 
-/// A plugin object that lives on its own thread. Dropping it ends the thread after the call at hand; a call that never
-/// returns leaves the thread behind and nothing else.
-pub(crate) struct PluginThread<T> {
+/// Calls that may wait behind the one at hand.
+const WAITING: usize = 8;
+
+type Job<T> = Box<dyn for<'a> FnOnce(&'a mut T) -> BoxFuture<'a, ()> + Send>;
+
+/// A plugin object that lives on the executor and is called through its mailbox, one call at a time. Dropping the mailbox
+/// ends it: a call that waits is dropped with it, one that blocks leaves its thread behind and nothing else.
+pub(crate) struct PluginMailbox<T> {
     jobs: mpsc::Sender<Job<T>>,
+    _end: DropGuard,
 }
 
-impl<T: 'static> PluginThread<T> {
-    /// Makes the object on a new thread of the given name.
-    ///
-    /// # Errors
-    /// When the system has no thread to give.
-    pub(crate) fn spawn(name: &str, runtime: Handle, make: impl FnOnce() -> T + Send + 'static) -> Result<Self> {
-        let (jobs, mut queue) = mpsc::channel::<Job<T>>(8);
-        let run = move || {
+impl<T: Send + 'static> PluginMailbox<T> {
+    /// Makes the object on the executor.
+    pub(crate) fn open(executor: &Executor, make: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (jobs, mut queue) = mpsc::channel::<Job<T>>(WAITING);
+        let ended = CancellationToken::new();
+        let end = ended.clone().drop_guard();
+        executor.spawn(async move {
             let Ok(mut plugin) = catch_unwind(AssertUnwindSafe(make)) else { return };
-            while let Some(job) = queue.blocking_recv() {
-                job(&mut plugin, &runtime);
+            let calls = async {
+                while let Some(job) = queue.recv().await {
+                    job(&mut plugin).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = ended.cancelled() => {}
+                () = calls => {}
             }
-        };
-        std::thread::Builder::new()
-            .name(name.chars().take(15).collect())
-            .spawn(run)
-            .map_err(|error| Error::fatal("cannot start a thread for the plugin").cause(&error))?;
-        Ok(Self { jobs })
+        });
+        Self { jobs, _end: end }
     }
 
     /// Calls the object. A panic comes back as a fatal error that tells its message.
@@ -48,10 +57,13 @@ impl<T: 'static> PluginThread<T> {
         call: impl for<'a> FnOnce(&'a mut T) -> BoxFuture<'a, Result<R>> + Send + 'static,
     ) -> Result<R> {
         let (answer, answered) = oneshot::channel();
-        let job: Job<T> = Box::new(move |plugin, runtime| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(call(plugin))));
-            // Nobody waits any more when the deadline has passed.
-            drop(answer.send(outcome.unwrap_or_else(|panic| Err(panicked(what, &*panic)))));
+        let job: Job<T> = Box::new(move |plugin| {
+            let called = async move {
+                let outcome = AssertUnwindSafe(async { call(plugin).await }).catch_unwind().await;
+                // Nobody waits any more when the deadline has passed.
+                drop(answer.send(outcome.unwrap_or_else(|panic| Err(panicked(what, &*panic)))));
+            };
+            called.boxed()
         });
         self.jobs
             .try_send(job)
@@ -78,17 +90,20 @@ pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use futures::FutureExt as _;
+    use std::sync::Arc;
+
+    use tokio::runtime::Handle;
+    use tokio::sync::Notify;
 
     use super::*;
 
-    fn thread() -> PluginThread<u32> {
-        PluginThread::spawn("test", Handle::current(), || 7).unwrap()
+    fn mailbox() -> PluginMailbox<u32> {
+        PluginMailbox::open(&Executor::new(Handle::current()), || 7)
     }
 
     #[tokio::test]
     async fn a_call_answers_and_keeps_the_object() {
-        let plugin = thread();
+        let plugin = mailbox();
         fn add(n: &mut u32) -> BoxFuture<'_, Result<u32>> {
             *n += 1;
             futures::future::ready(Ok(*n)).boxed()
@@ -98,8 +113,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_the_thread_goes_on() {
-        let plugin = thread();
+    async fn a_panic_is_an_error_and_the_mailbox_goes_on() {
+        let plugin = mailbox();
         let error = plugin
             .call("start", Duration::from_secs(5), |_| async { panic!("no disk") as Result<()> }.boxed())
             .await
@@ -110,12 +125,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_blocks_for_ever_ends_at_the_deadline() {
-        let plugin = thread();
+        let plugin = mailbox();
         fn block(_: &mut u32) -> BoxFuture<'_, Result<()>> {
-            std::thread::park();
-            futures::future::ready(Ok(())).boxed()
+            loop {
+                std::thread::park();
+            }
         }
         let error = plugin.call("stop", Duration::from_millis(50), block).await.unwrap_err();
         assert_eq!(error.to_string(), "stop did not return within 50 ms");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_for_ever_ends_with_the_mailbox() {
+        struct Told(Arc<Notify>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let (plugin, dropped) = (mailbox(), Arc::new(Notify::new()));
+        let told = Told(Arc::clone(&dropped));
+        let call = plugin.call("start", Duration::from_millis(50), move |_| {
+            let wait = async move {
+                let _told = told;
+                std::future::pending::<Result<()>>().await
+            };
+            wait.boxed()
+        });
+        call.await.unwrap_err();
+        drop(plugin);
+        tokio::time::timeout(Duration::from_secs(20), dropped.notified()).await.unwrap();
     }
 }

@@ -11,16 +11,17 @@ use tributary_api::{
 };
 
 use super::runner::Message;
-use crate::supervision::PluginThread;
+use crate::executor::Executor;
+use crate::supervision::PluginMailbox;
 
 /// A connector that has not started by then never will.
 const START_DEADLINE: Duration = Duration::from_secs(300);
 const PLAN_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A connector's own object, started, on its own thread. A processor has none: its plan is its configuration.
+/// A connector's own object, started, behind its mailbox. A processor has none: its plan is its configuration.
 pub(super) struct Instance {
-    thread: Option<PluginThread<Option<AnyConnector>>>,
+    mailbox: Option<PluginMailbox<Option<AnyConnector>>>,
     task_class: String,
     is_sink: bool,
 }
@@ -84,7 +85,7 @@ impl Instance {
         name: &str,
         plugin: &Plugin,
         props: Props,
-        runtime: &Handle,
+        executor: &Executor,
         inbox: mpsc::Sender<Message>,
     ) -> Result<Self> {
         let (task_class, is_sink) = match &plugin.factory {
@@ -92,7 +93,7 @@ impl Instance {
             Factory::Sink(sink) => (sink.task_class.clone(), true),
             _ => {
                 return Ok(Self {
-                    thread: None,
+                    mailbox: None,
                     task_class: format!("{}Task", plugin.description.class),
                     is_sink: true,
                 });
@@ -100,14 +101,14 @@ impl Instance {
         };
         let factory = plugin.factory.clone();
         let make = move || AnyConnector::make(&factory);
-        let thread = PluginThread::spawn(name, runtime.clone(), make)?;
-        let context = ConnectorContext::new(name, Arc::new(Host { inbox, runtime: runtime.clone() }));
-        thread
+        let mailbox = PluginMailbox::open(executor, make);
+        let context = ConnectorContext::new(name, Arc::new(Host { inbox, runtime: executor.runtime().clone() }));
+        mailbox
             .call("start", START_DEADLINE, move |connector| {
                 async move { present(connector)?.start(context, &props).await }.boxed()
             })
             .await?;
-        Ok(Self { thread: Some(thread), task_class, is_sink })
+        Ok(Self { mailbox: Some(mailbox), task_class, is_sink })
     }
 
     /// The configuration of each task, as the plugin sees it.
@@ -121,10 +122,10 @@ impl Instance {
         max: usize,
         enforce: bool,
     ) -> Result<Vec<Props>> {
-        let mut tasks = match &self.thread {
+        let mut tasks = match &self.mailbox {
             None => vec![props.clone(); max],
-            Some(thread) => {
-                thread
+            Some(mailbox) => {
+                mailbox
                     .call("task_configs", PLAN_DEADLINE, move |connector| {
                         async move { present(connector)?.task_configs(max).await }.boxed()
                     })
@@ -153,8 +154,8 @@ impl Instance {
 
     /// Ends the connector; one that blocks is left behind.
     pub(super) async fn stop(self, name: &str) {
-        let Some(thread) = self.thread else { return };
-        let stopped = thread
+        let Some(mailbox) = self.mailbox else { return };
+        let stopped = mailbox
             .call("stop", STOP_DEADLINE, |connector| async move { present(connector)?.stop().await }.boxed())
             .await;
         if let Err(error) = stopped {

@@ -10,7 +10,7 @@ use tributary_kafka::Admin;
 
 use super::instance::AnyConnector;
 use super::runner::Shared;
-use crate::supervision::PluginThread;
+use crate::supervision::PluginMailbox;
 use crate::tasks::OffsetStore as _;
 
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
@@ -85,13 +85,13 @@ enum Change {
     Sink(Offsets),
 }
 
-/// The plugin's own word, on a thread of its own.
+/// The plugin's own word.
 async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
     let factory = shared.plugin(config)?.factory.clone();
     let props = shared.variables.resolve(config)?;
     let make = move || AnyConnector::make(&factory);
-    let thread = PluginThread::spawn("alter-offsets", shared.settings.runtime.clone(), make)?;
-    let answered = thread
+    let mailbox = PluginMailbox::open(&shared.settings.executor, make);
+    let answered = mailbox
         .call("alter_offsets", PLUGIN_DEADLINE, move |connector| match (connector, change) {
             (Some(connector), Change::Source(offsets)) => connector.alter_source(props, offsets),
             (Some(connector), Change::Sink(offsets)) => connector.alter_sink(props, offsets),

@@ -189,7 +189,7 @@ impl Runner {
     }
 
     /// Ends the instance and, if it is to run, starts a new one. Gives up waiting when the configuration changes: the
-    /// plugin that does not answer is left behind with its thread.
+    /// plugin that does not answer is left behind.
     async fn restart_instance(&mut self, config: &Props, revision: i64, target: TargetState) {
         if let Some(instance) = self.current.instance.take() {
             instance.stop(&self.name).await;
@@ -227,7 +227,7 @@ impl Runner {
     async fn start_instance(&self, config: &Props) -> Result<Instance> {
         let plugin = self.shared.plugin(config)?;
         let resolved = self.shared.variables.resolve(config)?;
-        Instance::start(&self.name, plugin, resolved, &self.shared.settings.runtime, self.sender.clone()).await
+        Instance::start(&self.name, plugin, resolved, &self.shared.settings.executor, self.sender.clone()).await
     }
 
     /// Asks the connector for its tasks and writes them if they, or the connector's own configuration, are others than

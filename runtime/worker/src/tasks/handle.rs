@@ -10,7 +10,7 @@ use super::{Control, TaskMetrics};
 pub(crate) struct TaskHandle {
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<TaskMetrics>,
-    /// True, or closed, once the thread has nothing more to say.
+    /// True, or closed, once the task has nothing more to say.
     pub(super) ended: watch::Receiver<bool>,
 }
 
@@ -31,7 +31,7 @@ impl TaskHandle {
     }
 
     /// Waits for the end of a task that was asked to stop. When it does not come in time the task is abandoned and
-    /// the answer is `false`: from then on it writes no status, stores no offset and sends nothing, although its
+    /// the answer is `false`: from then on it writes no status, stores no offset and sends nothing, although a
     /// thread may hang in the plugin for ever.
     pub(crate) async fn stopped(&mut self, timeout: Duration) -> bool {
         if tokio::time::timeout(timeout, self.ended.wait_for(|ended| *ended)).await.is_ok() {

@@ -1,4 +1,4 @@
-//! Tasks: each runs on a thread of its own, moves records between a plugin and Kafka, and reports what becomes of it.
+//! Tasks: each lives on the executor, moves records between a plugin and Kafka, and reports what becomes of it.
 //!
 //! [`start`] makes one from a [`TaskSpec`]; the [`TaskHandle`] pauses, resumes, stops and, if the plugin never
 //! returns, abandons it: an abandoned task writes no status, stores no offset and sends nothing more.
@@ -62,7 +62,7 @@ pub(crate) struct TaskSpec {
     pub(crate) incarnation: u64,
 }
 
-/// Hears what becomes of a task. Called on the task's threads: it must not block.
+/// Hears what becomes of a task. Called on whatever thread the task is on: it must not block.
 pub(crate) trait TaskListener: Send + Sync {
     /// The task is in another state; the trace comes with `Failed`.
     fn state_changed(&self, task: &TaskId, incarnation: u64, state: InstanceState, trace: Option<String>);

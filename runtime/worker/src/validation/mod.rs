@@ -15,7 +15,7 @@ use tributary_control::{Error, ValidationResult};
 
 use crate::definitions::{connector_definition, recommended_converters};
 use crate::settings::WorkerSettings;
-use crate::supervision::PluginThread;
+use crate::supervision::PluginMailbox;
 use crate::variables::Variables;
 
 /// REST gives up after 90 s; the answer must come before.
@@ -84,10 +84,10 @@ impl Validator {
         })
     }
 
-    /// The plugin's own checks, on a thread of their own.
+    /// The plugin's own checks, apart from the caller.
     async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Vec<ConfigIssue> {
         let factory = plugin.factory.clone();
-        let make = move || -> Option<Box<dyn AnyConnector>> {
+        let make = move || -> Option<Box<dyn AnyConnector + Send>> {
             match factory {
                 Factory::Source(source) => Some(Box::new((source.connector)())),
                 Factory::Sink(sink) => Some(Box::new((sink.connector)())),
@@ -100,8 +100,8 @@ impl Validator {
         }
         let props = props.clone();
         let checked = async {
-            let thread = PluginThread::spawn("validate", self.settings.runtime.clone(), make)?;
-            thread
+            let mailbox = PluginMailbox::open(&self.settings.executor, make);
+            mailbox
                 .call("validate", PLUGIN_DEADLINE, move |connector| match connector {
                     Some(connector) => connector.validate(props),
                     None => futures::future::ready(Ok(Vec::new())).boxed(),

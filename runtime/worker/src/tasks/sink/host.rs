@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,9 +21,8 @@ pub(crate) struct Host {
     decoder: Mutex<Decoder>,
     reader: Reader,
     writers: TopicWriters,
-    /// Ends the loop's wait for records; not needed on the loop's own thread.
+    /// Ends the loop's wait for records.
     wake: Wake,
-    thread: ThreadId,
 }
 
 /// What the host does its part with, beside the loop.
@@ -45,15 +43,29 @@ pub(crate) struct Requests {
     pub(crate) seeks: BTreeMap<TopicPartition, i64>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) commit: bool,
+    /// The loop waits, and looks at requests only when it is woken.
+    waiting: bool,
+}
+
+impl Requests {
+    /// The loop is about to wait; `false` when there is something to do first.
+    pub(super) fn wait(&mut self) -> bool {
+        let nothing = self.to_pause.is_empty() && self.to_resume.is_empty() && self.seeks.is_empty() && !self.commit;
+        self.waiting = nothing;
+        nothing
+    }
+
+    /// The loop looks at requests by itself again.
+    pub(super) fn end_wait(&mut self) {
+        self.waiting = false;
+    }
 }
 
 impl Host {
-    /// To be made on the thread of the loop.
     pub(crate) fn new(operator: Arc<ErrorOperator>, class: Arc<str>, helpers: Helpers, wake: Wake) -> Self {
         let Helpers { decoder, reader, writers } = helpers;
         Self {
             wake,
-            thread: std::thread::current().id(),
             requests: Mutex::default(),
             at_plugin: Mutex::default(),
             operator,
@@ -69,8 +81,12 @@ impl Host {
     }
 
     fn ask(&self, request: impl FnOnce(&mut Requests)) {
-        request(&mut self.requests());
-        if std::thread::current().id() != self.thread {
+        let waiting = {
+            let mut requests = self.requests();
+            request(&mut requests);
+            std::mem::take(&mut requests.waiting)
+        };
+        if waiting {
             (self.wake)();
         }
     }

@@ -117,7 +117,7 @@ impl<I: Input> SinkLoop<I> {
     async fn work(&mut self) -> Result<()> {
         while !self.cx.control.is_stopping() {
             self.follow_pause()?;
-            if let Some(topics) = self.subscription.changed(&self.cx.spec.worker.runtime) {
+            if let Some(topics) = self.subscription.changed(self.cx.spec.worker.executor.runtime()) {
                 tracing::info!(?topics, "the topics to read have changed");
                 self.input.change_subscription(&topics)?;
             }
@@ -142,7 +142,9 @@ impl<I: Input> SinkLoop<I> {
             return self.take(raw).await;
         }
         let wait = self.wait();
-        match self.input.poll(self.max_records, wait) {
+        let polled = self.input.poll(self.max_records, wait);
+        self.host.requests().end_wait();
+        match polled {
             Ok(Polled::Records(raw)) if self.redelivery.is_some() => {
                 for record in &raw {
                     self.progress
@@ -166,10 +168,16 @@ impl<I: Input> SinkLoop<I> {
 
     /// How long a poll may wait for records.
     fn wait(&mut self) -> Duration {
-        if let Some(timeout) = self.host.requests().timeout.take() {
-            self.timer = Some(Instant::now() + timeout);
-        }
         let now = Instant::now();
+        {
+            let mut requests = self.host.requests();
+            if let Some(timeout) = requests.timeout.take() {
+                self.timer = Some(now + timeout);
+            }
+            if !requests.wait() {
+                return Duration::ZERO;
+            }
+        }
         let redelivery = self.redelivery.map(|redelivery| redelivery.at);
         let first = [Some(self.next_commit), self.timer, redelivery].into_iter().flatten().min();
         first.map_or(SLICE, |at| at.saturating_duration_since(now)).min(SLICE)

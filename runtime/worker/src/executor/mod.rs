@@ -1,0 +1,132 @@
+//! Where tasks and connectors live: on threads that follow what is runnable, not what exists.
+//!
+//! A future that waits holds no thread. One that computes or blocks holds its thread for as long as it does; while others
+//! wait, the [monitor] sees which threads have been in one poll for long and has others take their place, so that a
+//! plugin that never returns costs its thread and nothing else. Threads run inside the tokio runtime's context: timers
+//! and sockets work as they do everywhere.
+
+mod monitor;
+mod threads;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use async_task::Runnable;
+use tokio::runtime::Handle;
+
+use self::monitor::Bell;
+use self::threads::Seat;
+
+/// Threads at the most: more than as many plugins that block at a time is a plugin's fault for the operator to see.
+const MOST: usize = 2048;
+/// How long a thread that is one too many is kept.
+const KEEP: Duration = Duration::from_secs(3);
+
+/// A cheap handle. The threads end when the last one is gone and nothing lives here any more.
+#[derive(Clone)]
+pub(crate) struct Executor(Arc<Shared>);
+
+struct Shared {
+    runtime: Handle,
+    /// How many threads there are for those that wait, beside the ones held up.
+    width: usize,
+    keep: Duration,
+    state: Mutex<State>,
+    bell: Arc<Bell>,
+    myself: Weak<Shared>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Woken, in order.
+    ready: VecDeque<Runnable>,
+    threads: Vec<Arc<Seat>>,
+    /// Those without work; the last one has the warmest cache and is called first.
+    idle: Vec<Arc<Seat>>,
+    /// How many threads the monitor has found in a long poll.
+    held: usize,
+    /// Whether the monitor runs.
+    watched: bool,
+    /// The bound on threads was told of.
+    full: bool,
+}
+
+impl Executor {
+    pub(crate) fn new(runtime: Handle) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self::with(runtime, cores.max(2), KEEP)
+    }
+
+    fn with(runtime: Handle, width: usize, keep: Duration) -> Self {
+        let make = |myself: &Weak<Shared>| Shared {
+            runtime,
+            width,
+            keep,
+            state: Mutex::default(),
+            bell: Arc::default(),
+            myself: Weak::clone(myself),
+        };
+        Self(Arc::new_cyclic(make))
+    }
+
+    /// The runtime for timers, sockets and work of the engine's own.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// Drives a future to its end. Who wants to hear of the end, or of a panic, has the future tell it.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let shared = Arc::clone(&self.0);
+        let (runnable, task) = async_task::spawn(future, move |runnable| shared.schedule(runnable));
+        task.detach();
+        runnable.schedule();
+    }
+
+    /// Threads there are.
+    #[cfg(test)]
+    fn threads(&self) -> usize {
+        self.0.state().threads.len()
+    }
+}
+
+impl Shared {
+    /// From any thread, also from within a client library's callback: it only queues, nothing is run or dropped here.
+    fn schedule(&self, runnable: Runnable) {
+        let mut state = self.state();
+        state.ready.push_back(runnable);
+        if let Some(seat) = state.idle.pop() {
+            drop(state);
+            return seat.call();
+        }
+        if state.threads.len() - state.held < self.width {
+            self.add_thread(&mut state);
+        } else {
+            self.watch(&mut state);
+        }
+        drop(state);
+        self.bell.ring();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.bell.close();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.idle.drain(..).for_each(|seat| seat.call());
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("width", &self.0.width).finish_non_exhaustive()
+    }
+}

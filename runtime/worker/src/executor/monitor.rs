@@ -1,0 +1,76 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use super::{Shared, State};
+
+/// A thread that is longer in one poll does not count among those that serve the waiting ones.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// Wakes the monitor when something waits for a thread. Ringing again costs one atomic operation.
+#[derive(Default)]
+pub(super) struct Bell {
+    rung: AtomicBool,
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // Under the lock, or the monitor might just be about to wait.
+            let _closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits to be rung; `false` when nobody will any more.
+    fn wait(&self) -> bool {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = |closed: &mut bool| !*closed && !self.rung.load(Ordering::Acquire);
+        !*self.changed.wait_while(closed, quiet).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Starts the monitor unless it runs.
+    pub(super) fn watch(&self, state: &mut State) {
+        if state.watched {
+            return;
+        }
+        let (myself, bell) = (Weak::clone(&self.myself), Arc::clone(&self.bell));
+        let started = thread::Builder::new().name("tasks-monitor".to_owned()).spawn(move || {
+            while bell.wait() {
+                thread::sleep(PATIENCE);
+                let Some(executor) = myself.upgrade() else { return };
+                executor.look();
+            }
+        });
+        match started {
+            Ok(_) => state.watched = true,
+            Err(error) => {
+                tracing::error!(%error, "cannot start the thread that watches the tasks: allow the process more")
+            }
+        }
+    }
+
+    /// Adds a thread when something waits and too few threads are free to serve it.
+    fn look(&self) {
+        let mut state = self.state();
+        if state.ready.is_empty() {
+            self.bell.rung.store(false, Ordering::Release);
+            return;
+        }
+        let stuck = state.threads.iter().filter(|seat| seat.is_stuck() && seat.hold()).count();
+        state.held += stuck;
+        if state.threads.len() - state.held < self.width {
+            self.add_thread(&mut state);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use async_task::Runnable;
+
+use super::{MOST, Shared, State};
+
+/// A thread as the others see it.
+#[derive(Default)]
+pub(super) struct Seat {
+    /// Set before the thread can be idle.
+    thread: OnceLock<Thread>,
+    /// Grows at the begin and at the end of each poll: odd within one.
+    polls: AtomicU64,
+    /// What `polls` was when the monitor looked last.
+    seen: AtomicU64,
+    /// Counted among those held up. Changed only under the state's lock.
+    held: AtomicBool,
+    /// There is work.
+    called: AtomicBool,
+}
+
+impl Seat {
+    /// Ends the wait of an idle thread.
+    pub(super) fn call(&self) {
+        self.called.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Waits to be called; `false` when it was not.
+    fn wait(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while !self.called.swap(false, Ordering::Acquire) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            thread::park_timeout(left);
+        }
+        true
+    }
+
+    /// Whether the thread is still in the poll that the last look found it in.
+    pub(super) fn is_stuck(&self) -> bool {
+        let polls = self.polls.load(Ordering::Acquire);
+        polls % 2 == 1 && self.seen.swap(polls, Ordering::Relaxed) == polls
+    }
+
+    /// To be called under the state's lock; whether it was not counted before.
+    pub(super) fn hold(&self) -> bool {
+        !self.held.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    /// One more thread for what waits. When the system has none to give, the monitor tries again.
+    pub(super) fn add_thread(&self, state: &mut State) {
+        if state.threads.len() >= MOST {
+            if !std::mem::replace(&mut state.full, true) {
+                tracing::error!(threads = MOST, "plugins block all threads there may be: others have to wait for them");
+            }
+            return;
+        }
+        let seat = Arc::<Seat>::default();
+        let (myself, own) = (Weak::clone(&self.myself), Arc::clone(&seat));
+        let runtime = self.runtime.clone();
+        let run = move || {
+            let _entered = runtime.enter();
+            work(&myself, &own);
+        };
+        match thread::Builder::new().name("tasks".to_owned()).spawn(run) {
+            Ok(thread) => {
+                seat.thread.get_or_init(|| thread.thread().clone());
+                state.threads.push(seat);
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot start a thread for the tasks, trying again: allow the process more");
+                self.watch(state);
+            }
+        }
+    }
+
+    /// What to run next; without work the thread is put among the idle ones.
+    fn next(&self, seat: &Arc<Seat>) -> Option<Runnable> {
+        let mut state = self.state();
+        if seat.held.swap(false, Ordering::Relaxed) {
+            state.held -= 1;
+        }
+        let next = state.ready.pop_front();
+        if next.is_none() {
+            state.idle.push(Arc::clone(seat));
+        }
+        next
+    }
+
+    /// Whether an idle thread may end: it was not called meanwhile, and is one too many.
+    fn leave(&self, seat: &Arc<Seat>) -> bool {
+        let mut state = self.state();
+        let Some(place) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, seat)) else { return false };
+        if state.threads.len() - state.held <= self.width {
+            return false;
+        }
+        state.idle.remove(place);
+        state.threads.retain(|thread| !Arc::ptr_eq(thread, seat));
+        state.full = false;
+        true
+    }
+}
+
+fn work(shared: &Weak<Shared>, seat: &Arc<Seat>) {
+    loop {
+        let Some(executor) = shared.upgrade() else { return };
+        let Some(runnable) = executor.next(seat) else {
+            let keep = executor.keep;
+            drop(executor);
+            while !seat.wait(keep) {
+                let Some(executor) = shared.upgrade() else { return };
+                if executor.leave(seat) {
+                    return;
+                }
+            }
+            continue;
+        };
+        drop(executor);
+        seat.polls.fetch_add(1, Ordering::Release);
+        // Futures catch their own panics; what is left is one while they are dropped.
+        if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
+            tracing::error!("a panic left a task: it is gone, the others are not concerned");
+        }
+        seat.polls.fetch_add(1, Ordering::Release);
+    }
+}
