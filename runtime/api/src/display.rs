@@ -20,6 +20,8 @@ impl fmt::Display for Value {
             Self::Int16(number) => number.fmt(f),
             Self::Int32(number) => number.fmt(f),
             Self::Int64(number) => number.fmt(f),
+            Self::Float32(number) if number.is_subnormal() => subnormal(f, number, |text| text.parse() == Ok(*number)),
+            Self::Float64(number) if number.is_subnormal() => subnormal(f, number, |text| text.parse() == Ok(*number)),
             Self::Float32(number) => float(f, number.is_finite(), f64::from(*number), number),
             Self::Float64(number) => float(f, number.is_finite(), *number, number),
             Self::String(text) => f.write_str(text),
@@ -100,11 +102,28 @@ fn float(
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
         return write!(f, "{number:?}");
     }
-    let text = format!("{number:E}");
+    scientific(f, &format!("{number:E}"))
+}
+
+/// Always with a digit behind the point.
+fn scientific(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     match text.split_once('E') {
         Some((digits, exponent)) if !digits.contains('.') => write!(f, "{digits}.0E{exponent}"),
-        _ => f.write_str(&text),
+        _ => f.write_str(text),
     }
+}
+
+/// The smallest numbers have so few bits that of two digits not only one pair means the number. Java prints the nearest
+/// pair: 4.9E-324, where one digit would be enough to read 5E-324 back.
+fn subnormal(
+    f: &mut fmt::Formatter<'_>,
+    number: &impl fmt::UpperExp,
+    is_the_number: impl Fn(&str) -> bool,
+) -> fmt::Result {
+    let shortest = format!("{number:E}");
+    let nearest = format!("{number:.1E}");
+    let one_digit = !shortest.contains('.');
+    scientific(f, if one_digit && is_the_number(&nearest) { &nearest } else { &shortest })
 }
 
 /// As `java.util.Date.toString` in UTC.

@@ -9,12 +9,14 @@
 
 mod boolean;
 mod byte_array;
+mod entries;
 mod json;
 mod number;
 mod providers;
 mod simple_header;
 mod string;
 mod timestamps;
+mod utf8;
 
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Importance, Plugin};
 

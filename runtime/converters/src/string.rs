@@ -7,6 +7,8 @@ use tributary_api::{
     Result, Schema, SchemaRef, SchemaType, Value,
 };
 
+use crate::utf8;
+
 const CLASS: &str = "org.apache.kafka.connect.storage.StringConverter";
 const ENCODING: &str = "converter.encoding";
 
@@ -119,10 +121,7 @@ impl Encoding {
     /// What the encoding lacks becomes U+FFFD.
     fn decode(self, bytes: Bytes) -> ByteString {
         match self {
-            Self::Utf8 => match ByteString::try_from(bytes.clone()) {
-                Ok(text) => text,
-                Err(_) => String::from_utf8_lossy(&bytes).into_owned().into(),
-            },
+            Self::Utf8 => utf8::decode(bytes),
             Self::Latin1 => bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into(),
             Self::Ascii => {
                 let decode = |&byte: &u8| if byte.is_ascii() { char::from(byte) } else { char::REPLACEMENT_CHARACTER };
@@ -141,9 +140,17 @@ impl Encoding {
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> ByteString {
     let pairs = bytes.chunks_exact(2);
-    let cut = !pairs.remainder().is_empty();
-    let units = pairs.map(|pair| unit([pair[0], pair[1]]));
-    let mut text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let mut cut = !pairs.remainder().is_empty();
+    let mut units = pairs.map(|pair| unit([pair[0], pair[1]]));
+    let mut text = String::with_capacity(bytes.len());
+    while let Some(first) = units.next() {
+        let is_high = (0xd800..0xdc00).contains(&first);
+        // As in Java, what follows half of a pair is lost with it.
+        let second = if is_high { units.next() } else { None };
+        cut &= !(is_high && second.is_none());
+        let read = char::decode_utf16([first].into_iter().chain(second)).next();
+        text.push(read.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER));
+    }
     if cut {
         text.push(char::REPLACEMENT_CHARACTER);
     }

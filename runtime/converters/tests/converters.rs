@@ -133,6 +133,79 @@ fn deep_nesting_is_an_error_not_an_overflow() {
     }
 }
 
+/// An envelope whose payload leaves out all fields of its many objects, or stands for defaults.
+fn envelope(schema: &str, payload: &str) -> Option<Bytes> {
+    Some(Bytes::from(format!(r#"{{"schema":{schema},"payload":{payload}}}"#)))
+}
+
+#[test]
+fn a_small_document_does_not_unfold_to_gigabytes() {
+    let field = |name: usize| format!(r#"{{"field":"f{name}","type":"int32","optional":true}}"#);
+    let fields = (0..5_000).map(field).collect::<Vec<_>>().join(",");
+    let structure = format!(r#"{{"type":"struct","fields":[{fields}]}}"#);
+    let wide = format!(r#"{{"type":"array","items":{structure}}}"#);
+    let text = format!(r#"{{"type":"array","items":{{"type":"string","default":"{}"}}}}"#, "x".repeat(100_000));
+    let numbers = vec!["1"; 50_000].join(",");
+    let list = format!(r#"{{"type":"array","items":{{"type":"int32"}},"default":[{numbers}]}}"#);
+    let lists = format!(r#"{{"type":"array","items":{list}}}"#);
+    for (schema, item, few, many) in [(wide, "{}", 50, 50_000), (text, "null", 50, 50_000), (lists, "null", 5, 5_000)] {
+        let mut json = converter("JsonConverter", &[]);
+        let mut read = |count: usize| {
+            let payload = format!("[{}]", vec![item; count].join(","));
+            json.to_connect_data("t", envelope(&schema, &payload))
+        };
+        assert_eq!(read(few).unwrap().value.as_array().unwrap().len(), few);
+        let refused = read(many).err().unwrap().to_string();
+        assert!(refused.contains("at most 64 MiB are added"), "{refused}");
+    }
+}
+
+#[test]
+fn fields_of_a_wide_struct_are_found_in_any_order() {
+    let field = |name: usize| format!(r#"{{"field":"f{name}","type":"int32"}}"#);
+    let schema =
+        |count| format!(r#"{{"type":"struct","fields":[{}]}}"#, (0..count).map(field).collect::<Vec<_>>().join(","));
+    for count in [10, 100] {
+        let entries = (0..count).rev().map(|name| format!(r#""f{name}":{name}"#)).collect::<Vec<_>>().join(",");
+        let payload = format!(r#"{{"other":0,{entries},"more":0}}"#);
+        let read = converter("JsonConverter", &[]).to_connect_data("t", envelope(&schema(count), &payload)).unwrap();
+        let Value::Struct(object) = read.value else { panic!("not a struct") };
+        assert!(object.values().iter().enumerate().all(|(index, value)| value.as_i64() == Some(index as i64)));
+    }
+}
+
+#[test]
+fn numbers_that_would_take_long_are_refused() {
+    let decimal = r#"{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2"}}"#;
+    let read = |bytes: usize| {
+        let payload = format!(r#""{}""#, "A".repeat(bytes / 3 * 4));
+        converter("JsonConverter", &[]).to_connect_data("t", envelope(decimal, &payload))
+    };
+    assert!(read(16_383).is_ok());
+    let refused = read(16_386).err().unwrap().to_string();
+    assert_eq!(refused, "16386 bytes are too many for a Decimal, the most are 16384");
+    let plain = |digits: usize| converter("JsonConverter", PLAIN).to_connect_data("t", Some("1".repeat(digits).into()));
+    assert!(plain(1000).is_ok());
+    assert!(plain(1001).err().unwrap().to_string().contains("a number of more than 1000 digits"));
+    let registry = PluginRegistry::new(tributary_converters::plugins());
+    let plugin = registry.find("SimpleHeaderConverter", |kind| kind == PluginKind::HeaderConverter).unwrap();
+    let Factory::HeaderConverter(make) = &plugin.factory else { panic!("not a header converter") };
+    let mut headers = make(&plugin.description.config.parse(&Props::new()).unwrap()).unwrap();
+    let mut header = |digits: usize| headers.to_connect_header("t", "h", Some("1".repeat(digits).into())).unwrap();
+    assert!(matches!(header(10_000).value, Value::Decimal(_)));
+    assert!(matches!(header(10_001).value, Value::String(_)));
+}
+
+#[test]
+fn a_schema_content_that_is_none_names_the_property() {
+    let registry = PluginRegistry::new(tributary_converters::plugins());
+    let plugin = registry.find("JsonConverter", |kind| kind == PluginKind::Converter).unwrap();
+    let Factory::Converter(make) = &plugin.factory else { panic!("not a converter") };
+    let settings = [("schema.content".to_owned(), "{oops".to_owned())].into();
+    let refused = make(&plugin.description.config.parse(&settings).unwrap(), false).err().unwrap();
+    assert!(format!("{refused}").contains("schema.content is not JSON"), "{refused}");
+}
+
 #[test]
 fn every_plugin_is_described() {
     for plugin in tributary_converters::plugins() {

@@ -10,6 +10,22 @@ use tributary_api::{Converter, Datum, Factory, HeaderConverter, PluginKind, Plug
 const DIFFERENT: &[(&str, &str, &str)] = &[
     ("header.read", "0000-00-00", "java counts days before 1582 in the julian calendar"),
     ("header.read", "123456789.123456789", "before java 19, some floats are printed with a digit too many"),
+    ("json.read", "1.6e-322", "before java 19, some floats are printed with a digit too many"),
+    ("header.read", "1.1754944e-38", "before java 19, some floats are printed with a digit too many"),
+    ("json.read", "1.1754944e-38", "before java 19, some floats are printed with a digit too many"),
+    ("write", "1.6e-322", "before java 19, some floats are printed with a digit too many"),
+    ("write", "1.1754944e-38", "before java 19, some floats are printed with a digit too many"),
+    ("write", "1e23", "before java 19, some floats are printed with a digit too many"),
+    ("write", "2e23", "before java 19, some floats are printed with a digit too many"),
+    ("write", r#""float","optional":false},"payload":9.007199254740993e15"#, "before java 19, as above"),
+    ("write", r#""float","optional":false},"payload":1e16"#, "before java 19, as above"),
+    ("write", r#""float","optional":false},"payload":123456789012345680"#, "before java 19, as above"),
+    ("json.read", "1e-323", "since java 19, of two digits the nearest are printed: 9.9E-324"),
+    ("write", "1e-323", "since java 19, of two digits the nearest are printed: 9.9E-324"),
+    ("json.read", "1e-322", "since java 19, of two digits the nearest are printed: 9.9E-323"),
+    ("write", "1e-322", "since java 19, of two digits the nearest are printed: 9.9E-323"),
+    ("json.read", r"\xc0\x80", "jackson takes what no encoder writes: two bytes for a character of one"),
+    ("json.plain", r"\\ud83d", "our text has no half of a surrogate pair"),
     ("json.plain", r#"{"b":1,"a""#, "java's map has an order of its own, ours that of the input"),
     ("header.read", "[2019-08-23,5]", "java makes a number beside a date a date"),
     ("header.read", "[5,2019-08-23]", "java makes a number beside a date a date"),
@@ -49,13 +65,14 @@ fn converters_do_what_kafkas_do() {
         }
     }
     assert!(failures.is_empty(), "{} of {compared} differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(compared > 950, "only {compared} cases were compared");
+    assert!(compared > 1700, "only {compared} cases were compared");
 }
 
 fn differs_on_purpose(case: &Case<'_>) -> bool {
     let windows = case.settings.get("converter.encoding").is_some_and(|encoding| encoding == "windows-1252");
     DIFFERENT.iter().any(|(operation, input, why)| {
-        case.operation == *operation && if why.contains("windows-1252") { windows } else { case.input.contains(input) }
+        let same = case.operation == *operation || *operation == "write" && case.operation.ends_with(".write");
+        same && if why.contains("windows-1252") { windows } else { case.input.contains(input) }
     })
 }
 
@@ -65,38 +82,38 @@ fn run(case: &Case<'_>) -> tributary_api::Result<String> {
     // Values to write are made by reading an envelope.
     let read = |settings: &[(&str, &str)]| {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        converter(JSON, &settings).to_connect_data("t", input.clone())
+        converter(JSON, &settings)?.to_connect_data("t", input.clone())
     };
     let text =
         |bytes: Option<Bytes>| bytes.map_or_else(|| "NULL".to_owned(), |b| String::from_utf8(b.to_vec()).unwrap());
     Ok(match case.operation {
-        "json.read" => describe::datum(&converter(JSON, &case.settings).to_connect_data("t", input)?),
-        "json.write" => text(converter(JSON, &case.settings).from_connect_data("t", &read(&[])?)?),
+        "json.read" => describe::datum(&converter(JSON, &case.settings)?.to_connect_data("t", input)?),
+        "json.write" => text(converter(JSON, &case.settings)?.from_connect_data("t", &read(&[])?)?),
         "json.plain" => {
             let datum = read(&[("schemas.enable", "false")])?;
-            text(converter(JSON, &case.settings).from_connect_data("t", &datum)?)
+            text(converter(JSON, &case.settings)?.from_connect_data("t", &datum)?)
         }
         "header.read" => describe::datum(&header_converter().to_connect_header("t", "h", input)?),
         "header.write" => text(header_converter().from_connect_header("t", "h", &read(&[])?)?),
         "string.write" => {
-            let mut string = converter("org.apache.kafka.connect.storage.StringConverter", &case.settings);
+            let mut string = converter("org.apache.kafka.connect.storage.StringConverter", &case.settings)?;
             text(string.from_connect_data("t", &read(&[])?)?)
         }
-        "read" => describe::datum(&converter(&case.settings["of"], &case.settings).to_connect_data("t", input)?),
+        "read" => describe::datum(&converter(&case.settings["of"], &case.settings)?.to_connect_data("t", input)?),
         "write" => {
             let datum: Datum = read(&[])?;
-            let bytes = converter(&case.settings["of"], &case.settings).from_connect_data("t", &datum)?;
+            let bytes = converter(&case.settings["of"], &case.settings)?.from_connect_data("t", &datum)?;
             bytes.map_or_else(|| "NULL".to_owned(), |bytes| describe::hex(&bytes))
         }
         other => panic!("unknown operation {other}"),
     })
 }
 
-fn converter(name: &str, settings: &Props) -> Box<dyn Converter> {
+fn converter(name: &str, settings: &Props) -> tributary_api::Result<Box<dyn Converter>> {
     let registry = PluginRegistry::new(tributary_converters::plugins());
     let plugin = registry.find(name, |kind| kind == PluginKind::Converter).unwrap();
     let Factory::Converter(make) = &plugin.factory else { panic!("not a converter") };
-    make(&plugin.description.config.parse(settings).unwrap(), false).unwrap()
+    make(&plugin.description.config.parse(settings)?, false)
 }
 
 fn header_converter() -> Box<dyn HeaderConverter> {

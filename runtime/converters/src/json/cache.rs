@@ -7,6 +7,9 @@ use tributary_api::{Result, Schema, SchemaRef};
 use super::schema;
 use super::write::Writer;
 
+/// The most JSON of schemas that were read and are remembered. Each record can bring another schema, as long as itself.
+const MOST_BYTES: usize = 4 << 20;
+
 /// The JSON of schemas, by the identity of the schema: a task uses few, and each again and again.
 pub(super) struct WrittenSchemas {
     capacity: usize,
@@ -40,13 +43,15 @@ impl WrittenSchemas {
 pub(super) struct ReadSchemas {
     capacity: usize,
     known: HashMap<Arc<str>, SchemaRef>,
+    /// How much JSON is known, in bytes.
+    bytes: usize,
     /// Most often the same one comes again: comparing is cheaper than hashing.
     last: Option<(Arc<str>, SchemaRef)>,
 }
 
 impl ReadSchemas {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, known: HashMap::new(), last: None }
+        Self { capacity, known: HashMap::new(), bytes: 0, last: None }
     }
 
     pub(super) fn get(&mut self, json: &str, parse: impl FnOnce() -> Result<Schema>) -> Result<SchemaRef> {
@@ -60,8 +65,12 @@ impl ReadSchemas {
             return Ok(schema.clone());
         }
         let schema = parse()?.into_ref();
-        if self.capacity > 0 {
+        if self.capacity > 0 && json.len() <= MOST_BYTES {
+            if self.bytes + json.len() > MOST_BYTES {
+                self.known.clear();
+            }
             make_room(&mut self.known, self.capacity);
+            self.bytes = if self.known.is_empty() { json.len() } else { self.bytes + json.len() };
             self.known.insert(json.into(), schema.clone());
         }
         Ok(schema)

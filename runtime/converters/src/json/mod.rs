@@ -3,6 +3,7 @@
 mod cache;
 mod decimal;
 mod read;
+mod required;
 mod scan;
 mod schema;
 mod write;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Factory, HeaderConverter, Importance, Plugin, Result,
-    Validator, Value,
+    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, HeaderConverter, Importance, Plugin,
+    Result, Schema, SchemaRef, Validator, Value,
 };
 
 use self::cache::{ReadSchemas, WrittenSchemas};
@@ -27,6 +28,7 @@ const SCHEMAS_ENABLE: &str = "schemas.enable";
 const SCHEMAS_CACHE_SIZE: &str = "schemas.cache.size";
 const DECIMAL_FORMAT: &str = "decimal.format";
 const REPLACE_NULL: &str = "replace.null.with.default";
+const SCHEMA_CONTENT: &str = "schema.content";
 
 /// For keys and values, and for headers.
 pub(crate) fn plugins() -> [Plugin; 2] {
@@ -53,6 +55,10 @@ fn config(used_for: &str) -> ConfigDef {
                 .group("Schemas")
                 .doc("How many schemas are remembered."),
         )
+        .with(ConfigKey::new(SCHEMA_CONTENT, ConfigType::String).importance(Importance::High).group("Schemas").doc(
+            "The schema, as JSON, of every value that is read: values are then plain JSON, without an envelope. \
+                     Needs schemas.enable.",
+        ))
         .with(
             ConfigKey::new(DECIMAL_FORMAT, ConfigType::String)
                 .default("BASE64")
@@ -65,13 +71,15 @@ fn config(used_for: &str) -> ConfigDef {
             ConfigKey::new(REPLACE_NULL, ConfigType::Boolean)
                 .default(true)
                 .importance(Importance::Low)
-                .group("Schemas")
+                .group("Serialization")
                 .doc("Put the schema's default in the place of null."),
         )
 }
 
 struct JsonConverter {
     schemas: bool,
+    /// The schema of all values that are read, if it is configured.
+    content: Option<SchemaRef>,
     replace_null: bool,
     writer: Writer,
     written: WrittenSchemas,
@@ -87,6 +95,7 @@ impl JsonConverter {
         let numeric_decimals = config.string(DECIMAL_FORMAT)?.eq_ignore_ascii_case("NUMERIC");
         Ok(Self {
             schemas: config.boolean(SCHEMAS_ENABLE)?,
+            content: content(config.optional_string(SCHEMA_CONTENT)?, replace_null)?,
             replace_null,
             writer: Writer { numeric_decimals, replace_null },
             written: WrittenSchemas::new(cache_size),
@@ -119,17 +128,30 @@ impl JsonConverter {
     fn read(&mut self, bytes: Option<Bytes>) -> Result<Datum> {
         let Some(bytes) = bytes else { return Ok(Datum::NULL) };
         let document = scan::decode(bytes)?;
-        let reader = Reader { document: &document, replace_null: self.replace_null };
-        if self.schemas {
-            return read::envelope(&reader, &mut self.read);
+        let reader = Reader::new(&document, self.replace_null);
+        match &self.content {
+            Some(schema) if self.schemas => Ok(Datum::new(schema.clone(), reader.of_schema(schema)?)),
+            None if self.schemas => read::envelope(&reader, &mut self.read),
+            _ => Ok(Datum { schema: None, value: self.read_plain(&reader, &document)? }),
         }
-        Ok(Datum { schema: None, value: self.read_plain(&reader, &document)? })
     }
 
     fn read_plain(&self, reader: &Reader<'_>, document: &ByteString) -> Result<Value> {
         let mut scanner = scan::Scanner::new(document);
         if scanner.is_empty() { Ok(Value::Null) } else { reader.plain(&mut scanner) }
     }
+}
+
+/// The schema of `schema.content`; the texts of the errors are Kafka's.
+fn content(json: Option<&str>, replace_null: bool) -> Result<Option<SchemaRef>> {
+    let Some(json) = json.filter(|json| !json.is_empty()) else { return Ok(None) };
+    let document = ByteString::from(json);
+    let unreadable = |error: Error| {
+        let cause = Error::config(format!("{SCHEMA_CONTENT} is not JSON: correct it")).cause(&error);
+        Error::config("Failed to parse schema in converter config due to serialization error: ").cause(&cause)
+    };
+    let json = scan::Scanner::new(&document).skip().map_err(unreadable)?;
+    Ok(schema::read(json, &Reader::new(&document, replace_null))?.map(Schema::into_ref))
 }
 
 impl Converter for JsonConverter {

@@ -1,6 +1,7 @@
 //! JSON to values, with a schema or without.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use base64::Engine as _;
@@ -12,17 +13,30 @@ use tributary_api::{Datum, Decimal, Error, Field, Result, Schema, SchemaRef, Sch
 use super::cache::ReadSchemas;
 use super::decimal::{self, parse_decimal};
 use super::scan::{Kind, Scanner};
-use super::schema;
+use super::{required, schema};
+use crate::entries::Entries;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Up to this many entries of a map are compared one by one.
+/// Up to this many fields of an object are found by looking through their names.
 const FEW: usize = 16;
+
+/// The most bytes of a decimal's digits. Printing them takes time that grows with their square.
+const MOST_DECIMAL_BYTES: usize = 16 * 1024;
+
+/// What a document may add to itself by fields it leaves out and by defaults of its schema, in bytes: this much, and so
+/// many times its own length. A megabyte could unfold to gigabytes otherwise.
+const ADDED: usize = 64 << 20;
+const ADDED_FOR_EACH_BYTE: usize = 64;
 
 /// Reads the values of a document; its texts are slices of it.
 pub(super) struct Reader<'a> {
-    pub(super) document: &'a ByteString,
-    pub(super) replace_null: bool,
+    document: &'a ByteString,
+    replace_null: bool,
+    /// How much may still be added to what the document holds.
+    room: Cell<usize>,
+    /// Whether a value of another type than its schema's became null.
+    mistaken: Cell<bool>,
 }
 
 /// Reads an object of a schema and a payload, and nothing else.
@@ -62,10 +76,25 @@ pub(super) fn envelope(reader: &Reader<'_>, schemas: &mut ReadSchemas) -> Result
     Ok(Datum { schema, value })
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(document: &'a ByteString, replace_null: bool) -> Self {
+        let room = ADDED.saturating_add(document.len().saturating_mul(ADDED_FOR_EACH_BYTE));
+        Self { document, replace_null, room: Cell::new(room), mistaken: Cell::new(false) }
+    }
+
+    /// A whole document with a schema that is known beforehand; an empty one is a value that is missing.
+    pub(super) fn of_schema(&self, schema: &SchemaRef) -> Result<Value> {
+        let mut scanner = Scanner::new(self.document);
+        if scanner.is_empty() {
+            return self.of_kind(&mut scanner, Kind::Missing, schema);
+        }
+        self.with_schema(&mut scanner, schema)
+    }
+
     /// A value of any type: whole numbers are longs, others doubles, objects maps.
     pub(super) fn plain(&self, scanner: &mut Scanner<'_>) -> Result<Value> {
         Ok(match scanner.kind()? {
+            Kind::Missing => Value::Null,
             Kind::Null => {
                 scanner.null()?;
                 Value::Null
@@ -89,12 +118,12 @@ impl Reader<'_> {
                 Value::Array(items)
             }
             Kind::Object => {
-                let mut entries = Vec::new();
+                let mut entries = Entries::default();
                 scanner.object(|scanner, name| {
-                    entries.push((Value::String(self.text(name)), self.plain(scanner)?));
+                    entries.insert(Value::String(self.text(name)), self.plain(scanner)?);
                     Ok(())
                 })?;
-                Value::Map(unique(entries))
+                Value::Map(entries.into_vec())
             }
         })
     }
@@ -106,6 +135,10 @@ impl Reader<'_> {
             scanner.null()?;
             return self.absent(schema);
         }
+        self.of_kind(scanner, kind, schema)
+    }
+
+    fn of_kind(&self, scanner: &mut Scanner<'_>, kind: Kind, schema: &SchemaRef) -> Result<Value> {
         if let Some(name) = &schema.name
             && let Some(value) = self.logical(scanner, kind, name, schema)?
         {
@@ -121,10 +154,21 @@ impl Reader<'_> {
 
     fn absent(&self, schema: &Schema) -> Result<Value> {
         match &schema.default {
-            Some(default) if self.replace_null => Ok(default.clone()),
+            Some(default) if self.replace_null => {
+                self.add(weight(default))?;
+                Ok(default.clone())
+            }
             _ if schema.optional => Ok(Value::Null),
             _ => Err(Error::data(format!("Invalid null value for required {} field", schema.kind.upper_name()))),
         }
+    }
+
+    /// Counts what is added to the document's own values.
+    fn add(&self, bytes: usize) -> Result<()> {
+        let left = self.room.get().checked_sub(bytes);
+        let too_much = "the schema's fields and defaults make too much of a small document: at most 64 MiB are added";
+        self.room.set(left.ok_or_else(|| Error::data(too_much))?);
+        Ok(())
     }
 
     fn optional_schema(&self, scanner: &mut Scanner<'_>, schema: Option<&SchemaRef>) -> Result<Value> {
@@ -147,7 +191,11 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        let number = if found == Kind::Number { scanner.number()? } else { scanner.skip().map(|_| "0")? };
+        let number = match found {
+            Kind::Number => scanner.number()?,
+            Kind::Missing => "0",
+            _ => scanner.skip().map(|_| "0")?,
+        };
         Ok(match kind {
             SchemaType::Boolean => Value::Boolean(false),
             SchemaType::Int8 => Value::Int8(decimal::to_i64(number) as i8),
@@ -156,7 +204,10 @@ impl Reader<'_> {
             SchemaType::Int64 => Value::Int64(decimal::to_i64(number)),
             SchemaType::Float32 => Value::Float32(to_f32(number)),
             SchemaType::Float64 => Value::Float64(to_f64(number)),
-            _ => Value::Null,
+            _ => {
+                self.mistaken.set(true);
+                Value::Null
+            }
         })
     }
 
@@ -181,7 +232,7 @@ impl Reader<'_> {
                 }
                 Value::Time(millis)
             }
-            Schema::TIMESTAMP => Value::Timestamp(whole("Timestamp", "integer")?),
+            Schema::TIMESTAMP => Value::Timestamp(whole("Timestamp", "integral")?),
             Schema::DECIMAL => match kind {
                 Kind::Number => {
                     let number = scanner.number()?;
@@ -194,7 +245,14 @@ impl Reader<'_> {
                     let digits = BASE64.decode(&*text);
                     let digits =
                         digits.map_err(|error| Error::data("Invalid bytes for Decimal field").cause(&error))?;
-                    Value::Decimal(Decimal { unscaled: BigInt::from_signed_bytes_be(&digits), scale: scale(schema)? })
+                    if digits.len() > MOST_DECIMAL_BYTES {
+                        let found = digits.len();
+                        let message = "bytes are too many for a Decimal, the most are";
+                        return Err(Error::data(format!("{found} {message} {MOST_DECIMAL_BYTES}")));
+                    }
+                    let scale = scale(schema);
+                    let scale = scale.map_err(|error| Error::data("Invalid bytes for Decimal field").cause(&error))?;
+                    Value::Decimal(Decimal { unscaled: BigInt::from_signed_bytes_be(&digits), scale })
                 }
                 _ => return Err(wrong("Decimal", "numeric or bytes")),
             },
@@ -213,6 +271,7 @@ impl Reader<'_> {
         match kind {
             Kind::Array => scanner.array(push)?,
             Kind::Object => scanner.object(|scanner, _| push(scanner))?,
+            Kind::Missing => {}
             _ => drop(scanner.skip()?),
         }
         Ok(Value::Array(items))
@@ -220,17 +279,17 @@ impl Reader<'_> {
 
     fn map(&self, scanner: &mut Scanner<'_>, kind: Kind, schema: &Schema) -> Result<Value> {
         let (key, element) = (schema.key.as_ref(), schema.element.as_ref());
-        let mut entries = Vec::new();
+        let mut entries = Entries::default();
         if key.is_none_or(|key| key.kind == SchemaType::String) {
             if kind != Kind::Object {
                 let message = "Maps with string fields should be encoded as JSON objects, but found";
                 return Err(Error::data(format!("{message} {}", kind.upper_name())));
             }
             scanner.object(|scanner, name| {
-                entries.push((Value::String(self.text(name)), self.optional_schema(scanner, element)?));
+                entries.insert(Value::String(self.text(name)), self.optional_schema(scanner, element)?);
                 Ok(())
             })?;
-            return Ok(Value::Map(unique(entries)));
+            return Ok(Value::Map(entries.into_vec()));
         }
         if kind != Kind::Array {
             let message = "Maps with non-string fields should be encoded as JSON array of tuples, but found";
@@ -252,10 +311,10 @@ impl Reader<'_> {
                 return Err(Error::data(format!("{message}{}", tuple.len())));
             };
             let first = self.optional_schema(&mut Scanner::new(first), key)?;
-            entries.push((first, self.optional_schema(&mut Scanner::new(second), element)?));
+            entries.insert(first, self.optional_schema(&mut Scanner::new(second), element)?);
             Ok(())
         })?;
-        Ok(Value::Map(unique(entries)))
+        Ok(Value::Map(entries.into_vec()))
     }
 
     fn structure(&self, scanner: &mut Scanner<'_>, kind: Kind, schema: &SchemaRef) -> Result<Value> {
@@ -263,15 +322,21 @@ impl Reader<'_> {
             let message = "Structs should be encoded as JSON objects, but found";
             return Err(Error::data(format!("{message} {}", kind.upper_name())));
         }
+        self.add(schema.fields.len().saturating_mul(size_of::<Value>()))?;
         let mut values: Vec<Option<Value>> = vec![None; schema.fields.len()];
-        let mut expected = 0;
+        let (mut expected, mut places) = (0, Places::default());
         scanner.object(|scanner, name| {
             // Most often the fields come in the order of the schema.
             let in_order = schema.fields.get(expected).is_some_and(|field| *field.name == *name);
-            let index = if in_order { Some(expected) } else { schema.field_index(&name) };
+            let index = if in_order { Some(expected) } else { places.of(schema, &name) };
             match index {
                 Some(index) => {
-                    values[index] = Some(self.with_schema(scanner, &schema.fields[index].schema)?);
+                    let field = &schema.fields[index];
+                    let value = self.with_schema(scanner, &field.schema)?;
+                    if self.mistaken.get() {
+                        required::check(field, &value)?;
+                    }
+                    values[index] = Some(value);
                     expected = index + 1;
                 }
                 None => drop(scanner.skip()?),
@@ -294,33 +359,36 @@ impl Reader<'_> {
     }
 }
 
-/// Of entries with the same key the last value counts, at the first one's place.
-fn unique(mut entries: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
-    if entries.len() <= FEW {
-        let mut index = 1;
-        while index < entries.len() {
-            match entries[..index].iter().position(|(key, _)| *key == entries[index].0) {
-                Some(first) => {
-                    let (_, value) = entries.remove(index);
-                    entries[first].1 = value;
-                }
-                None => index += 1,
-            }
+/// Finds fields by name: the first few by looking through them, then by a table, so that many cost no more than each.
+#[derive(Default)]
+struct Places<'a> {
+    sought: usize,
+    known: Option<HashMap<&'a str, usize>>,
+}
+
+impl<'a> Places<'a> {
+    fn of(&mut self, schema: &'a Schema, name: &str) -> Option<usize> {
+        self.sought += 1;
+        if self.sought <= FEW {
+            return schema.field_index(name);
         }
-        return entries;
+        let fields = || schema.fields.iter().enumerate().map(|(index, field)| (&*field.name, index)).collect();
+        self.known.get_or_insert_with(fields).get(name).copied()
     }
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(entries.len());
-    let mut unique: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
-    for (key, value) in entries {
-        match places.entry(key.to_string()) {
-            std::collections::hash_map::Entry::Occupied(place) => unique[*place.get()].1 = value,
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(unique.len());
-                unique.push((key, value));
-            }
-        }
-    }
-    unique
+}
+
+/// What a default costs where it stands in for null, in bytes.
+fn weight(value: &Value) -> usize {
+    let within = match value {
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Decimal(_) => 64,
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| weight(key) + weight(value)).sum(),
+        Value::Struct(object) => object.values().iter().map(weight).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + within
 }
 
 fn scale(schema: &Schema) -> Result<i32> {
@@ -329,15 +397,21 @@ fn scale(schema: &Schema) -> Result<i32> {
     scale.parse().map_err(|_| Error::data("Invalid scale parameter found in Decimal schema"))
 }
 
-/// Too large is infinite, as in Java; zero has no sign, because Kafka reads it as a decimal first.
+/// Too large is infinite, as in Java; zero has no sign, because Kafka reads it as a decimal first. What is too small
+/// keeps it.
 fn to_f64(number: &str) -> f64 {
     let value: f64 = number.parse().unwrap_or(0.0);
-    if value == 0.0 { 0.0 } else { value }
+    if value == 0.0 && is_zero(number) { 0.0 } else { value }
 }
 
 fn to_f32(number: &str) -> f32 {
     let value: f32 = number.parse().unwrap_or(0.0);
-    if value == 0.0 { 0.0 } else { value }
+    if value == 0.0 && is_zero(number) { 0.0 } else { value }
+}
+
+fn is_zero(number: &str) -> bool {
+    let digits = number.split(['e', 'E']).next().unwrap_or_default();
+    !digits.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 #[cold]

@@ -6,8 +6,16 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{Error, Result};
 
+use super::decimal::parse_decimal;
+
 /// Deeper nesting is refused: it would be recursion without a bound.
 const DEEPEST: usize = 500;
+
+/// Numbers of more digits are refused, as Kafka does: what is made of them takes time that grows with their square.
+const MOST_DIGITS: usize = 1000;
+
+/// An exponent of so many digits fits 32 bits, whatever stands before it.
+const EXPONENT_DIGITS: usize = 9;
 
 /// What the next value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +26,8 @@ pub(super) enum Kind {
     String,
     Array,
     Object,
+    /// There is none: the document is empty.
+    Missing,
 }
 
 impl Kind {
@@ -30,6 +40,7 @@ impl Kind {
             Self::String => "STRING",
             Self::Array => "ARRAY",
             Self::Object => "OBJECT",
+            Self::Missing => "MISSING",
         }
     }
 }
@@ -91,20 +102,27 @@ impl<'a> Scanner<'a> {
         if self.byte() == Some(b'-') {
             self.at += 1;
         }
-        self.digits()?;
+        let (mut digits, mut exponent) = (self.digits()?, 0);
         if self.byte() == Some(b'.') {
             self.at += 1;
-            self.digits()?;
+            digits += self.digits()?;
         }
         if matches!(self.byte(), Some(b'e' | b'E')) {
             self.at += 1;
             if matches!(self.byte(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
-            self.digits()?;
+            exponent = self.digits()?;
+        }
+        let number = &self.text[start..self.at];
+        if digits + exponent > MOST_DIGITS {
+            return Err(self.fault("a number of more than 1000 digits"));
+        }
+        if exponent > EXPONENT_DIGITS && parse_decimal(number).is_none() {
+            return Err(self.fault("a number whose exponent is too large"));
         }
         match self.byte() {
-            None | Some(b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\n' | b'\r') => Ok(&self.text[start..self.at]),
+            None | Some(b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\n' | b'\r') => Ok(number),
             Some(_) => Err(self.fault("unexpected character in a number")),
         }
     }
@@ -133,6 +151,7 @@ impl<'a> Scanner<'a> {
             Kind::String => drop(self.string()?),
             Kind::Array => self.array(|scanner| scanner.skip().map(drop))?,
             Kind::Object => self.object(|scanner, _| scanner.skip().map(drop))?,
+            Kind::Missing => {}
         }
         Ok(&self.text[start..self.at])
     }
@@ -270,12 +289,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn digits(&mut self) -> Result<()> {
+    /// Reads digits, at least one, and says how many.
+    fn digits(&mut self) -> Result<usize> {
         let start = self.at;
         while matches!(self.byte(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(self.fault("a digit is missing")) } else { Ok(()) }
+        if self.at == start { Err(self.fault("a digit is missing")) } else { Ok(self.at - start) }
     }
 
     fn expect(&mut self, byte: u8) -> Result<()> {

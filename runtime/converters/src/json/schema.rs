@@ -1,6 +1,7 @@
 //! Schemas as JSON.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io::Write as _;
 
 use bytestring::ByteString;
@@ -8,6 +9,7 @@ use tributary_api::{Error, Field, Result, Schema, SchemaType, Value};
 
 use super::decimal;
 use super::read::Reader;
+use super::required;
 use super::scan::{Kind, Scanner};
 use super::write::{Writer, text};
 
@@ -102,8 +104,9 @@ pub(super) fn read(json: &str, reader: &Reader<'_>) -> Result<Option<Schema>> {
             let missing = |what| move || Error::data(format!("Map schema did not specify the {what} type"));
             let keys = object.get("keys").ok_or_else(missing("key"))?;
             let values = object.get("values").ok_or_else(missing("value"))?;
-            schema.key = read(keys, reader)?.map(Schema::into_ref);
-            schema.element = read(values, reader)?.map(Schema::into_ref);
+            let null = |what| move || Error::data(format!("{what}Schema cannot be null."));
+            schema.key = Some(read(keys, reader)?.ok_or_else(null("key"))?.into_ref());
+            schema.element = Some(read(values, reader)?.ok_or_else(null("value"))?.into_ref());
         }
         SchemaType::Struct => schema.fields = fields(&object, reader)?,
         _ => {}
@@ -115,6 +118,9 @@ pub(super) fn read(json: &str, reader: &Reader<'_>) -> Result<Option<Schema>> {
     schema.parameters = parameters(&object)?;
     if let Some(default) = object.get("default") {
         let value = reader.with_schema(&mut Scanner::new(default), &schema.clone().into_ref())?;
+        if required::null_in(&schema, &value).is_some() {
+            return Err(Error::data("Invalid default value"));
+        }
         // It outlives the document, whose memory its text shares.
         schema.default = Some(detached(value)).filter(|value| !value.is_null());
     }
@@ -127,18 +133,18 @@ fn fields(object: &Object<'_>, reader: &Reader<'_>) -> Result<Vec<Field>> {
     if scanner.kind()? != Kind::Array {
         return Err(not_an_array());
     }
-    let mut fields: Vec<Field> = Vec::new();
+    let (mut fields, mut names): (Vec<Field>, HashSet<ByteString>) = (Vec::new(), HashSet::new());
     scanner.array(|scanner| {
         let unnamed = || Error::data("Struct schema's field name not specified properly");
         let json = scanner.skip()?;
         let mut inner = Scanner::new(json);
         let object = if inner.kind()? == Kind::Object { Object::read(&mut inner)? } else { Object::default() };
-        let name = object.text("field")?.ok_or_else(unnamed)?;
-        if fields.iter().any(|field| field.name == *name) {
+        let name = ByteString::from(object.text("field")?.ok_or_else(unnamed)?.into_owned());
+        if !names.insert(name.clone()) {
             return Err(Error::data(format!("Cannot create field because of field name duplication {name}")));
         }
         let schema = read(json, reader)?.ok_or_else(unnamed)?;
-        fields.push(Field { name: name.into_owned().into(), schema: schema.into_ref() });
+        fields.push(Field { name, schema: schema.into_ref() });
         Ok(())
     })?;
     Ok(fields)

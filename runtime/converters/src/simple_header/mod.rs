@@ -10,6 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tributary_api::{ConfigDef, Datum, Factory, HeaderConverter, Plugin, Result, Value};
 
+use crate::utf8;
+
 pub(crate) fn plugin() -> Plugin {
     let factory = Factory::HeaderConverter(Arc::new(|_| Ok(Box::new(SimpleHeaderConverter))));
     Plugin::new("org.apache.kafka.connect.storage.SimpleHeaderConverter", ConfigDef::default(), factory).doc(
@@ -30,6 +32,6 @@ impl HeaderConverter for SimpleHeaderConverter {
     }
 
     fn to_connect_header(&mut self, _topic: &str, _name: &str, bytes: Option<Bytes>) -> Result<Datum> {
-        Ok(bytes.map_or(Datum::NULL, |bytes| parse::parse(&String::from_utf8_lossy(&bytes))))
+        Ok(bytes.map_or(Datum::NULL, |bytes| parse::parse(&utf8::decode(bytes))))
     }
 }

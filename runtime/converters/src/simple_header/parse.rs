@@ -5,11 +5,15 @@ use tributary_api::{Datum, Decimal, Schema, SchemaRef, SchemaType, Value};
 
 use super::align::Common;
 use super::tokens::Tokens;
+use crate::entries::Entries;
 use crate::json::parse_decimal;
 use crate::timestamps;
 
 /// Deeper nesting is text.
 const DEEPEST: usize = 100;
+
+/// Longer numbers are text: reading them takes time that grows with the square of their length.
+const LONGEST_NUMBER: usize = 10_000;
 
 /// Text that has no other type stays text; only lists, maps and what is in them can be wrong inside.
 pub(super) fn parse(text: &str) -> Datum {
@@ -109,14 +113,14 @@ impl Parser<'_> {
     }
 
     fn map(&mut self) -> Result<Datum, NotAValue> {
-        let mut entries: Vec<(Value, Value)> = Vec::new();
+        let mut entries = Entries::default();
         let (mut keys, mut values) = (Common::default(), Common::default());
         while self.tokens.has_next() {
             if self.tokens.take("}") {
                 // Without a type for the keys there is none for the values.
                 let values = if keys.schema().is_some() { values } else { Common::Mixed };
                 let align = |(key, value)| Some((keys.align(key)?, values.align(value)?));
-                let entries: Option<Vec<_>> = entries.into_iter().map(align).collect();
+                let entries: Option<Vec<_>> = entries.into_vec().into_iter().map(align).collect();
                 let (key, element) = (keys.schema().cloned(), values.schema().cloned());
                 let schema = Schema { key, element, ..Schema::new(SchemaType::Map) };
                 return Ok(Datum::new(schema.into_ref(), Value::Map(entries.ok_or(NotAValue)?)));
@@ -132,10 +136,7 @@ impl Parser<'_> {
             self.tokens.take(",");
             keys = keys.add(key.schema);
             values = values.add(value.schema);
-            match entries.iter_mut().find(|(known, _)| *known == key.value) {
-                Some((_, old)) => *old = value.value,
-                None => entries.push((key.value, value.value)),
-            }
+            entries.insert(key.value, value.value);
         }
         Err(NotAValue)
     }
@@ -161,6 +162,7 @@ impl Parser<'_> {
             }
         }
         if (digit_first || token.starts_with(['+', '-']))
+            && token.len() <= LONGEST_NUMBER
             && let Some(decimal) = parse_decimal(token)
         {
             return Ok(number(token, decimal));
