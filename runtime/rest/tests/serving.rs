@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tributary_api::Props;
+use tributary_listener::{Connections, ListenerOptions};
 use tributary_rest::{Listener, RestOptions, Server, admin_router, router, starting};
 
 struct Running {
@@ -29,11 +30,16 @@ async fn start(settings: &[(&str, &str)], with_metrics: bool) -> Running {
     if with_metrics {
         options = options.metrics(Arc::new(|| "up 1\n".to_owned()));
     }
-    let server = Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap()).await.unwrap();
+    let server =
+        Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
     let (address, stop) = (server.addresses()[0], CancellationToken::new());
     let herder = Arc::new(Recorded::new(200, json!([])));
     let served = tokio::spawn(server.serve(router(herder, &options), stop.clone()));
     Running { address, stop, served }
+}
+
+fn options_of_listener() -> ListenerOptions {
+    ListenerOptions::new("rest", Connections::new(100))
 }
 
 /// Sends text as it is, and answers all that comes back until the other side closes.
@@ -139,9 +145,10 @@ async fn stopping_is_bounded_even_with_an_open_request() {
 
 #[tokio::test]
 async fn a_taken_port_is_told() {
-    let taken = Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap()).await.unwrap();
+    let taken =
+        Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
     let again = Listener::parse_list(&format!("http://{}", taken.addresses()[0])).unwrap();
-    let error = Server::bind(&again).await.unwrap_err();
+    let error = Server::bind(&again, &options_of_listener()).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&taken.addresses()[0].to_string()), "{error}");
 }

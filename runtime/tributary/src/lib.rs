@@ -38,12 +38,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(Command::Docs { folder, check }) = cli.command {
         return docs::run(&folder, check);
     }
+    // Before anything asks for its share of them.
+    let descriptors = tributary_listener::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()
         .context("start the runtime")?;
-    let ended = runtime.block_on(wiring::run(cli.worker));
+    let ended = runtime.block_on(wiring::run(cli.worker, descriptors));
     runtime.shutdown_timeout(LAST_CALLS);
     ended
 }

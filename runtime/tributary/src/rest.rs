@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tributary_control::Herder;
+use tributary_listener::{Connections, ListenerOptions, Share};
 use tributary_rest::{Listener, MetricsText, RestOptions, Router, Server, admin_router, router, starting};
 
 use crate::settings::Settings;
@@ -32,10 +33,10 @@ impl Rest {
     pub(crate) async fn start(settings: &Settings) -> Result<Self> {
         let options = RestOptions::from_props(&settings.props)?;
         let listeners = Listener::parse_list(settings.get("listeners").unwrap_or_default())?;
-        let server = bind(&listeners, settings.any_rest_port).await?;
+        let server = bind(&listeners, Share::Rest, settings.any_rest_port).await?;
         let address = *server.addresses().first().context("listeners is empty: write http://host:port")?;
         let admin = match settings.get("admin.listeners") {
-            Some(list) => Some(bind(&Listener::parse_list(list)?, false).await?),
+            Some(list) => Some(bind(&Listener::parse_list(list)?, Share::Admin, false).await?),
             None => None,
         };
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
@@ -65,11 +66,12 @@ impl Rest {
     }
 }
 
-async fn bind(listeners: &[Listener], any_port: bool) -> Result<Server> {
-    let bound = match Server::bind(listeners).await {
+async fn bind(listeners: &[Listener], share: Share, any_port: bool) -> Result<Server> {
+    let options = ListenerOptions::new("rest", Connections::sharing(share));
+    let bound = match Server::bind(listeners, &options).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && any_port => {
             let free = |listener: &Listener| Listener { port: 0, ..listener.clone() };
-            Server::bind(&listeners.iter().map(free).collect::<Vec<_>>()).await
+            Server::bind(&listeners.iter().map(free).collect::<Vec<_>>(), &options).await
         }
         bound => bound,
     };

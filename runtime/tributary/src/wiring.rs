@@ -1,5 +1,6 @@
 //! The worker's life: settings, servers, engine, REST, connector files; and back.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ struct Process {
     rest: Rest,
 }
 
-/// Runs a worker until the process is told to stop.
-pub(crate) async fn run(args: WorkerArgs) -> Result<()> {
+/// Runs a worker until the process is told to stop. `descriptors` is what came of raising their limit.
+pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let stop = async {
@@ -43,6 +44,10 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<()> {
     };
     tokio::pin!(stop);
     let levels = logging::start(&environment::log_levels(variables()))?;
+    match descriptors {
+        Ok(limit) => info!(limit, "file descriptors"),
+        Err(error) => warn!(%error, "the limit of file descriptors cannot be raised"),
+    }
     let settings = Settings::load(&args, variables())?;
     let process = tokio::select! {
         started = Process::start(settings, Arc::new(levels)) => started?,

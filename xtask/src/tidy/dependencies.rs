@@ -76,6 +76,9 @@ fn check_ours(edge: &Edge) -> Option<Finding> {
 /// `None`: it may see everything.
 fn rule(edge: &Edge) -> Option<Rule> {
     let rule = |product, tests| Some(Rule { product, tests });
+    if edge.folder == "connectors/clickstream" {
+        return rule(&["api", "listener"], &["testkit"]);
+    }
     if edge.folder.starts_with("connectors/") {
         // Tests of the S3 sink write to the embedded endpoint, those of the Lambda sink to the front; those of the MongoDB
         // sink read what the reference read through the same converters.
@@ -86,8 +89,9 @@ fn rule(edge: &Edge) -> Option<Rule> {
             rule(&["api"], &[])
         }
         "runtime/transforms" => rule(&["api"], &["testkit"]),
-        "runtime/rest" => rule(&["api", "control"], &[]),
-        "runtime/shop" => rule(&["clickstream"], &[]),
+        "runtime/rest" => rule(&["api", "control", "listener"], &[]),
+        "runtime/embedded" => rule(&["listener"], &[]),
+        "runtime/shop" => rule(&["clickstream", "listener"], &[]),
         "runtime/worker" => {
             rule(&["api", "control", "converters", "kafka", "state", "transforms"], &["testkit", "file"])
         }
@@ -101,6 +105,7 @@ fn rule(edge: &Edge) -> Option<Rule> {
                 "file",
                 "kafka",
                 "lambda",
+                "listener",
                 "mongodb",
                 "personalization",
                 "rest",
@@ -172,6 +177,13 @@ mod tests {
     fn rest_sees_nothing_of_the_worker() {
         assert_eq!(findings(edge("runtime/rest", "tributary-control")), 0);
         assert_eq!(findings(edge("runtime/rest", "tributary-worker")), 1);
+    }
+
+    #[test]
+    fn who_listens_sees_the_listener() {
+        assert_eq!(findings(edge("connectors/clickstream", "tributary-listener")), 0);
+        assert_eq!(findings(edge("connectors/s3", "tributary-listener")), 1);
+        assert_eq!(findings(edge("runtime/listener", "tributary-api")), 1);
     }
 
     #[test]

@@ -1,0 +1,233 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::Version;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::deadlines::Deadlines;
+
+/// What a connection does: told by its stream and its requests, asked by its own watch and by who must make room.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    opened: Instant,
+    /// Requests that are being answered.
+    in_flight: AtomicUsize,
+    served: AtomicBool,
+    http2: AtomicBool,
+    /// It is no longer HTTP: whoever holds it has deadlines of its own.
+    upgraded: AtomicBool,
+    /// Since when no request is being answered.
+    waiting: Moment,
+    /// When the first byte of the next request came.
+    begun: Moment,
+    /// Since when the client takes nothing.
+    blocked: Moment,
+    cut: Notify,
+}
+
+/// How long a client may wait without being asked to make room for another.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Why a connection is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    FirstByte,
+    Headers,
+    Idle,
+    Stalled,
+}
+
+/// Those that wait are cut off in this order when there is no room: who has never asked for anything goes first, then who
+/// has waited longest.
+pub(crate) type Rank = (bool, Instant);
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let progress = Self {
+            opened: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            served: AtomicBool::new(false),
+            http2: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
+            waiting: Moment::default(),
+            begun: Moment::default(),
+            blocked: Moment::default(),
+            cut: Notify::new(),
+        };
+        progress.waits();
+        progress
+    }
+
+    /// No request is being answered from now on.
+    pub(crate) fn waits(&self) {
+        self.begun.clear();
+        self.waiting.set(self.opened);
+    }
+
+    pub(crate) fn request_begins(&self, version: Version) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.served.store(true, Ordering::Release);
+        self.http2.store(version == Version::HTTP_2, Ordering::Release);
+    }
+
+    pub(crate) fn request_ends(&self) {
+        // Before the count, so that the watch never sees the wait before this request.
+        self.waits();
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn upgrades(&self) {
+        self.upgraded.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn bytes_came(&self) {
+        if self.in_flight.load(Ordering::Acquire) == 0 && self.begun.get().is_none() {
+            self.begun.set(self.opened);
+        }
+    }
+
+    pub(crate) fn bytes_went(&self) {
+        self.blocked.clear();
+    }
+
+    pub(crate) fn nothing_goes(&self) {
+        if self.blocked.get().is_none() {
+            self.blocked.set(self.opened);
+        }
+    }
+
+    /// Whether no request is being answered.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) == 0 && !self.upgraded.load(Ordering::Acquire)
+    }
+
+    /// Its place among those that can be cut off; `None` if it is at work, or about to be: the request of a client that
+    /// has just connected is on its way.
+    pub(crate) fn rank(&self) -> Option<Rank> {
+        let since = self.opened + self.waiting.get().unwrap_or_default();
+        let can_be = self.is_waiting() && since.elapsed() >= GRACE;
+        can_be.then(|| (self.served.load(Ordering::Acquire), since))
+    }
+
+    /// When it is late, unless something happens before.
+    pub(crate) fn deadline(&self, deadlines: &Deadlines) -> Option<(Instant, Late)> {
+        if self.upgraded.load(Ordering::Acquire) {
+            return None;
+        }
+        let after = |moment: Duration, limit: Duration, late| Some((self.opened + moment + limit, late));
+        if let Some(blocked) = self.blocked.get() {
+            return after(blocked, deadlines.stalled, Late::Stalled);
+        }
+        if !self.is_waiting() {
+            return None;
+        }
+        let waiting = self.waiting.get().unwrap_or_default();
+        let served = self.served.load(Ordering::Acquire);
+        // What HTTP/2 sends between requests need not be the beginning of one.
+        let begun = self.begun.get().filter(|_| !(served && self.http2.load(Ordering::Acquire)));
+        match (begun, served) {
+            (Some(begun), _) => after(begun, deadlines.headers, Late::Headers),
+            (None, false) => after(waiting, deadlines.first_byte, Late::FirstByte),
+            (None, true) => after(waiting, deadlines.idle, Late::Idle),
+        }
+    }
+
+    /// Asks the connection to end.
+    pub(crate) fn cut_off(&self) {
+        self.cut.notify_one();
+    }
+
+    /// Until it is asked to.
+    pub(crate) async fn is_cut_off(&self) {
+        self.cut.notified().await;
+    }
+}
+
+/// A time since the connection was opened, in milliseconds and one more; 0 is none.
+#[derive(Debug, Default)]
+struct Moment(AtomicU64);
+
+impl Moment {
+    fn set(&self, opened: Instant) {
+        let elapsed = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.0.store(elapsed + 1, Ordering::Release);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+
+    fn get(&self) -> Option<Duration> {
+        self.0.load(Ordering::Acquire).checked_sub(1).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn late(progress: &Progress) -> Option<Late> {
+        progress.deadline(&Deadlines::default()).map(|(_, late)| late)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_wait_has_its_deadline() {
+        let progress = Progress::new();
+        assert_eq!(late(&progress), Some(Late::FirstByte));
+        progress.bytes_came();
+        assert_eq!(late(&progress), Some(Late::Headers));
+        progress.request_begins(Version::HTTP_11);
+        assert_eq!((late(&progress), progress.rank()), (None, None));
+        progress.nothing_goes();
+        assert_eq!(late(&progress), Some(Late::Stalled));
+        progress.bytes_went();
+        progress.request_ends();
+        assert_eq!(late(&progress), Some(Late::Idle));
+        progress.bytes_came();
+        assert_eq!(late(&progress), Some(Late::Headers));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trickle_of_bytes_moves_no_deadline() {
+        let progress = Progress::new();
+        progress.bytes_came();
+        let first = progress.deadline(&Deadlines::default());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        progress.bytes_came();
+        assert_eq!(progress.deadline(&Deadlines::default()), first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_of_http2_are_no_requests() {
+        let progress = Progress::new();
+        progress.bytes_came();
+        assert_eq!(late(&progress), Some(Late::Headers));
+        progress.request_begins(Version::HTTP_2);
+        progress.request_begins(Version::HTTP_2);
+        progress.request_ends();
+        assert_eq!(late(&progress), None);
+        progress.request_ends();
+        let idle = progress.deadline(&Deadlines::default());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        progress.bytes_came();
+        assert_eq!(progress.deadline(&Deadlines::default()), idle);
+        assert_eq!(late(&progress), Some(Late::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_never_asked_goes_before_who_has_waited_longest() {
+        let served = Progress::new();
+        served.request_begins(Version::HTTP_11);
+        served.request_ends();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let silent = Progress::new();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let newest = Progress::new();
+        assert_eq!(newest.rank(), None);
+        tokio::time::advance(GRACE).await;
+        assert!(silent.rank() < newest.rank() && newest.rank() < served.rank());
+        served.upgrades();
+        assert_eq!((served.rank(), late(&served)), (None, None));
+    }
+}

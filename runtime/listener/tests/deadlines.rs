@@ -1,0 +1,154 @@
+//! How long a client may keep a listener waiting. In each test one deadline is short and all others are an hour.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{HTTP2_BEGIN, HTTP2_PING, SOON, ask, never, start, until_closed};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tributary_listener::Deadlines;
+
+/// Says something again and again, whether anybody listens or not.
+async fn repeat(stream: &mut (impl AsyncWriteExt + Unpin), text: &[u8]) {
+    while stream.write_all(text).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    std::future::pending().await
+}
+
+async fn closed_while_saying(stream: &mut TcpStream, text: &[u8]) -> String {
+    let (mut read, mut write) = stream.split();
+    tokio::select! {
+        said = until_closed(&mut read) => said,
+        () = repeat(&mut write, text) => String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let site = start(Deadlines { first_byte: SOON, ..never() }).await;
+    assert_eq!(until_closed(&mut site.connect().await).await, "");
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn headers_that_trickle_end_the_connection() {
+    let site = start(Deadlines { headers: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nX: ").await.unwrap();
+    closed_while_saying(&mut stream, b"x").await;
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn headers_that_trickle_end_the_connection_after_an_answer_as_well() {
+    let site = start(Deadlines { headers: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    assert!(ask(&mut stream, "/").await.ends_with("hello"));
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nX: ").await.unwrap();
+    closed_while_saying(&mut stream, b"x").await;
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn http2_without_a_request_is_closed_whatever_else_it_says() {
+    let site = start(Deadlines { headers: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    stream.write_all(HTTP2_BEGIN).await.unwrap();
+    closed_while_saying(&mut stream, HTTP2_PING).await;
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request_and_not_for_ever() {
+    let site = start(Deadlines { idle: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    assert!(ask(&mut stream, "/").await.ends_with("hello"));
+    assert!(ask(&mut stream, "/").await.ends_with("hello"));
+    assert_eq!(until_closed(&mut stream).await, "");
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_long_is_not_cut_off() {
+    let short = Duration::from_millis(50);
+    let site = start(Deadlines { first_byte: short, headers: short, idle: short, stalled: short, ..never() }).await;
+    let mut stream = site.connect().await;
+    stream.write_all(b"GET /ticks HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(until_closed(&mut stream).await.matches("tick ").count(), 10);
+}
+
+#[tokio::test]
+async fn what_is_no_longer_http_is_left_alone_and_keeps_its_place() {
+    let short = Duration::from_millis(50);
+    let site = start(Deadlines { first_byte: short, headers: short, idle: short, stalled: short, ..never() }).await;
+    let mut stream = site.connect().await;
+    let request = b"GET /upgrade HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"));
+    for _ in 0..5 {
+        tokio::time::sleep(short).await;
+        stream.write_u8(7).await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), 7);
+        site.until_open(1).await;
+    }
+    drop(stream);
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_fails_the_request() {
+    let site = start(Deadlines { body: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx").await.unwrap();
+    let answer = closed_while_saying(&mut stream, b"x").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_at_a_fair_rate_may_take_longer() {
+    let site = start(Deadlines { body: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    stream
+        .write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        stream.write_all(&[b'x'; 5000]).await.unwrap();
+        tokio::time::sleep(SOON / 3).await;
+    }
+    assert_eq!(until_closed(&mut stream).await.matches('x').count(), 50_000);
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_cut_off() {
+    let site = start(Deadlines { stalled: SOON, ..never() }).await;
+    let mut stream = site.connect().await;
+    stream.write_all(b"GET /flood HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    site.until_open(1).await;
+    site.until_open(0).await;
+}
+
+#[tokio::test]
+async fn a_listener_that_closes_frees_its_address_and_lets_answers_end() {
+    let site = start(never()).await;
+    let (mut silent, mut asked, mut begun) = (site.connect().await, site.connect().await, site.connect().await);
+    assert!(ask(&mut asked, "/").await.ends_with("hello"));
+    begun.write_all(b"GET /ticks HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut first = [0; 15];
+    begun.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    site.closing.cancel();
+    site.handle.freed().await;
+    assert!(TcpStream::connect(site.address).await.is_err());
+    assert_eq!((until_closed(&mut silent).await, until_closed(&mut asked).await), (String::new(), String::new()));
+    assert_eq!(until_closed(&mut begun).await.matches("tick ").count(), 10);
+    site.served.await.unwrap();
+}
