@@ -50,6 +50,28 @@ fn wrong_texts_are_refused_in_kafkas_words() {
     refused(key(ConfigType::String).validator(any_case.clone()), "b", "String must be one of (case insensitive): A");
     assert!(parse(key(ConfigType::String).validator(any_case), "a").is_ok());
     refused(key(ConfigType::String).validator(Validator::NonEmpty), "", "String must be non-empty");
+    refused(key(ConfigType::String).validator(Validator::Name), "", "String may not be empty");
+    let control = "String may not contain control sequences but had the following ASCII chars: 9, 0";
+    refused(key(ConfigType::String).validator(Validator::Name), "a\tb\0c", control);
+    assert!(parse(key(ConfigType::String).validator(Validator::Name), "a b\u{e9}").is_ok());
+}
+
+#[test]
+fn lists_without_empty_elements_that_come_once() {
+    for (empty, text, fault) in [
+        (false, "", Some("must not be empty. Valid values include: any non-empty value")),
+        (true, " ", None),
+        (false, "a , b", None),
+        (true, "a, b ,a", Some("values must not be duplicated.")),
+        (true, "a,", Some("values must not be empty.")),
+        (true, ",a", Some("values must not be empty.")),
+        (true, ",", Some("values must not be duplicated.")),
+    ] {
+        let key = ConfigKey::new("fields", ConfigType::List).validator(Validator::Distinct { empty });
+        let props = Props::from([("fields".to_owned(), text.to_owned())]);
+        let told = ConfigDef::new([key]).parse(&props).err().map(|error| error.to_string());
+        assert_eq!(told, fault.map(|fault| format!("Configuration 'fields' {fault}")), "{text:?}");
+    }
 }
 
 #[test]

@@ -151,6 +151,8 @@ fn descriptions() {
         key("c", ConfigType::List).one_of(&["x", "y"]).display_name("Letters"),
         key("d", ConfigType::Password).internal(),
         key("e", ConfigType::String).validator(Validator::NonEmpty),
+        key("n", ConfigType::String).validator(Validator::Name),
+        key("l", ConfigType::List).validator(Validator::Distinct { empty: true }),
         key("f", ConfigType::Long).validator(Validator::AtLeast(0)),
         key("g", ConfigType::Class).validator(Validator::OneOfIgnoringCase(vec!["z".to_owned()])),
     ]);

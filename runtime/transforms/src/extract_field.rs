@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Importance, Plugin, Record, Records, Result,
-    TransformContext, Transformation, Value,
+    SchemaType, TransformContext, Transformation, Validator, Value,
 };
 
 use crate::support::{REPLACE_NULL, Side, field_value, replace_null_key};
@@ -19,7 +19,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
                 .doc("The field that takes the place of the whole."),
             ConfigKey::new(SYNTAX, ConfigType::String)
                 .default("V1")
-                .one_of(&["V1", "V2"])
+                .validator(Validator::OneOfIgnoringCase(["V1", "V2"].map(str::to_owned).to_vec()))
                 .importance(Importance::High)
                 .doc("V1: the field's name. V2: a path of names divided by dots; one with a dot stands in backticks."),
             replace_null_key(),
@@ -42,24 +42,28 @@ struct ExtractField {
 impl ExtractField {
     fn new(side: Side, config: &Config) -> Result<Self> {
         let field = config.string(FIELD)?.to_owned();
-        let path = if config.string(SYNTAX)? == "V2" { parse_path(&field)? } else { vec![field.clone()] };
+        let path =
+            if config.string(SYNTAX)?.eq_ignore_ascii_case("V2") { parse_path(&field)? } else { vec![field.clone()] };
         Ok(Self { side, field, path, replace_null: config.boolean(REPLACE_NULL)? })
     }
 
     fn of_map(&self, datum: Datum) -> Result<Datum> {
-        if !matches!(datum.value, Value::Map(_) | Value::Null) {
-            let class = datum.value.java_class();
-            let message = "Only Map objects supported in absence of schema for [field extraction], found:";
-            return Err(Error::data(format!("{message} {class}")));
+        let mut value = datum.value;
+        for (depth, name) in self.path.iter().enumerate() {
+            value = match value {
+                Value::Map(entries) => {
+                    let found = entries.into_iter().find(|(key, _)| key.as_str() == Some(name));
+                    found.map(|(_, value)| value).unwrap_or_default()
+                }
+                Value::Null => return Ok(Datum::NULL),
+                other => {
+                    let purpose = if depth == 0 { "field extraction" } else { "nested field access" };
+                    let message = "Only Map objects supported in absence of schema for";
+                    return Err(Error::data(format!("{message} [{purpose}], found: {}", other.java_class())));
+                }
+            };
         }
-        let value = self.path.iter().try_fold(datum.value, |value, name| match value {
-            Value::Map(entries) => {
-                let found = entries.into_iter().find(|(key, _)| key.as_str() == Some(name));
-                found.map(|(_, value)| value)
-            }
-            _ => None,
-        });
-        Ok(Datum { schema: None, value: value.unwrap_or_default() })
+        Ok(Datum::schemaless(value))
     }
 
     fn of_struct(&self, datum: Datum) -> Result<Datum> {
@@ -74,6 +78,9 @@ impl ExtractField {
         };
         let (mut schema, mut value) = (datum.schema.ok_or_else(unknown)?, datum.value);
         for name in &self.path {
+            if schema.kind != SchemaType::Struct {
+                return Err(Error::data("Cannot look up fields on non-struct type"));
+            }
             let index = schema.field_index(name).ok_or_else(unknown)?;
             schema = schema.fields[index].schema.clone();
             value = match value {

@@ -109,7 +109,7 @@ impl InsertField {
 
     fn with_inserted(&mut self, object: &mut Struct, inserted: Vec<Option<Value>>) -> Result<Datum> {
         let insertions = &self.insertions;
-        let schema = self.schemas.get(object.schema(), |schema| Ok(with_fields(schema, insertions)))?;
+        let schema = self.schemas.get(object.schema(), |schema| with_fields(schema, insertions))?;
         let old = std::mem::replace(object, Struct::new(Schema::new(SchemaType::Struct).into_ref(), Vec::new())?);
         let (old_schema, old_values) = old.into_parts();
         let mut values = Vec::with_capacity(schema.fields.len());
@@ -171,15 +171,14 @@ impl Transformation for InsertField {
     }
 }
 
-/// A field that is there already keeps its place and takes the new type.
-fn with_fields(schema: &Schema, insertions: &[Insertion]) -> SchemaRef {
+fn with_fields(schema: &Schema, insertions: &[Insertion]) -> Result<SchemaRef> {
     let mut fields = schema.fields.clone();
     for insertion in insertions {
-        let field = Field { name: insertion.name.clone(), schema: insertion.schema.clone() };
-        match fields.iter_mut().find(|known| known.name == field.name) {
-            Some(known) => *known = field,
-            None => fields.push(field),
+        let name = insertion.name.clone();
+        if fields.iter().any(|known| known.name == name) {
+            return Err(Error::data(format!("Cannot create field because of field name duplication {name}")));
         }
+        fields.push(Field { name, schema: insertion.schema.clone() });
     }
-    Schema { fields, ..basics(schema) }.into_ref()
+    Ok(Schema { fields, ..basics(schema) }.into_ref())
 }

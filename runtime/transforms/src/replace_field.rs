@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tributary_api::{
     ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
-    Records, Result, Schema, SchemaRef, Struct, TransformContext, Transformation, Value,
+    Records, Result, Schema, SchemaRef, Struct, TransformContext, Transformation, Validator, Value,
 };
 
 use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
@@ -11,14 +11,15 @@ use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_valu
 const EXCLUDE: &str = "exclude";
 const INCLUDE: &str = "include";
 const RENAMES: &str = "renames";
+const DISTINCT: Validator = Validator::Distinct { empty: true };
 
 pub(crate) fn plugins() -> [Plugin; 2] {
     Side::BOTH.map(|side| {
         let list =
             |name, doc| ConfigKey::new(name, ConfigType::List).default("").importance(Importance::Medium).doc(doc);
         let config = ConfigDef::new([
-            list(EXCLUDE, "Fields to leave out, even if they are included."),
-            list(INCLUDE, "Fields to keep; all when not given."),
+            list(EXCLUDE, "Fields to leave out, even if they are included.").validator(DISTINCT),
+            list(INCLUDE, "Fields to keep; all when not given.").validator(DISTINCT),
             list(RENAMES, "New names of fields, as pairs old:new divided by commas."),
             replace_null_key(),
         ]);
@@ -34,6 +35,7 @@ struct ReplaceField {
     exclude: HashSet<String>,
     include: HashSet<String>,
     renames: HashMap<String, ByteString>,
+    new_names: HashSet<ByteString>,
     replace_null: bool,
     schemas: SchemaCache,
 }
@@ -50,11 +52,13 @@ impl ReplaceField {
                 Err(Error::config(message))
             }
         };
+        let renames: HashMap<String, ByteString> = config.list(RENAMES)?.iter().map(rename).collect::<Result<_>>()?;
         Ok(Self {
             side,
             exclude: set(EXCLUDE)?,
             include: set(INCLUDE)?,
-            renames: config.list(RENAMES)?.iter().map(rename).collect::<Result<_>>()?,
+            new_names: renames.values().cloned().collect(),
+            renames,
             replace_null: config.boolean(REPLACE_NULL)?,
             schemas: SchemaCache::default(),
         })
@@ -69,14 +73,23 @@ impl ReplaceField {
         if self.renames.is_empty() {
             return;
         }
+        // Only a new name can be one that is there already: of both the later one counts, at the place of the first.
+        let mut places: HashMap<ByteString, usize> = HashMap::new();
         let mut renamed: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
         for (mut key, value) in entries.drain(..) {
             if let Some(name) = key.as_str().and_then(|name| self.renames.get(name)) {
                 key = Value::String(name.clone());
             }
-            match renamed.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => renamed.push((key, value)),
+            let known = match &key {
+                Value::String(name) if self.new_names.contains(name) => places.insert(name.clone(), renamed.len()),
+                _ => None,
+            };
+            match (known, &key) {
+                (Some(place), Value::String(name)) => {
+                    renamed[place].1 = value;
+                    places.insert(name.clone(), place);
+                }
+                _ => renamed.push((key, value)),
             }
         }
         *entries = renamed;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tributary_api::{
     ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
-    Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Value,
+    Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Validator, Value,
 };
 
 use crate::support::{Fields, REPLACE_NULL, SchemaCache, field_value, fields_of, replace_null_key};
@@ -13,6 +13,7 @@ pub(crate) fn plugin() -> Plugin {
     let config = ConfigDef::new([
         ConfigKey::new(FIELDS, ConfigType::List)
             .required()
+            .validator(Validator::Distinct { empty: false })
             .importance(Importance::High)
             .doc("The fields of the value that make the key."),
         replace_null_key(),
@@ -31,9 +32,6 @@ struct ValueToKey {
 impl ValueToKey {
     fn new(config: &Config) -> Result<Self> {
         let fields: Vec<ByteString> = config.list(FIELDS)?.iter().map(|field| field.as_str().into()).collect();
-        if fields.is_empty() {
-            return Err(Error::config(format!("Invalid value [] for configuration {FIELDS}: Empty list")));
-        }
         Ok(Self { fields, replace_null: config.boolean(REPLACE_NULL)?, schemas: SchemaCache::default() })
     }
 

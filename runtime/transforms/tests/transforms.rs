@@ -80,11 +80,11 @@ fn insert_field_adds_to_a_map() {
 #[test]
 fn insert_field_adds_to_a_struct_and_its_schema() {
     let config =
-        [("topic.field", "topic!"), ("timestamp.field", "time"), ("static.field", "a"), ("static.value", "new")];
+        [("topic.field", "topic!"), ("timestamp.field", "time"), ("static.field", "c"), ("static.value", "new")];
     let mut transform = make("InsertField$Value", &config).unwrap();
     let value = structure("old");
     let record = apply_to(&mut *transform, Record::new("t", value.clone()).at(1000)).unwrap();
-    assert_eq!(shown(&record.value), r#"{"a":"new","b":"default","topic":"t","time":1000}"#);
+    assert_eq!(shown(&record.value), r#"{"a":"old","b":"default","topic":"t","time":1000,"c":"new"}"#);
     let schema = record.value.schema.unwrap();
     assert_eq!(schema.name.as_deref(), Some("Named"));
     let topic = &schema.fields[2].schema;
@@ -163,7 +163,19 @@ fn value_to_key_takes_fields_of_the_value() {
     assert_eq!(record.key.schema.unwrap().fields[0].name, "b");
     let missing = apply("ValueToKey", &[("fields", "none")], Record::new("t", structure("x")));
     assert_eq!(message(missing), "Field does not exist: none");
-    assert!(message(make("ValueToKey", &[("fields", "")])).contains("Empty list"));
+    assert!(message(make("ValueToKey", &[("fields", "")])).contains("must not be empty"));
+}
+
+#[test]
+fn replace_field_renames_to_a_name_that_is_there() {
+    let apply = |renames: &str, value: &str| {
+        let record = apply("ReplaceField$Value", &[("renames", renames)], Record::new("t", map(value))).unwrap();
+        shown(&record.value)
+    };
+    assert_eq!(apply("a:b", r#"{"a":1,"x":2,"b":3}"#), r#"{"b":3,"x":2}"#);
+    assert_eq!(apply("a:b", r#"{"b":1,"x":2,"a":3}"#), r#"{"b":3,"x":2}"#);
+    assert_eq!(apply("a:c,b:c", r#"{"a":1,"b":2,"c":3,"d":4}"#), r#"{"c":3,"d":4}"#);
+    assert_eq!(apply("a:b,b:a", r#"{"a":1,"b":2}"#), r#"{"b":1,"a":2}"#);
 }
 
 #[test]

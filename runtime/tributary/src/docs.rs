@@ -157,6 +157,9 @@ fn allowed(validator: &Validator) -> String {
         Validator::OneOf(values) => format!("`{}`", cell(&values.join("`, `"))),
         Validator::OneOfIgnoringCase(values) => format!("`{}`, in any case", cell(&values.join("`, `"))),
         Validator::NonEmpty => "not empty".to_owned(),
+        Validator::Name => "not empty, no control characters".to_owned(),
+        Validator::Distinct { empty: true } => "each once".to_owned(),
+        Validator::Distinct { empty: false } => "at least one, each once".to_owned(),
     }
 }
 

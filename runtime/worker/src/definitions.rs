@@ -68,6 +68,7 @@ pub fn sink_definition(worker: &Props, version: &str) -> ConfigDef {
         key("topics", ConfigType::List, COMMON)
             .order(4)
             .default("")
+            .validator(Validator::Distinct { empty: true })
             .importance(Importance::High)
             .width(Width::Long)
             .display_name("Topics")
@@ -121,7 +122,7 @@ fn common(worker: &Props, version: &str) -> ConfigDef {
     ConfigDef::new([
         key("name", ConfigType::String, COMMON)
             .required()
-            .validator(Validator::NonEmpty)
+            .validator(Validator::Name)
             .importance(Importance::High)
             .width(Width::Medium)
             .display_name("Connector name")

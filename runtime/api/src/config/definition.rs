@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -127,10 +127,12 @@ fn parse_key(key: &ConfigKey, props: &Props) -> Result<Parsed, String> {
         }
     };
     let shown = if key.is_secret() { "[hidden]" } else { text };
-    let fault = |reason: &str| format!("Invalid value {shown} for configuration {}: {reason}", key.name);
-    let parsed = parse_text(key.kind, text).map_err(|reason| fault(&reason))?;
-    if let Some(validator) = &key.validator {
-        check(validator, &parsed).map_err(|reason| fault(&reason))?;
+    let fault = |shown: &str, reason: &str| format!("Invalid value {shown} for configuration {}: {reason}", key.name);
+    let parsed = parse_text(key.kind, text).map_err(|reason| fault(shown, &reason))?;
+    match &key.validator {
+        Some(Validator::Distinct { empty }) => check_distinct(&key.name, *empty, &parsed)?,
+        Some(validator) => check(validator, &parsed).map_err(|reason| fault(shown.trim(), &reason))?,
+        None => {}
     }
     Ok(parsed)
 }
@@ -177,8 +179,34 @@ fn check(validator: &Validator, value: &Parsed) -> Result<(), String> {
             Err(format!("String must be one of (case insensitive): {}", allowed.join(", ")))
         }
         (Validator::NonEmpty, Parsed::Text(text)) if text.is_empty() => Err("String must be non-empty".to_owned()),
+        (Validator::Name, Parsed::Text(text)) if text.is_empty() => Err("String may not be empty".to_owned()),
+        (Validator::Name, Parsed::Text(text)) if text.contains(is_control) => {
+            let found: Vec<String> =
+                text.chars().filter(|c| is_control(*c)).map(|c| u32::from(c).to_string()).collect();
+            let message = "String may not contain control sequences but had the following ASCII chars:";
+            Err(format!("{message} {}", found.join(", ")))
+        }
         _ => Ok(()),
     }
+}
+
+/// As Java's `Character.isISOControl`.
+fn is_control(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}')
+}
+
+fn check_distinct(name: &str, may_be_empty: bool, value: &Parsed) -> Result<(), String> {
+    let Parsed::List(items) = value else { return Ok(()) };
+    if items.is_empty() && !may_be_empty {
+        return Err(format!("Configuration '{name}' must not be empty. Valid values include: any non-empty value"));
+    }
+    if items.iter().collect::<HashSet<_>>().len() < items.len() {
+        return Err(format!("Configuration '{name}' values must not be duplicated."));
+    }
+    if items.iter().any(String::is_empty) {
+        return Err(format!("Configuration '{name}' values must not be empty."));
+    }
+    Ok(())
 }
 
 fn render(value: &Parsed) -> Option<String> {

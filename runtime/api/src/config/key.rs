@@ -91,6 +91,13 @@ pub enum Validator {
     OneOfIgnoringCase(Vec<String>),
     /// Some text.
     NonEmpty,
+    /// Some text without control characters: a name.
+    Name,
+    /// A list of which no element is empty or comes twice.
+    Distinct {
+        /// Whether it may have no element.
+        empty: bool,
+    },
 }
 
 /// One property. Built by chaining; a new one is an optional `MEDIUM` without a default.
