@@ -3,6 +3,7 @@
 //! [`Worker::start`] opens the stores, starts the herder and answers its [`Herder`](tributary_control::Herder).
 #![forbid(unsafe_code)]
 
+mod clients;
 mod definitions;
 mod executor;
 mod herder;

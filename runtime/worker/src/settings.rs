@@ -5,6 +5,7 @@ use tokio::runtime::Handle;
 use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Error, Props, Result, Validator};
 use tributary_kafka::{ClientConfig, Role};
 
+use crate::clients::Clients;
 use crate::executor::Executor;
 
 /// The settings of a worker, under Kafka Connect's names, parsed once.
@@ -36,6 +37,8 @@ pub struct WorkerSettings {
     pub override_policy: OverridePolicy,
     /// Where plugin futures are driven.
     pub(crate) executor: Executor,
+    /// Kafka clients that tasks share.
+    pub(crate) clients: Arc<Clients>,
 }
 
 /// One of the worker's own topics.
@@ -114,6 +117,7 @@ impl WorkerSettings {
             },
             override_policy: override_policy(config.string("connector.client.config.override.policy")?)?,
             executor: Executor::new(runtime),
+            clients: Arc::default(),
         }))
     }
 
@@ -151,7 +155,21 @@ impl WorkerSettings {
         ])
     }
 
-    /// The settings of a source task's producer.
+    /// The settings of the producer that source tasks like this one share.
+    pub(crate) fn source_producer(&self, props: &Props) -> ClientConfig {
+        let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
+            .set("client.id", format!("connector-producer-{}", self.group_id));
+        override_with(own, props, "producer.override.")
+    }
+
+    /// The settings of the administration client that tasks like this one share.
+    pub(crate) fn shared_admin(&self, props: &Props) -> ClientConfig {
+        let own = ClientConfig::new(Role::Admin, &self.client_props("admin."))
+            .set("client.id", format!("connector-adminclient-{}", self.group_id));
+        override_with(own, props, "admin.override.")
+    }
+
+    /// The settings of a producer that a task has for itself.
     pub fn producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
             .set("client.id", format!("connector-producer-{connector}-{task}"));

@@ -16,7 +16,7 @@ use self::java::Rule;
 use crate::native::Setting;
 
 /// What a client is for: settings of another role are passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Writes records.
     Producer,
@@ -37,7 +37,7 @@ pub enum Role {
 /// let config = ClientConfig::new(Role::Producer, &java).set("interceptor.classes", "com.example.Audit");
 /// assert_eq!(config.ignored(), ["interceptor.classes"]);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
     role: Role,
     java: Props,

@@ -62,6 +62,9 @@ pub struct Consumer {
     /// Ends of partitions reached, if `enable.partition.eof` is set.
     ends: Vec<(TopicPartition, i64)>,
     api_timeout: Duration,
+    poll_interval: Duration,
+    /// Whether the queues tell of events.
+    telling: bool,
     closed: bool,
 }
 
@@ -119,6 +122,8 @@ impl Consumer {
             rebalancing: false,
             ends: Vec::new(),
             api_timeout: config.api_timeout()?,
+            poll_interval: config.millis("max.poll.interval.ms", Duration::from_secs(300))?,
+            telling: false,
             closed: false,
         })
     }
@@ -160,6 +165,27 @@ impl Consumer {
             }
         }
         Ok(self.rebalanced().unwrap_or(Polled::Idle))
+    }
+
+    /// Waits, without a thread, until there may be something for a poll that does not wait, or for
+    /// [`Consumer::commit_results`], or until woken. Poll first: it tells of what comes after the last look.
+    pub async fn ready(&mut self) {
+        if !self.telling {
+            self.queue.tell(self.waker.signal());
+            self.commits.tell(self.waker.signal());
+            self.telling = true;
+            // What has come before was not told of.
+            return;
+        }
+        self.waker.signal().notified().await;
+        // This wait has ended for the wake: the next poll need not.
+        self.waker.take();
+    }
+
+    /// How long at the most there may be no poll: well within what the group allows.
+    pub fn longest_wait(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(60);
+        (self.poll_interval / 3).min(LONGEST)
     }
 
     fn copy(&mut self) -> Vec<RawRecord> {

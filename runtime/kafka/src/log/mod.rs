@@ -94,12 +94,22 @@ impl CompactedLog {
         self.0.writer.write(&self.0.name, &key.into(), value.as_deref()).await.map_err(|e| self.context(e, "write"))
     }
 
+    /// Writes records in order, and returns when they are acknowledged and have been read here.
+    ///
+    /// # Errors
+    /// As for [`CompactedLog::write`], of the first record that failed; `Retriable` when they were not read in time.
+    pub async fn write_and_read(&self, records: Vec<(Bytes, Option<Bytes>)>) -> Result<()> {
+        let written = self.0.writer.write_all(&self.0.name, &records).await;
+        let written = written.map_err(|error| self.context(error, "write"))?;
+        self.0.tail.read_to(written).await.map_err(|error| self.context(error, "read"))
+    }
+
     /// Writes records in order, in as few requests as possible, and waits for all acknowledgements.
     ///
     /// # Errors
     /// As for [`CompactedLog::write`], of the first record that failed.
     pub async fn write_all(&self, records: Vec<(Bytes, Option<Bytes>)>) -> Result<()> {
-        self.0.writer.write_all(&self.0.name, &records).await.map_err(|error| self.context(error, "write"))
+        self.0.writer.write_all(&self.0.name, &records).await.map(drop).map_err(|error| self.context(error, "write"))
     }
 
     /// Ends the log for all its handles: delivers what was written, and waits until the function given to

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tributary_api::{Error, Offsets, Result, TopicPartition};
+use tributary_api::{Error, Offsets, RecordMetadata, Result, TopicPartition};
 
 use super::LogRecord;
 use crate::consumer::all_listed;
@@ -33,8 +33,12 @@ pub(super) struct Tail {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Tells when everything has been read that is there now.
-type Request = oneshot::Sender<Result<()>>;
+/// Tells when everything has been read that is to be.
+struct Request {
+    /// The offset to be reached in each partition; none for all that is there now.
+    upto: Option<Vec<(i32, i64)>>,
+    done: oneshot::Sender<Result<()>>,
+}
 
 impl Tail {
     /// Follows all partitions of a topic. The offsets are asked for by another client than the one that reads: a
@@ -78,9 +82,25 @@ impl Tail {
     }
 
     pub(super) async fn read_to_end(&self) -> Result<()> {
+        self.read(None).await
+    }
+
+    /// Returns when these records have been read.
+    pub(super) async fn read_to(&self, records: Vec<RecordMetadata>) -> Result<()> {
+        let mut upto: Vec<(i32, i64)> = Vec::new();
+        for RecordMetadata { partition, offset } in records {
+            match upto.iter_mut().find(|(known, _)| *known == partition) {
+                Some((_, end)) => *end = offset.saturating_add(1).max(*end),
+                None => upto.push((partition, offset.saturating_add(1))),
+            }
+        }
+        self.read(Some(upto)).await
+    }
+
+    async fn read(&self, upto: Option<Vec<(i32, i64)>>) -> Result<()> {
         let ended = || Error::fatal("the log is closed");
         let (done, end) = oneshot::channel();
-        self.requests.send(done).await.map_err(|_| ended())?;
+        self.requests.send(Request { upto, done }).await.map_err(|_| ended())?;
         self.waker.wake();
         end.await.unwrap_or_else(|_| Err(ended()))
     }
@@ -133,14 +153,14 @@ struct Reader {
     /// Partitions not read far enough yet, with the offset to be reached; none while it is not known.
     missing: Option<Vec<(i32, i64)>>,
     deadline: Instant,
-    done: Request,
+    done: oneshot::Sender<Result<()>>,
 }
 
 impl Follower {
     fn run(mut self) {
         while !self.stop.load(Ordering::SeqCst) {
-            while let Ok(done) = self.incoming.try_recv() {
-                self.readers.push(Reader { missing: None, deadline: Instant::now() + self.timeout, done });
+            while let Ok(Request { upto, done }) = self.incoming.try_recv() {
+                self.readers.push(Reader { missing: upto, deadline: Instant::now() + self.timeout, done });
             }
             self.begin();
             self.aim();

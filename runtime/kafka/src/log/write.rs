@@ -40,15 +40,20 @@ impl Writer {
         done(self.send(topic, key, value).await?).await
     }
 
-    pub(super) async fn write_all(&self, topic: &str, records: &[(Bytes, Option<Bytes>)]) -> Result<()> {
+    pub(super) async fn write_all(
+        &self,
+        topic: &str,
+        records: &[(Bytes, Option<Bytes>)],
+    ) -> Result<Vec<RecordMetadata>> {
         let mut answers = Vec::with_capacity(records.len());
         for (key, value) in records {
             answers.push(self.send(topic, key, value.as_deref()).await?);
         }
+        let mut written = Vec::with_capacity(answers.len());
         for answer in answers {
-            done(answer).await?;
+            written.push(done(answer).await?);
         }
-        Ok(())
+        Ok(written)
     }
 
     pub(super) async fn close(&self) {

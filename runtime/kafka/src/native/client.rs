@@ -120,6 +120,12 @@ impl Client {
         self.rebalances.as_deref().is_some_and(waiting)
     }
 
+    /// Whether the client has failed for good.
+    pub(crate) fn is_lost(&self) -> bool {
+        // SAFETY: the client lives; no text is asked for.
+        unsafe { rd_kafka_fatal_error(self.as_ptr(), std::ptr::null_mut(), 0) as i32 != code::NONE }
+    }
+
     /// The reason behind a [`code::FATAL`]; the failure itself otherwise.
     pub(crate) fn reason(&self, failure: Failure) -> Failure {
         if failure.code != code::FATAL {

@@ -1,12 +1,15 @@
-use std::ptr::NonNull;
-use std::sync::Arc;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use rdkafka::bindings::{
     rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_t, rd_kafka_event_type,
-    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_get_main, rd_kafka_queue_new,
-    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_queue_yield, rd_kafka_t,
+    rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_get_main,
+    rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_queue_yield, rd_kafka_t,
 };
 
 use super::{Client, Failure, code, millis, text};
@@ -14,6 +17,8 @@ use super::{Client, Failure, code, millis, text};
 /// A queue of events.
 pub(crate) struct Queue {
     raw: NonNull<rd_kafka_queue_t>,
+    /// Told when the queue is no longer empty. C holds its address until the queue is given back.
+    signal: OnceLock<Arc<Notify>>,
     /// Freed after the queue.
     _client: Arc<Client>,
 }
@@ -43,7 +48,7 @@ impl Queue {
     }
 
     fn own(client: &Arc<Client>, raw: *mut rd_kafka_queue_t) -> Option<Self> {
-        Some(Self { raw: NonNull::new(raw)?, _client: Arc::clone(client) })
+        Some(Self { raw: NonNull::new(raw)?, signal: OnceLock::new(), _client: Arc::clone(client) })
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd_kafka_queue_t {
@@ -57,6 +62,16 @@ impl Queue {
         Some(Event { raw: NonNull::new(raw)?, _queue: self })
     }
 
+    /// From now on notifies whenever an event comes into the empty queue. What is there already is not told of.
+    pub(crate) fn tell(&self, signal: &Arc<Notify>) {
+        let known = self.signal.get_or_init(|| Arc::clone(signal));
+        // SAFETY: the queue lives; the address is that of a value this queue keeps until it has taken it back.
+        unsafe {
+            let opaque = Arc::as_ptr(known).cast_mut().cast::<c_void>();
+            rd_kafka_queue_cb_event_enable(self.as_ptr(), Some(on_event), opaque);
+        }
+    }
+
     /// Ends the present wait on this queue, or the next one.
     pub(crate) fn wake(&self) {
         // SAFETY: the queue lives; it may be woken from any thread.
@@ -66,27 +81,48 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: one reference taken, one given back, while the client still lives.
-        unsafe { rd_kafka_queue_destroy(self.as_ptr()) }
+        // SAFETY: one reference taken, one given back, while the client still lives. The callback runs under the queue's
+        // lock, which taking it back takes as well: none is under way afterwards.
+        unsafe {
+            if self.signal.get().is_some() {
+                rd_kafka_queue_cb_event_enable(self.as_ptr(), None, ptr::null_mut());
+            }
+            rd_kafka_queue_destroy(self.as_ptr());
+        }
     }
+}
+
+/// An event has come into an empty queue. Called on a thread of librdkafka's that holds the queue's lock: it only notifies.
+unsafe extern "C" fn on_event(_client: *mut rd_kafka_t, opaque: *mut c_void) {
+    // SAFETY: the address given in `Queue::tell`, of a value that lives until the callback is taken back.
+    let signal = unsafe { &*opaque.cast::<Notify>() };
+    signal.notify_one();
 }
 
 /// Ends the wait for records from any thread. A wake that comes while nobody waits is kept for the next wait.
 #[derive(Clone)]
 pub(crate) struct Waker {
     queue: Arc<Queue>,
+    /// For who waits without a thread.
+    signal: Arc<Notify>,
     /// The queue itself forgets a wake as soon as it is asked for anything, also without waiting.
     woken: Arc<AtomicBool>,
 }
 
 impl Waker {
     pub(crate) fn new(queue: &Arc<Queue>) -> Self {
-        Self { queue: Arc::clone(queue), woken: Arc::default() }
+        Self { queue: Arc::clone(queue), signal: Arc::default(), woken: Arc::default() }
+    }
+
+    /// Notified by each wake.
+    pub(crate) fn signal(&self) -> &Arc<Notify> {
+        &self.signal
     }
 
     pub(crate) fn wake(&self) {
         self.woken.store(true, Ordering::SeqCst);
         self.queue.wake();
+        self.signal.notify_one();
     }
 
     /// Whether there was a wake since the last call.

@@ -147,6 +147,11 @@ impl Producer {
         self.client.in_flight()
     }
 
+    /// Whether the producer has failed for good: what is sent will not be delivered any more.
+    pub fn is_lost(&self) -> bool {
+        self.client.is_lost()
+    }
+
     /// Gives up all records not delivered yet; they are reported as such.
     pub fn purge(&self) {
         self.client.purge();

@@ -84,8 +84,7 @@ impl Outbox {
         let reports = Arc::new(Reports::default());
         let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
         let producer = Arc::new(Producer::with_options(&client, Arc::clone(&reports) as _, options)?);
-        let purged = Arc::clone(&producer);
-        cx.control.on_abandon(move || purged.purge());
+        cx.control.on_abandon(&producer, Producer::purge);
         let outbox =
             Self { producer, reports, guarantee: config.guarantee, timeout: config.transaction_timeout, open: false };
         if outbox.guarantee == Guarantee::ExactlyOnce {

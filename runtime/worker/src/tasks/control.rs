@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -93,8 +93,15 @@ impl Control {
         lock(&self.wakes).iter().for_each(|wake| wake());
     }
 
-    /// Called when the task is given up; it must not block.
-    pub(crate) fn on_abandon(&self, hook: impl FnOnce() + Send + 'static) {
+    /// Done to a client when the task is given up, if the client is still there; it must not block. What is asked of a task
+    /// outlives what the task works with, so that nothing is kept alive here.
+    pub(crate) fn on_abandon<T: Send + Sync + 'static>(&self, client: &Arc<T>, let_go: fn(&T)) {
+        let client = Arc::downgrade(client);
+        let hook = move || {
+            if let Some(client) = client.upgrade() {
+                let_go(&client);
+            }
+        };
         lock(&self.on_abandon).push(Box::new(hook));
         if self.is_abandoned() {
             self.abandon();

@@ -60,8 +60,7 @@ impl DeadLetters {
         let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
         let producer = Producer::with_options(&client, Arc::clone(&outcome) as _, options).map_err(within)?;
         let producer = Arc::new(producer);
-        let purged = Arc::clone(&producer);
-        cx.control.on_abandon(move || purged.purge());
+        cx.control.on_abandon(&producer, Producer::purge);
         Ok(Some(Self::over(producer, outcome, topic, id.clone(), config, Arc::clone(&cx.metrics))))
     }
 

@@ -6,7 +6,10 @@ use tributary_kafka::{Consumer, Polled};
 /// Where a sink task's records come from: what the loop uses of [`Consumer`], with its meaning.
 #[allow(missing_docs)]
 pub(crate) trait Input: Send {
-    fn poll(&mut self, max_records: usize, timeout: Duration) -> Result<Polled>;
+    /// What there is, without waiting.
+    fn poll(&mut self, max_records: usize) -> Result<Polled>;
+    fn ready(&mut self) -> impl Future<Output = ()> + Send;
+    fn longest_wait(&self) -> Duration;
     fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()>;
     fn release(&mut self, revoked: &[TopicPartition]) -> Result<()>;
     fn change_subscription(&mut self, topics: &[String]) -> Result<()>;
@@ -20,8 +23,16 @@ pub(crate) trait Input: Send {
 }
 
 impl Input for Consumer {
-    fn poll(&mut self, max_records: usize, timeout: Duration) -> Result<Polled> {
-        Consumer::poll(self, max_records, timeout)
+    fn poll(&mut self, max_records: usize) -> Result<Polled> {
+        Consumer::poll(self, max_records, Duration::ZERO)
+    }
+
+    fn ready(&mut self) -> impl Future<Output = ()> + Send {
+        Consumer::ready(self)
+    }
+
+    fn longest_wait(&self) -> Duration {
+        Consumer::longest_wait(self)
     }
 
     fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {

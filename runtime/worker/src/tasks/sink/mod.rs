@@ -17,7 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 use tributary_api::{Error, Result, SinkTask};
-use tributary_kafka::{Admin, Consumer};
+use tributary_kafka::Consumer;
 
 pub(crate) use self::batch::Batch;
 pub(crate) use self::host::{Helpers, Host};
@@ -55,8 +55,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
         worker.defaults.clone(),
         spec.plugins.clone(),
     );
-    let admin = Admin::new(&worker.admin(&id.connector, id.task, &spec.connector))?;
-    let mut subscription = Subscription::parse(&spec.connector, &worker.defaults, Arc::new(admin))?;
+    let admin = || Ok(worker.clients.admin(worker.shared_admin(&spec.connector))? as _);
+    let mut subscription = Subscription::parse(&spec.connector, &worker.defaults, admin)?;
     let Some(topics) = subscription.first_topics(cx.control.stopping()).await? else { return Ok(()) };
     let input = Consumer::subscribe(&consumer, &topics)?;
     let again = Decoder::for_sink(&spec.connector, &worker.defaults, &spec.plugins)?;

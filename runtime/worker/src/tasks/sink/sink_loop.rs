@@ -11,8 +11,6 @@ use super::{Batch, Host, Input, Progress, Subscription};
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{Decoder, PluginCalls, TaskContext, now_ms};
 
-/// How long one poll waits at most. Requests end the wait; answers to commits and new topics are looked for.
-const SLICE: Duration = Duration::from_millis(500);
 /// The wait after a read that failed.
 const READ_AGAIN: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(300);
@@ -141,9 +139,13 @@ impl<I: Input> SinkLoop<I> {
         {
             return self.take(raw).await;
         }
-        let wait = self.wait();
-        let polled = self.input.poll(self.max_records, wait);
-        self.host.requests().end_wait();
+        let polled = match self.input.poll(self.max_records) {
+            Ok(Polled::Idle) => {
+                self.wait().await;
+                self.input.poll(self.max_records)
+            }
+            polled => polled,
+        };
         match polled {
             Ok(Polled::Records(raw)) if self.redelivery.is_some() => {
                 for record in &raw {
@@ -166,8 +168,8 @@ impl<I: Input> SinkLoop<I> {
         }
     }
 
-    /// How long a poll may wait for records.
-    fn wait(&mut self) -> Duration {
+    /// Waits for something to read or to do.
+    async fn wait(&mut self) {
         let now = Instant::now();
         {
             let mut requests = self.host.requests();
@@ -175,12 +177,18 @@ impl<I: Input> SinkLoop<I> {
                 self.timer = Some(now + timeout);
             }
             if !requests.wait() {
-                return Duration::ZERO;
+                return;
             }
         }
         let redelivery = self.redelivery.map(|redelivery| redelivery.at);
-        let first = [Some(self.next_commit), self.timer, redelivery].into_iter().flatten().min();
-        first.map_or(SLICE, |at| at.saturating_duration_since(now)).min(SLICE)
+        let latest = now + self.input.longest_wait();
+        let until = [Some(self.next_commit), self.timer, redelivery].into_iter().flatten().fold(latest, Instant::min);
+        tokio::select! {
+            () = self.input.ready() => {}
+            () = self.subscription.news() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+        self.host.requests().end_wait();
     }
 
     /// Nothing to read: the plugin may still have asked to be called, or have something to do before a commit.

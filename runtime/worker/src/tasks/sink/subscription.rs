@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fancy_regex::Regex;
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, Props, Result};
@@ -47,14 +47,21 @@ pub(crate) struct Matching {
     due: Instant,
     current: Vec<String>,
     looking: JoinSet<Result<Vec<String>>>,
+    found: Option<Found>,
 }
 
+type Found = std::result::Result<Result<Vec<String>>, JoinError>;
+
 impl Subscription {
-    /// Reads `topics` or `topics.regex`.
+    /// Reads `topics` or `topics.regex`; only the latter needs a list of topics.
     ///
     /// # Errors
     /// `Config` when there is not exactly one of them, or the pattern is wrong.
-    pub(crate) fn parse(connector: &Props, worker: &Props, list: Arc<dyn TopicList>) -> Result<Self> {
+    pub(crate) fn parse(
+        connector: &Props,
+        worker: &Props,
+        list: impl FnOnce() -> Result<Arc<dyn TopicList>>,
+    ) -> Result<Self> {
         let text = |name: &str| connector.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
         match (text("topics"), text("topics.regex")) {
             (Some(topics), None) => {
@@ -68,11 +75,12 @@ impl Subscription {
                     .and_then(|text| text.trim().parse().ok());
                 Ok(Self::Matching(Matching {
                     pattern: Arc::new(whole_match(pattern).map_err(|error| error.context("topics.regex"))?),
-                    list,
+                    list: list()?,
                     interval: age.map_or(METADATA_MAX_AGE, Duration::from_millis).max(Duration::from_millis(100)),
                     due: Instant::now(),
                     current: Vec::new(),
                     looking: JoinSet::new(),
+                    found: None,
                 }))
             }
             (None, None) => Err(Error::config("Must configure one of topics or topics.regex")),
@@ -115,14 +123,24 @@ impl Subscription {
         }
     }
 
+    /// Waits until [`changed`](Self::changed) has something to do. May be dropped and called again at any time.
+    pub(crate) async fn news(&mut self) {
+        match self {
+            Self::Topics(_) => std::future::pending().await,
+            Self::Matching(matching) if matching.found.is_some() => {}
+            Self::Matching(matching) if matching.looking.is_empty() => tokio::time::sleep_until(matching.due).await,
+            Self::Matching(matching) => matching.found = matching.looking.join_next().await,
+        }
+    }
+
     /// The topics, if they are others than before. Never waits: topics are listed beside the loop.
     pub(crate) fn changed(&mut self, runtime: &Handle) -> Option<Vec<String>> {
         let Self::Matching(matching) = self else { return None };
-        if matching.looking.is_empty() && Instant::now() >= matching.due {
+        if matching.looking.is_empty() && matching.found.is_none() && Instant::now() >= matching.due {
             let (list, pattern) = (Arc::clone(&matching.list), Arc::clone(&matching.pattern));
             matching.looking.spawn_on(async move { look(&*list, &pattern).await }, runtime);
         }
-        let found = matching.looking.try_join_next()?;
+        let found = matching.found.take().or_else(|| matching.looking.try_join_next())?;
         matching.due = Instant::now() + matching.interval;
         match found {
             Ok(Ok(topics)) if topics != matching.current && !topics.is_empty() => {

@@ -50,12 +50,7 @@ impl TopicWriters {
         let pending = Arc::<Pending>::default();
         let more = ProducerOptions { stop: stop.clone(), ..ProducerOptions::default() };
         let producer = Arc::new(Producer::with_options(&patient(producer), Arc::clone(&pending) as _, more)?);
-        let purged = Arc::downgrade(&producer);
-        self.control.on_abandon(move || {
-            if let Some(producer) = purged.upgrade() {
-                producer.purge();
-            }
-        });
+        self.control.on_abandon(&producer, Producer::purge);
         Ok(Box::new(Writer { producer, pending, stop }))
     }
 

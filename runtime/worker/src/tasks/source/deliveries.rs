@@ -7,6 +7,7 @@ use tributary_api::{Ack, AckListener, Error, Origin, RecordMetadata, Result, Top
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
 use super::InFlight;
+use crate::clients::Deliver;
 use crate::supervision::panicked;
 use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
 use crate::tasks::{Control, TaskMetrics, context::Voice};
@@ -157,6 +158,12 @@ impl Deliveries {
             }
             false
         });
+    }
+}
+
+impl Deliver for Deliveries {
+    fn calls_plugin(&self) -> bool {
+        self.listener.get().is_some()
     }
 }
 

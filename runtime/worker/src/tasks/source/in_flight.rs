@@ -6,8 +6,9 @@ use tributary_kafka::Token;
 
 /// Above this many known source partitions, idle ones are forgotten.
 const KEPT_PARTITIONS: usize = 1024;
-/// A token is the number of a lane and, below it, the number of a record in the lane.
-const SEQUENCE_BITS: u32 = 40;
+/// A token is the number of a lane and, below it, the number of a record in the lane. There are fewer lanes than records on
+/// the way and kept partitions together, so that both leave the upper 16 bits free, which tell tasks apart.
+pub(super) const SEQUENCE_BITS: u32 = 28;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 /// The lane of records without a source partition: acknowledged, never stored.
 const UNPLACED: u32 = 0;

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tributary_api::{Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext};
-use tributary_kafka::{Producer, ProducerOptions};
 
 pub(crate) use self::deliveries::Deliveries;
 pub(crate) use self::flush::OffsetFlusher;
@@ -25,6 +24,7 @@ pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::{TopicCreation, whole_match};
 use super::errors::{ErrorConfig, ErrorOperator};
 use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
+use crate::clients::TaskProducer;
 
 /// Runs a source task until it is stopped or fails.
 ///
@@ -39,19 +39,17 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SourceTask>) -> Result<()
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
-    let admin = worker.admin(&id.connector, id.task, &spec.connector);
-    let topics = TopicCreation::new(&spec.connector, worker.topic_creation, worker.embedded_broker, &admin)?;
+    let topics = TopicCreation::new(&spec.connector, worker)?;
     let deliveries = Arc::new(Deliveries::new(
         Arc::clone(&operator),
         Arc::clone(&cx.metrics),
         Arc::clone(&cx.control),
         Arc::clone(&cx.voice),
     ));
-    let client = patient(worker.producer(&id.connector, id.task, &spec.connector));
-    let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
-    let producer = Arc::new(Producer::with_options(&client, Arc::clone(&deliveries) as _, options)?);
-    let purged = Arc::clone(&producer);
-    cx.control.on_abandon(move || purged.purge());
+    let client = patient(worker.source_producer(&spec.connector));
+    let producer = worker.clients.producer(client, &worker.executor, Arc::clone(&deliveries) as _)?;
+    let producer = Arc::new(producer);
+    cx.control.on_abandon(&producer, TaskProducer::abandon);
     let capacity = Capacity::of(&spec.connector, &worker.defaults);
     let parts = SourceParts { encoder, operator, output: producer, deliveries, topics, capacity };
     SourceLoop::new(cx, task, parts).run().await

@@ -1,18 +1,20 @@
 use tributary_api::{Props, Result};
-use tributary_kafka::{Producer, ProducerRecord, Token};
+use tributary_kafka::{ProducerRecord, Token};
+
+use crate::clients::TaskProducer;
 
 /// Where a source task's records go.
 pub(crate) trait Output: Send + Sync {
-    /// As [`Producer::send`].
+    /// As [`tributary_kafka::Producer::send`].
     ///
     /// # Errors
     /// `Retriable` when there is no room for now; others refuse this record.
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()>;
 }
 
-impl Output for Producer {
+impl Output for TaskProducer {
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
-        Producer::send(self, record, token)
+        TaskProducer::send(self, record, token)
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fancy_regex::Regex;
 use tributary_api::{Error, Props, Result, Topic};
-use tributary_kafka::{Admin, ClientConfig, Created, NewTopic};
+use tributary_kafka::{Admin, Created, NewTopic};
 
-use crate::settings::under;
+use crate::settings::{WorkerSettings, under};
 
 /// Looks for topics and makes them.
 #[async_trait]
@@ -44,13 +44,14 @@ pub(crate) struct TopicCreation {
 }
 
 impl TopicCreation {
-    /// For a connector; the admin client is made when it is needed.
+    /// For a connector; where it has rules, with an admin client.
     ///
     /// # Errors
     /// `Config` when the rules are wrong.
-    pub(crate) fn new(connector: &Props, enabled: bool, embedded: bool, admin: &ClientConfig) -> Result<Self> {
-        let rules = if enabled { Rules::parse(connector, embedded)? } else { None };
-        let with_admin = |rules| Ok::<_, Error>((rules, Arc::new(Admin::new(admin)?) as Arc<dyn TopicAdmin>));
+    pub(crate) fn new(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
+        let rules = if worker.topic_creation { Rules::parse(connector, worker.embedded_broker)? } else { None };
+        let admin = || worker.clients.admin(worker.shared_admin(connector));
+        let with_admin = |rules| Ok::<_, Error>((rules, admin()? as Arc<dyn TopicAdmin>));
         Ok(Self::with(rules.map(with_admin).transpose()?))
     }
 

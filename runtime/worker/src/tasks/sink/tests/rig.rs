@@ -1,13 +1,13 @@
 //! The loop on its own thread, with a plugin and a consumer that follow the test's script and write a journal.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel, error::TryRecvError};
 use tributary_api::{
     Error, Factory, Offsets, PluginKind, Props, Record, Result, SinkHost as _, SinkTask, SinkTaskContext,
     TimestampType, TopicPartition,
@@ -52,6 +52,8 @@ impl Journal {
 
 struct Consumer {
     events: Receiver<Polled>,
+    /// Met while waiting.
+    next: Option<Polled>,
     journal: Arc<Journal>,
     committed: Vec<Result<Offsets>>,
 }
@@ -72,12 +74,25 @@ impl Consumer {
 }
 
 impl Input for Consumer {
-    fn poll(&mut self, _max_records: usize, timeout: Duration) -> Result<Polled> {
-        match self.events.recv_timeout(timeout) {
-            Ok(event) => Ok(event),
-            Err(RecvTimeoutError::Timeout) => Ok(Polled::Idle),
-            Err(RecvTimeoutError::Disconnected) => Err(Error::fatal("the test is over")),
+    fn poll(&mut self, _max_records: usize) -> Result<Polled> {
+        if let Some(event) = self.next.take() {
+            return Ok(event);
         }
+        match self.events.try_recv() {
+            Ok(event) => Ok(event),
+            Err(TryRecvError::Empty) => Ok(Polled::Idle),
+            Err(TryRecvError::Disconnected) => Err(Error::fatal("the test is over")),
+        }
+    }
+
+    async fn ready(&mut self) {
+        if self.next.is_none() {
+            self.next = self.events.recv().await;
+        }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        Duration::from_secs(60)
     }
 
     fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
@@ -187,7 +202,7 @@ pub(super) struct Rig {
     pub(super) heard: Arc<Heard>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<TaskMetrics>,
-    events: SyncSender<Polled>,
+    events: Sender<Polled>,
     thread: JoinHandle<Result<()>>,
 }
 
@@ -203,7 +218,7 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
     spec.plugin.description.kind = PluginKind::Sink;
     let (cx, heard) = context(spec);
     let (journal, script) = (Arc::<Journal>::default(), Arc::new(script));
-    let (events, received) = sync_channel(64);
+    let (events, received) = channel(64);
     let (control, metrics) = (Arc::clone(&cx.control), Arc::clone(&cx.metrics));
     let (woken, asked) = (events.clone(), events.clone());
     control.on_request(Box::new(move || drop(woken.try_send(Polled::Idle))));
@@ -230,7 +245,7 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
         *give.lock().unwrap() = Some(Arc::clone(&host));
         let subscription = Subscription::Topics(vec!["t".to_owned()]);
         let task = Box::new(Plugin { script: plan, journal: Arc::clone(&log), cx: None });
-        let input = Consumer { events: received, journal: log, committed: Vec::new() };
+        let input = Consumer { events: received, next: None, journal: log, committed: Vec::new() };
         let parts = SinkParts { input, decoder: decoder(), operator, host, subscription, max_records: 100 };
         let work = SinkLoop::new(cx, task, parts);
         runtime.block_on(work.run())
@@ -242,12 +257,12 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
 
 impl Rig {
     pub(super) fn assign(&self, partitions: &[i32]) {
-        self.events.send(Polled::Assigned(of(partitions))).unwrap();
+        self.events.try_send(Polled::Assigned(of(partitions))).unwrap();
         self.journal.wait_for(&format!("open {}", names(&of(partitions))), 1);
     }
 
     pub(super) fn revoke(&self, partitions: &[i32], lost: bool) {
-        self.events.send(Polled::Revoked { partitions: of(partitions), lost }).unwrap();
+        self.events.try_send(Polled::Revoked { partitions: of(partitions), lost }).unwrap();
         self.journal.wait_for(&format!("release {}", names(&of(partitions))), 1);
     }
 
@@ -263,7 +278,7 @@ impl Rig {
             value: Some((*value).to_owned().into()),
             headers: Vec::new(),
         };
-        self.events.send(Polled::Records((from..).zip(values).map(record).collect())).unwrap();
+        self.events.try_send(Polled::Records((from..).zip(values).map(record).collect())).unwrap();
     }
 
     pub(super) fn commit(&self) {

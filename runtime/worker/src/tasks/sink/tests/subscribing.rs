@@ -26,7 +26,7 @@ impl TopicList for Cluster {
 const OFTEN: (&str, &str) = ("consumer.override.metadata.max.age.ms", "100");
 
 fn parse(entries: &[(&str, &str)], cluster: &Arc<Cluster>) -> Result<Subscription> {
-    Subscription::parse(&props(entries), &Props::new(), Arc::clone(cluster) as _)
+    Subscription::parse(&props(entries), &Props::new(), || Ok(Arc::clone(cluster) as _))
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tributary_api::{Error, OffsetMap, Origin};
 
 use crate::tasks::source::InFlight;
+use crate::tasks::source::in_flight::SEQUENCE_BITS;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -147,7 +148,7 @@ fn many_partitions_that_come_and_go_are_forgotten() {
         let partition = OffsetMap::new([("shard", number.into())]);
         let offset = OffsetMap::new([("position", 1.into())]);
         let token = tracker.track(Origin::Source { partition: Some(partition), offset: Some(offset), tag: 0 }, 1, 1);
-        largest = largest.max(token >> 40);
+        largest = largest.max(token >> SEQUENCE_BITS);
         tracker.acknowledge(token, |_, _| ());
         assert_eq!(tracker.take_storable().len(), 1);
         tracker.stored(true);

@@ -1,0 +1,90 @@
+//! Kafka clients that tasks share: those of equal settings, as long as anybody uses them.
+//!
+//! A client has threads and connections of its own, so that one for each of a thousand tasks costs more than the tasks.
+//! What a client is called is not among its settings, unless the user has named it.
+
+mod producers;
+mod routes;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tributary_api::Result;
+use tributary_kafka::{Admin, ClientConfig};
+
+use self::producers::SharedProducer;
+pub(crate) use self::producers::{Deliver, TaskProducer};
+use crate::executor::Executor;
+
+/// The clients that are in use.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    producers: Mutex<HashMap<ClientConfig, Vec<Weak<SharedProducer>>>>,
+    admins: Mutex<HashMap<ClientConfig, Weak<Admin>>>,
+}
+
+impl Clients {
+    /// A source task's way to a producer of these settings. There are as many producers as cores before tasks share one,
+    /// and one that has failed for good is joined by nobody.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub(crate) fn producer(
+        self: &Arc<Self>,
+        config: ClientConfig,
+        executor: &Executor,
+        listener: Arc<dyn Deliver>,
+    ) -> Result<TaskProducer> {
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut producers = lock(&self.producers);
+        producers.retain(|_, known| {
+            known.retain(|producer| producer.strong_count() > 0);
+            !known.is_empty()
+        });
+        let known = producers.entry(config.clone()).or_default();
+        let running: Vec<_> = known.iter().filter_map(Weak::upgrade).filter(|producer| !producer.is_lost()).collect();
+        let least = running.iter().min_by_key(|producer| Arc::strong_count(producer));
+        if let Some(producer) = least.filter(|_| running.len() >= most)
+            && let Some(joined) = producer.join(&listener)
+        {
+            return Ok(joined);
+        }
+        let producer = SharedProducer::start(config, executor, Arc::downgrade(self))?;
+        known.push(Arc::downgrade(&producer));
+        producer.join(&listener).ok_or_else(SharedProducer::full)
+    }
+
+    /// An administration client of these settings.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub(crate) fn admin(&self, config: ClientConfig) -> Result<Arc<Admin>> {
+        let mut admins = lock(&self.admins);
+        admins.retain(|_, admin| admin.strong_count() > 0);
+        if let Some(admin) = admins.get(&config).and_then(Weak::upgrade) {
+            return Ok(admin);
+        }
+        let admin = Arc::new(Admin::new(&config)?);
+        admins.insert(config, Arc::downgrade(&admin));
+        Ok(admin)
+    }
+
+    /// Keeps others from joining a producer that has one user; `false` when it has more.
+    fn retire(&self, producer: &Arc<SharedProducer>) -> bool {
+        let mut producers = lock(&self.producers);
+        if Arc::strong_count(producer) > 1 {
+            return false;
+        }
+        for known in producers.values_mut() {
+            known.retain(|known| !std::ptr::eq(known.as_ptr(), Arc::as_ptr(producer)));
+        }
+        true
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

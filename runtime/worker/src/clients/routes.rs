@@ -1,0 +1,152 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tributary_api::{Error, RecordMetadata};
+use tributary_kafka::{Delivery, DeliveryListener, Token};
+
+use super::lock;
+use super::producers::Deliver;
+use crate::executor::Executor;
+
+/// A token's upper bits are the number of a route, the rest is the task's own.
+const OWN_BITS: u32 = 48;
+const OWN_MASK: Token = (1 << OWN_BITS) - 1;
+const MOST: usize = 1 << (Token::BITS - OWN_BITS);
+
+/// Whose deliveries are whose.
+pub(super) struct Routes {
+    /// By number. A number is used again once nothing of its former route is on the way.
+    slots: RwLock<Vec<Slot>>,
+    executor: Executor,
+}
+
+struct Slot {
+    route: Option<Arc<Route>>,
+    outstanding: Arc<AtomicUsize>,
+}
+
+/// From the producer's delivery thread to one task.
+pub(super) struct Route {
+    number: usize,
+    listener: Arc<dyn Deliver>,
+    outstanding: Arc<AtomicUsize>,
+    /// What waits to be told apart from the delivery thread. As much as the task has on the way at the most.
+    apart: Mutex<Apart>,
+    executor: Executor,
+}
+
+#[derive(Default)]
+struct Apart {
+    waiting: Vec<(Token, Result<RecordMetadata, Error>)>,
+    telling: bool,
+}
+
+impl Routes {
+    pub(super) fn new(executor: Executor) -> Self {
+        Self { slots: RwLock::default(), executor }
+    }
+
+    /// A route to a listener; none when all numbers are taken.
+    pub(super) fn enter(&self, listener: Arc<dyn Deliver>) -> Option<Arc<Route>> {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        let unused = |slot: &Slot| slot.route.is_none() && slot.outstanding.load(Ordering::Acquire) == 0;
+        let number = slots.iter().position(unused).unwrap_or(slots.len());
+        if number >= MOST {
+            return None;
+        }
+        let (outstanding, executor) = (Arc::<AtomicUsize>::default(), self.executor.clone());
+        let apart = Mutex::default();
+        let route = Arc::new(Route { number, listener, outstanding: Arc::clone(&outstanding), apart, executor });
+        let slot = Slot { route: Some(Arc::clone(&route)), outstanding };
+        match slots.get_mut(number) {
+            Some(former) => *former = slot,
+            None => slots.push(slot),
+        }
+        Some(route)
+    }
+
+    pub(super) fn leave(&self, route: &Route) {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get_mut(route.number) {
+            slot.route = None;
+        }
+    }
+
+    /// Tells one route, and counts what has arrived for one that is gone.
+    fn tell(&self, number: usize, deliveries: &[Delivery<'_>]) {
+        let (route, outstanding) = {
+            let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(slot) = slots.get(number) else { return };
+            (slot.route.clone(), Arc::clone(&slot.outstanding))
+        };
+        if let Some(route) = route {
+            route.deliver(deliveries);
+        }
+        outstanding.fetch_sub(deliveries.len(), Ordering::AcqRel);
+    }
+}
+
+impl DeliveryListener for Routes {
+    fn delivered(&self, deliveries: &[Delivery<'_>]) {
+        let number = |token: Token| (token >> OWN_BITS) as usize;
+        let mut marked: Vec<(usize, Delivery<'_>)> = deliveries
+            .iter()
+            .map(|delivery| (number(delivery.token), Delivery { token: delivery.token & OWN_MASK, ..*delivery }))
+            .collect();
+        // Stable: each task hears in the order of its records.
+        marked.sort_by_key(|(number, _)| *number);
+        let mut own = Vec::with_capacity(marked.len());
+        for of_one in marked.chunk_by(|(one, _), (other, _)| one == other) {
+            own.clear();
+            own.extend(of_one.iter().map(|(_, delivery)| *delivery));
+            self.tell(of_one[0].0, &own);
+        }
+    }
+}
+
+impl Route {
+    pub(super) fn mark(&self, token: Token) -> Token {
+        debug_assert_eq!(token & !OWN_MASK, 0, "a task's token must leave the upper bits free");
+        (self.number as Token) << OWN_BITS | token
+    }
+
+    pub(super) fn sending(&self) {
+        self.outstanding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn done(&self, records: usize) {
+        self.outstanding.fetch_sub(records, Ordering::AcqRel);
+    }
+
+    /// On the delivery thread where nothing of the plugin's is called, else on the executor, in order.
+    fn deliver(self: &Arc<Self>, deliveries: &[Delivery<'_>]) {
+        if !self.listener.calls_plugin() {
+            return self.listener.delivered(deliveries);
+        }
+        let mut apart = lock(&self.apart);
+        let owned = deliveries.iter().map(|delivery| (delivery.token, delivery.result.map_err(Clone::clone)));
+        apart.waiting.extend(owned);
+        if !std::mem::replace(&mut apart.telling, true) {
+            let route = Arc::clone(self);
+            self.executor.spawn(async move { route.tell_apart() });
+        }
+    }
+
+    fn tell_apart(&self) {
+        loop {
+            let waiting = {
+                let mut apart = lock(&self.apart);
+                if apart.waiting.is_empty() {
+                    apart.telling = false;
+                    return;
+                }
+                std::mem::take(&mut apart.waiting)
+            };
+            let deliveries: Vec<Delivery<'_>> = waiting
+                .iter()
+                .map(|(token, result)| Delivery { token: *token, result: result.as_ref().copied() })
+                .collect();
+            self.listener.delivered(&deliveries);
+        }
+    }
+}

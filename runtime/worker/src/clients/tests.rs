@@ -1,0 +1,155 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Condvar;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tributary_api::{Props, RecordMetadata};
+use tributary_kafka::{Delivery, DeliveryListener, Role, Token};
+
+use super::routes::Routes;
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Hears of deliveries; may be made to hang as a plugin can.
+#[derive(Default)]
+struct Heard {
+    tokens: Mutex<Vec<Token>>,
+    changed: Condvar,
+    plugin: bool,
+    hangs: Mutex<bool>,
+    released: Condvar,
+}
+
+impl Heard {
+    fn plugin(hangs: bool) -> Arc<Self> {
+        Arc::new(Self { plugin: true, hangs: Mutex::new(hangs), ..Self::default() })
+    }
+
+    fn release(&self) {
+        *self.hangs.lock().unwrap() = false;
+        self.released.notify_all();
+    }
+
+    fn wait_for(&self, expected: &[Token]) {
+        let tokens = self.tokens.lock().unwrap();
+        let (tokens, waited) = self.changed.wait_timeout_while(tokens, LIMIT, |tokens| *tokens != expected).unwrap();
+        assert!(!waited.timed_out(), "waited for {expected:?}, heard {tokens:?}");
+    }
+}
+
+impl DeliveryListener for Heard {
+    fn delivered(&self, deliveries: &[Delivery<'_>]) {
+        drop(self.released.wait_while(self.hangs.lock().unwrap(), |hangs| *hangs).unwrap());
+        self.tokens.lock().unwrap().extend(deliveries.iter().map(|delivery| delivery.token));
+        self.changed.notify_all();
+    }
+}
+
+impl Deliver for Heard {
+    fn calls_plugin(&self) -> bool {
+        self.plugin
+    }
+}
+
+fn delivered(tokens: &[Token]) -> Vec<Delivery<'static>> {
+    tokens
+        .iter()
+        .map(|token| Delivery { token: *token, result: Ok(RecordMetadata { partition: 0, offset: 0 }) })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_task_hears_of_its_own_records_in_order() {
+    let routes = Routes::new(Executor::new(Handle::current()));
+    let (one, other) = (Arc::<Heard>::default(), Heard::plugin(false));
+    let (first, second) =
+        (routes.enter(Arc::clone(&one) as _).unwrap(), routes.enter(Arc::clone(&other) as _).unwrap());
+    let highest = (1 << 48) - 1;
+    for route in [&first, &second] {
+        (0..3).for_each(|_| route.sending());
+    }
+    let sent = [second.mark(9), first.mark(7), first.mark(highest), second.mark(1), second.mark(8), first.mark(0)];
+    routes.delivered(&delivered(&sent));
+    one.wait_for(&[7, highest, 0]);
+    other.wait_for(&[9, 1, 8]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_never_returns_from_an_acknowledgement_holds_up_its_own_task_alone() {
+    let routes = Routes::new(Executor::new(Handle::current()));
+    let (hangs, other) = (Heard::plugin(true), Heard::plugin(false));
+    let (first, second) =
+        (routes.enter(Arc::clone(&hangs) as _).unwrap(), routes.enter(Arc::clone(&other) as _).unwrap());
+    for token in 0..3 {
+        first.sending();
+        second.sending();
+        routes.delivered(&delivered(&[first.mark(token), second.mark(token)]));
+    }
+    other.wait_for(&[0, 1, 2]);
+    assert!(hangs.tokens.lock().unwrap().is_empty());
+    hangs.release();
+    hangs.wait_for(&[0, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_used_again_only_when_nothing_of_its_former_task_is_on_the_way() {
+    let routes = Routes::new(Executor::new(Handle::current()));
+    let (former, next) = (Arc::<Heard>::default(), Arc::<Heard>::default());
+    let route = routes.enter(Arc::clone(&former) as _).unwrap();
+    let late = route.mark(5);
+    route.sending();
+    routes.leave(&route);
+    let other = routes.enter(Arc::clone(&next) as _).unwrap();
+    assert_ne!(other.mark(5), late);
+    routes.delivered(&delivered(&[late]));
+    assert!(former.tokens.lock().unwrap().is_empty() && next.tokens.lock().unwrap().is_empty(), "nobody is told");
+    assert_eq!(routes.enter(Arc::clone(&next) as _).unwrap().mark(5), late);
+}
+
+fn config(extra: (&str, &str)) -> ClientConfig {
+    let props = Props::from([("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned())]);
+    ClientConfig::new(Role::Producer, &props).set(extra.0, extra.1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_of_equal_settings_share_producers_and_the_last_one_takes_its_producer_along() {
+    let (clients, executor) = (Arc::<Clients>::default(), Executor::new(Handle::current()));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let join = |extra| clients.producer(config(extra), &executor, Arc::<Heard>::default()).unwrap();
+    let mut tasks: Vec<_> = (0..cores * 3).map(|_| join(("acks", "all"))).collect();
+    let known = |clients: &Clients| -> Vec<usize> {
+        let mut uses: Vec<_> = clients.producers.lock().unwrap().values().flatten().map(Weak::strong_count).collect();
+        uses.sort_unstable();
+        uses
+    };
+    assert_eq!(known(&clients), vec![3; cores], "as many as cores, used alike");
+    tasks.push(join(("acks", "1")));
+    assert_eq!(known(&clients).len(), cores + 1, "other settings, another producer");
+    tasks.clear();
+    assert_eq!(known(&clients), vec![0; cores + 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_task_gives_up_is_not_taken_from_another() {
+    let (clients, executor) = (Arc::<Clients>::default(), Executor::new(Handle::current()));
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let heard = Arc::<Heard>::default();
+    let tasks: Vec<_> = (0..=cores)
+        .map(|_| clients.producer(config(("acks", "all")), &executor, Arc::clone(&heard) as _).unwrap())
+        .collect();
+    let record = tributary_kafka::ProducerRecord { topic: "t", value: Some(b"v"), ..Default::default() };
+    let (alone, shared): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| task.users() == 1);
+    assert_eq!(shared.len(), 2);
+    for (task, token) in shared.iter().zip([1, 2]) {
+        task.send(&record, token).unwrap();
+    }
+    shared[0].abandon();
+    assert_eq!(shared[0].in_flight(), 2, "the other's record is still on its way");
+    if let Some(task) = alone.first() {
+        task.send(&record, 3).unwrap();
+        task.abandon();
+        heard.wait_for(&[3]);
+    }
+}
