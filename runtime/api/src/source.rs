@@ -6,7 +6,8 @@ use crate::{Error, Origin, Props, Record, Result, SourceTaskContext};
 
 /// Reads a source.
 ///
-/// One owner calls the methods, one at a time: a task needs no locks. The order is `start`, then `poll` and
+/// One owner calls the methods, one at a time: a task needs no locks. A method may block: it costs a thread meanwhile, and
+/// no other task. What waits should wait in the future, which costs nothing. The order is `start`, then `poll` and
 /// `commit` in turn, then `stop`. Records of one source partition reach Kafka in the order they were returned.
 #[async_trait]
 pub trait SourceTask: Send {

@@ -118,12 +118,12 @@ impl fmt::Debug for WorkerOptions {
 
 /// Removes the states of connectors and tasks that are no longer configured.
 fn purge(configs: &ConfigStore, stored: &StatusStore, statuses: &Statuses) {
-    let state = configs.snapshot();
     for name in stored.known_connectors() {
-        if !state.connectors.contains_key(&name) {
+        let entry = configs.connector(&name);
+        if entry.is_none() {
             statuses.remove_connector(&name);
         }
-        let configured: Vec<TaskId> = state.task_ids(&name);
+        let configured: Vec<TaskId> = entry.map(|entry| entry.task_ids(&name)).unwrap_or_default();
         let gone = stored.tasks(&name).into_iter().filter(|(id, _)| !configured.contains(id));
         gone.for_each(|(id, _)| statuses.remove_task(&id));
     }

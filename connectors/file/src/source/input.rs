@@ -1,13 +1,13 @@
+//! Read where the task is: a disk that blocks holds up this task and no other, and costs no hand-over to a thread.
+
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tributary_api::{Error, Result};
 
 /// How much is read at once.
@@ -25,8 +25,10 @@ pub(super) enum Input {
 
 pub(super) struct FileInput {
     path: PathBuf,
-    file: Arc<File>,
+    file: File,
     position: u64,
+    /// The last read came to the end.
+    ended: bool,
     /// A change of the file that will not do what its author wants was noticed and told.
     warned: bool,
 }
@@ -45,15 +47,13 @@ pub(super) enum Found {
 
 impl Found {
     /// Looks what is there and opens it if it is a file.
-    pub(super) async fn look(path: &Path) -> Result<Self> {
-        let owned = path.to_owned();
-        let looked = blocking(move || match fs::metadata(&owned) {
-            Ok(metadata) if metadata.is_file() => File::open(&owned).map(Self::File),
+    pub(super) fn look(path: &Path) -> Result<Self> {
+        let looked = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => File::open(path).map(Self::File),
             Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
             Ok(_) => Ok(Self::Pipe),
             Err(error) => Err(error),
-        })
-        .await?;
+        };
         match looked {
             Ok(found) => Ok(found),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Nothing),
@@ -67,14 +67,10 @@ impl Found {
 
 impl Input {
     /// A file, from a position on.
-    pub(super) async fn file(path: &Path, mut file: File, position: u64) -> Result<Self> {
-        let (file, sought) = blocking(move || {
-            let sought = file.seek(SeekFrom::Start(position));
-            (file, sought)
-        })
-        .await?;
+    pub(super) fn file(path: &Path, mut file: File, position: u64) -> Result<Self> {
+        let sought = file.seek(SeekFrom::Start(position));
         sought.map_err(|error| Error::fatal(format!("cannot go to byte {position} of the file")).cause(&error))?;
-        Ok(Self::File(FileInput { path: path.to_owned(), file: Arc::new(file), position, warned: false }))
+        Ok(Self::File(FileInput { path: path.to_owned(), file, position, ended: false, warned: false }))
     }
 
     /// A pipe with a name.
@@ -89,10 +85,13 @@ impl Input {
     }
 
     /// Appends what there is to the buffer, if there is anything. The buffer comes back whatever happens.
-    pub(super) async fn read(&mut self, buffer: Vec<u8>) -> Result<(Vec<u8>, Result<usize>)> {
+    pub(super) fn read(&mut self, mut buffer: Vec<u8>) -> (Vec<u8>, Result<usize>) {
         match self {
-            Self::File(input) => input.read(buffer).await,
-            Self::Pipe(input) => Ok(input.read(buffer)),
+            Self::File(input) => {
+                let read = input.read(&mut buffer);
+                (buffer, read)
+            }
+            Self::Pipe(input) => input.read(buffer),
         }
     }
 
@@ -113,29 +112,26 @@ impl Input {
 }
 
 impl FileInput {
-    async fn read(&mut self, mut buffer: Vec<u8>) -> Result<(Vec<u8>, Result<usize>)> {
-        let file = self.file.clone();
-        let (buffer, read) = blocking(move || {
-            let read = read_chunk(&file, &mut buffer);
-            (buffer, read)
-        })
-        .await?;
-        let read = read.map_err(|error| Error::retriable(format!("cannot read {}", self.path.display())).cause(&error));
-        match read {
-            Ok(0) => self.look_for_changes().await?,
-            Ok(read) => self.position += read as u64,
-            Err(_) => {}
+    fn read(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
+        // Most looks at a file find nothing: they need no buffer.
+        let nothing = self.ended && matches!(self.file.read_at(&mut [0], self.position), Ok(0));
+        let read = if nothing { Ok(0) } else { read_chunk(&self.file, buffer) };
+        let read =
+            read.map_err(|error| Error::retriable(format!("cannot read {}", self.path.display())).cause(&error))?;
+        self.ended = read == 0;
+        if self.ended {
+            self.look_for_changes();
         }
-        Ok((buffer, read))
+        self.position += read as u64;
+        Ok(read)
     }
 
     /// At its end, a file that was cut or replaced looks like one that does not grow: says so, once.
-    async fn look_for_changes(&mut self) -> Result<()> {
+    fn look_for_changes(&mut self) {
         if self.warned {
-            return Ok(());
+            return;
         }
-        let (file, path) = (self.file.clone(), self.path.clone());
-        let (opened, named) = blocking(move || (file.metadata(), fs::metadata(path))).await?;
+        let (opened, named) = (self.file.metadata(), fs::metadata(&self.path));
         let (path, position) = (self.path.display(), self.position);
         if opened.as_ref().is_ok_and(|file| file.len() < position) {
             self.warned = true;
@@ -148,7 +144,6 @@ impl FileInput {
             tracing::warn!(file = %path, position, "file was replaced: the old one is still read; restart the connector \
                 to read the new one from this position");
         }
-        Ok(())
     }
 }
 
@@ -219,9 +214,4 @@ fn read_chunk(mut file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {
 
 fn is_same(one: &Metadata, other: &Metadata) -> bool {
     one.dev() == other.dev() && one.ino() == other.ino()
-}
-
-/// Disks block: they are read on threads made for it.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    spawn_blocking(work).await.map_err(|error| Error::fatal("reading was broken off").cause(&error))
 }

@@ -15,8 +15,10 @@ use super::{BATCH_SIZE, FILE, FILENAME, POSITION, TOPIC};
 
 /// Without news, `poll` returns after this long.
 const IDLE: Duration = Duration::from_secs(1);
-/// News are looked for after waits that grow from the first to the second.
-const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
+/// News are looked for after a share of the time that there were none, within these bounds: a file that is written to is
+/// followed closely, and a thousand that are not cost nothing to speak of.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(500)];
+const SHARE: u32 = 8;
 /// A longer line is taken for a file that is not text.
 const LONGEST_LINE: usize = 128 * 1024 * 1024;
 
@@ -39,6 +41,8 @@ struct Running {
     /// The size of the last batch: the next one is likely as large.
     expected: usize,
     missed: bool,
+    /// Since when there was nothing.
+    quiet: Option<Instant>,
 }
 
 #[async_trait]
@@ -57,6 +61,7 @@ impl SourceTask for FileStreamSourceTask {
             lines: Lines::default(),
             expected: 0,
             missed: false,
+            quiet: None,
         });
         Ok(())
     }
@@ -76,22 +81,29 @@ impl Running {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let stopping = self.cx.stopping().clone();
         let deadline = Instant::now() + IDLE;
-        let [mut pause, longest_pause] = PAUSES;
         while !stopping.is_cancelled() {
             self.open().await?;
-            let records = self.read_batch().await?;
+            let records = self.read_batch()?;
             if !records.is_empty() {
+                self.quiet = None;
                 return Ok(records);
+            }
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = sleep(self.pause()) => {}
             }
             if Instant::now() >= deadline {
                 break;
             }
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = sleep(pause) => pause = (pause * 2).min(longest_pause),
-            }
         }
         Ok(Vec::new())
+    }
+
+    /// How long to wait before looking again.
+    fn pause(&mut self) -> Duration {
+        let [shortest, longest] = PAUSES;
+        let quiet = self.quiet.get_or_insert_with(Instant::now).elapsed();
+        (quiet / SHARE).clamp(shortest, longest)
     }
 
     /// Opens what is to be read, if it is there by now.
@@ -103,7 +115,7 @@ impl Running {
             self.input = Some(Input::stdin()?);
             return Ok(());
         };
-        match Found::look(&path).await? {
+        match Found::look(&path)? {
             Found::Nothing if !self.missed => {
                 self.missed = true;
                 tracing::warn!(connector = self.cx.connector, file = %path.display(), "no such file: waiting for it");
@@ -114,7 +126,7 @@ impl Running {
                 let partition = OffsetMap::new([(FILENAME, OffsetValue::from(path.to_string_lossy().into_owned()))]);
                 let position = self.stored_position(&partition).await?;
                 tracing::debug!(connector = self.cx.connector, file = %path.display(), position, "reading file");
-                self.input = Some(Input::file(Path::new(&path), file, position).await?);
+                self.input = Some(Input::file(Path::new(&path), file, position)?);
                 self.lines = Lines::at(position);
                 self.partition = Some(partition);
             }
@@ -136,7 +148,7 @@ impl Running {
     }
 
     /// Whole lines, up to a batch of them; reads until there are enough or there is no more.
-    async fn read_batch(&mut self) -> Result<Vec<Record>> {
+    fn read_batch(&mut self) -> Result<Vec<Record>> {
         let Some(input) = &mut self.input else { return Ok(Vec::new()) };
         let mut records = Vec::with_capacity(self.expected);
         let timestamp = now();
@@ -151,7 +163,7 @@ impl Running {
             }
             let buffer = self.lines.take_buffer();
             let known = buffer.len();
-            let (buffer, read) = input.read(buffer).await?;
+            let (buffer, read) = input.read(buffer);
             self.lines.give_back(buffer, known);
             match read {
                 Ok(0) => break,

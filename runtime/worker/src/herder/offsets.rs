@@ -1,6 +1,7 @@
 //! Offsets over REST: read, altered and reset, for sources in the offset topic and for sinks in the consumer group.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -10,6 +11,7 @@ use tributary_kafka::Admin;
 
 use super::instance::AnyConnector;
 use super::runner::Shared;
+use crate::stores::ConnectorEntry;
 use crate::supervision::PluginMailbox;
 use crate::tasks::OffsetStore as _;
 
@@ -17,7 +19,7 @@ const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What is stored for a connector.
 pub(super) async fn read(shared: &Shared, name: &str) -> Result<ConnectorOffsets> {
-    let (config, _) = connector(shared, name)?;
+    let config = connector(shared, name)?.config.clone();
     let kind = shared.plugin(&config)?.description.kind;
     let offsets = if kind == PluginKind::Source {
         let stored = shared.offsets.all(name).await?;
@@ -105,20 +107,18 @@ async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
 
 /// What a connector's own state of affairs allows: it must be stopped, with no tasks left.
 fn stopped(shared: &Shared, name: &str) -> Result<Props> {
-    let (config, target) = connector(shared, name)?;
-    if target != TargetState::Stopped || !shared.configs.snapshot().task_ids(name).is_empty() {
+    let entry = connector(shared, name)?;
+    if entry.target != TargetState::Stopped || !entry.tasks.is_empty() {
         return Err(Error::bad_request(format!(
             "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
              specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
         )));
     }
-    Ok(config)
+    Ok(entry.config.clone())
 }
 
-fn connector(shared: &Shared, name: &str) -> Result<(Props, TargetState)> {
-    let state = shared.configs.snapshot();
-    let entry = state.connectors.get(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))?;
-    Ok((entry.config.clone(), entry.target))
+fn connector(shared: &Shared, name: &str) -> Result<Arc<ConnectorEntry>> {
+    shared.configs.connector(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
 }
 
 fn admin(shared: &Shared, name: &str, config: &Props) -> Result<Admin> {

@@ -20,7 +20,7 @@ use super::stages::Stages;
 use crate::definitions::connector_definition;
 use crate::loggers::LoggerControl;
 use crate::processor;
-use crate::stores::{ConfigState, ConnectorEntry, Status, StatusStore};
+use crate::stores::{ConnectorEntry, Status, StatusStore};
 use crate::validation::Validator;
 
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
@@ -62,11 +62,11 @@ impl Herder for ClusterHerder {
     }
 
     async fn connectors(&self) -> Result<Vec<String>> {
-        Ok(self.state().connectors.keys().cloned().collect())
+        Ok(self.roster.shared.configs.names())
     }
 
     async fn connector(&self, name: &str) -> Result<ConnectorInfo> {
-        self.info_of(&self.state(), name)
+        self.info_of(name)
     }
 
     async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo> {
@@ -74,7 +74,7 @@ impl Herder for ClusterHerder {
         let config = named(config, &name);
         self.ensure_valid(&config).await?;
         let _alone = self.writes.lock().await;
-        if self.state().connectors.contains_key(&name) {
+        if self.connector_entry(&name).is_some() {
             return Err(Error::conflict(format!("Connector {name} already exists")));
         }
         self.write_connector(&name, &config, initial_state).await?;
@@ -85,13 +85,13 @@ impl Herder for ClusterHerder {
         let config = named(config, name);
         self.ensure_valid(&config).await?;
         let _alone = self.writes.lock().await;
-        let created = !self.state().connectors.contains_key(name);
+        let created = self.connector_entry(name).is_none();
         self.write_connector(name, &config, None).await?;
         Ok(Created { created, info: self.connector(name).await? })
     }
 
     async fn patch_config(&self, name: &str, patch: ConnectorPatch) -> Result<ConnectorInfo> {
-        let mut config = self.entry(name)?.config;
+        let mut config = self.entry(name)?.config.clone();
         for (property, value) in patch {
             match value {
                 Some(value) => drop(config.insert(property, value)),
@@ -109,9 +109,8 @@ impl Herder for ClusterHerder {
     }
 
     async fn status(&self, name: &str) -> Result<ConnectorStatus> {
-        let state = self.state();
         let none = || Error::not_found(format!("No status found for connector {name}"));
-        let entry = state.connectors.get(name).ok_or_else(none)?;
+        let entry = self.connector_entry(name).ok_or_else(none)?;
         let status = self.statuses.connector(name).ok_or_else(none)?;
         let Status { state, trace, worker_id, version, .. } = status;
         let tasks = self.statuses.tasks(name).into_iter().map(|(id, status)| task_state(&id, status)).collect();
@@ -120,7 +119,7 @@ impl Herder for ClusterHerder {
     }
 
     async fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>> {
-        let tasks = self.entry(name)?.tasks;
+        let tasks = self.entry(name)?.tasks.clone();
         Ok(tasks.into_iter().map(|(number, config)| TaskInfo { id: TaskId::new(name, number), config }).collect())
     }
 
@@ -131,8 +130,7 @@ impl Herder for ClusterHerder {
     }
 
     async fn restart_task(&self, task: &TaskId) -> Result<()> {
-        let state = self.state();
-        let entry = state.connectors.get(&task.connector);
+        let entry = self.connector_entry(&task.connector);
         let entry = entry.ok_or_else(|| Error::not_found(format!("Unknown connector: {}", task.connector)))?;
         if !entry.tasks.contains_key(&task.task) {
             return Err(Error::not_found(format!("Unknown task: {task}")));
@@ -215,7 +213,7 @@ impl Herder for ClusterHerder {
 
     async fn processing(&self, name: &str) -> Result<Processing> {
         let shared = &self.roster.shared;
-        let config = self.entry(name)?.config;
+        let config = self.entry(name)?.config.clone();
         if !matches!(shared.plugin(&config)?.factory, Factory::Processor) {
             return Err(Error::not_found(format!("Connector {name} is not a processor")));
         }
@@ -280,8 +278,8 @@ impl Herder for ClusterHerder {
 }
 
 impl ClusterHerder {
-    fn state(&self) -> Arc<ConfigState> {
-        self.roster.shared.configs.snapshot()
+    fn connector_entry(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
+        self.roster.shared.configs.connector(name)
     }
 
     async fn ensure_valid(&self, config: &Props) -> Result<()> {
@@ -293,25 +291,23 @@ impl ClusterHerder {
         Ok(self.stages.during(what, self.roster.shared.configs.put_connector(name, config, target)).await?)
     }
 
-    fn entry(&self, name: &str) -> Result<ConnectorEntry> {
-        let state = self.state();
-        state.connectors.get(name).cloned().ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
+    fn entry(&self, name: &str) -> Result<Arc<ConnectorEntry>> {
+        self.connector_entry(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
     }
 
     fn known(&self, name: &str) -> Result<()> {
-        match self.state().connectors.contains_key(name) {
+        match self.connector_entry(name).is_some() {
             true => Ok(()),
             false => Err(Error::not_found(format!("Unknown connector: {name}"))),
         }
     }
 
-    fn info_of(&self, state: &ConfigState, name: &str) -> Result<ConnectorInfo> {
-        let entry = state.connectors.get(name);
-        let entry = entry.ok_or_else(|| Error::not_found(format!("Connector {name} not found")))?;
+    fn info_of(&self, name: &str) -> Result<ConnectorInfo> {
+        let entry = self.entry(name)?;
         Ok(ConnectorInfo {
             name: name.to_owned(),
             config: entry.config.clone(),
-            tasks: state.task_ids(name),
+            tasks: entry.task_ids(name),
             kind: self.kind(&entry.config),
         })
     }

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::runner::{Message, Runner, Shared};
 use crate::loggers::LoggerControl;
 use crate::membership::Membership;
-use crate::stores::{ConfigEvent, ConfigState};
+use crate::stores::ConfigEvent;
 
 /// Requests that may wait for one runner.
 const INBOX: usize = 64;
@@ -94,10 +94,10 @@ impl Roster {
     }
 
     async fn follow(self: Arc<Self>) {
-        let mut changes = self.shared.configs.watch();
+        let mut changes = self.shared.configs.watch_names();
         loop {
-            let state = changes.borrow_and_update().clone();
-            self.hire(&state);
+            changes.mark_unchanged();
+            self.hire(&self.shared.configs.names());
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 () = self.leaving.cancelled() => return,
@@ -107,13 +107,13 @@ impl Roster {
 
     /// Starts a runner for every connector that has none. A runner ends by itself when its connector is deleted; one of
     /// the same name waits until it has.
-    fn hire(&self, state: &ConfigState) {
+    fn hire(&self, names: &[String]) {
         let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
         if self.leaving.is_cancelled() {
             return;
         }
-        runners.retain(|name, entry| state.connectors.contains_key(name) || !entry.task.is_finished());
-        for name in state.connectors.keys().filter(|name| self.membership.is_mine(name)) {
+        runners.retain(|name, entry| names.binary_search(name).is_ok() || !entry.task.is_finished());
+        for name in names.iter().filter(|name| self.membership.is_mine(name)) {
             let former = match runners.get(name) {
                 Some(entry) if !entry.task.is_finished() && !entry.inbox.is_closed() => continue,
                 Some(_) => runners.remove(name),
@@ -121,11 +121,14 @@ impl Roster {
             };
             let (sender, inbox) = mpsc::channel(INBOX);
             let runner = Runner::new(name.clone(), Arc::clone(&self.shared), sender.clone(), inbox);
+            let shared = Arc::clone(&self.shared);
             let task = self.tracker.spawn(async move {
                 if let Some(former) = former {
                     let _ = former.task.await;
                 }
                 runner.run().await;
+                // A connector that came while its name's former one was about to go has no runner yet.
+                shared.configs.look_again();
             });
             runners.insert(name.clone(), Entry { inbox: sender, task });
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tributary_api::{Error, Plugin, PluginKind, PluginRegistry, Props, Result};
 use tributary_control::{InstanceState, RestartRequest, TargetState};
 
@@ -14,7 +14,7 @@ use super::statuses::Statuses;
 use super::task_set::TaskSet;
 use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
-use crate::stores::{ConfigState, ConfigStore, KafkaOffsetStore};
+use crate::stores::{ConfigStore, ConnectorEntry, Followed, KafkaOffsetStore};
 use crate::variables::Variables;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -68,7 +68,7 @@ pub(super) struct Runner {
     inbox: mpsc::Receiver<Message>,
     /// Given to the connector's context; a runner never sends to itself.
     sender: mpsc::Sender<Message>,
-    changes: watch::Receiver<Arc<ConfigState>>,
+    changes: Followed,
     current: Current,
     tasks: TaskSet,
     /// Whether the tasks are those that the running instance wants.
@@ -92,19 +92,21 @@ impl Runner {
         sender: mpsc::Sender<Message>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let (changes, tasks) = (shared.configs.watch(), TaskSet::new(name.clone(), Arc::clone(&shared)));
+        let (changes, tasks) = (shared.configs.follow(&name), TaskSet::new(name.clone(), Arc::clone(&shared)));
         Self { name, shared, inbox, sender, changes, current: Current::default(), tasks, planned: false, retry: None }
     }
 
     /// Runs until the connector is gone from the configuration, or a shutdown.
     pub(super) async fn run(mut self) {
         loop {
-            let state = self.changes.borrow_and_update().clone();
-            if !state.connectors.contains_key(&self.name) {
+            let entry = self.changes.borrow_and_update().clone();
+            let Some(entry) = entry else {
+                // One of the same name that comes meanwhile has another runner.
+                self.inbox.close();
                 self.remove().await;
                 return;
-            }
-            self.reconcile(&state).await;
+            };
+            self.reconcile(&entry).await;
             tokio::select! {
                 changed = self.changes.changed() => if changed.is_err() { return },
                 message = self.inbox.recv() => match message {
@@ -121,8 +123,7 @@ impl Runner {
         }
     }
 
-    async fn reconcile(&mut self, state: &ConfigState) {
-        let Some(entry) = state.connectors.get(&self.name) else { return };
+    async fn reconcile(&mut self, entry: &ConnectorEntry) {
         if self.current.revision != Some((entry.revision, entry.target)) {
             self.restart_instance(&entry.config, entry.revision, entry.target).await;
         }
@@ -131,15 +132,14 @@ impl Runner {
             && !self.planned
             && !self.current.failed
         {
-            self.plan(state).await;
+            self.plan(entry).await;
         }
         // What the plan wrote is in the topic by now.
-        let state = self.changes.borrow().clone();
-        let Some(entry) = state.connectors.get(&self.name) else { return };
+        let Some(entry) = self.entry() else { return };
         if entry.target == TargetState::Stopped || entry.inconsistent {
             self.tasks.clear().await;
         } else {
-            self.tasks.follow(entry).await;
+            self.tasks.follow(&entry).await;
         }
     }
 
@@ -150,9 +150,8 @@ impl Runner {
                 let _ = answer.send(restarted);
             }
             Message::RestartTask(task, answer) => {
-                let state = self.shared.configs.snapshot();
-                if let Some(entry) = state.connectors.get(&self.name) {
-                    self.tasks.restart(&[task], entry).await;
+                if let Some(entry) = self.entry() {
+                    self.tasks.restart(&[task], &entry).await;
                 }
                 let _ = answer.send(Ok(()));
             }
@@ -165,9 +164,13 @@ impl Runner {
         }
     }
 
+    /// What the topic says now.
+    fn entry(&self) -> Option<Arc<ConnectorEntry>> {
+        self.changes.borrow().clone()
+    }
+
     async fn restart_connector(&mut self) -> Result<()> {
-        let state = self.shared.configs.snapshot();
-        let Some(entry) = state.connectors.get(&self.name) else { return Ok(()) };
+        let Some(entry) = self.entry() else { return Ok(()) };
         self.restart_instance(&entry.config, entry.revision, entry.target).await;
         if self.current.failed {
             return Err(Error::fatal(format!("Failed to start connector: {}", self.name)));
@@ -176,15 +179,14 @@ impl Runner {
     }
 
     async fn restart(&mut self, request: RestartRequest) {
-        let state = self.shared.configs.snapshot();
-        let Some(entry) = state.connectors.get(&self.name) else { return };
+        let Some(entry) = self.entry() else { return };
         if !request.only_failed || self.current.failed {
             self.shared.statuses.connector(&self.name, InstanceState::Restarting, None, None);
             self.restart_instance(&entry.config, entry.revision, entry.target).await;
         }
         if request.include_tasks {
             let tasks = self.tasks.restartable(request.only_failed);
-            self.tasks.restart(&tasks, entry).await;
+            self.tasks.restart(&tasks, &entry).await;
         }
     }
 
@@ -205,10 +207,9 @@ impl Runner {
         };
         if target == TargetState::Started {
             let mut changes = self.changes.clone();
-            let name = self.name.clone();
             let superseded = async move {
-                let outdated = |state: &Arc<ConfigState>| {
-                    state.connectors.get(&name).is_none_or(|entry| (entry.revision, entry.target) != (revision, target))
+                let outdated = |entry: &Option<Arc<ConnectorEntry>>| {
+                    entry.as_ref().is_none_or(|entry| (entry.revision, entry.target) != (revision, target))
                 };
                 drop(changes.wait_for(outdated).await);
             };
@@ -232,8 +233,8 @@ impl Runner {
 
     /// Asks the connector for its tasks and writes them if they, or the connector's own configuration, are others than
     /// those that were committed.
-    async fn plan(&mut self, state: &ConfigState) {
-        match self.try_plan(state).await {
+    async fn plan(&mut self, entry: &ConnectorEntry) {
+        match self.try_plan(entry).await {
             Ok(()) => {
                 self.planned = true;
                 self.retry = None;
@@ -247,10 +248,8 @@ impl Runner {
         }
     }
 
-    async fn try_plan(&self, state: &ConfigState) -> Result<()> {
-        let (Some(instance), Some(entry)) = (&self.current.instance, state.connectors.get(&self.name)) else {
-            return Ok(());
-        };
+    async fn try_plan(&self, entry: &ConnectorEntry) -> Result<()> {
+        let Some(instance) = &self.current.instance else { return Ok(()) };
         let resolved = self.shared.variables.resolve(&entry.config)?;
         let max = resolved.get("tasks.max").and_then(|max| max.trim().parse().ok()).unwrap_or(1);
         let enforce = resolved.get("tasks.max.enforce").is_none_or(|enforce| !enforce.eq_ignore_ascii_case("false"));

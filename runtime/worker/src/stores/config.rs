@@ -1,4 +1,5 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -7,9 +8,13 @@ use tributary_api::{Props, Result};
 use tributary_control::{RestartRequest, TargetState};
 use tributary_kafka::{CompactedLog, LogRecord};
 
-use super::ConfigState;
+use super::ConnectorEntry;
+use super::config_state::ConfigState;
 use super::log::{json, open};
 use crate::settings::WorkerSettings;
+
+/// Task configurations of this size together, in bytes, are no reason for a broker to refuse a batch.
+const TOGETHER: usize = 128 * 1024;
 
 /// A request that comes through the topic and counts only while it is fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,30 +29,67 @@ pub(crate) enum ConfigEvent {
 #[derive(Clone)]
 pub(crate) struct ConfigStore {
     log: CompactedLog,
-    state: watch::Receiver<Arc<ConfigState>>,
+    known: Arc<Known>,
+}
+
+/// A connector as its runner follows it; none once it is gone.
+pub(crate) type Followed = watch::Receiver<Option<Arc<ConnectorEntry>>>;
+
+/// What the topic says now, and who is told of what: a change of one connector concerns nobody else.
+#[derive(Default)]
+struct Known {
+    state: Mutex<ConfigState>,
+    followers: Mutex<HashMap<String, watch::Sender<Option<Arc<ConnectorEntry>>>>>,
+    /// Counts the connectors that came and went.
+    names: watch::Sender<u64>,
 }
 
 impl ConfigStore {
     /// Opens the topic and reads it to its end. Events are sent for records that come after.
     pub(crate) async fn open(settings: &WorkerSettings, events: mpsc::Sender<ConfigEvent>) -> Result<Self> {
-        let (publish, state) = watch::channel(Arc::new(ConfigState::default()));
+        let known = Arc::<Known>::default();
         // Nothing is live before the first read to the end is done.
         let live = Arc::new(Mutex::new(None));
-        let reader = Reader { publish, live: Arc::clone(&live) };
+        let reader = Reader { known: Arc::clone(&known), live: Arc::clone(&live) };
         let log =
             open(settings, &settings.topics.configs, "configs", Box::new(move |record| reader.read(record))).await?;
         *live.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
-        Ok(Self { log, state })
+        Ok(Self { log, known })
     }
 
-    /// What the topic says now.
-    pub(crate) fn snapshot(&self) -> Arc<ConfigState> {
-        self.state.borrow().clone()
+    /// What the topic says of a connector now; none when there is none of that name.
+    pub(crate) fn connector(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
+        self.known.state().connectors.get(name).cloned()
     }
 
-    /// Wakes whenever the topic says something new.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<ConfigState>> {
-        self.state.clone()
+    /// The connectors there are, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.known.state().connectors.keys().cloned().collect()
+    }
+
+    /// Wakes whenever connectors come or go.
+    pub(crate) fn watch_names(&self) -> watch::Receiver<u64> {
+        self.known.names.subscribe()
+    }
+
+    /// Has those look again who watch the names.
+    pub(crate) fn look_again(&self) {
+        self.known.names.send_modify(|changes| *changes += 1);
+    }
+
+    /// Wakes whenever the topic says something new of one connector.
+    pub(crate) fn follow(&self, name: &str) -> Followed {
+        let mut followers = self.known.followers();
+        // The state is read under the lock of the followers, as it is told: else a change in between were missed.
+        let entry = self.connector(name);
+        match followers.get(name) {
+            Some(follower) => follower.subscribe(),
+            None => {
+                let (follower, followed) = watch::channel(entry);
+                followers.insert(name.to_owned(), follower);
+                followed
+            }
+        }
     }
 
     /// Reads what others have written until now.
@@ -61,15 +103,13 @@ impl ConfigStore {
             self.log.write(format!("target-state-{name}"), Some(json(&TargetRecord::from(target))?)).await?;
         }
         let value = json(&Properties { properties: config.clone() })?;
-        self.log.write(format!("connector-{name}"), Some(value)).await?;
-        self.refresh().await
+        self.log.write_and_read(vec![(format!("connector-{name}").into(), Some(value))]).await
     }
 
     /// Removes a connector with its target state.
     pub(crate) async fn remove_connector(&self, name: &str) -> Result<()> {
-        self.log.write(format!("connector-{name}"), None).await?;
-        self.log.write(format!("target-state-{name}"), None).await?;
-        self.refresh().await
+        let gone = [format!("connector-{name}"), format!("target-state-{name}")];
+        self.log.write_and_read(gone.map(|key| (key.into(), None)).into()).await
     }
 
     /// Writes a connector's tasks, then the record that makes them count.
@@ -79,17 +119,20 @@ impl ConfigStore {
             let value = json(&Properties { properties: task.clone() })?;
             records.push((format!("task-{connector}-{number}").into(), Some(value)));
         }
-        self.log.write_all(records).await?;
-        self.refresh().await?;
         let commit = json(&Commit { tasks: tasks.len().try_into().unwrap_or(u32::MAX) })?;
-        self.log.write(format!("commit-{connector}"), Some(commit)).await?;
-        self.refresh().await
+        let size: usize = records.iter().filter_map(|(_, value)| Some(value.as_ref()?.len())).sum();
+        // What a broker may refuse as too large is written before it is made to count.
+        if size > TOGETHER {
+            self.log.write_all(std::mem::take(&mut records)).await?;
+        }
+        records.push((format!("commit-{connector}").into(), Some(commit)));
+        self.log.write_and_read(records).await
     }
 
     /// Writes what is wanted of a connector.
     pub(crate) async fn put_target(&self, connector: &str, target: TargetState) -> Result<()> {
-        self.log.write(format!("target-state-{connector}"), Some(json(&TargetRecord::from(target))?)).await?;
-        self.refresh().await
+        let value = json(&TargetRecord::from(target))?;
+        self.log.write_and_read(vec![(format!("target-state-{connector}").into(), Some(value))]).await
     }
 
     /// Asks whoever runs a connector to restart it.
@@ -111,26 +154,73 @@ impl ConfigStore {
     }
 }
 
+impl Known {
+    fn state(&self) -> MutexGuard<'_, ConfigState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn followers(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<Option<Arc<ConnectorEntry>>>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one record over, and tells whom it concerns.
+    fn read(&self, key: &str, record: &LogRecord) -> Result<Option<ConfigEvent>, &'static str> {
+        let mut followers = self.followers();
+        let (applied, entry, came_or_went) = {
+            let mut state = self.state();
+            let before = state.connectors.len();
+            let applied = apply(&mut state, key, record.value.as_deref(), record.offset)?;
+            let entry = match &applied {
+                Applied::Connector(name) => state.connectors.get(name).cloned(),
+                Applied::Nothing | Applied::Event(_) => None,
+            };
+            (applied, entry, state.connectors.len() != before)
+        };
+        let event = match applied {
+            Applied::Nothing => None,
+            Applied::Event(event) => Some(event),
+            Applied::Connector(name) => {
+                if let Some(follower) = followers.get(&name) {
+                    let gone = entry.is_none();
+                    follower.send_replace(entry);
+                    if gone && follower.receiver_count() == 0 {
+                        followers.remove(&name);
+                    }
+                }
+                None
+            }
+        };
+        drop(followers);
+        if came_or_went {
+            self.names.send_modify(|changes| *changes += 1);
+        }
+        Ok(event)
+    }
+}
+
+/// What a record has changed.
+enum Applied {
+    Nothing,
+    /// What is known of this connector.
+    Connector(String),
+    Event(ConfigEvent),
+}
+
 struct Reader {
-    publish: watch::Sender<Arc<ConfigState>>,
+    known: Arc<Known>,
     live: Arc<Mutex<Option<mpsc::Sender<ConfigEvent>>>>,
 }
 
 impl Reader {
     fn read(&self, record: LogRecord) {
         let key = record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        // Readers of the state hold it only for moments: most often it is changed in place.
-        self.publish.send_modify(|state| {
-            let state = Arc::make_mut(state);
-            state.offset = record.offset + 1;
-            match apply(state, &key, record.value.as_deref(), record.offset) {
-                Ok(None) => {}
-                Ok(Some(event)) => self.event(event),
-                Err(reason) => {
-                    tracing::warn!(key = &*key, offset = record.offset, reason, "ignored a configuration record");
-                }
+        match self.known.read(&key, &record) {
+            Ok(None) => {}
+            Ok(Some(event)) => self.event(event),
+            Err(reason) => {
+                tracing::warn!(key = &*key, offset = record.offset, reason, "ignored a configuration record");
             }
-        });
+        }
     }
 
     fn event(&self, event: ConfigEvent) {
@@ -142,18 +232,15 @@ impl Reader {
 }
 
 /// The order of the prefixes matters: connector names may hold any of them.
-fn apply(
-    state: &mut ConfigState,
-    key: &str,
-    value: Option<&[u8]>,
-    offset: i64,
-) -> Result<Option<ConfigEvent>, &'static str> {
+fn apply(state: &mut ConfigState, key: &str, value: Option<&[u8]>, offset: i64) -> Result<Applied, &'static str> {
     if let Some(name) = key.strip_prefix("target-state-") {
         let target = value.map(parse::<TargetRecord>).transpose()?.map(|record| record.target());
         state.put_target(name, target);
+        return Ok(Applied::Connector(name.to_owned()));
     } else if let Some(name) = key.strip_prefix("connector-") {
         let config = value.map(parse::<Properties>).transpose()?.map(|record| record.properties);
         state.put_connector(name, config, offset);
+        return Ok(Applied::Connector(name.to_owned()));
     } else if let Some(id) = key.strip_prefix("task-") {
         let (name, task) = id.rsplit_once('-').ok_or("no task number in the key")?;
         let task = task.parse().map_err(|_| "the task number in the key is not a number")?;
@@ -162,14 +249,16 @@ fn apply(
     } else if let Some(name) = key.strip_prefix("commit-") {
         let commit: Commit = parse(value.ok_or("a commit record needs a value")?)?;
         state.commit_tasks(name, commit.tasks, offset);
+        return Ok(Applied::Connector(name.to_owned()));
     } else if let (Some(name), Some(value)) = (key.strip_prefix("restart-connector-"), value) {
         let Restart { include_tasks, only_failed } = parse(value)?;
-        return Ok(Some(ConfigEvent::Restart(name.to_owned(), RestartRequest { include_tasks, only_failed })));
+        let request = RestartRequest { include_tasks, only_failed };
+        return Ok(Applied::Event(ConfigEvent::Restart(name.to_owned(), request)));
     } else if let (Some(logger), Some(value)) = (key.strip_prefix("logger-cluster-"), value) {
-        return Ok(Some(ConfigEvent::Logger(logger.to_owned(), parse::<Logger>(value)?.level)));
+        return Ok(Applied::Event(ConfigEvent::Logger(logger.to_owned(), parse::<Logger>(value)?.level)));
     }
     // Session keys and fencing records concern other workers of a cluster; they are left as they are.
-    Ok(None)
+    Ok(Applied::Nothing)
 }
 
 fn parse<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, &'static str> {

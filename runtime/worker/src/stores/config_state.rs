@@ -1,15 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tributary_api::Props;
 use tributary_control::{TargetState, TaskId};
 
 /// What the configuration topic says, as of an offset.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct ConfigState {
-    /// Offset behind the last record read.
-    pub(crate) offset: i64,
-    /// What is known of each connector, by name.
-    pub(crate) connectors: BTreeMap<String, ConnectorEntry>,
+    /// What is known of each connector, by name. What others hold of it stays as it was.
+    pub(crate) connectors: BTreeMap<String, Arc<ConnectorEntry>>,
     /// Task configurations that wait for their commit record.
     pending: BTreeMap<String, BTreeMap<u32, Props>>,
     /// Target states of connectors whose configuration has not been read yet.
@@ -35,13 +34,14 @@ pub(crate) struct ConnectorEntry {
     pub(crate) inconsistent: bool,
 }
 
-impl ConfigState {
-    /// The ids of a connector's tasks.
+impl ConnectorEntry {
+    /// The ids of the tasks of a connector of this name.
     pub(crate) fn task_ids(&self, connector: &str) -> Vec<TaskId> {
-        let tasks = self.connectors.get(connector).into_iter().flat_map(|entry| entry.tasks.keys());
-        tasks.map(|&task| TaskId::new(connector, task)).collect()
+        self.tasks.keys().map(|&task| TaskId::new(connector, task)).collect()
     }
+}
 
+impl ConfigState {
     pub(super) fn put_connector(&mut self, name: &str, config: Option<Props>, revision: i64) {
         let Some(config) = config else {
             self.connectors.remove(name);
@@ -49,7 +49,7 @@ impl ConfigState {
             return;
         };
         let target = self.early_targets.remove(name);
-        let entry = self.connectors.entry(name.to_owned()).or_default();
+        let entry = Arc::make_mut(self.connectors.entry(name.to_owned()).or_default());
         entry.config = config;
         entry.revision = revision;
         if let Some(target) = target {
@@ -65,7 +65,7 @@ impl ConfigState {
 
     pub(super) fn commit_tasks(&mut self, connector: &str, count: u32, revision: i64) {
         let pending = self.pending.remove(connector).unwrap_or_default();
-        let Some(entry) = self.connectors.get_mut(connector) else { return };
+        let Some(entry) = self.connectors.get_mut(connector).map(Arc::make_mut) else { return };
         // Compaction may have removed some of the set: it then may not run until it is written again.
         let complete = pending.keys().copied().collect::<BTreeSet<_>>() == (0..count).collect();
         entry.inconsistent = !complete;
@@ -79,7 +79,7 @@ impl ConfigState {
     pub(super) fn put_target(&mut self, connector: &str, target: Option<TargetState>) {
         let known = self.connectors.get_mut(connector);
         match (known, target) {
-            (Some(entry), target) => entry.target = target.unwrap_or_default(),
+            (Some(entry), target) => Arc::make_mut(entry).target = target.unwrap_or_default(),
             (None, Some(target)) => drop(self.early_targets.insert(connector.to_owned(), target)),
             (None, None) => drop(self.early_targets.remove(connector)),
         }
@@ -106,9 +106,9 @@ mod tests {
     fn tasks_apply_only_with_their_commit() {
         let mut state = with_connector();
         state.put_task("c", 0, Some(props("t0")));
-        assert!(state.task_ids("c").is_empty());
+        assert!(state.connectors["c"].task_ids("c").is_empty());
         state.commit_tasks("c", 1, 12);
-        assert_eq!(state.task_ids("c"), [TaskId::new("c", 0)]);
+        assert_eq!(state.connectors["c"].task_ids("c"), [TaskId::new("c", 0)]);
         assert_eq!(state.connectors["c"].applied, Some(props("1")));
     }
 
@@ -118,11 +118,11 @@ mod tests {
         state.put_task("c", 1, Some(props("t1")));
         state.commit_tasks("c", 2, 12);
         assert!(state.connectors["c"].inconsistent);
-        assert!(state.task_ids("c").is_empty());
+        assert!(state.connectors["c"].task_ids("c").is_empty());
         (0..2).for_each(|task| state.put_task("c", task, Some(props("t"))));
         state.commit_tasks("c", 2, 15);
         assert!(!state.connectors["c"].inconsistent);
-        assert_eq!(state.task_ids("c").len(), 2);
+        assert_eq!(state.connectors["c"].task_ids("c").len(), 2);
     }
 
     #[test]
