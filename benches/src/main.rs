@@ -7,6 +7,7 @@
 mod build;
 mod ceiling;
 mod click;
+mod density;
 mod lambda;
 mod lines;
 mod measure;
@@ -46,9 +47,19 @@ struct Options {
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and build, which takes long and is not among the default ones.
+    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and density and build, which take long and are not among the default
+    /// ones.
     #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click")]
     only: Vec<String>,
+    /// Idle sources of the density bench.
+    #[arg(long, default_value_t = 1000)]
+    idle_sources: usize,
+    /// Idle sinks of the density bench.
+    #[arg(long, default_value_t = 200)]
+    idle_sinks: usize,
+    /// Whether the density bench also measures the Java worker.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    beside_java: bool,
     /// Runs the loop that the Lambda bench compares with: broker, topic, endpoint.
     #[arg(long, hide = true, num_args = 3)]
     lambda_loop: Option<Vec<String>>,
@@ -97,6 +108,13 @@ async fn main() -> Result<()> {
             for kind in [Kind::Tributary, Kind::ConnectTuned, Kind::ConnectDefault] {
                 streams::start(&kafka, kind, &mut report).await?;
             }
+        }
+    }
+    if wants("density") {
+        let kinds: &[Kind] =
+            if options.beside_java { &[Kind::Tributary, Kind::ConnectTuned] } else { &[Kind::Tributary] };
+        for kind in kinds {
+            density::run(&kafka, *kind, options.idle_sources, options.idle_sinks, &mut report).await?;
         }
     }
     if wants("click") {

@@ -50,23 +50,41 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    /// With offsets stored once a second, which belongs to what is measured where records flow.
     pub(crate) async fn start(kafka: &Kafka, kind: Kind) -> Result<Self> {
-        let group = unique("bench");
+        Self::start_with(kafka, kind, "1000").await
+    }
+
+    /// With the interval of storing offsets that both have by default.
+    pub(crate) async fn start_as_shipped(kafka: &Kafka, kind: Kind) -> Result<Self> {
+        Self::start_with(kafka, kind, "60000").await
+    }
+
+    async fn start_with(kafka: &Kafka, kind: Kind, flush_ms: &str) -> Result<Self> {
+        let (group, flush) = (unique("bench"), "offset.flush.interval.ms");
         Ok(match kind {
             Kind::Tributary => {
-                let options = WorkerOptions::on_kafka(kafka, &group).set("offset.flush.interval.ms", "1000");
-                Self::Tributary(Box::new(Tributary::start(options).await?))
+                let options = WorkerOptions::on_kafka(kafka, &group).set(flush, flush_ms);
+                Self::Tributary(Box::new(Tributary::start(options.stop_within(Duration::from_secs(60))).await?))
             }
             Kind::ConnectDefault => {
                 let options = ConnectOptions::default().group(group).set("plugin.discovery", "hybrid_warn");
-                Self::Connect(Connect::start(kafka, options.set("offset.flush.interval.ms", "1000")).await?)
+                Self::Connect(Connect::start(kafka, options.set(flush, flush_ms)).await?)
             }
             Kind::ConnectTuned => {
-                let options = ConnectOptions::default().group(group).set("offset.flush.interval.ms", "1000");
+                let options = ConnectOptions::default().group(group).set(flush, flush_ms);
                 Self::Connect(Connect::start(kafka, options).await?)
             }
             Kind::Bento => Self::Bento(Bento::start().await?),
         })
+    }
+
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        match self {
+            Self::Tributary(worker) => worker.restart().await,
+            Self::Connect(worker) => worker.restart().await,
+            Self::Bento(_) => anyhow::bail!("Bento keeps no connectors"),
+        }
     }
 
     pub(crate) fn rest(&self) -> RestClient {

@@ -18,6 +18,10 @@ pub struct Usage {
     pub rss_bytes: u64,
     /// The most resident memory it ever had (`VmHWM`).
     pub peak_rss_bytes: u64,
+    /// Its threads now.
+    pub threads: usize,
+    /// Its open file descriptors now.
+    pub descriptors: usize,
     /// Processor time of all its threads, in user and in system mode.
     pub cpu: Duration,
 }
@@ -32,8 +36,10 @@ impl Usage {
         let ticks = |field: usize| fields.get(field - 2).and_then(|text| text.parse::<u64>().ok());
         let (user, system) = ticks(14).zip(ticks(15)).context("understand /proc/PID/stat")?;
         Ok(Self {
-            rss_bytes: kilobytes(&status, "VmRSS:")? * 1024,
-            peak_rss_bytes: kilobytes(&status, "VmHWM:")? * 1024,
+            rss_bytes: number(&status, "VmRSS:")? * 1024,
+            peak_rss_bytes: number(&status, "VmHWM:")? * 1024,
+            threads: number(&status, "Threads:")? as usize,
+            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).context("list its descriptors")?.count(),
             cpu: Duration::from_secs_f64((user + system) as f64 / TICKS_PER_SECOND),
         })
     }
@@ -93,7 +99,8 @@ fn read(pid: u32, file: &str) -> Result<String> {
     std::fs::read_to_string(format!("/proc/{pid}/{file}")).with_context(|| format!("read {file} of process {pid}"))
 }
 
-fn kilobytes(status: &str, name: &str) -> Result<u64> {
+/// A number of a process's status, in kilobytes where it is an amount of memory.
+fn number(status: &str, name: &str) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
     number.with_context(|| format!("the process has ended: its status has no {name}"))
@@ -109,6 +116,7 @@ mod tests {
     fn usage_counts_this_process() {
         let before = Usage::of(std::process::id()).unwrap();
         assert!(before.rss_bytes > 1 << 20 && before.peak_rss_bytes >= before.rss_bytes);
+        assert!(before.threads >= 1 && before.descriptors >= 3);
         let begun = Instant::now();
         while Usage::of(std::process::id()).unwrap().cpu == before.cpu {
             assert!(begun.elapsed() < Duration::from_secs(30), "the processor time does not grow");

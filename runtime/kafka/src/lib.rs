@@ -3,7 +3,8 @@
 //! [`Producer`], [`Consumer`] and [`Admin`] speak in batches and in the terms of the plugin contract; settings are
 //! Java's ([`ClientConfig`]). [`CompactedLog`] is a small table kept in a topic.
 //!
-//! Producer and consumer block: use them from a thread of their own. Admin and log are asynchronous.
+//! Sending and polling block where they have to wait; [`Consumer::ready`] waits for what a poll that does not wait will find,
+//! without a thread. Admin and log are asynchronous.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 

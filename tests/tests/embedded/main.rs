@@ -1,6 +1,8 @@
 //! The whole worker over its embedded broker and S3 endpoint.
 #![allow(clippy::unwrap_used)]
 
+mod isolation;
+mod leaks;
 mod pipeline;
 mod shop;
 
