@@ -12,6 +12,9 @@ use crate::executor::Executor;
 pub(crate) trait Deliver: DeliveryListener {
     /// Whether hearing calls the plugin, whose code must not run on the thread that serves others too.
     fn calls_plugin(&self) -> bool;
+
+    /// The producer has failed for good, for whatever reason: of so many records it is not known whether they were written.
+    fn producer_lost(&self, records: usize, error: &Error);
 }
 
 /// A producer with the tasks that send through it.
@@ -28,7 +31,9 @@ impl SharedProducer {
         let config =
             config.set_native("queue.buffering.max.kbytes", i32::MAX).set_native("queue.buffering.max.messages", 0);
         let producer = Producer::new(&config, Arc::clone(&routes) as _)?;
-        Ok(Arc::new(Self { producer, routes, clients }))
+        let shared = Arc::new(Self { producer, routes, clients });
+        shared.routes.serve(&shared);
+        Ok(shared)
     }
 
     /// One more task; none when no more can be told apart.
@@ -64,6 +69,11 @@ impl TaskProducer {
             self.route.done(1);
         }
         sent
+    }
+
+    /// Whether the producer has failed for good: another one takes its place for who asks again.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.shared.is_lost()
     }
 
     /// Gives up what is not delivered yet, unless others send through the same producer: then it may still be written, and

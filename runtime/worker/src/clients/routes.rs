@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use tributary_api::{Error, RecordMetadata};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
 use super::lock;
-use super::producers::Deliver;
+use super::producers::{Deliver, SharedProducer};
 use crate::executor::Executor;
 
 /// A token's upper bits are the number of a route, the rest is the task's own.
@@ -18,6 +18,7 @@ pub(super) struct Routes {
     /// By number. A number is used again once nothing of its former route is on the way.
     slots: RwLock<Vec<Slot>>,
     executor: Executor,
+    producer: OnceLock<Weak<SharedProducer>>,
 }
 
 struct Slot {
@@ -43,7 +44,20 @@ struct Apart {
 
 impl Routes {
     pub(super) fn new(executor: Executor) -> Self {
-        Self { slots: RwLock::default(), executor }
+        Self { slots: RwLock::default(), executor, producer: OnceLock::new() }
+    }
+
+    /// From now on the producer is known whose deliveries these are.
+    pub(super) fn serve(&self, producer: &Arc<SharedProducer>) {
+        // Each has routes of its own, and serves them from its start on.
+        let _already_set = self.producer.set(Arc::downgrade(producer));
+    }
+
+    /// The producer failed for good: one task's records are no reason for it to be told that another's were given up.
+    fn lost<'a>(&self, deliveries: &[Delivery<'a>]) -> Option<&'a Error> {
+        let error = deliveries.iter().find_map(|delivery| delivery.result.err())?;
+        let producer = self.producer.get().and_then(Weak::upgrade)?;
+        producer.is_lost().then_some(error)
     }
 
     /// A route to a listener; none when all numbers are taken.
@@ -80,7 +94,10 @@ impl Routes {
             (slot.route.clone(), Arc::clone(&slot.outstanding))
         };
         if let Some(route) = route {
-            route.deliver(deliveries);
+            match self.lost(deliveries) {
+                Some(error) => route.lost(deliveries, error),
+                None => route.deliver(deliveries),
+            }
         }
         outstanding.fetch_sub(deliveries.len(), Ordering::AcqRel);
     }
@@ -116,6 +133,15 @@ impl Route {
 
     pub(super) fn done(&self, records: usize) {
         self.outstanding.fetch_sub(records, Ordering::AcqRel);
+    }
+
+    /// What was written is told as such, the rest is open.
+    fn lost(self: &Arc<Self>, deliveries: &[Delivery<'_>], error: &Error) {
+        let written: Vec<_> = deliveries.iter().filter(|delivery| delivery.result.is_ok()).copied().collect();
+        if !written.is_empty() {
+            self.deliver(&written);
+        }
+        self.listener.producer_lost(deliveries.len() - written.len(), error);
     }
 
     /// On the delivery thread where nothing of the plugin's is called, else on the executor, in order.

@@ -51,6 +51,8 @@ impl Deliver for Heard {
     fn calls_plugin(&self) -> bool {
         self.plugin
     }
+
+    fn producer_lost(&self, _records: usize, _error: &tributary_api::Error) {}
 }
 
 fn delivered(tokens: &[Token]) -> Vec<Delivery<'static>> {

@@ -85,7 +85,7 @@ async fn run(cx: TaskContext) -> Result<()> {
     }
     // Boxed: a task is as large as the loop it runs, not as the largest there is.
     match cx.spec.plugin.factory.clone() {
-        Factory::Source(factory) => Box::pin(source::run(cx, (factory.task)())).await,
+        Factory::Source(factory) => Box::pin(source::run(cx, &*factory.task)).await,
         Factory::Sink(factory) => Box::pin(sink::run(cx, (factory.task)())).await,
         _ => Err(Error::config(format!("{} is not a connector", cx.spec.plugin.description.class))),
     }

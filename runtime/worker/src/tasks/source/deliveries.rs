@@ -165,6 +165,13 @@ impl Deliver for Deliveries {
     fn calls_plugin(&self) -> bool {
         self.listener.get().is_some()
     }
+
+    /// Nothing is counted off: the records are read and sent again.
+    fn producer_lost(&self, records: usize, error: &Error) {
+        self.fail(error.clone());
+        self.outstanding.fetch_sub(records, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
 }
 
 impl DeliveryListener for Deliveries {

@@ -12,6 +12,7 @@ mod topics;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tributary_api::{Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext};
@@ -26,11 +27,33 @@ use super::errors::{ErrorConfig, ErrorOperator};
 use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
 use crate::clients::TaskProducer;
 
-/// Runs a source task until it is stopped or fails.
+/// How often a task goes on with another producer before it fails.
+const PRODUCERS: u32 = 5;
+/// The wait before it does.
+const NEXT_PRODUCER: Duration = Duration::from_secs(1);
+
+/// Runs a source task until it is stopped or fails. A producer that has failed for good, most often for the records of
+/// another task, is no reason to fail: the task starts again with another one, from its stored offsets.
 ///
 /// # Errors
 /// Why it failed.
-pub(crate) async fn run(cx: TaskContext, task: Box<dyn SourceTask>) -> Result<()> {
+pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask> + Send + Sync)) -> Result<()> {
+    let cx = Arc::new(cx);
+    for _ in 1..PRODUCERS {
+        let (outcome, lost) = run_once(&cx, make()).await?;
+        match outcome {
+            Err(error) if lost && !cx.control.is_stopping() => {
+                tracing::error!(%error, "the producer has failed for good, the task starts again with another one");
+                cx.control.sleep(NEXT_PRODUCER).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    run_once(&cx, make()).await?.0
+}
+
+/// How it went, and whether the producer has failed for good.
+async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(Result<()>, bool)> {
     let (spec, worker) = (&cx.spec, &cx.spec.worker);
     let id = &spec.id;
     let converters = Converters::build(&spec.connector, &worker.defaults, &spec.plugins)?;
@@ -51,8 +74,9 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SourceTask>) -> Result<()
     let producer = Arc::new(producer);
     cx.control.on_abandon(&producer, TaskProducer::abandon);
     let capacity = Capacity::of(&spec.connector, &worker.defaults);
-    let parts = SourceParts { encoder, operator, output: producer, deliveries, topics, capacity };
-    SourceLoop::new(cx, task, parts).run().await
+    let parts = SourceParts { encoder, operator, output: Arc::clone(&producer), deliveries, topics, capacity };
+    let outcome = SourceLoop::new(Arc::clone(cx), task, parts).run().await;
+    Ok((outcome, producer.is_lost()))
 }
 
 /// Answers the plugin's questions about stored offsets.

@@ -10,11 +10,18 @@ pub(crate) trait Output: Send + Sync {
     /// # Errors
     /// `Retriable` when there is no room for now; others refuse this record.
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()>;
+
+    /// Whether nothing that is sent here will be written any more.
+    fn is_lost(&self) -> bool;
 }
 
 impl Output for TaskProducer {
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         TaskProducer::send(self, record, token)
+    }
+
+    fn is_lost(&self) -> bool {
+        TaskProducer::is_lost(self)
     }
 }
 

@@ -16,7 +16,7 @@ const SEND_AGAIN: Duration = Duration::from_millis(100);
 
 /// One source task at work.
 pub(crate) struct SourceLoop<O> {
-    cx: TaskContext,
+    cx: Arc<TaskContext>,
     task: Box<dyn SourceTask>,
     calls: PluginCalls,
     /// What the plugin watches: cancelled when the task should end, also because it has failed.
@@ -49,7 +49,7 @@ enum Flow {
 }
 
 impl<O: Output> SourceLoop<O> {
-    pub(crate) fn new(cx: TaskContext, task: Box<dyn SourceTask>, parts: SourceParts<O>) -> Self {
+    pub(crate) fn new(cx: Arc<TaskContext>, task: Box<dyn SourceTask>, parts: SourceParts<O>) -> Self {
         let SourceParts { encoder, operator, output, deliveries, topics, capacity } = parts;
         let worker = &cx.spec.worker;
         let flusher = OffsetFlusher::new(
@@ -305,6 +305,8 @@ impl<O: Output> SourceLoop<O> {
                             return Ok(Flow::Stop);
                         }
                     }
+                    // Not this record's fault.
+                    Err(error) if self.output.is_lost() => return Err(error),
                     Err(error) => {
                         let refused = self.deliveries.refused(token, &error);
                         if refused.is_err() {

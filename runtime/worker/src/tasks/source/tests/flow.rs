@@ -83,6 +83,10 @@ struct Broker {
 }
 
 impl Output for Broker {
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         let text = String::from_utf8(record.value.unwrap_or_default().to_vec()).unwrap();
         if *self.full.lock().unwrap() {
@@ -157,7 +161,7 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics:
     let task = Box::new(Plugin { batches, stopping: None, log: Arc::clone(&log), acks: told });
     let output = Arc::clone(&broker);
     let parts = SourceParts { encoder, operator, output, deliveries: Arc::clone(&deliveries), topics, capacity };
-    let work = SourceLoop::new(cx, task, parts);
+    let work = SourceLoop::new(Arc::new(cx), task, parts);
     #[expect(clippy::disallowed_methods, reason = "the test awaits the handle")]
     let running = tokio::spawn(work.run());
     Rig { plugin, broker, deliveries, store, heard, control, acks, log, metrics, running }
