@@ -232,27 +232,27 @@ impl fmt::Debug for Plugin {
 /// The plugins of a worker. Explicit data: make one with what a worker or a test should have.
 ///
 /// A plugin is found by its full class name, by its simple name (`FileStreamSourceConnector`) or by its simple name
-/// without the ending of its kind (`FileStreamSource`).
+/// without the ending of its kind (`FileStreamSource`). A cheap handle: each task has one.
 #[derive(Clone, Debug, Default)]
-pub struct PluginRegistry(Vec<Plugin>);
+pub struct PluginRegistry(Arc<Vec<Plugin>>);
 
 impl PluginRegistry {
     /// A registry of these plugins.
     pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
-        Self(plugins.into_iter().collect())
+        Self(Arc::new(plugins.into_iter().collect()))
     }
 
     /// The same registry with one more.
     #[must_use]
     pub fn with(mut self, plugin: Plugin) -> Self {
-        self.0.push(plugin);
+        Arc::make_mut(&mut self.0).push(plugin);
         self
     }
 
     /// The same registry without a class.
     #[must_use]
     pub fn without(mut self, class: &str) -> Self {
-        self.0.retain(|plugin| plugin.description.class != class);
+        Arc::make_mut(&mut self.0).retain(|plugin| plugin.description.class != class);
         self
     }
 
