@@ -1,9 +1,11 @@
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
-use tributary_api::{Error, Result};
+use tributary_api::{ByteString, Error, ErrorKind, Result};
 use tributary_control::TaskId;
 use tributary_kafka::{
     Admin, ClientConfig, Created, Delivery, DeliveryListener, NewTopic, Producer, ProducerOptions, ProducerRecord,
@@ -25,7 +27,17 @@ impl DeadLetterSink for Producer {
     }
 }
 
-/// The dead letter queue of a sink task: the records as they were consumed, with headers that tell what happened.
+/// Says in a letter what of the record was left out, because the queue does not take so long a record.
+const OMITTED: &str = "__connect.errors.omitted";
+
+/// The longest text in a header: a message may hold a piece of the record.
+const MAX_TEXT: usize = 8 * 1024;
+
+/// From this length of a value on a letter is kept until it is acknowledged, for it may be too long for the topic.
+const LONG: usize = 4 * 1024;
+
+/// The dead letter queue of a task: the records as they were consumed, with headers that tell what happened. A letter that
+/// is too long is written without its value, and without key and headers of its own if that does not do.
 pub(crate) struct DeadLetters {
     topic: String,
     task: TaskId,
@@ -42,6 +54,25 @@ pub(crate) struct Outcome {
     failed: Mutex<Option<Error>>,
     changed: Notify,
     metrics: Arc<TaskMetrics>,
+    long: Mutex<LongLetters>,
+}
+
+/// Long letters on their way, without their values.
+#[derive(Debug, Default)]
+struct LongLetters {
+    last: Token,
+    sent: HashMap<Token, Letter>,
+    /// Too long for the topic: to be sent again as they are here.
+    refused: Vec<Letter>,
+}
+
+/// A letter that is the task's own copy.
+#[derive(Clone, Debug)]
+struct Letter {
+    key: Option<Bytes>,
+    value: Option<Bytes>,
+    headers: Vec<(ByteString, Option<Bytes>)>,
+    timestamp: Option<i64>,
 }
 
 impl DeadLetters {
@@ -81,25 +112,48 @@ impl DeadLetters {
     /// # Errors
     /// When the producer does not take it.
     pub(crate) fn send(&self, raw: &RawRecord, failure: &Failure) -> Result<()> {
-        let context = if self.context_headers { self.context(raw, failure) } else { Vec::new() };
-        let own = raw.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
-        let added = context.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
-        let headers: Vec<(&str, Option<&[u8]>)> = own.chain(added).collect();
-        let record = ProducerRecord {
-            topic: &self.topic,
-            partition: None,
-            key: raw.key.as_deref(),
-            value: raw.value.as_deref(),
-            headers: &headers,
+        let mut letter = Letter {
+            key: raw.key.clone(),
+            value: raw.value.clone(),
+            headers: raw.headers.clone(),
             timestamp: raw.timestamp.filter(|timestamp| *timestamp >= 0),
         };
+        let context = if self.context_headers { self.context(raw, failure) } else { Vec::new() };
+        letter.headers.extend(context.iter().cloned());
         self.metrics.errors.dlq_requests.add(1);
         self.outcome.outstanding.fetch_add(1, Ordering::AcqRel);
-        self.sink.send(&record, 0).map_err(|error| {
+        let token = if letter.value.as_ref().is_some_and(|value| value.len() >= LONG) {
+            self.outcome.keep(letter.clone().without_value())
+        } else {
+            0
+        };
+        let sent = self.write(&letter, token).or_else(|error| {
+            self.outcome.forget(token);
+            if error.kind() != ErrorKind::Data {
+                return Err(error);
+            }
+            let bare = Letter { headers: context, ..letter.clone() }.without_key();
+            self.write(&letter.without_value(), 0).or_else(|_| self.write(&bare, 0))
+        });
+        sent.map_err(|error| {
             self.outcome.settle(1);
             self.metrics.errors.dlq_failures.add(1);
             error.context(format!("cannot write to the dead letter queue {}", self.topic))
         })
+    }
+
+    fn write(&self, letter: &Letter, token: Token) -> Result<()> {
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            letter.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
+        let record = ProducerRecord {
+            topic: &self.topic,
+            partition: None,
+            key: letter.key.as_deref(),
+            value: letter.value.as_deref(),
+            headers: &headers,
+            timestamp: letter.timestamp,
+        };
+        self.sink.send(&record, token)
     }
 
     /// Waits until all letters sent so far are acknowledged.
@@ -108,7 +162,11 @@ impl DeadLetters {
     /// Fatal when one was lost: nothing behind it may be committed. `Retriable` when it takes too long.
     pub(crate) async fn delivered(&self, timeout: Duration) -> Result<()> {
         let settled = async {
-            while self.outcome.outstanding.load(Ordering::Acquire) > 0 {
+            loop {
+                self.send_refused()?;
+                if self.outcome.outstanding.load(Ordering::Acquire) == 0 {
+                    return Ok(());
+                }
                 self.outcome.changed.notified().await;
             }
         };
@@ -116,11 +174,25 @@ impl DeadLetters {
         if let Some(error) = self.outcome.error() {
             return Err(error);
         }
-        in_time.map_err(|_| Error::retriable("dead letters are not acknowledged yet"))
+        in_time.map_err(|_| Error::retriable("dead letters are not acknowledged yet"))?
     }
 
-    fn context(&self, raw: &RawRecord, Failure { stage, class, error }: &Failure) -> Vec<(&'static str, String)> {
-        vec![
+    /// Sends again, without their values, the letters that are too long for the topic.
+    fn send_refused(&self) -> Result<()> {
+        for letter in self.outcome.take_refused() {
+            tracing::warn!(topic = self.topic, "a dead letter is too long for its topic: written without its value");
+            self.write(&letter, 0).map_err(|error| {
+                let error = error.context(format!("cannot write to the dead letter queue {}", self.topic));
+                self.outcome.lost(&error);
+                self.outcome.settle(1);
+                error
+            })?;
+        }
+        Ok(())
+    }
+
+    fn context(&self, raw: &RawRecord, Failure { stage, class, error }: &Failure) -> Vec<(ByteString, Option<Bytes>)> {
+        let texts = [
             ("__connect.errors.topic", raw.topic.to_string()),
             ("__connect.errors.partition", raw.partition.to_string()),
             ("__connect.errors.offset", raw.offset.to_string()),
@@ -129,16 +201,86 @@ impl DeadLetters {
             ("__connect.errors.stage", stage.name().to_owned()),
             ("__connect.errors.class.name", class.to_string()),
             ("__connect.errors.exception.class.name", error.class().to_owned()),
-            ("__connect.errors.exception.message", error.to_string()),
-            ("__connect.errors.exception.stacktrace", error.trace()),
-        ]
+            ("__connect.errors.exception.message", cut(error.to_string())),
+            ("__connect.errors.exception.stacktrace", cut(error.trace())),
+        ];
+        texts.into_iter().map(|(name, text)| header(name, text)).collect()
     }
+}
+
+impl Letter {
+    fn without_value(mut self) -> Self {
+        let bytes = self.value.take().map_or(0, |value| value.len());
+        self.headers.push(header(OMITTED, format!("value of {bytes} bytes")));
+        self
+    }
+
+    fn without_key(mut self) -> Self {
+        let length = |bytes: Option<Bytes>| bytes.map_or(0, |bytes| bytes.len());
+        let (key, value) = (length(self.key.take()), length(self.value.take()));
+        let text = format!("key of {key} bytes, value of {value} bytes and the record's own headers");
+        self.headers.push(header(OMITTED, text));
+        self
+    }
+}
+
+fn header(name: &'static str, text: String) -> (ByteString, Option<Bytes>) {
+    (ByteString::from_static(name), Some(text.into()))
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push_str("...");
+    }
+    text
 }
 
 impl Outcome {
     fn settle(&self, letters: u64) {
         self.outstanding.fetch_sub(letters, Ordering::AcqRel);
         self.changed.notify_one();
+    }
+
+    fn long(&self) -> std::sync::MutexGuard<'_, LongLetters> {
+        self.long.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, letter: Letter) -> Token {
+        let mut long = self.long();
+        long.last += 1;
+        let token = long.last;
+        long.sent.insert(token, letter);
+        token
+    }
+
+    fn forget(&self, token: Token) {
+        if token != 0 {
+            self.long().sent.remove(&token);
+        }
+    }
+
+    fn take_refused(&self) -> Vec<Letter> {
+        std::mem::take(&mut self.long().refused)
+    }
+
+    /// Whether a letter that is too long for the topic can be sent again without its value.
+    fn is_refused(&self, token: Token, error: &Error) -> bool {
+        let mut long = self.long();
+        match long.sent.remove(&token) {
+            Some(letter) if error.kind() == ErrorKind::Data => {
+                long.refused.push(letter);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn lost(&self, error: &Error) {
+        tracing::error!(%error, "could not write a record to the dead letter queue");
+        self.metrics.errors.dlq_failures.add(1);
+        let error = Error::fatal("a record could not be written to the dead letter queue").cause(error);
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
     fn error(&self) -> Option<Error> {
@@ -148,13 +290,16 @@ impl Outcome {
 
 impl DeliveryListener for Outcome {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
-        for error in deliveries.iter().filter_map(|delivery| delivery.result.as_ref().err()) {
-            tracing::error!(%error, "could not write a record to the dead letter queue");
-            self.metrics.errors.dlq_failures.add(1);
-            let error = Error::fatal("a record could not be written to the dead letter queue").cause(*error);
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        let mut settled = 0;
+        for Delivery { token, result } in deliveries {
+            match result {
+                Ok(_) => self.forget(*token),
+                Err(error) if self.is_refused(*token, error) => continue,
+                Err(error) => self.lost(error),
+            }
+            settled += 1;
         }
-        self.settle(deliveries.len() as u64);
+        self.settle(settled);
     }
 }
 

@@ -149,17 +149,19 @@ fn wrong_properties_are_named() {
 struct Letters(Mutex<Vec<Letter>>);
 
 struct Letter {
+    token: Token,
     topic: String,
     value: Vec<u8>,
     headers: Vec<(String, String)>,
 }
 
 impl DeadLetterSink for Letters {
-    fn send(&self, record: &ProducerRecord<'_>, _token: Token) -> Result<()> {
+    fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
         self.0.lock().unwrap().push(Letter {
+            token,
             topic: record.topic.to_owned(),
-            value: record.value.unwrap().to_vec(),
+            value: record.value.unwrap_or(b"none").to_vec(),
             headers: record.headers.iter().map(|(name, value)| ((*name).to_owned(), text(*value))).collect(),
         });
         Ok(())
@@ -231,4 +233,80 @@ async fn a_lost_dead_letter_holds_back_every_commit() {
     delivered(&outcome, Some(&Error::fatal("too large")));
     let error = operator.dead_letters().unwrap().delivered(Duration::from_millis(20)).await.unwrap_err();
     assert!(!error.is_retriable() && error.to_string().contains("too large"), "{error}");
+}
+
+/// Takes letters up to a length.
+struct Narrow {
+    letters: Arc<Letters>,
+    most: usize,
+}
+
+impl DeadLetterSink for Narrow {
+    fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + length(*value)).sum();
+        if length(record.key) + length(record.value) + headers > self.most {
+            return Err(Error::data("too large"));
+        }
+        self.letters.send(record, token)
+    }
+}
+
+fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
+    let config = ErrorConfig::parse(&props(&[
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+        ("errors.deadletterqueue.context.headers.enable", "true"),
+    ]));
+    let config = config.unwrap();
+    let (letters, outcome, metrics) = (Arc::<Letters>::default(), Arc::<Outcome>::default(), Arc::default());
+    let id = TaskId::new("c", 3);
+    let sink = Arc::new(Narrow { letters: Arc::clone(&letters), most });
+    let queue =
+        DeadLetters::over(sink, Arc::clone(&outcome), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
+    let operator = ErrorOperator::new(id, config, Some(queue), metrics, CancellationToken::new());
+    (letters, outcome, operator)
+}
+
+fn omitted(letter: &Letter) -> Option<&str> {
+    let header = letter.headers.iter().find(|(name, _)| name == "__connect.errors.omitted");
+    header.map(|(_, value)| value.as_str())
+}
+
+#[tokio::test]
+async fn a_letter_too_long_for_the_producer_goes_without_its_value() {
+    let (letters, _, operator) = narrow_queue(2_000);
+    let long = RawRecord { value: Some(vec![b'v'; 1_900].into()), ..raw() };
+    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&long)).unwrap();
+    let longer = RawRecord { key: Some(vec![b'k'; 1_900].into()), ..long };
+    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&longer)).unwrap();
+    let letters = letters.0.lock().unwrap();
+    assert_eq!((letters[0].value.as_slice(), omitted(&letters[0])), (b"none".as_slice(), Some("value of 1900 bytes")));
+    assert_eq!(letters[0].headers[0], ("own".to_owned(), "h".to_owned()));
+    let bare = "key of 1900 bytes, value of 1900 bytes and the record's own headers";
+    assert_eq!(omitted(&letters[1]), Some(bare));
+    assert_eq!(letters[1].headers[0].0, "__connect.errors.topic");
+}
+
+#[tokio::test]
+async fn texts_in_a_letter_are_bounded() {
+    let (letters, _, operator) = narrow_queue(20_000);
+    operator.give_up(&failure(Error::data("x".repeat(1_000_000))), Subject::Consumed(&raw())).unwrap();
+    assert_eq!(letters.0.lock().unwrap()[0].value, b"v");
+}
+
+#[tokio::test]
+async fn a_letter_too_long_for_its_topic_is_sent_again_without_its_value() {
+    let (letters, outcome, operator) = queue("true");
+    let long = RawRecord { value: Some(vec![b'v'; 50_000].into()), ..raw() };
+    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&long)).unwrap();
+    let token = letters.0.lock().unwrap()[0].token;
+    assert_ne!(token, 0);
+    let refused = Error::data("message size too large");
+    outcome.delivered(&[Delivery { token, result: Err(&refused) }]);
+    let queue = operator.dead_letters().unwrap();
+    assert!(queue.delivered(Duration::from_millis(20)).await.unwrap_err().is_retriable(), "it is on its way again");
+    assert_eq!(omitted(&letters.0.lock().unwrap()[1]), Some("value of 50000 bytes"));
+    outcome.delivered(&[Delivery { token: 0, result: Ok(RecordMetadata { partition: 0, offset: 0 }) }]);
+    queue.delivered(Duration::from_millis(20)).await.unwrap();
 }
