@@ -3,7 +3,7 @@
 use tributary_api::{Error, Result, Value};
 
 use crate::event::Event;
-use crate::expression::Variables;
+use crate::expression::{Budget, Variables};
 use crate::person::{MAX_EMISSIONS, Person};
 use crate::rules::{CONTROL, Offer, OnError, RulePack, Voucher};
 use crate::signals::Signals;
@@ -84,6 +84,8 @@ pub(crate) struct Case<'a> {
     pub(crate) at: i64,
     /// The wall clock: only to see that an event is old.
     pub(crate) now: i64,
+    /// What the event's rules may take together.
+    pub(crate) budget: &'a Budget,
 }
 
 /// Decides about one event. An offer, or its ghost in the control arm, is counted against the person's caps.
@@ -138,11 +140,11 @@ fn consider<'p>(
     case: &Case<'_>,
     person: &Person,
 ) -> Result<(Reason, Option<Chosen<'p>>)> {
-    let Case { event, profile, signals, at, now } = case;
+    let Case { event, profile, signals, at, now, budget } = case;
     if offer.holdout.as_ref().is_some_and(|holdout| holdout.holds(event.person)) {
         return Ok((Reason::Holdout, None));
     }
-    match offer.when.evaluate(&Variables { event: event.value, profile, signals, now: *at }) {
+    match offer.when.evaluate(&Variables { event: event.value, profile, signals, now: *at, budget }) {
         Ok(true) => {}
         Ok(false) => return Ok((Reason::NotEligible, None)),
         Err(_) if offer.on_error == OnError::Skip => return Ok((Reason::RuleError, None)),

@@ -5,6 +5,11 @@ const MAX_AHEAD_MS: i64 = 5 * 60_000;
 /// Nor further than this behind: events may have waited in the browser.
 const MAX_BEHIND_MS: i64 = 24 * 3_600_000;
 
+/// The longest id or type, in bytes: some of them are kept with the person.
+pub(crate) const MAX_ID: usize = 256;
+/// Times beyond the year 9999 are none, on either side of 1970: with what a pack adds to them they stay numbers.
+const MAX_TIME_MS: i64 = 253_402_300_799_999;
+
 /// A page of a product was opened.
 pub(crate) const PRODUCT_VIEW: &str = "product_view";
 /// A page was opened.
@@ -35,19 +40,31 @@ pub(crate) struct Event<'a> {
 impl<'a> Event<'a> {
     /// Reads a click; `timestamp` stands in for a missing `received_at`.
     pub(crate) fn read(value: &'a Value, timestamp: i64) -> Result<Self> {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let needed = |name: &str| text(name).ok_or_else(|| Error::data(format!("click has no text in field {name}")));
+        let text = |name: &str| -> Result<Option<&'a str>> {
+            let text = value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+            text.map_or(Ok(None), |text| if text.len() <= MAX_ID { Ok(Some(text)) } else { Err(too_long(name, text)) })
+        };
+        let needed = |name: &str| -> Result<&'a str> {
+            text(name)?.ok_or_else(|| Error::data(format!("click has no text in field {name}")))
+        };
         let received_at = value.get("received_at").and_then(Value::as_i64).unwrap_or(timestamp);
+        if !(-MAX_TIME_MS..=MAX_TIME_MS).contains(&received_at) {
+            return Err(Error::data(format!("click was received at {received_at}: that is no time in milliseconds")));
+        }
         let told = value.get("ts").and_then(Value::as_i64);
         let plausible = |at: &i64| (received_at - MAX_BEHIND_MS..=received_at + MAX_AHEAD_MS).contains(at);
+        let person = needed("person_id")?;
+        if person.contains('\0') {
+            return Err(Error::data("click has a person_id with a NUL"));
+        }
         Ok(Self {
             id: needed("event_id")?,
             kind: needed("type")?,
-            person: needed("person_id")?,
-            session: text("session_id").unwrap_or_default(),
-            customer: text("customer_id"),
-            page: text("page_id"),
-            product: text("product_id"),
+            person,
+            session: text("session_id")?.unwrap_or_default(),
+            customer: text("customer_id")?,
+            page: text("page_id")?,
+            product: text("product_id")?,
             at: told.filter(plausible).unwrap_or(received_at),
             received_at,
             value,
@@ -58,4 +75,9 @@ impl<'a> Event<'a> {
     pub(crate) fn flag(&self, path: &str) -> bool {
         self.value.path(path).and_then(Value::as_bool).unwrap_or(false)
     }
+}
+
+#[cold]
+fn too_long(name: &str, text: &str) -> Error {
+    Error::data(format!("click has {} bytes in field {name}: at most {MAX_ID} are allowed", text.len()))
 }

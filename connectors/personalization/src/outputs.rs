@@ -140,6 +140,11 @@ pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile:
     ])
 }
 
+/// Tells of a person that nothing is known any more.
+pub(crate) fn forgotten(topic: &Topic, person: &str, at: i64) -> Record {
+    record(topic, person, at, Value::Null)
+}
+
 /// A record keyed by the person.
 pub(crate) fn record(topic: &Topic, person: &str, at: i64, value: Value) -> Record {
     Record::new(Topic::clone(topic), Datum::schemaless(value)).with_key(Datum::schemaless(person)).at(at)

@@ -6,12 +6,15 @@ use tributary_api::{
     StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json,
 };
 
-use crate::decision::{Case, Decision, decide};
+use crate::decision::{Case, decide};
 use crate::event::{DWELL_TIMER, Event, PAGE_VIEW, PRODUCT_VIEW};
+use crate::expression::{Budget, MAX_STEPS};
 use crate::outputs::{self, Outputs, stable_id};
 use crate::person::Person;
 use crate::rules::RulePack;
 use crate::signals::Signals;
+
+const DAY_MS: i64 = 86_400_000;
 
 const PEOPLE: StoreId = StoreId(0);
 const PROFILES: TableId = TableId(0);
@@ -23,6 +26,27 @@ pub(crate) struct Personalize {
     outputs: Outputs,
     profiles_topic: String,
     timers: bool,
+    retention: Retention,
+    /// Whether it was told that rules took too long.
+    overrun_told: bool,
+}
+
+/// How long people are remembered after their last event, in milliseconds; none is for ever.
+#[derive(Clone, Copy, Debug)]
+struct Retention {
+    known: Option<i64>,
+    anonymous: Option<i64>,
+    /// As long as a cap counts, whoever was made an offer is remembered.
+    longest_cap: i64,
+}
+
+impl Retention {
+    /// When a person is to be forgotten; never with none.
+    fn end(&self, person: &Person) -> Option<i64> {
+        let retention = if person.known { self.known? } else { self.anonymous? };
+        let capped = person.emissions.back().map_or(i64::MIN, |emission| emission.at.saturating_add(self.longest_cap));
+        Some(person.seen_at.saturating_add(retention).max(capped))
+    }
 }
 
 pub(crate) fn definition() -> ConfigDef {
@@ -35,6 +59,17 @@ pub(crate) fn definition() -> ConfigDef {
             .default("customers")
             .validator(Validator::NonEmpty)
             .doc("Compacted topic of profiles, keyed by customer_id: consent and whatever rules look at."),
+        ConfigKey::new("people.retention.ms", ConfigType::Long)
+            .default(400 * DAY_MS)
+            .validator(Validator::AtLeast(-1))
+            .doc(
+                "How long a customer is remembered after their last event; -1: for ever. Whoever was made an offer is \
+                 remembered at least as long as the longest cap counts.",
+            ),
+        ConfigKey::new("people.anonymous.retention.ms", ConfigType::Long)
+            .default(30 * DAY_MS)
+            .validator(Validator::AtLeast(-1))
+            .doc("The same for people without a customer_id."),
     ]);
     Outputs::define(definition)
 }
@@ -51,7 +86,17 @@ impl Personalize {
             }
             _ => return Err(Error::config("give the rule pack by rules.file or by rules, one of them")),
         };
+        let retention = |name: &str| -> Result<Option<i64>> {
+            let retention = config.int::<i64>(name)?;
+            Ok(Some(retention).filter(|retention| *retention >= 0))
+        };
         Ok(Self {
+            retention: Retention {
+                known: retention("people.retention.ms")?,
+                anonymous: retention("people.anonymous.retention.ms")?,
+                longest_cap: pack.longest_cap,
+            },
+            overrun_told: false,
             timers: pack.signals.iter().any(|signal| signal.dwell.is_some_and(|dwell| dwell.timer)),
             pack,
             outputs: Outputs::new(config)?,
@@ -66,13 +111,48 @@ impl Personalize {
             let key = Bytes::from(format!("{}\0{}", event.person, signal.name));
             if event.kind == signal.on && event.product.is_some() && event.page.is_some() {
                 let at = event.received_at + i64::from(dwell.at_least_s) * 1000;
-                let payload = timer_event(event, &signal.name, at);
+                let payload = timer_event(event, &signal.name, &self.pack.consent, at);
                 cx.schedule(Timer { key, at, payload: json::to_vec(&payload)?.into() })?;
             } else if [PRODUCT_VIEW, PAGE_VIEW].contains(&event.kind) {
                 cx.cancel(&key)?;
             }
         }
         Ok(())
+    }
+
+    /// Sees to it that somebody looks, in time, whether the person is to be forgotten. The timer that is set already is left
+    /// alone: what comes in between is looked at when it fires.
+    fn watch(&self, event: &Event<'_>, person: &mut Person, cx: &mut TransformContext<'_>) -> Result<()> {
+        if person.look_at == 0
+            && let Some(at) = self.retention.end(person)
+        {
+            person.look_at = at;
+            cx.schedule(Timer { key: watch_key(event.person), at, payload: Bytes::new() })?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a person who has not been seen for long, or looks again later.
+    fn look(&self, timer: &Timer, cx: &mut TransformContext<'_>) -> Result<Records> {
+        let key = timer.key.slice(..timer.key.len().saturating_sub(1));
+        let Some(bytes) = cx.get(PEOPLE, &key)? else { return Ok(Records::None) };
+        let mut person = Person::decode(&bytes)?;
+        match self.retention.end(&person) {
+            Some(end) if end <= timer.at => {
+                cx.put(PEOPLE, key.clone(), None)?;
+                let name = String::from_utf8_lossy(&key);
+                let forgotten = |topic| outputs::forgotten(topic, &name, timer.at);
+                Ok(self.outputs.view.as_ref().map_or(Records::None, |topic| Records::One(forgotten(topic))))
+            }
+            end => {
+                person.look_at = end.unwrap_or_default();
+                cx.put(PEOPLE, key, Some(person.encode()))?;
+                if let Some(at) = end {
+                    cx.schedule(Timer { at, ..timer.clone() })?;
+                }
+                Ok(Records::None)
+            }
+        }
     }
 
     fn person(cx: &mut TransformContext<'_>, event: &Event<'_>) -> Result<Person> {
@@ -89,7 +169,7 @@ impl Personalize {
         person: &mut Person,
         cx: &mut TransformContext<'_>,
         records: &mut Vec<Record>,
-    ) -> Result<(Signals<'p>, Decision<'p>)> {
+    ) -> Result<(Signals<'p>, bool)> {
         let now = cx.now();
         let row = match event.customer {
             Some(customer) => cx.table(PROFILES, customer.as_bytes())?,
@@ -97,7 +177,8 @@ impl Personalize {
         };
         let profile = row.map_or(&Value::Null, |row| &row.value);
         let signals = Signals::compute(&self.pack, event, person, profile);
-        let case = Case { event, profile, signals: &signals, at: event.received_at, now };
+        let budget = Budget::default();
+        let case = Case { event, profile, signals: &signals, at: event.received_at, now, budget: &budget };
         let decision = decide(&self.pack, &case, person)?;
         let at = event.received_at;
         if let Some(topic) = self.outputs.decisions.as_ref()
@@ -117,7 +198,7 @@ impl Personalize {
             let view = outputs::view(&self.pack, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
         }
-        Ok((signals, decision))
+        Ok((signals, budget.is_spent()))
     }
 }
 
@@ -126,7 +207,7 @@ impl Transformation for Personalize {
         Requirements {
             stores: vec![StoreSpec { name: "people".to_owned() }],
             tables: vec![TableSpec { name: "profiles".to_owned(), topic: self.profiles_topic.clone() }],
-            timers: self.timers,
+            timers: self.timers || self.retention.known.is_some() || self.retention.anonymous.is_some(),
         }
     }
 
@@ -135,16 +216,18 @@ impl Transformation for Personalize {
             return Ok(Records::None);
         }
         let event = Event::read(&record.value.value, record.timestamp.unwrap_or_else(|| cx.now()))?;
+        keyed_by_person(&record, &event)?;
         let mut person = Self::person(cx, &event)?;
         if !person.is_new(event.id) {
             return Ok(Records::None);
         }
         person.take(&event);
         let mut records = Vec::with_capacity(4);
-        let (signals, _) = self.judge(&event, &mut person, cx, &mut records)?;
+        let (signals, overrun) = self.judge(&event, &mut person, cx, &mut records)?;
         if self.timers {
             self.set_timers(&event, cx)?;
         }
+        self.watch(&event, &mut person, cx)?;
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
         if let Some(topic) = &self.outputs.enriched {
@@ -157,10 +240,14 @@ impl Transformation for Personalize {
             enriched.partition = None;
             records.insert(0, enriched);
         }
+        self.tell_overrun(overrun);
         Ok(Records::Many(records))
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut TransformContext<'_>) -> Result<Records> {
+        if timer.payload.is_empty() {
+            return self.look(&timer, cx);
+        }
         let value = json::from_slice(&timer.payload)?;
         let event = Event::read(&value, timer.at)?;
         let mut person = Self::person(cx, &event)?;
@@ -168,19 +255,56 @@ impl Transformation for Personalize {
             return Ok(Records::None);
         }
         let mut records = Vec::with_capacity(3);
-        let (signals, _) = self.judge(&event, &mut person, cx, &mut records)?;
+        let (signals, overrun) = self.judge(&event, &mut person, cx, &mut records)?;
         if !signals.raised.iter().any(|(_, raised)| *raised) {
             return Ok(Records::None);
         }
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
+        self.tell_overrun(overrun);
         Ok(Records::Many(records))
     }
 }
 
+impl Personalize {
+    /// Once: it is told of every such event in its decision.
+    fn tell_overrun(&mut self, overrun: bool) {
+        if overrun && !std::mem::replace(&mut self.overrun_told, true) {
+            tracing::warn!(
+                version = self.pack.version,
+                "the rules of an event took more than {MAX_STEPS} steps, those behind did not apply: use fewer of all, \
+                 exists, map and filter, or shorter lists"
+            );
+        }
+    }
+}
+
+/// A person's events must come in one partition, as their state does. A key that is another's than the person's says that
+/// they do not.
+fn keyed_by_person(record: &Record, event: &Event<'_>) -> Result<()> {
+    match record.key.value.as_str() {
+        Some(key) if key != event.person => Err(Error::data(
+            "the click's key is not its person_id: key the topic by person_id (key.field of the collector), or the state of \
+             a person would be in several partitions and caps would count wrongly",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// No signal has an empty name.
+fn watch_key(person: &str) -> Bytes {
+    Bytes::from(format!("{person}\0"))
+}
+
 /// The event that a timer stands for, made when it is set: a timer that fires twice is one event.
-fn timer_event(event: &Event<'_>, signal: &str, at: i64) -> Value {
+fn timer_event(event: &Event<'_>, signal: &str, purpose: &str, at: i64) -> Value {
     let id = stable_id(&["timer", event.person, event.page.unwrap_or_default(), signal, event.id]);
+    // No more of it than decisions look at: what a client sends is not kept whole.
+    let consent = |purpose: &str| match event.value.path(&format!("consent.{purpose}")).and_then(Value::as_bool) {
+        Some(agreed) => Value::Boolean(agreed),
+        None => Value::Null,
+    };
+    let consents = [purpose, "gpc", "dnt"].map(|purpose| (purpose, consent(purpose)));
     Value::map([
         ("event_id", Value::string(id)),
         ("type", Value::string(DWELL_TIMER)),
@@ -191,7 +315,8 @@ fn timer_event(event: &Event<'_>, signal: &str, at: i64) -> Value {
         ("product_id", event.product.into()),
         ("ts", Value::Int64(at)),
         ("received_at", Value::Int64(at)),
-        ("consent", event.value.get("consent").cloned().unwrap_or(Value::Null)),
+        ("consent", Value::map(consents)),
+        ("bot", Value::Boolean(event.flag("bot"))),
         ("gpc", Value::Boolean(event.flag("gpc"))),
         ("dnt", Value::Boolean(event.flag("dnt"))),
     ])

@@ -9,11 +9,33 @@ const ROOTS: [&str; 4] = ["event", "profile", "signal", "now"];
 /// compiled for every event.
 const FUNCTIONS: [&str; 8] = ["size", "startsWith", "endsWith", "contains", "int", "uint", "double", "string"];
 
-/// Refuses what is unknown or could run long; answers which signals are used.
-pub(super) fn check(ast: &IdedExpr, signals: &[&str]) -> Result<HashSet<String>> {
-    let mut walk = Walk { signals, used: HashSet::new(), scope: Vec::new() };
+/// What is known of an expression before it runs.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    /// The signals used.
+    pub(super) signals: HashSet<String>,
+    /// Nodes, those of comprehensions over lists that are written out once for each item.
+    pub(super) steps: usize,
+    /// Nodes evaluated for each item of a list, at most: a comprehension over what another one makes adds to it.
+    pub(super) chain: usize,
+}
+
+/// Refuses what is unknown or could run long; answers what the rest can take.
+pub(super) fn check(ast: &IdedExpr, signals: &[&str]) -> Result<Bounds> {
+    let mut walk = Walk { signals, used: HashSet::new(), scope: Vec::new(), nodes: 0, literals: 0, chain: 0 };
     walk.visit(ast, 0)?;
-    Ok(walk.used)
+    Ok(Bounds { signals: walk.used, steps: walk.nodes + walk.literals, chain: walk.chain + 1 })
+}
+
+/// Items that are written out in the range of a comprehension.
+fn written(range: &IdedExpr) -> usize {
+    match &range.expr {
+        Expr::List(list) => list.elements.len(),
+        Expr::Map(map) => map.entries.len(),
+        Expr::Call(call) => call.args.iter().map(written).sum(),
+        Expr::Comprehension(inner) => written(&inner.iter_range),
+        _ => 0,
+    }
 }
 
 struct Walk<'a> {
@@ -21,10 +43,14 @@ struct Walk<'a> {
     used: HashSet<String>,
     /// Variables of the comprehensions around the expression at hand.
     scope: Vec<&'a str>,
+    nodes: usize,
+    literals: usize,
+    chain: usize,
 }
 
 impl<'a> Walk<'a> {
     fn visit(&mut self, node: &'a IdedExpr, comprehensions: usize) -> Result<()> {
+        self.nodes += 1;
         match &node.expr {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.variable(name, None),
@@ -54,15 +80,20 @@ impl<'a> Walk<'a> {
         if around > 0 {
             return Err(Error::config("all, exists, map and filter cannot be nested"));
         }
+        let outer = std::mem::take(&mut self.chain);
         self.visit(&inner.iter_range, around)?;
+        let below = std::mem::replace(&mut self.chain, outer);
         self.visit(&inner.accu_init, around)?;
-        let before = self.scope.len();
+        let (before, nodes) = (self.scope.len(), self.nodes);
         self.scope.extend([inner.iter_var.as_str(), inner.accu_var.as_str()]);
         self.scope.extend(inner.iter_var2.as_deref());
         for part in [&inner.loop_cond, &inner.loop_step, &inner.result] {
             self.visit(part, around + 1)?;
         }
         self.scope.truncate(before);
+        let body = self.nodes - nodes;
+        self.literals = self.literals.saturating_add(body.saturating_mul(written(&inner.iter_range)));
+        self.chain = self.chain.max(body + below);
         Ok(())
     }
 

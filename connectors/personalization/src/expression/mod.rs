@@ -1,15 +1,16 @@
 //! Conditions in CEL over a flat context: `event.*`, `profile.*`, `signal.*` and `now` (milliseconds since the epoch).
 //!
-//! CEL has neither loops nor recursion, but its comprehensions nest: what may be written is bounded when a rule is
-//! loaded, so that no rule can hold up a partition.
+//! CEL has neither loops nor recursion, but its comprehensions nest, and lists are long: what may be written is bounded
+//! when a rule is loaded, and what the rules of an event may take is bounded when they run ([`Budget`]), so that no rule can
+//! hold up a partition.
 
 mod bounds;
+mod budget;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use cel::parser::Parser;
 use cel::{Context, Env, Value};
 use tributary_api::{Error, Result};
 
+use self::bounds::Bounds;
+
+pub(crate) use self::budget::{Budget, MAX_STEPS};
 pub(crate) use self::variables::Variables;
 
 const MAX_LENGTH: usize = 4096;
@@ -29,7 +33,7 @@ pub(crate) struct Expression {
     source: String,
     ast: IdedExpr,
     env: Arc<Env>,
-    signals: HashSet<String>,
+    bounds: Bounds,
 }
 
 impl Expression {
@@ -42,21 +46,31 @@ impl Expression {
         }
         let parsed = Parser::new().max_recursion_depth(MAX_NESTING).parse(source);
         let ast = parsed.map_err(|error| Error::config("expression does not parse").cause(&error))?;
-        let used = bounds::check(&ast, signals)?;
-        Ok(Self { source: source.to_owned(), ast, env: Arc::new(Env::stdlib()), signals: used })
+        let bounds = bounds::check(&ast, signals)?;
+        Ok(Self { source: source.to_owned(), ast, env: Arc::new(Env::stdlib()), bounds })
+    }
+
+    /// How many steps it takes at least, whatever the event.
+    pub(crate) fn steps(&self) -> usize {
+        self.bounds.steps
     }
 
     /// Whether a signal stands in it.
     pub(crate) fn uses_signal(&self, name: &str) -> bool {
-        self.signals.contains(name)
+        self.bounds.signals.contains(name)
     }
 
     /// # Errors
-    /// `Data` when it has no value for these variables, or one that is neither true nor false.
+    /// `Data` when it has no value for these variables, or one that is neither true nor false, or when the budget is spent.
     pub(crate) fn evaluate(&self, variables: &Variables<'_>) -> Result<bool> {
+        variables.budget.begin(self.bounds.steps, self.bounds.chain);
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.set_variable_resolver(variables);
-        match Value::resolve_val(&self.ast, &context) {
+        let value = if variables.budget.is_spent() { None } else { Some(Value::resolve_val(&self.ast, &context)) };
+        let Some(value) = value.filter(|_| !variables.budget.is_spent()) else {
+            return Err(Error::data(format!("the event's rules take more than {MAX_STEPS} steps")));
+        };
+        match value {
             Ok(value) => match value.downcast_ref::<CelBool>() {
                 Some(value) => Ok(*value.inner()),
                 None => Err(Error::data("the rule's value is neither true nor false")),

@@ -2,7 +2,7 @@
 
 use tributary_api::{Value, json};
 
-use super::{Expression, Variables};
+use super::{Budget, Expression, Variables};
 use crate::signals::Signals;
 
 fn evaluate(source: &str) -> Result<bool, String> {
@@ -10,7 +10,8 @@ fn evaluate(source: &str) -> Result<bool, String> {
     let profile = json::from_slice(br#"{"tier":"gold","age":40,"consent":{"marketing":true},"empty":null}"#).unwrap();
     let signals =
         Signals { view_count: 3, engaged_s: 25, sessions_before: 1, raised: vec![("linger", true), ("other", false)] };
-    let variables = Variables { event: &event, profile: &profile, signals: &signals, now: 1000 };
+    let budget = Budget::default();
+    let variables = Variables { event: &event, profile: &profile, signals: &signals, now: 1000, budget: &budget };
     let expression = Expression::compile(source, &["view_count", "engaged_s", "linger", "other"])
         .map_err(|error| error.to_string())?;
     expression.evaluate(&variables).map_err(|error| error.to_string())
@@ -58,7 +59,41 @@ fn lists_are_cut() {
     let long: Vec<Value> = (0..1000).map(Value::Int64).collect();
     let event = Value::map([("list", Value::Array(long))]);
     let signals = Signals { view_count: 0, engaged_s: 0, sessions_before: 0, raised: Vec::new() };
-    let variables = Variables { event: &event, profile: &Value::Null, signals: &signals, now: 0 };
+    let budget = Budget::default();
+    let variables = Variables { event: &event, profile: &Value::Null, signals: &signals, now: 0, budget: &budget };
     let expression = Expression::compile("size(event.list) == 256", &[]).unwrap();
     assert_eq!(expression.evaluate(&variables), Ok(true));
+}
+
+/// How many of these expressions have a value for an event, evaluated one after the other on one budget.
+fn evaluated(sources: &[String], event: &Value) -> usize {
+    let signals = Signals { view_count: 0, engaged_s: 0, sessions_before: 0, raised: Vec::new() };
+    let budget = Budget::default();
+    let variables = Variables { event, profile: &Value::Null, signals: &signals, now: 0, budget: &budget };
+    let expressions = sources.iter().map(|source| Expression::compile(source, &[]).unwrap());
+    expressions.filter(|expression| expression.evaluate(&variables).is_ok()).count()
+}
+
+#[test]
+fn what_the_rules_of_an_event_take_is_bounded() {
+    let list = |items: i64| Value::map([("list", Value::Array((0..items).map(Value::Int64).collect()))]);
+    let heavy = vec!["event.list.all(t, t >= 0)"; 60].join(" && ");
+    let heavy = vec![heavy; 50];
+    assert_eq!(evaluated(&heavy, &list(1)), 50, "short lists cost little");
+    assert!(evaluated(&heavy, &list(256)) < 10, "long lists are paid for");
+    let chained = vec!["event.list.map(t, t + 1).map(t, t + 1).map(t, t + 1).all(t, t > 0)".to_owned(); 50];
+    assert_eq!(evaluated(&chained, &list(4)), 50);
+    assert!(evaluated(&chained, &list(256)) < 20);
+    let nested = Value::map([("list", Value::Array(vec![list(256).get("list").unwrap().clone(); 256]))]);
+    assert_eq!(evaluated(&["size(event.list) == 256".to_owned()], &nested), 0, "lists in lists are converted whole");
+    let text = Value::map([("text", Value::string("x".repeat(1_000_000)))]);
+    let searched = vec!["event.text.contains('y') || true".to_owned(); 50];
+    assert!(evaluated(&searched, &text) < 20, "long texts are paid for");
+}
+
+#[test]
+fn a_list_that_is_written_out_counts_for_each_item() {
+    let items = vec!["1"; 500].join(",");
+    let written = Expression::compile(&format!("[{items}].all(t, t == 1 && t < 2 && t > 0)"), &[]).unwrap();
+    assert!(written.steps() > 500 * 5, "{}", written.steps());
 }

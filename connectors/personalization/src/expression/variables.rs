@@ -5,6 +5,7 @@ use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use tributary_api::Value;
 
+use super::Budget;
 use crate::signals::Signals;
 
 /// Longer lists are cut for rules.
@@ -21,15 +22,19 @@ pub(crate) struct Variables<'a> {
     pub(crate) profile: &'a Value,
     pub(crate) signals: &'a Signals<'a>,
     pub(crate) now: i64,
+    pub(crate) budget: &'a Budget,
 }
 
 impl VariableResolver for Variables<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        if self.budget.is_spent() {
+            return None;
+        }
         let (root, path) = variable.split_once('.').unwrap_or((variable, ""));
         let below = |value: &'b Value| {
             // What is missing is null, so that a rule may compare it.
             let value = if path.is_empty() { value } else { value.path(path).unwrap_or(&NULL) };
-            Some(CowVal::Owned(convert(value)))
+            Some(CowVal::Owned(convert(value, self.budget)))
         };
         match root {
             "event" => below(self.event),
@@ -44,25 +49,31 @@ impl VariableResolver for Variables<'_> {
     }
 }
 
-fn convert<'v>(value: &'v Value) -> Box<dyn Val + 'v> {
+fn convert<'v>(value: &'v Value, budget: &'v Budget) -> Box<dyn Val + 'v> {
+    let value = if budget.value(value) { value } else { &NULL };
     match value {
         Value::Boolean(value) => Box::new(CelBool::from(*value)),
         Value::String(text) => Box::new(CelString::from(&**text)),
         Value::Float32(_) | Value::Float64(_) => Box::new(CelDouble::from(value.as_f64().unwrap_or_default())),
         Value::Array(items) => {
-            let items: Vec<Box<dyn Val + 'v>> = items.iter().take(MAX_LIST).map(convert).collect();
+            let items: Vec<Box<dyn Val + 'v>> = items
+                .iter()
+                .take(MAX_LIST)
+                .take_while(|item| budget.item(item))
+                .map(|item| convert(item, budget))
+                .collect();
             Box::new(CelList::from(items))
         }
         value => match value.as_i64() {
             Some(number) => Box::new(CelInt::from(number)),
-            None => Box::new(Json(value)),
+            None => Box::new(Json(value, budget)),
         },
     }
 }
 
 /// An object, or null; its fields are converted as they are asked for.
 #[derive(Clone, Copy, Debug)]
-struct Json<'a>(&'a Value);
+struct Json<'a>(&'a Value, &'a Budget);
 
 impl Json<'_> {
     fn is_object(self) -> bool {
@@ -105,7 +116,7 @@ impl Indexer for Json<'_> {
     {
         let name = index.downcast_ref::<CelString<'_>>().map_or("", |name| name.inner());
         match self.0.get(name) {
-            Some(value) => Ok(CowVal::Owned(convert(value))),
+            Some(value) => Ok(CowVal::Owned(convert(value, self.1))),
             None => Err(ExecutionError::no_such_key(name)),
         }
     }

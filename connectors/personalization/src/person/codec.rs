@@ -8,7 +8,9 @@ use tributary_api::{Error, Result};
 use super::{Emission, Page, Person, Product, Session};
 
 /// Goes up with every change of the layout; [`Person::decode`] reads all that there were.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+/// Without what comes behind the emissions.
+const WITHOUT_EXPIRY: u64 = 1;
 
 impl Person {
     pub(crate) fn encode(&self) -> Bytes {
@@ -43,20 +45,23 @@ impl Person {
             out.hash(emission.cap);
             out.time(emission.at);
         });
+        out.time(self.seen_at);
+        out.time(self.look_at);
+        out.number(self.known.into());
         out.0.into()
     }
 
     /// # Errors
-    /// `Fatal` when the bytes are of a later format or damaged.
+    /// `Data` when the bytes are of a later format or damaged: what fails is the event of this person, and no other's.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut input = Reader(bytes);
         let format = input.number()?;
-        if format != FORMAT {
+        if !(WITHOUT_EXPIRY..=FORMAT).contains(&format) {
             let message =
                 format!("a person's state has format {format}, this version reads {FORMAT}: update the worker");
-            return Err(Error::fatal(message));
+            return Err(Error::data(message));
         }
-        let person = Self {
+        let mut person = Self {
             seen: VecDeque::from(input.list(Reader::hash)?),
             sessions: input.list(|input| {
                 Ok(Session {
@@ -86,7 +91,13 @@ impl Person {
             })?,
             fired: VecDeque::from(input.list(Reader::hash)?),
             emissions: VecDeque::from(input.list(|input| Ok(Emission { cap: input.hash()?, at: input.time()? }))?),
+            ..Self::default()
         };
+        if format > WITHOUT_EXPIRY {
+            person.seen_at = input.time()?;
+            person.look_at = input.time()?;
+            person.known = input.number()? != 0;
+        }
         if input.0.is_empty() { Ok(person) } else { Err(damaged()) }
     }
 }
@@ -181,5 +192,8 @@ impl<'a> Reader<'a> {
 
 #[cold]
 fn damaged() -> Error {
-    Error::fatal("a person's state is damaged: stop the connector and delete its changelog topic to start anew")
+    Error::data(
+        "a person's state is damaged: their clicks fail until a record without a value and with the person's id as its key \
+         is written to the changelog and the connector is restarted",
+    )
 }

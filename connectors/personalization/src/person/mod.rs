@@ -1,4 +1,5 @@
-//! What is remembered of a person: bounded, whatever they do.
+//! What is remembered of a person: bounded, whatever they do. Ids are at most [`crate::event::MAX_ID`] bytes long, so that
+//! the longest state has some 30 KB.
 
 mod codec;
 
@@ -28,6 +29,12 @@ pub(crate) struct Person {
     pub(crate) fired: VecDeque<u64>,
     /// When something was emitted under a frequency cap, oldest first.
     pub(crate) emissions: VecDeque<Emission>,
+    /// When the latest event was received: from then on the person is kept for a while. 0 when not known.
+    pub(crate) seen_at: i64,
+    /// Whether the person is a customer.
+    pub(crate) known: bool,
+    /// When the timer looks whether the person is to be forgotten. 0 when there is none.
+    pub(crate) look_at: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +86,8 @@ impl Person {
     /// Takes an event in. Order and repetition do not matter: times are extremes, heartbeats a set.
     pub(crate) fn take(&mut self, event: &Event<'_>) {
         let session = session_hash(event);
+        self.seen_at = self.seen_at.max(event.received_at);
+        self.known |= event.customer.is_some();
         self.take_session(session, event.at);
         if let Some(product) = event.product {
             self.take_product(product, session, event);

@@ -8,7 +8,7 @@ use super::source::{self, Pack};
 use super::{CONTROL, Cap, Dwell, Experiment, Holdout, Offer, RulePack, SeenBefore, Signal};
 use crate::assignment;
 use crate::event::{DWELL_TIMER, HEARTBEAT};
-use crate::expression::Expression;
+use crate::expression::{Expression, MAX_STEPS};
 use crate::hash::stable_hash;
 use crate::signals::BUILT_IN;
 
@@ -18,6 +18,8 @@ const MAX_OFFERS: usize = 100;
 const MAX_CAPS: usize = 10;
 const MAX_CAP: u32 = 16;
 const MAX_DAYS: f64 = 400.0;
+/// Of a signal: all of them stand in each enriched event.
+const MAX_NAME: usize = 64;
 
 pub(super) fn compile(yaml: &str) -> Result<RulePack> {
     if yaml.len() > MAX_PACK_BYTES {
@@ -56,6 +58,17 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
             by_event.entry(event).or_default().push(index);
         }
     }
+    for (event, offers_of) in &by_event {
+        let steps: usize =
+            offers_of.iter().filter_map(|index| offers.get(*index)).map(|offer| offer.when.steps()).sum();
+        if steps > MAX_STEPS / 2 {
+            return Err(invalid(format!(
+                "the offers for event type {event} take {steps} steps at least, and at most {} are allowed: write fewer or \
+                 shorter conditions",
+                MAX_STEPS / 2
+            )));
+        }
+    }
     let longest_cap = offers.iter().flat_map(|offer| &offer.caps).map(|cap| cap.per).max().unwrap_or(0);
     Ok(RulePack {
         line_of_business: pack.line_of_business,
@@ -76,6 +89,7 @@ fn compile_signal(name: String, signal: source::Signal) -> Result<Signal> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(identifier) {
         return Err(invalid("needs a name of letters, digits and underscores"));
     }
+    within("bytes of its name", name.len(), MAX_NAME)?;
     if signal.dwell.is_none() && signal.seen_before.is_none() && signal.view_count.is_none() {
         return Err(invalid("says nothing: give it dwell, seen_before or view_count"));
     }

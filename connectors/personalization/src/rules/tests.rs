@@ -75,6 +75,14 @@ fn too_much_is_refused() {
     let offer = "  - {id: ID, when: signal.lingering_return, voucher: {code: A, title: B}}\n";
     let many: String = (0..101).map(|n| offer.replace("ID", &format!("o{n}"))).collect();
     assert!(RulePack::parse(&format!("{PACK}{many}")).unwrap_err().to_string().contains("offers"));
+    let long = vec!["event.url == 'some text'"; 150].join(" || ");
+    let offer_of = |n: usize| {
+        offer
+            .replace("ID", &format!("o{n}"))
+            .replace("signal.lingering_return", &format!("signal.lingering_return && ({long})"))
+    };
+    let many: String = (0..60).map(offer_of).collect();
+    assert!(RulePack::parse(&format!("{PACK}{many}")).unwrap_err().to_string().contains("steps"));
     let twice = format!("{PACK}{}", offer.replace("ID", "come-back-10"));
     assert!(RulePack::parse(&twice).unwrap_err().to_string().contains("twice"));
 }

@@ -61,7 +61,12 @@ pub(super) fn value(text: &str) -> Value {
 
 impl Shop {
     pub(super) fn new(rules: &str) -> Self {
-        let props = Props::from([("rules".to_owned(), rules.to_owned())]);
+        Self::with(rules, &[])
+    }
+
+    pub(super) fn with(rules: &str, settings: &[(&str, &str)]) -> Self {
+        let mut props = Props::from([("rules".to_owned(), rules.to_owned())]);
+        props.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut shop = Self {
             transform: make("tributary.Personalize", &props).unwrap(),
             host: Memory::default(),
@@ -84,7 +89,14 @@ impl Shop {
     }
 
     pub(super) fn send(&mut self, _id: &str, click: &str, now: i64) -> Result<usize> {
-        let record = Record::new("clicks.raw", Datum::schemaless(value(click))).at(now);
+        self.send_with_key(None, click, now)
+    }
+
+    pub(super) fn send_with_key(&mut self, key: Option<&str>, click: &str, now: i64) -> Result<usize> {
+        let mut record = Record::new("clicks.raw", Datum::schemaless(value(click))).at(now);
+        if let Some(key) = key {
+            record = record.with_key(Datum::schemaless(key));
+        }
         let mut cx = TransformContext::stateful(now, &mut self.host);
         let records: Vec<Record> = match self.transform.apply(record, &mut cx)? {
             Records::None => Vec::new(),
@@ -102,8 +114,10 @@ impl Shop {
         for timer in due {
             self.host.timers.remove(&timer.key);
             let mut cx = TransformContext::stateful(now, &mut self.host);
-            if let Records::Many(records) = self.transform.on_timer(timer, &mut cx).unwrap() {
-                self.out.extend(records);
+            match self.transform.on_timer(timer, &mut cx).unwrap() {
+                Records::Many(records) => self.out.extend(records),
+                Records::One(record) => self.out.push(record),
+                Records::None => {}
             }
         }
     }

@@ -1,8 +1,9 @@
+use bytes::Bytes;
 use proptest::prelude::*;
-use tributary_api::Value;
+use tributary_api::{ErrorKind, Value, json};
 
-use super::host::{click, value};
-use crate::event::Event;
+use super::host::{Shop, T0, VOUCHER, click, rules, value};
+use crate::event::{Event, MAX_ID};
 use crate::person::Person;
 
 #[derive(Clone, Debug)]
@@ -61,9 +62,70 @@ proptest! {
 }
 
 #[test]
-fn state_of_a_later_version_is_refused() {
+fn state_of_a_later_version_is_the_fault_of_one_person() {
     let error = Person::decode(&[9]).unwrap_err();
     assert!(error.to_string().contains("format 9"), "{error}");
+    let mut shop = Shop::new(&rules(VOUCHER));
+    for damaged in [&[9_u8][..], &[2, 255, 255], &[]] {
+        shop.host.values.insert("c1".into(), Bytes::copy_from_slice(damaged));
+        let error = shop.click("s1", "product_view", "p1", "sofa", T0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+    }
+    let other = click("c2", "other", "s1", "product_view", "p1", "sofa", T0);
+    assert!(shop.send("other", &other, T0).unwrap() > 0, "others go on");
+}
+
+#[test]
+fn state_of_the_version_before_is_read() {
+    let mut person = Person::default();
+    take(&mut person, &Click { session: 1, kind: "product_view", page: 1, product: 1, at: T0 }, 1);
+    (person.seen_at, person.known) = (0, false);
+    let bytes = person.encode();
+    let before = [&[1], &bytes[1..bytes.len() - 3]].concat();
+    assert_eq!(Person::decode(&before).unwrap(), person);
+}
+
+#[test]
+fn state_is_bounded_in_bytes_whatever_ids_are_sent() {
+    let mut shop = Shop::new(&rules(VOUCHER));
+    let id = |stem: &str, n: usize| format!("{stem}{n:0>width$}", width = MAX_ID - stem.len());
+    for n in 0..600 {
+        let (session, page, product) = (id("s", n), id("p", n), id("x", n));
+        shop.click(&session, "product_view", &page, &product, T0 + n as i64).unwrap();
+        for beat in 0..3 {
+            shop.click(&session, "heartbeat", &page, &product, T0 + n as i64 + beat * 1000).unwrap();
+        }
+    }
+    let bytes = shop.host.values.values().map(Bytes::len).max().unwrap();
+    assert!((16_000..32_000).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn longer_ids_are_the_clicks_fault_and_leave_no_trace() {
+    let mut shop = Shop::new(&rules(VOUCHER));
+    let long = "x".repeat(MAX_ID + 1);
+    let fields = ["event_id", "type", "person_id", "session_id", "customer_id", "page_id", "product_id"];
+    for field in fields {
+        let mut event = value(&click("c1", "e", "s", "product_view", "p", "x", T0));
+        event.insert(field, long.as_str()).unwrap();
+        let text = String::from_utf8(json::to_vec(&event).unwrap()).unwrap();
+        let error = shop.send("e", &text, T0).unwrap_err();
+        assert!(error.kind() == ErrorKind::Data && error.to_string().contains(field), "{error}");
+    }
+    for time in [i64::MAX, i64::MIN] {
+        let text = click("c1", "e", "s", "product_view", "p", "x", time);
+        assert_eq!(shop.send("e", &text, T0).unwrap_err().kind(), ErrorKind::Data, "{time}");
+    }
+    assert!(shop.host.values.is_empty() && shop.host.timers.is_empty());
+}
+
+#[test]
+fn a_click_keyed_by_something_else_is_refused() {
+    let mut shop = Shop::new(&rules(VOUCHER));
+    let text = click("c1", "e", "s", "product_view", "p", "x", T0);
+    let error = shop.send_with_key(Some("page-7"), &text, T0).unwrap_err();
+    assert!(error.kind() == ErrorKind::Data && error.to_string().contains("person_id"), "{error}");
+    assert!(shop.send_with_key(Some("c1"), &text, T0).unwrap() > 0);
 }
 
 #[test]
