@@ -19,9 +19,10 @@ mod producer;
 mod records;
 mod transaction;
 
-pub use admin::{Admin, Created, NewTopic, TopicDescription};
+pub use admin::{Admin, Created, GroupMember, NewTopic, TopicDescription};
 pub use config::{ClientConfig, Role};
 pub use consumer::{Consumer, ConsumerWaker, Polled, Position};
+pub use error::is_denied;
 pub use log::{CompactedLog, LogOptions, LogRecord};
 pub use producer::{Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token};
 pub use records::RawRecord;

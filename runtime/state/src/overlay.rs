@@ -43,6 +43,14 @@ impl Overlay {
         }
     }
 
+    /// The keys written since a savepoint with their values now; one that was written twice comes twice.
+    pub(crate) fn changes_since(&self, from: Savepoint) -> impl Iterator<Item = (Slot, &Bytes, Option<&Bytes>)> {
+        self.undo.iter().skip(from.0).map(|(slot, key, _)| {
+            let value = self.written.get(&(*slot, key.clone())).and_then(Option::as_ref);
+            (*slot, key, value)
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.written.is_empty()
     }

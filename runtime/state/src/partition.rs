@@ -22,7 +22,10 @@ impl PartitionState {
     /// When the store cannot be read.
     pub fn open(layout: &Layout, store: Box<dyn Store>) -> Result<Self> {
         let mut index = TimerIndex::default();
-        store.scan(layout.timers(), &mut |key, value| index.set(key, Some(value)))?;
+        store.scan(layout.timers(), &mut |key, value| {
+            index.set(key, Some(value));
+            Ok(())
+        })?;
         Ok(Self { timers: layout.timers(), store, overlay: Overlay::default(), index })
     }
 
@@ -130,6 +133,11 @@ impl PartitionState {
         self.overlay.changes()
     }
 
+    /// The keys written since a savepoint, with their last values; one that was written twice comes twice.
+    pub fn changes_since(&self, from: Savepoint) -> impl Iterator<Item = (Slot, &Bytes, Option<&Bytes>)> {
+        self.overlay.changes_since(from)
+    }
+
     /// Whether anything was written since the last commit.
     pub fn is_changed(&self) -> bool {
         !self.overlay.is_empty()
@@ -145,7 +153,7 @@ impl PartitionState {
             self.overlay.changes().map(|(slot, key, value)| (slot, key.clone(), value.cloned())).collect();
         self.store.apply(Batch { changes: &changes, positions })?;
         for (_, key, value) in changes.iter().filter(|(slot, ..)| *slot == self.timers) {
-            self.index.set(key, value.as_deref())?;
+            self.index.set(key, value.as_deref());
         }
         self.overlay.clear();
         Ok(())

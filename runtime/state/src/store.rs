@@ -48,6 +48,9 @@ impl Layout {
 pub struct Positions {
     /// By store name, the next offset of its changelog to be read.
     pub changelog: BTreeMap<String, i64>,
+    /// By store name, the id of its changelog's topic, if it has one.
+    #[serde(default)]
+    pub topics: BTreeMap<String, String>,
     /// The next offsets of the input partitions.
     #[serde(with = "input_offsets")]
     pub input: Offsets,

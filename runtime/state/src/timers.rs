@@ -19,17 +19,21 @@ pub(crate) struct TimerIndex {
 }
 
 impl TimerIndex {
-    pub(crate) fn set(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    /// Sets or removes a timer. One that cannot be read never fires and stays where it is: it costs itself, and not its
+    /// partition.
+    pub(crate) fn set(&mut self, key: &[u8], value: Option<&[u8]>) {
         if let Some((key, at)) = self.at.remove_entry(key) {
             self.by_time.remove(&(at, key));
         }
-        if let Some(value) = value {
-            let (at, _) = decode(value)?;
-            let key = Bytes::copy_from_slice(key);
-            self.at.insert(key.clone(), at);
-            self.by_time.insert((at, key));
+        match value.map(decode) {
+            None => {}
+            Some(Ok((at, _))) => {
+                let key = Bytes::copy_from_slice(key);
+                self.at.insert(key.clone(), at);
+                self.by_time.insert((at, key));
+            }
+            Some(Err(error)) => tracing::error!(%error, "a timer will not fire"),
         }
-        Ok(())
     }
 
     pub(crate) fn next(&self) -> Option<i64> {
@@ -58,12 +62,12 @@ pub(crate) fn encode(timer: &Timer) -> Bytes {
 /// Time and payload of an encoded timer.
 pub(crate) fn decode(value: &[u8]) -> Result<(i64, &[u8])> {
     let Some((head, payload)) = value.split_first_chunk::<HEAD>() else {
-        return Err(Error::fatal("timer in state is too short: reset the connector's changelog topics"));
+        return Err(Error::data("timer in state is damaged"));
     };
     let (format, at) = head.split_at(2);
     let format = u16::from_be_bytes([format[0], format[1]]);
     if format != STORE_FORMAT {
-        return Err(Error::fatal(format!("timer in state has format {format}; this version reads {STORE_FORMAT}")));
+        return Err(Error::data(format!("timer in state has format {format}; this version reads {STORE_FORMAT}")));
     }
     Ok((i64::from_be_bytes(at.try_into().unwrap_or_default()), payload))
 }

@@ -88,7 +88,8 @@ fn check(steps: &[Step], mut open: impl FnMut() -> PartitionState, durable: bool
             Step::Commit => {
                 offset += 1;
                 let input = [(TopicPartition::new("clicks", 0), offset)].into();
-                let positions = Positions { changelog: [("people".to_owned(), offset)].into(), input };
+                let positions =
+                    Positions { changelog: [("people".to_owned(), offset)].into(), input, ..Positions::default() };
                 current.commit(&positions).unwrap();
                 assert_eq!(current.positions(), &positions);
                 committed = seen.clone();

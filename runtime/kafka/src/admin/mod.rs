@@ -47,6 +47,15 @@ pub struct TopicDescription {
     pub partitions: Option<i32>,
 }
 
+/// A member of a group, as its coordinator tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The id that the coordinator gave it.
+    pub id: String,
+    /// Its `client.id`.
+    pub client_id: String,
+}
+
 /// Creates, describes and deletes topics and groups. A cheap handle: clones share one client.
 #[derive(Clone)]
 pub struct Admin {
@@ -108,6 +117,19 @@ impl Admin {
         let all = self.list_topics().await?;
         let find = |name: &String| all.iter().find(|topic| topic.name == *name).and_then(|topic| topic.partitions);
         Ok(names.iter().map(|name| TopicDescription { name: name.clone(), partitions: find(name) }).collect())
+    }
+
+    /// The ids of topics: another one when a topic was deleted and made anew. Those that are not there are left out, and
+    /// all of them on a broker without ids.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn topic_ids(&self, names: &[String]) -> Result<Vec<(String, String)>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names = names.to_vec();
+        self.ask("read the ids of topics", move |client, timeout| client.topic_ids(&names, timeout)).await
     }
 
     /// Creates topics, each with its own outcome.
@@ -253,13 +275,21 @@ impl Admin {
     /// # Errors
     /// `Retriable` when no broker answered in time.
     pub async fn group_is_active(&self, group: &str) -> Result<bool> {
+        Ok(!self.group_members(group).await?.is_empty())
+    }
+
+    /// The members of a group; none of one that is not there.
+    ///
+    /// # Errors
+    /// `Retriable` when no broker answered in time.
+    pub async fn group_members(&self, group: &str) -> Result<Vec<GroupMember>> {
         let name = group.to_owned();
         let what = format!("describe group {group}");
-        self.ask_coordinator(&what, move |client, timeout| match client.group_has_members(&name, timeout) {
-            Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(false),
+        let members = self.ask_coordinator(&what, move |client, timeout| match client.group_members(&name, timeout) {
+            Err(failure) if failure.code == code::GROUP_ID_NOT_FOUND => Ok(Vec::new()),
             answer => answer,
-        })
-        .await
+        });
+        Ok(members.await?.into_iter().map(|(id, client_id)| GroupMember { id, client_id }).collect())
     }
 
     /// Asks a group's coordinator, again while there is none that answers.

@@ -254,10 +254,11 @@ impl Consumer {
 
     /// Leaves the group at once instead of being missed, and frees the client.
     pub fn close(mut self) {
-        self.shut();
+        self.leave();
     }
 
-    fn shut(&mut self) {
+    /// Leaves the group at once instead of being missed. The consumer is of no use any more.
+    pub fn leave(&mut self) {
         const LEAVE: Duration = Duration::from_secs(5);
         if std::mem::replace(&mut self.closed, true) {
             return;
@@ -279,7 +280,7 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.shut();
+        self.leave();
     }
 }
 

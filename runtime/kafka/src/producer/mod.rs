@@ -14,6 +14,13 @@ use crate::ClientConfig;
 use crate::native::{Client, Failure, TopicHandle, code};
 use crate::transaction::Guard;
 
+/// librdkafka's default.
+const MAX_RECORD_BYTES: usize = 1_000_000;
+/// What librdkafka counts for each record besides key, value and headers (`RD_KAFKAP_MESSAGE_V2_MAX_OVERHEAD`).
+const RECORD_OVERHEAD: usize = 36;
+/// Two lengths of at most five bytes.
+const HEADER_OVERHEAD: usize = 10;
+
 /// What the sender knows a record by. It is never looked into.
 pub type Token = u64;
 
@@ -75,6 +82,7 @@ pub struct Producer {
     pub(crate) client: Arc<Client>,
     stop: CancellationToken,
     max_block: Duration,
+    max_record_bytes: usize,
     pub(crate) guard: Option<Guard>,
 }
 
@@ -96,7 +104,10 @@ impl Producer {
         listener: Arc<dyn DeliveryListener>,
         options: ProducerOptions,
     ) -> Result<Self> {
-        let client = Client::producer(&config.translate()?)?;
+        let settings = config.translate()?;
+        let max_record_bytes = settings.iter().find(|setting| setting.name == "message.max.bytes");
+        let max_record_bytes = max_record_bytes.and_then(|setting| setting.value.parse().ok());
+        let client = Client::producer(&settings)?;
         let transactional = config.get("transactional.id").is_some();
         Ok(Self {
             topics: RwLock::default(),
@@ -104,6 +115,7 @@ impl Producer {
             client,
             stop: options.stop,
             max_block: config.millis("max.block.ms", Duration::from_secs(60))?,
+            max_record_bytes: max_record_bytes.unwrap_or(MAX_RECORD_BYTES),
             guard: transactional.then(|| Guard::new(options.transaction_guard)),
         })
     }
@@ -140,6 +152,17 @@ impl Producer {
     /// `Retriable` when the time was up before.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
         self.client.flush(timeout).map_err(|failure| Error::from(failure).context("cannot flush the producer"))
+    }
+
+    /// How long a record may be, all that it brings along included: `max.request.size`.
+    pub fn max_record_bytes(&self) -> usize {
+        self.max_record_bytes
+    }
+
+    /// The bytes of a record with these of key and value and these headers, at most.
+    pub fn record_bytes(key_and_value: usize, headers: impl Iterator<Item = usize>) -> usize {
+        let headers: usize = headers.map(|bytes| bytes + HEADER_OVERHEAD).sum();
+        key_and_value + headers + RECORD_OVERHEAD
     }
 
     /// Records taken and not reported yet.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tributary_api::{OffsetMap, OffsetValue, Offsets, PluginKind, Props, TopicPartition};
+use tributary_api::{Factory, OffsetMap, OffsetValue, Offsets, PluginKind, Props, TopicPartition};
 use tributary_control::{ConnectorOffset, ConnectorOffsets, Error, Result, TargetState};
 use tributary_kafka::Admin;
 
 use super::instance::AnyConnector;
 use super::runner::Shared;
+use crate::processor;
 use crate::stores::ConnectorEntry;
 use crate::supervision::PluginMailbox;
 use crate::tasks::OffsetStore as _;
@@ -51,6 +52,9 @@ pub(super) async fn alter(shared: &Shared, name: &str, request: ConnectorOffsets
         let complete = ask(shared, &config, Change::Sink(set.clone())).await?;
         let (admin, group) = (admin(shared, name, &config)?, group(name, &config));
         refuse_active(&admin, &group, name, "alter").await?;
+        if matches!(plugin.factory, Factory::Processor) {
+            refuse_backwards(&admin.group_offsets(&group).await?, &set, &removed)?;
+        }
         if !set.is_empty() {
             admin.alter_group_offsets(&group, &set).await?;
         }
@@ -76,10 +80,31 @@ pub(super) async fn reset(shared: &Shared, name: &str) -> Result<String> {
         let complete = ask(shared, &config, Change::Sink(Offsets::new())).await?;
         let (admin, group) = (admin(shared, name, &config)?, group(name, &config));
         refuse_active(&admin, &group, name, "reset").await?;
+        if matches!(plugin.factory, Factory::Processor) {
+            // State goes first: what is left of a request that fails half-way is asked for again, and must not be counted
+            // twice until then.
+            let config = named(shared.variables.resolve(&config)?, name);
+            admin.delete_topics(&processor::changelogs(&config, &shared.settings, &shared.plugins)?).await?;
+        }
         admin.delete_groups(&[group]).await?;
         complete
     };
     Ok(message(complete, "reset"))
+}
+
+/// What a processor has read is in its state: read again, it would be counted again.
+fn refuse_backwards(now: &Offsets, set: &Offsets, removed: &[TopicPartition]) -> Result<()> {
+    let back = set.iter().find(|(tp, offset)| now.get(tp).is_some_and(|now| *offset < now)).map(|(tp, _)| tp);
+    let Some(partition) = removed.iter().find(|tp| now.contains_key(tp)).or(back) else { return Ok(()) };
+    Err(Error::bad_request(format!(
+        "The offset of {partition} cannot be moved back: the state of this processor holds what was read up to there, and \
+         would count it twice. A 'DELETE' request resets offsets and state together; offsets can be moved forward"
+    )))
+}
+
+fn named(mut config: Props, name: &str) -> Props {
+    config.insert("name".to_owned(), name.to_owned());
+    config
 }
 
 enum Change {

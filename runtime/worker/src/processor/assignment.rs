@@ -2,18 +2,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_api::{Error, Result, TopicPartition};
+use tributary_api::{Error, Offsets, Result, TopicPartition};
+use tributary_kafka::Position;
 use tributary_state::{DiskStore, MemoryStore, PartitionState, Store};
 
 use super::config::StoreKind;
 use super::process_loop::ProcessLoop;
 use super::restore::restore;
-use super::until_answered;
+use super::{ANSWER, until_answered};
 
 /// How long a state file of a task that is ending is waited for.
 const BUSY: Duration = Duration::from_secs(30);
 const BUSY_STEP: Duration = Duration::from_millis(100);
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// A partition number of the input topics, with its state.
 pub(super) struct Owned {
@@ -24,20 +24,32 @@ pub(super) struct Owned {
 impl ProcessLoop {
     /// Partitions come in: their state is restored before their first record is read.
     pub(super) async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.input.accept(partitions)?;
         if partitions.is_empty() {
-            return Ok(());
+            return self.input.accept_at(&[]);
         }
+        let control = Arc::clone(&self.cx.control);
+        let take_in = async || self.take_in(partitions).await;
+        let starts = until_answered(&control, "take partitions in", take_in).await?;
+        let position = |at: &TopicPartition| starts.get(at).map_or(Position::Committed, |next| Position::At(*next));
+        let positions: Vec<_> = partitions.iter().map(|at| (at.clone(), position(at))).collect();
+        self.input.accept_at(&positions)?;
         if self.paused {
             self.input.pause(partitions)?;
         }
-        let control = Arc::clone(&self.cx.control);
-        until_answered(&control, "take partitions in", async || self.take_in(partitions).await).await
+        self.committed.extend(starts);
+        self.tell_assignment();
+        Ok(())
     }
 
-    async fn take_in(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+    /// Offsets come first, and only such as no open transaction can still move: the changelogs' ends, asked for after
+    /// them, then hold all the state that belongs to the records before.
+    async fn take_in(&mut self, partitions: &[TopicPartition]) -> Result<Offsets> {
+        let starts = self.starts(partitions)?;
         let count = self.topics.input_partitions().await?;
+        self.partition_count = count;
         self.topics.ensure_changelogs(&self.changelogs.topics, count).await?;
+        let ids = self.topics.ids(&self.changelogs.topics).await?;
+        self.changelogs.know(&ids, &self.links.layout);
         let mut coming: BTreeMap<i32, PartitionState> = BTreeMap::new();
         for at in partitions {
             self.cx.voice.topic_used(&at.topic);
@@ -48,10 +60,8 @@ impl ProcessLoop {
         }
         let control = &self.cx.control;
         if !restore(&mut coming, &self.changelogs, &self.links.layout, &self.consumer, control)? {
-            return Ok(()); // asked to stop
+            return Err(Error::retriable("the task is stopping"));
         }
-        let committed = self.input.committed(partitions, ANSWER)?;
-        self.committed.extend(committed.into_iter().filter(|(_, next)| *next >= 0));
         for (partition, state) in coming {
             self.owned.insert(partition, Owned { state, topics: BTreeSet::new() });
         }
@@ -60,8 +70,26 @@ impl ProcessLoop {
                 owned.topics.insert(at.clone());
             }
         }
-        self.tell_assignment();
-        Ok(())
+        Ok(starts)
+    }
+
+    /// Where the partitions are read from: the group's offset or, where there is none, what `auto.offset.reset` says, so
+    /// that there is an offset to commit also when timers fire before the first record.
+    fn starts(&self, partitions: &[TopicPartition]) -> Result<Offsets> {
+        let mut starts = self.input.committed(partitions, ANSWER)?;
+        let reset = self.group.get("auto.offset.reset").unwrap_or("earliest").to_ascii_lowercase();
+        for at in partitions {
+            if starts.contains_key(at) {
+                continue;
+            }
+            let (first, end) = self.input.watermarks(at, ANSWER)?;
+            match reset.as_str() {
+                "latest" | "largest" | "end" => drop(starts.insert(at.clone(), end)),
+                "earliest" | "smallest" | "beginning" => drop(starts.insert(at.clone(), first)),
+                _ => {} // none: the poll says so
+            }
+        }
+        Ok(starts)
     }
 
     /// Partitions leave. Nothing is open between two batches, so there is nothing to finish.
@@ -86,7 +114,7 @@ impl ProcessLoop {
         self.owned.values().flat_map(|owned| owned.topics.iter().cloned()).collect()
     }
 
-    fn tell_assignment(&self) {
+    pub(super) fn tell_assignment(&self) {
         self.cx.metrics.sink.partitions.set(self.partitions().len() as u64);
         tracing::info!(partitions = ?self.owned.keys().collect::<Vec<_>>(), "partitions owned");
     }

@@ -7,6 +7,9 @@ use crate::settings::WorkerSettings;
 
 const GROUP: &str = "Processing";
 
+/// A task that was killed is missed this soon: until then its partitions wait.
+pub(super) const SESSION_TIMEOUT_MS: i64 = 10_000;
+
 /// How a processor promises to treat each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guarantee {
@@ -95,7 +98,11 @@ pub(super) fn definition() -> ConfigDef {
             .default(9_000)
             .validator(Validator::Between(1_000, 900_000))
             .importance(Importance::Low)
-            .doc("How long the broker waits for a transaction whose task has died; its partitions wait as long."),
+            .doc(
+                "How long the broker waits for a transaction whose task has died; its partitions wait as long. It must be \
+                 shorter than consumer.override.session.timeout.ms (10000 by default): the next owner of a partition waits \
+                 for the transactions of the one before.",
+            ),
         ConfigKey::new("max.batch.records", ConfigType::Int)
             .default(1_000)
             .validator(Validator::Between(1, 100_000))
@@ -147,16 +154,34 @@ impl ProcessorConfig {
             },
             _ => StoreKind::Memory,
         };
+        let transaction_timeout: i64 = config.int("transaction.timeout.ms")?;
+        if guarantee == Guarantee::ExactlyOnce {
+            within_session(transaction_timeout, connector, worker)?;
+        }
         Ok(Self {
             topics,
             guarantee,
             reason,
             store,
             commit_interval: Duration::from_millis(config.int("commit.interval.ms")?),
-            transaction_timeout: Duration::from_millis(config.int("transaction.timeout.ms")?),
+            transaction_timeout: Duration::from_millis(transaction_timeout.unsigned_abs()),
             max_batch: config.int("max.batch.records")?,
             replication: if worker.embedded_broker { 1 } else { config.int("changelog.replication.factor")? },
             compacted: config.list("output.topics.compacted")?.to_vec(),
         })
+    }
+}
+
+/// A transaction that outlives its owner's session would keep the next owner waiting.
+fn within_session(transaction_timeout: i64, connector: &Props, worker: &WorkerSettings) -> Result<()> {
+    let consumer = worker.consumer("", 0, connector);
+    let session = consumer.get("session.timeout.ms").map_or(Ok(SESSION_TIMEOUT_MS), |text| text.trim().parse());
+    match session {
+        Ok(session) if session <= transaction_timeout => Err(Error::config(format!(
+            "transaction.timeout.ms is {transaction_timeout} and the consumer's session.timeout.ms is {session}: lower \
+             transaction.timeout.ms below it, or raise consumer.override.session.timeout.ms"
+        ))),
+        // What is no number is the client's to refuse.
+        _ => Ok(()),
     }
 }

@@ -3,17 +3,23 @@
 //! A processor is one consumer group and, for each task, one transactional producer. Each input partition owns its
 //! state. For every batch the outputs, the changelog records of the changed keys and the input offsets are one
 //! transaction; when it is committed, and not before, the local stores take the changes over. After an abort the
-//! overlay is dropped and the partitions are read again.
+//! overlay is dropped and the partitions are read again. When the producer has come to its end, or nobody knows whether a
+//! commit holds, the task goes on with a new producer and a new membership ([`renewal`]).
 //!
 //! At-least-once it is the same without the transaction, in an order that loses nothing: outputs, then changelogs, then
 //! offsets, each acknowledged before the next.
 
 mod assignment;
 mod config;
+mod fill;
 mod host;
 mod outbox;
+mod pace;
 mod process_loop;
+mod renewal;
+mod reports;
 mod restore;
+mod room;
 mod tables;
 mod topics;
 mod transact;
@@ -21,19 +27,21 @@ mod transact;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tributary_api::{Factory, Offsets, Plugin, Props, Result};
+use tributary_api::{ConfigIssue, Error, Factory, Offsets, Plugin, PluginRegistry, Props, Result};
 use tributary_control::Processing;
 use tributary_kafka::Consumer;
 
-use self::config::{Guarantee, ProcessorConfig};
+use self::config::{Guarantee, ProcessorConfig, SESSION_TIMEOUT_MS};
 use self::host::Links;
 use self::outbox::Outbox;
+use self::pace::{BatchLimit, Patience};
 use self::process_loop::ProcessLoop;
+use self::renewal::Renewals;
 use self::restore::Changelogs;
 use self::tables::Tables;
 use self::topics::Topics;
@@ -45,8 +53,9 @@ use crate::tasks::{
 /// The class under which processors are configured.
 const CLASS: &str = "tributary.StreamProcessor";
 
-/// Between two tries of what the broker could not answer.
-const RETRY: Duration = Duration::from_millis(500);
+/// Between two tries of what the broker could not answer, at first and at most.
+const RETRY: Duration = Duration::from_millis(250);
+const RETRY_SELDOM: Duration = Duration::from_secs(5);
 
 /// The connector that hosts transforms with state.
 pub fn stream_processor() -> Plugin {
@@ -70,11 +79,40 @@ pub(crate) fn processing(connector: &Props, worker: &WorkerSettings) -> Result<P
     })
 }
 
+/// The changelog topics of a processor, by its configuration.
+///
+/// # Errors
+/// `Config` when its transforms cannot be made.
+pub(crate) fn changelogs(connector: &Props, worker: &WorkerSettings, plugins: &PluginRegistry) -> Result<Vec<String>> {
+    let name = connector.get("name").map_or("", String::as_str);
+    let chain = Chain::build(connector, plugins)?;
+    let links = Links::new(connector, chain.requirements())?;
+    Ok(Changelogs::new(&worker.group_id, name, &links.layout).topics)
+}
+
+/// What only the combination of properties shows, and the task would fail with.
+pub(crate) fn issue(connector: &Props, worker: &WorkerSettings) -> Option<ConfigIssue> {
+    let name = if worker.embedded_broker { "processing.guarantee" } else { "transaction.timeout.ms" };
+    let has_topics = connector.get("topics").is_some_and(|topics| !topics.trim().is_empty());
+    let parses = has_topics && config::definition().parse(connector).is_ok();
+    let error = ProcessorConfig::parse(connector, worker).err().filter(|_| parses)?;
+    Some(ConfigIssue::new(name, error.to_string()))
+}
+
 /// Runs a processor task until it is stopped or fails.
 ///
 /// # Errors
 /// Why it failed.
 pub(crate) async fn run(cx: TaskContext) -> Result<()> {
+    let control = Arc::clone(&cx.control);
+    match work(cx).await {
+        // What could be tried again later will be, by the task's next life.
+        Err(error) if control.is_stopping() && error.is_retriable() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+async fn work(cx: TaskContext) -> Result<()> {
     let (spec, worker, id) = (&cx.spec, &cx.spec.worker, &cx.spec.id);
     let config = ProcessorConfig::parse(&spec.connector, worker)?;
     let chain = Chain::build(&spec.connector, &spec.plugins)?;
@@ -82,7 +120,9 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
     let converters = || Converters::build(&spec.connector, &worker.defaults, &spec.plugins);
     let plain = || -> Result<Decoder> { Ok(Decoder::new(Chain::build(&Props::new(), &spec.plugins)?, converters()?)) };
     let errors = ErrorConfig::parse(&spec.connector)?;
-    let dead_letters = DeadLetters::open(&cx, &errors).await?;
+    let dead_letters =
+        until_answered(&cx.control, "open the dead letter queue", async || DeadLetters::open(&cx, &errors).await);
+    let dead_letters = dead_letters.await?;
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let (guarantee, store) = (config.guarantee.name(), config.store.name());
@@ -91,13 +131,12 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
     let consumer = worker
         .consumer(&id.connector, id.task, &spec.connector)
         .set("isolation.level", config.guarantee.isolation())
-        // A task that was killed is missed this soon: until then its partitions wait.
-        .set_default("session.timeout.ms", 10_000);
+        .set_default("session.timeout.ms", SESSION_TIMEOUT_MS);
     let tables = until_answered(&cx.control, "read the tables", async || {
         Tables::open(&cx, &links, &consumer, &topics, plain()?, &operator).await
     });
     let Some(tables) = tables.await? else { return Ok(()) };
-    let outbox = Outbox::open(&cx, &config)?;
+    let outbox = Outbox::open(&cx, &config).await?;
     let group = match config.topics.len() {
         1 => consumer.clone(),
         // Partitions of one number must stay together: they share their state.
@@ -107,6 +146,7 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
     let (decoder, encoder) = (plain()?, Encoder::new(chain, converters()?));
     let changelogs = Changelogs::new(&worker.group_id, &id.connector, &links.layout);
     let process_loop = ProcessLoop {
+        limit: BatchLimit::new(config.max_batch, config.transaction_timeout),
         config,
         links,
         topics,
@@ -114,28 +154,44 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
         outbox,
         input,
         consumer,
+        group,
         changelogs,
         decoder,
         encoder,
         operator,
         owned: BTreeMap::new(),
         committed: Offsets::new(),
+        partition_count: 0,
         paused: false,
-        aborts: 0,
+        refused: HashMap::new(),
+        again: Patience::new(process_loop::SLICE, RETRY_SELDOM),
+        renewals: Renewals::default(),
         next_flush: Instant::now(),
         cx,
     };
     process_loop.run().await
 }
 
+/// How long one question to a broker may take, until a request to stop is looked for.
+const ANSWER: Duration = Duration::from_secs(3);
+
 /// Repeats what cannot be done for now: a topic is there for one broker a little later than for the other, and a broker that
 /// is away comes back. Ends with another error, or with the last one when the task is asked to stop.
 async fn until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut patience = Patience::new(RETRY, RETRY_SELDOM);
     loop {
-        match step().await {
+        let outcome = tokio::select! {
+            biased;
+            () = control.stopping().cancelled() => Err(Error::retriable("the task is stopping")),
+            outcome = step() => outcome,
+        };
+        match outcome {
             Err(error) if error.is_retriable() && !control.is_stopping() => {
-                tracing::warn!(%error, "could not {what}, trying again");
-                control.sleep(RETRY).await;
+                let wait = patience.next();
+                if patience.is_told() {
+                    tracing::warn!(%error, tries = patience.tries(), "could not {what}, trying again");
+                }
+                control.sleep(wait).await;
             }
             outcome => return outcome,
         }

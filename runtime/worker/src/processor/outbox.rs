@@ -1,27 +1,33 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tributary_api::{Error, Offsets, Result};
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, ErrorKind, Offsets, Result};
 use tributary_kafka::{
-    Consumer, Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token, TransactionError,
+    ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, is_denied,
 };
 
+use super::pace::Patience;
+use super::reports::{Refusal, Reports};
 use super::{Guarantee, ProcessorConfig};
-use crate::tasks::{Encoded, TaskContext};
+use crate::tasks::{Control, Encoded, TaskContext};
 
-/// Outputs share it; changelog records have tokens of their own.
-const OUTPUT: Token = 0;
-
-/// How long taking over a transactional id may last: the broker first ends what another producer left open.
-const TAKE_OVER: Duration = Duration::from_secs(60);
+/// How long one call waits for the broker: so soon is a request to stop seen. Calls that were cut short are made again.
+const SLICE: Duration = Duration::from_secs(2);
+/// Between two calls, the first of which came back at once.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// Writes outputs and changelogs, and commits them with the input offsets.
 pub(super) struct Outbox {
-    producer: Arc<Producer>,
+    /// None between two producers.
+    producer: Option<Arc<Producer>>,
+    /// The producer to purge when the task is given up.
+    purged: Arc<Mutex<Weak<Producer>>>,
+    client: ClientConfig,
     reports: Arc<Reports>,
     guarantee: Guarantee,
     timeout: Duration,
+    stop: CancellationToken,
     /// A transaction is open.
     open: bool,
 }
@@ -31,49 +37,32 @@ pub(super) struct Outbox {
 pub(super) enum CommitError {
     /// Nothing of it counts: do it again.
     Again(Error),
+    /// The producer is of no use any more, or nobody knows what counts: go on with a new one, from the group's offsets.
+    Renew(Renewal),
     /// The task cannot go on.
     Stop(Error),
 }
 
-/// What the broker said about records since the last commit.
-#[derive(Default)]
-struct Reports(Mutex<Said>);
-
-#[derive(Default)]
-struct Said {
-    /// By token, behind the last record.
-    ends: HashMap<Token, i64>,
-    failed: Option<Error>,
+/// Why a new producer is needed.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    pub(super) error: Error,
+    /// The transactional id is somebody else's now, or the broker has ended the transaction by itself.
+    pub(super) fenced: bool,
 }
 
-impl Reports {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl DeliveryListener for Reports {
-    fn delivered(&self, deliveries: &[Delivery<'_>]) {
-        let mut said = self.said();
-        for delivery in deliveries {
-            match delivery.result {
-                Ok(_) if delivery.token == OUTPUT => {}
-                Ok(place) => {
-                    let end = said.ends.entry(delivery.token).or_default();
-                    *end = (place.offset + 1).max(*end);
-                }
-                Err(error) => drop(said.failed.get_or_insert_with(|| error.clone())),
-            }
-        }
+impl From<Error> for CommitError {
+    fn from(error: Error) -> Self {
+        if error.is_retriable() { Self::Again(error) } else { Self::Stop(error) }
     }
 }
 
 impl Outbox {
-    /// Makes the producer; with transactions, fences off whoever had the task before.
+    /// Makes the producer; with transactions, fences off whoever had the task before and ends what it left open.
     ///
     /// # Errors
-    /// When the broker does not let it.
-    pub(super) fn open(cx: &TaskContext, config: &ProcessorConfig) -> Result<Self> {
+    /// `Retriable` when the task is asked to stop meanwhile; others when the broker does not let it.
+    pub(super) async fn open(cx: &TaskContext, config: &ProcessorConfig) -> Result<Self> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
         let mut client = worker.producer(&id.connector, id.task, &cx.spec.connector).set_default("linger.ms", 0);
         if config.guarantee == Guarantee::ExactlyOnce {
@@ -81,44 +70,105 @@ impl Outbox {
                 .set("transactional.id", format!("{}-{}-{}", worker.group_id, id.connector, id.task))
                 .set("transaction.timeout.ms", config.transaction_timeout.as_millis());
         }
-        let reports = Arc::new(Reports::default());
-        let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
-        let producer = Arc::new(Producer::with_options(&client, Arc::clone(&reports) as _, options)?);
-        cx.control.on_abandon(&producer, Producer::purge);
-        let outbox =
-            Self { producer, reports, guarantee: config.guarantee, timeout: config.transaction_timeout, open: false };
-        if outbox.guarantee == Guarantee::ExactlyOnce {
-            outbox.take_over(cx)?;
-        }
+        let purged = Arc::new(Mutex::new(Weak::<Producer>::new()));
+        cx.control.on_abandon(&purged, |latest| {
+            let producer = latest.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+            if let Some(producer) = producer {
+                producer.purge();
+            }
+        });
+        let mut outbox = Self {
+            producer: None,
+            purged,
+            client,
+            reports: Arc::default(),
+            guarantee: config.guarantee,
+            timeout: config.transaction_timeout,
+            stop: cx.control.stopping().clone(),
+            open: false,
+        };
+        outbox.renew(&cx.control).await?;
         Ok(outbox)
     }
 
-    fn take_over(&self, cx: &TaskContext) -> Result<()> {
-        let deadline = Instant::now() + TAKE_OVER;
+    /// Gives the producer up with all that is not committed.
+    pub(super) fn close(&mut self) {
+        self.open = false;
+        self.producer = None;
+    }
+
+    /// A new producer in the place of one that is of no use any more. The broker is waited for as long as it takes: then
+    /// every transaction of the producers before is committed or aborted.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub(super) async fn renew(&mut self, control: &Control) -> Result<()> {
+        self.close();
+        let mut patience = Patience::new(Duration::from_millis(100), Duration::from_secs(3));
         loop {
-            match self.producer.init_transactions(self.timeout) {
-                Ok(()) => return Ok(()),
-                Err(TransactionError::Retriable(error)) if Instant::now() < deadline && !cx.control.is_stopping() => {
-                    tracing::warn!(%error, "could not take over the transactional id, trying again");
-                }
-                Err(error) => return Err(fatal(error)),
+            let producer = match self.producer.take() {
+                Some(producer) => producer,
+                None => self.make()?,
+            };
+            if self.guarantee == Guarantee::AtLeastOnce {
+                self.producer = Some(producer);
+                return Ok(());
             }
+            let error = match producer.init_transactions(SLICE) {
+                Ok(()) => {
+                    self.producer = Some(producer);
+                    return Ok(());
+                }
+                // The same call goes on where it was.
+                Err(TransactionError::Retriable(error)) => {
+                    self.producer = Some(producer);
+                    error
+                }
+                Err(error) if is_denied(error.error()) => return Err(denied(error.into_error())),
+                Err(error) => error.into_error(),
+            };
+            if self.stop.is_cancelled() {
+                self.close();
+                return Err(Error::retriable("the task is stopping").cause(&error));
+            }
+            let wait = patience.next();
+            if patience.is_told() {
+                tracing::warn!(%error, tries = patience.tries(), "could not take over the transactional id, trying again");
+            }
+            control.sleep(wait).await;
         }
+    }
+
+    fn make(&self) -> Result<Arc<Producer>> {
+        let options = ProducerOptions { stop: self.stop.clone(), ..ProducerOptions::default() };
+        let producer = Arc::new(Producer::with_options(&self.client, Arc::clone(&self.reports) as _, options)?);
+        *self.purged.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&producer);
+        Ok(producer)
+    }
+
+    fn producer(&self) -> Result<&Producer, CommitError> {
+        self.producer.as_deref().ok_or_else(|| CommitError::Again(Error::retriable("there is no producer")))
+    }
+
+    /// How long a record may be.
+    pub(super) fn max_record_bytes(&self) -> usize {
+        self.producer.as_ref().map_or(usize::MAX, |producer| producer.max_record_bytes())
     }
 
     /// Begins a batch.
     pub(super) fn begin(&mut self) -> Result<(), CommitError> {
-        *self.reports.said() = Said::default();
+        self.reports.begin();
         if self.guarantee == Guarantee::ExactlyOnce {
-            self.producer.begin_transaction().map_err(sorted)?;
+            self.producer()?.begin_transaction().map_err(sorted)?;
         }
         self.open = true;
         Ok(())
     }
 
-    /// Hands over one output.
-    pub(super) fn send(&self, output: &Encoded) -> Result<()> {
-        output.send_with(|record| self.producer.send(record, OUTPUT))
+    /// Hands over one output; its token has [`OUTPUT`] set.
+    pub(super) fn send(&self, output: &Encoded, token: Token) -> Result<(), CommitError> {
+        let producer = self.producer()?;
+        output.send_with(|record| producer.send(record, token)).map_err(|error| self.unsent(error, token))
     }
 
     /// Ends a batch: its changelog records (with their tokens, none of them 0) and the input offsets.
@@ -131,12 +181,12 @@ impl Outbox {
         match self.guarantee {
             Guarantee::ExactlyOnce => {
                 self.send_changes(changes)?;
-                let group = input.group_metadata().map_err(CommitError::Again)?;
+                let (producer, group) = (self.producer()?, input.group_metadata()?);
                 let again = |error| CommitError::Again(error);
-                self.insist(|timeout| self.producer.send_offsets_to_transaction(offsets, &group, timeout), again)?;
-                // Nobody knows whether a commit that was not answered holds.
-                let unknown = |error: Error| CommitError::Stop(error.context("the broker does not answer to a commit"));
-                self.insist(|timeout| self.producer.commit_transaction(timeout), unknown)?;
+                self.insist(|timeout| producer.send_offsets_to_transaction(offsets, &group, timeout), again)?;
+                // Nobody knows whether a commit that was not answered holds: the next producer's first call decides it.
+                let unknown = |error: Error| renewal(error.context("the broker does not answer to a commit"));
+                self.insist(|timeout| producer.commit_transaction(timeout), unknown)?;
             }
             Guarantee::AtLeastOnce => {
                 // An event that is known in state must have left its outputs behind.
@@ -157,11 +207,13 @@ impl Outbox {
         }
         match self.guarantee {
             Guarantee::ExactlyOnce => {
-                self.insist(|timeout| self.producer.abort_transaction(timeout), CommitError::Stop)
+                let producer = self.producer()?;
+                self.insist(|timeout| producer.abort_transaction(timeout), renewal)
             }
             Guarantee::AtLeastOnce => {
-                self.producer.purge();
-                self.producer.flush(self.timeout).map_err(CommitError::Stop)
+                let producer = self.producer()?;
+                producer.purge();
+                producer.flush(SLICE).map_err(renewal)
             }
         }
     }
@@ -171,24 +223,56 @@ impl Outbox {
         self.reports.said().ends.get(&token).copied()
     }
 
+    /// The records that the broker refused since the last batch began.
+    pub(super) fn take_refusal(&self) -> Option<Refusal> {
+        self.reports.said().refusal.take()
+    }
+
+    /// Why a record was lost for good, if one was: no repetition helps.
+    pub(super) fn denial(&self) -> Option<Error> {
+        self.reports.said().failed.as_ref().filter(|error| is_denied(error)).cloned().map(denied)
+    }
+
     fn send_changes<'a>(&self, changes: impl Iterator<Item = (Token, ProducerRecord<'a>)>) -> Result<(), CommitError> {
+        let producer = self.producer()?;
         for (token, record) in changes {
-            self.producer.send(&record, token).map_err(|error| {
-                if error.is_retriable() { CommitError::Again(error) } else { CommitError::Stop(error) }
-            })?;
+            producer.send(&record, token).map_err(|error| self.unsent(error, token))?;
         }
         Ok(())
     }
 
-    fn flush(&self) -> Result<(), CommitError> {
-        self.producer.flush(self.timeout).map_err(CommitError::Again)?;
-        match self.reports.said().failed.take() {
-            None => Ok(()),
-            Some(error) => Err(CommitError::Again(error)),
+    #[cold]
+    fn unsent(&self, error: Error, token: Token) -> CommitError {
+        match error.kind() {
+            ErrorKind::Data => {
+                self.reports.said().refuse(token, &error);
+                CommitError::Again(error)
+            }
+            ErrorKind::Retriable => CommitError::Again(error),
+            _ if is_denied(&error) => CommitError::Stop(denied(error)),
+            _ => renewal(error),
         }
     }
 
-    /// Makes a call again as long as that helps and time lasts.
+    /// Waits until all records are acknowledged.
+    fn flush(&self) -> Result<(), CommitError> {
+        let (producer, deadline) = (self.producer()?, Instant::now() + self.timeout);
+        loop {
+            match producer.flush(SLICE.min(self.timeout)) {
+                Ok(()) => break,
+                Err(_) if Instant::now() < deadline && !self.stop.is_cancelled() => {}
+                Err(error) => return Err(CommitError::Again(error)),
+            }
+        }
+        let said = self.reports.said();
+        let refused = said.refusal.as_ref().map(|refusal| &refusal.error);
+        match said.failed.as_ref().or(refused) {
+            None => Ok(()),
+            Some(error) => Err(CommitError::Again(error.clone())),
+        }
+    }
+
+    /// Makes a call again as long as that helps, time lasts and nobody asks the task to stop.
     fn insist(
         &self,
         mut call: impl FnMut(Duration) -> Result<(), TransactionError>,
@@ -196,10 +280,12 @@ impl Outbox {
     ) -> Result<(), CommitError> {
         let deadline = Instant::now() + self.timeout * 2;
         loop {
-            match call(self.timeout) {
+            let called = Instant::now();
+            match call(SLICE.min(self.timeout)) {
                 Ok(()) => return Ok(()),
-                Err(TransactionError::Retriable(error)) if Instant::now() < deadline => {
+                Err(TransactionError::Retriable(error)) if Instant::now() < deadline && !self.stop.is_cancelled() => {
                     tracing::debug!(%error, "making the call again");
+                    std::thread::sleep(BREATH.saturating_sub(called.elapsed()));
                 }
                 Err(TransactionError::Retriable(error)) => return Err(too_late(error)),
                 Err(error) => return Err(sorted(error)),
@@ -209,18 +295,20 @@ impl Outbox {
 }
 
 fn sorted(error: TransactionError) -> CommitError {
+    if is_denied(error.error()) {
+        return CommitError::Stop(denied(error.into_error()));
+    }
     match error {
         TransactionError::Retriable(error) | TransactionError::Abort(error) => CommitError::Again(error),
-        error => CommitError::Stop(fatal(error)),
+        TransactionError::Fenced(error) => CommitError::Renew(Renewal { error, fenced: true }),
+        TransactionError::Fatal(error) => renewal(error),
     }
 }
 
-fn fatal(error: TransactionError) -> Error {
-    let fenced = matches!(error, TransactionError::Fenced(_));
-    let reason = if fenced {
-        "another task has taken over, or a transaction lasted longer than transaction.timeout.ms"
-    } else {
-        "transactions cannot go on"
-    };
-    Error::fatal(reason).cause(error.error())
+fn renewal(error: Error) -> CommitError {
+    CommitError::Renew(Renewal { error, fenced: false })
+}
+
+fn denied(error: Error) -> Error {
+    Error::fatal("the brokers do not let the processor write: correct its login or its rights").cause(&error)
 }

@@ -1,12 +1,15 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tributary_api::{Offsets, Result};
+use tributary_api::{Error, Offsets, Result};
 use tributary_kafka::{ClientConfig, Consumer, Polled, RawRecord};
 
 use super::assignment::Owned;
-use super::outbox::CommitError;
+use super::fill::Place;
+use super::outbox::{CommitError, Renewal};
+use super::pace::{BatchLimit, Patience};
+use super::renewal::{Ending, Renewals};
 use super::restore::Changelogs;
 use super::{Links, Outbox, ProcessorConfig, Tables, Topics};
 use crate::tasks::{Decoder, Encoder, ErrorOperator, TaskContext, now_ms};
@@ -27,15 +30,24 @@ pub(super) struct ProcessLoop {
     pub(super) input: Consumer,
     /// Settings of further consumers.
     pub(super) consumer: ClientConfig,
+    /// Settings of the input's consumer.
+    pub(super) group: ClientConfig,
     pub(super) changelogs: Changelogs,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
     pub(super) operator: ErrorOperator,
     pub(super) owned: BTreeMap<i32, Owned>,
-    /// The group's offsets of the partitions owned, as far as there are any.
+    /// The group's offsets of the partitions owned; where a partition has none, where it is read from.
     pub(super) committed: Offsets,
+    /// How many partitions the input topics have.
+    pub(super) partition_count: i32,
     pub(super) paused: bool,
-    pub(super) aborts: u32,
+    pub(super) limit: BatchLimit,
+    /// What the broker does not take the outputs or the state of, until it is committed as failed.
+    pub(super) refused: HashMap<Place, Error>,
+    /// Between a batch that was aborted and the next try.
+    pub(super) again: Patience,
+    pub(super) renewals: Renewals,
     pub(super) next_flush: Instant,
 }
 
@@ -46,22 +58,32 @@ impl ProcessLoop {
     /// Why it failed.
     pub(super) async fn run(mut self) -> Result<()> {
         self.cx.voice.running(self.cx.control.is_paused());
-        let outcome = self.work().await;
-        let stopping = self.cx.control.is_stopping();
+        let outcome = loop {
+            match self.work().await {
+                Ok(()) => break Ok(()),
+                Err(Ending::Fail(error)) => break Err(error),
+                Err(Ending::Renew(_)) if self.cx.control.is_stopping() => break Ok(()),
+                Err(Ending::Renew(renewal)) => {
+                    if let Err(error) = self.renew(renewal).await {
+                        break Err(error);
+                    }
+                }
+            }
+        };
         self.finish();
-        match outcome {
-            // What could be tried again later will be, by the task's next life.
-            Err(error) if stopping && error.is_retriable() => Ok(()),
-            outcome => outcome,
-        }
+        outcome
     }
 
-    async fn work(&mut self) -> Result<()> {
+    async fn work(&mut self) -> Result<(), Ending> {
         while !self.cx.control.is_stopping() {
             self.follow_pause()?;
             self.tables.follow(&self.operator)?;
             self.flush_stores()?;
-            match self.input.poll(self.config.max_batch, self.wait()) {
+            if !self.limit.is_whole() && self.is_timer_due() {
+                // While batches are held down, timers have batches of their own.
+                self.transact(Vec::new()).await?;
+            }
+            match self.input.poll(self.limit.get(), self.wait()) {
                 Ok(Polled::Records(raw)) => {
                     let (raw, met) = self.gather(raw)?;
                     self.transact(raw).await?;
@@ -69,15 +91,13 @@ impl ProcessLoop {
                         self.rebalance(met).await?;
                     }
                 }
-                Ok(Polled::Idle) if self.next_timer().is_some_and(|at| at <= now_ms()) => {
-                    self.transact(Vec::new()).await?;
-                }
+                Ok(Polled::Idle) if self.is_timer_due() => self.transact(Vec::new()).await?,
                 Ok(met) => self.rebalance(met).await?,
                 Err(error) if error.is_retriable() => {
                     tracing::warn!(%error, "could not read, trying again");
                     self.cx.control.sleep(SLICE).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
@@ -95,12 +115,12 @@ impl ProcessLoop {
     /// behind the batch.
     fn gather(&mut self, mut raw: Vec<RawRecord>) -> Result<(Vec<RawRecord>, Option<Polled>)> {
         let until = std::time::Instant::now() + self.config.commit_interval;
-        while raw.len() < self.config.max_batch && !self.cx.control.is_stopping() {
+        while raw.len() < self.limit.get() && !self.cx.control.is_stopping() {
             let left = until.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
                 break;
             }
-            match self.input.poll(self.config.max_batch - raw.len(), left.min(SLICE)) {
+            match self.input.poll(self.limit.get() - raw.len(), left.min(SLICE)) {
                 Ok(Polled::Records(more)) => raw.extend(more),
                 Ok(Polled::Idle) => {}
                 Ok(met) => return Ok((raw, Some(met))),
@@ -115,6 +135,10 @@ impl ProcessLoop {
     fn wait(&self) -> Duration {
         let until = |at: i64| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0));
         self.next_timer().map_or(SLICE, until).min(SLICE)
+    }
+
+    fn is_timer_due(&self) -> bool {
+        self.next_timer().is_some_and(|at| at <= now_ms())
     }
 
     fn next_timer(&self) -> Option<i64> {
@@ -153,8 +177,11 @@ impl ProcessLoop {
         if self.cx.control.is_abandoned() {
             return;
         }
-        if let Err(CommitError::Again(error) | CommitError::Stop(error)) = self.outbox.abort() {
-            tracing::warn!(%error, "could not abort the last transaction, the broker will");
+        match self.outbox.abort() {
+            Ok(()) => {}
+            Err(CommitError::Again(error) | CommitError::Stop(error) | CommitError::Renew(Renewal { error, .. })) => {
+                tracing::warn!(%error, "could not abort the last transaction, the broker will");
+            }
         }
         for owned in self.owned.values_mut() {
             owned.state.abort();

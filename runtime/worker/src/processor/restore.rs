@@ -5,22 +5,30 @@ use tributary_api::{Error, Offsets, Result, TopicPartition};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord};
 use tributary_state::{Layout, PartitionState, Positions, Slot};
 
+use super::ANSWER;
 use crate::tasks::Control;
 
 const BATCH: usize = 10_000;
 const SLICE: Duration = Duration::from_millis(100);
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// The changelog topics of a processor, in the order of the layout's slots.
 #[derive(Clone, Debug)]
 pub(super) struct Changelogs {
     pub(super) topics: Vec<String>,
+    /// The topics' ids, by the store's name.
+    pub(super) ids: BTreeMap<String, String>,
 }
 
 impl Changelogs {
     pub(super) fn new(group: &str, connector: &str, layout: &Layout) -> Self {
         let name = |store: &String| format!("{group}-{connector}-{store}-changelog");
-        Self { topics: layout.names().iter().map(name).collect() }
+        Self { topics: layout.names().iter().map(name).collect(), ids: BTreeMap::new() }
+    }
+
+    /// Takes in the topics' ids, by the topic's name.
+    pub(super) fn know(&mut self, ids: &BTreeMap<String, String>, layout: &Layout) {
+        let id = |(slot, store): (Slot, &str)| Some((store.to_owned(), ids.get(self.topics.get(slot.0)?)?.clone()));
+        self.ids = layout.slots().filter_map(id).collect();
     }
 
     fn slot(&self, topic: &str) -> Option<Slot> {
@@ -81,7 +89,8 @@ pub(super) fn restore(
     Ok(true)
 }
 
-/// A position that the changelog does not have: the topic was made anew, or what comes next was deleted.
+/// A position that the changelog does not have: the topic was made anew, which its id or its end says, or what comes next
+/// was deleted.
 fn is_beyond(
     state: &PartitionState,
     partition: i32,
@@ -92,6 +101,10 @@ fn is_beyond(
 ) -> Result<bool> {
     for (slot, name) in layout.slots() {
         let Some(position) = state.positions().changelog.get(name) else { continue };
+        let (known, now) = (state.positions().topics.get(name), changelogs.ids.get(name));
+        if known.is_some() && now.is_some() && known != now {
+            return Ok(true);
+        }
         let at = TopicPartition::new(changelogs.topics[slot.0].as_str(), partition);
         let end = ends.get(&at).copied().unwrap_or(0);
         if *position > end || (*position < end && *position < asking.watermarks(&at, ANSWER)?.0) {
@@ -161,6 +174,10 @@ impl Work<'_> {
             let at = TopicPartition::new(self.changelogs.topics[slot.0].as_str(), partition);
             self.reached.get(&at).filter(|next| **next > 0).map(|next| (name.to_owned(), *next))
         };
-        Positions { changelog: self.layout.slots().filter_map(reached).collect(), input: Offsets::new() }
+        Positions {
+            changelog: self.layout.slots().filter_map(reached).collect(),
+            topics: self.changelogs.ids.clone(),
+            input: Offsets::new(),
+        }
     }
 }

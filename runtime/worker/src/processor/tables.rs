@@ -5,12 +5,11 @@ use tributary_api::{Datum, Error, Offsets, Result, TopicPartition};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord};
 use tributary_state::GlobalTable;
 
-use super::{Links, Topics};
+use super::{ANSWER, Links, Topics};
 use crate::tasks::{Decoder, ErrorOperator, Subject, TaskContext};
 
 const BATCH: usize = 5_000;
 const SLICE: Duration = Duration::from_millis(100);
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// The tables of a task, whole, followed from their topics.
 pub(super) struct Tables {

@@ -4,9 +4,13 @@ use bytes::Bytes;
 use tributary_api::{Props, Requirements, StoreSpec, TableSpec, Timer, TimestampType, Topic};
 use tributary_kafka::RawRecord;
 
+use super::fill::{Place, Progress, merge_by_time};
 use super::host::Links;
+use super::issue;
+use super::reports::{OUTPUT, Refusal};
 use super::restore::Changelogs;
-use super::transact::{merge_by_time, token};
+use super::transact::token;
+use crate::settings::WorkerSettings;
 
 fn needs(store: &str, table: &str, timers: bool) -> Requirements {
     let stores = vec![StoreSpec { name: store.to_owned() }];
@@ -52,7 +56,7 @@ fn tokens_are_never_an_outputs() {
     let all: std::collections::HashSet<u64> =
         (0..100).flat_map(|partition| (0..4).map(move |slot| token(partition, tributary_state::Slot(slot)))).collect();
     assert_eq!(all.len(), 400);
-    assert!(!all.contains(&0));
+    assert!(all.iter().all(|token| token & OUTPUT == 0));
 }
 
 #[test]
@@ -77,4 +81,58 @@ fn topics_are_merged_by_time_within_each_partitions_order() {
     merge_by_time(&mut records, 2);
     let order: Vec<(&str, i64)> = records.iter().map(|record| (&*record.topic, record.offset)).collect();
     assert_eq!(order, [("b", 1), ("a", 1), ("a", 2), ("b", 2), ("a", 3)]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_outlives_its_owners_session_is_refused_with_both_numbers() {
+    let entries = |entries: &[(&str, &str)]| -> Props {
+        entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let worker = entries(&[
+        ("bootstrap.servers", "127.0.0.1:1"),
+        ("group.id", "test"),
+        ("key.converter", "c"),
+        ("value.converter", "c"),
+        ("config.storage.topic", "configs"),
+        ("offset.storage.topic", "offsets"),
+        ("status.storage.topic", "statuses"),
+    ]);
+    let worker = WorkerSettings::parse(&worker, "worker:8083".to_owned(), false).unwrap();
+    let issue = |more: &[(&str, &str)]| {
+        let mut connector = entries(&[("name", "p"), ("topics", "in")]);
+        connector.extend(entries(more));
+        issue(&connector, &worker).map(|issue| (issue.name, issue.message))
+    };
+    assert_eq!(issue(&[]), None);
+    assert_eq!(issue(&[("transaction.timeout.ms", "9999")]), None);
+    let (name, message) = issue(&[("transaction.timeout.ms", "10000")]).unwrap();
+    assert_eq!(name, "transaction.timeout.ms");
+    assert!(message.contains("is 10000 and") && message.contains("session.timeout.ms is 10000"), "{message}");
+    let session = ("consumer.override.session.timeout.ms", "45000");
+    assert_eq!(issue(&[("transaction.timeout.ms", "40000"), session]), None);
+    assert!(issue(&[("transaction.timeout.ms", "60000"), session]).unwrap().1.contains("45000"));
+    assert_eq!(issue(&[("transaction.timeout.ms", "60000"), ("processing.guarantee", "at_least_once")]), None);
+}
+
+#[test]
+fn one_refused_record_is_known_by_its_token_and_several_are_searched() {
+    let raw = |offset| RawRecord {
+        topic: Topic::from("in"),
+        partition: 0,
+        offset,
+        timestamp: None,
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    };
+    let mut progress = Progress::of(&[raw(7), raw(8)]);
+    let place = |offset| Place::Record { topic: Topic::from("in"), partition: 0, offset };
+    progress.places.extend([place(7), place(8)]);
+    let refusal = |tokens: &[u64]| Refusal { error: tributary_api::Error::data("too large"), tokens: tokens.to_vec() };
+    assert_eq!(progress.culprit(&refusal(&[OUTPUT | 1, OUTPUT | 1])), Some(&place(8)));
+    assert_eq!(progress.culprit(&refusal(&[OUTPUT, OUTPUT | 1])), None, "it may be either");
+    assert_eq!(progress.culprit(&refusal(&[OUTPUT | 1, 3])), None, "state is of any");
+    progress.places.truncate(1);
+    assert_eq!(progress.culprit(&refusal(&[3])), Some(&place(7)), "there is no other");
 }

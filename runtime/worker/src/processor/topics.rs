@@ -1,8 +1,8 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tributary_api::{Error, Props, Result, Topic};
-use tributary_kafka::{Admin, Created, NewTopic};
+use tributary_kafka::{Admin, Created, GroupMember, NewTopic};
 
 use super::ProcessorConfig;
 use crate::tasks::TaskContext;
@@ -17,6 +17,8 @@ pub(super) struct Topics {
     inputs: Vec<String>,
     compacted: Vec<String>,
     creates: bool,
+    /// The embedded broker's topics have no ids.
+    have_ids: bool,
     replication: i32,
     known: HashSet<Topic>,
 }
@@ -29,6 +31,7 @@ impl Topics {
             inputs: config.topics.clone(),
             compacted: config.compacted.clone(),
             creates: worker.topic_creation,
+            have_ids: !worker.embedded_broker,
             replication: config.replication,
             known: HashSet::new(),
         })
@@ -63,6 +66,14 @@ impl Topics {
             self.create(name, partitions, settings.clone()).await?;
         }
         Ok(())
+    }
+
+    /// The ids of topics, by name; none of a broker without them.
+    pub(super) async fn ids(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
+        if !self.have_ids {
+            return Ok(BTreeMap::new());
+        }
+        Ok(self.admin.topic_ids(names).await?.into_iter().collect())
     }
 
     /// Makes sure that a table's topic is there, and says how many partitions it has.
@@ -101,6 +112,11 @@ impl Topics {
         }
         self.known.insert(Arc::clone(topic));
         Ok(())
+    }
+
+    /// The members of a group.
+    pub(super) async fn members(&self, group: &str) -> Result<Vec<GroupMember>> {
+        self.admin.group_members(group).await
     }
 
     async fn describe(&self, names: &[String]) -> Result<Vec<(String, i32)>> {

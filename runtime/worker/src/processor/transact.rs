@@ -1,149 +1,65 @@
-use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use tributary_api::{Error, Offsets, Records, Result, Timer, TopicPartition};
+use tributary_api::{Error, Offsets, Result};
 use tributary_kafka::{ProducerRecord, RawRecord, Token};
 use tributary_state::{Positions, Slot};
 
-use super::assignment::Owned;
-use super::host::StateHost;
+use super::fill::{Place, Progress};
 use super::outbox::CommitError;
-use super::process_loop::{ProcessLoop, SLICE};
-use super::{Links, Tables};
-use crate::tasks::{Encoded, Encoder, Failure, Recovery, Subject, now_ms};
+use super::process_loop::ProcessLoop;
+use super::renewal::Ending;
+use super::reports::{OUTPUT, Refusal};
 
-/// Timers fired in one transaction at most.
-const MAX_TIMERS: usize = 1_000;
-/// A batch that is aborted so often in a row will not do better.
-const MAX_ABORTS: u32 = 10;
-
-/// What a batch has read.
-#[derive(Default)]
-struct Progress {
-    /// Where to read again after an abort.
-    first: Offsets,
-    /// Behind the last record.
-    next: Offsets,
-    outputs: usize,
-}
+/// After so many aborts in a row everything is made new: whatever stands in the way may be this side's.
+const ABORTS: u32 = 8;
 
 impl ProcessLoop {
     /// One batch, whole or not at all.
-    pub(super) async fn transact(&mut self, raw: Vec<RawRecord>) -> Result<()> {
-        let mut progress = Progress::default();
-        for record in &raw {
-            let at = TopicPartition::new(record.topic.clone(), record.partition);
-            progress.first.entry(at).or_insert(record.offset);
-        }
-        let read = raw.len();
-        let outcome = match self.outbox.begin() {
-            Ok(()) => match self.fill(raw, &mut progress).await? {
-                true => {
-                    self.dead_letters_delivered().await?;
-                    self.commit(&progress)
-                }
-                false => Err(CommitError::Again(Error::retriable("the task is stopping"))),
-            },
-            Err(error) => Err(error),
-        };
+    pub(super) async fn transact(&mut self, raw: Vec<RawRecord>) -> Result<(), Ending> {
+        let mut progress = Progress::of(&raw);
+        let outcome = self.try_batch(raw, &mut progress).await;
+        let took = progress.begun.elapsed();
         match outcome {
             Ok(()) => {
-                self.aborts = 0;
+                self.again.reset();
+                self.limit.committed(took);
                 let metrics = &self.cx.metrics;
-                metrics.sink.read.add(read);
+                metrics.sink.read.add(progress.records);
                 metrics.sink.sent.add(progress.outputs);
-                metrics.batch_size.record(read as u64);
+                metrics.batch_size.record(progress.records as u64);
+                // A batch that took too long was committed without its last records: they are read again.
+                if !progress.left.is_empty() {
+                    self.input.seek_all(&progress.left)?;
+                }
                 Ok(())
             }
-            Err(CommitError::Stop(error)) => Err(error),
+            Err(CommitError::Stop(error)) => Err(Ending::Fail(error)),
+            Err(CommitError::Renew(renewal)) => {
+                self.learn(&progress, took);
+                Err(Ending::Renew(renewal))
+            }
             Err(CommitError::Again(error)) => self.roll_back(&progress, error).await,
         }
     }
 
-    /// Fires what is due and processes what was read. `false` when the task is asked to stop half-way.
-    async fn fill(&mut self, mut raw: Vec<RawRecord>, progress: &mut Progress) -> Result<bool> {
-        let now = now_ms();
-        let mut outputs = Vec::with_capacity(raw.len() * 2);
-        if !self.paused {
-            self.fire(now, &mut outputs)?;
-            self.write(&mut outputs, progress).await?;
+    async fn try_batch(&mut self, raw: Vec<RawRecord>, progress: &mut Progress) -> Result<(), CommitError> {
+        self.outbox.begin()?;
+        if !self.fill(raw, progress).await? {
+            return Err(CommitError::Again(Error::retriable("the task is stopping")));
         }
-        merge_by_time(&mut raw, self.config.topics.len());
-        for record in raw {
-            if !self.process(record, now, &mut outputs, progress).await? {
-                return Ok(false);
-            }
-            self.write(&mut outputs, progress).await?;
-        }
-        Ok(true)
-    }
-
-    fn fire(&mut self, now: i64, outputs: &mut Vec<Encoded>) -> Result<()> {
-        for owned in self.owned.values_mut() {
-            for timer in owned.state.due(now, MAX_TIMERS)? {
-                owned.state.cancel(&timer.key)?;
-                let savepoint = owned.state.savepoint();
-                let fired = fire_one(&mut self.encoder, &timer, now, &self.links, &self.tables, owned, outputs);
-                if let Err(failure) = fired {
-                    owned.state.rollback(savepoint);
-                    self.operator.give_up(&failure, Subject::Unknown)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Passes one record through the chain; a failed one leaves no trace in state or outputs. `false` when the task is
-    /// asked to stop while the record is repeated.
-    async fn process(
-        &mut self,
-        raw: RawRecord,
-        now: i64,
-        outputs: &mut Vec<Encoded>,
-        progress: &mut Progress,
-    ) -> Result<bool> {
-        let Self { owned, decoder, encoder, links, tables, operator, .. } = self;
-        let Some(Owned { state, .. }) = owned.get_mut(&raw.partition) else {
-            return Err(Error::fatal(format!("a record of partition {} came that is not owned", raw.partition)));
-        };
-        let mut attempt = |raw: RawRecord| {
-            let savepoint = state.savepoint();
-            let done = decoder.decode(raw).and_then(|mut record| {
-                record.partition = None; // outputs are partitioned by their keys
-                let mut host = StateHost { now, links, tables, state, link: 0 };
-                encoder.run(record, &mut host, outputs)
-            });
-            if done.is_err() {
-                state.rollback(savepoint);
-            }
-            done.map(drop)
-        };
-        if let Err(failure) = attempt(raw.clone()) {
-            let again = || attempt(raw.clone());
-            if operator.recover(failure, Subject::Consumed(&raw), again).await? == Recovery::Stopped {
-                return Ok(false);
-            }
-        }
-        progress.next.insert(TopicPartition::new(raw.topic, raw.partition), raw.offset + 1);
-        Ok(true)
-    }
-
-    async fn write(&mut self, outputs: &mut Vec<Encoded>, progress: &mut Progress) -> Result<()> {
-        progress.outputs += outputs.len();
-        for output in outputs.drain(..) {
-            if !self.topics.is_known(&output.topic) {
-                self.topics.ensure_output(&output.topic).await?;
-                self.cx.voice.topic_used(&output.topic);
-            }
-            self.outbox.send(&output)?;
-        }
-        Ok(())
+        self.dead_letters_delivered().await?;
+        self.commit(progress)
     }
 
     /// The offsets behind a failed record are committed only when its letter has arrived.
-    async fn dead_letters_delivered(&self) -> Result<()> {
-        match self.operator.dead_letters() {
-            Some(letters) => letters.delivered(self.config.transaction_timeout).await,
-            None => Ok(()),
+    async fn dead_letters_delivered(&self) -> Result<(), CommitError> {
+        let Some(letters) = self.operator.dead_letters() else { return Ok(()) };
+        tokio::select! {
+            biased;
+            delivered = letters.delivered(self.config.transaction_timeout / 2) => Ok(delivered?),
+            () = self.cx.control.stopping().cancelled() => {
+                Err(CommitError::Again(Error::retriable("the task is stopping")))
+            }
         }
     }
 
@@ -151,7 +67,7 @@ impl ProcessLoop {
         if self.cx.control.is_abandoned() {
             return Err(CommitError::Again(Error::retriable("the task was given up")));
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let topics = &self.changelogs.topics;
         let changes = self.owned.iter().flat_map(|(partition, owned)| {
             owned.state.changes().map(move |(slot, key, value)| {
@@ -181,9 +97,15 @@ impl ProcessLoop {
                     positions.changelog.insert(name.to_owned(), end);
                 }
             }
+            if positions.topics != self.changelogs.ids {
+                positions.topics.clone_from(&self.changelogs.ids);
+            }
             let own = progress.next.iter().filter(|(at, _)| at.partition == *partition);
             positions.input.extend(own.map(|(at, next)| (at.clone(), *next)));
             owned.state.commit(&positions).map_err(CommitError::Stop)?;
+        }
+        if !self.refused.is_empty() {
+            self.refused.retain(|place, _| !progress.places.contains(place));
         }
         Ok(())
     }
@@ -193,79 +115,65 @@ impl ProcessLoop {
     }
 
     /// Forgets the batch and reads it again.
-    async fn roll_back(&mut self, progress: &Progress, error: Error) -> Result<()> {
+    async fn roll_back(&mut self, progress: &Progress, error: Error) -> Result<(), Ending> {
         for owned in self.owned.values_mut() {
             owned.state.abort();
         }
         if self.cx.control.is_stopping() {
             return Ok(());
         }
-        self.aborts += 1;
-        tracing::warn!(%error, attempt = self.aborts, "batch was aborted, it is processed again");
-        if self.aborts >= MAX_ABORTS {
-            return Err(Error::fatal(format!("batch was aborted {MAX_ABORTS} times in a row")).cause(&error));
+        // All reports are in once the batch is given up.
+        let aborted = self.outbox.abort();
+        let learnt = self.learn(progress, progress.begun.elapsed());
+        aborted?;
+        if let Some(error) = self.outbox.denial() {
+            return Err(Ending::Fail(error));
         }
-        match self.outbox.abort() {
-            Ok(()) => {}
-            Err(CommitError::Again(error) | CommitError::Stop(error)) => return Err(error),
+        let wait = if learnt { Duration::ZERO } else { self.again.next() };
+        if learnt || self.again.is_told() {
+            let (tries, limit) = (self.again.tries(), self.limit.get());
+            tracing::warn!(%error, tries, limit, "batch was aborted, it is processed again");
+        }
+        if !learnt && self.again.tries().is_multiple_of(ABORTS) {
+            return Err(Error::retriable(format!("batch was aborted {ABORTS} times in a row")).cause(&error).into());
         }
         let own = self.partitions();
-        for (partition, offset) in progress.first.iter().filter(|(partition, _)| own.contains(partition)) {
-            self.input.seek(partition, *offset)?;
-        }
-        if self.aborts > 1 {
-            self.cx.control.sleep(SLICE * self.aborts).await;
-        }
+        let first = progress.first.iter().filter(|(at, _)| own.contains(at));
+        self.input.seek_all(&first.map(|(at, offset)| (at.clone(), *offset)).collect())?;
+        self.cx.control.sleep(wait).await;
         Ok(())
     }
-}
 
-fn fire_one(
-    encoder: &mut Encoder,
-    timer: &Timer,
-    now: i64,
-    links: &Links,
-    tables: &Tables,
-    owned: &mut Owned,
-    outputs: &mut Vec<Encoded>,
-) -> Result<(), Failure> {
-    let Some((link, timer)) = links.owner(timer) else {
-        tracing::warn!("a timer is of no transform any more, it is dropped");
-        return Ok(());
-    };
-    let mut host = StateHost { now, links, tables, state: &mut owned.state, link };
-    let before = outputs.len();
-    let records = match encoder.chain.on_timer(link, timer, &mut host)? {
-        Records::None => Vec::new(),
-        Records::One(record) => vec![record],
-        Records::Many(records) => records,
-    };
-    for record in records {
-        let encoded = encoder.encode(record).inspect_err(|_| outputs.truncate(before))?;
-        outputs.push(encoded);
+    /// Takes from a batch that failed what the next try does otherwise; whether there is such a thing.
+    fn learn(&mut self, progress: &Progress, took: Duration) -> bool {
+        if let Some(refusal) = self.outbox.take_refusal() {
+            match progress.culprit(&refusal) {
+                Some(place) => drop(self.refused.insert(place.clone(), refusal.error)),
+                None => self.limit.halve(progress.places.len()),
+            }
+            return true;
+        }
+        if took > self.config.transaction_timeout / 2 {
+            self.limit.halve(progress.places.len());
+        }
+        false
     }
-    Ok(())
 }
 
-/// Names the changelog records of a partition's store; never 0.
+impl Progress {
+    /// The record or timer whose outputs or state the broker refused; none when it can be one of several.
+    pub(super) fn culprit(&self, refusal: &Refusal) -> Option<&Place> {
+        if let [only] = &*self.places {
+            return Some(only);
+        }
+        let place = |token: &Token| (token & OUTPUT != 0).then_some(token & !OUTPUT);
+        let first = refusal.tokens.first().and_then(place)?;
+        let alone = refusal.tokens.iter().all(|token| place(token) == Some(first));
+        usize::try_from(first).ok().filter(|_| alone).and_then(|index| self.places.get(index))
+    }
+}
+
+/// Names the changelog records of a partition's store; never an output's.
 pub(super) fn token(partition: i32, slot: Slot) -> Token {
     (u64::from(partition.unsigned_abs()) << 16) | (slot.0 as u64 + 1)
-}
-
-/// Of several topics the earliest record comes first, as far as each partition's order allows. Of one topic the order
-/// among partitions does not matter.
-pub(super) fn merge_by_time(records: &mut [RawRecord], topics: usize) {
-    if topics < 2 {
-        return;
-    }
-    let mut latest: HashMap<(tributary_api::Topic, i32), i64> = HashMap::new();
-    let mut times = HashMap::with_capacity(records.len());
-    for record in &*records {
-        let place = (record.topic.clone(), record.partition);
-        let time = latest.entry(place.clone()).or_insert(i64::MIN);
-        *time = record.timestamp.unwrap_or(i64::MIN).max(*time);
-        times.insert((place, record.offset), *time);
-    }
-    let time = |record: &RawRecord| times.get(&((record.topic.clone(), record.partition), record.offset)).copied();
-    records.sort_by_key(|record| time(record));
 }

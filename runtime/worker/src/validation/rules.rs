@@ -1,5 +1,6 @@
 use tributary_api::{ConfigIssue, Plugin, PluginKind, Props};
 
+use crate::processor;
 use crate::settings::WorkerSettings;
 
 /// What only the combination of properties shows.
@@ -7,7 +8,10 @@ pub(super) fn check(props: &Props, plugin: &Plugin, settings: &WorkerSettings) -
     let mut issues = Vec::new();
     match plugin.description.kind {
         PluginKind::Source => source(props, &mut issues),
-        _ => sink(props, settings, &mut issues),
+        kind => {
+            sink(props, settings, &mut issues);
+            issues.extend(processor::issue(props, settings).filter(|_| kind == PluginKind::Processor));
+        }
     }
     overrides(props, settings, &mut issues);
     if let Some(name) = props.get("name").filter(|name| name.chars().any(char::is_control)) {

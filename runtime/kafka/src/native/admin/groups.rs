@@ -102,8 +102,12 @@ impl Client {
         )
     }
 
-    /// Whether a group has members.
-    pub(crate) fn group_has_members(self: &Arc<Self>, group: &str, timeout: Duration) -> Result<bool, Failure> {
+    /// The members of a group: id and `client.id` of each.
+    pub(crate) fn group_members(
+        self: &Arc<Self>,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<Vec<(String, String)>, Failure> {
         let group = c_text(group);
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
         // SAFETY: as above.
@@ -116,13 +120,18 @@ impl Client {
             },
             |event| unsafe {
                 let result = rd_kafka_event_DescribeConsumerGroups_result(event);
+                let mut members = Vec::new();
                 for &group in array(|count| rd_kafka_DescribeConsumerGroups_result_groups(result, count)) {
                     Failure::look(rd_kafka_ConsumerGroupDescription_error(group))?;
-                    if rd_kafka_ConsumerGroupDescription_member_count(group) > 0 {
-                        return Ok(true);
+                    for place in 0..rd_kafka_ConsumerGroupDescription_member_count(group) {
+                        let member = rd_kafka_ConsumerGroupDescription_member(group, place);
+                        if !member.is_null() {
+                            let id = text(rd_kafka_MemberDescription_consumer_id(member));
+                            members.push((id, text(rd_kafka_MemberDescription_client_id(member))));
+                        }
                     }
                 }
-                Ok(false)
+                Ok(members)
             },
         )
     }

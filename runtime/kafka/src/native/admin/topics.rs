@@ -43,6 +43,42 @@ impl Client {
         )
     }
 
+    /// The ids of topics, as text; those that are not there, or have none, are left out.
+    pub(crate) fn topic_ids(
+        self: &Arc<Self>,
+        topics: &[String],
+        timeout: Duration,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        /// What a broker without ids says.
+        const NONE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+        let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
+        let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        // SAFETY: everything passed lives through the call and is copied; the answer lives as long as its event.
+        self.request(
+            op,
+            timeout,
+            |rk, options, queue| unsafe {
+                let mut raw: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+                let topics = rd_kafka_TopicCollection_of_topic_names(raw.as_mut_ptr(), raw.len());
+                rd_kafka_DescribeTopics(rk, topics, options, queue);
+                rd_kafka_TopicCollection_destroy(topics);
+            },
+            |event| unsafe {
+                let result = rd_kafka_event_DescribeTopics_result(event);
+                let topics = array(|count| rd_kafka_DescribeTopics_result_topics(result, count));
+                let one = |&topic: &*const rd_kafka_TopicDescription_t| {
+                    let id = rd_kafka_TopicDescription_topic_id(topic);
+                    if id.is_null() || Failure::look(rd_kafka_TopicDescription_error(topic)).is_err() {
+                        return None;
+                    }
+                    let id = text(rd_kafka_Uuid_base64str(id));
+                    (id != NONE).then(|| (text(rd_kafka_TopicDescription_name(topic)), id))
+                };
+                Ok(topics.iter().filter_map(one).collect())
+            },
+        )
+    }
+
     pub(crate) fn delete_topics(self: &Arc<Self>, topics: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETETOPICS;

@@ -1,0 +1,269 @@
+//! What one batch does to state and outputs. A record, or a timer, that fails leaves no trace, whatever it fails at: also
+//! when what comes of it is too long to be written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tributary_api::{Error, Offsets, Records, Result, Timer, Topic, TopicPartition};
+use tributary_kafka::RawRecord;
+use tributary_state::PartitionState;
+
+use super::assignment::Owned;
+use super::host::StateHost;
+use super::outbox::CommitError;
+use super::process_loop::ProcessLoop;
+use super::reports::OUTPUT;
+use super::room::{Room, unwritten};
+use super::{CLASS, Links, Tables};
+use crate::tasks::{Encoded, Encoder, Failure, Recovery, Stage, Subject, now_ms};
+
+/// Timers fired in one transaction at most.
+const MAX_TIMERS: usize = 1_000;
+
+/// Where outputs come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Record { topic: Topic, partition: i32, offset: i64 },
+    Timer { partition: i32, key: Bytes },
+}
+
+/// What a batch has read.
+pub(super) struct Progress {
+    pub(super) begun: Instant,
+    /// Where to read again after an abort.
+    pub(super) first: Offsets,
+    /// Behind the last record processed.
+    pub(super) next: Offsets,
+    /// Where to go on reading when the batch was cut short.
+    pub(super) left: Offsets,
+    /// The records and timers processed, in order: the tokens of outputs are places in it.
+    pub(super) places: Vec<Place>,
+    pub(super) records: usize,
+    pub(super) outputs: usize,
+}
+
+impl Progress {
+    pub(super) fn of(raw: &[RawRecord]) -> Self {
+        let mut first = Offsets::new();
+        for record in raw {
+            first.entry(TopicPartition::new(record.topic.clone(), record.partition)).or_insert(record.offset);
+        }
+        Self {
+            begun: Instant::now(),
+            first,
+            next: Offsets::new(),
+            left: Offsets::new(),
+            places: Vec::with_capacity(raw.len()),
+            records: 0,
+            outputs: 0,
+        }
+    }
+
+    fn leave(&mut self, records: impl Iterator<Item = RawRecord>) {
+        for record in records {
+            let at = TopicPartition::new(record.topic, record.partition);
+            self.left.entry(at).or_insert(record.offset);
+        }
+    }
+}
+
+impl ProcessLoop {
+    /// Fires what is due and processes what was read. `false` when the task is asked to stop half-way.
+    pub(super) async fn fill(&mut self, mut raw: Vec<RawRecord>, progress: &mut Progress) -> Result<bool, CommitError> {
+        let now = now_ms();
+        let mut outputs = Vec::with_capacity(raw.len() * 2);
+        if !self.paused && (raw.is_empty() || self.limit.is_whole()) {
+            self.fire(now, &mut outputs, progress).await?;
+        }
+        merge_by_time(&mut raw, self.config.topics.len());
+        let mut records = raw.into_iter();
+        while let Some(record) = records.next() {
+            // What is done so far is committed while there is time.
+            if self.is_late(progress) {
+                progress.leave(std::iter::once(record).chain(records));
+                break;
+            }
+            if !self.process(record, now, &mut outputs, progress).await? {
+                return Ok(false);
+            }
+            self.write(&mut outputs, progress).await?;
+        }
+        Ok(true)
+    }
+
+    fn is_late(&self, progress: &Progress) -> bool {
+        !progress.places.is_empty() && progress.begun.elapsed() > self.config.transaction_timeout / 3
+    }
+
+    async fn fire(&mut self, now: i64, outputs: &mut Vec<Encoded>, progress: &mut Progress) -> Result<(), CommitError> {
+        let partitions: Vec<i32> = self.owned.keys().copied().collect();
+        let mut room = self.limit.get().min(MAX_TIMERS);
+        for partition in partitions {
+            let due = match self.owned.get(&partition) {
+                Some(owned) => owned.state.due(now, room)?,
+                None => continue,
+            };
+            room -= due.len();
+            for timer in due {
+                if self.is_late(progress) {
+                    return Ok(());
+                }
+                self.fire_one(partition, timer, now, outputs, progress)?;
+                self.write(outputs, progress).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fire_one(
+        &mut self,
+        partition: i32,
+        timer: Timer,
+        now: i64,
+        outputs: &mut Vec<Encoded>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let place = Place::Timer { partition, key: timer.key.clone() };
+        let refused = self.refused.get(&place).cloned();
+        progress.places.push(place);
+        let Self { owned, encoder, links, tables, operator, changelogs, outbox, .. } = self;
+        let Some(Owned { state, .. }) = owned.get_mut(&partition) else { return Ok(()) };
+        state.cancel(&timer.key)?;
+        let (savepoint, before) = (state.savepoint(), outputs.len());
+        let room = Room { bytes: outbox.max_record_bytes(), changelogs: &changelogs.topics };
+        let fired = match refused {
+            Some(error) => Err(unwritten(error)),
+            None => fire(encoder, &timer, now, links, tables, state, outputs)
+                .and_then(|()| room.check(outputs, before, state, savepoint)),
+        };
+        fired.or_else(|failure| {
+            state.rollback(savepoint);
+            outputs.truncate(before);
+            operator.give_up(&failure, Subject::Unknown)
+        })
+    }
+
+    /// Passes one record through the chain; a failed one leaves no trace in state or outputs. `false` when the task is
+    /// asked to stop while the record is repeated.
+    async fn process(
+        &mut self,
+        raw: RawRecord,
+        now: i64,
+        outputs: &mut Vec<Encoded>,
+        progress: &mut Progress,
+    ) -> Result<bool> {
+        let place = Place::Record { topic: Arc::clone(&raw.topic), partition: raw.partition, offset: raw.offset };
+        let refused = if self.refused.is_empty() { None } else { self.refused.get(&place).cloned() };
+        progress.places.push(place);
+        let partitions = self.partition_count;
+        let Self { owned, decoder, encoder, links, tables, operator, changelogs, outbox, .. } = self;
+        let Some(Owned { state, .. }) = owned.get_mut(&raw.partition) else {
+            return Err(Error::fatal(format!("a record of partition {} came that is not owned", raw.partition)));
+        };
+        let room = Room { bytes: outbox.max_record_bytes(), changelogs: &changelogs.topics };
+        let homeless = raw.key.is_none() && partitions > 1 && links.layout.names().len() > 1;
+        let mut attempt = |raw: RawRecord| {
+            let (savepoint, before) = (state.savepoint(), outputs.len());
+            let done = decoder.decode(raw).and_then(|mut record| {
+                record.partition = None; // outputs are partitioned by their keys
+                let mut host = StateHost { now, links, tables, state, link: 0 };
+                encoder.run(record, &mut host, outputs)?;
+                room.check(outputs, before, state, savepoint)
+            });
+            if done.is_err() {
+                outputs.truncate(before);
+                state.rollback(savepoint);
+            }
+            done
+        };
+        let failed = match refused {
+            Some(error) => Some(unwritten(error)),
+            None if homeless => Some(without_key(partitions)),
+            None => attempt(raw.clone()).err(),
+        };
+        if let Some(failure) = failed {
+            let again = || attempt(raw.clone());
+            if operator.recover(failure, Subject::Consumed(&raw), again).await? == Recovery::Stopped {
+                return Ok(false);
+            }
+        }
+        progress.records += 1;
+        progress.next.insert(TopicPartition::new(raw.topic, raw.partition), raw.offset + 1);
+        Ok(true)
+    }
+
+    /// Hands over what came of the last record or timer.
+    async fn write(&mut self, outputs: &mut Vec<Encoded>, progress: &mut Progress) -> Result<(), CommitError> {
+        progress.outputs += outputs.len();
+        let token = OUTPUT | progress.places.len().saturating_sub(1) as u64;
+        for output in outputs.drain(..) {
+            if !self.topics.is_known(&output.topic) {
+                tokio::select! {
+                    biased;
+                    () = self.cx.control.stopping().cancelled() => {
+                        return Err(CommitError::Again(Error::retriable("the task is stopping")));
+                    }
+                    ensured = self.topics.ensure_output(&output.topic) => ensured?,
+                }
+                self.cx.voice.topic_used(&output.topic);
+            }
+            self.outbox.send(&output, token)?;
+        }
+        Ok(())
+    }
+}
+
+/// State is kept by partition: records without a key come in any.
+#[cold]
+fn without_key(partitions: i32) -> Failure {
+    let text = format!(
+        "record has no key: in a topic of {partitions} partitions the state it belongs to cannot be found; key the topic by \
+         what its state is kept for"
+    );
+    Failure::new(Stage::Transformation, &Arc::from(CLASS), Error::data(text))
+}
+
+fn fire(
+    encoder: &mut Encoder,
+    timer: &Timer,
+    now: i64,
+    links: &Links,
+    tables: &Tables,
+    state: &mut PartitionState,
+    outputs: &mut Vec<Encoded>,
+) -> Result<(), Failure> {
+    let Some((link, timer)) = links.owner(timer) else {
+        tracing::warn!("a timer is of no transform any more, it is dropped");
+        return Ok(());
+    };
+    let mut host = StateHost { now, links, tables, state, link };
+    let records = match encoder.chain.on_timer(link, timer, &mut host)? {
+        Records::None => Vec::new(),
+        Records::One(record) => vec![record],
+        Records::Many(records) => records,
+    };
+    for record in records {
+        outputs.push(encoder.encode(record)?);
+    }
+    Ok(())
+}
+
+/// Of several topics the earliest record comes first, as far as each partition's order allows. Of one topic the order
+/// among partitions does not matter.
+pub(super) fn merge_by_time(records: &mut [RawRecord], topics: usize) {
+    if topics < 2 {
+        return;
+    }
+    let mut latest: HashMap<(tributary_api::Topic, i32), i64> = HashMap::new();
+    let mut times = HashMap::with_capacity(records.len());
+    for record in &*records {
+        let place = (record.topic.clone(), record.partition);
+        let time = latest.entry(place.clone()).or_insert(i64::MIN);
+        *time = record.timestamp.unwrap_or(i64::MIN).max(*time);
+        times.insert((place, record.offset), *time);
+    }
+    let time = |record: &RawRecord| times.get(&((record.topic.clone(), record.partition), record.offset)).copied();
+    records.sort_by_key(|record| time(record));
+}
