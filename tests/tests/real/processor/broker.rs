@@ -1,7 +1,7 @@
 //! The broker that tests run on, and what they put there and find there.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,9 @@ use tributary_kafka::{
     Role,
 };
 use tributary_tests::{Kafka, Tier, require, unique};
+
+/// What a broker of a test's own is started with: it looks for transactions that are too old every second.
+const QUICK: [(&str, &str); 1] = [("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000")];
 
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -38,6 +41,17 @@ impl Broker {
         Some(Self { bootstrap: kafka.unwrap().bootstrap() })
     }
 
+    /// One that only this test has, to be frozen and killed. There is one at a time: they are large.
+    pub(crate) fn own() -> Option<(Self, Kafka, MutexGuard<'static, ()>)> {
+        static TURN: Mutex<()> = Mutex::new(());
+        if !require(Tier::RealKafka).unwrap() {
+            return None;
+        }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let kafka = tokio::runtime::Runtime::new().unwrap().block_on(Kafka::start_with(&QUICK)).unwrap();
+        Some((Self { bootstrap: kafka.bootstrap() }, kafka, turn))
+    }
+
     fn client(&self, role: Role) -> ClientConfig {
         ClientConfig::new(role, &Props::from([("bootstrap.servers".to_owned(), self.bootstrap.clone())]))
     }
@@ -52,8 +66,15 @@ impl Broker {
         }
     }
 
+    pub(crate) fn delete(&self, topic: &str) {
+        let admin = Admin::new(&self.client(Role::Admin)).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(admin.delete_topics(&[topic.to_owned()])).unwrap();
+    }
+
     fn producer(&self) -> Producer {
-        Producer::new(&self.client(Role::Producer), Arc::new(Deaf)).unwrap()
+        // Whatever becomes of the broker, all that is sent arrives.
+        let config = self.client(Role::Producer).set("delivery.timeout.ms", i32::MAX).set("max.block.ms", i32::MAX);
+        Producer::new(&config, Arc::new(Deaf)).unwrap()
     }
 
     pub(crate) fn send(&self, topic: &str, records: &[(String, String)]) {
@@ -73,7 +94,7 @@ impl Broker {
                 std::thread::sleep(due.saturating_sub(begun.elapsed()));
                 send(&producer, &topic, record);
             }
-            producer.flush(ANSWER).unwrap();
+            producer.flush(Duration::from_secs(600)).unwrap();
         })
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Datum, Factory, Plugin, Record, Records, Requirements, Result, StoreId,
-    StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Value,
+    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Plugin, Record, Records, Requirements, Result,
+    StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Value,
 };
 
 /// Counts the events of each key and knows the latest of them by name. An event that is known is dropped.
@@ -36,6 +36,12 @@ impl Transformation for Count {
     fn apply(&mut self, mut record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {
         let key = Bytes::copy_from_slice(record.key.value.as_str().unwrap_or_default().as_bytes());
         let event = record.value.value.as_str().unwrap_or_default().to_owned();
+        if let Some(ms) = event.strip_prefix("slow-").and_then(|rest| rest.split('-').next()?.parse::<u64>().ok()) {
+            std::thread::sleep(std::time::Duration::from_millis(ms));
+        }
+        if event.starts_with("bad-") {
+            return Err(Error::data("the event says that it is bad"));
+        }
         let state = cx.get(StoreId(0), &key)?.unwrap_or_default();
         let state = String::from_utf8_lossy(&state).into_owned();
         let mut known = state.split(' ').skip(1);

@@ -4,6 +4,9 @@
 
 mod broker;
 mod counting;
+mod healing;
+mod offsets;
+mod one_record;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -103,7 +106,7 @@ fn killed_worker_loses_nothing_at_least_once() {
 }
 
 #[test]
-fn frozen_worker_that_wakes_up_is_fenced() {
+fn frozen_worker_that_wakes_up_is_fenced_and_stands_by() {
     let Some(broker) = Broker::find() else { return };
     let setup = Setup::new(&broker, "zombie", 2);
     let sent = events(3_000, 30);
@@ -115,10 +118,17 @@ fn frozen_worker_that_wakes_up_is_fenced() {
     let second = Child::start(&setup);
     setup.wait("outputs of the second", Duration::from_secs(60), || broker.count(&setup.output, true) > before + 50);
     first.signal("-CONT");
+    setup.wait("the first to stand by", Duration::from_secs(60), || setup.has_logged("another worker runs this task"));
     feed.join().unwrap();
     setup.wait("all outputs", Duration::from_secs(90), || broker.count(&setup.output, true) >= sent.len());
     assert_exactly_once(&broker.read(&setup.output, true), sent.len());
-    drop((first, second));
+    // When the other is gone, the one that stood by goes on.
+    drop(second);
+    let more: Vec<_> = (3_000..3_100).map(|n| (format!("key-{}", n % 30), format!("event-{n}"))).collect();
+    broker.send(&setup.input, &more);
+    setup.wait("outputs of the first", Duration::from_secs(60), || broker.count(&setup.output, true) >= 3_100);
+    assert_exactly_once(&broker.read(&setup.output, true), 3_100);
+    drop(first);
 }
 
 #[test]
@@ -132,7 +142,7 @@ fn batch_that_cannot_be_written_leaves_nothing_and_fails_the_task() {
     let large = format!("large-{}", "x".repeat(400));
     broker.send(&setup.input, &[("a".to_owned(), "good".to_owned()), ("a".to_owned(), large)]);
     let trace = worker.wait_for_state(InstanceState::Failed);
-    assert!(trace.contains("aborted"), "{trace}");
+    assert!(trace.contains("Tolerance exceeded") && trace.contains("RecordTooLarge"), "{trace}");
     let visible = broker.read(&setup.output, true);
     assert!(visible.len() <= 2, "{visible:?}");
     let committed = visible.len();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tributary_api::{PluginRegistry, Props};
-use tributary_control::{InstanceState, Loggers, TargetState, TaskId};
+use tributary_api::{OffsetMap, PluginRegistry, Props};
+use tributary_control::{ConnectorOffset, ConnectorOffsets, Error, InstanceState, Loggers, TargetState, TaskId};
 use tributary_tests::unique;
 use tributary_worker::{LoggerControl, Worker, WorkerOptions, stream_processor};
 
@@ -81,6 +81,11 @@ impl Setup {
             assert!(Instant::now() < deadline, "waited in vain for {what}\n{}", self.last_of_log());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Whether the child workers have logged this.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        std::fs::read_to_string(self.log()).unwrap_or_default().contains(text)
     }
 
     fn log(&self) -> PathBuf {
@@ -156,6 +161,40 @@ impl InProcess {
         }
     }
 
+    /// The states of all tasks, with the traces of those that failed.
+    pub(crate) fn states(&self) -> Vec<(InstanceState, String)> {
+        let herder = self.worker.herder();
+        let status = |task| {
+            let task = TaskId { connector: CONNECTOR.to_owned(), task };
+            self.runtime.block_on(herder.task_status(&task)).ok()
+        };
+        (0..).map_while(status).map(|status| (status.state, status.trace.unwrap_or_default())).collect()
+    }
+
+    pub(crate) fn assert_none_failed(&self) {
+        let states = self.states();
+        assert!(states.iter().all(|(state, _)| *state != InstanceState::Failed), "{states:?}");
+    }
+
+    /// Stops the connector, and waits until its offsets may be changed.
+    pub(crate) fn stop_connector(&self) {
+        self.target(TargetState::Stopped);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Nothing is altered by it: it says whether it may be.
+        while self.runtime.block_on(self.worker.herder().alter_offsets(CONNECTOR, untouched())).is_err() {
+            assert!(Instant::now() < deadline, "the connector does not stop");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn alter_offsets(&self, offsets: ConnectorOffsets) -> Result<String, Error> {
+        self.runtime.block_on(self.worker.herder().alter_offsets(CONNECTOR, offsets))
+    }
+
+    pub(crate) fn reset_offsets(&self) -> Result<String, Error> {
+        self.runtime.block_on(self.worker.herder().reset_offsets(CONNECTOR))
+    }
+
     pub(crate) fn pause(&self) {
         self.target(TargetState::Paused);
     }
@@ -171,6 +210,12 @@ impl InProcess {
     pub(crate) fn stop(self) {
         self.runtime.block_on(self.worker.stop());
     }
+}
+
+/// A change of an offset that there is not.
+fn untouched() -> ConnectorOffsets {
+    let partition = OffsetMap::new([("kafka_partition", 0_i64.into()), ("kafka_topic", "nowhere".into())]);
+    ConnectorOffsets { offsets: vec![ConnectorOffset { partition, offset: None }] }
 }
 
 /// A worker in a process of its own.
