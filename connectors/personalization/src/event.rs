@@ -53,13 +53,13 @@ impl<'a> Event<'a> {
         }
         let told = value.get("ts").and_then(Value::as_i64);
         let plausible = |at: &i64| (received_at - MAX_BEHIND_MS..=received_at + MAX_AHEAD_MS).contains(at);
-        let person = needed("person_id")?;
+        let (id, kind, person) = (needed("event_id")?, needed("type")?, needed("person_id")?);
         if person.contains('\0') {
             return Err(Error::data("click has a person_id with a NUL"));
         }
         Ok(Self {
-            id: needed("event_id")?,
-            kind: needed("type")?,
+            id,
+            kind,
             person,
             session: text("session_id")?.unwrap_or_default(),
             customer: text("customer_id")?,

@@ -75,7 +75,7 @@ fn too_much_is_refused() {
     let offer = "  - {id: ID, when: signal.lingering_return, voucher: {code: A, title: B}}\n";
     let many: String = (0..101).map(|n| offer.replace("ID", &format!("o{n}"))).collect();
     assert!(RulePack::parse(&format!("{PACK}{many}")).unwrap_err().to_string().contains("offers"));
-    let long = vec!["event.url == 'some text'"; 150].join(" || ");
+    let long = vec!["event.url == 'some text'"; 130].join(" || ");
     let offer_of = |n: usize| {
         offer
             .replace("ID", &format!("o{n}"))

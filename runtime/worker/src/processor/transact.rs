@@ -148,7 +148,10 @@ impl ProcessLoop {
     fn learn(&mut self, progress: &Progress, took: Duration) -> bool {
         if let Some(refusal) = self.outbox.take_refusal() {
             match progress.culprit(&refusal) {
-                Some(place) => drop(self.refused.insert(place.clone(), refusal.error)),
+                Some(place) => {
+                    let error = refusal.error.context("a broker does not take what comes of the record");
+                    self.refused.insert(place.clone(), error);
+                }
                 None => self.limit.halve(progress.places.len()),
             }
             return true;

@@ -101,7 +101,7 @@ impl Broker {
     fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
         let admin = Admin::new(&self.client(Role::Admin)).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let found = runtime.block_on(admin.topics(&[topic.to_owned()])).unwrap();
+        let found = patiently(|| runtime.block_on(admin.topics(&[topic.to_owned()])));
         let count = found[0].partitions.unwrap_or(0);
         (0..count).map(|partition| TopicPartition::new(topic, partition)).collect()
     }
@@ -124,14 +124,18 @@ impl Broker {
             .set_native("enable.partition.eof", true);
         let from: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Earliest)).collect();
         let mut consumer = Consumer::assign(&config, &from).unwrap();
-        let mut missing: Offsets = consumer.end_offsets(&partitions, committed, ANSWER).unwrap();
+        let mut missing: Offsets = patiently(|| consumer.end_offsets(&partitions, committed, ANSWER));
         missing.retain(|_, end| *end > 0);
         let mut found = Vec::new();
         let deadline = Instant::now() + ANSWER;
         while !missing.is_empty() {
             assert!(Instant::now() < deadline, "cannot read {topic} to its end: {missing:?}");
             let mut reached: HashMap<TopicPartition, i64> = HashMap::new();
-            if let Polled::Records(records) = consumer.poll(10_000, Duration::from_millis(100)).unwrap() {
+            let polled = consumer.poll(10_000, Duration::from_millis(100));
+            if let Err(error) = &polled {
+                assert!(error.is_retriable(), "{error}");
+            }
+            if let Ok(Polled::Records(records)) = polled {
                 for record in records {
                     reached.insert(TopicPartition::new(record.topic, record.partition), record.offset + 1);
                     let text =
@@ -183,6 +187,19 @@ impl Broker {
         }
         sender.join().unwrap();
         micros
+    }
+}
+
+/// A broker that has just come back does not answer at once.
+fn patiently<T>(mut ask: impl FnMut() -> tributary_api::Result<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask() {
+            Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            answer => return answer.unwrap(),
+        }
     }
 }
 

@@ -142,7 +142,7 @@ fn batch_that_cannot_be_written_leaves_nothing_and_fails_the_task() {
     let large = format!("large-{}", "x".repeat(400));
     broker.send(&setup.input, &[("a".to_owned(), "good".to_owned()), ("a".to_owned(), large)]);
     let trace = worker.wait_for_state(InstanceState::Failed);
-    assert!(trace.contains("Tolerance exceeded") && trace.contains("RecordTooLarge"), "{trace}");
+    assert!(trace.contains("Tolerance exceeded") && trace.contains("Message size too large"), "{trace}");
     let visible = broker.read(&setup.output, true);
     assert!(visible.len() <= 2, "{visible:?}");
     let committed = visible.len();

@@ -25,12 +25,11 @@ fn offsets_are_reset_with_the_state_and_never_moved_back_alone() {
         let worker = InProcess::start(&setup);
         broker.send(&setup.input, &events(100, 10));
         setup.wait("outputs", WAIT, || broker.count(&setup.output, true) == 100);
-        worker.stop_connector();
+        worker.stop_connector(&at(&setup.input, Some(100)));
         for back in [Some(40), None] {
             let error = worker.alter_offsets(at(&setup.input, back)).unwrap_err().to_string();
             assert!(error.contains("cannot be moved back"), "{error}");
         }
-        worker.alter_offsets(at(&setup.input, Some(100))).unwrap();
         worker.reset_offsets().unwrap();
         worker.resume();
         setup.wait("outputs again", WAIT, || broker.count(&setup.output, true) == 200);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tributary_api::{OffsetMap, PluginRegistry, Props};
-use tributary_control::{ConnectorOffset, ConnectorOffsets, Error, InstanceState, Loggers, TargetState, TaskId};
+use tributary_api::{PluginRegistry, Props};
+use tributary_control::{ConnectorOffsets, Error, InstanceState, Loggers, TargetState, TaskId};
 use tributary_tests::unique;
 use tributary_worker::{LoggerControl, Worker, WorkerOptions, stream_processor};
 
@@ -18,6 +18,8 @@ use super::counting;
 
 const CHILD: &str = "TRIBUTARY_TEST_CHILD";
 const CONNECTOR: &str = "count";
+/// Set to see what workers of the test's own process log.
+const LOG: &str = "TRIBUTARY_TEST_LOG";
 
 /// Names and settings of one test.
 pub(crate) struct Setup {
@@ -143,6 +145,9 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) fn start(setup: &Setup) -> Self {
+        if std::env::var_os(LOG).is_some() {
+            let _ = tracing_subscriber::fmt().with_ansi(false).try_init();
+        }
         let runtime = Runtime::new().unwrap();
         let worker = runtime.block_on(start(setup.worker.clone(), setup.connector.clone()));
         Self { runtime, worker }
@@ -176,13 +181,12 @@ impl InProcess {
         assert!(states.iter().all(|(state, _)| *state != InstanceState::Failed), "{states:?}");
     }
 
-    /// Stops the connector, and waits until its offsets may be changed.
-    pub(crate) fn stop_connector(&self) {
+    /// Stops the connector, and waits until its offsets may be changed to these.
+    pub(crate) fn stop_connector(&self, offsets: &ConnectorOffsets) {
         self.target(TargetState::Stopped);
         let deadline = Instant::now() + Duration::from_secs(60);
-        // Nothing is altered by it: it says whether it may be.
-        while self.runtime.block_on(self.worker.herder().alter_offsets(CONNECTOR, untouched())).is_err() {
-            assert!(Instant::now() < deadline, "the connector does not stop");
+        while let Err(error) = self.alter_offsets(offsets.clone()) {
+            assert!(Instant::now() < deadline, "the connector does not stop: {error}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -210,12 +214,6 @@ impl InProcess {
     pub(crate) fn stop(self) {
         self.runtime.block_on(self.worker.stop());
     }
-}
-
-/// A change of an offset that there is not.
-fn untouched() -> ConnectorOffsets {
-    let partition = OffsetMap::new([("kafka_partition", 0_i64.into()), ("kafka_topic", "nowhere".into())]);
-    ConnectorOffsets { offsets: vec![ConnectorOffset { partition, offset: None }] }
 }
 
 /// A worker in a process of its own.
