@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use futures::StreamExt as _;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
-use tributary_tests::{Kafka, Pipeline, RestClient, Tributary, WorkerOptions, unique, wait_until};
+use tributary_tests::{Kafka, Pipeline, RestClient, Tributary, WorkerOptions, create_topic_with, unique, wait_until};
 
 use crate::report::Report;
 
@@ -26,20 +26,44 @@ const RULES: &str = "line_of_business: bench\nversion: 1\nconsent: marketing\nof
 
 type Waiting = Arc<Mutex<BTreeMap<String, Instant>>>;
 
+/// What else the worker does meanwhile.
+#[derive(Clone, Copy)]
+enum Beside {
+    Nothing,
+    /// A FileStreamSource that is given lines as fast as it takes them.
+    BusySource,
+}
+
+/// On real Kafka, exactly once, while a FileStreamSource works at full speed.
+pub(crate) async fn run_beside_source(kafka: &Kafka, rate: u64, seconds: u64, report: &mut Report) -> Result<()> {
+    let on_kafka = WorkerOptions::on_kafka(kafka, &unique("bench-click")).set("embedded.store.enable", "true");
+    measure("Kafka, beside a busy source", on_kafka, Beside::BusySource, rate, seconds, report).await
+}
+
 /// On real Kafka, exactly once, then on the embedded broker.
 pub(crate) async fn run(kafka: &Kafka, rate: u64, seconds: u64, report: &mut Report) -> Result<()> {
     let on_kafka = WorkerOptions::on_kafka(kafka, &unique("bench-click")).set("embedded.store.enable", "true");
-    measure("Kafka, exactly once", on_kafka, rate, seconds, report).await?;
-    measure("embedded broker", WorkerOptions::embedded(), rate, seconds, report).await
+    measure("Kafka, exactly once", on_kafka, Beside::Nothing, rate, seconds, report).await?;
+    measure("embedded broker", WorkerOptions::embedded(), Beside::Nothing, rate, seconds, report).await
 }
 
-async fn measure(who: &str, options: WorkerOptions, rate: u64, seconds: u64, report: &mut Report) -> Result<()> {
+async fn measure(
+    who: &str,
+    options: WorkerOptions,
+    beside: Beside,
+    rate: u64,
+    seconds: u64,
+    report: &mut Report,
+) -> Result<()> {
     let pipeline = Arc::new(Pipeline::new(PEOPLE)?);
     std::fs::write(pipeline.configs().join("rules/demo.yaml"), RULES)?;
     let options = pipeline.options(options).set("embedded.store.port", "0").set("demo.shop.enable", "false");
     let mut worker = Tributary::start(options).await?;
     for name in ["clicks", "personalize", "offers"] {
         worker.rest().wait_running(name, 1, Duration::from_secs(60)).await?;
+    }
+    if matches!(beside, Beside::BusySource) {
+        busy_source(&worker).await?;
     }
     let waiting = Waiting::default();
     let latencies = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
@@ -68,6 +92,29 @@ async fn measure(who: &str, options: WorkerOptions, rate: u64, seconds: u64, rep
     report.add(&what("peak memory"), who, "MB", 0, worker.usage()?.peak_rss_bytes as f64 / 1e6);
     report_state(&worker.rest()).await?;
     worker.stop().await
+}
+
+/// A named pipe with a writer that never waits, and a source that reads it.
+async fn busy_source(worker: &Tributary) -> Result<()> {
+    let pipe = worker.folder().join("lines.pipe");
+    anyhow::ensure!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo failed");
+    let topic = unique("busy");
+    create_topic_with(&worker.bootstrap(), &topic, 1, &[("retention.bytes", "100000000")]).await?;
+    let config = json!({
+        "connector.class": "FileStreamSource", "file": pipe, "topic": topic, "tasks.max": "1",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+    });
+    worker.rest().put_connector("busy", &config).await?;
+    // Ends with the worker, which has the other end of the pipe.
+    std::thread::spawn(move || {
+        let lines =
+            "a line of some hundred bytes, as long as those of the other benches, so that figures can be compared\n";
+        let lines = lines.repeat(1000);
+        let Ok(mut pipe) = std::fs::File::options().write(true).open(pipe) else { return };
+        while std::io::Write::write_all(&mut pipe, lines.as_bytes()).is_ok() {}
+    });
+    worker.rest().wait_running("busy", 1, Duration::from_secs(60)).await
 }
 
 /// Sends at fixed times; a click's time runs from when it should have been sent, so that a stall is seen in full.

@@ -47,7 +47,7 @@ struct Options {
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and density and build, which take long and are not among the default
+    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and click-beside-source, density and build, which take long and are not among the default
     /// ones.
     #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click")]
     only: Vec<String>,
@@ -119,6 +119,9 @@ async fn main() -> Result<()> {
     }
     if wants("click") {
         click::run(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;
+    }
+    if wants("click-beside-source") {
+        click::run_beside_source(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;
     }
     print!("{report}");
     if let Some(out) = options.out {

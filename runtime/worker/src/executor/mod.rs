@@ -33,7 +33,8 @@ pub(crate) struct Executor(Arc<Shared>);
 
 struct Shared {
     runtime: Handle,
-    /// How many threads there are for those that wait, beside the ones held up.
+    /// How many threads serve those that are woken, beside the ones held up. More than there are cores, so that the system's
+    /// scheduler shares these among them; few, so that a thousand that are woken at once do not wake a thread each.
     width: usize,
     keep: Duration,
     state: Mutex<State>,
@@ -59,7 +60,7 @@ struct State {
 impl Executor {
     pub(crate) fn new(runtime: Handle) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self::with(runtime, cores.max(2), KEEP)
+        Self::with(runtime, cores * 2, KEEP)
     }
 
     fn with(runtime: Handle, width: usize, keep: Duration) -> Self {
@@ -99,17 +100,26 @@ impl Shared {
     fn schedule(&self, runnable: Runnable) {
         let mut state = self.state();
         state.ready.push_back(runnable);
-        if let Some(seat) = state.idle.pop() {
-            drop(state);
-            return seat.call();
-        }
-        if state.threads.len() - state.held < self.width {
-            self.add_thread(&mut state);
-        } else {
-            self.watch(&mut state);
-        }
+        let idle = self.help(&mut state);
         drop(state);
-        self.bell.ring();
+        match idle {
+            Some(seat) => seat.call(),
+            // Those at work take it, or the monitor sees that they do not.
+            None => self.bell.ring(),
+        }
+    }
+
+    /// One more thread for what waits, unless as many as there should be are at work: an idle one to be called, or a new one.
+    fn help(&self, state: &mut State) -> Option<Arc<Seat>> {
+        if state.threads.len() - state.idle.len() - state.held >= self.width {
+            self.watch(state);
+            return None;
+        }
+        let idle = state.idle.pop();
+        if idle.is_none() {
+            self.add_thread(state);
+        }
+        idle
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

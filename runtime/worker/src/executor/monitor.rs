@@ -69,8 +69,10 @@ impl Shared {
         }
         let stuck = state.threads.iter().filter(|seat| seat.is_stuck() && seat.hold()).count();
         state.held += stuck;
-        if state.threads.len() - state.held < self.width {
-            self.add_thread(&mut state);
+        let idle = self.help(&mut state);
+        drop(state);
+        if let Some(seat) = idle {
+            seat.call();
         }
     }
 }

@@ -49,6 +49,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let operator = Arc::new(operator);
     // A task that was killed is missed this soon: until then its partitions wait.
     let consumer = worker.consumer(&id.connector, id.task, &spec.connector).set_default("session.timeout.ms", 10_000);
+    // Records end the wait; without any, this is how often the broker is asked.
+    let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
     let reader = Reader::new(
         consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")),
         spec.connector.clone(),
