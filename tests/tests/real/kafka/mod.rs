@@ -7,3 +7,4 @@ mod log;
 mod produce;
 mod support;
 mod transactions;
+mod waiting;
