@@ -167,10 +167,10 @@ impl SinkTask for Test {
 }
 
 fn plugins(shared: &Arc<Shared>) -> Vec<Plugin> {
-    fn made<T: ?Sized>(shared: &Arc<Shared>, cast: fn(Box<Test>) -> Box<T>) -> Arc<dyn Fn() -> Box<T> + Send + Sync>
-    where
-        T: 'static,
-    {
+    fn made<T: ?Sized + 'static>(
+        shared: &Arc<Shared>,
+        cast: fn(Box<Test>) -> Box<T>,
+    ) -> Arc<dyn Fn() -> Box<T> + Send + Sync> {
         let shared = Arc::clone(shared);
         Arc::new(move || cast(Box::new(Test { shared: Arc::clone(&shared), props: Props::new(), last: None })))
     }
@@ -227,6 +227,9 @@ async fn start(bootstrap: &str, shared: &Arc<Shared>) -> Result<Worker> {
 async fn put(herder: &dyn Herder, name: &str, config: &[(&str, &str)]) -> Result<()> {
     let mut props: Props = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     props.insert("name".to_owned(), name.to_owned());
+    for setting in ["partitions", "replication.factor"] {
+        props.insert(format!("topic.creation.default.{setting}"), "1".to_owned());
+    }
     herder.put_config(name, props).await.map_err(|error| anyhow::anyhow!("{}", error.message))?;
     Ok(())
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tributary_tests::{Pipeline, RestClient, Tributary, Usage, WorkerOptions, wait_until};
+use tributary_tests::{Pipeline, RestClient, Tributary, Usage, WorkerOptions, end_offsets, visit, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Restarts of each kind of task, unless `TRIBUTARY_TEST_RESTARTS` says how many.
-const RESTARTS: usize = 8;
-/// What goes on and off by itself: a connection, a thread of a pool.
-const SWING: usize = 12;
+const RESTARTS: usize = 10;
+/// What goes on and off by itself: connections, of which both ends are in this process, and threads of a pool.
+const SWING: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_of_each_kind_of_task_leave_no_thread_descriptor_or_memory_behind() -> Result<()> {
@@ -22,11 +22,23 @@ async fn restarts_of_each_kind_of_task_leave_no_thread_descriptor_or_memory_behi
     pipeline.running(&rest, LIMIT).await?;
     let file = |name: &str| pipeline.configs().join(name);
     std::fs::write(file("lines.txt"), "one\ntwo\n")?;
-    let source = json!({"connector.class": "FileStreamSource", "file": file("lines.txt"), "topic": "lines"});
+    let source = json!({
+        "connector.class": "FileStreamSource", "file": file("lines.txt"), "topic": "lines",
+        "topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1",
+    });
     let sink = json!({"connector.class": "FileStreamSink", "file": file("copy.txt"), "topics": "lines"});
     for (name, config) in [("file-source", source), ("file-sink", sink)] {
         rest.put_connector(name, &config).await?;
         rest.wait_running(name, 1, LIMIT).await?;
+    }
+    // Once everything has flowed, each client has the connections it will have.
+    let token = pipeline.token(0)?;
+    pipeline.send(&reqwest::Client::new(), &token, &visit(0, 0, "armchair", 20), LIMIT).await?;
+    let bootstrap = worker.bootstrap();
+    for topic in ["lines", "clicks.enriched", "offers"] {
+        let written =
+            || async { end_offsets(&bootstrap, topic).await.is_ok_and(|ends| ends.values().any(|end| *end > 0)) };
+        wait_until(LIMIT, &format!("records in {topic}"), written).await?;
     }
     let kinds = ["clicks", "personalize", "offers", "file-source", "file-sink"];
     for name in kinds {
