@@ -69,6 +69,11 @@ impl GroupMetadata {
         Self(Arc::new(identity))
     }
 
+    /// Of nobody in a group: what is committed with it is not fenced. None when there is no memory for it.
+    pub fn outside(group: &str) -> Option<Self> {
+        GroupIdentity::outside(group).map(Self::new)
+    }
+
     /// The group.
     pub fn group(&self) -> &str {
         self.0.group()

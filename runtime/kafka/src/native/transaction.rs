@@ -6,11 +6,11 @@ use rdkafka::bindings::{
     rd_kafka_abort_transaction, rd_kafka_begin_transaction, rd_kafka_commit_transaction,
     rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
     rd_kafka_consumer_group_metadata_generation_id, rd_kafka_consumer_group_metadata_group_id,
-    rd_kafka_consumer_group_metadata_member_id, rd_kafka_consumer_group_metadata_t, rd_kafka_init_transactions,
-    rd_kafka_send_offsets_to_transaction,
+    rd_kafka_consumer_group_metadata_member_id, rd_kafka_consumer_group_metadata_new,
+    rd_kafka_consumer_group_metadata_t, rd_kafka_init_transactions, rd_kafka_send_offsets_to_transaction,
 };
 
-use super::{Client, Failure, PartitionList, millis};
+use super::{Client, Failure, PartitionList, c_text, millis};
 
 /// Who a consumer is within its group.
 pub(crate) struct GroupIdentity(NonNull<rd_kafka_consumer_group_metadata_t>);
@@ -25,6 +25,13 @@ impl GroupIdentity {
     pub(crate) fn of(consumer: &Client) -> Option<Self> {
         // SAFETY: the client lives; the object is freed by this value.
         NonNull::new(unsafe { rd_kafka_consumer_group_metadata(consumer.as_ptr()) }).map(Self)
+    }
+
+    /// Of nobody in it.
+    pub(crate) fn outside(group: &str) -> Option<Self> {
+        let group = c_text(group);
+        // SAFETY: the name lives through the call and is copied; the object is freed by this value.
+        NonNull::new(unsafe { rd_kafka_consumer_group_metadata_new(group.as_ptr()) }).map(Self)
     }
 
     /// -1 while the consumer is not a member.

@@ -14,7 +14,6 @@ use super::assignment::Owned;
 use super::host::StateHost;
 use super::outbox::CommitError;
 use super::process_loop::ProcessLoop;
-use super::reports::OUTPUT;
 use super::room::{Room, unwritten};
 use super::{CLASS, Links, Tables};
 use crate::tasks::{Encoded, Encoder, Failure, Recovery, Stage, Subject, now_ms};
@@ -38,7 +37,7 @@ pub(super) struct Progress {
     pub(super) next: Offsets,
     /// Where to go on reading when the batch was cut short.
     pub(super) left: Offsets,
-    /// The records and timers processed, in order: the tokens of outputs are places in it.
+    /// The records and timers processed, in order: outputs are named by their places in it.
     pub(super) places: Vec<Place>,
     pub(super) records: usize,
     pub(super) outputs: usize,
@@ -197,7 +196,7 @@ impl ProcessLoop {
     /// Hands over what came of the last record or timer.
     async fn write(&mut self, outputs: &mut Vec<Encoded>, progress: &mut Progress) -> Result<(), CommitError> {
         progress.outputs += outputs.len();
-        let token = OUTPUT | progress.places.len().saturating_sub(1) as u64;
+        let origin = progress.places.len().saturating_sub(1);
         for output in outputs.drain(..) {
             if !self.topics.is_known(&output.topic) {
                 tokio::select! {
@@ -209,7 +208,7 @@ impl ProcessLoop {
                 }
                 self.cx.voice.topic_used(&output.topic);
             }
-            self.outbox.send(&output, token)?;
+            self.outbox.send(&output, origin)?;
         }
         Ok(())
     }

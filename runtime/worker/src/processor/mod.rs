@@ -136,7 +136,8 @@ async fn work(cx: TaskContext) -> Result<()> {
         Tables::open(&cx, &links, &consumer, &topics, plain()?, &operator).await
     });
     let Some(tables) = tables.await? else { return Ok(()) };
-    let outbox = Outbox::open(&cx, &config).await?;
+    let changelogs = Changelogs::new(&worker.group_id, &id.connector, &links.layout);
+    let outbox = Outbox::open(&cx, &config, &consumer, &changelogs.topics).await?;
     let group = match config.topics.len() {
         1 => consumer.clone(),
         // Partitions of one number must stay together: they share their state.
@@ -144,7 +145,6 @@ async fn work(cx: TaskContext) -> Result<()> {
     };
     let input = Consumer::subscribe(&group, &config.topics)?;
     let (decoder, encoder) = (plain()?, Encoder::new(chain, converters()?));
-    let changelogs = Changelogs::new(&worker.group_id, &id.connector, &links.layout);
     let process_loop = ProcessLoop {
         limit: BatchLimit::new(config.max_batch, config.transaction_timeout),
         config,

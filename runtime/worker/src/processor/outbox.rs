@@ -2,13 +2,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Error, ErrorKind, Offsets, Result};
+use tributary_api::{Error, ErrorKind, Offsets, Result, Topic};
 use tributary_kafka::{
-    ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, is_denied,
+    ClientConfig, Consumer, GroupMetadata, Producer, ProducerOptions, ProducerRecord, Token, TransactionError,
+    is_denied,
 };
 
 use super::pace::Patience;
-use super::reports::{Refusal, Reports};
+use super::reports::{Refusal, Reports, output_token};
+use super::transact::changelog;
 use super::{Guarantee, ProcessorConfig};
 use crate::tasks::{Control, Encoded, TaskContext};
 
@@ -30,6 +32,21 @@ pub(super) struct Outbox {
     stop: CancellationToken,
     /// A transaction is open.
     open: bool,
+    /// The topics of outputs: tokens name them by place.
+    topics: Vec<Topic>,
+    changelogs: Vec<String>,
+    group: String,
+    /// The offsets of the last transaction.
+    offsets: Offsets,
+    unsettled: Unsettled,
+}
+
+/// What a transaction whose end is not known has written to.
+#[derive(Default)]
+struct Unsettled {
+    partitions: Vec<(String, i32)>,
+    offsets: Offsets,
+    tries: u32,
 }
 
 /// Why a batch was not committed.
@@ -62,7 +79,12 @@ impl Outbox {
     ///
     /// # Errors
     /// `Retriable` when the task is asked to stop meanwhile; others when the broker does not let it.
-    pub(super) async fn open(cx: &TaskContext, config: &ProcessorConfig) -> Result<Self> {
+    pub(super) async fn open(
+        cx: &TaskContext,
+        config: &ProcessorConfig,
+        group: &ClientConfig,
+        changelogs: &[String],
+    ) -> Result<Self> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
         let mut client = worker.producer(&id.connector, id.task, &cx.spec.connector).set_default("linger.ms", 0);
         if config.guarantee == Guarantee::ExactlyOnce {
@@ -86,6 +108,11 @@ impl Outbox {
             timeout: config.transaction_timeout,
             stop: cx.control.stopping().clone(),
             open: false,
+            topics: Vec::new(),
+            changelogs: changelogs.to_vec(),
+            group: group.get("group.id").unwrap_or_default().to_owned(),
+            offsets: Offsets::new(),
+            unsettled: Unsettled::default(),
         };
         outbox.renew(&cx.control).await?;
         Ok(outbox)
@@ -93,8 +120,18 @@ impl Outbox {
 
     /// Gives the producer up with all that is not committed.
     pub(super) fn close(&mut self) {
-        self.open = false;
         self.producer = None;
+        if std::mem::take(&mut self.open) && self.guarantee == Guarantee::ExactlyOnce {
+            let said = self.reports.said();
+            let output = |(topic, partition): &(usize, i32)| Some((self.topics.get(*topic)?.to_string(), *partition));
+            let state = |token: &Token| {
+                let (partition, slot) = changelog(*token)?;
+                Some((self.changelogs.get(slot)?.clone(), partition))
+            };
+            let partitions = said.outputs.iter().filter_map(output).chain(said.ends.keys().filter_map(state));
+            self.unsettled =
+                Unsettled { partitions: partitions.collect(), offsets: std::mem::take(&mut self.offsets), tries: 0 };
+        }
     }
 
     /// A new producer in the place of one that is of no use any more. The broker is waited for as long as it takes: then
@@ -115,10 +152,13 @@ impl Outbox {
                 return Ok(());
             }
             let error = match producer.init_transactions(SLICE) {
-                Ok(()) => {
-                    self.producer = Some(producer);
-                    return Ok(());
-                }
+                Ok(()) => match self.settle(&producer) {
+                    Ok(()) => {
+                        self.producer = Some(producer);
+                        return Ok(());
+                    }
+                    Err(error) => error,
+                },
                 // The same call goes on where it was.
                 Err(TransactionError::Retriable(error)) => {
                     self.producer = Some(producer);
@@ -137,6 +177,28 @@ impl Outbox {
             }
             control.sleep(wait).await;
         }
+    }
+
+    /// Ends what brokers may have left open of the transaction before. A broker that decides about a transaction while it
+    /// starts passes over partitions that have no leader yet, and never comes back to them (seen with 4.3.1): their readers
+    /// wait for ever, and so do those of the group's offsets. A transaction of the same id that writes there ends both. It
+    /// is aborted: where the one before was left open nowhere, it leaves no trace.
+    fn settle(&mut self, producer: &Producer) -> Result<()> {
+        const TRIES: u32 = 3;
+        let Unsettled { partitions, offsets, tries } = &mut self.unsettled;
+        if partitions.is_empty() && offsets.is_empty() {
+            return Ok(());
+        }
+        *tries += 1;
+        let settled = abort_over(producer, partitions, offsets, &self.group, self.timeout);
+        if *tries >= TRIES || settled.is_ok() {
+            self.unsettled = Unsettled::default();
+            if let Err(error) = settled {
+                tracing::warn!(%error, "could not make sure that the transaction before has ended everywhere");
+            }
+            return Ok(());
+        }
+        settled
     }
 
     fn make(&self) -> Result<Arc<Producer>> {
@@ -161,13 +223,19 @@ impl Outbox {
         if self.guarantee == Guarantee::ExactlyOnce {
             self.producer()?.begin_transaction().map_err(sorted)?;
         }
+        self.offsets.clear();
         self.open = true;
         Ok(())
     }
 
-    /// Hands over one output; its token has [`OUTPUT`] set.
-    pub(super) fn send(&self, output: &Encoded, token: Token) -> Result<(), CommitError> {
-        let producer = self.producer()?;
+    /// Hands over one output, with the place in the batch of what it comes from.
+    pub(super) fn send(&mut self, output: &Encoded, origin: usize) -> Result<(), CommitError> {
+        let known = self.topics.iter().position(|topic| *topic == output.topic);
+        let topic = known.unwrap_or(self.topics.len());
+        if known.is_none() {
+            self.topics.push(Arc::clone(&output.topic));
+        }
+        let (producer, token) = (self.producer()?, output_token(topic, origin));
         output.send_with(|record| producer.send(record, token)).map_err(|error| self.unsent(error, token))
     }
 
@@ -180,10 +248,13 @@ impl Outbox {
     ) -> Result<(), CommitError> {
         match self.guarantee {
             Guarantee::ExactlyOnce => {
+                self.offsets.clone_from(offsets);
                 self.send_changes(changes)?;
                 let (producer, group) = (self.producer()?, input.group_metadata()?);
                 let again = |error| CommitError::Again(error);
                 self.insist(|timeout| producer.send_offsets_to_transaction(offsets, &group, timeout), again)?;
+                // The commit waits for all records too, and then asks no more what became of them.
+                self.flush()?;
                 // Nobody knows whether a commit that was not answered holds: the next producer's first call decides it.
                 let unknown = |error: Error| renewal(error.context("the broker does not answer to a commit"));
                 self.insist(|timeout| producer.commit_transaction(timeout), unknown)?;
@@ -292,6 +363,30 @@ impl Outbox {
             }
         }
     }
+}
+
+/// One transaction over partitions and offsets that is given up.
+fn abort_over(
+    producer: &Producer,
+    partitions: &[(String, i32)],
+    offsets: &Offsets,
+    group: &str,
+    timeout: Duration,
+) -> Result<()> {
+    producer.begin_transaction().map_err(TransactionError::into_error)?;
+    for (topic, partition) in partitions {
+        let record = ProducerRecord { topic, partition: Some(*partition), key: Some(&[]), ..ProducerRecord::default() };
+        producer.send(&record, 0)?;
+    }
+    producer.flush(SLICE.min(timeout))?;
+    if let Some(group) = GroupMetadata::outside(group) {
+        let sent = producer.send_offsets_to_transaction(offsets, &group, SLICE.min(timeout));
+        if let Err(error) = sent {
+            // The group is part of the transaction all the same.
+            tracing::debug!(%error, "offsets of nobody were not taken");
+        }
+    }
+    producer.abort_transaction(timeout).map_err(TransactionError::into_error)
 }
 
 fn sorted(error: TransactionError) -> CommitError {

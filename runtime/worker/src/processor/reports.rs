@@ -1,6 +1,6 @@
 //! What the broker said about the records of a batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tributary_api::{Error, ErrorKind};
@@ -8,6 +8,18 @@ use tributary_kafka::{Delivery, DeliveryListener, Token};
 
 /// Marks the tokens of outputs; changelog records have others.
 pub(super) const OUTPUT: Token = 1 << 63;
+/// Above it stands an output's topic, by its place in a list; below where the output comes from.
+const TOPIC: u32 = 32;
+
+/// The token of an output: the place of its topic in a list, and the place in the batch of what it comes from.
+pub(super) fn output_token(topic: usize, origin: usize) -> Token {
+    OUTPUT | (((topic as u64) << TOPIC) & !OUTPUT) | (origin as u64 & u64::from(u32::MAX))
+}
+
+/// Where an output comes from; none of a changelog record.
+pub(super) fn origin(token: Token) -> Option<usize> {
+    (token & OUTPUT != 0).then_some((token & u64::from(u32::MAX)) as usize)
+}
 
 /// Refused records remembered of a batch.
 const MAX_REFUSED: usize = 1_000;
@@ -28,6 +40,8 @@ pub(super) struct Reports(Mutex<Said>);
 pub(super) struct Said {
     /// By token, behind the last record.
     pub(super) ends: HashMap<Token, i64>,
+    /// Where outputs were written: their topics, by place, and partitions.
+    pub(super) outputs: HashSet<(usize, i32)>,
     pub(super) failed: Option<Error>,
     pub(super) refusal: Option<Refusal>,
 }
@@ -57,7 +71,17 @@ impl DeliveryListener for Reports {
         let mut said = self.said();
         for delivery in deliveries {
             match delivery.result {
-                Ok(_) if delivery.token & OUTPUT != 0 => {}
+                // The broker takes it for a repetition, and so does librdkafka. But of a producer that is new to a partition,
+                // brokers take a later batch first, and then none before it: what it repeats may not be there.
+                Ok(place) if place.offset < 0 => {
+                    let error =
+                        Error::retriable("a broker takes a record for a repetition of one that may not be there");
+                    said.failed.get_or_insert(error);
+                }
+                Ok(place) if delivery.token & OUTPUT != 0 => {
+                    let topic = ((delivery.token & !OUTPUT) >> TOPIC) as usize;
+                    said.outputs.insert((topic, place.partition));
+                }
                 Ok(place) => {
                     let end = said.ends.entry(delivery.token).or_default();
                     *end = (place.offset + 1).max(*end);

@@ -8,7 +8,7 @@ use super::fill::{Place, Progress};
 use super::outbox::CommitError;
 use super::process_loop::ProcessLoop;
 use super::renewal::Ending;
-use super::reports::{OUTPUT, Refusal};
+use super::reports::{Refusal, origin};
 
 /// After so many aborts in a row everything is made new: whatever stands in the way may be this side's.
 const ABORTS: u32 = 8;
@@ -169,14 +169,19 @@ impl Progress {
         if let [only] = &*self.places {
             return Some(only);
         }
-        let place = |token: &Token| (token & OUTPUT != 0).then_some(token & !OUTPUT);
-        let first = refusal.tokens.first().and_then(place)?;
-        let alone = refusal.tokens.iter().all(|token| place(token) == Some(first));
-        usize::try_from(first).ok().filter(|_| alone).and_then(|index| self.places.get(index))
+        let first = refusal.tokens.first().copied().and_then(origin)?;
+        let alone = refusal.tokens.iter().all(|token| origin(*token) == Some(first));
+        if alone { self.places.get(first) } else { None }
     }
 }
 
 /// Names the changelog records of a partition's store; never an output's.
 pub(super) fn token(partition: i32, slot: Slot) -> Token {
     (u64::from(partition.unsigned_abs()) << 16) | (slot.0 as u64 + 1)
+}
+
+/// The partition and the slot of a changelog record's token.
+pub(super) fn changelog(token: Token) -> Option<(i32, usize)> {
+    let slot = usize::try_from(token & 0xffff).ok()?.checked_sub(1)?;
+    Some((i32::try_from(token >> 16).ok()?, slot))
 }
