@@ -23,6 +23,7 @@ mod room;
 mod tables;
 mod topics;
 mod transact;
+mod unsettled;
 
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,22 @@
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, ErrorKind, Offsets, Result, Topic};
 use tributary_kafka::{
-    ClientConfig, Consumer, GroupMetadata, Producer, ProducerOptions, ProducerRecord, Token, TransactionError,
-    is_denied,
+    ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, is_denied,
 };
 
 use super::pace::Patience;
 use super::reports::{Refusal, Reports, output_token};
 use super::transact::changelog;
+use super::unsettled::Unsettled;
 use super::{Guarantee, ProcessorConfig};
 use crate::tasks::{Control, Encoded, TaskContext};
 
 /// How long one call waits for the broker: so soon is a request to stop seen. Calls that were cut short are made again.
-const SLICE: Duration = Duration::from_secs(2);
+pub(super) const SLICE: Duration = Duration::from_secs(2);
 /// Between two calls, the first of which came back at once.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -35,18 +36,12 @@ pub(super) struct Outbox {
     /// The topics of outputs: tokens name them by place.
     topics: Vec<Topic>,
     changelogs: Vec<String>,
+    /// The changelog partitions ever written to, by token.
+    states: HashSet<Token>,
     group: String,
     /// The offsets of the last transaction.
     offsets: Offsets,
     unsettled: Unsettled,
-}
-
-/// What a transaction whose end is not known has written to.
-#[derive(Default)]
-struct Unsettled {
-    partitions: Vec<(String, i32)>,
-    offsets: Offsets,
-    tries: u32,
 }
 
 /// Why a batch was not committed.
@@ -110,6 +105,7 @@ impl Outbox {
             open: false,
             topics: Vec::new(),
             changelogs: changelogs.to_vec(),
+            states: HashSet::new(),
             group: group.get("group.id").unwrap_or_default().to_owned(),
             offsets: Offsets::new(),
             unsettled: Unsettled::default(),
@@ -128,9 +124,8 @@ impl Outbox {
                 let (partition, slot) = changelog(*token)?;
                 Some((self.changelogs.get(slot)?.clone(), partition))
             };
-            let partitions = said.outputs.iter().filter_map(output).chain(said.ends.keys().filter_map(state));
-            self.unsettled =
-                Unsettled { partitions: partitions.collect(), offsets: std::mem::take(&mut self.offsets), tries: 0 };
+            let partitions = said.outputs.iter().filter_map(output).chain(self.states.iter().filter_map(state));
+            self.unsettled = Unsettled::new(partitions.collect(), std::mem::take(&mut self.offsets));
         }
     }
 
@@ -152,7 +147,7 @@ impl Outbox {
                 return Ok(());
             }
             let error = match producer.init_transactions(SLICE) {
-                Ok(()) => match self.settle(&producer) {
+                Ok(()) => match self.unsettled.settle(&producer, &self.group, self.timeout) {
                     Ok(()) => {
                         self.producer = Some(producer);
                         return Ok(());
@@ -179,28 +174,6 @@ impl Outbox {
         }
     }
 
-    /// Ends what brokers may have left open of the transaction before. A broker that decides about a transaction while it
-    /// starts passes over partitions that have no leader yet, and never comes back to them (seen with 4.3.1): their readers
-    /// wait for ever, and so do those of the group's offsets. A transaction of the same id that writes there ends both. It
-    /// is aborted: where the one before was left open nowhere, it leaves no trace.
-    fn settle(&mut self, producer: &Producer) -> Result<()> {
-        const TRIES: u32 = 3;
-        let Unsettled { partitions, offsets, tries } = &mut self.unsettled;
-        if partitions.is_empty() && offsets.is_empty() {
-            return Ok(());
-        }
-        *tries += 1;
-        let settled = abort_over(producer, partitions, offsets, &self.group, self.timeout);
-        if *tries >= TRIES || settled.is_ok() {
-            self.unsettled = Unsettled::default();
-            if let Err(error) = settled {
-                tracing::warn!(%error, "could not make sure that the transaction before has ended everywhere");
-            }
-            return Ok(());
-        }
-        settled
-    }
-
     fn make(&self) -> Result<Arc<Producer>> {
         let options = ProducerOptions { stop: self.stop.clone(), ..ProducerOptions::default() };
         let producer = Arc::new(Producer::with_options(&self.client, Arc::clone(&self.reports) as _, options)?);
@@ -209,7 +182,7 @@ impl Outbox {
     }
 
     fn producer(&self) -> Result<&Producer, CommitError> {
-        self.producer.as_deref().ok_or_else(|| CommitError::Again(Error::retriable("there is no producer")))
+        self.producer.as_deref().ok_or_else(no_producer)
     }
 
     /// How long a record may be.
@@ -273,20 +246,19 @@ impl Outbox {
 
     /// Gives up the batch at hand.
     pub(super) fn abort(&mut self) -> Result<(), CommitError> {
-        if !std::mem::take(&mut self.open) {
+        if !self.open {
             return Ok(());
         }
+        let producer = self.producer()?;
         match self.guarantee {
-            Guarantee::ExactlyOnce => {
-                let producer = self.producer()?;
-                self.insist(|timeout| producer.abort_transaction(timeout), renewal)
-            }
+            Guarantee::ExactlyOnce => self.insist(|timeout| producer.abort_transaction(timeout), renewal)?,
             Guarantee::AtLeastOnce => {
-                let producer = self.producer()?;
                 producer.purge();
-                producer.flush(SLICE).map_err(renewal)
+                producer.flush(SLICE).map_err(renewal)?;
             }
         }
+        self.open = false;
+        Ok(())
     }
 
     /// Behind the last changelog record of a token in the batch just committed.
@@ -304,9 +276,13 @@ impl Outbox {
         self.reports.said().failed.as_ref().filter(|error| is_denied(error)).cloned().map(denied)
     }
 
-    fn send_changes<'a>(&self, changes: impl Iterator<Item = (Token, ProducerRecord<'a>)>) -> Result<(), CommitError> {
-        let producer = self.producer()?;
+    fn send_changes<'a>(
+        &mut self,
+        changes: impl Iterator<Item = (Token, ProducerRecord<'a>)>,
+    ) -> Result<(), CommitError> {
+        let producer = self.producer.clone().ok_or_else(no_producer)?;
         for (token, record) in changes {
+            self.states.insert(token);
             producer.send(&record, token).map_err(|error| self.unsent(error, token))?;
         }
         Ok(())
@@ -365,28 +341,9 @@ impl Outbox {
     }
 }
 
-/// One transaction over partitions and offsets that is given up.
-fn abort_over(
-    producer: &Producer,
-    partitions: &[(String, i32)],
-    offsets: &Offsets,
-    group: &str,
-    timeout: Duration,
-) -> Result<()> {
-    producer.begin_transaction().map_err(TransactionError::into_error)?;
-    for (topic, partition) in partitions {
-        let record = ProducerRecord { topic, partition: Some(*partition), key: Some(&[]), ..ProducerRecord::default() };
-        producer.send(&record, 0)?;
-    }
-    producer.flush(SLICE.min(timeout))?;
-    if let Some(group) = GroupMetadata::outside(group) {
-        let sent = producer.send_offsets_to_transaction(offsets, &group, SLICE.min(timeout));
-        if let Err(error) = sent {
-            // The group is part of the transaction all the same.
-            tracing::debug!(%error, "offsets of nobody were not taken");
-        }
-    }
-    producer.abort_transaction(timeout).map_err(TransactionError::into_error)
+#[cold]
+fn no_producer() -> CommitError {
+    CommitError::Again(Error::retriable("there is no producer"))
 }
 
 fn sorted(error: TransactionError) -> CommitError {

@@ -40,7 +40,7 @@ pub(super) struct Reports(Mutex<Said>);
 pub(super) struct Said {
     /// By token, behind the last record.
     pub(super) ends: HashMap<Token, i64>,
-    /// Where outputs were written: their topics, by place, and partitions.
+    /// Where outputs were ever written: their topics, by place, and partitions.
     pub(super) outputs: HashSet<(usize, i32)>,
     pub(super) failed: Option<Error>,
     pub(super) refusal: Option<Refusal>,
@@ -58,7 +58,9 @@ impl Said {
 impl Reports {
     /// Another batch begins.
     pub(super) fn begin(&self) {
-        *self.said() = Said::default();
+        let mut said = self.said();
+        let outputs = std::mem::take(&mut said.outputs);
+        *said = Said { outputs, ..Said::default() };
     }
 
     pub(super) fn said(&self) -> MutexGuard<'_, Said> {
