@@ -172,34 +172,34 @@ impl WorkerSettings {
     /// The settings of a producer that a task has for itself.
     pub fn producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
-            .set("client.id", format!("connector-producer-{connector}-{task}"));
+            .set_default("client.id", format!("connector-producer-{connector}-{task}"));
         override_with(own, props, "producer.override.")
     }
 
     /// The settings of a sink task's consumer.
     pub fn consumer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Consumer, &self.client_props("consumer."))
-            .set("group.id", format!("connect-{connector}"))
-            .set("auto.offset.reset", "earliest")
+            .set_default("group.id", format!("connect-{connector}"))
+            .set_default("auto.offset.reset", "earliest")
             .set("enable.auto.commit", false)
             // A topic that comes into being later is noticed within this time; Java's five minutes are for brokers that
             // create topics by themselves.
             .set_default("metadata.max.age.ms", if self.embedded_broker { 1_000 } else { 5_000 })
-            .set("client.id", format!("connector-consumer-{connector}-{task}"));
+            .set_default("client.id", format!("connector-consumer-{connector}-{task}"));
         override_with(own, props, "consumer.override.")
     }
 
     /// The settings of a dead letter queue's producer.
     pub fn dlq_producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
-            .set("client.id", format!("connector-dlq-producer-{connector}-{task}"));
+            .set_default("client.id", format!("connector-dlq-producer-{connector}-{task}"));
         override_with(own, props, "producer.override.")
     }
 
     /// The settings of a task's admin client.
     pub fn admin(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Admin, &self.client_props("admin."))
-            .set("client.id", format!("connector-adminclient-{connector}-{task}"));
+            .set_default("client.id", format!("connector-adminclient-{connector}-{task}"));
         override_with(own, props, "admin.override.")
     }
 
@@ -216,7 +216,9 @@ impl WorkerSettings {
             props.insert("bootstrap.servers".to_owned(), servers.clone());
         }
         if prefix == "admin." {
-            let unprefixed = self.defaults.iter().filter(|(name, _)| !name.contains("converter"));
+            // A name for the worker's own clients is not one for those of all tasks.
+            let own = |name: &str| name.contains("converter") || name == "client.id";
+            let unprefixed = self.defaults.iter().filter(|(name, _)| !own(name));
             props.extend(unprefixed.map(|(name, value)| (name.clone(), value.clone())));
         }
         props.extend(under(&self.defaults, prefix));

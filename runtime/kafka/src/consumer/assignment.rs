@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use tributary_api::{Offsets, Result, TopicPartition};
 
-use super::{Consumer, Position, list};
+use super::{Consumer, Position, Starts, all_listed, list};
+use crate::ClientConfig;
 use crate::native::code;
 
 /// librdkafka's numbers for places that are not offsets.
@@ -14,6 +15,28 @@ const COMMITTED: i64 = -1000;
 /// How long a group may be without a coordinator before its partitions are taken on all the same.
 const COORDINATOR_APPEARS: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_millis(50);
+/// How long the ends of partitions are asked for that the group knows no offset of.
+const ENDS: Duration = Duration::from_secs(5);
+
+/// What `auto.offset.reset` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reset {
+    Earliest,
+    Latest,
+    /// It is an error, or none of the above.
+    None,
+}
+
+impl Reset {
+    /// Java's default is the latest.
+    pub(super) fn of(config: &ClientConfig) -> Self {
+        match config.get("auto.offset.reset").map(str::to_ascii_lowercase).as_deref() {
+            Some("earliest") => Self::Earliest,
+            None | Some("latest") => Self::Latest,
+            Some(_) => Self::None,
+        }
+    }
+}
 
 impl Position {
     pub(super) fn offset(self) -> i64 {
@@ -28,34 +51,59 @@ impl Position {
 
 /// Which partitions are read, and from where.
 impl Consumer {
-    /// Takes on partitions, each at the group's offset. Must follow [`super::Polled::Assigned`], also with an
-    /// empty list.
+    /// Takes on partitions, each at the group's offset, or where `auto.offset.reset` says. Must follow
+    /// [`super::Polled::Assigned`], also with an empty list. Tells where they begin, as far as that is known.
     ///
     /// # Errors
     /// `Retriable` when the group has moved on meanwhile.
-    pub fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
-        let known = self.group_offsets(assigned);
-        let position = |tp| known.get(tp).map_or(Position::Committed, |offset| Position::At(*offset));
+    pub fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts> {
+        let starts = self.starts(assigned);
+        let position = |tp| starts.of(tp).map_or(Position::Committed, Position::At);
         let positions: Vec<_> = assigned.iter().map(|tp| (tp.clone(), position(tp))).collect();
-        self.accept_at(&positions)
+        self.accept_at(&positions)?;
+        Ok(starts)
+    }
+
+    fn starts(&self, assigned: &[TopicPartition]) -> Starts {
+        let Some(committed) = self.group_offsets(assigned) else { return Starts::default() };
+        let new: Vec<&TopicPartition> = assigned.iter().filter(|tp| !committed.contains_key(*tp)).collect();
+        let reset = self.reset_offsets(&new).unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is left to the client where partitions without an offset begin");
+            Offsets::new()
+        });
+        Starts { committed, reset }
+    }
+
+    /// Where partitions begin that the group knows no offset of. librdkafka would find out too, but tells nobody before the
+    /// first record: an idle partition would have no position.
+    fn reset_offsets(&self, partitions: &[&TopicPartition]) -> Result<Offsets> {
+        if partitions.is_empty() || self.reset == Reset::None {
+            return Ok(Offsets::new());
+        }
+        let (wanted, timeout) = (partitions.iter().map(|tp| (&*tp.topic, tp.partition)), ENDS.min(self.api_timeout));
+        let listed = match self.reset {
+            Reset::Earliest => self.client.first_offsets(wanted, timeout),
+            _ => self.client.end_offsets(wanted, self.committed_only, timeout),
+        };
+        listed.and_then(all_listed).map_err(|failure| self.reason(failure, "find where partitions begin"))
     }
 
     /// The group's offsets, as far as they can be had. librdkafka would ask for them too, but partitions of which a broker
     /// says that it is not their group's coordinator, as after its restart, it never asks for again
     /// (`rd_kafka_assignment_apply_offsets` of 2.12), and nobody would read them.
-    fn group_offsets(&self, assigned: &[TopicPartition]) -> Offsets {
+    fn group_offsets(&self, assigned: &[TopicPartition]) -> Option<Offsets> {
         let deadline = Instant::now() + self.api_timeout.min(COORDINATOR_APPEARS);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.committed(assigned, left) {
-                Ok(offsets) => return offsets,
+                Ok(offsets) => return Some(offsets),
                 Err(error) if error.is_retriable() && !left.is_zero() => {
                     tracing::debug!(%error, "asking for the group's offsets again");
                     thread::sleep(RETRY);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "partitions are taken on without knowing the group's offsets");
-                    return Offsets::new();
+                    return None;
                 }
             }
         }

@@ -1,13 +1,14 @@
 mod assignment;
 mod commits;
 
+use self::assignment::Reset;
 pub(crate) use self::commits::all_listed;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_api::{Error, Result, Topic, TopicPartition};
+use tributary_api::{Error, Offsets, Result, Topic, TopicPartition};
 
 use crate::native::{Client, Failure, Fetched, PartitionList, Queue, Waker, code};
 use crate::records::{Copier, RawRecord};
@@ -44,6 +45,22 @@ pub enum Position {
     Committed,
 }
 
+/// Where partitions taken on begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// At the group's offsets.
+    pub committed: Offsets,
+    /// Where `auto.offset.reset` says, the group having no offset.
+    pub reset: Offsets,
+}
+
+impl Starts {
+    /// Where a partition begins; none where that is not known.
+    pub fn of(&self, partition: &TopicPartition) -> Option<i64> {
+        self.committed.get(partition).or_else(|| self.reset.get(partition)).copied()
+    }
+}
+
 /// Reads records. One owner, on any thread.
 ///
 /// A member of a group must be polled at least every `max.poll.interval.ms`, also while it is paused.
@@ -65,6 +82,11 @@ pub struct Consumer {
     poll_interval: Duration,
     /// Whether the queues tell of events.
     telling: bool,
+    reset: Reset,
+    /// At `isolation.level=read_committed`.
+    committed_only: bool,
+    /// A static member stays in its group when it is closed.
+    is_static: bool,
     closed: bool,
 }
 
@@ -80,7 +102,7 @@ impl ConsumerWaker {
 }
 
 impl Consumer {
-    /// Joins the group of the settings (`group.id`) for these topics.
+    /// Joins the group of the settings (`group.id`) for these topics; later, when there are none yet.
     ///
     /// # Errors
     /// `Config` when a setting cannot be used.
@@ -89,7 +111,9 @@ impl Consumer {
             return Err(Error::config("group.id is missing: a consumer that subscribes belongs to a group"));
         }
         let mut consumer = Self::new(config)?;
-        consumer.change_subscription(topics)?;
+        if !topics.is_empty() {
+            consumer.change_subscription(topics)?;
+        }
         Ok(consumer)
     }
 
@@ -124,6 +148,11 @@ impl Consumer {
             api_timeout: config.api_timeout()?,
             poll_interval: config.millis("max.poll.interval.ms", Duration::from_secs(300))?,
             telling: false,
+            reset: Reset::of(config),
+            committed_only: config
+                .get("isolation.level")
+                .is_some_and(|level| level.eq_ignore_ascii_case("read_committed")),
+            is_static: config.get("group.instance.id").is_some(),
             closed: false,
         })
     }
@@ -267,6 +296,13 @@ impl Consumer {
         if self.rebalancing || self.client.next_rebalance().is_some() {
             // The group waits for an answer that will not come any more.
             let _ = self.client.assign(None);
+        }
+        // Closed without partitions, a member of a cooperative group never says that it leaves
+        // (`rd_kafka_cgrp_revoke_all_rejoin` of 2.12 returns before), and the others wait for it until its session has
+        // run out. One that has no subscription any more does say so.
+        let idle = self.client.assignment().is_ok_and(|list| list.is_none_or(|list| list.iter().next().is_none()));
+        if idle && !self.is_static {
+            self.client.unsubscribe();
         }
         if let Err(failure) = self.client.close_consumer(LEAVE) {
             tracing::warn!(error = ?failure, "the consumer was closed without leaving its group");

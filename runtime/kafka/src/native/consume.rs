@@ -10,7 +10,7 @@ use rdkafka::bindings::{
     rd_kafka_consumer_closed, rd_kafka_event_topic_partition_list, rd_kafka_incremental_assign,
     rd_kafka_incremental_unassign, rd_kafka_pause_partitions, rd_kafka_position, rd_kafka_query_watermark_offsets,
     rd_kafka_rebalance_protocol, rd_kafka_resp_err_t, rd_kafka_resume_partitions, rd_kafka_seek_partitions,
-    rd_kafka_subscribe, rd_kafka_t, rd_kafka_topic_partition_list_t,
+    rd_kafka_subscribe, rd_kafka_t, rd_kafka_topic_partition_list_t, rd_kafka_unsubscribe,
 };
 
 use super::list::pointer;
@@ -58,6 +58,12 @@ impl Client {
     pub(crate) fn subscribe(&self, topics: &PartitionList) -> Result<(), Failure> {
         // SAFETY: client and list live through the call; the list is copied. The same holds below.
         Failure::check(unsafe { rd_kafka_subscribe(self.as_ptr(), topics.as_ptr()) })
+    }
+
+    /// Gives the subscription up. It cannot fail but for want of a group.
+    pub(crate) fn unsubscribe(&self) {
+        // SAFETY: the client lives.
+        let _ = unsafe { rd_kafka_unsubscribe(self.as_ptr()) };
     }
 
     /// Replaces the whole assignment; none gives it up.

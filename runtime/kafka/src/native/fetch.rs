@@ -13,6 +13,9 @@ use tributary_api::TimestampType;
 
 use super::{Queue, code, millis};
 
+/// Places made in one go: the most that is asked for may be any number.
+const ROOM: usize = 20_000;
+
 /// Records fetched in one go. The memory of the list is used again.
 #[derive(Default)]
 pub(crate) struct Fetched(Vec<*mut rd_kafka_message_t>);
@@ -35,7 +38,7 @@ impl Fetched {
     }
 
     fn poll(&mut self, queue: &Queue, max: usize, timeout: Duration) {
-        let room = max.saturating_sub(self.0.len());
+        let room = max.saturating_sub(self.0.len()).min(ROOM);
         self.0.reserve(room);
         let spare = self.0.spare_capacity_mut();
         // SAFETY: there is room for `room` pointers behind the ones in use, and as many as returned are written.

@@ -26,7 +26,7 @@ pub(super) async fn read(shared: &Shared, name: &str) -> Result<ConnectorOffsets
         let stored = shared.offsets.all(name).await?;
         stored.into_iter().map(|(partition, offset)| ConnectorOffset { partition, offset: Some(offset) }).collect()
     } else {
-        let group = admin(shared, name, &config)?.group_offsets(&group(name, &config)).await?;
+        let group = admin(shared, name, &config)?.group_offsets(&group(shared, name, &config)).await?;
         group.into_iter().map(|(partition, offset)| sink_offset(&partition, offset)).collect()
     };
     Ok(ConnectorOffsets { offsets })
@@ -50,7 +50,7 @@ pub(super) async fn alter(shared: &Shared, name: &str, request: ConnectorOffsets
         let removed: Vec<TopicPartition> =
             changes.into_iter().filter(|(_, offset)| offset.is_none()).map(|(tp, _)| tp).collect();
         let complete = ask(shared, &config, Change::Sink(set.clone())).await?;
-        let (admin, group) = (admin(shared, name, &config)?, group(name, &config));
+        let (admin, group) = (admin(shared, name, &config)?, group(shared, name, &config));
         refuse_active(&admin, &group, name, "alter").await?;
         if matches!(plugin.factory, Factory::Processor) {
             refuse_backwards(&admin.group_offsets(&group).await?, &set, &removed)?;
@@ -78,7 +78,7 @@ pub(super) async fn reset(shared: &Shared, name: &str) -> Result<String> {
         complete
     } else {
         let complete = ask(shared, &config, Change::Sink(Offsets::new())).await?;
-        let (admin, group) = (admin(shared, name, &config)?, group(name, &config));
+        let (admin, group) = (admin(shared, name, &config)?, group(shared, name, &config));
         refuse_active(&admin, &group, name, "reset").await?;
         if matches!(plugin.factory, Factory::Processor) {
             // State goes first: what is left of a request that fails half-way is asked for again, and must not be counted
@@ -150,8 +150,10 @@ fn admin(shared: &Shared, name: &str, config: &Props) -> Result<Admin> {
     Ok(Admin::new(&shared.settings.admin(name, 0, &shared.variables.resolve(config)?))?)
 }
 
-fn group(name: &str, config: &Props) -> String {
-    config.get("consumer.override.group.id").cloned().unwrap_or_else(|| format!("connect-{name}"))
+/// The group that its tasks read in.
+fn group(shared: &Shared, name: &str, config: &Props) -> String {
+    let consumer = shared.settings.consumer(name, 0, config);
+    consumer.get("group.id").map_or_else(|| format!("connect-{name}"), str::to_owned)
 }
 
 async fn refuse_active(admin: &Admin, group: &str, name: &str, verb: &str) -> Result<()> {

@@ -5,6 +5,6 @@ mod consume;
 mod group;
 mod log;
 mod produce;
-mod support;
+pub(super) mod support;
 mod transactions;
 mod waiting;

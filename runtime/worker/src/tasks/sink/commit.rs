@@ -83,7 +83,7 @@ impl<I: Input> SinkLoop<I> {
         }
         match self.calls.call("pre_commit", self.task.pre_commit(&current)).await {
             Ok(safe) => {
-                let offsets = self.progress.committable(safe);
+                let offsets = self.progress.committable(partitions, safe);
                 if offsets.is_empty() {
                     self.cx.metrics.sink.commits_skipped.add(1);
                 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tributary_api::{Offsets, Result, TopicPartition};
-use tributary_kafka::{Consumer, Polled};
+use tributary_kafka::{Consumer, Polled, Starts};
 
 /// Where a sink task's records come from: what the loop uses of [`Consumer`], with its meaning.
 #[allow(missing_docs)]
@@ -10,7 +10,7 @@ pub(crate) trait Input: Send {
     fn poll(&mut self, max_records: usize) -> Result<Polled>;
     fn ready(&mut self) -> impl Future<Output = ()> + Send;
     fn longest_wait(&self) -> Duration;
-    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()>;
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts>;
     fn release(&mut self, revoked: &[TopicPartition]) -> Result<()>;
     fn change_subscription(&mut self, topics: &[String]) -> Result<()>;
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;
@@ -35,7 +35,7 @@ impl Input for Consumer {
         Consumer::longest_wait(self)
     }
 
-    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts> {
         Consumer::accept(self, assigned)
     }
 

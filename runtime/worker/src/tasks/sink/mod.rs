@@ -59,7 +59,11 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     );
     let admin = || Ok(worker.clients.admin(worker.shared_admin(&spec.connector))? as _);
     let mut subscription = Subscription::parse(&spec.connector, &worker.defaults, admin)?;
-    let Some(topics) = subscription.first_topics(cx.control.stopping()).await? else { return Ok(()) };
+    let topics = tokio::select! {
+        biased;
+        () = cx.control.stopping().cancelled() => return Ok(()),
+        topics = subscription.first_topics() => topics?,
+    };
     let input = Consumer::subscribe(&consumer, &topics)?;
     let again = Decoder::for_sink(&spec.connector, &worker.defaults, &spec.plugins)?;
     let class = spec.plugin.description.class.as_str().into();

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use tributary_api::{Offsets, TopicPartition};
+use tributary_kafka::Starts;
 
 /// How far a sink task has come in each of its partitions.
 #[derive(Debug, Default)]
@@ -13,12 +14,17 @@ struct Place {
     /// Behind the last record the plugin has taken.
     current: Option<i64>,
     committed: Option<i64>,
+    /// Where it begins although nobody has committed that: to be committed even if no record ever comes, or the next one to
+    /// read the partition would begin where it ends then.
+    start: Option<i64>,
 }
 
 impl Progress {
-    pub(crate) fn assigned(&mut self, partitions: &[TopicPartition]) {
+    pub(crate) fn assigned(&mut self, partitions: &[TopicPartition], starts: &Starts) {
         for partition in partitions {
-            self.0.insert(partition.clone(), Place::default());
+            let (from, committed) = (starts.of(partition), starts.committed.get(partition).copied());
+            let start = starts.reset.get(partition).copied();
+            self.0.insert(partition.clone(), Place { base: from, current: from, committed, start });
         }
     }
 
@@ -52,9 +58,10 @@ impl Progress {
         of.iter().filter_map(current).collect()
     }
 
-    /// What may be committed of what the plugin calls safe: nothing that it was not given, nothing of partitions that
-    /// are not its own, nothing that is committed already (I3).
-    pub(crate) fn committable(&self, safe: Offsets) -> Offsets {
+    /// What may be committed of these partitions, of which the plugin calls some offsets safe: nothing that it was not
+    /// given, nothing of partitions that are not its own, nothing that is committed already (I3). Where a partition
+    /// begins is safe whatever the plugin says.
+    pub(crate) fn committable(&self, of: &[TopicPartition], safe: Offsets) -> Offsets {
         let mut committable = safe;
         committable.retain(|partition, offset| {
             let Some(place) = self.0.get(partition) else {
@@ -67,6 +74,11 @@ impl Progress {
             }
             place.committed != Some(*offset)
         });
+        for partition in of {
+            if let Some(Place { start: Some(start), committed: None, .. }) = self.0.get(partition) {
+                committable.entry(partition.clone()).or_insert(*start);
+            }
+        }
         committable
     }
 
@@ -82,8 +94,7 @@ impl Progress {
     /// The plugin asked to read a partition from another offset on; `false` when it is not its own.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, offset: i64) -> bool {
         let Some(place) = self.0.get_mut(partition) else { return false };
-        place.base = Some(offset);
-        place.current = Some(offset);
+        *place = Place { base: Some(offset), current: Some(offset), start: None, ..*place };
         true
     }
 

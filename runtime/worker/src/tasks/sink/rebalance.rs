@@ -5,8 +5,8 @@ use super::{Input, SinkLoop};
 impl<I: Input> SinkLoop<I> {
     /// Partitions come in.
     pub(super) async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.input.accept(partitions)?;
-        self.progress.assigned(partitions);
+        let starts = self.input.accept(partitions)?;
+        self.progress.assigned(partitions, &starts);
         self.tell_assignment();
         if self.paused || self.redelivery.is_some() {
             self.input.pause(partitions)?;

@@ -6,7 +6,6 @@ use fancy_regex::Regex;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, Props, Result};
 use tributary_kafka::Admin;
 
@@ -90,37 +89,25 @@ impl Subscription {
         }
     }
 
-    /// The topics to start with: waits until there is one. `None` when the task should stop instead.
+    /// The topics to start with; none when nothing matches yet, or the topics there are could not be listed for now.
     ///
     /// # Errors
     /// When the topics cannot be listed, other than for now.
-    pub(crate) async fn first_topics(&mut self, stopping: &CancellationToken) -> Result<Option<Vec<String>>> {
+    pub(crate) async fn first_topics(&mut self) -> Result<Vec<String>> {
         let matching = match self {
-            Self::Topics(topics) => return Ok(Some(topics.clone())),
+            Self::Topics(topics) => return Ok(topics.clone()),
             Self::Matching(matching) => matching,
         };
-        loop {
-            let found = tokio::select! {
-                biased;
-                () = stopping.cancelled() => return Ok(None),
-                found = look(&*matching.list, &matching.pattern) => found,
-            };
-            match found {
-                Ok(topics) if !topics.is_empty() => {
-                    matching.due = Instant::now() + matching.interval;
-                    matching.current = topics.clone();
-                    return Ok(Some(topics));
-                }
-                Ok(_) => tracing::debug!("no topic matches topics.regex yet"),
-                Err(error) if error.is_retriable() => tracing::warn!(%error, "could not list topics, trying again"),
-                Err(error) => return Err(error),
-            }
-            tokio::select! {
-                biased;
-                () = stopping.cancelled() => return Ok(None),
-                () = tokio::time::sleep(NONE_YET.min(matching.interval)) => {}
-            }
+        match look(&*matching.list, &matching.pattern).await {
+            Ok(topics) => matching.current = topics,
+            Err(error) if error.is_retriable() => tracing::warn!(%error, "could not list topics, trying again"),
+            Err(error) => return Err(error),
         }
+        if matching.current.is_empty() {
+            tracing::info!("no topic matches topics.regex yet");
+        }
+        matching.look_again();
+        Ok(matching.current.clone())
     }
 
     /// Waits until [`changed`](Self::changed) has something to do. May be dropped and called again at any time.
@@ -141,10 +128,11 @@ impl Subscription {
             matching.looking.spawn_on(async move { look(&*list, &pattern).await }, runtime);
         }
         let found = matching.found.take().or_else(|| matching.looking.try_join_next())?;
-        matching.due = Instant::now() + matching.interval;
+        matching.look_again();
         match found {
             Ok(Ok(topics)) if topics != matching.current && !topics.is_empty() => {
                 matching.current = topics.clone();
+                matching.look_again();
                 Some(topics)
             }
             Ok(Ok(_)) => None,
@@ -157,6 +145,13 @@ impl Subscription {
                 None
             }
         }
+    }
+}
+
+impl Matching {
+    fn look_again(&mut self) {
+        let wait = if self.current.is_empty() { NONE_YET.min(self.interval) } else { self.interval };
+        self.due = Instant::now() + wait;
     }
 }
 

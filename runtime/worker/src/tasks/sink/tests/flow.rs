@@ -1,7 +1,9 @@
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tributary_api::{Error, Offsets, SinkHost as _, TopicPartition};
 use tributary_control::InstanceState;
+use tributary_kafka::Starts;
 
 use super::rig::{Script, of, rig, rig_with};
 
@@ -50,6 +52,39 @@ async fn only_what_the_plugin_calls_safe_is_committed_and_only_once() {
     outcome.unwrap();
     let commits = journal.lines().iter().filter(|line| line.starts_with("commit")).count();
     assert_eq!(commits, 1, "{:?}", journal.lines());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_an_idle_partition_begins_is_committed_once() {
+    let starts = Starts { committed: safe(&[(0, 5)]), reset: safe(&[(1, 40), (2, 7)]) };
+    let rig = rig_with(&[], Script { starts: Mutex::new(starts), ..Script::default() });
+    rig.assign(&[0, 1, 2]);
+    rig.commit();
+    rig.journal.wait_for("commit async t-1@40,t-2@7", 1);
+    rig.records(2, 7, &["x"]);
+    rig.journal.wait_for("put x", 1);
+    rig.commit();
+    rig.journal.wait_for("commit async t-2@8", 1);
+    let (outcome, journal) = rig.stop();
+    outcome.unwrap();
+    let commits = journal.lines().iter().filter(|line| line.starts_with("commit")).count();
+    assert_eq!(commits, 2, "what the group knows already is not committed again: {:?}", journal.lines());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_partition_begins_is_safe_although_nothing_of_it_is() {
+    let starts = Starts { reset: safe(&[(0, 5), (1, 9)]), ..Starts::default() };
+    let rig = rig_with(&[], Script { starts: Mutex::new(starts), ..Script::default() });
+    *rig.script.safe.lock().unwrap() = Some(Ok(Offsets::new()));
+    rig.assign(&[0, 1]);
+    rig.records(0, 5, &["not flushed"]);
+    rig.journal.wait_for("put not flushed", 1);
+    // The plugin knows better where to read this one from.
+    rig.host.seek(&TopicPartition::new("t", 1), 3);
+    rig.journal.wait_for("seek t-1@3", 1);
+    let (outcome, journal) = rig.stop();
+    outcome.unwrap();
+    assert_eq!(journal.lines().iter().filter(|line| line.starts_with("commit")).collect::<Vec<_>>(), ["commit t-0@5"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use tributary_api::{
     Error, Factory, Offsets, PluginKind, Props, Record, Result, SinkHost as _, SinkTask, SinkTaskContext,
     TimestampType, TopicPartition,
 };
-use tributary_kafka::{ClientConfig, Polled, RawRecord, Role};
+use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, Starts};
 
 use crate::tasks::errors::{ErrorConfig, ErrorOperator};
 use crate::tasks::sink::{Helpers, Host, Input, Reader, SinkLoop, SinkParts, Subscription, TopicWriters};
@@ -56,6 +56,7 @@ struct Consumer {
     next: Option<Polled>,
     journal: Arc<Journal>,
     committed: Vec<Result<Offsets>>,
+    script: Arc<Script>,
 }
 
 pub(super) fn names(partitions: &[TopicPartition]) -> String {
@@ -95,8 +96,9 @@ impl Input for Consumer {
         Duration::from_secs(60)
     }
 
-    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<()> {
-        self.note(format!("accept {}", names(assigned)))
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts> {
+        self.note(format!("accept {}", names(assigned)))?;
+        Ok(self.script.starts.lock().unwrap().clone())
     }
 
     fn release(&mut self, revoked: &[TopicPartition]) -> Result<()> {
@@ -144,6 +146,8 @@ pub(super) struct Script {
     pub(super) safe: Mutex<Option<Result<Offsets>>>,
     pub(super) report_all: Mutex<Option<Error>>,
     pub(super) timeout: Mutex<Option<Duration>>,
+    /// What the consumer knows of the partitions it takes on.
+    pub(super) starts: Mutex<Starts>,
 }
 
 struct Plugin {
@@ -244,8 +248,8 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
         let host = Arc::new(host);
         *give.lock().unwrap() = Some(Arc::clone(&host));
         let subscription = Subscription::Topics(vec!["t".to_owned()]);
-        let task = Box::new(Plugin { script: plan, journal: Arc::clone(&log), cx: None });
-        let input = Consumer { events: received, next: None, journal: log, committed: Vec::new() };
+        let task = Box::new(Plugin { script: Arc::clone(&plan), journal: Arc::clone(&log), cx: None });
+        let input = Consumer { events: received, next: None, journal: log, committed: Vec::new(), script: plan };
         let parts = SinkParts { input, decoder: decoder(), operator, host, subscription, max_records: 100 };
         let work = SinkLoop::new(cx, task, parts);
         runtime.block_on(work.run())

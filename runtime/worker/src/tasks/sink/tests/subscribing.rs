@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, Props, Result};
 
 use crate::tasks::sink::Subscription;
@@ -38,32 +37,39 @@ async fn exactly_one_of_names_and_pattern() {
     assert_eq!(text(&both), "topics and topics.regex are mutually exclusive options, but both are set.");
     assert!(text(&[("topics.regex", "(")]).starts_with("topics.regex: ( is not a regular expression"));
     let mut named = parse(&[("topics", "a, b")], &cluster).unwrap();
-    let topics = named.first_topics(&CancellationToken::new()).await.unwrap().unwrap();
-    assert_eq!(topics, ["a", "b"]);
+    assert_eq!(named.first_topics().await.unwrap(), ["a", "b"]);
 }
 
 #[tokio::test]
-async fn a_pattern_means_whole_names_and_is_waited_for() {
+async fn a_pattern_means_whole_names_and_does_not_keep_the_task_from_running() {
     let cluster = Arc::new(Cluster(Mutex::new(vec!["my.orders", "orders.old"]), Mutex::default()));
     let mut matching = parse(&[("topics.regex", "orders|orders-(?!x).*"), OFTEN], &cluster).unwrap();
-    let later = Arc::clone(&cluster);
-    let never = CancellationToken::new();
-    let (found, ()) = tokio::join!(matching.first_topics(&never), async {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        later.0.lock().unwrap().extend(["orders-y", "orders-x", "orders", "__consumer_offsets"]);
-    });
-    assert_eq!(found.unwrap().unwrap(), ["orders", "orders-y"]);
+    assert!(matching.first_topics().await.unwrap().is_empty());
+    cluster.0.lock().unwrap().extend(["orders-y", "orders-x", "orders", "__consumer_offsets"]);
+    assert_eq!(next(&mut matching).await, Some(vec!["orders".to_owned(), "orders-y".to_owned()]));
 }
 
 #[tokio::test]
-async fn a_stop_ends_the_wait_for_topics() {
-    let mut matching = parse(&[("topics.regex", "none")], &Arc::default()).unwrap();
-    let stopping = CancellationToken::new();
-    let (found, ()) = tokio::join!(matching.first_topics(&stopping), async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        stopping.cancel();
-    });
-    assert_eq!(found.unwrap(), None);
+async fn topics_that_cannot_be_listed_for_now_are_listed_again() {
+    let cluster = Arc::new(Cluster(Mutex::new(vec!["a"]), Mutex::new(Some(Error::retriable("broker is away")))));
+    let mut matching = parse(&[("topics.regex", "a"), OFTEN], &cluster).unwrap();
+    assert!(matching.first_topics().await.unwrap().is_empty());
+    *cluster.1.lock().unwrap() = None;
+    assert_eq!(next(&mut matching).await, Some(vec!["a".to_owned()]));
+    *cluster.1.lock().unwrap() = Some(Error::fatal("not authorized"));
+    let mut refused = parse(&[("topics.regex", "a"), OFTEN], &cluster).unwrap();
+    assert!(refused.first_topics().await.is_err());
+}
+
+/// What a loop that looks often enough finds within some refreshes.
+async fn next(matching: &mut Subscription) -> Option<Vec<String>> {
+    for _ in 0..30 {
+        if let Some(topics) = matching.changed(&Handle::current()) {
+            return Some(topics);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
 }
 
 #[tokio::test]
@@ -71,16 +77,7 @@ async fn new_topics_are_found_with_the_next_metadata() {
     let cluster = Arc::new(Cluster(Mutex::new(vec!["a1"]), Mutex::default()));
     let entries = [("topics.regex", "a.*"), OFTEN];
     let mut matching = parse(&entries, &cluster).unwrap();
-    matching.first_topics(&CancellationToken::new()).await.unwrap().unwrap();
-    let next = async |matching: &mut Subscription| {
-        for _ in 0..30 {
-            if let Some(topics) = matching.changed(&Handle::current()) {
-                return Some(topics);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        None
-    };
+    matching.first_topics().await.unwrap();
     assert_eq!(next(&mut matching).await, None, "nothing has changed");
     cluster.0.lock().unwrap().push("a0");
     assert_eq!(next(&mut matching).await, Some(vec!["a0".to_owned(), "a1".to_owned()]));
