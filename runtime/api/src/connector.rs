@@ -9,7 +9,8 @@ use crate::{ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Result};
 #[async_trait]
 pub trait Connector: Send {
     /// Checks what the [`ConfigDef`](crate::ConfigDef) cannot: combinations of properties, access to the outside.
-    /// Called on an instance that is not started. Each issue is shown on the property that it names.
+    /// Called on an instance that is not started. Each issue is shown on the property that it names. Where the worker bounds
+    /// the producer's requests, `producer.override.max.request.size` says so here, as if the connector had set it.
     ///
     /// # Errors
     /// Only when the check itself cannot be made.

@@ -28,6 +28,8 @@ fn producer(config: &ClientConfig, native: &mut Native) -> Result<()> {
     // Java's partitioning, always: with librdkafka's own, equal keys would go to other partitions than before.
     native.put("partitioner", "murmur2_random", "partitioner");
     native.put_default("acks", "all");
+    // Java's: a record that it sends is not refused here. Batches of several stay below librdkafka's own million.
+    native.put_default("message.max.bytes", 1_048_576);
     native.put_default("queue.buffering.max.kbytes", 32_768);
     // The bound in bytes counts payloads only. Each record waiting costs some 200 bytes more.
     native.put_default("queue.buffering.max.messages", 250_000);

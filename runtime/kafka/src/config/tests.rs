@@ -34,6 +34,7 @@ fn refused(role: Role, java: &[(&str, &str)], message: &str) {
 #[test]
 fn keys_go_where_java_puts_them_whatever_is_asked_for() {
     check(Role::Producer, &[], &[("partitioner", "murmur2_random"), ("enable.idempotence", "true"), ("acks", "all")]);
+    check(Role::Producer, &[], &[("message.max.bytes", "1048576")]);
     check(Role::Producer, &[("partitioner.class", "com.example.Mine")], &[("partitioner", "murmur2_random")]);
 }
 

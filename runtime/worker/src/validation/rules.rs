@@ -1,5 +1,6 @@
 use tributary_api::{ConfigIssue, Plugin, PluginKind, Props};
 
+use super::limits;
 use crate::processor;
 use crate::settings::WorkerSettings;
 
@@ -14,6 +15,7 @@ pub(super) fn check(props: &Props, plugin: &Plugin, settings: &WorkerSettings) -
         }
     }
     overrides(props, settings, &mut issues);
+    limits::check(props, plugin.description.kind, settings, &mut issues);
     if let Some(name) = props.get("name").filter(|name| name.chars().any(char::is_control)) {
         let message = format!("Invalid value {name:?} for configuration name: it holds control characters");
         issues.push(ConfigIssue::new("name", message));

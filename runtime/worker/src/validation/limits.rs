@@ -1,0 +1,124 @@
+//! Limits that bound each other.
+
+use tributary_api::{ConfigIssue, PluginKind, Props};
+use tributary_kafka::ClientConfig;
+
+use crate::settings::WorkerSettings;
+use crate::tasks::patient;
+
+/// Java's defaults.
+const BUFFER_MEMORY: i64 = 32 << 20;
+const MAX_REQUEST_SIZE: i64 = 1 << 20;
+const REQUEST_TIMEOUT_MS: i64 = 30_000;
+
+/// Limits of the connector's producer that do not agree, whoever has set them.
+pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
+    let writes = kind != PluginKind::Sink || props.contains_key("errors.deadletterqueue.topic.name");
+    if writes {
+        let producer = patient(settings.producer("", 0, props));
+        sizes(&producer, issues);
+        times(&producer, issues);
+    }
+}
+
+fn number(client: &ClientConfig, name: &str, default: i64) -> i64 {
+    client.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// A record that is larger than all room there is would wait for ever.
+fn sizes(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
+    let request = number(producer, "max.request.size", MAX_REQUEST_SIZE);
+    let memory = number(producer, "buffer.memory", BUFFER_MEMORY);
+    if request > memory {
+        let message = format!(
+            "max.request.size is {request}, but buffer.memory is {memory}: a record of that size would never find room, \
+             lower the one or raise the other"
+        );
+        issues.push(ConfigIssue::new("producer.override.max.request.size", message));
+    }
+}
+
+/// Java's producer says so too, when it is made.
+fn times(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
+    let delivery = number(producer, "delivery.timeout.ms", i64::from(i32::MAX));
+    let linger = number(producer, "linger.ms", 0);
+    let request = number(producer, "request.timeout.ms", REQUEST_TIMEOUT_MS);
+    if delivery < linger.saturating_add(request) {
+        let message = format!(
+            "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms, but {delivery} is \
+             less than {linger} + {request}"
+        );
+        issues.push(ConfigIssue::new("producer.override.delivery.timeout.ms", message));
+    }
+}
+
+/// The properties as a plugin is to judge them: with `producer.override.max.request.size`, which bounds its records, also
+/// where the worker has set it.
+pub(super) fn with_limits(props: &Props, settings: &WorkerSettings) -> Props {
+    let mut props = props.clone();
+    if let Some(limit) = settings.producer("", 0, &props).get("max.request.size") {
+        props.insert("producer.override.max.request.size".to_owned(), limit.to_owned());
+    }
+    props
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn props(pairs: &[(&str, &str)]) -> Props {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn settings(worker: &[(&str, &str)]) -> Arc<WorkerSettings> {
+        let mut all = props(&[
+            ("bootstrap.servers", "127.0.0.1:1"),
+            ("group.id", "test"),
+            ("key.converter", "TextConverter"),
+            ("value.converter", "TextConverter"),
+            ("config.storage.topic", "configs"),
+            ("offset.storage.topic", "offsets"),
+            ("status.storage.topic", "statuses"),
+        ]);
+        all.extend(props(worker));
+        WorkerSettings::parse(&all, "worker:8083".to_owned(), false).unwrap()
+    }
+
+    fn issues(worker: &[(&str, &str)], connector: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut issues = Vec::new();
+        check(&props(connector), PluginKind::Source, &settings(worker), &mut issues);
+        issues.into_iter().map(|issue| (issue.name, issue.message)).collect()
+    }
+
+    #[tokio::test]
+    async fn limits_that_do_not_agree_are_refused_with_both_numbers() {
+        assert_eq!(issues(&[], &[]), []);
+        assert_eq!(issues(&[], &[("producer.override.max.request.size", "5000000")]), []);
+        for (worker, connector) in [
+            (vec![], vec![("producer.override.max.request.size", "50000000")]),
+            (vec![("producer.max.request.size", "50000000")], vec![]),
+        ] {
+            let found = issues(&worker, &connector);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].1.contains("50000000") && found[0].1.contains("33554432"), "{found:?}");
+        }
+        let raised =
+            [("producer.override.max.request.size", "50000000"), ("producer.override.buffer.memory", "60000000")];
+        assert_eq!(issues(&[], &raised), []);
+        let hasty = issues(&[], &[("producer.override.delivery.timeout.ms", "1000")]);
+        assert!(hasty[0].1.ends_with("1000 is less than 0 + 30000"), "{hasty:?}");
+    }
+
+    #[tokio::test]
+    async fn a_plugin_sees_what_bounds_its_records_whoever_has_set_it() {
+        let name = "producer.override.max.request.size";
+        assert_eq!(with_limits(&props(&[]), &settings(&[])).get(name), None);
+        let worker = settings(&[("producer.max.request.size", "100000")]);
+        assert_eq!(with_limits(&props(&[]), &worker)[name], "100000");
+        assert_eq!(with_limits(&props(&[(name, "7000000")]), &worker)[name], "7000000");
+    }
+}
