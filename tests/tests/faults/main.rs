@@ -3,6 +3,7 @@
 
 mod file;
 mod mongodb;
+mod outage;
 mod pipeline;
 
 use anyhow::Result;

@@ -189,6 +189,9 @@ impl Drop for Conf {
     }
 }
 
+/// As syslog has it.
+const LOG_DEBUG: c_int = 7;
+
 /// Hands librdkafka's log lines to tracing. A broker that is away is for the reader to judge, so that nothing but
 /// librdkafka's own emergencies is an error here.
 unsafe extern "C" fn on_log(client: *const rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
@@ -197,6 +200,8 @@ unsafe extern "C" fn on_log(client: *const rd_kafka_t, level: c_int, facility: *
         let name = if client.is_null() { c"" } else { CStr::from_ptr(rd_kafka_name(client)) };
         (name.to_string_lossy(), CStr::from_ptr(facility).to_string_lossy(), CStr::from_ptr(line).to_string_lossy())
     };
+    // Told for each client with each try to connect, many times a second. What befell each broker is told beside it.
+    let level = if line.ends_with("brokers are down") { LOG_DEBUG } else { level };
     let log = || match level {
         ..=2 => tracing::error!(client = %name, %facility, "{line}"),
         3 | 4 => tracing::warn!(client = %name, %facility, "{line}"),
