@@ -4,6 +4,9 @@ use tributary_api::{
     ConfigDef, ConfigKey, ConfigType, Importance, PluginKind, PluginRegistry, Props, Validator, Width,
 };
 
+/// How many tasks a connector may have. Java knows no such bound; a thousand are more than one worker can use.
+pub(crate) const MAX_TASKS: u32 = 1_000;
+
 const COMMON: &str = "Common";
 const ERRORS: &str = "Error Handling";
 const TRANSFORMS: &str = "Transforms";
@@ -11,16 +14,56 @@ const PREDICATES: &str = "Predicates";
 const TOPIC_CREATION: &str = "Topic Creation";
 const EXACTLY_ONCE: &str = "Exactly Once Support";
 
-/// The framework's properties of a connector of a kind, with the worker's converters as defaults.
-pub(crate) fn connector_definition(kind: PluginKind, worker: &Props, version: &str) -> ConfigDef {
-    match kind {
-        PluginKind::Source => source_definition(worker, version),
-        _ => sink_definition(worker, version),
-    }
+/// The framework's properties of a connector of a kind, with the worker's converters as defaults. Connect's own, and
+/// those of ours that are given: a list with others in it is not what its clients know.
+pub(crate) fn connector_definition(kind: PluginKind, worker: &Props, version: &str, given: &Props) -> ConfigDef {
+    let definition = match kind {
+        PluginKind::Source => source_keys(worker, version),
+        _ => sink_keys(worker, version),
+    };
+    let ours =
+        restart_keys(kind).into_iter().filter(|key| kind == PluginKind::Processor || given.contains_key(&key.name));
+    ours.fold(definition, ConfigDef::with)
 }
 
 /// The framework's properties of a source connector.
 pub fn source_definition(worker: &Props, version: &str) -> ConfigDef {
+    restart_keys(PluginKind::Source).into_iter().fold(source_keys(worker, version), ConfigDef::with)
+}
+
+/// The framework's properties of a sink connector.
+pub fn sink_definition(worker: &Props, version: &str) -> ConfigDef {
+    restart_keys(PluginKind::Sink).into_iter().fold(sink_keys(worker, version), ConfigDef::with)
+}
+
+/// When tasks that have failed are started again.
+pub(crate) fn restart_keys(kind: PluginKind) -> [ConfigKey; 3] {
+    let long = |name: &str, default: i64, least: i64| {
+        let key = key(name, ConfigType::Long, ERRORS).default(default).validator(Validator::AtLeast(least));
+        key.width(Width::Medium)
+    };
+    let attempts = if kind == PluginKind::Processor { -1 } else { 0 };
+    [
+        long("errors.restart.max.attempts", attempts, -1)
+            .display_name("Maximum Restarts of a Failed Task")
+            .doc(
+                "How often in a row the worker starts a task again that has failed; 0: never, as Kafka Connect, -1: without \
+                 end, as processors do by default. A task that runs for longer than errors.restart.delay.max.ms counts anew. \
+                 Tributary's own.",
+            ),
+        long("errors.restart.delay.ms", 1_000, 1)
+            .display_name("First Delay Before a Restart")
+            .doc(
+                "Milliseconds before the first restart of a failed task; doubled with each one, and shortened by up to half \
+                 at random. Tributary's own.",
+            ),
+        long("errors.restart.delay.max.ms", 60_000, 1)
+            .display_name("Maximum Delay Before a Restart")
+            .doc("Milliseconds before a restart of a failed task at the most. Tributary's own."),
+    ]
+}
+
+fn source_keys(worker: &Props, version: &str) -> ConfigDef {
     let exactly_once = |name: &str, kind: ConfigType| key(name, kind, EXACTLY_ONCE).width(Width::Short);
     let keys = [
         key("topic.creation.groups", ConfigType::List, TOPIC_CREATION)
@@ -61,8 +104,7 @@ pub fn source_definition(worker: &Props, version: &str) -> ConfigDef {
     keys.into_iter().fold(common(worker, version), ConfigDef::with)
 }
 
-/// The framework's properties of a sink connector.
-pub fn sink_definition(worker: &Props, version: &str) -> ConfigDef {
+fn sink_keys(worker: &Props, version: &str) -> ConfigDef {
     let dlq = |name: &str, kind: ConfigType| key(name, kind, ERRORS).width(Width::Medium);
     let keys = [
         key("topics", ConfigType::List, COMMON)

@@ -64,7 +64,7 @@ impl Worker {
             StatusStore::open(&settings),
             admin.cluster_id(),
         )?;
-        let membership: Arc<dyn Membership> = Arc::new(Solo { generation: statuses.generation() + 1 });
+        let membership: Arc<dyn Membership> = Arc::new(Solo { generation: statuses.generation().saturating_add(1) });
         let tracking = settings.topic_tracking;
         let writer = Statuses::new(statuses.clone(), Arc::clone(&membership), worker_id, tracking);
         purge(&configs, &statuses, &writer);

@@ -4,6 +4,7 @@
 mod isolation;
 mod leaks;
 mod pipeline;
+mod restarts;
 mod shop;
 
 use anyhow::Result;

@@ -11,6 +11,7 @@ use tributary_api::{
 };
 
 use super::runner::Message;
+use crate::definitions::MAX_TASKS;
 use crate::executor::Executor;
 use crate::supervision::PluginMailbox;
 
@@ -132,7 +133,7 @@ impl Instance {
                     .await?
             }
         };
-        if tasks.len() > max && enforce {
+        if tasks.len() > max && (enforce || tasks.len() > MAX_TASKS as usize) {
             return Err(Error::config(format!(
                 "The connector {name} has generated {} tasks, which is greater than {max}, the maximum number of tasks \
                  it is configured to create. This behaviour should be considered a bug and is disallowed; raise \

@@ -6,6 +6,7 @@
 mod instance;
 mod offsets;
 mod requests;
+mod restarts;
 mod roster;
 mod runner;
 mod stages;

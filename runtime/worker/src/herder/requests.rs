@@ -174,7 +174,12 @@ impl Herder for ClusterHerder {
             configs.put_target(name, target).await
         };
         let what = format!("writing the target state for connector {name} to the config topic");
-        Ok(self.stages.during(what, written).await?)
+        let written = self.stages.during(what, written).await;
+        if written.is_err() && target == TargetState::Stopped {
+            // Its tasks may be gone by now, though it is not to stop: they are planned again.
+            self.roster.send(name, Message::Reconfigure).await;
+        }
+        Ok(written?)
     }
 
     async fn offsets(&self, name: &str) -> Result<ConnectorOffsets> {
@@ -242,7 +247,8 @@ impl Herder for ClusterHerder {
         let found = self.validator.plugins.find(name, |_| true);
         let plugin = &found.map_err(|_| Error::not_found(format!("Unknown plugin {name}.")))?.description;
         let own = plugin.config.clone();
-        let framework = connector_definition(plugin.kind, &self.validator.settings.defaults, &plugin.version);
+        let framework =
+            connector_definition(plugin.kind, &self.validator.settings.defaults, &plugin.version, &Props::new());
         let all = if plugin.kind.is_connector() { own.embed("", None, &framework) } else { own };
         Ok(all.keys().filter(|key| !key.internal).cloned().collect())
     }

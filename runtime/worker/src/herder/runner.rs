@@ -12,6 +12,7 @@ use tributary_control::{InstanceState, RestartRequest, TargetState};
 use super::instance::Instance;
 use super::statuses::Statuses;
 use super::task_set::TaskSet;
+use crate::definitions::MAX_TASKS;
 use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, ConnectorEntry, Followed, KafkaOffsetStore};
@@ -119,6 +120,7 @@ impl Runner {
                     None => return,
                 },
                 () = sleep(self.retry) => {}
+                task = self.tasks.due() => self.start_again(task).await,
             }
         }
     }
@@ -167,6 +169,13 @@ impl Runner {
     /// What the topic says now.
     fn entry(&self) -> Option<Arc<ConnectorEntry>> {
         self.changes.borrow().clone()
+    }
+
+    /// Starts a task again that has failed.
+    async fn start_again(&mut self, task: u32) {
+        if let Some(entry) = self.entry() {
+            self.tasks.start_again(task, &entry).await;
+        }
     }
 
     async fn restart_connector(&mut self) -> Result<()> {
@@ -252,6 +261,12 @@ impl Runner {
         let Some(instance) = &self.current.instance else { return Ok(()) };
         let resolved = self.shared.variables.resolve(&entry.config)?;
         let max = resolved.get("tasks.max").and_then(|max| max.trim().parse().ok()).unwrap_or(1);
+        if max > MAX_TASKS as usize {
+            return Err(Error::config(format!(
+                "tasks.max is {max}: a connector may have {MAX_TASKS} tasks at the most"
+            ))
+            .with_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
+        }
         let enforce = resolved.get("tasks.max.enforce").is_none_or(|enforce| !enforce.eq_ignore_ascii_case("false"));
         let tasks = instance.task_configs(&self.name, &resolved, max, enforce).await?;
         let tasks: Vec<Props> = tasks.into_iter().map(|task| unresolved(task, &entry.config, &resolved)).collect();

@@ -2,17 +2,26 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
+use futures::future::join_all;
 use tokio::sync::Notify;
+use tributary_api::Result;
 use tributary_control::{InstanceState, TaskId};
 
 use crate::membership::Membership;
 use crate::stores::{Status, StatusStore};
 use crate::tasks::TaskListener;
 
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+/// What is kept of a trace: a status that the broker refuses for its size would never be seen.
+const TRACE_BYTES: usize = 200_000;
+
 /// Writes states to the status topic, in the background. What waits is kept once for each subject, the latest state: so
-/// that task threads never block here, and the queue is never longer than there are tasks.
+/// that task threads never block here, and the queue is never longer than there are tasks. What could not be written
+/// waits again.
 pub(crate) struct Statuses {
-    store: StatusStore,
+    store: Arc<dyn StateLog>,
     membership: Arc<dyn Membership>,
     worker_id: String,
     topic_tracking: bool,
@@ -36,8 +45,27 @@ struct Incarnation {
     topics: Vec<String>,
 }
 
+/// Where states are written.
+#[async_trait]
+pub(super) trait StateLog: Send + Sync {
+    /// Writes a state; `None` removes it, but for topics, which have none.
+    async fn put(&self, subject: &Subject, status: Option<&Status>) -> Result<()>;
+}
+
+#[async_trait]
+impl StateLog for StatusStore {
+    async fn put(&self, subject: &Subject, status: Option<&Status>) -> Result<()> {
+        match subject {
+            Subject::Connector(name) => self.put_connector(name, status).await,
+            Subject::Task(id) => self.put_task(id, status).await,
+            Subject::Topic(id, topic) => self.put_topic(id, topic, now()).await,
+        }
+    }
+}
+
+/// What a state is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
+pub(super) enum Subject {
     Connector(String),
     Task(TaskId),
     Topic(TaskId, String),
@@ -50,12 +78,22 @@ impl Statuses {
         worker_id: String,
         topic_tracking: bool,
     ) -> Arc<Self> {
+        Self::over(Arc::new(store), membership, worker_id, topic_tracking)
+    }
+
+    fn over(
+        store: Arc<dyn StateLog>,
+        membership: Arc<dyn Membership>,
+        worker_id: String,
+        topic_tracking: bool,
+    ) -> Arc<Self> {
         let (queue, changed, written) = (Mutex::default(), Notify::new(), Notify::new());
         Arc::new(Self { store, membership, worker_id, topic_tracking, queue, changed, written })
     }
 
     /// Writes what waits, for ever; ends with the task that drives it.
     pub(super) async fn run(&self) {
+        let mut retry = None;
         loop {
             let batch = {
                 let mut queue = self.lock();
@@ -67,10 +105,20 @@ impl Statuses {
                 self.changed.notified().await;
                 continue;
             }
-            for (subject, status) in batch {
-                self.write(&subject, status.as_ref()).await;
+            if self.write(batch).await {
+                if retry.take().is_some() {
+                    tracing::info!("states are written again");
+                }
+                continue;
             }
-            self.lock().writing = false;
+            let wait = retry.map_or(FIRST_RETRY, |last: Duration| (last * 2).min(LAST_RETRY));
+            retry = Some(wait);
+            tokio::time::sleep(FIRST_RETRY).await;
+            // Whoever flushes does not have the time.
+            tokio::select! {
+                () = tokio::time::sleep(wait - FIRST_RETRY) => {}
+                () = self.changed.notified() => {}
+            }
         }
     }
 
@@ -130,19 +178,29 @@ impl Statuses {
         self.changed.notify_one();
     }
 
-    async fn write(&self, subject: &Subject, status: Option<&Status>) {
-        let written = match subject {
-            Subject::Connector(name) => self.store.put_connector(name, status).await,
-            Subject::Task(id) => self.store.put_task(id, status).await,
-            Subject::Topic(id, topic) => self.store.put_topic(id, topic, now()).await,
-        };
-        if let Err(error) = written {
-            tracing::error!(?subject, %error, "cannot write a state: REST shows what was before");
+    /// Writes states, all at once: they are of different subjects. What fails waits again, unless there is a newer state
+    /// by now. Whether all went well.
+    async fn write(&self, batch: BTreeMap<Subject, Option<Status>>) -> bool {
+        let outcomes = join_all(batch.iter().map(|(subject, status)| self.store.put(subject, status.as_ref()))).await;
+        let mut queue = self.lock();
+        queue.writing = false;
+        let mut failed = None;
+        for ((subject, status), outcome) in batch.into_iter().zip(outcomes) {
+            if let Err(error) = outcome {
+                queue.waiting.entry(subject).or_insert(status);
+                failed = Some(error);
+            }
         }
+        if let Some(error) = &failed {
+            let waiting = queue.waiting.len();
+            tracing::error!(waiting, %error, "cannot write states, trying again: until then REST shows what was before");
+        }
+        failed.is_none()
     }
 
     fn status(&self, state: InstanceState, trace: Option<String>, version: Option<String>) -> Status {
         let generation = self.membership.generation();
+        let trace = trace.map(shortened);
         Status { state, trace, worker_id: self.worker_id.clone(), generation, version }
     }
 
@@ -175,7 +233,97 @@ impl TaskListener for Statuses {
     }
 }
 
+fn shortened(mut trace: String) -> String {
+    if trace.len() > TRACE_BYTES {
+        trace.truncate(trace.floor_char_boundary(TRACE_BYTES));
+        trace.push_str(" ... (too long to be kept whole)");
+    }
+    trace
+}
+
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tributary_api::Error;
+
+    use super::*;
+    use crate::membership::Solo;
+
+    /// Refuses what it is told to.
+    #[derive(Default)]
+    struct Log {
+        away: Mutex<bool>,
+        refused: Notify,
+        written: Mutex<Vec<(Subject, Option<InstanceState>)>>,
+    }
+
+    #[async_trait]
+    impl StateLog for Log {
+        async fn put(&self, subject: &Subject, status: Option<&Status>) -> Result<()> {
+            if *self.away.lock().unwrap() {
+                self.refused.notify_one();
+                return Err(Error::retriable("no broker"));
+            }
+            self.written.lock().unwrap().push((subject.clone(), status.map(|status| status.state)));
+            Ok(())
+        }
+    }
+
+    async fn with_log(test: impl AsyncFnOnce(&Statuses, &Log)) {
+        let log = Arc::<Log>::default();
+        let statuses = Statuses::over(Arc::clone(&log) as _, Arc::new(Solo { generation: 1 }), "w".to_owned(), true);
+        tokio::select! {
+            () = statuses.run() => {}
+            () = test(&statuses, &log) => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_state_that_could_not_be_written_is_written_when_it_can_be() {
+        with_log(async |statuses, log| {
+            let task = TaskId::new("c", 0);
+            *log.away.lock().unwrap() = true;
+            statuses.task(&task, InstanceState::Failed, Some("no disk".to_owned()));
+            for _ in 0..5 {
+                log.refused.notified().await;
+            }
+            *log.away.lock().unwrap() = false;
+            while log.written.lock().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            assert_eq!(*log.written.lock().unwrap(), [(Subject::Task(task), Some(InstanceState::Failed))]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_several_states_of_one_subject_the_latest_is_written_once() {
+        with_log(async |statuses, log| {
+            *log.away.lock().unwrap() = true;
+            statuses.connector("gone", InstanceState::Running, None, None);
+            statuses.connector("kept", InstanceState::Running, None, None);
+            log.refused.notified().await;
+            statuses.remove_connector("gone");
+            statuses.connector("kept", InstanceState::Failed, None, None);
+            *log.away.lock().unwrap() = false;
+            statuses.flush(Duration::from_secs(2)).await;
+            let subject = |name: &str| Subject::Connector(name.to_owned());
+            let expected = [(subject("gone"), None), (subject("kept"), Some(InstanceState::Failed))];
+            assert_eq!(*log.written.lock().unwrap(), expected);
+        })
+        .await;
+    }
+
+    #[test]
+    fn a_trace_is_cut_before_it_is_too_long_for_a_record() {
+        assert_eq!(shortened("short".to_owned()), "short");
+        let long = shortened("ä".repeat(1_000_000));
+        assert!(long.len() < TRACE_BYTES + 100 && long.ends_with("whole)"), "{}", long.len());
+    }
 }

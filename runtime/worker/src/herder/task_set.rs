@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::FutureExt as _;
+use futures::future::{join_all, select_all};
 use tributary_api::{PluginKind, Result};
 use tributary_control::{InstanceState, TargetState, TaskId};
 
+use super::restarts::{Failures, RestartPolicy};
 use super::runner::Shared;
 use crate::stores::ConnectorEntry;
 use crate::tasks::{self, TaskHandle, TaskListener, TaskSpec};
@@ -14,6 +16,8 @@ pub(super) struct TaskSet {
     connector: String,
     shared: Arc<Shared>,
     running: BTreeMap<u32, Running>,
+    /// As the configuration of the last start has it; none before, or when it does not say.
+    policy: Option<RestartPolicy>,
 }
 
 struct Running {
@@ -21,11 +25,12 @@ struct Running {
     handle: Option<TaskHandle>,
     revision: i64,
     paused: bool,
+    failures: Failures,
 }
 
 impl TaskSet {
     pub(super) fn new(connector: String, shared: Arc<Shared>) -> Self {
-        Self { connector, shared, running: BTreeMap::new() }
+        Self { connector, shared, running: BTreeMap::new(), policy: None }
     }
 
     /// Makes what runs equal to what is configured: ends what is gone or was written again, starts what is new, pauses and
@@ -42,7 +47,7 @@ impl TaskSet {
         }
         let missing: Vec<u32> =
             entry.tasks.keys().filter(|number| !self.running.contains_key(number)).copied().collect();
-        missing.into_iter().for_each(|number| self.start(number, entry));
+        missing.into_iter().for_each(|number| self.start(number, entry, Failures::none()));
         let paused = entry.target == TargetState::Paused;
         for task in self.running.values_mut().filter(|task| task.paused != paused) {
             task.paused = paused;
@@ -62,7 +67,61 @@ impl TaskSet {
             self.shared.statuses.task(&self.id(*number), InstanceState::Restarting, None);
         }
         if entry.target != TargetState::Stopped {
-            known.into_iter().for_each(|number| self.start(number, entry));
+            known.into_iter().for_each(|number| self.start(number, entry, Failures::none()));
+        }
+    }
+
+    /// Waits until a failed task is to be started again, and tells which. For ever where none is. It may be dropped and
+    /// called again.
+    pub(super) async fn due(&mut self) -> u32 {
+        loop {
+            let Some(policy) = self.policy.filter(RestartPolicy::is_on) else { return std::future::pending().await };
+            self.notice_failures(&policy);
+            let due = self.running.iter().filter_map(|(number, task)| Some((task.failures.due?, *number))).min();
+            let alive = self.running.values().filter(|task| !task.failures.noticed);
+            let ends: Vec<_> =
+                alive.filter_map(|task| task.handle.as_ref()).map(|handle| handle.ended().boxed()).collect();
+            let wait = async {
+                match due {
+                    Some((at, number)) => {
+                        tokio::time::sleep_until(at).await;
+                        number
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                number = wait => return number,
+                () = async { drop(select_all(ends).await) }, if !ends.is_empty() => {}
+            }
+        }
+    }
+
+    fn notice_failures(&mut self, policy: &RestartPolicy) {
+        for (number, task) in self.running.iter_mut().filter(|(_, task)| !task.failures.noticed) {
+            if task.handle.as_ref().is_some_and(|handle| !handle.has_ended()) {
+                continue;
+            }
+            let id = TaskId::new(&self.connector, *number);
+            match task.failures.failed(policy) {
+                Some((attempt, wait)) => {
+                    tracing::warn!(task = %id, attempt, wait_ms = wait.as_millis(), "the task has failed and is started again");
+                }
+                None => tracing::error!(
+                    task = %id,
+                    "the task has failed more often than errors.restart.max.attempts allows: restart it when the cause is removed"
+                ),
+            }
+        }
+    }
+
+    /// Starts a failed task again, as told by [`due`](Self::due).
+    pub(super) async fn start_again(&mut self, number: u32, entry: &ConnectorEntry) {
+        let Some(failures) = self.running.get(&number).map(|task| task.failures) else { return };
+        self.stop(&[number]).await;
+        if entry.target != TargetState::Stopped && entry.tasks.contains_key(&number) {
+            self.shared.statuses.task(&self.id(number), InstanceState::Restarting, None);
+            self.start(number, entry, failures.restarted());
         }
     }
 
@@ -89,7 +148,8 @@ impl TaskSet {
         }
     }
 
-    fn start(&mut self, number: u32, entry: &ConnectorEntry) {
+    fn start(&mut self, number: u32, entry: &ConnectorEntry, failures: Failures) {
+        self.policy = self.policy(entry);
         let paused = entry.target == TargetState::Paused;
         let handle = match self.try_start(number, entry, paused) {
             Ok(handle) => Some(handle),
@@ -99,7 +159,18 @@ impl TaskSet {
                 None
             }
         };
-        self.running.insert(number, Running { handle, revision: entry.tasks_revision, paused });
+        self.running.insert(number, Running { handle, revision: entry.tasks_revision, paused, failures });
+    }
+
+    fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
+        let kind = self.shared.plugin(&entry.config).ok()?.description.kind;
+        let resolved = self.shared.variables.resolve(&entry.config);
+        let policy = resolved.and_then(|config| RestartPolicy::parse(&config, kind));
+        policy
+            .inspect_err(|error| {
+                tracing::error!(connector = self.connector, %error, "failed tasks are not started again");
+            })
+            .ok()
     }
 
     fn try_start(&self, number: u32, entry: &ConnectorEntry, paused: bool) -> Result<TaskHandle> {

@@ -11,6 +11,7 @@ use tributary_kafka::{CompactedLog, LogRecord};
 use super::ConnectorEntry;
 use super::config_state::ConfigState;
 use super::log::{json, open};
+use crate::definitions::MAX_TASKS;
 use crate::settings::WorkerSettings;
 
 /// Task configurations of this size together, in bytes, are no reason for a broker to refuse a batch.
@@ -97,9 +98,11 @@ impl ConfigStore {
         self.log.read_to_end().await
     }
 
-    /// Writes a connector; its target state first, so that it never runs in another.
+    /// Writes a connector; its target state first, so that it never runs in another, such as that of a former connector
+    /// of this name that was removed by half.
     pub(crate) async fn put_connector(&self, name: &str, config: &Props, target: Option<TargetState>) -> Result<()> {
-        if let Some(target) = target {
+        let left_over = self.known.state().has_left_over_target(name).then(TargetState::default);
+        if let Some(target) = target.or(left_over) {
             self.log.write(format!("target-state-{name}"), Some(json(&TargetRecord::from(target))?)).await?;
         }
         let value = json(&Properties { properties: config.clone() })?;
@@ -231,24 +234,38 @@ impl Reader {
     }
 }
 
+/// Control characters are no part of a name: REST refuses them, and threads cannot bear them.
+fn named(name: &str) -> Result<&str, &'static str> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err("the connector's name is empty or holds control characters");
+    }
+    Ok(name)
+}
+
 /// The order of the prefixes matters: connector names may hold any of them.
 fn apply(state: &mut ConfigState, key: &str, value: Option<&[u8]>, offset: i64) -> Result<Applied, &'static str> {
     if let Some(name) = key.strip_prefix("target-state-") {
         let target = value.map(parse::<TargetRecord>).transpose()?.map(|record| record.target());
-        state.put_target(name, target);
+        state.put_target(named(name)?, target);
         return Ok(Applied::Connector(name.to_owned()));
     } else if let Some(name) = key.strip_prefix("connector-") {
         let config = value.map(parse::<Properties>).transpose()?.map(|record| record.properties);
-        state.put_connector(name, config, offset);
+        state.put_connector(named(name)?, config, offset);
         return Ok(Applied::Connector(name.to_owned()));
     } else if let Some(id) = key.strip_prefix("task-") {
         let (name, task) = id.rsplit_once('-').ok_or("no task number in the key")?;
         let task = task.parse().map_err(|_| "the task number in the key is not a number")?;
         let config = value.map(parse::<Properties>).transpose()?.map(|record| record.properties);
-        state.put_task(name, task, config);
+        if task >= MAX_TASKS {
+            return Err("the task number is larger than a connector may have");
+        }
+        state.put_task(named(name)?, task, config);
     } else if let Some(name) = key.strip_prefix("commit-") {
         let commit: Commit = parse(value.ok_or("a commit record needs a value")?)?;
-        state.commit_tasks(name, commit.tasks, offset);
+        if commit.tasks > MAX_TASKS {
+            return Err("it commits more tasks than a connector may have");
+        }
+        state.commit_tasks(named(name)?, commit.tasks, offset);
         return Ok(Applied::Connector(name.to_owned()));
     } else if let (Some(name), Some(value)) = (key.strip_prefix("restart-connector-"), value) {
         let Restart { include_tasks, only_failed } = parse(value)?;
@@ -305,5 +322,40 @@ impl From<TargetState> for TargetRecord {
 impl TargetRecord {
     fn target(&self) -> TargetState {
         self.newer.unwrap_or(self.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn read(state: &mut ConfigState, key: &str, value: &str) -> Result<(), &'static str> {
+        apply(state, key, Some(value.as_bytes()), 1).map(drop)
+    }
+
+    #[test]
+    fn a_record_that_no_worker_writes_is_refused_and_costs_nothing() {
+        let mut state = ConfigState::default();
+        let config = r#"{"properties":{"k":"v"}}"#;
+        read(&mut state, "connector-c", config).unwrap();
+        read(&mut state, "task-c-0", config).unwrap();
+        read(&mut state, "commit-c", r#"{"tasks":1}"#).unwrap();
+        for (key, value) in [
+            ("commit-c", r#"{"tasks":4294967295}"#),
+            ("commit-c", r#"{"tasks":4294967296}"#),
+            ("commit-c", r#"{"tasks":-1}"#),
+            ("task-c-4294967295", config),
+            ("connector-a\0b", config),
+            ("connector-", config),
+            ("task-a\nb-0", config),
+            ("target-state-a\u{1b}b", r#"{"state":"STARTED"}"#),
+            ("commit-a\0b", r#"{"tasks":0}"#),
+        ] {
+            assert!(read(&mut state, key, value).is_err(), "{key} {value}");
+        }
+        assert_eq!(state.connectors.keys().collect::<Vec<_>>(), ["c"]);
+        assert_eq!(state.connectors["c"].tasks.len(), 1, "what was committed before goes on");
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tributary_api::Props;
@@ -42,10 +42,20 @@ impl ConnectorEntry {
 }
 
 impl ConfigState {
+    /// Whether a connector of this name would begin in the state of one that was deleted, or never came to be.
+    pub(super) fn has_left_over_target(&self, name: &str) -> bool {
+        self.early_targets.contains_key(name)
+    }
+
     pub(super) fn put_connector(&mut self, name: &str, config: Option<Props>, revision: i64) {
         let Some(config) = config else {
-            self.connectors.remove(name);
             self.pending.remove(name);
+            // Its target state is removed by a record of its own, which may never come.
+            if let Some(target) =
+                self.connectors.remove(name).map(|entry| entry.target).filter(|target| *target != TargetState::Started)
+            {
+                self.early_targets.insert(name.to_owned(), target);
+            }
             return;
         };
         let target = self.early_targets.remove(name);
@@ -67,11 +77,13 @@ impl ConfigState {
         let pending = self.pending.remove(connector).unwrap_or_default();
         let Some(entry) = self.connectors.get_mut(connector).map(Arc::make_mut) else { return };
         // Compaction may have removed some of the set: it then may not run until it is written again.
-        let complete = pending.keys().copied().collect::<BTreeSet<_>>() == (0..count).collect();
+        let complete = pending.keys().copied().eq(0..count);
         entry.inconsistent = !complete;
         if complete {
             entry.tasks = pending;
             entry.applied = Some(entry.config.clone());
+        } else {
+            tracing::debug!(connector, count, found = pending.len(), "the tasks of a connector are not complete");
         }
         entry.tasks_revision = revision;
     }
@@ -131,6 +143,25 @@ mod tests {
         state.put_target("c", Some(TargetState::Stopped));
         state.put_connector("c", Some(props("1")), 2);
         assert_eq!(state.connectors["c"].target, TargetState::Stopped);
+    }
+
+    #[test]
+    fn a_number_in_a_commit_costs_nothing() {
+        let mut state = with_connector();
+        state.put_task("c", 0, Some(props("t")));
+        state.commit_tasks("c", u32::MAX, 12);
+        assert!(state.connectors["c"].inconsistent);
+        assert!(state.connectors["c"].tasks.is_empty());
+    }
+
+    #[test]
+    fn a_target_state_that_was_not_removed_with_its_connector_is_known() {
+        let mut state = with_connector();
+        state.put_target("c", Some(TargetState::Paused));
+        state.put_connector("c", None, 11);
+        assert!(state.has_left_over_target("c"));
+        state.put_target("c", None);
+        assert!(!state.has_left_over_target("c"));
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub(super) async fn open(
         // As Java's: one request at a time keeps the order, and no producer id has to be asked for at start.
         producer: settings
             .own_client(Role::Producer, purpose)
-            .set("linger.ms", 0)
+            .set_default("linger.ms", 0)
+            // Who waits is told in time, and what is given up is not written later behind everybody's back.
+            .set_default("delivery.timeout.ms", 30_000)
             .set("enable.idempotence", false)
             .set("max.in.flight.requests.per.connection", 1),
         consumer: settings.own_client(Role::Consumer, purpose).set("isolation.level", isolation),

@@ -41,6 +41,12 @@ impl TaskHandle {
         false
     }
 
+    /// Waits for the end of the task, by request or by failure.
+    pub(crate) async fn ended(&self) {
+        // An error says that the thread has gone: that is an end too.
+        drop(self.ended.clone().wait_for(|ended| *ended).await);
+    }
+
     /// Whether the task has ended, by request or by failure.
     pub(crate) fn has_ended(&self) -> bool {
         *self.ended.borrow() || self.ended.has_changed().is_err()

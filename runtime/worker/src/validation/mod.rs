@@ -1,6 +1,7 @@
 //! Checks of a connector's configuration: the framework's properties, the plugin's, those of every transform, predicate
 //! and converter it names, and what only the combination shows. The texts are Kafka Connect's where it has one.
 
+mod limits;
 mod plugins;
 mod rules;
 
@@ -41,7 +42,7 @@ impl Validator {
         let props = self.variables.resolve(raw)?;
         let plugin = self.connector(class)?;
         let description = &plugin.description;
-        let framework = connector_definition(description.kind, &self.settings.defaults, &description.version);
+        let framework = connector_definition(description.kind, &self.settings.defaults, &description.version, &props);
         let mut issues = rules::check(&props, plugin, &self.settings);
         let definition = plugins::enrich(framework, &props, &self.plugins, description.kind, &mut issues);
         let definition = definition.embed("", None, &description.config);
@@ -98,7 +99,7 @@ impl Validator {
         if plugin.description.config.parse(props).is_err() {
             return Vec::new();
         }
-        let props = props.clone();
+        let props = limits::with_limits(props, &self.settings);
         let checked = async {
             let mailbox = PluginMailbox::open(&self.settings.executor, make);
             mailbox

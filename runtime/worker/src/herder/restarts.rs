@@ -1,0 +1,142 @@
+//! When a task that has failed is started again: `errors.restart.*`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tributary_api::{ConfigDef, PluginKind, Props, Result};
+
+use crate::definitions::restart_keys;
+
+/// What a connector's `errors.restart.*` properties say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RestartPolicy {
+    /// None: without end.
+    max_attempts: Option<u32>,
+    first_delay: Duration,
+    max_delay: Duration,
+}
+
+/// The failures of one task in a row, since an operator last had a hand in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failures {
+    count: u32,
+    started: Instant,
+    /// When it is started again.
+    pub(super) due: Option<Instant>,
+    /// The last end has been looked at.
+    pub(super) noticed: bool,
+}
+
+impl RestartPolicy {
+    /// Reads the properties of a connector: off by default for Connect's kinds, without end for processors.
+    ///
+    /// # Errors
+    /// `Config`, naming what is wrong.
+    pub(super) fn parse(connector: &Props, kind: PluginKind) -> Result<Self> {
+        let config = ConfigDef::new(restart_keys(kind)).parse(connector)?;
+        let first_delay = Duration::from_millis(config.int("errors.restart.delay.ms")?);
+        let max_delay = Duration::from_millis(config.int("errors.restart.delay.max.ms")?);
+        Ok(Self {
+            max_attempts: u32::try_from(config.int::<i64>("errors.restart.max.attempts")?).ok(),
+            first_delay,
+            max_delay: max_delay.max(first_delay),
+        })
+    }
+
+    /// Whether tasks are started again at all.
+    pub(super) fn is_on(&self) -> bool {
+        self.max_attempts != Some(0)
+    }
+
+    /// The wait before an attempt, counted from 1: it doubles up to the maximum, and up to half of it is left to chance,
+    /// so that what failed together does not come back together.
+    fn delay(&self, attempt: u32) -> Duration {
+        let doubled = self.first_delay.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.max_delay);
+        doubled.mul_f64(rand::random_range(0.5..=1.0))
+    }
+}
+
+impl Failures {
+    /// Of a task that is started by somebody's wish.
+    pub(super) fn none() -> Self {
+        Self { count: 0, started: Instant::now(), due: None, noticed: false }
+    }
+
+    /// Of a task that is started again.
+    pub(super) fn restarted(self) -> Self {
+        Self { started: Instant::now(), due: None, noticed: false, ..self }
+    }
+
+    /// The task has ended by itself. When it is to be started again, and for the how many-th time; none when it is not.
+    /// One that ran for longer than the longest wait was healthy: it counts anew.
+    pub(super) fn failed(&mut self, policy: &RestartPolicy) -> Option<(u32, Duration)> {
+        self.noticed = true;
+        if self.started.elapsed() > policy.max_delay {
+            self.count = 0;
+        }
+        if policy.max_attempts.is_some_and(|max| self.count >= max) {
+            return None;
+        }
+        self.count = self.count.saturating_add(1);
+        let delay = policy.delay(self.count);
+        self.due = Some(Instant::now() + delay);
+        Some((self.count, delay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn policy(kind: PluginKind, pairs: &[(&str, &str)]) -> RestartPolicy {
+        let props = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        RestartPolicy::parse(&props, kind).unwrap()
+    }
+
+    #[test]
+    fn connectors_are_not_restarted_unless_they_ask_and_processors_are() {
+        assert!(!policy(PluginKind::Source, &[]).is_on());
+        assert!(!policy(PluginKind::Sink, &[]).is_on());
+        assert!(policy(PluginKind::Sink, &[("errors.restart.max.attempts", "3")]).is_on());
+        assert_eq!(policy(PluginKind::Processor, &[]).max_attempts, None);
+        assert!(!policy(PluginKind::Processor, &[("errors.restart.max.attempts", "0")]).is_on());
+        let wrong = Props::from([("errors.restart.max.attempts".to_owned(), "-2".to_owned())]);
+        let error = RestartPolicy::parse(&wrong, PluginKind::Sink).unwrap_err();
+        assert!(error.to_string().contains("errors.restart.max.attempts"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_grow_to_the_maximum_and_attempts_end() {
+        let pairs = [
+            ("errors.restart.max.attempts", "4"),
+            ("errors.restart.delay.ms", "100"),
+            ("errors.restart.delay.max.ms", "350"),
+        ];
+        let policy = policy(PluginKind::Source, &pairs);
+        let mut failures = Failures::none();
+        for (attempt, most) in [(1, 100), (2, 200), (3, 350), (4, 350)] {
+            let (count, delay) = failures.failed(&policy).unwrap();
+            let most = Duration::from_millis(most);
+            assert!(count == attempt && delay >= most / 2 && delay <= most, "{count} {delay:?}");
+            failures = failures.restarted();
+        }
+        assert_eq!(failures.failed(&policy), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_healthy_for_a_while_begins_anew() {
+        let policy = policy(PluginKind::Processor, &[("errors.restart.delay.max.ms", "5000")]);
+        let mut failures = Failures::none();
+        for _ in 0..3 {
+            failures.failed(&policy).unwrap();
+            failures = failures.restarted();
+        }
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(failures.failed(&policy).unwrap().0, 4);
+        failures = failures.restarted();
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(failures.failed(&policy).unwrap().0, 1);
+    }
+}
