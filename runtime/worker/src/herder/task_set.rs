@@ -164,9 +164,9 @@ impl TaskSet {
 
     fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
         let kind = self.shared.plugin(&entry.config).ok()?.description.kind;
-        let resolved = self.shared.variables.resolve(&entry.config);
-        let policy = resolved.and_then(|config| RestartPolicy::parse(&config, kind));
-        policy
+        // A task that cannot be started for a variable may be started when its value is there.
+        let config = self.shared.variables.resolve(&entry.config).unwrap_or_else(|_| entry.config.clone());
+        RestartPolicy::parse(&config, kind)
             .inspect_err(|error| {
                 tracing::error!(connector = self.connector, %error, "failed tasks are not started again");
             })
