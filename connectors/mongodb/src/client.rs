@@ -1,5 +1,6 @@
 //! The driver's client by the sink's settings, and what its errors mean to the runtime.
 
+use std::path::Path;
 use std::time::Duration;
 
 use mongodb::Client;
@@ -7,7 +8,7 @@ use mongodb::error::{Error as DriverError, ErrorKind as Driver};
 use mongodb::options::{
     ClientOptions, DriverInfo, ServerApi as DeclaredApi, ServerApiVersion, Tls, TlsOptions, WriteConcern,
 };
-use tributary_api::{Error, Result};
+use tributary_api::{Error, Result, read_small_file};
 
 use crate::config::{Settings, Store};
 
@@ -16,6 +17,8 @@ use crate::config::{Settings, Store};
 const SERVER_SELECTION: Duration = Duration::from_secs(5);
 /// How long a connection may take to be made, unless the URI says otherwise.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The longest file of certificates.
+const MOST_STORE_BYTES: u64 = 16 << 20;
 
 /// A client, and whether it may send a write twice (`retryWrites`). Nothing is sent yet, but the names of a
 /// `mongodb+srv` URI are looked up.
@@ -92,7 +95,7 @@ fn add_certificates(options: &mut ClientOptions, settings: &Settings) -> Result<
 /// Java's own formats of key stores are not read here.
 fn require_pem(name: &str, store: &Store, convert: &str) -> Result<()> {
     let path = &store.path;
-    let content = std::fs::read(path)
+    let content = read_small_file(Path::new(path), MOST_STORE_BYTES)
         .map_err(|error| Error::config(format!("{name}: cannot read {path}, correct the path")).cause(&error))?;
     let text = String::from_utf8_lossy(&content);
     if !text.contains("-----BEGIN ") {

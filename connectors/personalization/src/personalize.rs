@@ -1,9 +1,9 @@
-use std::fs;
+use std::path::Path;
 
 use bytes::Bytes;
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Importance, Record, Records, Requirements, Result, StoreId,
-    StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json,
+    StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json, read_small_file,
 };
 
 use crate::decision::{Case, decide};
@@ -11,7 +11,7 @@ use crate::event::{DWELL_TIMER, Event, PAGE_VIEW, PRODUCT_VIEW};
 use crate::expression::{Budget, MAX_STEPS};
 use crate::outputs::{self, Outputs, stable_id};
 use crate::person::Person;
-use crate::rules::RulePack;
+use crate::rules::{MAX_PACK_BYTES, RulePack};
 use crate::signals::Signals;
 
 const DAY_MS: i64 = 86_400_000;
@@ -79,10 +79,10 @@ impl Personalize {
         let pack = match (config.optional_string("rules")?, config.optional_string("rules.file")?) {
             (Some(yaml), None) => RulePack::parse(yaml)?,
             (None, Some(path)) => {
-                let yaml = fs::read_to_string(path).map_err(|error| {
-                    Error::config(format!("cannot read the rule pack {path}: correct rules.file")).cause(&error)
-                })?;
-                RulePack::parse(&yaml).map_err(|error| error.context(path))?
+                let unreadable = || Error::config(format!("cannot read the rule pack {path}: correct rules.file"));
+                let bytes = read_small_file(Path::new(path), MAX_PACK_BYTES);
+                let yaml = String::from_utf8(bytes.map_err(|error| unreadable().cause(&error))?);
+                RulePack::parse(&yaml.map_err(|_| unreadable())?).map_err(|error| error.context(path))?
             }
             _ => return Err(Error::config("give the rule pack by rules.file or by rules, one of them")),
         };

@@ -21,6 +21,7 @@ mod plugin;
 mod record;
 mod schema;
 mod sink;
+mod small_file;
 mod source;
 mod topic_writer;
 mod transform;
@@ -37,12 +38,13 @@ pub use converter::{Converter, HeaderConverter};
 pub use error::{Error, ErrorKind, Result};
 pub use offsets::{OffsetMap, OffsetValue, Offsets, SourceOffset, SourcePartition, TopicPartition};
 pub use plugin::{
-    ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, Plugin, PluginDescription, PluginKind,
-    PluginRegistry, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
+    ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, KAFKA_VERSION, Plugin, PluginDescription,
+    PluginKind, PluginRegistry, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
 };
 pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::SinkTask;
+pub use small_file::read_small_file;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
 pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
 pub use transform::{

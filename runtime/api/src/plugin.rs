@@ -8,6 +8,9 @@ use crate::{
     SourceConnector, SourceTask, Transformation,
 };
 
+/// The version of Apache Kafka whose Connect this is: what clients are told, and what its own plugins answer.
+pub const KAFKA_VERSION: &str = "4.3.1";
+
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,8 +149,11 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// A plugin of a class; its kind is that of the factory, its version the runtime's.
+    /// A plugin of a class; its kind is that of the factory, its version the runtime's, or Kafka's where it stands for
+    /// one of Kafka's own.
     pub fn new(class: impl Into<String>, config: ConfigDef, factory: Factory) -> Self {
+        let class = class.into();
+        let kafkas = class.starts_with("org.apache.kafka.");
         let kind = match &factory {
             Factory::Source(_) => PluginKind::Source,
             Factory::Sink(_) => PluginKind::Sink,
@@ -159,9 +165,9 @@ impl Plugin {
             Factory::ConfigProvider(_) => PluginKind::ConfigProvider,
         };
         let description = PluginDescription {
-            class: class.into(),
+            class,
             aliases: Vec::new(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: if kafkas { KAFKA_VERSION } else { env!("CARGO_PKG_VERSION") }.to_owned(),
             kind,
             config,
             needs_processor: false,
@@ -274,8 +280,10 @@ impl PluginRegistry {
         let names = |plugins: &mut dyn Iterator<Item = &Plugin>| {
             plugins.map(|plugin| plugin.description.class.as_str()).collect::<Vec<_>>().join(", ")
         };
+        // One class may be of several kinds, as converters are that do for headers too.
+        let one_class = || found.iter().all(|plugin| plugin.description.class == found[0].description.class);
         match found[..] {
-            [plugin] => Ok(plugin),
+            [plugin, ..] if one_class() => Ok(plugin),
             [] => Err(Error::config(format!("no plugin matches {name}; there are: {}", names(&mut of_kind())))),
             _ => Err(Error::config(format!(
                 "more than one plugin matches {name}: write the full name of one of {}",

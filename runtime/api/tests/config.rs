@@ -54,6 +54,9 @@ fn wrong_texts_are_refused_in_kafkas_words() {
     let control = "String may not contain control sequences but had the following ASCII chars: 9, 0";
     refused(key(ConfigType::String).validator(Validator::Name), "a\tb\0c", control);
     assert!(parse(key(ConfigType::String).validator(Validator::Name), "a b\u{e9}").is_ok());
+    let long = vec!["x"; 10_001].join(",");
+    refused(key(ConfigType::List), &long, "A list may have 10000 elements at the most");
+    assert!(parse(key(ConfigType::List), &long[2..]).is_ok());
 }
 
 #[test]
@@ -72,6 +75,18 @@ fn lists_without_empty_elements_that_come_once() {
         let told = ConfigDef::new([key]).parse(&props).err().map(|error| error.to_string());
         assert_eq!(told, fault.map(|fault| format!("Configuration 'fields' {fault}")), "{text:?}");
     }
+}
+
+#[test]
+fn a_property_defined_again_keeps_its_place_and_headings_count_on() {
+    let key = |name: &str, group: &str| ConfigKey::new(name, ConfigType::Int).group(group);
+    let def = ConfigDef::new([key("a", "G"), key("b", "G"), key("a", "H").default(1), key("c", "G"), key("d", "H")]);
+    let shown: Vec<_> = def.keys().map(|key| (key.name.as_str(), key.group.as_deref().unwrap(), key.order)).collect();
+    assert_eq!(shown, [("a", "H", 1), ("b", "G", 2), ("c", "G", 2), ("d", "H", 2)]);
+    assert_eq!(def.groups(), ["H", "G"]);
+    assert_eq!(def.key("c").unwrap().name, "c");
+    let read: ConfigDef = serde_json::from_str(&serde_json::to_string(&def).unwrap()).unwrap();
+    assert_eq!(read, def);
 }
 
 #[test]

@@ -105,8 +105,8 @@ pub trait Herder: Send + Sync {
     /// The plugins, connectors only or all kinds.
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>>;
 
-    /// The properties of a plugin of any kind.
-    async fn plugin_config(&self, plugin: &str) -> Result<Vec<ConfigKey>>;
+    /// The properties of a plugin of any kind; with a version, a range as Maven writes them, of one that is within it.
+    async fn plugin_config(&self, plugin: &str, version: Option<&str>) -> Result<Vec<ConfigKey>>;
 
     /// Checks a configuration.
     async fn validate(&self, plugin: &str, config: Props) -> Result<ValidationResult>;

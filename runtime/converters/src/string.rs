@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, HeaderConverter, Importance, Plugin,
-    Result, Schema, SchemaRef, SchemaType, Value,
+    Result, Schema, SchemaRef, SchemaType, Value, Width,
 };
 
 use crate::utf8;
@@ -25,6 +25,8 @@ fn config(used_for: &str) -> ConfigDef {
         ConfigKey::new(ENCODING, ConfigType::String)
             .default("UTF-8")
             .importance(Importance::High)
+            .width(Width::Medium)
+            .display_name("Encoding")
             .doc("The character encoding: UTF-8, ISO-8859-1, US-ASCII, UTF-16, UTF-16BE or UTF-16LE."),
     )
 }

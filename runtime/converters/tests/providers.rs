@@ -84,3 +84,26 @@ fn environment_variables_are_read_if_their_whole_name_is_allowed() {
     assert_eq!(some.get("", &["PATH", "HOME"]).unwrap(), values(&[("PATH", &path)]));
     assert!(provider("EnvVarConfigProvider", &[("allowlist.pattern", "(")]).is_err());
 }
+
+#[test]
+fn pipes_devices_and_long_files_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    std::fs::write(path("long"), "k=v\n".repeat(300_000)).unwrap();
+    std::fs::write(path("most"), format!("k={}", "v".repeat((1 << 20) - 2))).unwrap();
+    let file = provider("FileConfigProvider", &[]).unwrap();
+    for (name, why) in [
+        (path("pipe"), "not a regular file"),
+        ("/dev/zero".to_owned(), "not a regular file"),
+        (path("long"), "more than 1048576 bytes"),
+    ] {
+        let message = file.get(&name, &["k"]).unwrap_err().to_string();
+        assert!(message.contains(why), "{message}");
+    }
+    assert_eq!(file.get(&path("most"), &["k"]).unwrap()["k"].len(), (1 << 20) - 2);
+    let directory = provider("DirectoryConfigProvider", &[]).unwrap();
+    let here = folder.path().to_string_lossy().into_owned();
+    assert!(directory.get(&here, &["long"]).unwrap_err().to_string().contains("more than 1048576 bytes"));
+    assert_eq!(directory.get(&here, &["pipe"]).unwrap(), values(&[]));
+}

@@ -19,8 +19,9 @@ pub(crate) async fn list(State(worker): State<Worker>, params: Params) -> Result
 pub(crate) async fn config(
     State(worker): State<Worker>,
     Segments(plugin): Segments<String>,
+    params: Params,
 ) -> Result<Json<Vec<ConfigKeyInfo>>, ApiError> {
-    let keys = worker.herder.plugin_config(&plugin).await?;
+    let keys = worker.herder.plugin_config(&plugin, params.first("version")).await?;
     Ok(Json(keys.iter().filter(|key| !key.internal).map(ConfigKeyInfo::from).collect()))
 }
 

@@ -71,8 +71,8 @@ fn pages(plugins: &PluginRegistry) -> BTreeMap<String, String> {
     line(&mut index, "\n## Properties that all connectors have\n");
     let version = env!("CARGO_PKG_VERSION");
     for (name, heading, definition) in [
-        (FRAMEWORK_SOURCE, "Properties of every source connector", source_definition(&Props::new(), version)),
-        (FRAMEWORK_SINK, "Properties of every sink connector", sink_definition(&Props::new(), version)),
+        (FRAMEWORK_SOURCE, "Properties of every source connector", source_definition(Some(&Props::new()), version)),
+        (FRAMEWORK_SINK, "Properties of every sink connector", sink_definition(Some(&Props::new()), version)),
     ] {
         line(&mut index, &format!("- [{heading}]({name})"));
         pages.insert(name.to_owned(), format!("{GENERATED}# {heading}\n\n{}", table(&definition)));

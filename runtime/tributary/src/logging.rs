@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Context;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 use tributary_control::{LoggerLevel, Loggers};
-use tributary_worker::LoggerControl;
+use tributary_worker::{LoggerControl, LoggerRefusal, Redaction};
 
 const ROOT: &str = "root";
+/// How many loggers may have a level of their own, and how long their names may be: they are kept for ever.
+const MOST_LOGGERS: usize = 1_000;
+const LONGEST_NAME: usize = 256;
 
 /// What is logged, by logger.
 #[derive(Clone, Debug)]
@@ -29,8 +35,8 @@ pub(crate) struct LogLevels {
     filter: reload::Handle<Targets, Registry>,
 }
 
-/// Starts logging to standard error at INFO, or at what is given.
-pub(crate) fn start(given: &[(String, String)]) -> Result<LogLevels> {
+/// Starts logging to standard error at INFO, or at what is given. What the redaction knows is hidden.
+pub(crate) fn start(given: &[(String, String)], redaction: Redaction) -> anyhow::Result<LogLevels> {
     let mut levels = Levels { root: level("INFO", None), loggers: BTreeMap::new() };
     for (logger, name) in given {
         let name = name.to_uppercase();
@@ -38,12 +44,57 @@ pub(crate) fn start(given: &[(String, String)]) -> Result<LogLevels> {
         levels.set(logger, &name, None);
     }
     let (filter, handle) = reload::Layer::new(levels.targets());
-    let text = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let text = fmt::layer()
+        .fmt_fields(plain(redaction))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(filter).with(text).try_init().context("start logging")?;
     Ok(LogLevels { levels: Mutex::new(levels), filter: handle })
 }
 
+/// Fields as `name=value`, the message alone, on one line: what a value holds can begin no line of its own and send nothing
+/// to a terminal.
+fn plain(redaction: Redaction) -> impl for<'w> FormatFields<'w> + Clone + 'static {
+    let field = move |writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
+        if field.name() != "message" {
+            write!(writer, "{}=", field.name())?;
+        }
+        let text = format!("{value:?}");
+        for character in redaction.apply(&text).chars() {
+            match is_control(character) {
+                true => write!(writer, "{}", character.escape_default())?,
+                false => writer.write_char(character)?,
+            }
+        }
+        Ok(())
+    };
+    debug_fn(field).delimited(" ")
+}
+
+/// Also what breaks lines or turns the direction of writing in Unicode.
+fn is_control(character: char) -> bool {
+    let unicode = ['\u{2028}', '\u{2029}', '\u{200e}', '\u{200f}', '\u{feff}'].contains(&character);
+    character.is_control()
+        || unicode
+        || ('\u{202a}'..='\u{202e}').contains(&character)
+        || ('\u{2066}'..='\u{2069}').contains(&character)
+}
+
 impl Levels {
+    /// The level's name in capitals, if it can be set.
+    fn check(&self, logger: &str, level: &str) -> Result<String, LoggerRefusal> {
+        let name = level.to_uppercase();
+        filter_of(&name).ok_or(LoggerRefusal::NoLevel)?;
+        if logger.len() > LONGEST_NAME {
+            return Err(LoggerRefusal::TooLong(LONGEST_NAME));
+        }
+        let known = logger.eq_ignore_ascii_case(ROOT) || self.loggers.contains_key(logger);
+        match known || self.loggers.len() < MOST_LOGGERS {
+            true => Ok(name),
+            false => Err(LoggerRefusal::TooMany(MOST_LOGGERS)),
+        }
+    }
+
     /// The loggers whose level is another one now.
     fn set(&mut self, logger: &str, name: &str, now: Option<i64>) -> Vec<String> {
         let everything = logger.eq_ignore_ascii_case(ROOT);
@@ -83,15 +134,19 @@ impl LoggerControl for LogLevels {
         root.chain(levels.loggers.clone()).collect()
     }
 
-    fn set(&self, logger: &str, level: &str) -> Option<Vec<String>> {
-        let name = level.to_uppercase();
-        filter_of(&name)?;
-        let mut levels = self.levels.lock().ok()?;
+    fn check(&self, logger: &str, level: &str) -> Result<(), LoggerRefusal> {
+        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.check(logger, level).map(drop)
+    }
+
+    fn set(&self, logger: &str, level: &str) -> Result<Vec<String>, LoggerRefusal> {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = levels.check(logger, level)?;
         let affected = levels.set(logger, &name, Some(now_ms()));
         if let Err(error) = self.filter.reload(levels.targets()) {
             tracing::warn!(%error, logger, "could not change the log level");
         }
-        Some(affected)
+        Ok(affected)
     }
 }
 
@@ -136,6 +191,55 @@ mod tests {
         assert_eq!(levels.set("a", "TRACE", Some(4)), [""; 0]);
         assert_eq!(levels.set("ROOT", "ERROR", Some(5)), ["root", "a", "a::b", "ab"]);
         assert!(!levels.targets().would_enable("a::b", &Level::WARN));
+    }
+
+    #[test]
+    fn only_so_many_loggers_of_so_long_names_are_kept() {
+        let mut levels = Levels { root: level("INFO", None), loggers: BTreeMap::new() };
+        for number in 0..MOST_LOGGERS {
+            let name = format!("logger{number}");
+            assert!(levels.check(&name, "debug").is_ok());
+            levels.set(&name, "DEBUG", None);
+        }
+        assert_eq!(levels.check("one.more", "DEBUG"), Err(LoggerRefusal::TooMany(MOST_LOGGERS)));
+        assert_eq!(levels.check("logger7", "warn"), Ok("WARN".to_owned()));
+        assert_eq!(levels.check("Root", "INFO"), Ok("INFO".to_owned()));
+        assert_eq!(levels.check(&"x".repeat(257), "INFO"), Err(LoggerRefusal::TooLong(256)));
+        assert_eq!(levels.check("logger7", "LOUD"), Err(LoggerRefusal::NoLevel));
+    }
+
+    /// Where the lines of a test go.
+    #[derive(Clone, Default)]
+    struct Lines(std::sync::Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_value_makes_no_line_of_its_own_and_no_colour() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer =
+            fmt::layer().fmt_fields(plain(Redaction::default())).with_writer(move || writer.clone()).with_ansi(false);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let file = "x\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[31mred\u{202e}\u{2028}";
+            let error = std::io::Error::other(file);
+            tracing::warn!(file, %error, ?file, "cannot write {file}");
+        });
+        let text =
+            String::from_utf8(lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.trim_end().chars().any(is_control), "{text:?}");
+        assert!(text.contains(r"cannot write x\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[31mred\u{202e}"), "{text}");
+        assert!(text.contains(r"error=x\n2026"), "{text}");
     }
 
     #[test]

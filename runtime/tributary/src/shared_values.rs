@@ -15,6 +15,8 @@ use crate::settings::Settings;
 /// The provider's name in variables.
 pub(crate) const PROVIDER: &str = "worker";
 const PREFIX: &str = "shared.";
+const PUBLIC: [&str; 7] =
+    ["collect.listen", "configs.dir", "data.dir", "demo.customers.file", "s3.endpoint", "s3.region", "shop.origins"];
 
 /// Values that connectors may read.
 pub(crate) struct SharedValues(BTreeMap<String, String>);
@@ -44,6 +46,11 @@ impl ConfigProvider for SharedValues {
     fn get(&self, _path: &str, keys: &[&str]) -> tributary_api::Result<BTreeMap<String, String>> {
         let known = keys.iter().filter_map(|key| Some(((*key).to_owned(), self.0.get(*key)?.clone())));
         Ok(known.collect())
+    }
+
+    /// Addresses and folders of this process are good to read in an error; what an operator has shared may be anything.
+    fn is_secret(&self, _path: &str, key: &str) -> bool {
+        !PUBLIC.contains(&key)
     }
 }
 
@@ -79,5 +86,7 @@ mod tests {
         let expected = [("collect.listen", "127.0.0.1:8081"), ("s3.endpoint", "http://s3")];
         assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert!(values.get("configs.dir").unwrap().ends_with("/configs"));
+        let secret = |name: &str| ConfigProvider::is_secret(&values, "", name);
+        assert!(secret("session.secret") && secret("s3.secret.access.key") && !secret("s3.endpoint"));
     }
 }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tributary_api::ConfigProvider;
 use tributary_shop::Shop;
-use tributary_worker::{LoggerControl, Variables, Worker, WorkerOptions};
+use tributary_worker::{LoggerControl, Redaction, Variables, Worker, WorkerOptions};
 
 use crate::cli::WorkerArgs;
 use crate::connector_files::ConnectorFiles;
@@ -43,14 +43,18 @@ pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Resul
         }
     };
     tokio::pin!(stop);
-    let levels = logging::start(&environment::log_levels(variables()))?;
+    let redaction = Redaction::default();
+    let levels = logging::start(&environment::log_levels(variables()), redaction.clone())?;
     match descriptors {
         Ok(limit) => info!(limit, "file descriptors"),
         Err(error) => warn!(%error, "the limit of file descriptors cannot be raised"),
     }
     let settings = Settings::load(&args, variables())?;
     let process = tokio::select! {
-        started = Process::start(settings, Arc::new(levels)) => started?,
+        started = Process::start(settings, Arc::new(levels), redaction.clone()) => {
+            // Whatever it says is printed.
+            started.map_err(|error| anyhow::Error::msg(redaction.apply(&format!("{error:#}")).into_owned()))?
+        }
         () = &mut stop => return Ok(()),
     };
     stop.await;
@@ -60,9 +64,9 @@ pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Resul
 }
 
 impl Process {
-    async fn start(mut settings: Settings, loggers: Arc<dyn LoggerControl>) -> Result<Self> {
+    async fn start(mut settings: Settings, loggers: Arc<dyn LoggerControl>, redaction: Redaction) -> Result<Self> {
         let plugins = plugins::registry();
-        settings.props = Variables::parse(&settings.props, &plugins)?.resolve(&settings.props)?;
+        settings.props = Variables::parse(&settings.props, &plugins, &redaction)?.resolve(&settings.props)?;
         let mut shared = SharedValues::new(&settings)?;
         let embedded = Embedded::start(&settings, &mut shared).await?;
         if let Some(broker) = &embedded.broker {
@@ -78,6 +82,7 @@ impl Process {
             worker_id: rest.worker_id.clone(),
             embedded_broker: embedded.broker.is_some(),
             loggers,
+            redaction,
             providers: vec![(PROVIDER.to_owned(), shared)],
         })
         .await
@@ -147,7 +152,7 @@ fn addresses(settings: &Settings, embedded: &Embedded, rest: &Rest, shop: Option
     }
     let bound = rest.address.port();
     let usual = if settings.any_rest_port { crate::settings::REST_PORT } else { bound };
-    addresses.push(Address::new("REST", format!("http://{}", rest.address)).instead_of(usual, bound));
+    addresses.push(Address::new("REST", format!("{}://{}", rest.scheme, rest.address)).instead_of(usual, bound));
     if let Some(shop) = shop {
         let usual = settings.port("demo.shop.port", shop::PORT)?;
         addresses.push(Address::new("Shop", format!("http://{}", shop.addr())).instead_of(usual, shop.addr().port()));

@@ -1,11 +1,11 @@
 //! The properties that every connector has, whatever its plugin: Kafka Connect's own, in its order, for `/validate`.
 
 use tributary_api::{
-    ConfigDef, ConfigKey, ConfigType, Importance, PluginKind, PluginRegistry, Props, Validator, Width,
+    ConfigDef, ConfigKey, ConfigType, Importance, KAFKA_VERSION, PluginKind, PluginRegistry, Props, Validator, Width,
 };
 
 /// How many tasks a connector may have. Java knows no such bound; a thousand are more than one worker can use.
-pub(crate) const MAX_TASKS: u32 = 1_000;
+pub const MAX_TASKS: u32 = 1_000;
 
 const COMMON: &str = "Common";
 const ERRORS: &str = "Error Handling";
@@ -14,9 +14,15 @@ const PREDICATES: &str = "Predicates";
 const TOPIC_CREATION: &str = "Topic Creation";
 const EXACTLY_ONCE: &str = "Exactly Once Support";
 
-/// The framework's properties of a connector of a kind, with the worker's converters as defaults. Connect's own, and
-/// those of ours that are given: a list with others in it is not what its clients know.
-pub(crate) fn connector_definition(kind: PluginKind, worker: &Props, version: &str, given: &Props) -> ConfigDef {
+/// The framework's properties of a connector of a kind: Connect's own, and those of ours that are given, for a list with
+/// others in it is not what its clients know. With a worker's properties its converters are the defaults, as for a connector
+/// there; without, a plugin's documentation has none.
+pub(crate) fn connector_definition(
+    kind: PluginKind,
+    worker: Option<&Props>,
+    version: &str,
+    given: &Props,
+) -> ConfigDef {
     let definition = match kind {
         PluginKind::Source => source_keys(worker, version),
         _ => sink_keys(worker, version),
@@ -26,13 +32,19 @@ pub(crate) fn connector_definition(kind: PluginKind, worker: &Props, version: &s
     ours.fold(definition, ConfigDef::with)
 }
 
+/// A property that Kafka's converters have, and that whoever makes one sets.
+pub(crate) fn converter_type() -> ConfigKey {
+    let key = ConfigKey::new("converter.type", ConfigType::String).required().importance(Importance::Low);
+    key.one_of(&["key", "value", "header"]).doc("What the converter is for: key, value or header; set by the worker.")
+}
+
 /// The framework's properties of a source connector.
-pub fn source_definition(worker: &Props, version: &str) -> ConfigDef {
+pub fn source_definition(worker: Option<&Props>, version: &str) -> ConfigDef {
     restart_keys(PluginKind::Source).into_iter().fold(source_keys(worker, version), ConfigDef::with)
 }
 
 /// The framework's properties of a sink connector.
-pub fn sink_definition(worker: &Props, version: &str) -> ConfigDef {
+pub fn sink_definition(worker: Option<&Props>, version: &str) -> ConfigDef {
     restart_keys(PluginKind::Sink).into_iter().fold(sink_keys(worker, version), ConfigDef::with)
 }
 
@@ -63,7 +75,7 @@ pub(crate) fn restart_keys(kind: PluginKind) -> [ConfigKey; 3] {
     ]
 }
 
-fn source_keys(worker: &Props, version: &str) -> ConfigDef {
+fn source_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
     let exactly_once = |name: &str, kind: ConfigType| key(name, kind, EXACTLY_ONCE).width(Width::Short);
     let keys = [
         key("topic.creation.groups", ConfigType::List, TOPIC_CREATION)
@@ -104,7 +116,7 @@ fn source_keys(worker: &Props, version: &str) -> ConfigDef {
     keys.into_iter().fold(common(worker, version), ConfigDef::with)
 }
 
-fn sink_keys(worker: &Props, version: &str) -> ConfigDef {
+fn sink_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
     let dlq = |name: &str, kind: ConfigType| key(name, kind, ERRORS).width(Width::Medium);
     let keys = [
         key("topics", ConfigType::List, COMMON)
@@ -138,9 +150,9 @@ fn sink_keys(worker: &Props, version: &str) -> ConfigDef {
     keys.into_iter().fold(common(worker, version), ConfigDef::with)
 }
 
-fn common(worker: &Props, version: &str) -> ConfigDef {
+fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
     let converter = |name: &str, display: &str, default: Option<&str>| {
-        let own = worker.get(name).map(String::as_str).or(default);
+        let own = worker.and_then(|worker| worker.get(name).map(String::as_str).or(default));
         let key = key(name, ConfigType::Class, COMMON)
             .importance(Importance::Low)
             .width(Width::Short)
@@ -152,9 +164,10 @@ fn common(worker: &Props, version: &str) -> ConfigDef {
         }
     };
     let converter_version = |name: &str, display: &str| {
-        key(&format!("{name}.plugin.version"), ConfigType::String, COMMON)
-            .default(version)
-            .importance(Importance::Low)
+        let key = key(&format!("{name}.plugin.version"), ConfigType::String, COMMON);
+        // All converters are Kafka's.
+        let key = if worker.is_some() { key.default(KAFKA_VERSION) } else { key };
+        key.importance(Importance::Low)
             .width(Width::Short)
             .display_name(format!("{display} version"))
             .doc("Accepted for compatibility: a worker holds one version of each plugin.")
@@ -182,11 +195,11 @@ fn common(worker: &Props, version: &str) -> ConfigDef {
             .doc("Accepted for compatibility: a worker holds one version of each plugin."),
         key("tasks.max", ConfigType::Int, COMMON)
             .default(1)
-            .validator(Validator::AtLeast(1))
+            .validator(Validator::Between(1, MAX_TASKS.into()))
             .importance(Importance::High)
             .width(Width::Short)
             .display_name("Tasks max")
-            .doc("How many tasks the work may be divided among."),
+            .doc("How many tasks the work may be divided among, up to 1000."),
         key("tasks.max.enforce", ConfigType::Boolean, COMMON)
             .default(true)
             .importance(Importance::Low)

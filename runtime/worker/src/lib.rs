@@ -3,6 +3,7 @@
 //! [`Worker::start`] opens the stores, starts the herder and answers its [`Herder`](tributary_control::Herder).
 #![forbid(unsafe_code)]
 
+mod apart;
 mod clients;
 mod definitions;
 mod executor;
@@ -11,17 +12,20 @@ mod loggers;
 mod membership;
 mod metrics;
 mod processor;
+mod redaction;
 mod settings;
 mod stores;
 mod supervision;
 mod tasks;
 mod validation;
 mod variables;
+mod versions;
 mod worker;
 
-pub use definitions::{sink_definition, source_definition};
-pub use loggers::LoggerControl;
+pub use definitions::{MAX_TASKS, sink_definition, source_definition};
+pub use loggers::{LoggerControl, LoggerRefusal};
 pub use processor::stream_processor;
+pub use redaction::Redaction;
 pub use settings::WorkerSettings;
 pub use variables::Variables;
 pub use worker::{Worker, WorkerOptions};

@@ -8,6 +8,8 @@ use tributary_kafka::{ClientConfig, Role};
 use crate::clients::Clients;
 use crate::executor::Executor;
 
+const ALLOWLIST: &str = "connector.client.config.override.allowlist";
+
 /// The settings of a worker, under Kafka Connect's names, parsed once.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
@@ -66,7 +68,7 @@ pub struct InternalTopics {
 }
 
 /// `connector.client.config.override.policy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OverridePolicy {
     /// Anything may be overridden.
     All,
@@ -74,16 +76,20 @@ pub enum OverridePolicy {
     None,
     /// Only who the client is: `sasl.jaas.config`, `sasl.mechanism`, `security.protocol`.
     Principal,
+    /// What `connector.client.config.override.allowlist` names.
+    Allowlist(Vec<String>),
 }
 
 impl OverridePolicy {
     /// Whether a client setting may be overridden, and the policy's name for the message.
-    pub(crate) fn allows(self, setting: &str) -> Result<(), &'static str> {
+    pub(crate) fn allows(&self, setting: &str) -> Result<(), &'static str> {
         match self {
             Self::All => Ok(()),
             Self::None => Err("None"),
             Self::Principal if ["sasl.jaas.config", "sasl.mechanism", "security.protocol"].contains(&setting) => Ok(()),
             Self::Principal => Err("Principal"),
+            Self::Allowlist(allowed) if allowed.iter().any(|allowed| allowed == setting) => Ok(()),
+            Self::Allowlist(_) => Err("Allowlist"),
         }
     }
 }
@@ -115,7 +121,7 @@ impl WorkerSettings {
                 offsets: topic("offset", config.int("offset.storage.partitions")?)?,
                 statuses: topic("status", config.int("status.storage.partitions")?)?,
             },
-            override_policy: override_policy(config.string("connector.client.config.override.policy")?)?,
+            override_policy: override_policy(&config)?,
             executor: Executor::new(runtime),
             clients: Arc::default(),
         }))
@@ -151,7 +157,10 @@ impl WorkerSettings {
             flag("topic.tracking.allow.reset").doc("Whether that record may be reset over REST."),
             text("connector.client.config.override.policy")
                 .default("All")
-                .doc("Which client settings a connector may override: All, None or Principal."),
+                .doc("Which client settings a connector may override: All, None, Principal or Allowlist."),
+            ConfigKey::new(ALLOWLIST, ConfigType::List)
+                .default("")
+                .doc("The client settings that a connector may override under the policy Allowlist."),
         ])
     }
 
@@ -250,14 +259,16 @@ fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool
     })
 }
 
-fn override_policy(name: &str) -> Result<OverridePolicy> {
+fn override_policy(config: &Config) -> Result<OverridePolicy> {
+    let name = config.string("connector.client.config.override.policy")?;
     let simple = name.rsplit('.').next().unwrap_or(name);
     match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
         "All" => Ok(OverridePolicy::All),
         "None" => Ok(OverridePolicy::None),
         "Principal" => Ok(OverridePolicy::Principal),
+        "Allowlist" => Ok(OverridePolicy::Allowlist(config.list(ALLOWLIST)?.to_vec())),
         _ => Err(Error::config(format!(
-            "connector.client.config.override.policy is {name}: write All, None or Principal"
+            "connector.client.config.override.policy is {name}: write All, None, Principal or Allowlist"
         ))),
     }
 }

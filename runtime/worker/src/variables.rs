@@ -1,23 +1,46 @@
 //! `${provider:path:key}` in configurations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tributary_api::{ConfigProvider, Error, Factory, PluginKind, PluginRegistry, Props, Result};
 
+use crate::apart::Apart;
+use crate::redaction::Redaction;
 use crate::settings::under;
+
+/// How many different variables a configuration may have.
+const MOST_VARIABLES: usize = 1_000;
+/// How many bytes it may have with the values in it: a short variable can stand for a long value.
+const MOST_BYTES: usize = 8 << 20;
+/// Configurations whose providers are asked at once: a provider may block.
+const PLACES: usize = 4;
+const WAITING: usize = 10_000;
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The configuration providers of a worker. REST and the configuration topic keep the text as written; only what a
 /// plugin is given has the values in it.
-#[derive(Clone, Default)]
-pub struct Variables(BTreeMap<String, Arc<dyn ConfigProvider>>);
+#[derive(Clone)]
+pub struct Variables {
+    providers: BTreeMap<String, Arc<dyn ConfigProvider>>,
+    redaction: Redaction,
+    apart: Apart,
+}
+
+impl Default for Variables {
+    fn default() -> Self {
+        Self { providers: BTreeMap::new(), redaction: Redaction::default(), apart: Apart::new(PLACES, WAITING) }
+    }
+}
 
 impl Variables {
-    /// The providers named by `config.providers`, each with its `config.providers.<name>.class` and `.param.*`.
+    /// The providers named by `config.providers`, each with its `config.providers.<name>.class` and `.param.*`. What they
+    /// give out is told to the redaction.
     ///
     /// # Errors
     /// `Config` when a provider has no class, an unknown one, or wrong parameters.
-    pub fn parse(worker: &Props, plugins: &PluginRegistry) -> Result<Self> {
+    pub fn parse(worker: &Props, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Self> {
         let names = worker.get("config.providers").map(String::as_str).unwrap_or_default();
         let mut providers = BTreeMap::new();
         for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -31,57 +54,153 @@ impl Variables {
             let provider = make(&config).map_err(|error| error.context(format!("configuration provider {name}")))?;
             providers.insert(name.to_owned(), Arc::from(provider));
         }
-        Ok(Self(providers))
+        Ok(Self { providers, redaction: redaction.clone(), ..Self::default() })
     }
 
     /// The same providers with one more.
     #[must_use]
     pub fn with(mut self, name: &str, provider: Arc<dyn ConfigProvider>) -> Self {
-        self.0.insert(name.to_owned(), provider);
+        self.providers.insert(name.to_owned(), provider);
         self
     }
 
+    /// What hides the values that were given out.
+    pub(crate) fn redaction(&self) -> &Redaction {
+        &self.redaction
+    }
+
     /// The properties with every variable of a known provider replaced, once; a value is not looked at again. What no
-    /// provider knows stays as it is.
+    /// provider knows stays as it is. Providers may block: [`resolve_apart`](Self::resolve_apart) is for asynchronous code.
     ///
     /// # Errors
-    /// The provider's own, with the property.
+    /// The provider's own, with the property; `Config` for too many variables or too long values.
     pub fn resolve(&self, props: &Props) -> Result<Props> {
-        let resolve = |(name, value): (&String, &String)| {
-            let resolved = self.resolve_value(value).map_err(|error| error.context(format!("property {name}")))?;
-            Ok((name.clone(), resolved))
-        };
-        props.iter().map(resolve).collect()
-    }
-
-    fn resolve_value(&self, value: &str) -> Result<String> {
-        let (mut resolved, mut rest) = (String::with_capacity(value.len()), value);
-        while let Some(start) = rest.find("${") {
-            let Some(length) = rest[start..].find('}') else { break };
-            let variable = &rest[start..=start + length];
-            resolved.push_str(&rest[..start]);
-            match self.look_up(&variable[2..variable.len() - 1])? {
-                Some(found) => resolved.push_str(&found),
-                None => resolved.push_str(variable),
-            }
-            rest = &rest[start + length + 1..];
+        let wanted = self.wanted(props)?;
+        if wanted.is_empty() {
+            return Ok(props.clone());
         }
-        resolved.push_str(rest);
-        Ok(resolved)
+        let values = self.look_up(wanted)?;
+        let mut bytes = 0;
+        let mut resolve = |(name, value): (&String, &String)| {
+            let resolved: String = Pieces(value)
+                .map(|piece| match piece {
+                    Piece::Text(text) => text,
+                    Piece::Variable { whole, inner } => values.get(inner).map_or(whole, String::as_str),
+                })
+                .collect();
+            bytes += resolved.len();
+            match bytes > MOST_BYTES {
+                true => Err(Error::config(format!(
+                    "property {name}: with the values of its variables the configuration has more than {MOST_BYTES} bytes"
+                ))),
+                false => Ok((name.clone(), resolved)),
+            }
+        };
+        props.iter().map(&mut resolve).collect()
     }
 
-    fn look_up(&self, variable: &str) -> Result<Option<String>> {
-        let mut parts = variable.splitn(3, ':');
-        let (Some(provider), Some(second)) = (parts.next(), parts.next()) else { return Ok(None) };
-        let (path, key) = parts.next().map_or(("", second), |key| (second, key));
-        let Some(provider) = self.0.get(provider) else { return Ok(None) };
-        Ok(provider.get(path, &[key])?.remove(key))
+    /// The same on a thread of its own, with a deadline.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); others when the providers do not answer.
+    pub(crate) async fn resolve_apart(&self, props: &Props) -> Result<Props> {
+        if self.wanted(props)?.is_empty() {
+            return Ok(props.clone());
+        }
+        let (variables, props) = (self.clone(), props.clone());
+        self.apart.call("looking up variables", DEADLINE, move || variables.resolve(&props)).await?
     }
+
+    /// What is asked of each provider, by name and path.
+    fn wanted<'a>(&self, props: &'a Props) -> Result<BTreeMap<(&'a str, &'a str), Wanted<'a>>> {
+        let (mut wanted, mut count) = (BTreeMap::<_, Wanted<'a>>::new(), 0);
+        for (property, value) in props {
+            for piece in Pieces(value) {
+                let Piece::Variable { inner, .. } = piece else { continue };
+                let Some((provider, path, key)) = parts(inner) else { continue };
+                if !self.providers.contains_key(provider) {
+                    continue;
+                }
+                let entry =
+                    wanted.entry((provider, path)).or_insert_with(|| Wanted { property, keys: BTreeSet::new() });
+                count += usize::from(entry.keys.insert((key, inner)));
+                if count > MOST_VARIABLES {
+                    return Err(Error::config(format!(
+                        "property {property}: a configuration may have {MOST_VARIABLES} variables at the most"
+                    )));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The values by what stands between the braces.
+    fn look_up<'a>(&self, wanted: BTreeMap<(&'a str, &'a str), Wanted<'a>>) -> Result<HashMap<&'a str, String>> {
+        let mut values = HashMap::new();
+        for ((name, path), Wanted { property, keys }) in wanted {
+            let Some(provider) = self.providers.get(name) else { continue };
+            let names: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
+            let found = provider.get(path, &names);
+            let found = found.map_err(|error| error.context(format!("property {property}")))?;
+            for (key, inner) in keys {
+                let Some(value) = found.get(key) else { continue };
+                if provider.is_secret(path, key) {
+                    self.redaction.learn(&format!("${{{inner}}}"), value);
+                }
+                values.insert(inner, value.clone());
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// What is asked of a provider under one path: keys, each as it is written, and a property that asks.
+struct Wanted<'a> {
+    property: &'a str,
+    keys: BTreeSet<(&'a str, &'a str)>,
+}
+
+/// A text, cut where variables are.
+struct Pieces<'a>(&'a str);
+
+enum Piece<'a> {
+    Text(&'a str),
+    Variable { whole: &'a str, inner: &'a str },
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let start = self.0.find("${").unwrap_or(self.0.len());
+        let length = self.0[start..].find('}').map(|length| length + 1);
+        let cut = match (start, length) {
+            (0, Some(length)) => length,
+            (0, None) => self.0.len(),
+            (start, _) => start,
+        };
+        let (piece, rest) = self.0.split_at(cut);
+        self.0 = rest;
+        match piece.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')) {
+            Some(inner) if start == 0 => Some(Piece::Variable { whole: piece, inner }),
+            _ => Some(Piece::Text(piece)),
+        }
+    }
+}
+
+/// Provider, path and key.
+fn parts(variable: &str) -> Option<(&str, &str, &str)> {
+    let (provider, rest) = variable.split_once(':')?;
+    let (path, key) = rest.split_once(':').unwrap_or(("", rest));
+    Some((provider, path, key))
 }
 
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.providers.keys()).finish()
     }
 }
 
@@ -98,12 +217,31 @@ mod tests {
             let known = keys.iter().filter(|key| **key != "missing");
             Ok(known.map(|&key| (key.to_owned(), format!("<{path}|{key}>"))).collect())
         }
+
+        fn is_secret(&self, _path: &str, key: &str) -> bool {
+            key != "public"
+        }
+    }
+
+    /// Gives out a megabyte.
+    struct Long;
+
+    impl ConfigProvider for Long {
+        fn get(&self, _path: &str, keys: &[&str]) -> Result<BTreeMap<String, String>> {
+            Ok(keys.iter().map(|&key| (key.to_owned(), "x".repeat(1 << 20))).collect())
+        }
+    }
+
+    fn props(value: &str) -> Props {
+        Props::from([("p".to_owned(), value.to_owned())])
+    }
+
+    fn variables() -> Variables {
+        Variables::default().with("echo", Arc::new(Echo)).with("long", Arc::new(Long))
     }
 
     fn check(value: &str, expected: &str) {
-        let variables = Variables::default().with("echo", Arc::new(Echo));
-        let props = Props::from([("p".to_owned(), value.to_owned())]);
-        assert_eq!(variables.resolve(&props).unwrap()["p"], expected);
+        assert_eq!(variables().resolve(&props(value)).unwrap()["p"], expected);
     }
 
     #[test]
@@ -114,6 +252,49 @@ mod tests {
         check("${echo:missing}", "${echo:missing}");
         check("${not-a-variable}", "${not-a-variable}");
         check("${echo:open", "${echo:open");
+        check("a${echo:k}${echo:open", "a<|k>${echo:open");
         check("plain", "plain");
+        check("", "");
+    }
+
+    #[test]
+    fn what_was_given_out_is_hidden_unless_it_is_public() {
+        let variables = variables();
+        variables.resolve(&props("${echo:/folder:password}${echo:public}")).unwrap();
+        let text = "cannot log in with </folder|password> at <|public>";
+        assert_eq!(variables.redaction().apply(text), "cannot log in with ${echo:/folder:password} at <|public>");
+    }
+
+    #[test]
+    fn a_configuration_has_so_many_variables_and_so_many_bytes() {
+        let many: String = (0..1_001).map(|number| format!("${{echo:{number}}}")).collect();
+        let error = variables().resolve(&props(&many)).unwrap_err();
+        assert!(error.to_string().contains("1000 variables at the most"), "{error}");
+        let error = variables().resolve(&props(&"${long:k}".repeat(9))).unwrap_err();
+        assert!(error.to_string().contains("more than 8388608 bytes"), "{error}");
+        assert!(variables().resolve(&props(&"${long:k}".repeat(7))).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_blocks_holds_up_no_other_work() {
+        struct Blocks(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+        impl ConfigProvider for Blocks {
+            fn get(&self, _path: &str, _keys: &[&str]) -> Result<BTreeMap<String, String>> {
+                let _ = self.0.lock().unwrap().recv();
+                Ok(BTreeMap::new())
+            }
+        }
+        let (release, held) = std::sync::mpsc::sync_channel(1);
+        let variables = variables().with("blocks", Arc::new(Blocks(held.into())));
+        let (blocked, other) = (props("${blocks:k}"), props("${echo:k}"));
+        // On the only thread of this runtime: one call on it would be the end.
+        let first = variables.resolve_apart(&blocked);
+        let then = async {
+            let resolved = variables.resolve_apart(&other).await.unwrap();
+            drop(release);
+            resolved
+        };
+        let (first, second) = tokio::join!(first, then);
+        assert_eq!((first.unwrap()["p"].as_str(), second["p"].as_str()), ("${blocks:k}", "<|k>"));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
-use tributary_api::{ConfigProvider, PluginRegistry, Props, Result};
+use tributary_api::{ConfigProvider, KAFKA_VERSION, PluginRegistry, Props, Result};
 use tributary_control::{Herder, TaskId, WorkerInfo};
 use tributary_kafka::{Admin, Role};
 
@@ -12,13 +12,11 @@ use crate::herder::{ClusterHerder, Roster, Shared, Stages, Statuses};
 use crate::loggers::LoggerControl;
 use crate::membership::{Membership, Solo};
 use crate::metrics::TaskRegistry;
+use crate::redaction::Redaction;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
 use crate::validation::Validator;
 use crate::variables::Variables;
-
-/// The version of Kafka Connect whose API this is: clients decide by it what they may ask.
-const COMPATIBLE_VERSION: &str = "4.3.1";
 
 /// Requests of the configuration topic that may wait.
 const EVENTS: usize = 64;
@@ -35,6 +33,8 @@ pub struct WorkerOptions {
     pub embedded_broker: bool,
     /// The process's log levels.
     pub loggers: Arc<dyn LoggerControl>,
+    /// Learns what configuration providers give out, and hides it in errors.
+    pub redaction: Redaction,
     /// Configuration providers beside those that the properties name.
     pub providers: Vec<(String, Arc<dyn ConfigProvider>)>,
 }
@@ -51,11 +51,11 @@ impl Worker {
     /// # Errors
     /// `Config` when a property is wrong or a topic is not compacted; `Retriable` when the broker does not answer.
     pub async fn start(options: WorkerOptions) -> Result<Self> {
-        let WorkerOptions { props, plugins, worker_id, embedded_broker, loggers, providers } = options;
+        let WorkerOptions { props, plugins, worker_id, embedded_broker, loggers, redaction, providers } = options;
         let settings = WorkerSettings::parse(&props, worker_id.clone(), embedded_broker)?;
-        let variables = Variables::parse(&props, &plugins)?;
+        let variables = Variables::parse(&props, &plugins, &redaction)?;
         let variables = providers.into_iter().fold(variables, |known, (name, one)| known.with(&name, one));
-        let validator = Validator { settings: Arc::clone(&settings), plugins, variables };
+        let validator = Validator::new(Arc::clone(&settings), plugins, variables);
         let (event_sender, events) = mpsc::channel(EVENTS);
         let admin = Admin::new(&settings.own_client(Role::Admin, "shared-admin"))?;
         let (configs, offsets, statuses, cluster_id) = tokio::try_join!(
@@ -66,16 +66,17 @@ impl Worker {
         )?;
         let membership: Arc<dyn Membership> = Arc::new(Solo { generation: statuses.generation().saturating_add(1) });
         let tracking = settings.topic_tracking;
-        let writer = Statuses::new(statuses.clone(), Arc::clone(&membership), worker_id, tracking);
+        let writer = Statuses::new(statuses.clone(), Arc::clone(&membership), worker_id, tracking, redaction);
         purge(&configs, &statuses, &writer);
         let graceful_timeout = settings.graceful_timeout;
-        let Validator { settings, plugins, variables } = validator.clone();
+        let Validator { settings, plugins, variables, .. } = validator.clone();
         let (incarnations, metrics) = (AtomicU64::new(1), TaskRegistry::default());
         let shared = Shared { settings, plugins, variables, configs, offsets, statuses: writer, incarnations, metrics };
         let roster = Roster::new(shared, membership);
         roster.start(events, Arc::clone(&loggers));
         let info = WorkerInfo {
-            version: COMPATIBLE_VERSION.to_owned(),
+            // Clients decide by it what they may ask.
+            version: KAFKA_VERSION.to_owned(),
             commit: option_env!("TRIBUTARY_COMMIT").unwrap_or("unknown").to_owned(),
             kafka_cluster_id: cluster_id.unwrap_or_default(),
         };

@@ -5,14 +5,15 @@ use jiff::{Span, SpanRelativeTo, Unit};
 use tributary_api::{Error, Result};
 
 use super::source::{self, Pack};
-use super::{CONTROL, Cap, Dwell, Experiment, Holdout, Offer, RulePack, SeenBefore, Signal};
+use super::{CONTROL, Cap, Dwell, Experiment, Holdout, MAX_PACK_BYTES, Offer, RulePack, SeenBefore, Signal};
 use crate::assignment;
 use crate::event::{DWELL_TIMER, HEARTBEAT};
 use crate::expression::{Expression, MAX_STEPS};
 use crate::hash::stable_hash;
 use crate::signals::BUILT_IN;
 
-const MAX_PACK_BYTES: usize = 256 * 1024;
+/// How deep collections of a pack may be in each other; a pack has six levels.
+const MAX_DEPTH: usize = 32;
 const MAX_SIGNALS: usize = 32;
 const MAX_OFFERS: usize = 100;
 const MAX_CAPS: usize = 10;
@@ -22,11 +23,13 @@ const MAX_DAYS: f64 = 400.0;
 const MAX_NAME: usize = 64;
 
 pub(super) fn compile(yaml: &str) -> Result<RulePack> {
-    if yaml.len() > MAX_PACK_BYTES {
+    if yaml.len() as u64 > MAX_PACK_BYTES {
         return Err(invalid(format!("rule pack has {} bytes: at most {MAX_PACK_BYTES} are allowed", yaml.len())));
     }
-    let pack: Pack =
-        serde_yaml_ng::from_str(yaml).map_err(|error| invalid("rule pack cannot be read").cause(&error))?;
+    if depth(yaml) > MAX_DEPTH {
+        return Err(invalid(format!("rule pack has more than {MAX_DEPTH} levels")));
+    }
+    let pack: Pack = serde_yaml_ng::from_str(yaml).map_err(|error| invalid(unreadable(&error)))?;
     within("signals", pack.signals.len(), MAX_SIGNALS)?;
     within("offers", pack.offers.len(), MAX_OFFERS)?;
     let signals = pack.signals.into_iter().map(|(name, signal)| {
@@ -79,6 +82,44 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
         by_event,
         longest_cap,
     })
+}
+
+/// An upper bound of how deep a text's collections are in each other, for a parser takes long for a deep one. Brackets in
+/// texts are counted too.
+fn depth(yaml: &str) -> usize {
+    let (mut flow, mut deepest) = (0_usize, 0);
+    for line in yaml.lines() {
+        let marks = line.split(' ').take_while(|word| ["", "-", "?", ":"].contains(word));
+        let block = marks.filter(|word| !word.is_empty()).count();
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => flow += 1,
+                b']' | b'}' => flow = flow.saturating_sub(1),
+                _ => continue,
+            }
+            deepest = deepest.max(flow + block);
+        }
+        deepest = deepest.max(flow + block);
+    }
+    deepest
+}
+
+/// Where a pack cannot be read, and what would be right there. The file may be any that the worker can read: nothing of it
+/// is quoted but a name that may be a field's.
+fn unreadable(error: &serde_yaml_ng::Error) -> String {
+    let text = error.to_string();
+    let place = error.location().map(|place| format!(" at line {} column {}", place.line(), place.column()));
+    let quoted = |begin: &str| text.split_once(begin).and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name);
+    let plain = |name: &&str| name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let expected = text.rsplit_once(", expected ").map(|(_, rest)| rest.split(" at line ").next().unwrap_or_default());
+    let unknown = quoted("unknown field `").or_else(|| quoted("unknown variant `")).filter(plain);
+    let why = match (quoted("missing field `"), unknown, expected) {
+        (Some(field), ..) => format!(": missing field {field}"),
+        (None, Some(unknown), Some(expected)) => format!(": {unknown} is unknown, expected {expected}"),
+        (None, None, Some(expected)) => format!(": expected {expected}"),
+        (None, _, None) => String::new(),
+    };
+    format!("rule pack cannot be read{}{why}", place.unwrap_or_default())
 }
 
 fn compile_signal(name: String, signal: source::Signal) -> Result<Signal> {

@@ -17,6 +17,9 @@ pub(crate) use source::{OnError, Voucher};
 /// The variant that gets nothing, so that there is something to compare with.
 pub(crate) const CONTROL: &str = "control";
 
+/// The longest rule pack.
+pub(crate) const MAX_PACK_BYTES: u64 = 256 * 1024;
+
 /// A rule pack that was checked and compiled.
 #[derive(Debug)]
 pub struct RulePack {

@@ -31,6 +31,41 @@ fn pack_is_compiled() {
 }
 
 #[test]
+fn nothing_of_a_file_that_is_no_pack_is_quoted() {
+    let secret = "5ecre7-0f-the-w0rker";
+    for file in [
+        secret.to_owned(),
+        format!("root:x:0:0:{secret}:/root\nother:x:1:1\n"),
+        format!("password: {secret}\n"),
+        format!("{secret}: value\n"),
+        format!("version: {secret}\n"),
+        format!("line_of_business: a\nversion: 1\noffers: {secret}"),
+        format!("[{secret}"),
+        format!("- {secret}\n"),
+        format!("a: &{secret} b\nc: *{secret}x\n"),
+        format!("!{secret} x"),
+        format!("%{secret}\n---\n"),
+        format!("\"\\{secret}\""),
+    ] {
+        let message = RulePack::parse(&file).unwrap_err().to_string();
+        assert!(!message.contains(&secret[..7]), "{file}: {message}");
+        assert!(message.contains("rule pack cannot be read"), "{message}");
+    }
+    let message = RulePack::parse("- 1\n").unwrap_err().to_string();
+    assert!(message.contains("expected") && message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn a_pack_has_so_many_levels() {
+    for deep in
+        ["[".repeat(100_000), "{a: ".repeat(33), "- ".repeat(33), "? ".repeat(33), format!("- - {}", "[".repeat(31))]
+    {
+        let message = RulePack::parse(&deep).unwrap_err().to_string();
+        assert!(message.contains("more than 32 levels"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let cases = [
         ("priority: 50", "prioritty: 50", "prioritty"),

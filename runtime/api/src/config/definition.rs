@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,28 @@ use crate::{Error, Result};
 /// assert_eq!(def.parse(&Props::new()).unwrap().int::<i32>("batch.size").unwrap(), 2000);
 /// ```
 #[derive(Clone, Debug, std::default::Default, PartialEq, Serialize, Deserialize)]
-pub struct ConfigDef(Vec<ConfigKey>);
+#[serde(from = "Vec<ConfigKey>", into = "Vec<ConfigKey>")]
+pub struct ConfigDef {
+    keys: Vec<ConfigKey>,
+    /// Where each key is, and how many stand under each heading: some definitions have thousands.
+    places: HashMap<String, usize>,
+    headings: HashMap<String, i32>,
+}
+
+/// The longest list that a property may have.
+const MAX_LIST: usize = 10_000;
+
+impl From<Vec<ConfigKey>> for ConfigDef {
+    fn from(keys: Vec<ConfigKey>) -> Self {
+        Self::new(keys)
+    }
+}
+
+impl From<ConfigDef> for Vec<ConfigKey> {
+    fn from(definition: ConfigDef) -> Self {
+        definition.keys
+    }
+}
 
 impl ConfigDef {
     /// A definition of these properties; a later one of the same name replaces an earlier one.
@@ -25,13 +46,24 @@ impl ConfigDef {
     /// The same definition with one more property.
     #[must_use]
     pub fn with(mut self, mut key: ConfigKey) -> Self {
+        let before = key.group.as_ref().and_then(|group| self.headings.get(group)).copied().unwrap_or(0);
         if key.order < 0 && key.group.is_some() {
-            let before = self.0.iter().filter(|other| other.group == key.group).count();
-            key.order = i32::try_from(before).unwrap_or(i32::MAX).saturating_add(1);
+            key.order = before.saturating_add(1);
         }
-        match self.0.iter_mut().find(|other| other.name == key.name) {
-            Some(other) => *other = key,
-            None => self.0.push(key),
+        if let Some(group) = &key.group {
+            self.headings.insert(group.clone(), before.saturating_add(1));
+        }
+        match self.places.get(&key.name) {
+            Some(&place) => {
+                let replaced = std::mem::replace(&mut self.keys[place], key);
+                if let Some(count) = replaced.group.and_then(|group| self.headings.get_mut(&group)) {
+                    *count -= 1;
+                }
+            }
+            None => {
+                self.places.insert(key.name.clone(), self.keys.len());
+                self.keys.push(key);
+            }
         }
         self
     }
@@ -39,7 +71,7 @@ impl ConfigDef {
     /// The same definition with all properties of another behind it, each under a prefix and, if given, a group.
     #[must_use]
     pub fn embed(mut self, prefix: &str, group: Option<&str>, other: &Self) -> Self {
-        for key in &other.0 {
+        for key in &other.keys {
             let mut key = key.clone();
             key.name = format!("{prefix}{}", key.name);
             key.dependents.iter_mut().for_each(|name| name.insert_str(0, prefix));
@@ -53,35 +85,32 @@ impl ConfigDef {
 
     /// All properties, in order.
     pub fn keys(&self) -> impl Iterator<Item = &ConfigKey> {
-        self.0.iter()
+        self.keys.iter()
     }
 
     /// A property.
     pub fn key(&self, name: &str) -> Option<&ConfigKey> {
-        self.0.iter().find(|key| key.name == name)
+        self.places.get(name).map(|&place| &self.keys[place])
     }
 
     /// The headings, in the order of first use.
     pub fn groups(&self) -> Vec<String> {
-        let mut groups: Vec<String> = Vec::new();
-        for group in self.0.iter().filter_map(|key| key.group.as_ref()) {
-            if !groups.contains(group) {
-                groups.push(group.clone());
-            }
-        }
-        groups
+        let mut seen = HashSet::new();
+        let groups = self.keys.iter().filter_map(|key| key.group.as_ref());
+        groups.filter(|group| seen.insert(*group)).cloned().collect()
     }
 
     /// Every property with its value, masked if secret, and what is wrong with it.
     pub fn validate(&self, props: &Props) -> Vec<ConfigValue> {
-        self.0
+        self.keys
             .iter()
             .map(|key| {
                 let (value, errors) = match parse_key(key, props) {
                     Ok(parsed) => (render(&parsed), Vec::new()),
                     Err(message) => {
                         let given = props.get(&key.name).filter(|_| !key.is_secret());
-                        (given.cloned(), vec![message])
+                        let read = |text: &String| parse_text(key.kind, text).ok().and_then(|parsed| render(&parsed));
+                        (given.map(|text| read(text).unwrap_or_else(|| text.clone())), vec![message])
                     }
                 };
                 ConfigValue { name: key.name.clone(), value, recommended_values: Vec::new(), errors, visible: true }
@@ -95,7 +124,7 @@ impl ConfigDef {
     /// `Config`, with every fault found.
     pub fn parse(&self, props: &Props) -> Result<Config> {
         let (mut values, mut errors) = (BTreeMap::new(), Vec::new());
-        for key in &self.0 {
+        for key in &self.keys {
             match parse_key(key, props) {
                 Ok(parsed) => drop(values.insert(key.name.clone(), parsed)),
                 Err(message) => errors.push(message),
@@ -152,6 +181,9 @@ fn parse_text(kind: ConfigType, text: &str) -> Result<Parsed, String> {
         ConfigType::Long => integer(i64::MIN, i64::MAX),
         ConfigType::Double => trimmed.parse().map(Parsed::Double).map_err(|_| "Not a number of type DOUBLE".to_owned()),
         ConfigType::List if trimmed.is_empty() => Ok(Parsed::List(Vec::new())),
+        ConfigType::List if trimmed.split(',').nth(MAX_LIST).is_some() => {
+            Err(format!("A list may have {MAX_LIST} elements at the most"))
+        }
         ConfigType::List => Ok(Parsed::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect())),
         ConfigType::String | ConfigType::Class => Ok(Parsed::Text(trimmed.to_owned())),
         ConfigType::Password => Ok(Parsed::Secret(Secret::new(trimmed))),

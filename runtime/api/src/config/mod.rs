@@ -54,4 +54,9 @@ pub trait ConfigProvider: Send + Sync {
     /// # Errors
     /// `Config` when the path cannot be read or is not allowed.
     fn get(&self, path: &str, keys: &[&str]) -> Result<BTreeMap<String, String>>;
+
+    /// Whether a value is hidden wherever it would be shown or logged: everything, unless the provider knows better.
+    fn is_secret(&self, _path: &str, _key: &str) -> bool {
+        true
+    }
 }

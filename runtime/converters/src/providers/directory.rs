@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result};
+use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result, read_small_file};
 
+use super::MOST_BYTES;
 use super::allowed_paths::AllowedPaths;
 
 pub(super) fn plugin() -> Plugin {
@@ -30,8 +30,9 @@ impl ConfigProvider for DirectoryConfigProvider {
         for key in keys.iter().filter(|key| is_file_name(key)) {
             let file = folder.join(key);
             if file.is_file() {
-                let value = fs::read_to_string(&file)
-                    .map_err(|error| Error::config(format!("cannot read {} as text", file.display())).cause(&error))?;
+                let unreadable = || Error::config(format!("cannot read {} as text", file.display()));
+                let bytes = read_small_file(&file, MOST_BYTES).map_err(|error| unreadable().cause(&error))?;
+                let value = String::from_utf8(bytes).map_err(|_| unreadable())?;
                 values.insert((*key).to_owned(), value);
             }
         }

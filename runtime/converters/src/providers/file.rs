@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 
 use encoding_rs::UTF_8;
 use java_properties::PropertiesIter;
-use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result};
+use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result, read_small_file};
 
+use super::MOST_BYTES;
 use super::allowed_paths::AllowedPaths;
 
 pub(super) fn plugin() -> Plugin {
@@ -25,7 +25,7 @@ impl ConfigProvider for FileConfigProvider {
         }
         let path = self.0.check(path)?;
         let unreadable = || Error::config(format!("cannot read properties from {}", path.display()));
-        let file = File::open(&path).map_err(|error| unreadable().cause(&error))?;
+        let file = read_small_file(&path, MOST_BYTES).map_err(|error| unreadable().cause(&error))?;
         let mut values = BTreeMap::new();
         let mut keep = |key: String, value: String| {
             if keys.contains(&key.as_str()) {
@@ -33,7 +33,7 @@ impl ConfigProvider for FileConfigProvider {
             }
         };
         // The error of the parser may quote a line, which may hold a secret.
-        PropertiesIter::new_with_encoding(file, UTF_8).read_into(&mut keep).map_err(|_| unreadable())?;
+        PropertiesIter::new_with_encoding(&*file, UTF_8).read_into(&mut keep).map_err(|_| unreadable())?;
         Ok(values)
     }
 }

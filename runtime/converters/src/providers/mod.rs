@@ -7,6 +7,9 @@ mod file;
 
 use tributary_api::Plugin;
 
+/// The longest file that is read for its values.
+const MOST_BYTES: u64 = 1 << 20;
+
 pub(crate) fn plugins() -> [Plugin; 3] {
     [file::plugin(), directory::plugin(), env::plugin()]
 }

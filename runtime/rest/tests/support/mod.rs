@@ -214,8 +214,10 @@ impl Herder for Recorded {
         self.answer(Value::clone)
     }
 
-    async fn plugin_config(&self, plugin: &str) -> Result<Vec<ConfigKey>> {
-        self.called(json!(["plugin_config", plugin]));
+    async fn plugin_config(&self, plugin: &str, version: Option<&str>) -> Result<Vec<ConfigKey>> {
+        let mut call = vec!["plugin_config", plugin];
+        call.extend(version);
+        self.called(json!(call));
         match self.refusal() {
             Some(error) => Err(error),
             None => Ok(self.body.as_array().unwrap().iter().map(key).collect()),

@@ -106,7 +106,7 @@ impl Herder for Memory {
     async fn plugins(&self, _: bool) -> Result<Vec<PluginInfo>> {
         not_asked()
     }
-    async fn plugin_config(&self, _: &str) -> Result<Vec<ConfigKey>> {
+    async fn plugin_config(&self, _: &str, _: Option<&str>) -> Result<Vec<ConfigKey>> {
         not_asked()
     }
     async fn validate(&self, _: &str, _: Props) -> Result<ValidationResult> {

@@ -26,7 +26,7 @@ pub(super) async fn read(shared: &Shared, name: &str) -> Result<ConnectorOffsets
         let stored = shared.offsets.all(name).await?;
         stored.into_iter().map(|(partition, offset)| ConnectorOffset { partition, offset: Some(offset) }).collect()
     } else {
-        let group = admin(shared, name, &config)?.group_offsets(&group(shared, name, &config)).await?;
+        let group = admin(shared, name, &config).await?.group_offsets(&group(shared, name, &config)).await?;
         group.into_iter().map(|(partition, offset)| sink_offset(&partition, offset)).collect()
     };
     Ok(ConnectorOffsets { offsets })
@@ -50,7 +50,7 @@ pub(super) async fn alter(shared: &Shared, name: &str, request: ConnectorOffsets
         let removed: Vec<TopicPartition> =
             changes.into_iter().filter(|(_, offset)| offset.is_none()).map(|(tp, _)| tp).collect();
         let complete = ask(shared, &config, Change::Sink(set.clone())).await?;
-        let (admin, group) = (admin(shared, name, &config)?, group(shared, name, &config));
+        let (admin, group) = (admin(shared, name, &config).await?, group(shared, name, &config));
         refuse_active(&admin, &group, name, "alter").await?;
         if matches!(plugin.factory, Factory::Processor) {
             refuse_backwards(&admin.group_offsets(&group).await?, &set, &removed)?;
@@ -78,12 +78,12 @@ pub(super) async fn reset(shared: &Shared, name: &str) -> Result<String> {
         complete
     } else {
         let complete = ask(shared, &config, Change::Sink(Offsets::new())).await?;
-        let (admin, group) = (admin(shared, name, &config)?, group(shared, name, &config));
+        let (admin, group) = (admin(shared, name, &config).await?, group(shared, name, &config));
         refuse_active(&admin, &group, name, "reset").await?;
         if matches!(plugin.factory, Factory::Processor) {
             // State goes first: what is left of a request that fails half-way is asked for again, and must not be counted
             // twice until then.
-            let config = named(shared.variables.resolve(&config)?, name);
+            let config = named(shared.variables.resolve_apart(&config).await?, name);
             admin.delete_topics(&processor::changelogs(&config, &shared.settings, &shared.plugins)?).await?;
         }
         admin.delete_groups(&[group]).await?;
@@ -115,7 +115,7 @@ enum Change {
 /// The plugin's own word.
 async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
     let factory = shared.plugin(config)?.factory.clone();
-    let props = shared.variables.resolve(config)?;
+    let props = shared.variables.resolve_apart(config).await?;
     let make = move || AnyConnector::make(&factory);
     let mailbox = PluginMailbox::open(&shared.settings.executor, make);
     let answered = mailbox
@@ -127,7 +127,7 @@ async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
         })
         .await;
     // Connect answers 500 for whatever a connector refuses here.
-    answered.map_err(|error| Error::internal(error.to_string()))
+    answered.map_err(|error| Error::internal(shared.variables.redaction().apply(&error.to_string())))
 }
 
 /// What a connector's own state of affairs allows: it must be stopped, with no tasks left.
@@ -146,8 +146,9 @@ fn connector(shared: &Shared, name: &str) -> Result<Arc<ConnectorEntry>> {
     shared.configs.connector(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
 }
 
-fn admin(shared: &Shared, name: &str, config: &Props) -> Result<Admin> {
-    Ok(Admin::new(&shared.settings.admin(name, 0, &shared.variables.resolve(config)?))?)
+async fn admin(shared: &Shared, name: &str, config: &Props) -> Result<Admin> {
+    let config = shared.variables.resolve_apart(config).await?;
+    Ok(Admin::new(&shared.settings.admin(name, 0, &config))?)
 }
 
 /// The group that its tasks read in.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, oneshot};
-use tributary_api::{ConfigKey, Factory, Props};
+use tributary_api::{ConfigDef, ConfigKey, Factory, PluginDescription, PluginKind, Props};
 use tributary_control::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorState, ConnectorStatus, ConnectorType,
     CreateRequest, Created, Error, Health, HealthStatus, Herder, InstanceState, Loggers, PluginInfo, Processing,
@@ -17,11 +17,12 @@ use super::offsets;
 use super::roster::Roster;
 use super::runner::Message;
 use super::stages::Stages;
-use crate::definitions::connector_definition;
-use crate::loggers::LoggerControl;
+use crate::definitions::{connector_definition, converter_type};
+use crate::loggers::{LoggerControl, LoggerRefusal};
 use crate::processor;
 use crate::stores::{ConnectorEntry, Status, StatusStore};
 use crate::validation::Validator;
+use crate::versions;
 
 const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 const VALIDATING: &str = "validating connector configuration";
@@ -98,7 +99,11 @@ impl Herder for ClusterHerder {
                 None => drop(config.remove(&property)),
             }
         }
-        self.put_config(name, config).await.map(|created| created.info)
+        // Its name is not put back: a patch that takes it away is refused.
+        self.ensure_valid(&config).await?;
+        let _alone = self.writes.lock().await;
+        self.write_connector(name, &config, None).await?;
+        self.connector(name).await
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
@@ -133,7 +138,14 @@ impl Herder for ClusterHerder {
         let entry = self.connector_entry(&task.connector);
         let entry = entry.ok_or_else(|| Error::not_found(format!("Unknown connector: {}", task.connector)))?;
         if !entry.tasks.contains_key(&task.task) {
-            return Err(Error::not_found(format!("Unknown task: {task}")));
+            // Connect remembers tasks that a connector had, and looks for whoever runs them.
+            return Err(match task.task < entry.former_tasks {
+                true => Error::conflict(
+                    "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was \
+                     underway.",
+                ),
+                false => Error::not_found(format!("Unknown task: {task}")),
+            });
         }
         let (answer, answered) = oneshot::channel();
         let asked = self.ask(&task.connector, Message::RestartTask(task.task, answer), answered);
@@ -222,8 +234,11 @@ impl Herder for ClusterHerder {
         if !matches!(shared.plugin(&config)?.factory, Factory::Processor) {
             return Err(Error::not_found(format!("Connector {name} is not a processor")));
         }
-        let config = shared.variables.resolve(&named(config, name))?;
-        Ok(processor::processing(&config, &shared.settings)?)
+        let config = shared.variables.resolve_apart(&named(config, name)).await?;
+        processor::processing(&config, &shared.settings).map_err(|error| {
+            let told = Error::from(error);
+            Error::new(told.status, shared.variables.redaction().apply(&told.message))
+        })
     }
 
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
@@ -243,14 +258,34 @@ impl Herder for ClusterHerder {
         Ok(listed.into_iter().map(info).collect())
     }
 
-    async fn plugin_config(&self, name: &str) -> Result<Vec<ConfigKey>> {
-        let found = self.validator.plugins.find(name, |_| true);
-        let plugin = &found.map_err(|_| Error::not_found(format!("Unknown plugin {name}.")))?.description;
-        let own = plugin.config.clone();
-        let framework =
-            connector_definition(plugin.kind, &self.validator.settings.defaults, &plugin.version, &Props::new());
-        let all = if plugin.kind.is_connector() { own.embed("", None, &framework) } else { own };
-        Ok(all.keys().filter(|key| !key.internal).cloned().collect())
+    async fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<Vec<ConfigKey>> {
+        let plugins = &self.validator.plugins;
+        let plugin = plugins.find(name, |kind| kind != PluginKind::ConfigProvider).map_err(|_| {
+            match plugins.find(name, |_| true) {
+                Ok(_) => Error::bad_request(format!(
+                    "Invalid plugin class {name}. Valid types are sink, source, converter, header_converter, \
+                     transformation, predicate."
+                )),
+                Err(_) => Error::not_found(format!("Unknown plugin {name}.")),
+            }
+        })?;
+        let PluginDescription { class, kind, config, version: own, .. } = &plugin.description;
+        if let Some(wanted) = version {
+            let same = plugins.iter().filter(|plugin| plugin.description.class == *class);
+            let available: Vec<&str> = same.map(|plugin| plugin.description.version.as_str()).collect();
+            versions::check(class, &available, wanted).map_err(Error::bad_request)?;
+        }
+        let keys = match kind {
+            PluginKind::Converter => {
+                let others = config.keys().filter(|key| key.name != "converter.type").cloned();
+                ConfigDef::new([converter_type()].into_iter().chain(others))
+            }
+            kind if kind.is_connector() => {
+                config.clone().embed("", None, &connector_definition(*kind, None, own, &Props::new()))
+            }
+            _ => config.clone(),
+        };
+        Ok(keys.keys().filter(|key| !key.internal).cloned().collect())
     }
 
     async fn validate(&self, plugin: &str, config: Props) -> Result<ValidationResult> {
@@ -270,16 +305,17 @@ impl Herder for ClusterHerder {
     }
 
     async fn set_logger(&self, logger: &str, level: &str, cluster: bool) -> Result<Vec<String>> {
-        let unknown = || Error::not_found(format!("invalid log level '{level}'."));
+        let told = |refusal| match refusal {
+            LoggerRefusal::NoLevel => Error::not_found(format!("invalid log level '{level}'.")),
+            refusal => Error::bad_request(refusal.to_string()),
+        };
         if cluster {
-            let known = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"];
-            if !known.contains(&level.to_ascii_uppercase().as_str()) {
-                return Err(unknown());
-            }
+            // What this worker would not keep is not kept in the topic either.
+            self.loggers.check(logger, level).map_err(told)?;
             self.roster.shared.configs.put_logger(logger, level).await?;
             return Ok(Vec::new());
         }
-        self.loggers.set(logger, level).ok_or_else(unknown)
+        self.loggers.set(logger, level).map_err(told)
     }
 }
 
@@ -336,7 +372,8 @@ impl ClusterHerder {
         if self.roster.send(connector, message).await
             && let Ok(answer) = answered.await
         {
-            return answer.map_err(|error| Error::internal(error.to_string()));
+            let redaction = self.validator.variables.redaction();
+            return answer.map_err(|error| Error::internal(redaction.apply(&error.to_string())));
         }
         Err(Error::conflict(
             "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config \

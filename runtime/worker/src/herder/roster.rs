@@ -145,8 +145,8 @@ impl Roster {
                     self.send(&connector, Message::Restart(request)).await;
                 }
                 Some(ConfigEvent::Logger(logger, level)) => {
-                    if loggers.set(&logger, &level).is_none() {
-                        tracing::warn!(logger, level, "ignored a request to set a level that there is not");
+                    if let Err(reason) = loggers.set(&logger, &level) {
+                        tracing::warn!(logger, level, %reason, "ignored a request to set a logger's level");
                     }
                 }
                 None => return,

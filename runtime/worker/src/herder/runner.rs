@@ -236,7 +236,7 @@ impl Runner {
 
     async fn start_instance(&self, config: &Props) -> Result<Instance> {
         let plugin = self.shared.plugin(config)?;
-        let resolved = self.shared.variables.resolve(config)?;
+        let resolved = self.shared.variables.resolve_apart(config).await?;
         Instance::start(&self.name, plugin, resolved, &self.shared.settings.executor, self.sender.clone()).await
     }
 
@@ -259,7 +259,7 @@ impl Runner {
 
     async fn try_plan(&self, entry: &ConnectorEntry) -> Result<()> {
         let Some(instance) = &self.current.instance else { return Ok(()) };
-        let resolved = self.shared.variables.resolve(&entry.config)?;
+        let resolved = self.shared.variables.resolve_apart(&entry.config).await?;
         let max = resolved.get("tasks.max").and_then(|max| max.trim().parse().ok()).unwrap_or(1);
         if max > MAX_TASKS as usize {
             return Err(Error::config(format!(

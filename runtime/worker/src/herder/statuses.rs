@@ -9,6 +9,7 @@ use tributary_api::Result;
 use tributary_control::{InstanceState, TaskId};
 
 use crate::membership::Membership;
+use crate::redaction::Redaction;
 use crate::stores::{Status, StatusStore};
 use crate::tasks::TaskListener;
 
@@ -25,6 +26,7 @@ pub(crate) struct Statuses {
     membership: Arc<dyn Membership>,
     worker_id: String,
     topic_tracking: bool,
+    redaction: Redaction,
     queue: Mutex<Queue>,
     changed: Notify,
     written: Notify,
@@ -77,8 +79,9 @@ impl Statuses {
         membership: Arc<dyn Membership>,
         worker_id: String,
         topic_tracking: bool,
+        redaction: Redaction,
     ) -> Arc<Self> {
-        Self::over(Arc::new(store), membership, worker_id, topic_tracking)
+        Self::over(Arc::new(store), membership, worker_id, topic_tracking, redaction)
     }
 
     fn over(
@@ -86,9 +89,10 @@ impl Statuses {
         membership: Arc<dyn Membership>,
         worker_id: String,
         topic_tracking: bool,
+        redaction: Redaction,
     ) -> Arc<Self> {
         let (queue, changed, written) = (Mutex::default(), Notify::new(), Notify::new());
-        Arc::new(Self { store, membership, worker_id, topic_tracking, queue, changed, written })
+        Arc::new(Self { store, membership, worker_id, topic_tracking, redaction, queue, changed, written })
     }
 
     /// Writes what waits, for ever; ends with the task that drives it.
@@ -200,7 +204,8 @@ impl Statuses {
 
     fn status(&self, state: InstanceState, trace: Option<String>, version: Option<String>) -> Status {
         let generation = self.membership.generation();
-        let trace = trace.map(shortened);
+        // An error may quote the configuration that it is about.
+        let trace = trace.map(|trace| shortened(self.redaction.apply(&trace).into_owned()));
         Status { state, trace, worker_id: self.worker_id.clone(), generation, version }
     }
 
@@ -277,7 +282,13 @@ mod tests {
 
     async fn with_log(test: impl AsyncFnOnce(&Statuses, &Log)) {
         let log = Arc::<Log>::default();
-        let statuses = Statuses::over(Arc::clone(&log) as _, Arc::new(Solo { generation: 1 }), "w".to_owned(), true);
+        let statuses = Statuses::over(
+            Arc::clone(&log) as _,
+            Arc::new(Solo { generation: 1 }),
+            "w".to_owned(),
+            true,
+            Redaction::default(),
+        );
         tokio::select! {
             () = statuses.run() => {}
             () = test(&statuses, &log) => {}

@@ -47,7 +47,9 @@ impl TaskSet {
         }
         let missing: Vec<u32> =
             entry.tasks.keys().filter(|number| !self.running.contains_key(number)).copied().collect();
-        missing.into_iter().for_each(|number| self.start(number, entry, Failures::none()));
+        for number in missing {
+            self.start(number, entry, Failures::none()).await;
+        }
         let paused = entry.target == TargetState::Paused;
         for task in self.running.values_mut().filter(|task| task.paused != paused) {
             task.paused = paused;
@@ -67,7 +69,9 @@ impl TaskSet {
             self.shared.statuses.task(&self.id(*number), InstanceState::Restarting, None);
         }
         if entry.target != TargetState::Stopped {
-            known.into_iter().for_each(|number| self.start(number, entry, Failures::none()));
+            for number in known {
+                self.start(number, entry, Failures::none()).await;
+            }
         }
     }
 
@@ -121,7 +125,7 @@ impl TaskSet {
         self.stop(&[number]).await;
         if entry.target != TargetState::Stopped && entry.tasks.contains_key(&number) {
             self.shared.statuses.task(&self.id(number), InstanceState::Restarting, None);
-            self.start(number, entry, failures.restarted());
+            self.start(number, entry, failures.restarted()).await;
         }
     }
 
@@ -148,10 +152,10 @@ impl TaskSet {
         }
     }
 
-    fn start(&mut self, number: u32, entry: &ConnectorEntry, failures: Failures) {
-        self.policy = self.policy(entry);
+    async fn start(&mut self, number: u32, entry: &ConnectorEntry, failures: Failures) {
+        self.policy = self.policy(entry).await;
         let paused = entry.target == TargetState::Paused;
-        let handle = match self.try_start(number, entry, paused) {
+        let handle = match self.try_start(number, entry, paused).await {
             Ok(handle) => Some(handle),
             Err(error) => {
                 tracing::error!(task = %self.id(number), %error, "the task cannot be started");
@@ -162,10 +166,11 @@ impl TaskSet {
         self.running.insert(number, Running { handle, revision: entry.tasks_revision, paused, failures });
     }
 
-    fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
+    async fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
         let kind = self.shared.plugin(&entry.config).ok()?.description.kind;
         // A task that cannot be started for a variable may be started when its value is there.
-        let config = self.shared.variables.resolve(&entry.config).unwrap_or_else(|_| entry.config.clone());
+        let resolved = self.shared.variables.resolve_apart(&entry.config).await;
+        let config = resolved.unwrap_or_else(|_| entry.config.clone());
         RestartPolicy::parse(&config, kind)
             .inspect_err(|error| {
                 tracing::error!(connector = self.connector, %error, "failed tasks are not started again");
@@ -173,15 +178,15 @@ impl TaskSet {
             .ok()
     }
 
-    fn try_start(&self, number: u32, entry: &ConnectorEntry, paused: bool) -> Result<TaskHandle> {
+    async fn try_start(&self, number: u32, entry: &ConnectorEntry, paused: bool) -> Result<TaskHandle> {
         let (id, incarnation) = (self.id(number), self.shared.next_incarnation());
         let plugin = self.shared.plugin(&entry.config)?;
         self.shared.statuses.admit(&id, incarnation, &plugin.description.version);
         let no_task = Default::default();
         let spec = TaskSpec {
             id,
-            connector: self.shared.variables.resolve(&entry.config)?,
-            task: self.shared.variables.resolve(entry.tasks.get(&number).unwrap_or(&no_task))?,
+            connector: self.shared.variables.resolve_apart(&entry.config).await?,
+            task: self.shared.variables.resolve_apart(entry.tasks.get(&number).unwrap_or(&no_task)).await?,
             plugin: plugin.clone(),
             plugins: self.shared.plugins.clone(),
             worker: Arc::clone(&self.shared.settings),

@@ -26,6 +26,8 @@ pub(crate) struct ConnectorEntry {
     pub(crate) target: TargetState,
     /// The committed tasks, by number.
     pub(crate) tasks: BTreeMap<u32, Props>,
+    /// How many tasks it has had at most.
+    pub(crate) former_tasks: u32,
     /// Offset of the tasks' commit record.
     pub(crate) tasks_revision: i64,
     /// The connector's configuration when its tasks were committed.
@@ -80,6 +82,7 @@ impl ConfigState {
         let complete = pending.keys().copied().eq(0..count);
         entry.inconsistent = !complete;
         if complete {
+            entry.former_tasks = entry.former_tasks.max(count);
             entry.tasks = pending;
             entry.applied = Some(entry.config.clone());
         } else {

@@ -2,53 +2,81 @@
 //! and converter it names, and what only the combination shows. The texts are Kafka Connect's where it has one.
 
 mod limits;
+mod overrides;
 mod plugins;
+mod result;
 mod rules;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tributary_api::{
-    ConfigDef, ConfigIssue, ConfigValue, Connector, Factory, Plugin, PluginKind, PluginRegistry, Props, Result,
-};
-use tributary_control::{Error, ValidationResult};
+use tokio::runtime::Handle;
+use tributary_api::{ConfigDef, ConfigIssue, Connector, Factory, Plugin, PluginKind, PluginRegistry, Props, Result};
+use tributary_control::{Error, Status, ValidationResult};
 
-use crate::definitions::{connector_definition, recommended_converters};
+use crate::apart::Apart;
+use crate::definitions::connector_definition;
 use crate::settings::WorkerSettings;
-use crate::supervision::PluginMailbox;
 use crate::variables::Variables;
 
-/// REST gives up after 90 s; the answer must come before.
-const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
+/// What the framework looks at is here and in files.
+const OWN_DEADLINE: Duration = Duration::from_secs(20);
+const OWN_PLACES: usize = 4;
+const OWN_WAITING: usize = 1_000;
+/// With the wait for a turn it is less than the 90 s after which REST gives up.
+const PLUGIN_DEADLINE: Duration = Duration::from_secs(45);
+/// How many configurations of one class its plugin looks at at once: it may ask a server that does not answer.
+const PLUGIN_PLACES: usize = 4;
+const PLUGIN_WAITING: usize = 64;
 
-/// Checks configurations for a worker.
+/// Checks configurations for a worker. What may block is done apart from the runtime's threads: the framework's part in
+/// places for all, the plugin's in places for its class, so that one whose server is away holds up no other.
 #[derive(Clone, Debug)]
 pub(crate) struct Validator {
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) plugins: PluginRegistry,
     pub(crate) variables: Variables,
+    own: Apart,
+    by_class: Arc<Mutex<HashMap<String, Apart>>>,
+}
+
+/// What the framework found.
+struct Judged {
+    definition: ConfigDef,
+    /// Variables resolved.
+    props: Props,
+    issues: Vec<ConfigIssue>,
 }
 
 impl Validator {
-    /// Every property with its value and what is wrong with it.
+    pub(crate) fn new(settings: Arc<WorkerSettings>, plugins: PluginRegistry, variables: Variables) -> Self {
+        Self { settings, plugins, variables, own: Apart::new(OWN_PLACES, OWN_WAITING), by_class: Arc::default() }
+    }
+
+    /// Every property with its value and what is wrong with it. Where a variable is written, its text is shown.
     ///
     /// # Errors
-    /// 400 when there is no class, or nothing of that name.
+    /// 400 when there is no class, or nothing of that name; 503 when too many are being checked.
     pub(crate) async fn validate(&self, raw: &Props) -> Result<ValidationResult, Error> {
         let class = raw.get("connector.class").ok_or_else(|| {
             Error::bad_request(format!("Connector config {} contains no connector type", names_only(raw)))
         })?;
-        let props = self.variables.resolve(raw)?;
-        let plugin = self.connector(class)?;
-        let description = &plugin.description;
-        let framework = connector_definition(description.kind, &self.settings.defaults, &description.version, &props);
-        let mut issues = rules::check(&props, plugin, &self.settings);
-        let definition = plugins::enrich(framework, &props, &self.plugins, description.kind, &mut issues);
-        let definition = definition.embed("", None, &description.config);
-        let definition = plugins::converters(definition, &props, &self.plugins, &mut issues);
-        issues.extend(self.ask_plugin(plugin, &props).await);
-        Ok(result(class, &definition, &props, issues, &self.plugins))
+        let plugin = self.connector(class)?.clone();
+        let judged = {
+            let (validator, plugin, raw) = (self.clone(), plugin.clone(), raw.clone());
+            self.own.call("the validation", OWN_DEADLINE, move || validator.judge(&plugin, &raw)).await
+        };
+        let mut judged = judged.and_then(|judged| judged).map_err(|error| self.told(&error))?;
+        // A configuration that does not parse is not the plugin's to judge: it would say the same again.
+        if plugin.description.config.parse(&judged.props).is_ok() {
+            let asked = self.ask_plugin(&plugin, &judged.props).await;
+            judged.issues.extend(asked.map_err(|error| self.told(&error))?);
+        }
+        Ok(result::of(class, judged, raw, &self.plugins, self.variables.redaction()))
     }
 
     /// Checks a configuration that is to be stored.
@@ -85,32 +113,64 @@ impl Validator {
         })
     }
 
-    /// The plugin's own checks, apart from the caller.
-    async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Vec<ConfigIssue> {
+    /// What can be said without the connector's own code. It reads files, and is long for a long configuration.
+    fn judge(&self, plugin: &Plugin, raw: &Props) -> Result<Judged> {
+        let props = self.variables.resolve(raw)?;
+        let description = &plugin.description;
+        let framework =
+            connector_definition(description.kind, Some(&self.settings.defaults), &description.version, &props);
+        let mut issues = rules::check(&props, plugin, &self.settings);
+        let definition = plugins::enrich(framework, &props, &self.plugins, description.kind, &mut issues);
+        let definition = definition.embed("", None, &description.config);
+        let definition = plugins::converters(definition, &props, &self.plugins, &mut issues);
+        Ok(Judged { definition, props, issues })
+    }
+
+    /// The plugin's own checks.
+    async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Result<Vec<ConfigIssue>> {
         let factory = plugin.factory.clone();
-        let make = move || -> Option<Box<dyn AnyConnector + Send>> {
+        let make = move || -> Option<Box<dyn AnyConnector>> {
             match factory {
                 Factory::Source(source) => Some(Box::new((source.connector)())),
                 Factory::Sink(sink) => Some(Box::new((sink.connector)())),
                 _ => None,
             }
         };
-        // A configuration that does not parse is not the plugin's to judge: it would say the same again.
-        if plugin.description.config.parse(props).is_err() {
-            return Vec::new();
-        }
-        let props = limits::with_limits(props, &self.settings);
-        let checked = async {
-            let mailbox = PluginMailbox::open(&self.settings.executor, make);
-            mailbox
-                .call("validate", PLUGIN_DEADLINE, move |connector| match connector {
-                    Some(connector) => connector.validate(props),
-                    None => futures::future::ready(Ok(Vec::new())).boxed(),
-                })
-                .await
+        let (runtime, props) = (Handle::current(), limits::with_limits(props, &self.settings));
+        let check = move || {
+            let Some(mut connector) = make() else { return Ok(Vec::new()) };
+            // One that waits is given up at the deadline; one that blocks keeps its place.
+            runtime
+                .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(props)).await })
+                .unwrap_or_else(|_| Err(late()))
         };
-        checked.await.unwrap_or_else(|error| vec![ConfigIssue::new("connector.class", error.to_string())])
+        let apart = self.place_of(&plugin.description.class);
+        let checked = apart.call("validate", PLUGIN_DEADLINE + Duration::from_millis(100), check).await;
+        match checked {
+            Ok(Ok(issues)) => Ok(issues),
+            // Nobody has looked at it: that is no fault of the configuration.
+            Err(error) if error.is_retriable() => Err(error),
+            Ok(Err(error)) | Err(error) => Ok(vec![ConfigIssue::new("connector.class", error.to_string())]),
+        }
     }
+
+    fn place_of(&self, class: &str) -> Apart {
+        let mut by_class = self.by_class.lock().unwrap_or_else(PoisonError::into_inner);
+        by_class.entry(class.to_owned()).or_insert_with(|| Apart::new(PLUGIN_PLACES, PLUGIN_WAITING)).clone()
+    }
+
+    fn told(&self, error: &tributary_api::Error) -> Error {
+        let status = match error.kind() {
+            tributary_api::ErrorKind::Config => Status::BadRequest,
+            tributary_api::ErrorKind::Retriable => Status::Unavailable,
+            _ => Status::Internal,
+        };
+        Error::new(status, self.variables.redaction().apply(&error.to_string()))
+    }
+}
+
+fn late() -> tributary_api::Error {
+    tributary_api::Error::fatal(format!("validate did not return within {} ms", PLUGIN_DEADLINE.as_millis()))
 }
 
 /// Sources and sinks alike.
@@ -124,46 +184,6 @@ impl<C: Connector + ?Sized> AnyConnector for Box<C> {
         let connector: &mut C = self;
         async move { Connector::validate(connector, &props).await }.boxed()
     }
-}
-
-fn result(
-    class: &str,
-    definition: &ConfigDef,
-    props: &Props,
-    issues: Vec<ConfigIssue>,
-    plugins: &PluginRegistry,
-) -> ValidationResult {
-    let values = definition.validate(props);
-    let keys = definition.keys().cloned().map(Some);
-    let mut configs: Vec<_> =
-        keys.zip(values).filter(|(key, _)| key.as_ref().is_none_or(|key| !key.internal)).collect();
-    for issue in issues {
-        match configs.iter_mut().find(|(_, value)| value.name == issue.name) {
-            Some((_, value)) if value.errors.contains(&issue.message) => {}
-            Some((_, value)) => value.errors.push(issue.message),
-            None => configs.push((None, unknown(issue, props))),
-        }
-    }
-    for (key, value) in &mut configs {
-        let name = key.as_ref().map_or("", |key| key.name.as_str());
-        match name {
-            "key.converter" | "value.converter" => value.recommended_values = recommended_converters(plugins, false),
-            "header.converter" => value.recommended_values = recommended_converters(plugins, true),
-            _ if name.ends_with(".plugin.version") => value.recommended_values.extend(value.value.clone()),
-            _ => {}
-        }
-    }
-    ValidationResult {
-        name: class.to_owned(),
-        error_count: configs.iter().map(|(_, value)| value.errors.len()).sum(),
-        groups: definition.groups(),
-        configs,
-    }
-}
-
-fn unknown(issue: ConfigIssue, props: &Props) -> ConfigValue {
-    let value = props.get(&issue.name).cloned();
-    ConfigValue { name: issue.name, value, recommended_values: Vec::new(), errors: vec![issue.message], visible: true }
 }
 
 /// Values may be secrets.

@@ -1,9 +1,22 @@
+use std::collections::HashSet;
+
 use tributary_api::{
     ConfigDef, ConfigIssue, ConfigKey, ConfigType, Factory, Importance, Plugin, PluginKind, PluginRegistry, Props,
     Width,
 };
 
 use crate::settings::under;
+
+/// How many transforms or predicates a connector may have.
+const MOST_ALIASES: usize = 256;
+
+/// A configuration that names transforms and predicates.
+struct Chains<'a> {
+    props: &'a Props,
+    plugins: &'a PluginRegistry,
+    host: PluginKind,
+    predicates: HashSet<String>,
+}
 
 /// Adds the properties of every transform and predicate that the configuration names.
 pub(super) fn enrich(
@@ -13,9 +26,11 @@ pub(super) fn enrich(
     host: PluginKind,
     issues: &mut Vec<ConfigIssue>,
 ) -> ConfigDef {
+    let predicates = list(props, Chain::PREDICATES.property).into_iter().collect();
+    let chains = Chains { props, plugins, host, predicates };
     for chain in [Chain::TRANSFORMS, Chain::PREDICATES] {
         for alias in aliases(props, chain.property, issues) {
-            definition = chain.embed(definition, &alias, props, plugins, host, issues);
+            definition = chain.embed(definition, &alias, &chains, issues);
         }
     }
     definition
@@ -61,22 +76,26 @@ impl Chain {
         &self,
         definition: ConfigDef,
         alias: &str,
-        props: &Props,
-        plugins: &PluginRegistry,
-        host: PluginKind,
+        chains: &Chains<'_>,
         issues: &mut Vec<ConfigIssue>,
     ) -> ConfigDef {
+        let Chains { props, plugins, host, predicates } = chains;
         let prefix = format!("{}.{alias}.", self.property);
         let group = format!("{}: {alias}", self.group);
         let type_name = format!("{prefix}type");
-        let mut definition =
-            self.frame(alias).into_iter().fold(definition, |definition, key| definition.with(key.group(group.clone())));
-        let Some(class) = props.get(&type_name) else { return definition };
-        let Ok(plugin) = plugins.find(class, |kind| kind == self.kind) else {
-            issues.push(not_found(&type_name, class));
-            return definition;
+        let class = props.get(&type_name);
+        let plugin = class.and_then(|class| plugins.find(class, |kind| kind == self.kind).ok());
+        let frame = self.frame(alias, plugin).into_iter();
+        let mut definition = frame.fold(definition, |definition, key| definition.with(key.group(group.clone())));
+        let (class, plugin) = match (class, plugin) {
+            (Some(class), Some(plugin)) => (class, plugin),
+            (Some(class), None) => {
+                issues.push(not_found(&type_name, class));
+                return definition;
+            }
+            (None, _) => return definition,
         };
-        if plugin.description.needs_processor && host != PluginKind::Processor {
+        if plugin.description.needs_processor && *host != PluginKind::Processor {
             let message = format!(
                 "Invalid value {class} for configuration {type_name}: it keeps state, which only a connector of class \
                  tributary.StreamProcessor can host"
@@ -85,12 +104,19 @@ impl Chain {
         }
         definition = definition.embed(&prefix, Some(&group), &plugin.description.config);
         issues.extend(construction_issue(plugin, &under(props, &prefix), &type_name));
-        self.check_predicate(alias, props, issues);
+        if self.kind == PluginKind::Transformation {
+            check_predicate(alias, props, predicates, issues);
+        }
         definition
     }
 
-    fn frame(&self, alias: &str) -> Vec<ConfigKey> {
+    fn frame(&self, alias: &str, plugin: Option<&Plugin>) -> Vec<ConfigKey> {
         let name = |ending: &str| format!("{}.{alias}.{ending}", self.property);
+        let version = ConfigKey::new(name("plugin.version"), ConfigType::String);
+        let version = match plugin {
+            Some(plugin) => version.default(&plugin.description.version),
+            None => version,
+        };
         let mut keys = vec![
             ConfigKey::new(name("type"), ConfigType::Class)
                 .required()
@@ -98,8 +124,9 @@ impl Chain {
                 .width(Width::Long)
                 .display_name(format!("{} type for {alias}", self.noun))
                 .doc("The class."),
-            ConfigKey::new(name("plugin.version"), ConfigType::String)
-                .width(Width::Medium)
+            version
+                .importance(Importance::High)
+                .width(Width::Long)
                 .display_name(format!("{} version for {alias}", self.noun))
                 .doc("Accepted for compatibility: a worker holds one version of each plugin."),
         ];
@@ -119,37 +146,37 @@ impl Chain {
         }
         keys
     }
+}
 
-    fn check_predicate(&self, alias: &str, props: &Props, issues: &mut Vec<ConfigIssue>) {
-        let (predicate, negate) = (format!("transforms.{alias}.predicate"), format!("transforms.{alias}.negate"));
-        if self.kind != PluginKind::Transformation {
-            return;
-        }
-        match props.get(&predicate) {
-            None if props.contains_key(&negate) => issues.push(ConfigIssue::new(
-                &negate,
-                format!(
-                    "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be \
-                     negated."
-                ),
-            )),
-            Some(name) if !list(props, "predicates").contains(name) => issues.push(ConfigIssue::new(
-                &predicate,
-                format!("Invalid value {name} for configuration {predicate}: not one of the aliases in predicates"),
-            )),
-            _ => {}
-        }
+fn check_predicate(alias: &str, props: &Props, predicates: &HashSet<String>, issues: &mut Vec<ConfigIssue>) {
+    let (predicate, negate) = (format!("transforms.{alias}.predicate"), format!("transforms.{alias}.negate"));
+    match props.get(&predicate) {
+        None if props.contains_key(&negate) => issues.push(ConfigIssue::new(
+            &negate,
+            format!(
+                "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be negated."
+            ),
+        )),
+        Some(name) if !predicates.contains(name) => issues.push(ConfigIssue::new(
+            &predicate,
+            format!("Invalid value {name} for configuration {predicate}: not one of the aliases in predicates"),
+        )),
+        _ => {}
     }
 }
 
 fn aliases(props: &Props, property: &str, issues: &mut Vec<ConfigIssue>) -> Vec<String> {
     let all = list(props, property);
-    let mut unique: Vec<String> = Vec::with_capacity(all.len());
-    for alias in &all {
-        if !unique.contains(alias) {
-            unique.push(alias.clone());
-        }
+    if all.len() > MOST_ALIASES {
+        let message = format!(
+            "Invalid value for configuration {property}: {} aliases, a connector may have {MOST_ALIASES} at the most",
+            all.len()
+        );
+        issues.push(ConfigIssue::new(property, message));
+        return Vec::new();
     }
+    let mut seen = HashSet::new();
+    let unique: Vec<String> = all.iter().filter(|alias| seen.insert(*alias)).cloned().collect();
     if unique.len() < all.len() {
         let shown = all.join(", ");
         let message = format!("Invalid value [{shown}] for configuration {property}: Duplicate alias provided.");

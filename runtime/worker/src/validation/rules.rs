@@ -1,6 +1,6 @@
 use tributary_api::{ConfigIssue, Plugin, PluginKind, Props};
 
-use super::limits;
+use super::{limits, overrides};
 use crate::processor;
 use crate::settings::WorkerSettings;
 
@@ -14,10 +14,13 @@ pub(super) fn check(props: &Props, plugin: &Plugin, settings: &WorkerSettings) -
             issues.extend(processor::issue(props, settings).filter(|_| kind == PluginKind::Processor));
         }
     }
-    overrides(props, settings, &mut issues);
+    overrides::check(props, plugin, settings, &mut issues);
     limits::check(props, plugin.description.kind, settings, &mut issues);
-    if let Some(name) = props.get("name").filter(|name| name.chars().any(char::is_control)) {
-        let message = format!("Invalid value {name:?} for configuration name: it holds control characters");
+    // The definition looks at it without what is around it.
+    let around = |name: &&String| name.trim() != name.trim_matches(|c: char| c == ' ');
+    if let Some(name) = props.get("name").filter(around) {
+        let message =
+            format!("Invalid value {name:?} for configuration name: it begins or ends with control characters");
         issues.push(ConfigIssue::new("name", message));
     }
     issues
@@ -82,19 +85,5 @@ fn source(props: &Props, issues: &mut Vec<ConfigIssue>) {
         let message =
             "This worker does not write source records in transactions: set exactly.once.support to requested";
         issues.push(ConfigIssue::new("exactly.once.support", message));
-    }
-}
-
-fn overrides(props: &Props, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
-    for prefix in ["producer.override.", "consumer.override.", "admin.override."] {
-        for name in props.keys() {
-            let Some(setting) = name.strip_prefix(prefix) else { continue };
-            if let Err(policy) = settings.override_policy.allows(setting) {
-                let message = format!(
-                    "The '{policy}' policy does not allow '{setting}' to be overridden in the connector configuration."
-                );
-                issues.push(ConfigIssue::new(name, message));
-            }
-        }
     }
 }

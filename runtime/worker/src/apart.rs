@@ -1,0 +1,131 @@
+//! Calls that may block, on threads of their own: so many at once, each with a deadline, and no crowd in front of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tributary_api::{Error, Result};
+
+use crate::supervision::panicked;
+
+/// How long a call waits for its turn.
+const TURN: Duration = Duration::from_secs(20);
+
+/// Places for calls of one kind. A call that never returns keeps its place, and takes nothing else from anybody.
+#[derive(Clone, Debug)]
+pub(crate) struct Apart {
+    places: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Apart {
+    /// So many calls at once, and so many that wait.
+    pub(crate) fn new(places: usize, limit: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), waiting: Arc::default(), limit }
+    }
+
+    /// Calls, and waits for the answer until the deadline. `what` stands in front of "did not end within".
+    ///
+    /// # Errors
+    /// `Retriable` when no place became free in time; fatal when the call panicked or has not ended by the deadline.
+    pub(crate) async fn call<R: Send + 'static>(
+        &self,
+        what: &str,
+        deadline: Duration,
+        call: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R> {
+        let busy =
+            || Error::retriable(format!("{what} has to wait for earlier ones that have not ended: try again later"));
+        let turn = {
+            let _waiting = Waiting::begin(&self.waiting, self.limit).ok_or_else(busy)?;
+            tokio::time::timeout(TURN, Arc::clone(&self.places).acquire_owned()).await
+        };
+        let place = turn.ok().and_then(std::result::Result::ok).ok_or_else(busy)?;
+        let thread = tokio::task::spawn_blocking(move || {
+            let answer = call();
+            drop(place);
+            answer
+        });
+        match tokio::time::timeout(deadline, thread).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(match error.try_into_panic() {
+                Ok(panic) => panicked(what, &*panic),
+                Err(_) => Error::fatal(format!("{what} was cut off: the worker is stopping")),
+            }),
+            Err(_) => Err(Error::fatal(format!("{what} did not end within {} ms", deadline.as_millis()))),
+        }
+    }
+}
+
+/// One that waits for its turn.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let more = |count: usize| (count < limit).then_some(count + 1);
+        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::sync::Mutex;
+    use std::sync::mpsc::sync_channel;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn no_more_run_at_once_than_there_are_places_and_a_crowd_is_turned_away() {
+        let apart = Apart::new(2, 16);
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // Each of them holds until told to go on.
+        let (go_on, gate) = sync_channel::<()>(400);
+        let gate = Arc::new(Mutex::new(gate));
+        let calls = (0..400).map(|_| {
+            let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
+            apart.call("the look", LONG, move || {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                gate.lock().unwrap().recv().unwrap();
+                running.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        (0..400).for_each(|_| go_on.send(()).unwrap());
+        let outcomes = join_all(calls).await;
+        let served = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        // Two at once, sixteen that wait; all others at once know that they are too many.
+        assert!((18..400).contains(&served), "{served}");
+        assert!(most.load(Ordering::SeqCst) <= 2, "{most:?}");
+        let error = outcomes.into_iter().find_map(std::result::Result::err).unwrap();
+        assert!(error.is_retriable() && error.to_string().contains("the look has to wait"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_never_returns_costs_its_place_only() {
+        let apart = Apart::new(2, 16);
+        let (release, held) = sync_channel::<()>(1);
+        let error = apart.call("the look", Duration::from_millis(20), move || held.recv()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the look did not end within 20 ms");
+        assert_eq!(apart.call("the look", LONG, || 7).await.unwrap(), 7);
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let error = Apart::new(1, 1).call::<()>("the look", LONG, || panic!("no disk")).await.unwrap_err();
+        assert_eq!(error.to_string(), "the plugin panicked in the look: no disk");
+    }
+}

@@ -1,0 +1,187 @@
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+/// The shortest text that is looked for: what is shorter is no secret, and is in every sentence.
+const SHORTEST: usize = 4;
+/// From this length on a value is hidden wherever it is; a shorter one only where it stands alone.
+const LONG: usize = 16;
+/// A longer line is looked for piece by piece.
+const PIECE: usize = 1024;
+/// How many texts are known at the most; the oldest are forgotten first.
+const MOST: usize = 10_000;
+/// How many bytes they may have together.
+const MOST_BYTES: usize = 4 << 20;
+
+/// The values that configuration providers have given out, each with the variable that stands for it. Where a text is to be
+/// shown or logged, the variable takes the value's place: a plugin's error may quote its configuration.
+///
+/// A handle; its clones know the same.
+#[derive(Clone, Default)]
+pub struct Redaction(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    variables: HashMap<String, String>,
+    /// The values, oldest first.
+    order: VecDeque<String>,
+    bytes: usize,
+    /// Made when it is asked for.
+    finder: Option<Arc<Finder>>,
+}
+
+struct Finder {
+    values: AhoCorasick,
+    variables: Vec<String>,
+}
+
+impl Redaction {
+    /// From now on the value is shown as its variable.
+    pub(crate) fn learn(&self, variable: &str, value: &str) {
+        let mut known = self.known();
+        for line in value.lines().map(str::trim) {
+            let mut rest = line;
+            while !rest.is_empty() {
+                let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
+                known.learn(variable, piece);
+                // As it is where a text is quoted.
+                known.learn(variable, &piece.escape_debug().to_string());
+                rest = more;
+            }
+        }
+    }
+
+    /// The text with variables in the place of their values.
+    pub fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let finder = {
+            let mut known = self.known();
+            if known.variables.is_empty() {
+                return Cow::Borrowed(text);
+            }
+            known.finder()
+        };
+        match finder {
+            Some(finder) => finder.apply(text),
+            // No text is safe that was not looked through.
+            None => Cow::Borrowed("[hidden]"),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn learn(&mut self, variable: &str, value: &str) {
+        if value.len() < SHORTEST || self.variables.get(value).is_some_and(|there| there == variable) {
+            return;
+        }
+        self.finder = None;
+        if self.variables.insert(value.to_owned(), variable.to_owned()).is_none() {
+            self.bytes += value.len();
+            self.order.push_back(value.to_owned());
+        }
+        while self.order.len() > MOST || self.bytes > MOST_BYTES {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.bytes -= oldest.len();
+            self.variables.remove(&oldest);
+        }
+    }
+
+    fn finder(&mut self) -> Option<Arc<Finder>> {
+        if self.finder.is_none() {
+            let (values, variables): (Vec<&String>, Vec<String>) =
+                self.variables.iter().map(|(value, variable)| (value, variable.clone())).unzip();
+            let values = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(values).ok()?;
+            self.finder = Some(Arc::new(Finder { values, variables }));
+        }
+        self.finder.clone()
+    }
+}
+
+impl Finder {
+    fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let (mut shown, mut end) = (String::new(), 0);
+        for found in self.values.find_iter(text) {
+            if found.len() < LONG && !stands_alone(text, found.start(), found.end()) {
+                continue;
+            }
+            shown.push_str(&text[end..found.start()]);
+            shown.push_str(&self.variables[found.pattern().as_usize()]);
+            end = found.end();
+        }
+        if end == 0 {
+            return Cow::Borrowed(text);
+        }
+        shown.push_str(&text[end..]);
+        Cow::Owned(shown)
+    }
+}
+
+/// Whether what is there is a word of its own.
+fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let in_word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || "-_.".contains(c));
+    let sentence_ends = text[end..].starts_with('.') && !in_word(text[end..].chars().nth(1));
+    !in_word(text[..start].chars().next_back()) && (sentence_ends || !in_word(text[end..].chars().next()))
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.known().variables.values()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction(values: &[&str]) -> Redaction {
+        let redaction = Redaction::default();
+        for (number, value) in values.iter().enumerate() {
+            redaction.learn(&format!("${{p:{number}}}"), value);
+        }
+        redaction
+    }
+
+    #[test]
+    fn a_value_is_shown_as_its_variable_wherever_it_is() {
+        let hide = redaction(&[
+            "correct horse battery",
+            "hunter2",
+            "a\"quoted\" long secret",
+            "first line of it\nsecond line of it",
+        ]);
+        let check = |text: &str, expected: &str| assert_eq!(hide.apply(text), expected);
+        check("key correct horse battery!", "key ${p:0}!");
+        check("xcorrect horse batteryx", "x${p:0}x");
+        check("password is hunter2.", "password is ${p:1}.");
+        check("cannot reach mongodb://me:hunter2@host", "cannot reach mongodb://me:${p:1}@host");
+        check(&format!("{:?}", "a\"quoted\" long secret"), "\"${p:2}\"");
+        check("got `second line of it`, not `first line of it`", "got `${p:3}`, not `${p:3}`");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_short_value_stays() {
+        let hide = redaction(&["tributary", "80", "name"]);
+        for text in ["topic tributary-configs", "port 8083 of 80", "names", "tributary.rs", "my_name"] {
+            assert_eq!(hide.apply(text), text);
+        }
+        assert_eq!(hide.apply("key tributary, name: x"), "key ${p:0}, ${p:2}: x");
+    }
+
+    #[test]
+    fn long_values_are_hidden_whole_and_the_oldest_are_forgotten() {
+        let long = "é".repeat(5_000);
+        let hide = redaction(&[&long]);
+        assert!(!hide.apply(&format!("<{long}>")).contains('é'));
+        let hide = Redaction::default();
+        (0..MOST + 1).for_each(|number| hide.learn("${p}", &format!("a secret with number {number:05}")));
+        assert_eq!(hide.apply("a secret with number 00000"), "a secret with number 00000");
+        assert_eq!(hide.apply("a secret with number 00001"), "${p}");
+        assert!(!format!("{hide:?}").contains("secret"));
+    }
+}

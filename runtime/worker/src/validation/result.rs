@@ -1,0 +1,99 @@
+use std::collections::HashMap;
+
+use tributary_api::{ConfigIssue, ConfigKey, ConfigValue, PluginRegistry, Props};
+use tributary_control::ValidationResult;
+
+use super::Judged;
+use crate::definitions::recommended_converters;
+use crate::redaction::Redaction;
+
+const HIDDEN: &str = "[hidden]";
+
+/// What is shown of a configuration that was looked at: nothing of it that a variable stands for.
+pub(super) fn of(
+    class: &str,
+    judged: Judged,
+    raw: &Props,
+    plugins: &PluginRegistry,
+    redaction: &Redaction,
+) -> ValidationResult {
+    let Judged { definition, props, issues } = judged;
+    let groups = definition.groups();
+    let values = definition.validate(&props);
+    let keys = definition.keys().cloned().map(Some);
+    let mut configs: Vec<_> =
+        keys.zip(values).filter(|(key, _)| key.as_ref().is_none_or(|key| !key.internal)).collect();
+    add_issues(&mut configs, issues, &props);
+    recommend(&mut configs, plugins);
+    let shown = Shown { raw, resolved: &props, redaction };
+    configs.iter_mut().for_each(|(key, value)| shown.of(key.as_mut(), value));
+    ValidationResult {
+        name: class.to_owned(),
+        error_count: configs.iter().map(|(_, value)| value.errors.len()).sum(),
+        groups: groups.iter().map(|group| redaction.apply(group).into_owned()).collect(),
+        configs,
+    }
+}
+
+fn add_issues(configs: &mut Vec<(Option<ConfigKey>, ConfigValue)>, issues: Vec<ConfigIssue>, props: &Props) {
+    let mut places: HashMap<String, usize> =
+        configs.iter().enumerate().map(|(place, (_, value))| (value.name.clone(), place)).collect();
+    for ConfigIssue { name, message } in issues {
+        let place = *places.entry(name).or_insert_with_key(|name| {
+            let value = props.get(name).cloned();
+            configs.push((None, ConfigValue { name: name.clone(), value, visible: true, ..ConfigValue::default() }));
+            configs.len() - 1
+        });
+        let errors = &mut configs[place].1.errors;
+        if !errors.contains(&message) {
+            errors.push(message);
+        }
+    }
+}
+
+fn recommend(configs: &mut [(Option<ConfigKey>, ConfigValue)], plugins: &PluginRegistry) {
+    for (key, value) in configs {
+        let name = key.as_ref().map_or("", |key| key.name.as_str());
+        match name {
+            "key.converter" | "value.converter" => value.recommended_values = recommended_converters(plugins, false),
+            "header.converter" => value.recommended_values = recommended_converters(plugins, true),
+            _ if name.ends_with(".plugin.version") => value.recommended_values.extend(value.value.clone()),
+            _ => {}
+        }
+    }
+}
+
+struct Shown<'a> {
+    raw: &'a Props,
+    resolved: &'a Props,
+    redaction: &'a Redaction,
+}
+
+impl Shown<'_> {
+    fn of(&self, key: Option<&mut ConfigKey>, value: &mut ConfigValue) {
+        let (raw, resolved) = (self.raw.get(&value.name), self.resolved.get(&value.name));
+        if let (Some(raw), Some(resolved)) = (raw, resolved)
+            && raw != resolved
+        {
+            // A value too short to be looked for elsewhere is quoted here.
+            for shown in [resolved.as_str(), resolved.trim()] {
+                let (quoted, written) = (format!("Invalid value {shown} for "), format!("Invalid value {raw} for "));
+                value.errors.iter_mut().for_each(|error| *error = error.replace(&quoted, &written));
+            }
+            if value.value.as_deref().is_some_and(|shown| shown != HIDDEN) {
+                value.value = Some(raw.clone());
+            }
+        }
+        let hide = |text: &mut String| {
+            if let std::borrow::Cow::Owned(hidden) = self.redaction.apply(text) {
+                *text = hidden;
+            }
+        };
+        value.errors.iter_mut().chain(&mut value.recommended_values).for_each(hide);
+        // An alias may come from a variable, and properties are named after it.
+        hide(&mut value.name);
+        if let Some(key) = key {
+            [&mut key.name, &mut key.display_name].into_iter().chain(&mut key.group).for_each(hide);
+        }
+    }
+}

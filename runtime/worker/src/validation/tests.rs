@@ -1,0 +1,236 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tributary_api::{
+    Config, ConfigKey, ConfigProvider, ConfigType, ConnectorContext, Predicate, Record, SinkConnector, SinkFactory,
+    SinkTask, Validator as Check,
+};
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdef-the-session-secret";
+
+/// Gives out what no one may see.
+struct Secrets;
+
+impl ConfigProvider for Secrets {
+    fn get(&self, _path: &str, keys: &[&str]) -> Result<BTreeMap<String, String>> {
+        let values = [("long", SECRET), ("short", "zz"), ("lines", "first secret line\nsecond secret line")];
+        Ok(values
+            .into_iter()
+            .filter(|(key, _)| keys.contains(key))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect())
+    }
+}
+
+/// Its validation waits, or quotes all that it was given.
+struct Sink(Option<Arc<Gate>>);
+
+/// Counts who waits at it.
+#[derive(Default)]
+struct Gate {
+    waiting: AtomicUsize,
+    most: AtomicUsize,
+    open: Notify,
+}
+
+#[async_trait]
+impl Connector for Sink {
+    async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> Result<()> {
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, _max: usize) -> Result<Vec<Props>> {
+        Ok(Vec::new())
+    }
+
+    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
+        let Some(gate) = &self.0 else {
+            let quoted = props.iter().map(|(name, value)| ConfigIssue::new(name, format!("cannot use {value:?}")));
+            return Ok(quoted.filter(|issue| issue.name != "name").collect());
+        };
+        gate.most.fetch_max(gate.waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        gate.open.notified().await;
+        gate.waiting.fetch_sub(1, Ordering::SeqCst);
+        gate.open.notify_one();
+        Ok(Vec::new())
+    }
+}
+
+impl SinkConnector for Sink {}
+
+struct Always;
+
+impl Predicate for Always {
+    fn test(&mut self, _record: &Record) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+fn sink(class: &str, gate: Option<Arc<Gate>>) -> Plugin {
+    let connector = Arc::new(move || Box::new(Sink(gate.clone())) as Box<dyn SinkConnector>);
+    let task = Arc::new(|| -> Box<dyn SinkTask> { unreachable!("no task is made") });
+    let config = ConfigDef::new([
+        ConfigKey::new("file", ConfigType::String),
+        ConfigKey::new("password", ConfigType::Password),
+        ConfigKey::new("mode", ConfigType::String).one_of(&["a", "b"]),
+        ConfigKey::new("size", ConfigType::Int).validator(Check::AtLeast(1)),
+    ]);
+    Plugin::new(class, config, Factory::Sink(SinkFactory { connector, task, task_class: format!("{class}Task") }))
+}
+
+fn predicate() -> Plugin {
+    let config = ConfigDef::new([ConfigKey::new("pattern", ConfigType::String)]);
+    let make = |_: &Config| -> Result<Box<dyn Predicate>> { Ok(Box::new(Always)) };
+    Plugin::new("t.Always", config, Factory::Predicate(Arc::new(make)))
+}
+
+fn validator(more: &[(&str, &str)], gate: Option<&Arc<Gate>>) -> Validator {
+    let own = [
+        ("bootstrap.servers", "127.0.0.1:1"),
+        ("group.id", "g"),
+        ("key.converter", "K"),
+        ("value.converter", "V"),
+        ("config.storage.topic", "c"),
+        ("offset.storage.topic", "o"),
+        ("status.storage.topic", "s"),
+    ];
+    let settings = WorkerSettings::parse(&props(&[&own[..], more].concat()), "w:1".to_owned(), true).unwrap();
+    let plugins =
+        PluginRegistry::new([sink("t.EchoConnector", None), sink("t.WaitConnector", gate.cloned()), predicate()]);
+    Validator::new(settings, plugins, Variables::default().with("p", Arc::new(Secrets)))
+}
+
+fn props(pairs: &[(&str, &str)]) -> Props {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A sink that is right as far as it goes, and more.
+fn config(class: &str, more: &[(&str, &str)]) -> Props {
+    props(&[&[("connector.class", class), ("name", "n"), ("topics", "t")], more].concat())
+}
+
+fn errors(result: &ValidationResult, name: &str) -> Vec<String> {
+    result.configs.iter().filter(|(_, value)| value.name == name).flat_map(|(_, value)| value.errors.clone()).collect()
+}
+
+#[tokio::test]
+async fn what_a_variable_stands_for_is_in_no_answer() {
+    let validator = validator(&[], None);
+    let raw = config(
+        "Echo",
+        &[
+            ("file", "${p:long}"),
+            ("password", "${p:long}"),
+            ("mode", "${p:short}"),
+            ("size", "x${p:long}"),
+            ("tasks.max", "${p:short}"),
+            ("errors.tolerance", " ${p:long} "),
+            ("predicates", "${p:long}"),
+            ("topics.regex", "${p:long}("),
+            ("key.converter", "${p:long}"),
+            ("other", "${p:lines}"),
+            ("consumer.override.max.poll.records", "${p:long}"),
+            ("errors.deadletterqueue.topic.name", "${p:long}"),
+        ],
+    );
+    let result = validator.validate(&raw).await.unwrap();
+    let shown = format!("{result:?}");
+    for hidden in [SECRET, "first secret line", "second secret line", "'zz'", "\"zz\"", " zz "] {
+        assert!(!shown.contains(hidden), "{hidden} is in {shown}");
+    }
+    assert!(errors(&result, "mode")[0].starts_with("Invalid value ${p:short} for configuration mode"), "{shown}");
+    let quoting = config("Echo", &[("file", "${p:long}"), ("other", "${p:lines}")]);
+    let quoting = validator.validate(&quoting).await.unwrap();
+    assert_eq!(errors(&quoting, "file"), ["cannot use \"${p:long}\""]);
+    assert_eq!(errors(&quoting, "other"), ["cannot use \"${p:lines}\\n${p:lines}\""]);
+    let value = |name: &str| {
+        let found = result.configs.iter().find(|(_, value)| value.name == name);
+        found.and_then(|(_, value)| value.value.clone()).unwrap()
+    };
+    assert_eq!(
+        (value("file"), value("password"), value("size")),
+        ("${p:long}".to_owned(), "[hidden]".to_owned(), "x${p:long}".to_owned())
+    );
+    let refused = validator.ensure_valid(&raw).await.unwrap_err();
+    assert!(refused.message.contains("${p:long}") && !refused.message.contains(SECRET), "{refused}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_never_answers_has_its_places_and_no_more() {
+    let gate = Arc::new(Gate::default());
+    let validator = validator(&[], Some(&gate));
+    let waits = config("Wait", &[]);
+    let many = futures::future::join_all((0..400).map(|_| validator.validate(&waits)));
+    let others = async {
+        // One that asks for another class is answered while they wait.
+        let other = validator.validate(&config("Echo", &[])).await;
+        gate.open.notify_one();
+        other
+    };
+    let (many, other) = futures::future::join(many, others).await;
+    assert_eq!(errors(&other.unwrap(), "topics"), ["cannot use \"t\""]);
+    assert!((1..=PLUGIN_PLACES).contains(&gate.most.load(Ordering::SeqCst)), "{:?}", gate.most);
+    let refused: Vec<Error> = many.into_iter().filter_map(std::result::Result::err).collect();
+    assert!(refused.len() > 300, "{}", refused.len());
+    assert!(refused.iter().all(|error| error.status == Status::Unavailable), "{:?}", refused[0]);
+}
+
+#[tokio::test]
+async fn a_connector_has_so_many_aliases_and_tasks() {
+    let validator = validator(&[], None);
+    let list = |count: usize| (0..count).map(|number| format!("p{number}")).collect::<Vec<_>>().join(",");
+    let ask = async |name: &str, value: &str| {
+        errors(&validator.validate(&config("Echo", &[(name, value)])).await.unwrap(), name)
+    };
+    let message = ask("predicates", &list(257)).await;
+    assert!(message[0].contains("257 aliases, a connector may have 256 at the most"), "{message:?}");
+    assert!(ask("transforms", &list(10_001)).await[0].contains("10000 elements at the most"));
+    let mut all = config("Echo", &[("predicates", &list(256))]);
+    all.extend((0..256).map(|number| (format!("predicates.p{number}.type"), "Always".to_owned())));
+    let result = validator.validate(&all).await.unwrap();
+    assert_eq!(errors(&result, "predicates.p255.pattern"), [""; 0]);
+    assert!(result.configs.iter().any(|(_, value)| value.name == "predicates.p255.pattern"));
+    let tasks = ask("tasks.max", "2147483647").await;
+    let expected = "Invalid value 2147483647 for configuration tasks.max: Value must be no more than 1000";
+    assert_eq!(tasks[0], expected);
+    assert!(!ask("tasks.max", "1000").await.concat().contains("Invalid"));
+}
+
+#[tokio::test]
+async fn a_name_a_topic_and_a_client_setting_are_what_connect_takes() {
+    let validator = validator(&[], None);
+    let ask = async |name: &str, value: &str| {
+        let all = errors(&validator.validate(&config("Echo", &[(name, value)])).await.unwrap(), name);
+        all.into_iter().find(|error| !error.starts_with("cannot use")).unwrap_or_default()
+    };
+    assert_eq!(ask("name", "").await, "Invalid value  for configuration name: String may not be empty");
+    let control = "String may not contain control sequences but had the following ASCII chars: 10";
+    assert_eq!(ask("name", "a\nb").await, format!("Invalid value a\nb for configuration name: {control}"));
+    assert!(ask("name", "a\n").await.contains("begins or ends with control characters"));
+    assert_eq!(ask("topics", "t,").await, "Configuration 'topics' values must not be empty.");
+    assert_eq!(ask("topics", "t, u ,t").await, "Configuration 'topics' values must not be duplicated.");
+    let name = "consumer.override.max.poll.records";
+    assert_eq!(ask(name, "x").await, format!("Invalid value x for configuration {name}: Not a number of type INT"));
+    assert_eq!(ask(name, "5").await, "");
+    let name = "consumer.override.auto.offset.reset";
+    assert!(ask(name, "yesterday").await.contains("write earliest, latest or none"));
+}
+
+#[tokio::test]
+async fn an_allowlist_lets_through_what_it_names() {
+    let policy = ("connector.client.config.override.policy", "Allowlist");
+    let list = ("connector.client.config.override.allowlist", "max.poll.records, acks");
+    let validator = validator(&[policy, list], None);
+    let ask = async |name: &str| errors(&validator.validate(&config("Echo", &[(name, "1")])).await.unwrap(), name);
+    assert_eq!(ask("consumer.override.max.poll.records").await.len(), 1, "what the plugin says");
+    let refused = ask("consumer.override.fetch.min.bytes").await;
+    let expected =
+        "The 'Allowlist' policy does not allow 'fetch.min.bytes' to be overridden in the connector configuration.";
+    assert_eq!(refused[0], expected);
+}
