@@ -35,6 +35,15 @@ fill_mongo_kafka() {
     -DoutputDirectory="$1/mongo-kafka"
 }
 
+# The REST extension that asks for a password, for the class path: its login module is not found in a folder of plugins.
+basic_auth_jar() { cached "basic-auth-$KAFKA_VERSION" fill_basic_auth; }
+
+fill_basic_auth() {
+  need mvn
+  mvn -B -ntp "$MAVEN_DEPENDENCY_PLUGIN:copy" -Dartifact="org.apache.kafka:connect-basic-auth-extension:$KAFKA_VERSION:jar" \
+    -DoutputDirectory="$1"
+}
+
 dependency() { echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>$3</version></dependency>"; }
 
 # log_settings FILE: Log4j settings that write RUN/server.log.

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -29,6 +29,7 @@ pub struct ConnectOptions {
     settings: Vec<(String, String)>,
     jvm: Option<String>,
     mongo_kafka: bool,
+    basic_auth: Option<PathBuf>,
 }
 
 impl Default for ConnectOptions {
@@ -41,6 +42,7 @@ impl Default for ConnectOptions {
             settings: vec![("plugin.discovery".into(), "service_load".into())],
             jvm: None,
             mongo_kafka: false,
+            basic_auth: None,
         }
     }
 }
@@ -76,6 +78,13 @@ impl ConnectOptions {
         self.set("plugin.discovery", "only_scan")
     }
 
+    /// With the REST extension that asks for passwords, by this JAAS file.
+    pub fn basic_auth(mut self, login: impl Into<PathBuf>) -> Self {
+        self.basic_auth = Some(login.into());
+        let extension = "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension";
+        self.set("rest.extension.classes", extension)
+    }
+
     /// The JVM's flags, instead of `-Xms256m -Xmx2g`.
     pub fn jvm(mut self, flags: impl Into<String>) -> Self {
         self.jvm = Some(flags.into());
@@ -103,6 +112,8 @@ impl Connect {
             ("RIG_CONNECT_MODE".to_owned(), mode.to_owned()),
         ];
         environment.extend(options.mongo_kafka.then(|| ("RIG_MONGO_KAFKA".to_owned(), "1".to_owned())));
+        let login = options.basic_auth.map(|file| file.to_string_lossy().into_owned());
+        environment.extend(login.map(|file| ("RIG_BASIC_AUTH".to_owned(), file)));
         environment.extend(options.jvm.map(|flags| ("TRIBUTARY_RIG_JVM".to_owned(), flags)));
         let lines = options.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         Ok(Self { server: RigServer::start("connect.sh", port, lines, environment).await? })

@@ -280,7 +280,8 @@ impl Tributary {
             if !self.is_running() {
                 bail!("the worker ended while it started\n{}", self.log_tail());
             }
-            if rest.get("/").await.is_ok_and(|answer| answer.status == 200) {
+            // One that asks for a password is ready too.
+            if rest.get("/").await.is_ok_and(|answer| [200, 401].contains(&answer.status)) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -2,6 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use tracing::warn;
 use tributary_control::{LoggerLevel, Loggers};
 
 use crate::body::JsonBody;
@@ -44,8 +45,11 @@ pub(crate) async fn set(
     if !LEVELS.contains(&upper.as_str()) {
         return Err(ApiError::not_found(format!("invalid log level '{level}'.")));
     }
-    // Any other scope is the worker's own.
-    let cluster = params.first("scope").is_some_and(|scope| scope.eq_ignore_ascii_case("cluster"));
+    let scope = params.first("scope").unwrap_or("worker");
+    let cluster = scope.eq_ignore_ascii_case("cluster");
+    if !cluster && !scope.eq_ignore_ascii_case("worker") {
+        warn!(scope, "there is no such scope of log levels, only worker and cluster: the level is set on this worker");
+    }
     let names = worker.herder.set_logger(&logger, &upper, cluster).await?;
     Ok(if cluster { StatusCode::NO_CONTENT.into_response() } else { Json(names).into_response() })
 }

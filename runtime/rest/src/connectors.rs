@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::jackson::{self, Chain, RawConfig};
 use crate::nulls;
-use crate::params::{Params, Segments};
+use crate::params::{Base, Params, Segments};
 use crate::router::Worker;
 
 const CREATE_REQUEST: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
@@ -67,15 +67,11 @@ async fn expand(worker: &Worker, name: &str, with_status: bool, with_info: bool)
 }
 
 /// `POST /connectors`
-pub(crate) async fn create(
-    State(worker): State<Worker>,
-    headers: HeaderMap,
-    body: JsonBody,
-) -> Result<Response, ApiError> {
+pub(crate) async fn create(State(worker): State<Worker>, base: Base, body: JsonBody) -> Result<Response, ApiError> {
     let (name, config, initial_state) = create_request(body.required()?)?;
     let config = accepted_config(&worker, &name, config).await?;
     let info = worker.herder.create(CreateRequest { name, config, initial_state }).await?;
-    Ok(created(&headers, info))
+    Ok(created(&base, info))
 }
 
 /// `GET /connectors/{connector}`
@@ -98,13 +94,13 @@ pub(crate) async fn config(
 pub(crate) async fn put_config(
     State(worker): State<Worker>,
     Segments(name): Segments<String>,
-    headers: HeaderMap,
+    base: Base,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let config = jackson::config(body.required()?, &Chain::default())?;
     let config = accepted_config(&worker, &name, config).await?;
     let written = worker.herder.put_config(&name, config).await?;
-    Ok(if written.created { created(&headers, written.info) } else { Json(written.info).into_response() })
+    Ok(if written.created { created(&base, written.info) } else { Json(written.info).into_response() })
 }
 
 /// `PATCH /connectors/{connector}/config`: a null removes a property.
@@ -237,9 +233,7 @@ async fn accepted_config(worker: &Worker, name: &str, mut config: RawConfig) -> 
     }
 }
 
-fn created(headers: &HeaderMap, info: ConnectorInfo) -> Response {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let base = host.map(|host| format!("http://{host}")).unwrap_or_default();
+fn created(Base(base): &Base, info: ConnectorInfo) -> Response {
     let location = format!("{base}/connectors/{}", percent_encoded(&info.name));
     (StatusCode::CREATED, [(header::LOCATION, location)], Json(info)).into_response()
 }

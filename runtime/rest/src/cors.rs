@@ -5,19 +5,36 @@ use tributary_api::{Error, Props, Result};
 /// The headers that a page of another origin may send.
 const ALLOWED_HEADERS: [&str; 4] = ["x-requested-with", "content-type", "accept", "origin"];
 
-/// `access.control.allow.origin` and `access.control.allow.methods`; nothing when no origin is allowed.
-pub(crate) fn from_props(props: &Props) -> Result<Option<CorsLayer>> {
-    let origins = list(props, "access.control.allow.origin");
-    if origins.is_empty() {
+/// `access.control.allow.origin`: the origins of pages that may ask.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origins(Vec<String>);
+
+impl Origins {
+    pub(crate) fn from_props(props: &Props) -> Self {
+        Self(list(props, "access.control.allow.origin").into_iter().map(str::to_owned).collect())
+    }
+
+    pub(crate) fn allow(&self, origin: &str) -> bool {
+        self.any() || self.0.iter().any(|allowed| allowed == origin)
+    }
+
+    fn any(&self) -> bool {
+        self.0.iter().any(|allowed| allowed == "*")
+    }
+}
+
+/// What tells browsers of the allowed origins and of `access.control.allow.methods`; nothing when no origin is allowed.
+pub(crate) fn layer(origins: &Origins, props: &Props) -> Result<Option<CorsLayer>> {
+    if origins.0.is_empty() {
         return Ok(None);
     }
     let methods = match list(props, "access.control.allow.methods") {
         names if names.is_empty() => vec![Method::GET, Method::POST, Method::HEAD],
         names => names.iter().map(|name| method(name)).collect::<Result<_>>()?,
     };
-    let origin = match origins.contains(&"*") {
+    let origin = match origins.any() {
         true => AllowOrigin::any(),
-        false => AllowOrigin::list(origins.iter().map(|name| header_value(name)).collect::<Result<Vec<_>>>()?),
+        false => AllowOrigin::list(origins.0.iter().map(|name| header_value(name)).collect::<Result<Vec<_>>>()?),
     };
     let headers = ALLOWED_HEADERS.map(HeaderName::from_static);
     Ok(Some(CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(headers)))

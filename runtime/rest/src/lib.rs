@@ -8,15 +8,21 @@
 
 mod access;
 mod admin;
+mod basic_auth;
 mod body;
 mod connectors;
 mod cors;
 mod deadline;
 mod dto;
 mod error;
+mod https;
 mod internal;
+mod jaas;
 mod jackson;
+mod keystore;
 mod listener;
+mod loopback;
+mod methods;
 mod negotiation;
 mod nulls;
 mod offsets;
@@ -31,6 +37,7 @@ mod starting;
 mod tasks;
 
 pub use axum::Router;
+pub use https::from_props as tls;
 pub use listener::Listener;
 pub use options::{MetricsText, RestOptions};
 pub use router::{admin_router, router};

@@ -3,13 +3,16 @@ use std::str::FromStr;
 
 use tributary_api::{Error, Result};
 
-/// An address that REST listens on: `http://host:port`. Without a host, all addresses; port 0 is any free one.
+/// An address that REST listens on: `http://host:port` or `https://host:port`. Without a host, all addresses; port 0 is any
+/// free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// A name or address; empty for all of them.
     pub host: String,
     /// The port.
     pub port: u16,
+    /// Whether it speaks HTTPS.
+    pub https: bool,
 }
 
 impl Listener {
@@ -31,23 +34,26 @@ impl FromStr for Listener {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = |why: &str| Error::config(format!("listener {text} {why}: write http://host:port"));
+        let wrong =
+            |why: &str| Error::config(format!("listener {text} {why}: write http://host:port or https://host:port"));
         let (scheme, address) = text.split_once("://").ok_or_else(|| wrong("has no protocol"))?;
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(wrong("is not http, the only protocol there is; let a proxy end TLS"));
+        let https = scheme.eq_ignore_ascii_case("https");
+        if !https && !scheme.eq_ignore_ascii_case("http") {
+            return Err(wrong("is neither http nor https"));
         }
         let (host, port) = address.rsplit_once(':').ok_or_else(|| wrong("has no port"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = port.trim_end_matches('/').parse().map_err(|_| wrong("has no port from 0 to 65535"))?;
-        Ok(Self { host, port })
+        Ok(Self { host, port, https })
     }
 }
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
         match self.host.contains(':') {
-            true => write!(f, "http://[{}]:{}", self.host, self.port),
-            false => write!(f, "http://{}:{}", self.host, self.port),
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
     }
 }
@@ -61,11 +67,12 @@ mod tests {
     #[test]
     fn listeners_are_read_as_in_connect() {
         let read = |text: &str| Listener::parse_list(text).unwrap();
-        assert_eq!(read("http://:8083"), [Listener { host: String::new(), port: 8083 }]);
+        assert_eq!(read("http://:8083"), [Listener { host: String::new(), port: 8083, https: false }]);
         assert_eq!(read("HTTP://a.b:1, http://[::1]:0").len(), 2);
         assert_eq!(read("http://[::1]:0")[0].to_string(), "http://[::1]:0");
         assert_eq!(read(""), []);
-        for wrong in ["8083", "https://a:1", "http://a", "http://a:x", "http://a:65536"] {
+        assert_eq!(read("HTTPS://a.b:1")[0].to_string(), "https://a.b:1");
+        for wrong in ["8083", "ftp://a:1", "http://a", "http://a:x", "http://a:65536"] {
             let message = Listener::parse_list(wrong).unwrap_err().to_string();
             assert!(message.contains(wrong), "{message}");
         }

@@ -1,6 +1,6 @@
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -9,6 +9,8 @@ use crate::error::ApiError;
 /// All that is sent and answered is JSON: 415 for a body of another type, 406 for a client that takes no JSON.
 pub(crate) async fn json_only(request: Request, next: Next) -> Response {
     let refused = match request.headers() {
+        // It is answered as text too.
+        _ if request.method() == Method::OPTIONS => None,
         headers if !sends_json(headers) => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         headers if !takes_json(headers) => Some(StatusCode::NOT_ACCEPTABLE),
         _ => None,

@@ -1,10 +1,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::middleware;
 use tower_http::cors::CorsLayer;
 use tributary_api::{Props, Result};
 
-use crate::cors;
+use crate::basic_auth::BasicAuth;
+use crate::cors::{self, Origins};
+use crate::loopback::{self, Loopback};
 use crate::response_headers::ResponseHeaders;
 
 /// Tells all metrics in Prometheus' text format.
@@ -15,22 +19,28 @@ pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct RestOptions {
     pub(crate) cors: Option<CorsLayer>,
     pub(crate) response_headers: ResponseHeaders,
+    pub(crate) basic_auth: Option<BasicAuth>,
     pub(crate) metrics: Option<MetricsText>,
     pub(crate) admin_elsewhere: bool,
+    pub(crate) loopback: Loopback,
 }
 
 impl RestOptions {
-    /// Reads `access.control.allow.origin`, `access.control.allow.methods`, `response.http.headers.config` and
-    /// `admin.listeners` (given, even empty, it takes `/admin` off the main listeners).
+    /// Reads `access.control.allow.origin`, `access.control.allow.methods`, `response.http.headers.config`,
+    /// `rest.allowed.hosts`, `rest.extension.classes` with `rest.basic.auth.login.config`, and `admin.listeners` (given,
+    /// even empty, it takes `/admin` off the main listeners).
     ///
     /// # Errors
     /// `Config`, naming the property.
     pub fn from_props(props: &Props) -> Result<Self> {
+        let origins = Origins::from_props(props);
         Ok(Self {
-            cors: cors::from_props(props)?,
+            cors: cors::layer(&origins, props)?,
             response_headers: ResponseHeaders::from_props(props)?,
+            basic_auth: BasicAuth::from_props(props)?,
             metrics: None,
             admin_elsewhere: props.contains_key("admin.listeners"),
+            loopback: Loopback::from_props(props, origins),
         })
     }
 
@@ -39,6 +49,18 @@ impl RestOptions {
     pub fn metrics(mut self, text: MetricsText) -> Self {
         self.metrics = Some(text);
         self
+    }
+
+    /// The same with one more name of this machine, under which a listener on loopback may be asked.
+    #[must_use]
+    pub fn own_host(mut self, name: &str) -> Self {
+        self.loopback = self.loopback.also(name);
+        self
+    }
+
+    /// What a listener on loopback serves.
+    pub(crate) fn on_loopback(&self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self.loopback.clone(), loopback::check))
     }
 }
 

@@ -2,11 +2,13 @@ use std::convert::Infallible;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::header::HOST;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use tributary_control::TaskId;
 
 use crate::error::ApiError;
+use crate::server::Secure;
 
 /// The variable segments of a path, percent-decoded.
 #[derive(FromRequestParts)]
@@ -42,6 +44,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self(query(parts).unwrap_or_default()))
+    }
+}
+
+/// The URL under which the client has reached this worker, such as `http://127.0.0.1:8083`; empty when it has not said.
+pub(crate) struct Base(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let scheme = if parts.extensions.get::<Secure>().is_some() { "https" } else { "http" };
+        // HTTP/2 has no header for it.
+        let named = parts.uri.authority().map(|authority| authority.as_str());
+        let host = named.or_else(|| parts.headers.get(HOST).and_then(|host| host.to_str().ok()));
+        Ok(Self(host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()))
     }
 }
 

@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::ALLOW;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -14,7 +13,9 @@ use tributary_control::Herder;
 use crate::error::ApiError;
 use crate::options::{MetricsText, RestOptions};
 use crate::response_headers::ResponseHeaders;
-use crate::{access, admin, connectors, deadline, internal, negotiation, offsets, plugins, root, tasks};
+use crate::{
+    access, admin, basic_auth, connectors, deadline, internal, methods, negotiation, offsets, plugins, root, tasks,
+};
 
 /// Far above what the configuration topic can hold.
 const MAX_BODY: usize = 8 << 20;
@@ -35,9 +36,9 @@ pub fn router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
     finish(routes, herder, options)
 }
 
-/// `/admin` alone, for `admin.listeners`.
+/// `/admin` alone, for `admin.listeners`. An extension does not protect it, as in Connect.
 pub fn admin_router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
-    finish(admin_routes(), herder, options)
+    finish(admin_routes(), herder, &RestOptions { basic_auth: None, ..options.clone() })
 }
 
 fn connector_routes() -> Router<Worker> {
@@ -80,10 +81,16 @@ fn admin_routes() -> Router<Worker> {
 
 fn finish(routes: Router<Worker>, herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
     let worker = Worker { herder, metrics: options.metrics.clone() };
+    let mut routes = routes.method_not_allowed_fallback(methods::other);
+    let mut metrics = Router::new().route("/metrics", get(root::metrics));
+    if let Some(auth) = &options.basic_auth {
+        let check = middleware::from_fn_with_state(auth.clone(), basic_auth::check);
+        routes = routes.route_layer(check.clone());
+        metrics = metrics.route_layer(check);
+    }
     let mut routes = routes
-        .method_not_allowed_fallback(wrong_method)
         .route_layer(middleware::from_fn(negotiation::json_only))
-        .route("/metrics", get(root::metrics))
+        .merge(metrics)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(worker.clone(), deadline::enforce));
@@ -96,31 +103,11 @@ fn finish(routes: Router<Worker>, herder: Arc<dyn Herder>, options: &RestOptions
     let routes = routes.layer(middleware::from_fn(access::log)).with_state(worker);
     // Around the router, for it matches the path before its layers run and sets `Allow` after them.
     let routes = NormalizePathLayer::trim_trailing_slash().layer(routes);
-    Router::new().fallback_service(routes).layer(middleware::from_fn(list_options))
+    Router::new().fallback_service(routes).layer(middleware::from_fn(methods::list))
 }
 
 pub(crate) async fn not_found() -> Response {
     ApiError::of_status(StatusCode::NOT_FOUND).into_response()
-}
-
-/// `OPTIONS` is answered with the methods that there are, which the router names in `Allow`.
-async fn wrong_method(method: Method) -> Response {
-    match method {
-        Method::OPTIONS => StatusCode::OK.into_response(),
-        _ => ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED).into_response(),
-    }
-}
-
-async fn list_options(request: Request, next: Next) -> Response {
-    let asked = request.method() == Method::OPTIONS;
-    let mut response = next.run(request).await;
-    let allowed = response.headers().get(ALLOW).and_then(|methods| methods.to_str().ok());
-    if let Some(methods) = allowed.filter(|_| asked).map(|methods| format!("{methods},OPTIONS"))
-        && let Ok(methods) = HeaderValue::from_str(&methods)
-    {
-        response.headers_mut().insert(ALLOW, methods);
-    }
-    response
 }
 
 async fn add_headers(State(headers): State<ResponseHeaders>, request: Request, next: Next) -> Response {

@@ -1,23 +1,29 @@
 use std::io;
 use std::net::SocketAddr;
 
-use axum::Router;
+use axum::{Extension, Router};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tributary_listener::{ListenerOptions, TowerToHyperService};
 
 use crate::listener::Listener;
+use crate::options::RestOptions;
+
+/// Noted with each request that came by HTTPS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Secure;
 
 /// Bound listeners.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<tributary_listener::Listener>,
+    /// Each with whether it speaks HTTPS.
+    listeners: Vec<(tributary_listener::Listener, bool)>,
     addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// Binds all listeners, or none. They share the options' room for connections.
+    /// Binds all listeners, or none. They share the options' room for connections; its TLS is for those that are HTTPS.
     ///
     /// # Errors
     /// The system's, with the listener in its text; the kind is kept.
@@ -26,9 +32,14 @@ impl Server {
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in listeners {
             let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {listener}: {error}"));
-            let socket = tributary_listener::Listener::bind(listener.address(), options.clone()).await.map_err(told)?;
+            let mut options = options.clone();
+            options.tls = options.tls.filter(|_| listener.https);
+            if listener.https && options.tls.is_none() {
+                return Err(told(io::Error::new(io::ErrorKind::InvalidInput, "it has no certificate")));
+            }
+            let socket = tributary_listener::Listener::bind(listener.address(), options).await.map_err(told)?;
             addresses.push(socket.local_addr());
-            bound.push(socket);
+            bound.push((socket, listener.https));
         }
         Ok(Self { listeners: bound, addresses })
     }
@@ -38,11 +49,17 @@ impl Server {
         &self.addresses
     }
 
-    /// Answers requests until told to stop, then lets open ones end for a second.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
+    /// Answers requests until told to stop, then lets open ones end for a second. A listener on loopback serves this machine
+    /// and its own pages only.
+    pub async fn serve(self, router: Router, options: &RestOptions, stop: CancellationToken) {
         let mut servers = JoinSet::new();
-        for listener in self.listeners {
-            servers.spawn(listener.serve(TowerToHyperService::new(router.clone()), stop.clone()));
+        for (listener, https) in self.listeners {
+            let router = match listener.local_addr().ip().is_loopback() {
+                true => options.on_loopback(router.clone()),
+                false => router.clone(),
+            };
+            let router = if https { router.layer(Extension(Secure)) } else { router };
+            servers.spawn(listener.serve(TowerToHyperService::new(router), stop.clone()));
         }
         while let Some(served) = servers.join_next().await {
             if let Err(error) = served {

@@ -34,7 +34,10 @@ async fn start(settings: &[(&str, &str)], with_metrics: bool) -> Running {
         Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
     let (address, stop) = (server.addresses()[0], CancellationToken::new());
     let herder = Arc::new(Recorded::new(200, json!([])));
-    let served = tokio::spawn(server.serve(router(herder, &options), stop.clone()));
+    let served = tokio::spawn({
+        let stop = stop.clone();
+        async move { server.serve(router(herder, &options), &options, stop).await }
+    });
     Running { address, stop, served }
 }
 
@@ -52,7 +55,7 @@ async fn exchange(address: SocketAddr, request: &str) -> String {
 }
 
 fn get(path: &str, headers: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
 }
 
 #[tokio::test]
@@ -66,6 +69,55 @@ async fn a_page_of_an_allowed_origin_may_ask() {
     let preflight = get("/connectors", "Origin: http://shop\r\nAccess-Control-Request-Method: PUT\r\n");
     let answer = exchange(server.address, &preflight.replacen("GET", "OPTIONS", 1)).await;
     assert!(answer.contains("access-control-allow-methods: get,put"), "{answer}");
+}
+
+#[tokio::test]
+async fn on_loopback_only_this_machine_is_served() {
+    let server = start(&[], false).await;
+    let answer = exchange(server.address, &get("/connectors", "").replace("localhost", "evil.example")).await;
+    assert!(answer.starts_with("http/1.1 403") && answer.contains("rest.allowed.hosts"), "{answer}");
+    let restart = get("/connectors/c/restart", "Origin: http://evil.example\r\n").replacen("GET", "POST", 1);
+    let answer = exchange(server.address, &restart).await;
+    assert!(answer.starts_with("http/1.1 403") && answer.contains("access.control.allow.origin"), "{answer}");
+    let restart = restart.replace("http://evil.example", "http://localhost");
+    assert!(!exchange(server.address, &restart).await.starts_with("http/1.1 403"));
+}
+
+#[tokio::test]
+async fn with_an_extension_everything_asks_for_a_password_but_admin_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (login, passwords) = (folder.path().join("jaas.conf"), folder.path().join("passwords"));
+    let package = "org.apache.kafka.connect.rest.basic.auth.extension";
+    let entry =
+        format!("KafkaConnect {{ {package}.PropertyFileLoginModule required file=\"{}\"; }};", passwords.display());
+    std::fs::write(&login, entry).unwrap();
+    std::fs::write(&passwords, "admin=geheim").unwrap();
+    let (class, login) = (format!("{package}.BasicAuthSecurityRestExtension"), login.to_string_lossy().into_owned());
+    let settings = [("rest.extension.classes", class.as_str()), ("rest.basic.auth.login.config", login.as_str())];
+    let server = start(&settings, true).await;
+    let right = "Authorization: Basic YWRtaW46Z2VoZWlt\r\n";
+    for path in
+        ["/", "/health", "/connectors", "/connectors/c/config", "/connector-plugins", "/admin/loggers", "/metrics"]
+    {
+        for wrong in ["", "Authorization: Basic YWRtaW46Z2VoZWlu\r\n"] {
+            let answer = exchange(server.address, &get(path, wrong)).await;
+            assert!(answer.starts_with("http/1.1 401") && !answer.contains("www-authenticate"), "{path} {answer}");
+            assert!(answer.ends_with("user cannot access the resource."), "{path} {answer}");
+        }
+        assert!(!exchange(server.address, &get(path, right)).await.starts_with("http/1.1 401"), "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"] {
+        let answer = exchange(server.address, &get("/connectors/c/config", "").replacen("GET", method, 1)).await;
+        assert!(answer.starts_with("http/1.1 401"), "{method} {answer}");
+    }
+    // They are signed, and refused for want of a signature.
+    let internal = get("/connectors/c/tasks", "Content-Type: application/json\r\n").replacen("GET", "POST", 1);
+    assert!(exchange(server.address, &internal).await.starts_with("http/1.1 400"));
+    assert!(exchange(server.address, &get("/nope", "")).await.starts_with("http/1.1 404"));
+    let props: Props = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let routes = admin_router(Arc::new(Recorded::new(200, json!({}))), &RestOptions::from_props(&props).unwrap());
+    let request = axum::http::Request::get("/admin/loggers").body(axum::body::Body::empty()).unwrap();
+    assert_eq!(tower::ServiceExt::oneshot(routes, request).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -131,7 +183,7 @@ async fn stopping_is_bounded_even_with_an_open_request() {
     let server = start(&[], false).await;
     let mut open = TcpStream::connect(server.address).await.unwrap();
     open.write_all(
-        b"POST /connectors HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        b"POST /connectors HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
     )
     .await
     .unwrap();

@@ -39,6 +39,14 @@ fn separator(underscores: usize) -> &'static str {
     }
 }
 
+/// The JAAS file that Java is told of in `KAFKA_OPTS` (`-Djava.security.auth.login.config=FILE`); the last one counts.
+pub(crate) fn login_config(mut variables: impl Iterator<Item = (String, String)>) -> Option<String> {
+    let (_, options) = variables.find(|(name, _)| name == "KAFKA_OPTS")?;
+    let mut files =
+        options.split_whitespace().filter_map(|option| option.strip_prefix("-Djava.security.auth.login.config="));
+    files.next_back().map(|file| file.trim_matches(['"', '\'']).to_owned())
+}
+
 /// The log levels in `CONNECT_LOG4J_ROOT_LOGLEVEL` and `CONNECT_LOG4J_LOGGERS` (`logger=LEVEL,...`), the root first.
 pub(crate) fn log_levels(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
     let mut levels = Vec::new();
@@ -76,6 +84,18 @@ mod tests {
         ]));
         let expected = [("bootstrap.servers", "a:1"), ("a_b.c-d", "x")];
         assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn the_login_configuration_is_javas() {
+        let options =
+            "-Xmx1g -Djava.security.auth.login.config=/a -Dx=y -Djava.security.auth.login.config=/b/jaas.conf";
+        assert_eq!(
+            login_config(variables(&[("PATH", "/bin"), ("KAFKA_OPTS", options)])).as_deref(),
+            Some("/b/jaas.conf")
+        );
+        assert_eq!(login_config(variables(&[("KAFKA_OPTS", "-Xmx1g")])), None);
+        assert_eq!(login_config(variables(&[])), None);
     }
 
     #[test]

@@ -5,19 +5,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tributary_control::Herder;
 use tributary_listener::{Connections, ListenerOptions, Share};
-use tributary_rest::{Listener, MetricsText, RestOptions, Router, Server, admin_router, router, starting};
+use tributary_rest::{Listener, MetricsText, RestOptions, Router, Server, admin_router, router, starting, tls};
 
 use crate::settings::Settings;
 
 /// The REST servers of this process. Until the worker is ready they say that it starts.
 pub(crate) struct Rest {
-    /// The first listener's address.
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// The address of the listener that others use.
     pub(crate) address: SocketAddr,
     /// `host:port` under which others reach this worker.
     pub(crate) worker_id: String,
@@ -31,25 +33,34 @@ pub(crate) struct Rest {
 impl Rest {
     /// Binds `listeners` and `admin.listeners`. The usual port gives way to a free one where nobody has chosen it.
     pub(crate) async fn start(settings: &Settings) -> Result<Self> {
-        let options = RestOptions::from_props(&settings.props)?;
+        let options = RestOptions::from_props(&settings.props)?.own_host(&hostname());
         let listeners = Listener::parse_list(settings.get("listeners").unwrap_or_default())?;
-        let server = bind(&listeners, Share::Rest, settings.any_rest_port).await?;
-        let address = *server.addresses().first().context("listeners is empty: write http://host:port")?;
+        let advertised = advertised(settings, &listeners)?;
+        let server = bind(settings, &listeners, Share::Rest, "listeners.https.").await?;
+        let address = *server.addresses().get(advertised).context("listeners is empty: write http://host:port")?;
         let admin = match settings.get("admin.listeners") {
-            Some(list) => Some(bind(&Listener::parse_list(list)?, Share::Admin, false).await?),
+            Some(list) => {
+                let listeners = Listener::parse_list(list)?;
+                Some(bind(settings, &listeners, Share::Admin, "admin.listeners.https.").await?)
+            }
             None => None,
         };
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
+        let serve = |server: Server, router| {
+            let (options, stop) = (options.clone(), stop.clone());
+            servers.spawn(async move { server.serve(starting(router), &options, stop).await });
+        };
         let (ready, router) = watch::channel(None);
-        servers.spawn(server.serve(starting(router), stop.clone()));
+        serve(server, router);
         let (admin_ready, router) = watch::channel(None);
         if let Some(admin) = admin {
-            servers.spawn(admin.serve(starting(router), stop.clone()));
+            serve(admin, router);
         }
         servers.close();
-        let host = listeners.first().map(|listener| listener.host.as_str()).unwrap_or_default();
-        let worker_id = worker_id(settings, host, address);
-        Ok(Self { address, worker_id, options, ready, admin_ready, stop, servers })
+        let listener = listeners.get(advertised);
+        let worker_id = worker_id(settings, listener.map_or("", |listener| &listener.host), address);
+        let scheme = if listener.is_some_and(|listener| listener.https) { "https" } else { "http" };
+        Ok(Self { scheme, address, worker_id, options, ready, admin_ready, stop, servers })
     }
 
     /// Lets the worker answer.
@@ -66,8 +77,24 @@ impl Rest {
     }
 }
 
-async fn bind(listeners: &[Listener], share: Share, any_port: bool) -> Result<Server> {
-    let options = ListenerOptions::new("rest", Connections::sharing(share));
+/// The listener under which others reach this worker: `rest.advertised.listener`, else one of HTTP if there is one.
+fn advertised(settings: &Settings, listeners: &[Listener]) -> Result<usize> {
+    let first = |https: bool| listeners.iter().position(|listener| listener.https == https);
+    match settings.get("rest.advertised.listener") {
+        None => Ok(first(false).unwrap_or(0)),
+        Some(scheme @ ("http" | "https")) => first(scheme == "https")
+            .with_context(|| format!("rest.advertised.listener is {scheme}: listeners has none of that kind")),
+        Some(other) => bail!("rest.advertised.listener is {other}: write http or https"),
+    }
+}
+
+/// TLS is by the settings under the prefix.
+async fn bind(settings: &Settings, listeners: &[Listener], share: Share, prefix: &str) -> Result<Server> {
+    let mut options = ListenerOptions::new("rest", Connections::sharing(share));
+    if listeners.iter().any(|listener| listener.https) {
+        options.tls = Some(tls(&settings.props, prefix)?);
+    }
+    let any_port = settings.any_rest_port && prefix == "listeners.https.";
     let bound = match Server::bind(listeners, &options).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && any_port => {
             let free = |listener: &Listener| Listener { port: 0, ..listener.clone() };
@@ -120,6 +147,23 @@ mod tests {
         assert!(format!("{:#}", chosen.err().unwrap()).contains(&first.address.to_string()));
         let usual = Rest::start(&settings(&[("listeners", &listeners)], true)).await.unwrap();
         assert_ne!(usual.address.port(), first.address.port());
+    }
+
+    #[tokio::test]
+    async fn what_protects_rest_in_java_is_heeded_or_refused() {
+        let refused = async |more: &[(&str, &str)]| {
+            let given = [&[("listeners", "http://127.0.0.1:0")], more].concat();
+            let error = Rest::start(&settings(&given, false)).await.err().unwrap();
+            format!("{error:#}")
+        };
+        assert!(refused(&[("rest.extension.classes", "com.example.Audit")]).await.contains("com.example.Audit"));
+        assert!(refused(&[("rest.extension.classes", "BasicAuthSecurityRestExtension")]).await.contains("KAFKA_OPTS"));
+        let https = ("listeners", "https://127.0.0.1:0");
+        assert!(refused(&[https]).await.contains("ssl.keystore.location"));
+        assert!(refused(&[("admin.listeners", "https://127.0.0.1:0")]).await.contains("ssl.keystore.location"));
+        let store = ("listeners.https.ssl.keystore.location", "/nowhere/keystore.p12");
+        assert!(refused(&[https, store]).await.contains("/nowhere/keystore.p12"));
+        assert!(refused(&[("rest.advertised.listener", "https")]).await.contains("rest.advertised.listener is https"));
     }
 
     #[tokio::test]

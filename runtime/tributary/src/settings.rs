@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use java_properties::PropertiesError;
 use tributary_api::Props;
 
 use crate::cli::WorkerArgs;
@@ -14,6 +15,7 @@ use crate::environment;
 pub(crate) const REST_PORT: u16 = 8083;
 
 const FILE: &str = "worker.properties";
+const LOGIN_CONFIG: &str = "rest.basic.auth.login.config";
 
 /// What holds on the embedded broker where nothing else is said. On any other broker these must be given, as in Connect.
 const EMBEDDED: [(&str, &str); 9] = [
@@ -53,7 +55,11 @@ impl Settings {
     pub(crate) fn load(args: &WorkerArgs, variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
         let file = properties_file(args)?;
         let mut props = file.as_deref().map(read_properties).transpose()?.unwrap_or_default();
-        props.extend(environment::settings(variables));
+        let variables: Vec<(String, String)> = variables.collect();
+        props.extend(environment::settings(variables.iter().cloned()));
+        if let Some(login) = environment::login_config(variables.into_iter()) {
+            props.entry(LOGIN_CONFIG.to_owned()).or_insert(login);
+        }
         let embedded = !props.contains_key("bootstrap.servers");
         let any_rest_port = embedded && !props.contains_key("listeners");
         if embedded {
@@ -122,8 +128,12 @@ fn configs_folder(args: &WorkerArgs, file: Option<&Path>) -> PathBuf {
 
 fn read_properties(path: &Path) -> Result<Props> {
     let file = File::open(path).with_context(|| format!("read {}: name an existing file", path.display()))?;
-    let read = java_properties::read(file).with_context(|| format!("read {}", path.display()))?;
-    Ok(read.into_iter().collect())
+    // The parser's own words may quote a line, which may hold a password.
+    let unreadable = |error: PropertiesError| match error.line_number() {
+        Some(line) => anyhow!("read {}: line {line} is no property", path.display()),
+        None => anyhow!("read {}: it is no properties file", path.display()),
+    };
+    Ok(java_properties::read(file).map_err(unreadable)?.into_iter().collect())
 }
 
 fn add_missing(props: &mut Props, defaults: &[(&str, &str)]) {
@@ -170,6 +180,23 @@ mod tests {
         assert_eq!((settings.get("group.id"), settings.get("listeners")), (Some("env"), Some("http://:1")));
         assert_eq!(settings.get("value.converter.schemas.enable"), None);
         assert!(!settings.any_rest_port);
+    }
+
+    #[test]
+    fn kafka_opts_name_the_login_configuration_unless_a_setting_does() {
+        let opts = ("KAFKA_OPTS", "-Djava.security.auth.login.config=/etc/jaas.conf");
+        assert_eq!(load("", &[opts]).get(LOGIN_CONFIG), Some("/etc/jaas.conf"));
+        assert_eq!(load("rest.basic.auth.login.config=/own", &[opts]).get(LOGIN_CONFIG), Some("/own"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_properties_is_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.properties");
+        std::fs::write(&path, "a=b\npassword=\\uXYZ1geheim\n").unwrap();
+        let args = WorkerArgs { properties: Some(path), ..WorkerArgs::default() };
+        let message = format!("{:#}", Settings::load(&args, std::iter::empty()).err().unwrap());
+        assert!(message.contains("line 2") && !message.contains("geheim"), "{message}");
     }
 
     #[test]

@@ -100,6 +100,12 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         "ssl.keystore.location" | "ssl.keystore.type" | "ssl.keystore.password" | "ssl.keystore.key" => Own,
         "ssl.keystore.certificate.chain" | "ssl.key.password" | "ssl.endpoint.identification.algorithm" => Own,
 
+        // They protect, and cannot be heeded: better no client than one without them.
+        "security.providers" | "sasl.login.class" | "sasl.client.callback.handler.class" => Special(All, refused),
+        "sasl.login.callback.handler.class" | "ssl.engine.factory.class" | "ssl.provider" => Special(All, refused),
+        "ssl.cipher.suites" => Special(All, refused),
+        "ssl.enabled.protocols" => Special(All, protocols),
+
         _ if name.starts_with(NATIVE_PREFIX) => Rule::Native,
         _ if is_java_only(name) => Ignored,
         _ => return None,
@@ -109,7 +115,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
 
 /// Settings that Java's clients know and that mean nothing outside a JVM.
 fn is_java_only(name: &str) -> bool {
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 18] = [
         "key.serializer",
         "value.serializer",
         "key.deserializer",
@@ -122,7 +128,6 @@ fn is_java_only(name: &str) -> bool {
         "partitioner.adaptive.partitioning.enable",
         "partitioner.availability.timeout.ms",
         "exclude.internal.topics",
-        "security.providers",
         "metadata.max.idle.ms",
         "socket.connection.setup.timeout.max.ms",
         "transaction.two.phase.commit.enable",
@@ -159,6 +164,21 @@ impl Rule {
         }
         Ok(())
     }
+}
+
+fn refused(name: &str, _: &str, _: &mut Native) -> Result<()> {
+    Err(Error::config(format!(
+        "{name} is of Java and cannot be heeded here: remove it, or set what librdkafka has for it under librdkafka."
+    )))
+}
+
+/// Both versions that are spoken are those that Java has by default.
+fn protocols(name: &str, value: &str, _: &mut Native) -> Result<()> {
+    let has = |version: &str| value.split(',').any(|one| one.trim() == version);
+    if has("TLSv1.2") && has("TLSv1.3") {
+        return Ok(());
+    }
+    Err(Error::config(format!("{name} is {value}: TLSv1.2 and TLSv1.3 are spoken, it must have both")))
 }
 
 fn lower_case(name: &str, value: &str, native: &mut Native) -> Result<()> {

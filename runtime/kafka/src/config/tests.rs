@@ -292,3 +292,20 @@ fn secrets_are_not_in_debug() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("linger.ms"), "{shown}");
 }
+
+#[test]
+fn what_protects_in_java_alone_is_refused_and_named() {
+    for name in
+        ["security.providers", "ssl.engine.factory.class", "ssl.cipher.suites", "sasl.login.callback.handler.class"]
+    {
+        let java = Props::from([(name.to_owned(), "X".to_owned())]);
+        let message = ClientConfig::new(Role::Consumer, &java).validate().unwrap_err().to_string();
+        assert!(message.contains(name), "{message}");
+    }
+    let protocols = |value: &str| {
+        let servers = ("bootstrap.servers".to_owned(), "a:1".to_owned());
+        let java = Props::from([servers, ("ssl.enabled.protocols".to_owned(), value.to_owned())]);
+        ClientConfig::new(Role::Admin, &java).validate()
+    };
+    assert!(protocols("TLSv1.2, TLSv1.3").is_ok() && protocols("TLSv1.3").is_err());
+}
