@@ -31,6 +31,7 @@ pub struct WorkerOptions {
     configs: Option<PathBuf>,
     connectors: Vec<(String, Value)>,
     environment: BTreeMap<String, String>,
+    max_descriptors: Option<u32>,
     ready_within: Duration,
     stop_within: Duration,
 }
@@ -61,6 +62,7 @@ impl WorkerOptions {
             configs: None,
             connectors: Vec::new(),
             environment: BTreeMap::new(),
+            max_descriptors: None,
             ready_within: Duration::from_secs(30),
             stop_within: Duration::from_secs(10),
         }
@@ -93,6 +95,12 @@ impl WorkerOptions {
     /// A variable of the worker's environment, for example `CONNECT_OFFSET_FLUSH_INTERVAL_MS`.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// How many files it may have open (as many as the test).
+    pub fn max_descriptors(mut self, limit: u32) -> Self {
+        self.max_descriptors = Some(limit);
         self
     }
 
@@ -256,7 +264,7 @@ impl Tributary {
         let properties = self.folder().join("configs/worker.properties");
         let binary = binary()?;
         let begun = Instant::now();
-        let child = Command::new(&binary)
+        let child = program(&binary, self.options.max_descriptors)
             .arg(&properties)
             .current_dir(self.folder())
             .envs(&self.options.environment)
@@ -306,6 +314,14 @@ impl Drop for Tributary {
             eprintln!("could not end the worker: {error}");
         }
     }
+}
+
+/// A shell lowers the limit, and becomes the worker.
+fn program(binary: &Path, max_descriptors: Option<u32>) -> Command {
+    let Some(limit) = max_descriptors else { return Command::new(binary) };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(binary);
+    shell
 }
 
 fn binary() -> Result<PathBuf> {

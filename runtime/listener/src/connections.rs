@@ -12,6 +12,11 @@ use crate::progress::Progress;
 
 /// Of those that could be cut off so many are at once, so that room is not looked for with each connection.
 const AT_ONCE: usize = 32;
+/// The request of a client that has just connected is on its way: so long it makes no room for another, unless it stands
+/// in a crowd that waits.
+const GRACE: Duration = Duration::from_millis(200);
+/// So many are a crowd, if they are more than those at work. Then the oldest are old by what came after them.
+const CROWD: usize = 16;
 /// When all connections are at work, this is how often it is looked whether one waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -118,8 +123,13 @@ impl fmt::Debug for Connections {
 impl Table {
     /// Tells the first `count` of those that wait to end, and answers how many there were.
     fn cut_off(&mut self, among: Vec<u64>, count: usize) -> usize {
+        let all = among.len();
         let rank = |id: u64| self.members.get(&id).and_then(|(_, progress)| progress.rank());
         let mut waiting: Vec<_> = among.into_iter().filter_map(|id| Some((rank(id)?, id))).collect();
+        let crowd = waiting.len() >= CROWD && waiting.len() * 2 > all;
+        if !crowd {
+            waiting.retain(|((_, since), _)| since.elapsed() >= GRACE);
+        }
         if count < waiting.len() {
             waiting.select_nth_unstable(count);
             waiting.truncate(count);
@@ -215,6 +225,20 @@ mod tests {
         let next = connections.room().await;
         members.push(connections.admit(next, address(9), None).unwrap());
         assert_eq!((connections.len(), connections.lock().members.len()), (3, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_of_a_crowd_make_room_at_once() {
+        let connections = Connections::new(100);
+        let mut members = Vec::new();
+        for _ in 0..100 {
+            members.push(connections.admit(connections.room().await, address(1), None).unwrap());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        connections.make_room();
+        for (number, member) in members.iter().enumerate() {
+            assert_eq!(cut_off(member).await, number < 4, "{number}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,9 +26,6 @@ pub(crate) struct Progress {
     cut: Notify,
 }
 
-/// How long a client may wait without being asked to make room for another.
-const GRACE: Duration = Duration::from_millis(200);
-
 /// Why a connection is late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Late {
@@ -102,12 +99,10 @@ impl Progress {
         self.in_flight.load(Ordering::Acquire) == 0 && !self.upgraded.load(Ordering::Acquire)
     }
 
-    /// Its place among those that can be cut off; `None` if it is at work, or about to be: the request of a client that
-    /// has just connected is on its way.
+    /// Its place among those that wait; `None` if it is at work.
     pub(crate) fn rank(&self) -> Option<Rank> {
         let since = self.opened + self.waiting.get().unwrap_or_default();
-        let can_be = self.is_waiting() && since.elapsed() >= GRACE;
-        can_be.then(|| (self.served.load(Ordering::Acquire), since))
+        self.is_waiting().then(|| (self.served.load(Ordering::Acquire), since))
     }
 
     /// When it is late, unless something happens before.
@@ -224,8 +219,6 @@ mod tests {
         let silent = Progress::new();
         tokio::time::advance(Duration::from_secs(5)).await;
         let newest = Progress::new();
-        assert_eq!(newest.rank(), None);
-        tokio::time::advance(GRACE).await;
         assert!(silent.rank() < newest.rank() && newest.rank() < served.rank());
         served.upgrades();
         assert_eq!((served.rank(), late(&served)), (None, None));

@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod broker;
+mod connections;
 mod target;
 mod wire;
