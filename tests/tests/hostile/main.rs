@@ -6,5 +6,6 @@
 
 mod broker;
 mod connections;
+mod rest;
 mod target;
 mod wire;
