@@ -14,7 +14,7 @@ use tributary_api::{
 use tributary_control::{Herder, InstanceState, Loggers, TaskId};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
 use tributary_tests::wait_until;
-use tributary_worker::{LoggerControl, Worker, WorkerOptions};
+use tributary_worker::{LoggerControl, LoggerRefusal, Redaction, Worker, WorkerOptions};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Of each kind: in a source's start, in a source's poll, in a sink's put.
@@ -196,8 +196,12 @@ impl LoggerControl for Silent {
         Loggers::default()
     }
 
-    fn set(&self, _logger: &str, _level: &str) -> Option<Vec<String>> {
-        None
+    fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
+        Err(LoggerRefusal::NoLevel)
+    }
+
+    fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
+        Err(LoggerRefusal::NoLevel)
     }
 }
 
@@ -219,6 +223,7 @@ async fn start(bootstrap: &str, shared: &Arc<Shared>) -> Result<Worker> {
         worker_id: "127.0.0.1:1".to_owned(),
         embedded_broker: true,
         loggers: Arc::new(Silent),
+        redaction: Redaction::default(),
         providers: Vec::new(),
     });
     Ok(worker.await?)

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tributary_api::{PluginRegistry, Props};
 use tributary_control::{ConnectorOffsets, Error, InstanceState, Loggers, TargetState, TaskId};
 use tributary_tests::unique;
-use tributary_worker::{LoggerControl, Worker, WorkerOptions, stream_processor};
+use tributary_worker::{LoggerControl, LoggerRefusal, Redaction, Worker, WorkerOptions, stream_processor};
 
 use super::broker::Broker;
 use super::counting;
@@ -112,8 +112,12 @@ impl LoggerControl for Silent {
         Loggers::default()
     }
 
-    fn set(&self, _logger: &str, _level: &str) -> Option<Vec<String>> {
-        None
+    fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
+        Err(LoggerRefusal::NoLevel)
+    }
+
+    fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
+        Err(LoggerRefusal::NoLevel)
     }
 }
 
@@ -125,6 +129,7 @@ async fn start(worker: Props, connector: Props) -> Worker {
         worker_id: "127.0.0.1:1".to_owned(),
         embedded_broker: false,
         loggers: Arc::new(Silent),
+        redaction: Redaction::default(),
         providers: Vec::new(),
     };
     let worker = Worker::start(options).await.unwrap();
