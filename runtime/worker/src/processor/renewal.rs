@@ -20,7 +20,7 @@ const MOST: Duration = Duration::from_secs(30);
 const HEALTHY: Duration = Duration::from_secs(60);
 /// How often another owner is looked for.
 const LOOK: Duration = Duration::from_secs(1);
-const LOOK_SELDOM: Duration = Duration::from_secs(15);
+const LOOK_SELDOM: Duration = Duration::from_secs(5);
 
 /// Why the loop was left.
 #[derive(Debug)]
@@ -126,7 +126,12 @@ impl ProcessLoop {
                     return;
                 }
             };
-            let Some(other) = other else { return };
+            let Some(other) = other else {
+                if patience.tries() > 0 {
+                    tracing::warn!(group, "the other worker is gone: this one takes the task over");
+                }
+                return;
+            };
             let wait = patience.next();
             if patience.tries() == 1 {
                 tracing::error!(
