@@ -63,6 +63,8 @@ impl Setup {
             // The shortest that the broker allows: the tests wait for it.
             ("consumer.override.session.timeout.ms", "6000"),
             ("transaction.timeout.ms", "5000"),
+            // A task that fails is to be seen as failed.
+            ("errors.restart.max.attempts", "0"),
         ]);
         Self { input, output, table, worker, connector, folder }
     }
