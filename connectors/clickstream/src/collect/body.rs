@@ -1,17 +1,24 @@
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
-use tributary_api::ByteString;
+use tokio::time::Instant;
 
 use super::budget::{Full, Reservation};
 use super::config::Limits;
 
 const INFLATE_STEP: usize = 16 << 10;
+/// A body that holds more than this must go on coming at the pace below. A smaller one may take all of its request's
+/// time: phones stand in tunnels.
+const UNHURRIED_BYTES: usize = 64 << 10;
+/// So many bytes at least in each period.
+const PACE_BYTES: usize = 16 << 10;
+const PACE_PERIOD: Duration = Duration::from_secs(2);
 
 /// Why a body is not taken.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,85 +27,139 @@ pub(super) enum BodyError {
     TooLong { max_bytes: usize },
     /// An encoding other than gzip.
     Encoding,
-    /// Broken off, not gzip, or not UTF-8.
+    /// Broken off, or not gzip.
     Bad(String),
+    /// It holds room and does not go on.
+    TooSlow,
     /// No memory at the moment.
-    Full,
+    Full(Full),
 }
 
 impl From<Full> for BodyError {
-    fn from(Full: Full) -> Self {
-        Self::Full
+    fn from(full: Full) -> Self {
+        Self::Full(full)
     }
 }
 
-/// Reads a body and inflates it. Its memory is reserved as it comes, so that many slow senders cannot take more than
-/// there is.
-pub(super) async fn read(
+/// A body as it was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) bytes: Bytes,
+    pub(super) gzip: bool,
+}
+
+/// Reads a body. Its memory is reserved as it comes, whatever was announced: a promise takes no room from others.
+pub(super) async fn receive(
     headers: &HeaderMap,
     body: Body,
-    limits: Limits,
+    max: usize,
     room: &mut Reservation,
-) -> Result<ByteString, BodyError> {
+) -> Result<Received, BodyError> {
     let gzip = match headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
         None | Some(b"identity") => false,
         Some(encoding) if encoding.eq_ignore_ascii_case(b"gzip") => true,
         Some(_) => return Err(BodyError::Encoding),
     };
-    let bytes = receive(headers, body, limits.wire_bytes, room).await?;
-    let bytes = if gzip { inflate(&bytes, limits.inflated_bytes, room)? } else { bytes };
-    ByteString::try_from(bytes).map_err(|error| BodyError::Bad(format!("not UTF-8: {error}")))
-}
-
-async fn receive(headers: &HeaderMap, body: Body, max: usize, room: &mut Reservation) -> Result<Bytes, BodyError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let announced = announced.unwrap_or(0);
-    if announced > max {
+    if announced.is_some_and(|announced| announced > max) {
         return Err(BodyError::TooLong { max_bytes: max });
     }
-    room.grow(announced)?;
-    let mut reserved = announced;
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut rest = Growing::default();
+    let mut pace = Pace::new();
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    while let Some(chunk) = pace.next(&mut chunks).await? {
         let chunk = chunk.map_err(|error| BodyError::Bad(format!("the body broke off: {error}")))?;
-        let length = first.len() + rest.len() + chunk.len();
+        let length = first.len() + rest.bytes.len() + chunk.len();
         if length > max {
             return Err(BodyError::TooLong { max_bytes: max });
         }
-        if length > reserved {
-            room.grow(length - reserved)?;
-            reserved = length;
-        }
+        pace.came(chunk.len());
         // Most bodies are one chunk, which is then the body without a copy.
-        if first.is_empty() && rest.is_empty() {
+        if first.is_empty() && rest.bytes.is_empty() {
+            room.grow(chunk.len())?;
             first = chunk;
             continue;
         }
-        if rest.is_empty() {
-            rest.reserve(length.max(announced));
-            rest.extend_from_slice(&std::mem::take(&mut first));
+        if rest.bytes.is_empty() {
+            rest.append(&first, max, room)?;
+            room.shrink(std::mem::take(&mut first).len());
         }
-        rest.extend_from_slice(&chunk);
+        rest.append(&chunk, max, room)?;
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    let bytes = if rest.bytes.is_empty() { first } else { rest.bytes.into() };
+    Ok(Received { bytes, gzip })
 }
 
-fn inflate(gzip: &[u8], max: usize, room: &mut Reservation) -> Result<Bytes, BodyError> {
-    let mut decoder = MultiGzDecoder::new(gzip);
-    let mut inflated = Vec::with_capacity(gzip.len().saturating_mul(4).min(max));
+/// Inflates a body, up to a limit.
+pub(super) fn inflate(received: Received, limits: &Limits, room: &mut Reservation) -> Result<Bytes, BodyError> {
+    if !received.gzip {
+        return Ok(received.bytes);
+    }
+    let mut decoder = MultiGzDecoder::new(&*received.bytes);
+    let mut inflated = Growing::default();
     let mut step = vec![0; INFLATE_STEP];
     loop {
         let count = decoder.read(&mut step).map_err(|error| BodyError::Bad(format!("not gzip: {error}")))?;
         if count == 0 {
-            return Ok(inflated.into());
+            room.shrink(received.bytes.len());
+            return Ok(inflated.bytes.into());
         }
-        if inflated.len() + count > max {
+        inflated.append(&step[..count], limits.inflated_bytes, room)?;
+    }
+}
+
+/// Bytes whose memory is reserved as it is taken.
+#[derive(Debug, Default)]
+struct Growing {
+    bytes: Vec<u8>,
+}
+
+impl Growing {
+    fn append(&mut self, more: &[u8], max: usize, room: &mut Reservation) -> Result<(), BodyError> {
+        let length = self.bytes.len() + more.len();
+        if length > max {
             return Err(BodyError::TooLong { max_bytes: max });
         }
-        room.grow(count)?;
-        inflated.extend_from_slice(&step[..count]);
+        let capacity = self.bytes.capacity();
+        if length > capacity {
+            let wanted = capacity.saturating_mul(2).clamp(length, max);
+            room.grow(wanted - capacity)?;
+            self.bytes.reserve_exact(wanted - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+}
+
+/// How fast a body comes.
+struct Pace {
+    held: usize,
+    came: usize,
+    until: Instant,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { held: 0, came: 0, until: Instant::now() + PACE_PERIOD }
+    }
+
+    fn came(&mut self, bytes: usize) {
+        self.held += bytes;
+        self.came += bytes;
+    }
+
+    async fn next<S: StreamExt + Unpin>(&mut self, chunks: &mut S) -> Result<Option<S::Item>, BodyError> {
+        loop {
+            if let Ok(next) = tokio::time::timeout_at(self.until, chunks.next()).await {
+                return Ok(next);
+            }
+            if self.held > UNHURRIED_BYTES && self.came < PACE_BYTES {
+                return Err(BodyError::TooSlow);
+            }
+            self.came = 0;
+            self.until = Instant::now() + PACE_PERIOD;
+        }
     }
 }
 
@@ -109,11 +170,17 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use futures::stream;
 
-    use super::super::budget::Budget;
+    use super::super::budget::{Budget, Room};
     use super::*;
+    use crate::http::Client;
 
-    const LIMITS: Limits = Limits { wire_bytes: 1000, inflated_bytes: 5000, events: 10 };
+    const MAX: usize = 1000;
+
+    fn limits() -> Limits {
+        Limits { wire_bytes: MAX, inflated_bytes: 5000, events: 10, event_bytes: 500, values: 1000 }
+    }
 
     fn gzip(plain: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -121,37 +188,71 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    async fn read_all(encoding: &str, body: Body, room: usize) -> Result<ByteString, BodyError> {
+    fn budget(bytes: usize) -> Arc<Budget> {
+        Arc::new(Budget::new(Room { events: 1, bytes, bytes_per_client: bytes }))
+    }
+
+    async fn read_all(encoding: &str, body: Body, bytes: usize) -> Result<Bytes, BodyError> {
         let mut headers = HeaderMap::new();
         if !encoding.is_empty() {
             headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
         }
-        let mut reserved = Arc::new(Budget::new(1, room)).reserve();
-        read(&headers, body, LIMITS, &mut reserved).await
+        let mut room = budget(bytes).reserve(Client::UNKNOWN);
+        let received = receive(&headers, body, MAX, &mut room).await?;
+        inflate(received, &limits(), &mut room)
     }
 
     #[tokio::test]
     async fn chunks_become_one_text() {
         let chunks = ["{\"a\":", "1", "}"].map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes())));
-        let body = Body::from_stream(futures::stream::iter(chunks));
-        assert_eq!(read_all("", body, 100).await, Ok(ByteString::from("{\"a\":1}")));
+        let body = Body::from_stream(stream::iter(chunks));
+        assert_eq!(read_all("", body, 100).await, Ok(Bytes::from("{\"a\":1}")));
     }
 
     #[tokio::test]
     async fn a_bomb_is_not_inflated_to_its_end() {
         let bomb = gzip(&vec![b' '; 200_000]);
-        assert!(bomb.len() < LIMITS.wire_bytes);
+        assert!(bomb.len() < MAX);
         let answer = read_all("gzip", bomb.into(), 100_000).await;
         assert_eq!(answer, Err(BodyError::TooLong { max_bytes: 5000 }));
-        assert_eq!(read_all("gzip", gzip(b"{}").into(), 100_000).await, Ok(ByteString::from("{}")));
+        assert_eq!(read_all("gzip", gzip(b"{}").into(), 100_000).await, Ok(Bytes::from("{}")));
     }
 
     #[tokio::test]
     async fn length_memory_and_form_are_bounded() {
         assert_eq!(read_all("", vec![b'x'; 1001].into(), 9999).await, Err(BodyError::TooLong { max_bytes: 1000 }));
-        assert_eq!(read_all("", vec![b'x'; 101].into(), 100).await, Err(BodyError::Full));
+        assert_eq!(read_all("", vec![b'x'; 101].into(), 100).await, Err(BodyError::Full(Full::All)));
+        assert_eq!(read_all("gzip", gzip(&[b'x'; 999]).into(), 500).await, Err(BodyError::Full(Full::All)));
         assert_eq!(read_all("br", "x".into(), 100).await, Err(BodyError::Encoding));
         assert!(matches!(read_all("gzip", "x".into(), 100).await, Err(BodyError::Bad(_))));
-        assert!(matches!(read_all("", vec![0xff].into(), 100).await, Err(BodyError::Bad(_))));
+    }
+
+    /// A body that announces much, sends chunks, and then nothing more.
+    async fn stalled(chunks: Vec<Vec<u8>>, budget: Arc<Budget>) -> Result<Received, BodyError> {
+        let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)));
+        let body = Body::from_stream(stream::iter(chunks).chain(stream::pending()));
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_LENGTH, "1000000".parse().unwrap());
+        let mut room = budget.reserve(Client::UNKNOWN);
+        receive(&headers, body, 1_000_000, &mut room).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_only_announced_takes_no_room() {
+        let budget = budget(1000);
+        let announced = tokio::time::timeout(Duration::from_secs(9), stalled(vec![vec![b'x']], budget.clone()));
+        tokio::pin!(announced);
+        assert!(futures::poll!(announced.as_mut()).is_pending());
+        assert_eq!(budget.used(), (0, 1));
+        // It holds next to nothing, and may take its time.
+        assert!(announced.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_much_must_go_on() {
+        let begun = Instant::now();
+        let answer = stalled(vec![vec![b'x'; UNHURRIED_BYTES + 1]], budget(1_000_000)).await;
+        assert_eq!(answer, Err(BodyError::TooSlow));
+        assert!(begun.elapsed() <= 2 * PACE_PERIOD);
     }
 }

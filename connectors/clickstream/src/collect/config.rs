@@ -4,6 +4,8 @@ use tributary_api::{
     ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Topic, Validator, Width,
 };
 
+use super::budget::Room;
+use super::parse::MAX_VALUES;
 use crate::http::{self, HttpSettings};
 
 const TOPIC: &str = "topic";
@@ -14,10 +16,21 @@ const TIMEOUT: &str = "request.timeout.ms";
 const MAX_BYTES: &str = "request.max.bytes";
 const MAX_INFLATED: &str = "request.max.inflated.bytes";
 const MAX_EVENTS: &str = "request.max.events";
+const EVENT_BYTES: &str = "event.max.bytes";
+const NEW_SESSIONS: &str = "session.max.new.per.minute";
+const CLIENT_BYTES: &str = "queue.max.bytes.per.client";
 const INVALID: &str = "invalid.events";
 const QUEUE_EVENTS: &str = "queue.max.events";
 const QUEUE_BYTES: &str = "queue.max.bytes";
 const POLL_RECORDS: &str = "poll.max.records";
+const PRODUCER_BYTES: &str = "producer.override.max.request.size";
+
+/// What the worker's producer takes unless told otherwise.
+const PRODUCER_DEFAULT_BYTES: usize = 1_000_000;
+/// What a record has beyond its event: the fields that are set here, its key, and what the producer and a batch add.
+const RECORD_BYTES: usize = 4 << 10;
+/// Values that an event of a full request has on average, inner ones included.
+const VALUES_PER_EVENT: usize = 32;
 
 /// The parsed configuration of the source.
 #[derive(Clone, Debug)]
@@ -31,8 +44,9 @@ pub(super) struct CollectSettings {
     pub(super) limits: Limits,
     /// Whether good events are taken when others of the request are bad.
     pub(super) skip_invalid: bool,
-    pub(super) queue_events: usize,
-    pub(super) queue_bytes: usize,
+    /// New sessions that one client may begin in a minute.
+    pub(super) new_sessions: u32,
+    pub(super) room: Room,
     pub(super) poll_records: usize,
 }
 
@@ -42,11 +56,15 @@ pub(super) struct Limits {
     pub(super) wire_bytes: usize,
     pub(super) inflated_bytes: usize,
     pub(super) events: usize,
+    pub(super) event_bytes: usize,
+    /// Values of all events, inner ones included.
+    pub(super) values: usize,
 }
 
 impl CollectSettings {
     pub(super) fn new(props: &Props) -> Result<Self> {
         let config = config_def().parse(props)?;
+        let events: usize = config.int(MAX_EVENTS)?;
         Ok(Self {
             http: HttpSettings::new(&config)?,
             path: config.string(PATH)?.to_owned(),
@@ -57,11 +75,17 @@ impl CollectSettings {
             limits: Limits {
                 wire_bytes: config.int(MAX_BYTES)?,
                 inflated_bytes: config.int(MAX_INFLATED)?,
-                events: config.int(MAX_EVENTS)?,
+                events,
+                event_bytes: config.int(EVENT_BYTES)?,
+                values: events.saturating_mul(VALUES_PER_EVENT).max(MAX_VALUES),
             },
             skip_invalid: config.string(INVALID)? == "skip",
-            queue_events: config.int(QUEUE_EVENTS)?,
-            queue_bytes: config.int(QUEUE_BYTES)?,
+            new_sessions: config.int(NEW_SESSIONS)?,
+            room: Room {
+                events: config.int(QUEUE_EVENTS)?,
+                bytes: config.int(QUEUE_BYTES)?,
+                bytes_per_client: config.int(CLIENT_BYTES)?,
+            },
             poll_records: config.int(POLL_RECORDS)?,
         })
     }
@@ -72,13 +96,44 @@ pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
     // A property of a wrong type is shown by its definition already.
     let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
     let mut issues = http::check(&config, &[PATH])?;
-    if config.int::<i64>(MAX_EVENTS)? > config.int::<i64>(QUEUE_EVENTS)? {
-        issues.push(ConfigIssue::new(MAX_EVENTS, format!("a full request would never fit: raise {QUEUE_EVENTS}")));
+    // Each with what must have room for it.
+    let fits = [
+        (MAX_EVENTS, QUEUE_EVENTS),
+        (MAX_INFLATED, CLIENT_BYTES),
+        (MAX_BYTES, CLIENT_BYTES),
+        (CLIENT_BYTES, QUEUE_BYTES),
+        (EVENT_BYTES, MAX_BYTES),
+        (EVENT_BYTES, MAX_INFLATED),
+    ];
+    for (name, within) in fits {
+        let (value, limit) = (config.int::<i64>(name)?, config.int::<i64>(within)?);
+        if value > limit {
+            let message =
+                format!("{value} never fits into {within}, which is {limit}: lower the one or raise the other");
+            issues.push(ConfigIssue::new(name, message));
+        }
     }
-    if config.int::<i64>(MAX_INFLATED)? > config.int::<i64>(QUEUE_BYTES)? {
-        issues.push(ConfigIssue::new(MAX_INFLATED, format!("a full request would never fit: raise {QUEUE_BYTES}")));
-    }
+    issues.extend(beyond_producer(config.int(EVENT_BYTES)?, props));
     Ok(issues)
+}
+
+/// An event that the producer would refuse once it is a record. What the worker's own settings say of the producer is
+/// not known here.
+fn beyond_producer(event_bytes: usize, props: &Props) -> Option<ConfigIssue> {
+    let configured = props.get(PRODUCER_BYTES).map(|size| size.trim().parse::<usize>());
+    let limit = match configured {
+        None => PRODUCER_DEFAULT_BYTES,
+        Some(Ok(limit)) => limit,
+        // Told by whoever reads it.
+        Some(Err(_)) => return None,
+    };
+    let message = || {
+        format!(
+            "{event_bytes} and {RECORD_BYTES} for what is added to an event never fit into {PRODUCER_BYTES}, which is \
+             {limit}: lower the one or raise the other, and max.message.bytes of the topic with it"
+        )
+    };
+    (event_bytes.saturating_add(RECORD_BYTES) > limit).then(|| ConfigIssue::new(EVENT_BYTES, message()))
 }
 
 fn number(name: &str, default: i64, max: i64) -> ConfigKey {
@@ -111,11 +166,23 @@ pub(crate) fn config_def() -> ConfigDef {
             .display_name("Invalid events")
             .doc("With reject, one bad event in a request makes the answer 400, which names each bad one, and none is \
                   taken. With skip the good ones are taken and the answer names the bad ones; it is 400 when none is good."),
+        number(EVENT_BYTES, 128 << 10, 1 << 30)
+            .importance(Importance::Medium)
+            .display_name("Most bytes of an event")
+            .doc("A longer event is refused with 413, or left out with invalid.events=skip. It must fit into a record: \
+                  beyond some 990,000 raise producer.override.max.request.size and max.message.bytes of the topic too, \
+                  and whatever takes the record further on."),
         number(SESSION_TTL, 86_400_000, 31_536_000_000)
             .importance(Importance::Medium)
             .display_name("Session lifetime (ms)")
             .doc("How long a session lasts that begins here because a request came without a token. It is not prolonged: \
                   a site that wants sessions to end when idle issues tokens in its own web server."),
+        number(NEW_SESSIONS, 600, 1_000_000_000)
+            .importance(Importance::Medium)
+            .display_name("Most new sessions of a client")
+            .doc("Sessions that requests without a token may begin in a minute from one address (of IPv6, one network of \
+                  64 bits); more are answered with 429. Every session is kept by what follows in the pipeline. Raise it \
+                  where many visitors share an address."),
     ];
     let limits = [
         ConfigKey::new(PATH, ConfigType::String)
@@ -147,6 +214,13 @@ pub(crate) fn config_def() -> ConfigDef {
             "The memory of requests that are read or not acknowledged yet, in all; beyond it the answer is 503 with \
                   Retry-After.",
         ),
+        number(CLIENT_BYTES, 32 << 20, 1 << 40)
+            .importance(Importance::Medium)
+            .display_name("Most bytes waiting of a client")
+            .doc(
+                "The share of queue.max.bytes that requests from one address (of IPv6, one network of 64 bits) may \
+                  take; beyond it the answer is 429 with Retry-After. Raise it where many visitors share an address.",
+            ),
         number(POLL_RECORDS, 5_000, 1_000_000).importance(Importance::Low).display_name("Batch size").doc(
             "Requests are handed to the runtime together up to this many events. Nothing waits for a batch to fill.",
         ),
@@ -161,7 +235,7 @@ mod tests {
     use super::*;
 
     fn props(pairs: &[(&str, &str)]) -> Props {
-        let secret = [("session.secret", "0123456789abcdef")];
+        let secret = [("session.secret", "0123456789abcdef0123456789abcdef")];
         secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
@@ -187,6 +261,32 @@ mod tests {
         assert_eq!(issue_of(&[("cors.allowed.origins", "*")]), "cors.allowed.origins");
         assert_eq!(issue_of(&[("request.max.events", "10"), ("queue.max.events", "9")]), "request.max.events");
         assert_eq!(issue_of(&[("session.cookie.name", "a b")]), "session.cookie.name");
+    }
+
+    #[test]
+    fn limits_agree_along_the_way_and_both_numbers_are_told() {
+        let issue = |pairs: &[(&str, &str)]| {
+            let issues = check(&props(pairs)).unwrap();
+            let [issue] = &issues[..] else { panic!("{issues:?}") };
+            format!("{}: {}", issue.name, issue.message)
+        };
+        let of_request = issue(&[("event.max.bytes", "70000"), ("request.max.bytes", "60000")]);
+        assert!(of_request.starts_with("event.max.bytes: 70000 never fits into request.max.bytes, which is 60000"));
+        let of_client = issue(&[("queue.max.bytes.per.client", "3000000")]);
+        assert!(
+            of_client.starts_with("request.max.inflated.bytes: 4194304 never fits into queue.max.bytes.per.client")
+        );
+        assert!(
+            issue(&[("queue.max.bytes", "32000000")]).starts_with("queue.max.bytes.per.client: 33554432 never fits")
+        );
+        let of_producer = issue(&[("event.max.bytes", "997000")]);
+        assert!(of_producer.contains("997000") && of_producer.contains("1000000"), "{of_producer}");
+        let lowered = ("producer.override.max.request.size", "100000");
+        let of_lowered = issue(&[lowered]);
+        assert!(of_lowered.contains("131072") && of_lowered.contains("100000"), "{of_lowered}");
+        assert_eq!(check(&props(&[lowered, ("event.max.bytes", "90000")])).unwrap(), []);
+        let raised = [("event.max.bytes", "1000000"), ("producer.override.max.request.size", "1048576")];
+        assert_eq!(check(&props(&raised)).unwrap(), []);
     }
 
     #[test]

@@ -10,14 +10,16 @@ use axum::response::Response;
 use serde::Serialize;
 use tributary_api::Record;
 
-use super::body::{self, BodyError};
-use super::budget::Reservation;
+use super::body::{BodyError, receive};
+use super::budget::{Full, Reservation};
 use super::config::{CollectSettings, Limits};
 use super::intake::Intake;
-use super::parse::{ParseError, parse};
+use super::newcomers::Newcomers;
+use super::parse::{Flaw, ParseError};
+use super::reading::{Content, Fault, Reading, Unread};
 use super::requests::Outcome;
-use super::stamp::{Stamper, Visit};
-use crate::http::{Denied, Endpoint, Gate, json, now_ms, refuse, unavailable, with_header};
+use super::stamp::Visit;
+use crate::http::{Client, Denied, Endpoint, Gate, json, now_ms, refuse, retry_later, unavailable, with_header};
 use crate::session::{Session, TokenError};
 
 const RETRY_SECONDS: u32 = 1;
@@ -29,10 +31,10 @@ const MAX_FAULTS_SHOWN: usize = 20;
 pub(super) struct CollectEndpoint {
     gate: Gate,
     session_ttl_ms: i64,
+    newcomers: Newcomers,
     timeout: Duration,
-    limits: Limits,
     skip_invalid: bool,
-    stamper: Stamper,
+    reading: Arc<Reading>,
     intake: Arc<Intake>,
 }
 
@@ -41,19 +43,19 @@ pub(super) struct CollectEndpoint {
 struct Accepted {
     accepted: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    rejected: Vec<Fault>,
+    rejected: Vec<Refused>,
 }
 
 /// The answer to a request with bad events.
 #[derive(Debug, Serialize)]
 struct Rejected {
     error: String,
-    events: Vec<Fault>,
+    events: Vec<Refused>,
 }
 
 /// What is wrong with one event.
 #[derive(Debug, Serialize)]
-struct Fault {
+struct Refused {
     /// Its place in the request, from 0.
     index: usize,
     reason: String,
@@ -64,19 +66,20 @@ impl CollectEndpoint {
         Self {
             gate: settings.http.gate.clone(),
             session_ttl_ms: settings.session_ttl_ms,
+            newcomers: Newcomers::new(settings.new_sessions),
             timeout: settings.request_timeout,
-            limits: settings.limits,
             skip_invalid: settings.skip_invalid,
-            stamper: Stamper { topic: settings.topic.clone(), key_field: settings.key_field.clone() },
+            reading: Arc::new(Reading::new(settings)),
             intake,
         }
     }
 
     /// Whose request it is; a new session if nobody's, with the cookie that tells the browser.
-    fn visitor(&self, parts: &Parts, now: i64) -> Result<(Session, Option<String>), Response> {
+    fn visitor(&self, parts: &Parts, client: Client, now: i64) -> Result<(Session, Option<String>), Response> {
         match self.gate.session(parts) {
             Ok(session) => Ok((session, None)),
             Err(Denied::Absent | Denied::Invalid { error: TokenError::Expired, from_cookie: true }) => {
+                self.newcomers.admit(client).map_err(too_many_newcomers)?;
                 let session = Session::anonymous(now.saturating_add(self.session_ttl_ms));
                 let token = self.gate.signer.issue(&session);
                 Ok((session, Some(self.gate.cookie.set(&token, self.session_ttl_ms / 1000))))
@@ -85,45 +88,29 @@ impl CollectEndpoint {
         }
     }
 
-    async fn collect(&self, parts: &Parts, body: Body, visit: &Visit) -> Response {
-        let mut room = self.intake.budget().reserve();
-        let text = match body::read(&parts.headers, body, self.limits, &mut room).await {
-            Ok(text) => text,
+    async fn collect(&self, parts: &Parts, body: Body, visit: &Visit, mut room: Reservation) -> Response {
+        let limits = self.reading.limits();
+        let body = match receive(&parts.headers, body, limits.wire_bytes, &mut room).await {
+            Ok(body) => body,
             Err(error) => return refuse_body(error),
         };
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let lines = content_type.contains("ndjson") || content_type.contains("jsonl");
-        let parsed = match parse(&text, lines, self.limits.events) {
-            Ok(parsed) => parsed,
-            Err(ParseError::Bad(reason)) => return refuse(StatusCode::BAD_REQUEST, &reason),
-            Err(ParseError::TooMany) => {
-                let reason = format!("more than {} events: send several requests", self.limits.events);
-                return refuse(StatusCode::PAYLOAD_TOO_LARGE, &reason);
-            }
+        let Content { records, faults, room } = match self.reading.read(body, lines, visit, room).await {
+            Ok(content) => content,
+            Err(Unread::Body(error)) => return refuse_body(error),
+            Err(Unread::Events(error)) => return refuse_events(error, limits),
+            Err(Unread::Ending) => return ending(),
         };
-        if room.grow(parsed.bytes).is_err() || room.add_events(parsed.events.len()).is_err() {
-            return full();
-        }
-        let mut records = Vec::with_capacity(parsed.events.len());
-        let mut faults = Vec::new();
-        for (index, event) in parsed.events.into_iter().enumerate() {
-            match event.and_then(|event| self.stamper.record(event, visit)) {
-                Ok(record) => records.push(record),
-                Err(reason) => faults.push(Fault { index, reason }),
-            }
-        }
         if !faults.is_empty() && (records.is_empty() || !self.skip_invalid) {
-            tracing::debug!(
-                bad = faults.len(),
-                events = faults.len() + records.len(),
-                "request with bad events refused"
-            );
-            return rejected(faults);
+            let events = faults.len() + records.len();
+            tracing::debug!(bad = faults.len(), events, "request with bad events refused");
+            return rejected(&faults);
         }
-        self.store(records, faults, room).await
+        self.store(records, &faults, room).await
     }
 
-    async fn store(&self, records: Vec<Record>, faults: Vec<Fault>, room: Reservation) -> Response {
+    async fn store(&self, records: Vec<Record>, faults: &[Fault], room: Reservation) -> Response {
         let accepted = records.len();
         if accepted > 0 {
             let Some(answered) = self.intake.submit(records, room) else { return ending() };
@@ -142,7 +129,7 @@ impl CollectEndpoint {
         if !faults.is_empty() {
             tracing::debug!(bad = faults.len(), accepted, "bad events left out");
         }
-        json(StatusCode::OK, &Accepted { accepted, rejected: faults })
+        json(StatusCode::OK, &Accepted { accepted, rejected: shown(faults) })
     }
 }
 
@@ -155,14 +142,16 @@ impl Endpoint for CollectEndpoint {
             return with_header(response, ALLOW, "POST, OPTIONS");
         }
         let received_at = now_ms();
-        let (session, cookie) = match self.visitor(&parts, received_at) {
+        let client = Client::of_request(&parts);
+        let (session, cookie) = match self.visitor(&parts, client, received_at) {
             Ok(visitor) => visitor,
             Err(response) => return response,
         };
         let says_yes = |name: &str| parts.headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
         let (dnt, gpc) = (says_yes("dnt"), says_yes("sec-gpc"));
         let visit = Visit { person: session.person(), session, received_at, dnt, gpc };
-        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &visit)).await {
+        let room = self.intake.budget().reserve(client);
+        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &visit, room)).await {
             Ok(response) => response,
             Err(_) => unavailable("the events were not stored in time: send them again", RETRY_SECONDS),
         };
@@ -181,18 +170,53 @@ fn refuse_body(error: BodyError) -> Response {
         }
         BodyError::Encoding => refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body plain or as gzip"),
         BodyError::Bad(reason) => refuse(StatusCode::BAD_REQUEST, &reason),
-        BodyError::Full => full(),
+        BodyError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly: send smaller requests"),
+        BodyError::Full(full) => no_room(full),
     }
 }
 
-fn rejected(mut events: Vec<Fault>) -> Response {
-    let error = format!("{} bad events, none was taken: correct or leave them out", events.len());
-    events.truncate(MAX_FAULTS_SHOWN);
-    json(StatusCode::BAD_REQUEST, &Rejected { error, events })
+fn refuse_events(error: ParseError, limits: &Limits) -> Response {
+    let too_large = |reason: &str| refuse(StatusCode::PAYLOAD_TOO_LARGE, reason);
+    match error {
+        ParseError::Bad(reason) => refuse(StatusCode::BAD_REQUEST, &reason),
+        ParseError::TooManyEvents => too_large(&format!("more than {} events: send several requests", limits.events)),
+        ParseError::TooManyValues => {
+            too_large(&format!("more than {} values in all events: send several requests", limits.values))
+        }
+        ParseError::Full(full) => no_room(full),
+    }
 }
 
-fn full() -> Response {
-    unavailable("too much is waiting for the broker: send it again later", RETRY_SECONDS)
+/// 413 where one event is too large, as a client may know what to do about that; else 400.
+fn rejected(faults: &[Fault]) -> Response {
+    let error = format!("{} bad events, none was taken: correct or leave them out", faults.len());
+    let is_too_large = faults.iter().any(|fault| matches!(fault.flaw, Flaw::TooLarge { .. }));
+    let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+    json(status, &Rejected { error, events: shown(faults) })
+}
+
+fn shown(faults: &[Fault]) -> Vec<Refused> {
+    let reason = |flaw: &Flaw| match flaw {
+        Flaw::TooLarge { bytes, max_bytes } => format!("{bytes} bytes are too many: an event has {max_bytes} at most"),
+        Flaw::Invalid(reason) => reason.clone(),
+    };
+    let first = faults.iter().take(MAX_FAULTS_SHOWN);
+    first.map(|fault| Refused { index: fault.index, reason: reason(&fault.flaw) }).collect()
+}
+
+fn no_room(full: Full) -> Response {
+    match full {
+        Full::All => unavailable("too much is waiting for the broker: send it again later", RETRY_SECONDS),
+        Full::Client => {
+            let reason = "too much of yours is waiting: send it again later";
+            retry_later(StatusCode::TOO_MANY_REQUESTS, reason, RETRY_SECONDS)
+        }
+    }
+}
+
+fn too_many_newcomers(wait: Duration) -> Response {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(RETRY_SECONDS);
+    retry_later(StatusCode::TOO_MANY_REQUESTS, "too many sessions begin at your address: keep the cookie", seconds)
 }
 
 fn ending() -> Response {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tributary_api::{Ack, AckListener, ErrorKind, Origin, Record};
 
-use super::budget::{Budget, Reservation};
+use super::budget::{Budget, Reservation, Room};
 use super::requests::{Done, Outcome, Requests};
 
 /// Where requests wait for the runtime, and for their acknowledgements afterwards. The lock is taken once per
@@ -24,9 +24,9 @@ struct State {
 }
 
 impl Intake {
-    pub(super) fn new(max_events: usize, max_bytes: usize) -> Self {
+    pub(super) fn new(room: Room) -> Self {
         let state = State { open: true, waiting: VecDeque::new(), requests: Requests::default() };
-        Self { budget: Arc::new(Budget::new(max_events, max_bytes)), state: Mutex::new(state), arrived: Notify::new() }
+        Self { budget: Arc::new(Budget::new(room)), state: Mutex::new(state), arrived: Notify::new() }
     }
 
     /// What requests reserve their memory from.
@@ -112,7 +112,10 @@ impl AckListener for Intake {
         for ack in acks {
             let Origin::Source { tag, .. } = ack.origin else { continue };
             let outcome = match ack.result {
-                Ok(_) => Outcome::Stored,
+                Ok(Some(_)) => Outcome::Stored,
+                // A transform dropped it, as the operator wants: there is nothing to send again. A loss that is only
+                // tolerated is an error.
+                Ok(None) => Outcome::Stored,
                 Err(error) if error.kind() == ErrorKind::Data => Outcome::Unstorable,
                 Err(_) => Outcome::Failed,
             };
@@ -128,9 +131,14 @@ mod tests {
     use tributary_api::{Datum, Error};
 
     use super::*;
+    use crate::http::Client;
+
+    fn intake(events: usize) -> Intake {
+        Intake::new(Room { events, bytes: 10, bytes_per_client: 10 })
+    }
 
     fn submit(intake: &Intake, events: usize) -> oneshot::Receiver<Outcome> {
-        let mut reserved = intake.budget().reserve();
+        let mut reserved = intake.budget().reserve(Client::UNKNOWN);
         reserved.add_events(events).unwrap();
         let records = (0..events).map(|_| Record::new("t", Datum::schemaless("x"))).collect();
         intake.submit(records, reserved).unwrap()
@@ -145,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_request_is_answered_by_its_last_acknowledgement() {
-        let intake = Intake::new(10, 10);
+        let intake = intake(10);
         let (mut first, mut second) = (submit(&intake, 2), submit(&intake, 1));
         let records = intake.take(10);
         assert_eq!(records.len(), 3);
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn one_failure_fails_the_request() {
-        let intake = Intake::new(10, 10);
+        let intake = intake(10);
         let mut answered = submit(&intake, 2);
         let records = intake.take(10);
         acknowledge(&intake, &records[..1], Some(&Error::retriable("broker gone")));
@@ -172,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_batch_holds_whole_requests() {
-        let intake = Intake::new(100, 10);
+        let intake = intake(100);
         let _answers: Vec<_> = [4, 4, 4].map(|events| submit(&intake, events)).into();
         assert_eq!(intake.take(9).len(), 8);
         assert_eq!(intake.take(1).len(), 4);
@@ -181,7 +189,7 @@ mod tests {
 
     #[test]
     fn who_has_given_up_is_not_sent_and_gives_its_room_back() {
-        let intake = Intake::new(3, 10);
+        let intake = intake(3);
         drop(submit(&intake, 2));
         let _kept = submit(&intake, 1);
         assert_eq!(intake.take(10).len(), 1);
@@ -190,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_late_acknowledgement_does_not_count_for_the_next_request() {
-        let intake = Intake::new(10, 10);
+        let intake = intake(10);
         let _first = submit(&intake, 1);
         let late = intake.take(10);
         acknowledge(&intake, &late, None);
@@ -201,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_end_answers_who_waits_and_leaves_who_was_sent() {
-        let intake = Intake::new(10, 10);
+        let intake = intake(10);
         let mut sent = submit(&intake, 1);
         let records = intake.take(10);
         let mut waiting = submit(&intake, 1);
@@ -211,6 +219,6 @@ mod tests {
         assert!(sent.try_recv().is_err());
         acknowledge(&intake, &records, None);
         assert_eq!(sent.try_recv(), Ok(Outcome::Stored));
-        assert!(intake.submit(Vec::new(), intake.budget().reserve()).is_none());
+        assert!(intake.submit(Vec::new(), intake.budget().reserve(Client::UNKNOWN)).is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! JSON of strangers: read into values with bounds on depth, width and number, and without copying text.
+//! JSON of strangers: read into values with bounds on depth, width and number, and without copying text. What reading
+//! costs is counted while it is read.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,18 +12,78 @@ const MAX_DEPTH: usize = 16;
 /// Names of one object; telling them apart takes the square of it.
 const MAX_NAMES: usize = 256;
 
+/// The first fields of an event and of an object within it: what most of them have, with those that are stamped on it.
+const EVENT_FIELDS: usize = 16;
+const INNER_FIELDS: usize = 4;
+/// What a text of its own costs beyond its bytes.
+const TEXT_BYTES: usize = 32;
+/// The longest a number that is no integer is when it is written again.
+const MAX_FLOAT_BYTES: usize = 24;
+
+/// What the values of one event cost.
+#[derive(Debug)]
+pub(super) struct Meter {
+    max_values: usize,
+    values: Cell<usize>,
+    bytes: Cell<usize>,
+    longer: Cell<usize>,
+}
+
+impl Meter {
+    /// For so many values at most, inner ones included.
+    pub(super) fn new(max_values: usize) -> Self {
+        Self { max_values, values: Cell::new(0), bytes: Cell::new(0), longer: Cell::new(0) }
+    }
+
+    /// The values read.
+    pub(super) fn values(&self) -> usize {
+        self.values.get()
+    }
+
+    /// The memory taken beyond the text.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+
+    /// How much longer the text may become when the values are written again, at most.
+    pub(super) fn longer(&self) -> usize {
+        self.longer.get()
+    }
+
+    /// More memory is taken.
+    pub(super) fn take(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    fn count<E: Error>(&self) -> Result<(), E> {
+        if self.values.get() == self.max_values {
+            return Err(E::custom(format!("more than {} values in one event", self.max_values)));
+        }
+        self.values.set(self.values.get() + 1);
+        Ok(())
+    }
+
+    /// A number that may be written in another way than it was read, as 1e15 is.
+    fn float(&self) {
+        self.longer.set(self.longer.get() + MAX_FLOAT_BYTES);
+    }
+
+    fn copied(&self, text: &str) {
+        self.take(text.len() + TEXT_BYTES);
+    }
+}
+
 /// Reads one JSON value of a text.
 #[derive(Clone, Copy)]
 pub(super) struct ValueSeed<'a> {
     text: &'a ByteString,
     depth: usize,
-    /// How many values were read, inner ones included: what they cost in memory beyond their text.
-    nodes: &'a Cell<usize>,
+    meter: &'a Meter,
 }
 
 impl<'a> ValueSeed<'a> {
-    pub(super) fn new(text: &'a ByteString, nodes: &'a Cell<usize>) -> Self {
-        Self { text, depth: 0, nodes }
+    pub(super) fn new(text: &'a ByteString, meter: &'a Meter) -> Self {
+        Self { text, depth: 0, meter }
     }
 
     fn inner<E: Error>(self) -> Result<Self, E> {
@@ -37,7 +98,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.nodes.set(self.nodes.get() + 1);
+        self.meter.count()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -63,10 +124,15 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     #[allow(clippy::cast_precision_loss)]
     fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(i64::try_from(number).map_or(Value::Float64(number as f64), Value::Int64))
+        if let Ok(number) = i64::try_from(number) {
+            return Ok(Value::Int64(number));
+        }
+        self.meter.float();
+        Ok(Value::Float64(number as f64))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        self.meter.float();
         Ok(Value::Float64(number))
     }
 
@@ -75,6 +141,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        self.meter.copied(text);
         Ok(Value::String(ByteString::from(text)))
     }
 
@@ -84,13 +151,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         while let Some(item) = seq.next_element_seed(element)? {
             items.push(item);
         }
+        self.meter.take(items.capacity() * size_of::<Value>());
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let field = self.inner()?;
-        let mut entries: Vec<(Value, Value)> = Vec::with_capacity(12);
-        while let Some(name) = map.next_key_seed(NameSeed(self.text))? {
+        let mut entries: Vec<(Value, Value)> = Vec::new();
+        while let Some(name) = map.next_key_seed(NameSeed(self.text, self.meter))? {
             let value = map.next_value_seed(field)?;
             // Of two fields with one name the last one wins, as in a browser.
             match entries.iter().position(|(other, _)| other.as_str() == Some(&*name)) {
@@ -98,14 +166,20 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
                 None if entries.len() == MAX_NAMES => {
                     return Err(A::Error::custom(format!("an object with more than {MAX_NAMES} fields")));
                 }
-                None => entries.push((Value::String(name), value)),
+                None => {
+                    if entries.is_empty() {
+                        entries.reserve_exact(if self.depth == 0 { EVENT_FIELDS } else { INNER_FIELDS });
+                    }
+                    entries.push((Value::String(name), value));
+                }
             }
         }
+        self.meter.take(entries.capacity() * size_of::<(Value, Value)>());
         Ok(Value::Map(entries))
     }
 }
 
-struct NameSeed<'a>(&'a ByteString);
+struct NameSeed<'a>(&'a ByteString, &'a Meter);
 
 impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
     type Value = ByteString;
@@ -127,6 +201,7 @@ impl<'de> Visitor<'de> for NameSeed<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<ByteString, E> {
+        self.1.copied(text);
         Ok(ByteString::from(text))
     }
 }
@@ -143,13 +218,20 @@ fn share(whole: &ByteString, part: &str) -> ByteString {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn read(text: &str) -> Result<Value, serde_json::Error> {
+    fn metered(text: &str, max_values: usize) -> (Result<Value, serde_json::Error>, Meter) {
         let text = ByteString::from(text);
-        let nodes = Cell::new(0);
+        let meter = Meter::new(max_values);
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        ValueSeed::new(&text, &nodes).deserialize(&mut deserializer)
+        (ValueSeed::new(&text, &meter).deserialize(&mut deserializer), meter)
+    }
+
+    fn read(text: &str) -> Result<Value, serde_json::Error> {
+        metered(text, 10_000).0
     }
 
     #[test]
@@ -171,5 +253,79 @@ mod tests {
         let wide = |n: usize| format!("{{{}}}", (0..n).map(|i| format!("\"{i}\":1")).collect::<Vec<_>>().join(","));
         assert!(read(&wide(MAX_NAMES)).is_ok());
         assert!(read(&wide(MAX_NAMES + 1)).unwrap_err().to_string().contains("fields"));
+    }
+
+    #[test]
+    fn values_are_counted_while_they_are_read() {
+        let many = |count: usize| format!("{{\"a\":[{}]}}", vec!["{}"; count].join(","));
+        assert!(metered(&many(98), 100).0.is_ok());
+        let (refused, meter) = metered(&many(1_000_000), 100);
+        assert!(refused.unwrap_err().to_string().contains("more than 100 values"));
+        assert_eq!(meter.values(), 100);
+    }
+
+    #[test]
+    fn memory_is_counted_as_it_is_taken() {
+        let entry = size_of::<(Value, Value)>();
+        let bytes = |text: &str| metered(text, 10_000).1.bytes();
+        assert_eq!(bytes(r#"{"a":"plain"}"#), EVENT_FIELDS * entry);
+        assert_eq!(bytes(r#"{"a":{}}"#), EVENT_FIELDS * entry);
+        assert_eq!(bytes(r#"{"a":{"b":1}}"#), (EVENT_FIELDS + INNER_FIELDS) * entry);
+        assert_eq!(bytes(r#""tab\t""#), 4 + TEXT_BYTES);
+        assert!(bytes(&format!("[{}]", vec!["1"; 100].join(","))) >= 100 * size_of::<Value>());
+    }
+
+    fn any_json() -> impl Strategy<Value = String> {
+        let scalar = prop_oneof![
+            Just("null".to_owned()),
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<u64>().prop_map(|number| number.to_string()),
+            (any::<u32>(), -300..300i32).prop_map(|(digits, exponent)| format!("{digits}e{exponent}")),
+            any::<f64>().prop_filter("JSON has no others", |number| number.is_finite()).prop_map(|n| format!("{n:?}")),
+            any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        ];
+        scalar.prop_recursive(6, 200, 8, |inner| {
+            let name = any::<String>().prop_map(|name| serde_json::to_string(&name).unwrap());
+            prop_oneof![
+                vec(inner.clone(), 0..8).prop_map(|items| format!("[{}]", items.join(","))),
+                vec((name, inner), 0..8).prop_map(|fields| {
+                    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+                    format!("{{{}}}", fields.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_costs_or_becomes_more_than_is_counted(text in any_json(), max_values in 1..300usize) {
+            let (value, meter) = metered(&text, max_values);
+            prop_assert!(meter.values() <= max_values);
+            let Ok(value) = value else { return Ok(()) };
+            prop_assert!(meter.values() >= nodes(&value));
+            prop_assert!(meter.bytes() >= held(&value));
+            let written = tributary_api::json::to_vec(&value).unwrap();
+            prop_assert!(written.len() <= text.len() + meter.longer(), "{} from {text}", String::from_utf8_lossy(&written));
+        }
+    }
+
+    fn nodes(value: &Value) -> usize {
+        1 + match value {
+            Value::Array(items) => items.iter().map(nodes).sum(),
+            Value::Map(entries) => entries.iter().map(|(_, value)| nodes(value)).sum::<usize>(),
+            _ => 0,
+        }
+    }
+
+    /// The memory of containers.
+    fn held(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.capacity() * size_of::<Value>() + items.iter().map(held).sum::<usize>(),
+            Value::Map(entries) => {
+                let inner: usize = entries.iter().map(|(_, value)| held(value)).sum();
+                entries.capacity() * size_of::<(Value, Value)>() + inner
+            }
+            _ => 0,
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A request is one unit all the way: its events are parsed and stamped together, wait in the [`Intake`](intake) as
 //! one batch, and its answer is given when the last of them is acknowledged. What a request holds in memory is
-//! reserved in the [`Budget`](budget) before it is read.
+//! reserved in the [`Budget`](budget) as it comes and as it is read. What is wrong with one event is that event's fault:
+//! [`split`] finds where each ends before any is read.
 
 mod body;
 mod budget;
@@ -11,9 +12,13 @@ mod connector;
 mod endpoint;
 mod intake;
 mod json;
+mod newcomers;
 mod parse;
+mod reading;
 mod requests;
+mod split;
 mod stamp;
+mod surrogates;
 mod task;
 
 pub(crate) use self::config::config_def;

@@ -1,162 +1,165 @@
-use std::cell::Cell;
-use std::fmt;
+use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use bytes::Bytes;
+use serde::de::DeserializeSeed;
 use tributary_api::{ByteString, Value};
 
-use super::json::ValueSeed;
+use super::budget::{Full, Reservation};
+use super::config::Limits;
+use super::json::{Meter, ValueSeed};
+use super::split::split;
+use super::surrogates;
 
-/// What one value costs beyond its text: the entry of an object that holds it.
-const NODE_BYTES: usize = size_of::<(Value, Value)>();
+/// Values of one event, inner ones included: a large cart has some two thousand.
+pub(super) const MAX_VALUES: usize = 5_000;
 
 /// The events of a request, each a value or the reason why it is none, in order.
-#[derive(Debug, Default)]
-pub(super) struct Parsed {
-    pub(super) events: Vec<Result<Value, String>>,
-    /// The memory of the values beyond the text.
-    pub(super) bytes: usize,
+pub(super) type Events = Vec<Result<Value, Flaw>>;
+
+/// What is wrong with one event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// Longer than the topic takes.
+    TooLarge { bytes: usize, max_bytes: usize },
+    /// No event for another reason.
+    Invalid(String),
 }
 
 /// Why a whole body is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ParseError {
     /// More events than allowed.
-    TooMany,
-    /// Not what can be read.
+    TooManyEvents,
+    /// More values in all of them than allowed.
+    TooManyValues,
+    /// Not what can be divided into events.
     Bad(String),
+    /// No memory at the moment.
+    Full(Full),
+}
+
+impl From<Full> for ParseError {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
 }
 
 /// Reads a body: an array of events, one object, or one object a line. `lines` says that the client has declared the
-/// last one; otherwise the body itself tells.
-pub(super) fn parse(text: &ByteString, lines: bool, max_events: usize) -> Result<Parsed, ParseError> {
-    let nodes = Cell::new(0);
-    let events = match text.trim_start().as_bytes().first() {
-        None => {
-            return Err(ParseError::Bad("the body is empty: send an object, an array or lines of objects".to_owned()));
+/// last one; otherwise the body itself tells. Memory is reserved event by event.
+pub(super) fn parse(body: &Bytes, lines: bool, limits: &Limits, room: &mut Reservation) -> Result<Events, ParseError> {
+    let places = split(body, lines, limits.events)?;
+    room.grow(places.capacity() * size_of::<Range<usize>>() + places.len() * size_of::<Result<Value, Flaw>>())?;
+    let mut events = Vec::with_capacity(places.len());
+    let mut left = limits.values;
+    for place in places {
+        let meter = Meter::new(MAX_VALUES.min(left));
+        let event = read(body.slice(place), limits.event_bytes, &meter);
+        room.grow(meter.bytes())?;
+        left -= meter.values();
+        if left == 0 {
+            return Err(ParseError::TooManyValues);
         }
-        Some(b'[') if !lines => array(text, &nodes, max_events)?,
-        Some(_) if !lines => match single(text, &nodes) {
-            Ok(value) => vec![Ok(value)],
-            // Whether the first line ends within an object is told best by reading it on its own.
-            Err(_) if text.trim().lines().nth(1).is_some() && first_line_is_whole(text) => {
-                by_line(text, &nodes, max_events)?
-            }
-            Err(reason) => return Err(ParseError::Bad(reason)),
-        },
-        Some(_) => by_line(text, &nodes, max_events)?,
-    };
-    Ok(Parsed { events, bytes: nodes.get() * NODE_BYTES })
-}
-
-fn single(text: &ByteString, nodes: &Cell<usize>) -> Result<Value, String> {
-    read(text, text, nodes)
-}
-
-fn first_line_is_whole(text: &ByteString) -> bool {
-    text.trim().lines().next().is_some_and(|line| read(text, line, &Cell::new(0)).is_ok())
-}
-
-fn by_line(text: &ByteString, nodes: &Cell<usize>, max: usize) -> Result<Vec<Result<Value, String>>, ParseError> {
-    let mut events = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if events.len() == max {
-            return Err(ParseError::TooMany);
-        }
-        events.push(read(text, line, nodes));
+        events.push(event);
     }
     Ok(events)
 }
 
-fn array(text: &ByteString, nodes: &Cell<usize>, max: usize) -> Result<Vec<Result<Value, String>>, ParseError> {
-    let too_many = Cell::new(false);
-    let seed = ArraySeed { element: ValueSeed::new(text, nodes), max, too_many: &too_many };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let values = seed.deserialize(&mut deserializer).and_then(|values| deserializer.end().map(|()| values));
-    match values {
-        Ok(values) => Ok(values.into_iter().map(Ok).collect()),
-        Err(_) if too_many.get() => Err(ParseError::TooMany),
-        Err(error) => Err(ParseError::Bad(format!("not valid JSON: {error}"))),
+fn read(text: Bytes, max_bytes: usize, meter: &Meter) -> Result<Value, Flaw> {
+    let too_large = |bytes| Err(Flaw::TooLarge { bytes, max_bytes });
+    if text.len() > max_bytes {
+        return too_large(text.len());
     }
-}
-
-fn read(whole: &ByteString, part: &str, nodes: &Cell<usize>) -> Result<Value, String> {
-    let mut deserializer = serde_json::Deserializer::from_str(part);
-    let value = ValueSeed::new(whole, nodes).deserialize(&mut deserializer);
-    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| format!("not valid JSON: {error}"))
-}
-
-struct ArraySeed<'a> {
-    element: ValueSeed<'a>,
-    max: usize,
-    too_many: &'a Cell<bool>,
-}
-
-impl<'de> DeserializeSeed<'de> for ArraySeed<'_> {
-    type Value = Vec<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Value>, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ArraySeed<'_> {
-    type Value = Vec<Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of events")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Value>, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element_seed(self.element)? {
-            if values.len() == self.max {
-                self.too_many.set(true);
-                return Err(A::Error::custom("too many events"));
+    let text = ByteString::try_from(text).map_err(|error| Flaw::Invalid(format!("not UTF-8: {error}")))?;
+    let value = match value(&text, meter) {
+        Ok(value) => value,
+        // Half a surrogate pair, as of an emoji that a page has cut: what could be read otherwise is not lost for it.
+        Err(reason) => match surrogates::replace_lone(&text) {
+            Some(mended) if meter.values() < MAX_VALUES => {
+                meter.take(mended.len());
+                value(&mended.into(), meter).map_err(Flaw::Invalid)?
             }
-            values.push(value);
-        }
-        Ok(values)
-    }
+            _ => return Err(Flaw::Invalid(reason)),
+        },
+    };
+    let written = text.len() + meter.longer();
+    if written > max_bytes { too_large(written) } else { Ok(value) }
+}
+
+fn value(text: &ByteString, meter: &Meter) -> Result<Value, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = ValueSeed::new(text, meter).deserialize(&mut deserializer);
+    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| format!("not valid JSON: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::budget::{Budget, Room};
     use super::*;
+    use crate::http::Client;
 
-    fn count(text: &str, lines: bool) -> (usize, usize) {
-        let parsed = parse(&ByteString::from(text), lines, 10).unwrap();
-        let good = parsed.events.iter().filter(|event| event.is_ok()).count();
-        (good, parsed.events.len() - good)
+    fn limits() -> Limits {
+        Limits { wire_bytes: 1 << 20, inflated_bytes: 4 << 20, events: 10, event_bytes: 1000, values: 10_000 }
+    }
+
+    fn budget(bytes: usize) -> Arc<Budget> {
+        Arc::new(Budget::new(Room { events: 10, bytes, bytes_per_client: bytes }))
+    }
+
+    fn events(text: &str) -> Events {
+        let mut room = budget(1 << 20).reserve(Client::UNKNOWN);
+        parse(&Bytes::copy_from_slice(text.as_bytes()), false, &limits(), &mut room).unwrap()
+    }
+
+    fn good(text: &str) -> Vec<bool> {
+        events(text).iter().map(Result::is_ok).collect()
     }
 
     #[test]
-    fn the_body_tells_its_shape() {
-        assert_eq!(count(r#"{"a":1}"#, false), (1, 0));
-        assert_eq!(count("{\n \"a\": {\n\"b\": 1}\n}\n", false), (1, 0));
-        assert_eq!(count(r#" [{"a":1},{"b":2}] "#, false), (2, 0));
-        assert_eq!(count("[]", false), (0, 0));
-        assert_eq!(count("{\"a\":1}\n{\"b\":2}\r\n\n", false), (2, 0));
-        assert_eq!(count("{\"a\":1}\n{\"b\":2", false), (1, 1));
-        assert_eq!(count("{\"a\":1}\noops\n{\"b\":2}", true), (2, 1));
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_refused_as_a_whole() {
-        for bad in ["", "  ", "{", r#"[{"a":1}"#, r#"[{"a":1}] x"#, "x=1&y=2"] {
-            assert!(matches!(parse(&ByteString::from(bad), false, 10), Err(ParseError::Bad(_))), "{bad}");
+    fn one_bad_event_does_not_take_the_others_along() {
+        let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
+        let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(1000));
+        let many = format!("[{}]", vec!["0"; 400].join(","));
+        for bad in [&*deep, &*long, "1e400", "{\"a\":}", "tru", "\"\u{1}\"", "", "{\"a\":1 2}"] {
+            assert_eq!(good(&format!("[{{}},{bad},{{}}]")), [true, false, true], "{bad}");
         }
+        assert_eq!(good(&format!("[{{}},{many},{{}}]")), [true; 3]);
     }
 
     #[test]
-    fn events_are_counted_while_reading() {
-        let array = format!("[{}]", ["{}"; 11].join(","));
-        assert_eq!(parse(&ByteString::from(array), false, 10).unwrap_err(), ParseError::TooMany);
-        assert_eq!(parse(&ByteString::from("{}\n".repeat(11)), true, 10).unwrap_err(), ParseError::TooMany);
+    fn bytes_that_are_no_text_cost_their_own_event() {
+        let body = [&br#"[{"a":1},{"b":""#[..], &[0xff], br#""},{"c":1}]"#].concat();
+        let mut room = budget(1 << 20).reserve(Client::UNKNOWN);
+        let events = parse(&body.into(), false, &limits(), &mut room).unwrap();
+        assert_eq!(events.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]
-    fn small_values_cost_more_than_their_text() {
-        let text = ByteString::from(format!("[{}]", ["{\"a\":[1,1,1,1]}"; 10].join(",")));
-        assert_eq!(parse(&text, false, 10).unwrap().bytes, 60 * NODE_BYTES);
+    fn half_an_emoji_becomes_a_replacement_character() {
+        let events = events(r#"[{"x":"caf\ud83d"},{"x":"\ude00\ud83d\ude00"}]"#);
+        let text = |index: usize| events[index].as_ref().unwrap().get("x").unwrap().as_str().unwrap();
+        assert_eq!((text(0), text(1)), ("caf\u{fffd}", "\u{fffd}\u{1f600}"));
+    }
+
+    #[test]
+    fn an_event_is_as_long_as_it_will_be_written() {
+        let numbers = format!("[{}]", vec!["1e15"; 100].join(","));
+        assert!(numbers.len() < 1000);
+        let written = 100 * 24 + numbers.len();
+        assert_eq!(events(&format!("[{numbers}]")), [Err(Flaw::TooLarge { bytes: written, max_bytes: 1000 })]);
+    }
+
+    #[test]
+    fn values_of_a_request_are_bounded_and_their_memory_is_reserved_meanwhile() {
+        let event = format!("[{}]", vec!["0"; 400].join(","));
+        let body = Bytes::from(format!("[{}]", vec![event; 10].join(",")));
+        let parse = |values, bytes| {
+            let mut room = budget(bytes).reserve(Client::UNKNOWN);
+            parse(&body, false, &Limits { values, ..limits() }, &mut room).map(|events| events.len())
+        };
+        assert_eq!(parse(5000, 1 << 20), Ok(10));
+        assert_eq!(parse(4000, 1 << 20), Err(ParseError::TooManyValues));
+        assert_eq!(parse(5000, 100_000), Err(ParseError::Full(Full::All)));
     }
 }

@@ -7,6 +7,8 @@ use crate::session::Session;
 const RESERVED: [&str; 6] = ["received_at", "session_id", "customer_id", "person_id", "dnt", "gpc"];
 const MAX_EVENT_ID_BYTES: usize = 64;
 const MAX_TYPE_BYTES: usize = 64;
+/// A key tells partitions apart; a longer text would only make the record longer.
+const MAX_KEY_BYTES: usize = 1024;
 /// An event may have waited this long in the browser; an older time is a wrong clock.
 const MAX_AGE_MS: i64 = 7 * 86_400_000;
 /// Clocks of browsers run this much ahead at most, or are wrong.
@@ -59,6 +61,9 @@ impl Stamper {
             push(&mut fields, "gpc", true);
         }
         let key = self.key(&fields, visit);
+        if key.len() > MAX_KEY_BYTES {
+            return Err(format!("{} is the record's key, which has {MAX_KEY_BYTES} bytes at most", self.key_field));
+        }
         Ok(Record::new(self.topic.clone(), Datum::schemaless(Value::Map(fields)))
             .with_key(Datum::schemaless(key))
             .at(timestamp))
@@ -195,5 +200,8 @@ mod tests {
         assert_eq!(key(r#"{"type":"x","page_id":"p"}"#).as_str(), Some("p"));
         assert_eq!(key(r#"{"type":"x","page_id":7}"#).as_str(), Some("7"));
         assert_eq!(key(r#"{"type":"x","page_id":{}}"#).as_str(), Some(&*visit.person));
+        let long = format!(r#"{{"type":"x","page_id":"{}"}}"#, "x".repeat(MAX_KEY_BYTES + 1));
+        let long = tributary_api::json::from_slice(long.as_bytes()).unwrap();
+        assert!(stamper.record(long, &visit).unwrap_err().contains("page_id"));
     }
 }

@@ -47,7 +47,7 @@ impl SourceTask for ClickstreamTask {
         let settings = CollectSettings::new(props)?;
         let place = Place { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
         let mut hold = self.listeners.hold(place)?;
-        let intake = Arc::new(Intake::new(settings.queue_events, settings.queue_bytes));
+        let intake = Arc::new(Intake::new(settings.room));
         hold.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, intake.clone())));
         let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
         self.running = Some(Running { hold, intake: OpenIntake(intake), stopping, poll_records });

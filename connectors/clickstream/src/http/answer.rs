@@ -23,8 +23,12 @@ pub(crate) fn refuse(status: StatusCode, reason: &str) -> Response {
 
 /// 503 that asks to come again after some seconds.
 pub(crate) fn unavailable(reason: &str, retry_after_seconds: u32) -> Response {
-    let response = refuse(StatusCode::SERVICE_UNAVAILABLE, reason);
-    with_header(response, RETRY_AFTER, &retry_after_seconds.to_string())
+    retry_later(StatusCode::SERVICE_UNAVAILABLE, reason, retry_after_seconds)
+}
+
+/// An answer with a reason that asks to come again after some seconds.
+pub(crate) fn retry_later(status: StatusCode, reason: &str, seconds: u32) -> Response {
+    with_header(refuse(status, reason), RETRY_AFTER, &seconds.to_string())
 }
 
 /// An answer without headers.

@@ -1,17 +1,18 @@
 //! One HTTP listener per address, shared by the connectors that name it.
 
 mod answer;
+mod client;
 mod cors;
 mod gate;
 mod listeners;
 mod routes;
 mod server;
 mod settings;
-mod transport;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) use self::answer::{empty, json, refuse, unavailable, with_header};
+pub(crate) use self::answer::{empty, json, refuse, retry_later, unavailable, with_header};
+pub(crate) use self::client::Client;
 pub(crate) use self::cors::Cors;
 pub(crate) use self::gate::{Denied, Gate, query};
 pub use self::listeners::Listeners;

@@ -1,0 +1,82 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::http::Client;
+
+const PERIOD: Duration = Duration::from_secs(60);
+/// Clients remembered at once. With more in one period all of them begin anew: memory has an end, and who comes from so
+/// many addresses is not held up by a limit for one.
+const MAX_CLIENTS: usize = 50_000;
+
+/// How many sessions each client begins: up to a number at once, and as many in each minute.
+#[derive(Debug)]
+pub(super) struct Newcomers {
+    interval: Duration,
+    /// When what a client has begun will be forgotten.
+    even_at: Mutex<HashMap<Client, Instant>>,
+}
+
+impl Newcomers {
+    pub(super) fn new(per_minute: u32) -> Self {
+        Self { interval: PERIOD / per_minute.max(1), even_at: Mutex::default() }
+    }
+
+    /// Counts a new session.
+    ///
+    /// # Errors
+    /// How long to wait, when there are too many.
+    pub(super) fn admit(&self, client: Client) -> Result<(), Duration> {
+        if !client.is_limited() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if even_at.len() >= MAX_CLIENTS && !even_at.contains_key(&client) {
+            even_at.retain(|_, at| *at > now);
+            if even_at.len() >= MAX_CLIENTS {
+                tracing::warn!(clients = MAX_CLIENTS, "sessions begin from very many addresses: counting them anew");
+                even_at.clear();
+            }
+        }
+        let next = even_at.get(&client).copied().unwrap_or(now).max(now) + self.interval;
+        match next.duration_since(now).checked_sub(PERIOD) {
+            Some(wait) if !wait.is_zero() => Err(wait),
+            _ => {
+                even_at.insert(client, next);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_begins_so_many_sessions_in_a_minute() {
+        let newcomers = Newcomers::new(60);
+        let [one, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|address| Client::of(address.into()));
+        let begun = |client| (0..100).filter(|_| newcomers.admit(client).is_ok()).count();
+        assert_eq!(begun(one), 60);
+        assert_eq!(newcomers.admit(one), Err(Duration::from_secs(1)));
+        assert_eq!(begun(other), 60);
+        assert_eq!(begun(Client::UNKNOWN), 100);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(begun(one), 10);
+        tokio::time::advance(Duration::from_secs(600)).await;
+        assert_eq!(begun(one), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_memory_of_clients_has_an_end() {
+        let newcomers = Newcomers::new(1);
+        for number in 0..u32::try_from(MAX_CLIENTS + 10).unwrap() {
+            assert!(newcomers.admit(Client::of((0x0b00_0000 + number).to_be_bytes().into())).is_ok());
+        }
+        assert!(newcomers.even_at.lock().unwrap().len() <= MAX_CLIENTS);
+    }
+}
