@@ -8,7 +8,7 @@ use tributary_clickstream::session::{Session, Signer};
 
 use crate::{RestClient, RunFolder, WorkerOptions, free_port};
 
-const SECRET: &str = "a secret of the tests only";
+const SECRET: &str = "a secret of the tests only, of 32 bytes or more";
 const STEP_MS: i64 = 10_000;
 const CUSTOMERS: &str = "customers.jsonl";
 

@@ -10,7 +10,7 @@ use reqwest::{Client, Response, StatusCode};
 use tributary_clickstream::session::{Session, Signer};
 use tributary_shop::{Shop, ShopOptions, read_customers, read_products};
 
-const SECRET: &str = "a secret for tests only";
+const SECRET: &str = "a secret for tests only, of 32 bytes or more";
 
 async fn shop() -> (Shop, String) {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/demo");

@@ -3,10 +3,12 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 
 use super::{empty, with_header};
+
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The sites whose pages may talk to an endpoint, with cookies.
 #[derive(Debug)]
@@ -41,15 +43,21 @@ impl Cors {
         }
     }
 
-    pub(crate) fn origin(&self, headers: &HeaderMap) -> Origin {
+    /// What the origin of a request to a listener of this scheme means. A proxy that has taken HTTPS off says so in
+    /// `X-Forwarded-Proto`: a page cannot set it without asking first.
+    pub(crate) fn origin(&self, scheme: &str, uri: &Uri, headers: &HeaderMap) -> Origin {
         let Some(value) = headers.get(ORIGIN) else { return Origin::Own };
         let Ok(origin) = value.to_str() else { return Origin::Foreign };
         let lower = origin.to_ascii_lowercase();
         if self.origins.contains(&lower) {
             return Origin::Allowed(origin.to_owned());
         }
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let own = lower.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host));
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let host = text(HOST.as_str()).or_else(|| Some(uri.authority()?.as_str())).unwrap_or_default();
+        let scheme = text(FORWARDED_PROTO).and_then(|list| list.split(',').next()).unwrap_or(scheme);
+        let is_own = |own: &str, of: &str| of.trim().eq_ignore_ascii_case(own);
+        let own =
+            lower.split_once("://").is_some_and(|(protocol, name)| is_own(protocol, scheme) && is_own(name, host));
         if own { Origin::Own } else { Origin::Foreign }
     }
 
@@ -88,13 +96,28 @@ mod tests {
     #[test]
     fn an_origin_is_own_listed_or_foreign() {
         let cors = Cors::new(&["https://Shop.example.com/".to_owned()]);
-        assert_eq!(cors.origin(&HeaderMap::new()), Origin::Own);
-        assert_eq!(cors.origin(&headers("http://127.0.0.1:8081")), Origin::Own);
+        let origin = |headers: &HeaderMap| cors.origin("http", &Uri::from_static("/collect"), headers);
+        assert_eq!(origin(&HeaderMap::new()), Origin::Own);
+        assert_eq!(origin(&headers("http://127.0.0.1:8081")), Origin::Own);
         let listed = "https://shop.example.com".to_owned();
-        assert_eq!(cors.origin(&headers(&listed)), Origin::Allowed(listed));
-        for foreign in ["http://127.0.0.1:8082", "https://shop.example.com.evil.com", "null"] {
-            assert_eq!(cors.origin(&headers(foreign)), Origin::Foreign);
+        assert_eq!(origin(&headers(&listed)), Origin::Allowed(listed));
+        let other_scheme = "https://127.0.0.1:8081";
+        for foreign in ["http://127.0.0.1:8082", other_scheme, "https://shop.example.com.evil.com", "null"] {
+            assert_eq!(origin(&headers(foreign)), Origin::Foreign);
         }
+    }
+
+    #[test]
+    fn a_proxy_tells_that_pages_are_secure_and_http2_has_no_host() {
+        let cors = Cors::new(&[]);
+        let uri = Uri::from_static("http://127.0.0.1:8081/collect");
+        let mut behind_proxy = headers("https://127.0.0.1:8081");
+        behind_proxy.insert(FORWARDED_PROTO, "https".parse().unwrap());
+        assert_eq!(cors.origin("http", &uri, &behind_proxy), Origin::Own);
+        let mut http2 = headers("https://127.0.0.1:8081");
+        http2.remove(HOST);
+        assert_eq!(cors.origin("https", &uri, &http2), Origin::Own);
+        assert_eq!(cors.origin("http", &uri, &http2), Origin::Foreign);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::session::{CookieOptions, Session, Signer, TokenError, cookie_value};
 pub(crate) struct Gate {
     pub(crate) signer: Signer,
     pub(crate) cookie: CookieOptions,
+    /// Whether the token may come as the query parameter `token`.
+    pub(crate) query_token: bool,
 }
 
 /// A request without a valid session.
@@ -25,7 +27,8 @@ pub(crate) enum Denied {
 impl Gate {
     /// The session of a request: by `Authorization: Bearer`, else the query parameter `token`, else the cookie.
     pub(crate) fn session(&self, parts: &Parts) -> Result<Session, Denied> {
-        let (token, from_cookie) = match bearer(&parts.headers).or_else(|| query(parts, "token")) {
+        let in_query = || query(parts, "token").filter(|_| self.query_token);
+        let (token, from_cookie) = match bearer(&parts.headers).or_else(in_query) {
             Some(token) => (token, false),
             None => (cookie_value(&parts.headers, &self.cookie.name).ok_or(Denied::Absent)?, true),
         };

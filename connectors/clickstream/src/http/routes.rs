@@ -2,17 +2,22 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
+use tokio::time::Instant;
 use tributary_api::{Error, Result};
 
 use super::cors::Origin;
 use super::{Cors, refuse, unavailable};
 
 const NOT_RUNNING_RETRY_SECONDS: u32 = 2;
+/// Connectors take their paths one after the other as a process starts, and give them back so as it ends. For this long
+/// a path that nobody has is not missing yet, and one that was given back may be taken again.
+const SETTLING: Duration = Duration::from_secs(15);
 
 /// What answers the requests of a path.
 #[async_trait]
@@ -22,8 +27,17 @@ pub(crate) trait Endpoint: Send + Sync {
 
 /// The paths of a listener. A path belongs to a connector while that or its task holds it, and is served while the
 /// task runs.
+pub(super) struct Routes {
+    opened: Instant,
+    table: RwLock<Table>,
+}
+
 #[derive(Default)]
-pub(super) struct Routes(RwLock<HashMap<String, Route>>);
+struct Table {
+    routes: HashMap<String, Route>,
+    /// Paths that were given back a short time ago.
+    gone: HashMap<String, Instant>,
+}
 
 struct Route {
     owner: String,
@@ -32,14 +46,24 @@ struct Route {
     endpoint: Option<Arc<dyn Endpoint>>,
 }
 
+impl Default for Routes {
+    fn default() -> Self {
+        Self { opened: Instant::now(), table: RwLock::default() }
+    }
+}
+
 impl Routes {
     /// Answers a request.
     pub(super) async fn dispatch(&self, request: Request<Body>) -> Response {
-        let found = self.read().get(request.uri().path()).map(|route| (route.cors.clone(), route.endpoint.clone()));
+        let path = request.uri().path();
+        let found = self.read().routes.get(path).map(|route| (route.cors.clone(), route.endpoint.clone()));
         let Some((cors, endpoint)) = found else {
+            if self.may_come(path) {
+                return not_running();
+            }
             return refuse(StatusCode::NOT_FOUND, "nothing is served at this path");
         };
-        let origin = cors.origin(request.headers());
+        let origin = cors.origin("http", request.uri(), request.headers());
         if origin == Origin::Foreign {
             let reason = "this origin is not allowed: add it to cors.allowed.origins";
             return Cors::readable(refuse(StatusCode::FORBIDDEN, reason), &origin);
@@ -47,14 +71,16 @@ impl Routes {
         let response = match (Cors::preflight(request.method(), request.headers()), endpoint) {
             (Some(preflight), _) => preflight,
             (None, Some(endpoint)) => endpoint.serve(request).await,
-            (None, None) => unavailable("not running at the moment: try again", NOT_RUNNING_RETRY_SECONDS),
+            (None, None) => not_running(),
         };
         Cors::readable(response, &origin)
     }
 
     /// Takes a path for a connector; each hold is given back by [`let_go`](Self::let_go).
     pub(super) fn hold(&self, path: &str, owner: &str, cors: &Arc<Cors>) -> Result<()> {
-        match self.write().entry(path.to_owned()) {
+        let mut table = self.write();
+        table.gone.remove(path);
+        match table.routes.entry(path.to_owned()) {
             Entry::Occupied(mut held) if held.get().owner == owner => {
                 let route = held.get_mut();
                 route.holds += 1;
@@ -73,41 +99,77 @@ impl Routes {
     }
 
     pub(super) fn let_go(&self, path: &str) {
-        let mut routes = self.write();
-        if let Some(route) = routes.get_mut(path) {
-            route.holds -= 1;
-            if route.holds == 0 {
-                routes.remove(path);
-            }
+        let mut table = self.write();
+        let Some(route) = table.routes.get_mut(path) else { return };
+        route.holds -= 1;
+        if route.holds == 0 {
+            table.routes.remove(path);
+            table.gone.retain(|_, since| since.elapsed() < SETTLING);
+            table.gone.insert(path.to_owned(), Instant::now());
         }
     }
 
+    fn may_come(&self, path: &str) -> bool {
+        let is_recent = |since: &Instant| since.elapsed() < SETTLING;
+        is_recent(&self.opened) || self.read().gone.get(path).is_some_and(is_recent)
+    }
+
     pub(super) fn serve(&self, path: &str, endpoint: Arc<dyn Endpoint>) {
-        if let Some(route) = self.write().get_mut(path) {
+        if let Some(route) = self.write().routes.get_mut(path) {
             route.endpoint = Some(endpoint);
         }
     }
 
     /// Ends serving, unless another endpoint has taken over.
     pub(super) fn unserve(&self, path: &str, endpoint: &Arc<dyn Endpoint>) {
-        if let Some(route) = self.write().get_mut(path)
+        if let Some(route) = self.write().routes.get_mut(path)
             && route.endpoint.as_ref().is_some_and(|current| Arc::ptr_eq(current, endpoint))
         {
             route.endpoint = None;
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Route>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Route>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.read().keys()).finish()
+        f.debug_set().entries(self.read().routes.keys()).finish()
+    }
+}
+
+fn not_running() -> Response {
+    unavailable("not running at the moment: try again", NOT_RUNNING_RETRY_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn status(routes: &Routes, path: &'static str) -> u16 {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = axum::http::Uri::from_static(path);
+        routes.dispatch(request).await.status().as_u16()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_path_is_missing_only_when_nobody_is_about_to_take_it() {
+        let routes = Routes::default();
+        let cors = Arc::new(Cors::new(&[]));
+        assert_eq!(status(&routes, "/collect").await, 503);
+        tokio::time::advance(SETTLING).await;
+        assert_eq!(status(&routes, "/collect").await, 404);
+        routes.hold("/collect", "clicks", &cors).unwrap();
+        assert_eq!(status(&routes, "/collect").await, 503);
+        routes.let_go("/collect");
+        assert_eq!((status(&routes, "/collect").await, status(&routes, "/other").await), (503, 404));
+        tokio::time::advance(SETTLING).await;
+        assert_eq!(status(&routes, "/collect").await, 404);
     }
 }

@@ -8,8 +8,8 @@ use sha2::Sha256;
 use tributary_api::{ByteString, Error, Result};
 use uuid::Uuid;
 
-/// Shorter ones can be guessed offline from a single token.
-const MIN_SECRET_BYTES: usize = 16;
+/// As long as the signature: a shorter one is the weakest part, and can be guessed offline from a single token.
+const MIN_SECRET_BYTES: usize = 32;
 /// Longer ones are refused before any work is done on them.
 const MAX_TOKEN_BYTES: usize = 1024;
 const MAX_ID_BYTES: usize = 128;
@@ -34,14 +34,26 @@ impl Session {
     /// planted in the browser before it gives nobody a view of the customer.
     ///
     /// # Errors
-    /// `Config` when the id is empty, too long, or would read as an anonymous person.
+    /// `Config` when the id is empty, too long, holds control characters, or would read as an anonymous person.
     pub fn of_customer(customer: impl Into<ByteString>, expires_at: i64) -> Result<Self> {
         let customer = customer.into();
-        if customer.is_empty() || customer.len() > MAX_ID_BYTES || customer.starts_with(ANONYMOUS) {
-            let message = format!("a customer id has 1 to {MAX_ID_BYTES} bytes and does not begin with {ANONYMOUS}");
+        if !is_id(&customer) || customer.starts_with(ANONYMOUS) {
+            let message = format!(
+                "a customer id has 1 to {MAX_ID_BYTES} bytes, no control characters, and does not begin with {ANONYMOUS}"
+            );
             return Err(Error::config(message));
         }
         Ok(Self { customer: Some(customer), ..Self::anonymous(expires_at) })
+    }
+
+    /// The session that a signed payload tells, if it is one that could have been made here: whoever else signs with
+    /// the secret may not name a person that is none.
+    fn of_payload(payload: Payload) -> Option<Self> {
+        let session = match payload.c {
+            Some(customer) => Self::of_customer(customer, payload.e).ok()?,
+            None => Self { id: ByteString::new(), customer: None, expires_at: payload.e },
+        };
+        is_id(&payload.s).then(|| Self { id: payload.s.into(), ..session })
     }
 
     /// The same session until another time.
@@ -99,7 +111,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with a secret of 16 bytes or more.
+    /// A signer with a secret of 32 bytes or more.
     ///
     /// # Errors
     /// `Config` when it is shorter.
@@ -131,13 +143,13 @@ impl Signer {
     /// The session of a token, at a time in ms since the epoch. The signature is compared in constant time.
     ///
     /// # Errors
-    /// When the signature is not ours, or the time is over.
+    /// When the signature is not ours, what is signed is no session, or the time is over.
     pub fn verify(&self, token: &str, now: i64) -> Result<Session, TokenError> {
         let payload = self.signed_payload(token).ok_or(TokenError::Forged)?;
         if payload.e <= now {
             return Err(TokenError::Expired);
         }
-        Ok(Session { id: payload.s.into(), customer: payload.c.map(Into::into), expires_at: payload.e })
+        Session::of_payload(payload).ok_or(TokenError::Forged)
     }
 
     fn signed_payload(&self, token: &str) -> Option<Payload> {
@@ -163,6 +175,10 @@ struct Payload {
     e: i64,
 }
 
+fn is_id(id: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len()) && !id.contains(char::is_control)
+}
+
 fn keyed(secret: &str) -> Result<Hmac<Sha256>> {
     if secret.len() < MIN_SECRET_BYTES {
         return Err(Error::config(format!("the session secret is too short: use {MIN_SECRET_BYTES} bytes or more")));
@@ -181,7 +197,8 @@ impl fmt::Debug for Signer {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "0123456789abcdef";
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const OLD: &str = "an older secret of ours, which is long enough";
 
     #[test]
     fn a_token_comes_back_as_its_session() {
@@ -223,17 +240,35 @@ mod tests {
     }
 
     #[test]
+    fn a_signed_token_names_only_who_can_be_named() {
+        let signer = Signer::new(SECRET).unwrap();
+        let sign = |id: &str, customer: Option<&str>| {
+            let customer = customer.map(|customer| customer.to_owned().into());
+            signer.issue(&Session { id: id.to_owned().into(), customer, expires_at: 2000 })
+        };
+        assert!(signer.verify(&sign("s", Some("c-1")), 1).is_ok());
+        let long = "x".repeat(MAX_ID_BYTES + 1);
+        for customer in ["", "anon:x", "a\nb", "a\u{1b}[31m", &long] {
+            assert_eq!(signer.verify(&sign("s", Some(customer)), 1), Err(TokenError::Forged), "{customer:?}");
+            assert!(Session::of_customer(customer.to_owned(), 1).is_err(), "{customer:?}");
+        }
+        for id in ["", "a\nb", &long] {
+            assert_eq!(signer.verify(&sign(id, None), 1), Err(TokenError::Forged), "{id:?}");
+        }
+    }
+
+    #[test]
     fn an_earlier_secret_is_accepted_while_it_is_named() {
-        let old = Signer::new("an older secret of ours").unwrap();
+        let old = Signer::new(OLD).unwrap();
         let token = old.issue(&Session::anonymous(2000));
         let new = Signer::new(SECRET).unwrap();
         assert_eq!(new.verify(&token, 1), Err(TokenError::Forged));
-        assert!(new.also_accept("an older secret of ours").unwrap().verify(&token, 1).is_ok());
+        assert!(new.also_accept(OLD).unwrap().verify(&token, 1).is_ok());
     }
 
     #[test]
     fn secrets_are_long_enough_and_hidden() {
-        assert!(Signer::new("short").unwrap_err().to_string().contains("16 bytes"));
+        assert!(Signer::new(&SECRET[1..]).unwrap_err().to_string().contains("32 bytes"));
         assert!(!format!("{:?}", Signer::new(SECRET).unwrap()).contains(SECRET));
     }
 }

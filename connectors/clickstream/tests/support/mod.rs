@@ -14,7 +14,7 @@ use tributary_clickstream::session::{Session, Signer};
 use tributary_clickstream::{Listeners, plugins_on};
 use tributary_testkit::{FakeConnectorHost, FakeSinkHost, FakeSourceHost};
 
-pub(crate) const SECRET: &str = "a secret for tests only";
+pub(crate) const SECRET: &str = "a secret for tests only, of 32 bytes or more";
 pub(crate) const LISTEN: &str = "127.0.0.1:0";
 pub(crate) const ORIGIN: &str = "http://shop.example.com";
 
