@@ -9,8 +9,10 @@ use futures::{SinkExt, StreamExt};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use support::{ORIGIN, Sink, Site, Source, offer, partition, record, token, with_cookie};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tributary_api::Offsets;
 use tributary_testkit::FakeSinkHost;
 
@@ -160,6 +162,42 @@ async fn a_page_resumes_behind_the_last_event_it_had() {
 }
 
 #[tokio::test]
+async fn a_page_with_an_old_cursor_gets_new_offers_while_what_it_missed_is_not_there_yet() {
+    let site = Site::new();
+    let host = FakeSinkHost::new();
+    let mut sink = Sink::start(&site, &[], host.clone()).await;
+    (0..9).for_each(|offset| host.append(&offer("ann", offset)));
+    // As after a restart, before the partitions are assigned.
+    host.assign(&[]);
+    let ann = token(Some("ann")).1;
+    let old = "d7d87cea.0.5";
+    let mut events = Events::open(&site, &ann, Some(old)).await;
+    let mut socket = connect(&site, &ann, &format!("?after={old}")).await;
+    sink.put(&[offer("ann", 9)]).await;
+    // Cut off now it would come again with the cursor that it had.
+    assert_eq!(events.next().await, (old.to_owned(), "o-9".to_owned()));
+    assert_eq!(next_frame(&mut socket).await, (old.to_owned(), "o-9".to_owned()));
+    host.assign(&[partition()]);
+    sink.task.open(&[partition()]).await.unwrap();
+    for offset in 6..9 {
+        // The last one says how far the log was read.
+        let id = if offset == 8 { 9 } else { offset };
+        let expected = (format!("d7d87cea.0.{id}"), format!("o-{offset}"));
+        assert_eq!(events.next().await, expected);
+        assert_eq!(next_frame(&mut socket).await, expected);
+    }
+    // Who has missed nothing learns how far that holds.
+    let mut other = Events::open(&site, &token(Some("bob")).1, Some(old)).await;
+    assert_eq!(other.block().await, "id: d7d87cea.0.9\nevent: cursor\ndata: {}");
+    let polled = with_cookie(Client::new().get(site.url(&format!("/poll?wait=0&after={old}"))), &ann);
+    let polled: Value = polled.send().await.unwrap().json().await.unwrap();
+    let offers: Vec<_> = polled["events"].as_array().unwrap().iter().map(|event| &event["data"]["offer_id"]).collect();
+    assert_eq!(offers, ["o-9", "o-6", "o-7", "o-8"]);
+    assert_eq!(polled["cursor"], "d7d87cea.0.9");
+    sink.stop().await;
+}
+
+#[tokio::test]
 async fn a_page_that_begins_to_listen_gets_what_was_decided_just_before() {
     let site = Site::new();
     let mut sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
@@ -245,18 +283,32 @@ impl Sink {
     }
 }
 
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(site: &Site, token: &str, query: &str) -> Socket {
+    let url = site.url(&format!("/ws{query}")).replace("http", "ws");
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("cookie", format!("tributary_session={token}").parse().unwrap());
+    tokio_tungstenite::connect_async(request).await.unwrap().0
+}
+
+/// Id and offer id of the next frame.
+async fn next_frame(socket: &mut Socket) -> (String, String) {
+    loop {
+        if let Message::Text(text) = tokio::time::timeout(LIMIT, socket.next()).await.unwrap().unwrap().unwrap() {
+            let message: Value = serde_json::from_str(&text).unwrap();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            return (text(&message["id"]), text(&message["data"]["offer_id"]));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_websocket_gets_offers_and_resumes() {
     let site = Site::new();
     let mut sink = Sink::start(&site, &[("heartbeat.ms", "20")], FakeSinkHost::new()).await;
     let ann = token(Some("ann")).1;
-    let connect = |query: &str| {
-        let url = site.url(&format!("/ws{query}")).replace("http", "ws");
-        let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert("cookie", format!("tributary_session={ann}").parse().unwrap());
-        async move { tokio_tungstenite::connect_async(request).await.unwrap().0 }
-    };
-    let mut socket = connect("").await;
+    let mut socket = connect(&site, &ann, "").await;
     sink.put(&[offer("ann", 0), offer("ann", 1)]).await;
     let mut ids = Vec::new();
     let mut pings = 0;
@@ -274,7 +326,7 @@ async fn a_websocket_gets_offers_and_resumes() {
     // What a page sends is not listened to, and cannot grow.
     socket.send(Message::text("hello")).await.unwrap();
     drop(socket);
-    let mut resumed = connect(&format!("?after={}", ids[0])).await;
+    let mut resumed = connect(&site, &ann, &format!("?after={}", ids[0])).await;
     let next = tokio::time::timeout(LIMIT, resumed.next()).await.unwrap().unwrap().unwrap();
     assert!(next.to_text().unwrap().contains("o-1"));
     sink.stop().await;
@@ -328,7 +380,7 @@ async fn both_connectors_share_one_listener() {
     assert_eq!(site.url(""), address);
     source.stop().await;
     let gone = Client::new().post(site.url("/collect")).body("{}").send().await.unwrap();
-    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+    assert_eq!(gone.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(Events::open(&site, &token(None).1, None).await);
     sink.stop().await;
     assert!(Client::new().get(format!("{address}/events")).send().await.is_err());

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicWriter, TopicWriterOptions};
+use crate::{
+    Error, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions,
+};
 
 /// What the runtime does for a connector.
 pub trait ConnectorHost: Send + Sync {
@@ -97,8 +99,8 @@ pub trait SinkHost: Send + Sync {
     fn can_report(&self) -> bool;
     /// Hands over a bad record.
     fn report(&self, record: &Record, error: &Error) -> Result<()>;
-    /// Reads a range of a topic again.
-    async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>>;
+    /// Makes a reader of a partition.
+    async fn reader(&self, partition: &TopicPartition, from: i64, most: usize) -> Result<Box<dyn TopicReader>>;
     /// Makes a writer of topics of the task's own.
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>>;
 }
@@ -169,13 +171,14 @@ impl SinkTaskContext {
         self.host.report(record, error)
     }
 
-    /// Reads up to `max_records` of a partition again, from an offset on, converted as this connector's records
-    /// are, without moving the task's own position. Fewer come when the log ends there.
+    /// Makes a reader of a partition from an offset on, but of the last `most` records of the log only, and of those that
+    /// are still there. It reads beside the task: the task's own position does not move. Each is a client of its own, and
+    /// few are open at a time: one that is not needed any more should be dropped.
     ///
     /// # Errors
-    /// `Retriable` when the broker does not answer; `Data` when the offset is gone.
-    pub async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
-        self.host.read(partition, from, max_records).await
+    /// `Retriable` when the broker does not answer.
+    pub async fn reader(&self, partition: &TopicPartition, from: i64, most: usize) -> Result<Box<dyn TopicReader>> {
+        self.host.reader(partition, from, most).await
     }
 
     /// Makes a writer of topics of the task's own, such as reports on what became of its records; the topics are

@@ -23,6 +23,7 @@ mod schema;
 mod sink;
 mod small_file;
 mod source;
+mod topic_reader;
 mod topic_writer;
 mod transform;
 mod value;
@@ -46,6 +47,7 @@ pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::SinkTask;
 pub use small_file::read_small_file;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
+pub use topic_reader::TopicReader;
 pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
 pub use transform::{
     Predicate, Requirements, StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, TransformHost,

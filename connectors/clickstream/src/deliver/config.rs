@@ -3,6 +3,7 @@ use std::time::Duration;
 use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Validator, Width};
 
 use super::hub::HubLimits;
+use super::sse::CURSOR_EVENT;
 use crate::http::{self, HttpSettings};
 
 const SSE_PATH: &str = "sse.path";
@@ -76,6 +77,10 @@ pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
     let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
     let mut issues = http::check(&config, &[SSE_PATH, WS_PATH, POLL_PATH])?;
     let name = config.string(EVENT_NAME)?;
+    if name == CURSOR_EVENT {
+        issues
+            .push(ConfigIssue::new(EVENT_NAME, format!("{CURSOR_EVENT} is the event that brings an id and no record")));
+    }
     if name.contains(|letter: char| letter.is_control()) {
         issues.push(ConfigIssue::new(EVENT_NAME, "a name is one line of text"));
     }
@@ -162,7 +167,7 @@ mod tests {
     use super::*;
 
     fn issues(pairs: &[(&str, &str)]) -> Vec<String> {
-        let secret = [("session.secret", "0123456789abcdef")];
+        let secret = [("session.secret", "0123456789abcdef0123456789abcdef")];
         let props = secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         check(&props).unwrap().into_iter().map(|issue| issue.name).collect()
     }
@@ -172,5 +177,6 @@ mod tests {
         assert_eq!(issues(&[]), Vec::<String>::new());
         assert_eq!(issues(&[("poll.path", "/ws")]), ["poll.path"]);
         assert_eq!(issues(&[("event.name", "a\nb")]), ["event.name"]);
+        assert_eq!(issues(&[("event.name", "cursor")]), ["event.name"]);
     }
 }

@@ -91,7 +91,7 @@ impl Hub {
         rings.shrink(&self.limits);
         drop(rings);
         let place = Place { next: begin.number, lost_before, skip: begin.skip };
-        Ok((Subscription::new(self.clone(), id, addresses, notify, place).until(session.expires_at()), begin.missing))
+        Ok((Subscription::new(self.clone(), id, session, notify, place), begin.missing))
     }
 
     /// The messages of two addresses from a number on, in order, and the number of the last one that has left.

@@ -1,10 +1,11 @@
 //! The sink: pushes records to the browsers of the person they are for.
 //!
 //! [`Hub`](hub) keeps the last messages of each person in a ring and wakes the subscriptions; the rings are the only
-//! queue, so that a slow browser costs no memory of its own. What a ring no longer holds is read from Kafka again
-//! when a browser resumes.
+//! queue, so that a slow browser costs no memory of its own. What a ring no longer holds when a browser resumes is read
+//! from Kafka again by [`CatchUp`](catch_up), while the browser listens already.
 
 mod address;
+mod catch_up;
 mod config;
 mod connector;
 mod endpoints;

@@ -45,11 +45,8 @@ pub(super) struct Begin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Nothing,
-    /// Some records behind this one. `last` is the newest known offset of the lane.
-    Behind {
-        cursor: Cursor,
-        last: Option<i64>,
-    },
+    /// Some records behind this one.
+    Behind(Cursor),
 }
 
 impl Rings {
@@ -128,8 +125,8 @@ impl Rings {
         }
         let all_here = seen.is_some_and(|seen| seen.first <= cursor.offset + 1 && seen.forgotten <= cursor.offset)
             && self.of(addresses).all(|ring| ring.left(cursor.lane).is_none_or(|left| left <= cursor.offset));
-        let behind = Missing::Behind { cursor, last: seen.map(|seen| seen.last) };
-        Begin { number: 1, skip: Some(cursor), missing: if all_here { Missing::Nothing } else { behind } }
+        let missing = if all_here { Missing::Nothing } else { Missing::Behind(cursor) };
+        Begin { number: 1, skip: Some(cursor), missing }
     }
 
     pub(super) fn entries(&self, addresses: &[Address; 2], from: u64) -> Vec<Entry> {

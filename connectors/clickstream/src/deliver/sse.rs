@@ -12,9 +12,8 @@ use futures::stream;
 use tokio::time::timeout;
 
 use super::endpoints::only_get;
-use super::message::Message;
 use super::opening::Opening;
-use super::subscription::{Next, Subscription};
+use super::subscription::{Delivery, Next, Subscription};
 use crate::http::{Endpoint, empty, with_header};
 
 /// Listening by server-sent events, as defined by the HTML standard.
@@ -26,6 +25,9 @@ pub(super) struct ServerSentEvents {
     /// Browsers wait this long before they connect again.
     pub(super) retry: Duration,
 }
+
+/// The name of an event that brings an id and no message.
+pub(super) const CURSOR_EVENT: &str = "cursor";
 
 struct Feed {
     subscription: Subscription,
@@ -41,19 +43,27 @@ impl Feed {
             return Some((Ok(greeting), self));
         }
         let frame = match timeout(self.heartbeat, self.subscription.next()).await {
-            Ok(Next::Messages(messages)) => self.frames(&messages),
+            Ok(Next::Messages(deliveries)) => self.frames(&deliveries),
             Ok(Next::End) => return None,
             Err(_) => Bytes::from_static(b":\n\n"),
         };
         Some((Ok(frame), self))
     }
 
-    fn frames(&self, messages: &[Arc<Message>]) -> Bytes {
-        let length = messages.iter().map(|message| message.json.len() + self.event_name.len() + 64).sum();
+    fn frames(&self, deliveries: &[Delivery]) -> Bytes {
+        let json = |delivery: &Delivery| delivery.message.as_ref().map_or(0, |message| message.json.len());
+        let length = deliveries.iter().map(|delivery| json(delivery) + self.event_name.len() + 64).sum();
         let mut frames = BytesMut::with_capacity(length);
-        for message in messages {
-            frames.put(format!("id: {}\nevent: {}\ndata: ", message.cursor, self.event_name).as_bytes());
-            frames.put(&*message.json);
+        for Delivery { id, message } in deliveries {
+            frames.put(format!("id: {id}\n").as_bytes());
+            match message {
+                Some(message) => {
+                    frames.put(format!("event: {}\ndata: ", self.event_name).as_bytes());
+                    frames.put(&*message.json);
+                }
+                // Nothing was missed. The browser goes on from here, and a page that keeps its cursor can hear of it.
+                None => frames.put(format!("event: {CURSOR_EVENT}\ndata: {{}}").as_bytes()),
+            }
             frames.put(&b"\n\n"[..]);
         }
         frames.freeze()
@@ -67,7 +77,7 @@ impl Endpoint for ServerSentEvents {
         if let Err(response) = only_get(&parts) {
             return response;
         }
-        let subscription = match self.opening.open(&parts).await {
+        let subscription = match self.opening.open(&parts) {
             Ok(subscription) => subscription,
             Err(response) => return response,
         };

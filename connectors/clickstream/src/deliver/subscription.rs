@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,23 +6,30 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::address::Address;
+use super::catch_up::{CatchUp, CaughtUp, Missed};
 use super::hub::Hub;
 use super::message::{Cursor, Message};
 use crate::http::now_ms;
+use crate::session::Session;
 
 /// Far enough away to be never, near enough to be a time.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+/// Beyond so many messages that came before what was missed, some may come twice.
+const MAX_AHEAD: usize = 1_000;
 
-/// One page that listens. It holds no queue: it reads its person's ring from where it is.
+/// One page that listens. It holds no queue: it reads its person's ring from where it is. What it has missed before is
+/// read from Kafka meanwhile; until then its messages bear the id of the last one before the gap, so that it resumes
+/// there should it be cut off.
 #[derive(Debug)]
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     id: u64,
+    session: Session,
     addresses: [Address; 2],
     notify: Arc<Notify>,
     place: Place,
-    /// Read from Kafka, to be sent first.
-    replay: Vec<Arc<Message>>,
+    missed: Option<Missed>,
+    catch_up: Option<Arc<CatchUp>>,
     ends: Instant,
 }
 
@@ -36,67 +44,122 @@ pub(super) struct Place {
     pub(super) skip: Option<Cursor>,
 }
 
+/// What a page is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    /// Where it goes on should it be cut off now.
+    pub(super) id: Cursor,
+    /// None where there is nothing but the id.
+    pub(super) message: Option<Arc<Message>>,
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// At least one message.
-    Messages(Vec<Arc<Message>>),
+    /// At least one.
+    Messages(Vec<Delivery>),
     /// The session is over, the sink stops, or the page is too slow: it may connect again.
     End,
 }
 
 impl Subscription {
-    pub(super) fn new(hub: Arc<Hub>, id: u64, addresses: [Address; 2], notify: Arc<Notify>, place: Place) -> Self {
-        let ends = Instant::now() + LONGEST;
-        Self { hub, id, addresses, notify, place, replay: Vec::new(), ends }
+    /// A subscription until its session ends.
+    pub(super) fn new(hub: Arc<Hub>, id: u64, session: &Session, notify: Arc<Notify>, place: Place) -> Self {
+        let left = u64::try_from(session.expires_at().saturating_sub(now_ms())).unwrap_or(0);
+        Self {
+            hub,
+            id,
+            session: session.clone(),
+            addresses: Address::of_session(session),
+            notify,
+            place,
+            missed: None,
+            catch_up: None,
+            ends: Instant::now() + Duration::from_millis(left).min(LONGEST),
+        }
     }
 
-    /// The same subscription, which ends at a time in ms since the epoch.
-    pub(super) fn until(mut self, expires_at: i64) -> Self {
-        let left = u64::try_from(expires_at.saturating_sub(now_ms())).unwrap_or(0);
-        self.ends = Instant::now() + Duration::from_millis(left).min(LONGEST);
+    /// The same subscription, which also gets what its page has missed behind a cursor.
+    pub(super) fn catching_up(mut self, catch_up: &Arc<CatchUp>, cursor: Cursor) -> Self {
+        let answer = catch_up.ask(&self.session, cursor.lane, cursor.offset);
+        self.missed = Some(Missed { lane: cursor.lane, after: cursor.offset, answer, ahead: HashSet::new() });
+        self.catch_up = Some(Arc::clone(catch_up));
         self
     }
 
-    /// Whether a message of this address is for this page.
-    pub(super) fn is_for(&self, address: &Address) -> bool {
-        self.addresses.contains(address)
-    }
-
-    /// Sends messages read from Kafka first, and skips what the rings have up to the last record read.
-    pub(super) fn replay(&mut self, messages: Vec<Arc<Message>>, read_to: Cursor) {
-        self.replay = messages;
-        self.place.skip = Some(read_to);
+    /// Whether something that was missed is still to come.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.missed.is_some()
     }
 
     /// Waits for messages. Nothing is lost when the future is dropped while it waits.
     pub(super) async fn next(&mut self) -> Next {
-        if !self.replay.is_empty() {
-            return Next::Messages(std::mem::take(&mut self.replay));
-        }
         loop {
-            let Place { next, lost_before, skip } = self.place;
-            let (entries, lost) = self.hub.read(&self.addresses, next);
-            if lost >= next && lost > lost_before && self.hub.limits().disconnect_slow {
-                tracing::debug!("disconnecting a page that is too slow: it can resume");
-                return Next::End;
-            }
-            if let Some(last) = entries.last() {
-                self.place.next = last.number + 1;
-            }
-            let is_new =
-                |cursor: Cursor| skip.is_none_or(|skip| skip.lane != cursor.lane || cursor.offset > skip.offset);
-            let messages: Vec<_> =
-                entries.into_iter().map(|entry| entry.message).filter(|message| is_new(message.cursor)).collect();
-            if !messages.is_empty() {
-                return Next::Messages(messages);
+            match self.here() {
+                Some(deliveries) if deliveries.is_empty() => {}
+                Some(deliveries) => return Next::Messages(deliveries),
+                None => return Next::End,
             }
             tokio::select! {
                 () = self.notify.notified() => {}
+                found = Missed::found(&mut self.missed) => {
+                    let deliveries = self.caught_up(found);
+                    if !deliveries.is_empty() {
+                        return Next::Messages(deliveries);
+                    }
+                }
                 () = self.hub.closed().cancelled() => return Next::End,
                 () = tokio::time::sleep_until(self.ends) => return Next::End,
             }
         }
+    }
+
+    /// What the rings have; none when the page is too slow for them.
+    fn here(&mut self) -> Option<Vec<Delivery>> {
+        let Place { next, lost_before, skip } = self.place;
+        let (entries, lost) = self.hub.read(&self.addresses, next);
+        if lost >= next && lost > lost_before && self.hub.limits().disconnect_slow {
+            tracing::debug!("disconnecting a page that is too slow: it can resume");
+            return None;
+        }
+        if let Some(last) = entries.last() {
+            self.place.next = last.number + 1;
+        }
+        let is_new = |cursor: Cursor| skip.is_none_or(|skip| skip.lane != cursor.lane || cursor.offset > skip.offset);
+        let messages = entries.into_iter().map(|entry| entry.message).filter(|message| is_new(message.cursor));
+        Some(match &mut self.missed {
+            None => messages.map(|message| Delivery { id: message.cursor, message: Some(message) }).collect(),
+            Some(missed) => messages
+                .map(|message| {
+                    if message.cursor.lane == missed.lane && missed.ahead.len() < MAX_AHEAD {
+                        missed.ahead.insert(message.cursor.offset);
+                    }
+                    let id = Cursor { lane: missed.lane, offset: missed.after };
+                    Delivery { id, message: Some(message) }
+                })
+                .collect(),
+        })
+    }
+
+    /// What was missed is there. The last of it bears the id of the last record that was read, whoever that was for.
+    fn caught_up(&mut self, found: Option<CaughtUp>) -> Vec<Delivery> {
+        let Some(missed) = self.missed.take() else { return Vec::new() };
+        let Some(CaughtUp { messages, read_to: Some(read_to), goes_on }) = found else { return Vec::new() };
+        let messages = messages.into_iter().filter(|message| !missed.ahead.contains(&message.cursor.offset));
+        let mut deliveries: Vec<_> =
+            messages.map(|message| Delivery { id: message.cursor, message: Some(message) }).collect();
+        let id = Cursor { lane: missed.lane, offset: read_to };
+        match deliveries.last_mut() {
+            Some(last) => last.id = id,
+            None if read_to > missed.after => deliveries.push(Delivery { id, message: None }),
+            None => {}
+        }
+        self.place.skip = Some(id);
+        if goes_on && let Some(catch_up) = &self.catch_up {
+            let answer = catch_up.ask(&self.session, missed.lane, read_to);
+            self.missed = Some(Missed { after: read_to, answer, ..missed });
+        }
+        deliveries
     }
 }
 

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use tributary_api::{Error, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use super::address::Address;
+use super::catch_up::{Bounds, CatchUp};
 use super::config::DeliverSettings;
 use super::endpoints;
-use super::hub::Hub;
+use super::hub::{Hub, HubLimits};
 use super::message::{Lane, Message};
 use super::opening::Opening;
 use super::settled::Settled;
@@ -23,6 +24,7 @@ pub(crate) struct DeliveryTask {
 struct Running {
     hold: Hold,
     hub: OpenHub,
+    catch_up: Arc<CatchUp>,
     settled: Settled,
     cx: SinkTaskContext,
 }
@@ -54,17 +56,21 @@ impl SinkTask for DeliveryTask {
         let place = Place { owner: &cx.connector, settings: &settings.http, paths: &settings.paths.all() };
         let mut hold = self.listeners.hold(place)?;
         let hub = Arc::new(Hub::new(settings.hub));
-        let gate = settings.http.gate.clone();
-        let opening = Arc::new(Opening::new(gate, hub.clone(), cx.clone(), settings.resume_records));
+        let HubLimits { messages, bytes, .. } = settings.hub;
+        let bounds = Bounds { records: settings.resume_records, messages, bytes };
+        let catch_up = Arc::new(CatchUp::new(cx.clone(), bounds, hub.closed().clone()));
+        let (gate, hub_of_pages) = (settings.http.gate.clone(), hub.clone());
+        let opening = Arc::new(Opening { gate, hub: hub_of_pages, catch_up: catch_up.clone() });
         endpoints::serve(&mut hold, &settings, &opening);
         let settled = Settled::new(settings.hub.window);
-        self.running = Some(Running { hold, hub: OpenHub(hub), settled, cx });
+        self.running = Some(Running { hold, hub: OpenHub(hub), catch_up, settled, cx });
         Ok(())
     }
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
         running.hub.0.forget_lanes(partitions.iter().map(Lane::of));
+        running.catch_up.assigned();
         Ok(())
     }
 

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::endpoints::only_get;
-use super::message::Message;
 use super::opening::Opening;
-use super::subscription::{Next, Subscription};
+use super::subscription::{Delivery, Next, Subscription};
 use crate::http::Endpoint;
 
 /// A browser has nothing to say here.
 const MAX_INCOMING_BYTES: usize = 4 << 10;
+/// Each page holds one while it listens. What is longer is read in several steps; what is written goes out at once.
+const BUFFER_BYTES: usize = 1 << 10;
 /// A browser that takes nothing for this long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -36,10 +37,14 @@ impl Endpoint for WebSocketEndpoint {
             return response;
         }
         let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => upgrade.max_message_size(MAX_INCOMING_BYTES).max_frame_size(MAX_INCOMING_BYTES),
+            Ok(upgrade) => upgrade
+                .max_message_size(MAX_INCOMING_BYTES)
+                .max_frame_size(MAX_INCOMING_BYTES)
+                .read_buffer_size(BUFFER_BYTES)
+                .write_buffer_size(0),
             Err(rejection) => return rejection.into_response(),
         };
-        let subscription = match self.opening.open(&parts).await {
+        let subscription = match self.opening.open(&parts) {
             Ok(subscription) => subscription,
             Err(response) => return response,
         };
@@ -53,7 +58,7 @@ async fn feed(mut socket: WebSocket, mut subscription: Subscription, heartbeat: 
     loop {
         let frames = tokio::select! {
             next = subscription.next() => match next {
-                Next::Messages(messages) => messages.iter().map(|message| frame(message)).collect(),
+                Next::Messages(deliveries) => deliveries.iter().filter_map(frame).collect(),
                 Next::End => break,
             },
             received = socket.recv() => match received {
@@ -72,7 +77,7 @@ async fn feed(mut socket: WebSocket, mut subscription: Subscription, heartbeat: 
     let _ = timeout(SEND_TIMEOUT, socket.send(Frame::Close(None))).await;
 }
 
-fn frame(message: &Message) -> Frame {
-    let json = String::from_utf8_lossy(&message.json);
-    Frame::Text(format!("{{\"id\":\"{}\",\"data\":{json}}}", message.cursor).into())
+fn frame(delivery: &Delivery) -> Option<Frame> {
+    let json = String::from_utf8_lossy(&delivery.message.as_ref()?.json);
+    Some(Frame::Text(format!("{{\"id\":\"{}\",\"data\":{json}}}", delivery.id).into()))
 }

@@ -150,6 +150,8 @@
       store.set("cursor", message.lastEventId);
       receive(JSON.parse(message.data));
     });
+    // Nothing was missed: the next page need not ask for it again.
+    source.addEventListener("cursor", (message) => { store.set("cursor", message.lastEventId); });
     source.addEventListener("error", () => {
       // The browser connects again by itself when a stream ends, but not after an answer like 503.
       if (source.readyState !== EventSource.CLOSED) return;

@@ -1,12 +1,12 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{
-    Error, NewTopic, Offsets, Record, Result, SinkHost, SinkTaskContext, TopicPartition, TopicRecord, TopicWriter,
-    TopicWriterOptions,
+    Error, NewTopic, Offsets, Record, Result, SinkHost, SinkTaskContext, TopicPartition, TopicReader, TopicRecord,
+    TopicWriter, TopicWriterOptions,
 };
 
 use super::lock;
@@ -35,6 +35,7 @@ struct State {
     tolerant: bool,
     reported: Vec<(Record, Error)>,
     log: BTreeMap<TopicPartition, Vec<Record>>,
+    readers: usize,
     writers: Vec<TopicWriterOptions>,
 }
 
@@ -67,6 +68,11 @@ impl FakeSinkHost {
             let partition = TopicPartition::new(topic.clone(), partition);
             lock(&self.state).log.entry(partition).or_default().push(record.clone());
         }
+    }
+
+    /// How many readers of the log were made.
+    pub fn readers(&self) -> usize {
+        lock(&self.state).readers
     }
 
     /// The partitions paused now.
@@ -154,16 +160,38 @@ impl SinkHost for FakeSinkHost {
         Ok(())
     }
 
-    async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
-        let state = lock(&self.state);
-        let at_or_behind = |record: &&Record| record.consumed_from().is_some_and(|(_, _, offset)| offset >= from);
-        let records = state.log.get(partition).into_iter().flatten();
-        Ok(records.filter(at_or_behind).take(max_records).cloned().collect())
+    async fn reader(&self, partition: &TopicPartition, from: i64, most: usize) -> Result<Box<dyn TopicReader>> {
+        let mut state = lock(&self.state);
+        state.readers += 1;
+        let offset = |record: &Record| record.consumed_from().map_or(-1, |(_, _, offset)| offset);
+        let log = state.log.get(partition).cloned().unwrap_or_default();
+        let end = log.iter().map(offset).max().map_or(0, |last| last + 1);
+        let from = from.max(end - i64::try_from(most).unwrap_or(end));
+        let records = log.into_iter().filter(|record| offset(record) >= from).collect();
+        Ok(Box::new(Reader { end, records }))
     }
 
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
         lock(&self.state).writers.push(options);
         Ok(Box::new(Writer(Arc::clone(&self.written))))
+    }
+}
+
+/// Reads from memory.
+struct Reader {
+    end: i64,
+    records: VecDeque<Record>,
+}
+
+#[async_trait]
+impl TopicReader for Reader {
+    fn end(&self) -> i64 {
+        self.end
+    }
+
+    async fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
+        let count = max_records.min(self.records.len());
+        Ok(self.records.drain(..count).collect())
     }
 }
 

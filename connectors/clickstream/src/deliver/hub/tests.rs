@@ -1,6 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Datum, Origin, Record, TopicPartition};
+use tributary_testkit::FakeSinkHost;
+
+use super::super::catch_up::{Bounds, CatchUp};
 use super::super::subscription::Next;
 use super::*;
 
@@ -42,7 +47,9 @@ fn listen(hub: &Arc<Hub>, person: &'static str, after: Option<i64>) -> (Subscrip
 /// The offsets that come at once.
 async fn offsets(subscription: &mut Subscription) -> Vec<i64> {
     match tokio::time::timeout(Duration::from_millis(1), subscription.next()).await {
-        Ok(Next::Messages(messages)) => messages.iter().map(|message| message.cursor.offset).collect(),
+        Ok(Next::Messages(deliveries)) => {
+            deliveries.iter().filter_map(|delivery| Some(delivery.message.as_ref()?.cursor.offset)).collect()
+        }
         Ok(Next::End) => vec![-1],
         Err(_) => Vec::new(),
     }
@@ -69,7 +76,7 @@ async fn a_waiting_subscription_wakes() {
         tokio::task::yield_now().await;
         publish(&hub, "ann", 7);
     });
-    assert!(matches!(next, Next::Messages(messages) if messages[0].cursor == cursor(7)));
+    assert!(matches!(next, Next::Messages(deliveries) if deliveries[0].id == cursor(7)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,21 +104,21 @@ async fn a_cursor_in_the_ring_goes_on_behind_it() {
 async fn kafka_is_asked_only_for_what_the_rings_may_lack() {
     let hub = hub(LIMITS);
     // Nothing has come by yet: who knows.
-    assert_eq!(listen(&hub, "ann", Some(5)).1, Missing::Behind { cursor: cursor(5), last: None });
+    assert_eq!(listen(&hub, "ann", Some(5)).1, Missing::Behind(cursor(5)));
     publish(&hub, "bob", 10);
     publish(&hub, "ann", 11);
     // All since offset 10 has come by, and nothing of it has left.
     let (mut subscription, missing) = listen(&hub, "ann", Some(9));
     assert_eq!((missing, offsets(&mut subscription).await), (Missing::Nothing, vec![11]));
     drop(subscription);
-    assert_eq!(listen(&hub, "ann", Some(8)).1, Missing::Behind { cursor: cursor(8), last: Some(11) });
+    assert_eq!(listen(&hub, "ann", Some(8)).1, Missing::Behind(cursor(8)));
     // The ring of four loses offset 11.
     (12..=15).for_each(|offset| publish(&hub, "ann", offset));
-    assert_eq!(listen(&hub, "ann", Some(10)).1, Missing::Behind { cursor: cursor(10), last: Some(15) });
+    assert_eq!(listen(&hub, "ann", Some(10)).1, Missing::Behind(cursor(10)));
     assert_eq!(listen(&hub, "ann", Some(11)).1, Missing::Nothing);
     // A partition that comes anew may have a gap before it.
     hub.forget_lanes([lane()].into_iter());
-    assert!(matches!(listen(&hub, "bob", Some(9)).1, Missing::Behind { .. }));
+    assert!(matches!(listen(&hub, "bob", Some(9)).1, Missing::Behind(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,17 +129,134 @@ async fn a_cursor_of_another_log_is_none() {
     assert_eq!((missing, offsets(&mut subscription).await), (Missing::Nothing, vec![1]));
 }
 
+/// A hub whose pages catch up from a log of this many records of ann, of which the task has got `from..`.
+fn with_log(count: i64, from: i64, bounds: Bounds) -> (Arc<Hub>, Arc<CatchUp>, Arc<FakeSinkHost>) {
+    let host = FakeSinkHost::new();
+    host.assign(&[TopicPartition::new("offers", 0)]);
+    for offset in 0..count {
+        host.append(&record(offset));
+    }
+    let hub = hub(LIMITS);
+    (from..count).for_each(|offset| publish(&hub, "ann", offset));
+    let cx = host.context(&CancellationToken::new());
+    (hub.clone(), Arc::new(CatchUp::new(cx, bounds, hub.closed().clone())), host)
+}
+
+fn record(offset: i64) -> Record {
+    let value = tributary_api::json::from_slice(br#"{"person_id":"ann"}"#).unwrap();
+    let mut record = Record::new("offers", Datum::schemaless(value));
+    record.origin = Origin::Kafka { topic: "offers".into(), partition: 0, offset };
+    record
+}
+
+const BOUNDS: Bounds = Bounds { records: 1000, messages: 100, bytes: 1 << 20 };
+
+fn resume(hub: &Arc<Hub>, catch_up: &Arc<CatchUp>, session: &Session, after: i64) -> Subscription {
+    let (subscription, missing) = hub.subscribe(session, Some(cursor(after))).unwrap();
+    assert_eq!(missing, Missing::Behind(cursor(after)));
+    subscription.catching_up(catch_up, cursor(after))
+}
+
+/// Offsets and ids of what comes next.
+async fn next(subscription: &mut Subscription) -> Vec<(Option<i64>, i64)> {
+    match tokio::time::timeout(Duration::from_secs(60), subscription.next()).await {
+        Ok(Next::Messages(deliveries)) => deliveries
+            .iter()
+            .map(|delivery| (delivery.message.as_ref().map(|message| message.cursor.offset), delivery.id.offset))
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_messages_come_at_once_and_what_was_missed_follows() {
+    let (hub, catch_up, _) = with_log(9, 8, BOUNDS);
+    let mut page = resume(&hub, &catch_up, &session("ann"), 4);
+    // Cut off now it would go on behind 4 again.
+    assert_eq!(next(&mut page).await, [(Some(8), 4)]);
+    publish(&hub, "ann", 9);
+    assert_eq!(next(&mut page).await, [(Some(9), 4)]);
+    // The log ended with 8 when it was read.
+    assert_eq!(next(&mut page).await, [(Some(5), 5), (Some(6), 6), (Some(7), 8)]);
+    assert!(!page.is_catching_up());
+    publish(&hub, "ann", 10);
+    assert_eq!(next(&mut page).await, [(Some(10), 10)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_read_from_kafka_is_not_sent_twice() {
-    let hub = hub(LIMITS);
-    publish(&hub, "ann", 8);
-    let (mut subscription, missing) = listen(&hub, "ann", Some(5));
-    assert!(matches!(missing, Missing::Behind { .. }));
-    publish(&hub, "ann", 9);
-    let read = [6, 8].map(|offset| Arc::new(Message { cursor: cursor(offset), json: "{}".into() }));
-    subscription.replay(read.into(), cursor(8));
-    assert_eq!(offsets(&mut subscription).await, [6, 8]);
-    assert_eq!(offsets(&mut subscription).await, [9]);
+    let (hub, catch_up, _) = with_log(9, 9, BOUNDS);
+    let mut page = resume(&hub, &catch_up, &session("ann"), 5);
+    assert_eq!(next(&mut page).await, [(Some(6), 6), (Some(7), 7), (Some(8), 8)]);
+    // The task reads some of it again.
+    (7..10).for_each(|offset| publish(&hub, "ann", offset));
+    assert_eq!(next(&mut page).await, [(Some(9), 9)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_missed_nothing_learns_how_far_it_is() {
+    let (hub, catch_up, _) = with_log(9, 9, BOUNDS);
+    let mut page = resume(&hub, &catch_up, &session("bob"), 5);
+    assert_eq!(next(&mut page).await, [(None, 8)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_reader_serves_all_that_wait() {
+    let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
+    let sessions = ["ann", "ann", "bob"].map(session);
+    let mut pages = sessions.map(|session| resume(&hub, &catch_up, &session, 5));
+    for (page, missed) in pages.iter_mut().zip([3, 3, 1]) {
+        assert_eq!(next(page).await.len(), missed);
+    }
+    assert_eq!(host.readers(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_waits_once_however_many_pages_it_has() {
+    let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
+    host.assign(&[]);
+    let ann = session("ann");
+    let mut pages = [5, 7].map(|after| resume(&hub, &catch_up, &ann, after));
+    assert_eq!(catch_up.waiting(), (1, 2));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    host.assign(&[TopicPartition::new("offers", 0)]);
+    catch_up.assigned();
+    assert_eq!(next(&mut pages[0]).await.len(), 3);
+    assert_eq!(next(&mut pages[1]).await, [(Some(8), 8)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_into_memory_comes_in_steps() {
+    let (hub, catch_up, host) = with_log(2500, 2500, Bounds { records: 10_000, messages: 5000, bytes: 100 });
+    let mut page = resume(&hub, &catch_up, &session("ann"), 9);
+    let mut offsets = Vec::new();
+    while page.is_catching_up() {
+        offsets.extend(next(&mut page).await.into_iter().filter_map(|(offset, _)| offset));
+    }
+    assert_eq!(offsets, (10..2500).collect::<Vec<_>>());
+    assert_eq!(host.readers(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_reads_the_last_records_at_most() {
+    let (hub, catch_up, _) = with_log(100, 100, Bounds { records: 10, ..BOUNDS });
+    let mut page = resume(&hub, &catch_up, &session("ann"), 5);
+    let missed = next(&mut page).await;
+    assert_eq!((missed.len(), missed[0]), (10, (Some(90), 90)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_of_nobody_is_not_waited_for() {
+    let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
+    let foreign = Cursor { lane: Lane::new("other", 0), offset: 5 };
+    let (page, _) = hub.subscribe(&session("ann"), Some(foreign)).unwrap();
+    let mut page = page.catching_up(&catch_up, foreign);
+    let (ended, ()) = tokio::join!(next(&mut page), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        publish(&hub, "ann", 9);
+    });
+    assert_eq!(ended, [(Some(9), 9)]);
+    assert_eq!((host.readers(), catch_up.waiting()), (0, (0, 0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +287,7 @@ async fn rings_are_bounded_in_number_and_bytes() {
     assert_eq!(hub.held(), (0, 3, 30));
     // The ring of a, which was used least recently, has left, and with it what Kafka now has to be asked for.
     let (listening, missing) = listen(&hub, "a", Some(-1));
-    assert!(matches!(missing, Missing::Behind { .. }));
+    assert!(matches!(missing, Missing::Behind(_)));
     drop(listening);
     (4..10).for_each(|offset| publish(&hub, "d", offset));
     assert!(hub.held().2 <= 50, "{:?}", hub.held());

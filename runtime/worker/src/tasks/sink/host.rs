@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tributary_api::{Error, Record, Result, SinkHost, TopicPartition, TopicWriter, TopicWriterOptions};
+use tributary_api::{Error, Record, Result, SinkHost, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions};
 use tributary_kafka::RawRecord;
 
-use super::{Reader, TopicWriters};
+use super::{Readers, TopicWriters};
 use crate::tasks::Decoder;
 use crate::tasks::control::Wake;
 use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
@@ -19,7 +19,7 @@ pub(crate) struct Host {
     operator: Arc<ErrorOperator>,
     class: Arc<str>,
     decoder: Mutex<Decoder>,
-    reader: Reader,
+    readers: Readers,
     writers: TopicWriters,
     /// Ends the loop's wait for records.
     wake: Wake,
@@ -28,7 +28,7 @@ pub(crate) struct Host {
 /// What the host does its part with, beside the loop.
 pub(crate) struct Helpers {
     pub(crate) decoder: Decoder,
-    pub(crate) reader: Reader,
+    pub(crate) readers: Readers,
     pub(crate) writers: TopicWriters,
 }
 
@@ -63,7 +63,7 @@ impl Requests {
 
 impl Host {
     pub(crate) fn new(operator: Arc<ErrorOperator>, class: Arc<str>, helpers: Helpers, wake: Wake) -> Self {
-        let Helpers { decoder, reader, writers } = helpers;
+        let Helpers { decoder, readers, writers } = helpers;
         Self {
             wake,
             requests: Mutex::default(),
@@ -71,7 +71,7 @@ impl Host {
             operator,
             class,
             decoder: Mutex::new(decoder),
-            reader,
+            readers,
             writers,
         }
     }
@@ -157,8 +157,8 @@ impl SinkHost for Host {
         self.operator.give_up(&failure, Subject::Consumed(&self.consumed(record)?))
     }
 
-    async fn read(&self, partition: &TopicPartition, from: i64, max_records: usize) -> Result<Vec<Record>> {
-        self.reader.read(partition, from, max_records).await
+    async fn reader(&self, partition: &TopicPartition, from: i64, most: usize) -> Result<Box<dyn TopicReader>> {
+        self.readers.open(partition, from, most).await
     }
 
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {

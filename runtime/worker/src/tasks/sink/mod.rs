@@ -23,7 +23,7 @@ pub(crate) use self::batch::Batch;
 pub(crate) use self::host::{Helpers, Host};
 pub(crate) use self::input::Input;
 pub(crate) use self::progress::Progress;
-pub(crate) use self::read_again::Reader;
+pub(crate) use self::read_again::Readers;
 pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
 pub(crate) use self::subscription::Subscription;
 pub(crate) use self::topic_writers::TopicWriters;
@@ -51,8 +51,9 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let consumer = worker.consumer(&id.connector, id.task, &spec.connector).set_default("session.timeout.ms", 10_000);
     // Records end the wait; without any, this is how often the broker is asked.
     let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
-    let reader = Reader::new(
-        consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")),
+    let readers = Readers::new(
+        // A reader knows where it ends, and waits for nothing that comes later.
+        consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")).set("fetch.max.wait.ms", 100),
         spec.connector.clone(),
         worker.defaults.clone(),
         spec.plugins.clone(),
@@ -69,7 +70,7 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let class = spec.plugin.description.class.as_str().into();
     let (woken, asked) = (input.waker(), input.waker());
     cx.control.on_request(Box::new(move || woken.wake()));
-    let helpers = Helpers { decoder: again, reader, writers: TopicWriters::new(&cx) };
+    let helpers = Helpers { decoder: again, readers, writers: TopicWriters::new(&cx) };
     let host = Arc::new(Host::new(Arc::clone(&operator), class, helpers, Box::new(move || asked.wake())));
     let max_records = max_poll_records(&cx)?;
     let parts = SinkParts { input, decoder, operator, host, subscription, max_records };

@@ -1,22 +1,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-use tributary_api::{Error, PluginRegistry, Props, Record, Result, TopicPartition};
+use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tributary_api::{Error, PluginRegistry, Props, Record, Result, TopicPartition, TopicReader};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position};
 
 use crate::tasks::{Decoder, Stateless, now_ms};
 
-/// Reads at a time, each with a consumer of its own.
+/// Readers at a time, each with a consumer of its own.
 const CONCURRENT: usize = 4;
-/// How long one read may take.
+/// How long one step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Records fetched at a time.
-const BATCH: usize = 1_000;
+/// At the end of a log there may be nothing but markers of transactions: this often it is looked how far it was read.
+const LOOK: Duration = Duration::from_millis(100);
 
-/// Reads ranges of topics again, beside the task's own consumer.
+/// Makes readers of partitions, beside the task's own consumer.
 #[derive(Clone)]
-pub(crate) struct Reader {
+pub(crate) struct Readers {
     client: ClientConfig,
     connector: Props,
     worker: Props,
@@ -24,64 +25,130 @@ pub(crate) struct Reader {
     slots: Arc<Semaphore>,
 }
 
-impl Reader {
+/// One reader; between two steps it is here, during a step on a thread that may block.
+struct Reader {
+    end: i64,
+    log: Option<Log>,
+}
+
+/// A partition that is read.
+struct Log {
+    partition: TopicPartition,
+    consumer: Consumer,
+    decoder: Decoder,
+    next: i64,
+    end: i64,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Readers {
     pub(crate) fn new(client: ClientConfig, connector: Props, worker: Props, plugins: PluginRegistry) -> Self {
         Self { client, connector, worker, plugins, slots: Arc::new(Semaphore::new(CONCURRENT)) }
     }
 
-    /// Reads up to so many records from an offset on, to the end of the log at most, converted and transformed as the
-    /// task's records are. A record that cannot be converted is left out: the task's own reading has reported it.
+    /// A reader from an offset on, of the last records of the log at most and of those that are still there.
     ///
     /// # Errors
-    /// `Data` when the offset is gone, `Retriable` when the broker does not answer in time.
-    pub(crate) async fn read(&self, partition: &TopicPartition, from: i64, max: usize) -> Result<Vec<Record>> {
+    /// `Retriable` when the broker does not answer in time.
+    pub(crate) async fn open(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        most: usize,
+    ) -> Result<Box<dyn TopicReader>> {
         let closed = |_| Error::fatal("the task is gone");
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
-        let (reader, partition) = (self.clone(), partition.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            let outcome = reader.read_blocking(&partition, from, max);
-            drop(slot);
-            outcome
-        });
-        read.await.map_err(|error| Error::fatal("reading a range again failed").cause(&error))?
+        let (readers, partition) = (self.clone(), partition.clone());
+        let log = blocking(move || readers.open_blocking(partition, (from, most), slot)).await??;
+        Ok(Box::new(Reader { end: log.end, log: Some(log) }))
     }
 
-    fn read_blocking(&self, partition: &TopicPartition, from: i64, max: usize) -> Result<Vec<Record>> {
-        let deadline = Instant::now() + DEADLINE;
-        let mut consumer = Consumer::assign(&self.client, &[(partition.clone(), Position::At(from))])?;
-        let (low, high) = consumer.watermarks(partition, DEADLINE)?;
-        if from < low {
-            return Err(Error::data(format!("offset {from} of {partition} is gone: the log starts at {low}")));
+    fn open_blocking(
+        &self,
+        partition: TopicPartition,
+        (from, most): (i64, usize),
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Log> {
+        let mut consumer = Consumer::assign(&self.client, &[])?;
+        // Beyond what is committed there may be records of a transaction that nobody knows the end of.
+        let committed = consumer.end_offsets(std::slice::from_ref(&partition), true, DEADLINE)?;
+        let (low, high) = consumer.watermarks(&partition, DEADLINE)?;
+        let end = committed.get(&partition).copied().unwrap_or(high);
+        let next = from.max(low).max(end.saturating_sub(i64::try_from(most).unwrap_or(i64::MAX)));
+        consumer.accept_at(&[(partition.clone(), Position::At(next))])?;
+        let decoder = Decoder::for_sink(&self.connector, &self.worker, &self.plugins)?;
+        Ok(Log { partition, consumer, decoder, next, end, _slot: slot })
+    }
+}
+
+#[async_trait]
+impl TopicReader for Reader {
+    fn end(&self) -> i64 {
+        self.end
+    }
+
+    async fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
+        let gone = || Error::fatal("this reader was given up within a step");
+        let mut log = self.log.take().ok_or_else(gone)?;
+        let (log, outcome) = blocking(move || {
+            let outcome = log.read(max_records);
+            (log, outcome)
+        })
+        .await?;
+        self.log = Some(log);
+        outcome
+    }
+}
+
+impl Drop for Reader {
+    /// A consumer takes its time to end.
+    fn drop(&mut self) {
+        let Some(log) = self.log.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Nobody has to wait for it: it ends by itself, within its own limits.
+            drop(runtime.spawn_blocking(move || drop(log)));
         }
-        let mut decoder = Decoder::for_sink(&self.connector, &self.worker, &self.plugins)?;
+    }
+}
+
+impl Log {
+    fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
+        let deadline = Instant::now() + DEADLINE;
         let mut host = Stateless { now: now_ms() };
         let mut records = Vec::new();
-        let mut next = from;
-        let mut taken = 0;
-        while next < high && taken < max {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Error::retriable(format!("reading {partition} from {from} on took too long")));
+        while self.next < self.end && records.is_empty() {
+            if Instant::now() >= deadline {
+                return Err(Error::retriable(format!(
+                    "reading {} from {} on took too long",
+                    self.partition, self.next
+                )));
             }
-            match consumer.poll(BATCH.min(max - taken), left.min(Duration::from_secs(1)))? {
+            match self.consumer.poll(max_records, LOOK)? {
                 Polled::Records(raw) => {
-                    for raw in raw.into_iter().take(max - taken) {
-                        next = raw.offset + 1;
-                        taken += 1;
-                        if let Err(failure) = decoder.run(raw, &mut host, &mut records) {
+                    for raw in raw {
+                        if raw.offset >= self.end {
+                            self.next = self.end;
+                            break;
+                        }
+                        self.next = raw.offset + 1;
+                        if let Err(failure) = self.decoder.run(raw, &mut host, &mut records) {
                             tracing::debug!(error = %failure.error, "left out a record that cannot be converted");
                         }
                     }
                 }
-                // Behind the last record there may be none but markers of transactions: the position tells.
-                Polled::Idle => match consumer.position(partition)? {
-                    Some(position) if position >= high => break,
-                    _ => {}
-                },
+                Polled::Idle => {
+                    if let Some(position) = self.consumer.position(&self.partition)? {
+                        self.next = self.next.max(position);
+                    }
+                }
                 Polled::Assigned(_) | Polled::Revoked { .. } => {}
             }
         }
-        consumer.close();
         Ok(records)
     }
+}
+
+async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let failed = |error: tokio::task::JoinError| Error::fatal("reading a range again failed").cause(&error);
+    tokio::task::spawn_blocking(step).await.map_err(failed)
 }

@@ -15,7 +15,7 @@ use tributary_api::{
 use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, Starts};
 
 use crate::tasks::errors::{ErrorConfig, ErrorOperator};
-use crate::tasks::sink::{Helpers, Host, Input, Reader, SinkLoop, SinkParts, Subscription, TopicWriters};
+use crate::tasks::sink::{Helpers, Host, Input, Readers, SinkLoop, SinkParts, Subscription, TopicWriters};
 use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
 use crate::tasks::{Control, Decoder, TaskMetrics};
 
@@ -241,9 +241,9 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
             cx.control.stopping().clone(),
         ));
         let client = ClientConfig::new(Role::Consumer, &props(&[]));
-        let reader = Reader::new(client, connector.clone(), defaults.clone(), registry());
+        let readers = Readers::new(client, connector.clone(), defaults.clone(), registry());
         let wake = Box::new(move || drop(asked.try_send(Polled::Idle)));
-        let helpers = Helpers { decoder: decoder(), reader, writers: TopicWriters::new(&cx) };
+        let helpers = Helpers { decoder: decoder(), readers, writers: TopicWriters::new(&cx) };
         let host = Host::new(Arc::clone(&operator), "test.Sink".into(), helpers, wake);
         let host = Arc::new(host);
         *give.lock().unwrap() = Some(Arc::clone(&host));
