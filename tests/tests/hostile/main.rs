@@ -8,4 +8,5 @@ mod broker;
 mod connections;
 mod rest;
 mod target;
+mod website;
 mod wire;

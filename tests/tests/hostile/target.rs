@@ -29,6 +29,13 @@ impl Target {
         Ok(Self { worker, pid })
     }
 
+    /// Ends the worker in order and starts it again.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.worker.restart().await?;
+        self.pid = self.worker.pid();
+        Ok(())
+    }
+
     pub(crate) fn rest(&self) -> RestClient {
         self.worker.rest()
     }
