@@ -16,6 +16,7 @@ const HEARTBEAT: &str = "heartbeat.ms";
 const RETRY: &str = "sse.retry.ms";
 const SUBSCRIBERS: &str = "subscribers.max";
 const PER_PERSON: &str = "subscribers.max.per.person";
+const PER_CLIENT: &str = "subscribers.max.per.client";
 const PEOPLE: &str = "ring.max.people";
 const MESSAGES: &str = "ring.max.messages";
 const BYTES: &str = "ring.max.bytes";
@@ -55,6 +56,7 @@ impl DeliverSettings {
             hub: HubLimits {
                 subscribers: config.int(SUBSCRIBERS)?,
                 subscribers_per_person: config.int(PER_PERSON)?,
+                subscribers_per_client: config.int(PER_CLIENT)?,
                 people: config.int(PEOPLE)?,
                 messages: config.int(MESSAGES)?,
                 bytes: config.int(BYTES)?,
@@ -139,6 +141,10 @@ pub(crate) fn config_def() -> ConfigDef {
         number(PER_PERSON, 32, 10_000)
             .display_name("Most subscriptions of a person")
             .doc("Pages of one person that listen at once; more are answered with 429."),
+        number(PER_CLIENT, 2_500, 1_000_000).display_name("Most subscriptions of a client").doc(
+            "Pages that listen from one address at once (of IPv6, one network of 64 bits); more are answered with \
+                  429. Raise it where many visitors share an address.",
+        ),
         number(PEOPLE, 20_000, 10_000_000)
             .display_name("Most people")
             .doc("People whose last records are held; the ones least recently heard of are forgotten."),

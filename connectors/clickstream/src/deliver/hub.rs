@@ -10,6 +10,7 @@ use super::message::{Cursor, Lane, Message};
 use super::ring::Entry;
 use super::rings::{Missing, Rings};
 use super::subscription::{Place, Subscription};
+use crate::http::Client;
 use crate::session::Session;
 
 /// What the hub may hold.
@@ -17,6 +18,7 @@ use crate::session::Session;
 pub(super) struct HubLimits {
     pub(super) subscribers: usize,
     pub(super) subscribers_per_person: usize,
+    pub(super) subscribers_per_client: usize,
     pub(super) people: usize,
     pub(super) messages: usize,
     pub(super) bytes: usize,
@@ -39,6 +41,7 @@ pub(super) struct Hub {
 pub(super) enum Crowded {
     All,
     Person,
+    Client,
     Closed,
 }
 
@@ -71,6 +74,7 @@ impl Hub {
     pub(super) fn subscribe(
         self: &Arc<Self>,
         session: &Session,
+        client: Client,
         cursor: Option<Cursor>,
     ) -> Result<(Subscription, Missing), Crowded> {
         let addresses = Address::of_session(session);
@@ -85,13 +89,16 @@ impl Hub {
         if rings.subscribers_of(&addresses[0]) >= self.limits.subscribers_per_person {
             return Err(Crowded::Person);
         }
-        let id = rings.subscribe(&addresses, &notify);
+        if client.is_limited() && rings.subscribers_from(client) >= self.limits.subscribers_per_client {
+            return Err(Crowded::Client);
+        }
+        let id = rings.subscribe(&addresses, client, &notify);
         let begin = rings.begin(&addresses, cursor, self.limits.window);
         let lost_before = rings.lost(&addresses);
         rings.shrink(&self.limits);
         drop(rings);
         let place = Place { next: begin.number, lost_before, skip: begin.skip };
-        Ok((Subscription::new(self.clone(), id, session, notify, place), begin.missing))
+        Ok((Subscription::new(self.clone(), (id, client), session, notify, place), begin.missing))
     }
 
     /// The messages of two addresses from a number on, in order, and the number of the last one that has left.
@@ -103,8 +110,8 @@ impl Hub {
         (entries, lost)
     }
 
-    pub(super) fn unsubscribe(&self, addresses: &[Address; 2], id: u64) {
-        self.lock().unsubscribe(addresses, id);
+    pub(super) fn unsubscribe(&self, addresses: &[Address; 2], client: Client, id: u64) {
+        self.lock().unsubscribe(addresses, client, id);
     }
 
     /// Ends all subscriptions.

@@ -9,7 +9,7 @@ use super::hub::{Crowded, Hub};
 use super::message::Cursor;
 use super::rings::Missing;
 use super::subscription::Subscription;
-use crate::http::{Gate, query, retry_later, unavailable};
+use crate::http::{Client, Gate, query, retry_later, unavailable};
 
 const RETRY_SECONDS: u32 = 2;
 
@@ -26,7 +26,8 @@ impl Opening {
     /// listens at once, also while what it has missed is still being read.
     pub(super) fn open(&self, parts: &Parts) -> Result<Subscription, Response> {
         let session = self.gate.session(parts).map_err(|denied| self.gate.denial(&denied))?;
-        let (subscription, missing) = self.hub.subscribe(&session, cursor(parts)).map_err(crowded)?;
+        let client = Client::of_request(parts);
+        let (subscription, missing) = self.hub.subscribe(&session, client, cursor(parts)).map_err(crowded)?;
         Ok(match missing {
             Missing::Nothing => subscription,
             Missing::Behind(cursor) => subscription.catching_up(&self.catch_up, cursor),
@@ -45,9 +46,11 @@ fn crowded(crowded: Crowded) -> Response {
     match crowded {
         Crowded::All => unavailable("too many pages listen at the moment: try again later", RETRY_SECONDS),
         Crowded::Closed => unavailable("not running at the moment: try again", RETRY_SECONDS),
-        Crowded::Person => {
-            let reason = "too many pages of yours listen: close some";
-            retry_later(StatusCode::TOO_MANY_REQUESTS, reason, RETRY_SECONDS)
-        }
+        Crowded::Person => too_many("too many pages of yours listen: close some"),
+        Crowded::Client => too_many("too many pages listen from your address: close some"),
     }
+}
+
+fn too_many(reason: &str) -> Response {
+    retry_later(StatusCode::TOO_MANY_REQUESTS, reason, RETRY_SECONDS)
 }

@@ -1,3 +1,4 @@
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use tokio::time::Instant;
 use super::address::Address;
 use super::hub::HubLimits;
 use super::message::{Cursor, Lane, Message};
-use super::ring::{Entry, Ring};
+use super::ring::{Entry as RingEntry, Ring};
+use crate::http::Client;
 
 /// All rings, and what is known of the partitions that fill them.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(super) struct Rings {
     lanes: HashMap<Lane, Seen>,
     bytes: usize,
     subscribers: usize,
+    /// Of each client; who has none is not here.
+    clients: HashMap<Client, usize>,
     count: u64,
 }
 
@@ -62,7 +66,7 @@ impl Rings {
             return;
         }
         let bytes = message.json.len();
-        let freed = ring.push(Entry { number, at, message: Arc::new(message) }, max_messages);
+        let freed = ring.push(RingEntry { number, at, message: Arc::new(message) }, max_messages);
         self.bytes = (self.bytes + bytes).saturating_sub(freed);
     }
 
@@ -79,9 +83,14 @@ impl Rings {
         self.rings.get(address).map_or(0, Ring::subscribers)
     }
 
+    pub(super) fn subscribers_from(&self, client: Client) -> usize {
+        self.clients.get(&client).copied().unwrap_or(0)
+    }
+
     /// Adds a subscription to two rings; answers with its id.
-    pub(super) fn subscribe(&mut self, addresses: &[Address; 2], notify: &Arc<Notify>) -> u64 {
+    pub(super) fn subscribe(&mut self, addresses: &[Address; 2], client: Client, notify: &Arc<Notify>) -> u64 {
         self.subscribers += 1;
+        *self.clients.entry(client).or_default() += 1;
         self.count += 1;
         let id = self.count;
         for address in addresses {
@@ -94,8 +103,14 @@ impl Rings {
         id
     }
 
-    pub(super) fn unsubscribe(&mut self, addresses: &[Address; 2], id: u64) {
+    pub(super) fn unsubscribe(&mut self, addresses: &[Address; 2], client: Client, id: u64) {
         self.subscribers -= 1;
+        if let Entry::Occupied(mut of_client) = self.clients.entry(client) {
+            *of_client.get_mut() -= 1;
+            if *of_client.get() == 0 {
+                of_client.remove();
+            }
+        }
         for address in addresses {
             let Some(ring) = self.rings.get_mut(address) else { continue };
             ring.leave(id);
@@ -115,7 +130,7 @@ impl Rings {
         // A cursor from behind the end of the log is from another log of the same name.
         let Some(cursor) = cursor.filter(|cursor| seen.is_none_or(|seen| cursor.offset <= seen.last)) else {
             let since = Instant::now().checked_sub(window);
-            let is_recent = |entry: &&Entry| since.is_none_or(|since| entry.at >= since);
+            let is_recent = |entry: &&RingEntry| since.is_none_or(|since| entry.at >= since);
             let recent = self.of(addresses).filter_map(|ring| ring.from(0).find(is_recent)).map(|entry| entry.number);
             let number = recent.min().unwrap_or(self.count + 1);
             return Begin { number, skip: None, missing: Missing::Nothing };
@@ -129,7 +144,7 @@ impl Rings {
         Begin { number: 1, skip: Some(cursor), missing }
     }
 
-    pub(super) fn entries(&self, addresses: &[Address; 2], from: u64) -> Vec<Entry> {
+    pub(super) fn entries(&self, addresses: &[Address; 2], from: u64) -> Vec<RingEntry> {
         self.of(addresses).flat_map(|ring| ring.from(from).cloned()).collect()
     }
 

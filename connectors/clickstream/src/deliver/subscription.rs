@@ -9,7 +9,7 @@ use super::address::Address;
 use super::catch_up::{CatchUp, CaughtUp, Missed};
 use super::hub::Hub;
 use super::message::{Cursor, Message};
-use crate::http::now_ms;
+use crate::http::{Client, now_ms};
 use crate::session::Session;
 
 /// Far enough away to be never, near enough to be a time.
@@ -24,6 +24,7 @@ const MAX_AHEAD: usize = 1_000;
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     id: u64,
+    client: Client,
     session: Session,
     addresses: [Address; 2],
     notify: Arc<Notify>,
@@ -64,11 +65,18 @@ pub(super) enum Next {
 
 impl Subscription {
     /// A subscription until its session ends.
-    pub(super) fn new(hub: Arc<Hub>, id: u64, session: &Session, notify: Arc<Notify>, place: Place) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        (id, client): (u64, Client),
+        session: &Session,
+        notify: Arc<Notify>,
+        place: Place,
+    ) -> Self {
         let left = u64::try_from(session.expires_at().saturating_sub(now_ms())).unwrap_or(0);
         Self {
             hub,
             id,
+            client,
             session: session.clone(),
             addresses: Address::of_session(session),
             notify,
@@ -165,6 +173,6 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.unsubscribe(&self.addresses, self.id);
+        self.hub.unsubscribe(&self.addresses, self.client, self.id);
     }
 }

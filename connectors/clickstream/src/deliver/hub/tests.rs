@@ -12,6 +12,7 @@ use super::*;
 const LIMITS: HubLimits = HubLimits {
     subscribers: 3,
     subscribers_per_person: 2,
+    subscribers_per_client: 2,
     people: 100,
     messages: 4,
     bytes: 1000,
@@ -41,7 +42,7 @@ fn session(person: &'static str) -> Session {
 }
 
 fn listen(hub: &Arc<Hub>, person: &'static str, after: Option<i64>) -> (Subscription, Missing) {
-    hub.subscribe(&session(person), after.map(cursor)).unwrap()
+    hub.subscribe(&session(person), Client::UNKNOWN, after.map(cursor)).unwrap()
 }
 
 /// The offsets that come at once.
@@ -59,7 +60,7 @@ async fn offsets(subscription: &mut Subscription) -> Vec<i64> {
 async fn messages_go_to_their_person_and_session_only() {
     let hub = hub(LIMITS);
     let ann = session("ann");
-    let (mut by_ann, _) = hub.subscribe(&ann, None).unwrap();
+    let (mut by_ann, _) = hub.subscribe(&ann, Client::UNKNOWN, None).unwrap();
     let (mut by_bob, _) = listen(&hub, "bob", None);
     publish(&hub, "ann", 1);
     let message = Message { cursor: cursor(2), json: "{}".into() };
@@ -152,7 +153,7 @@ fn record(offset: i64) -> Record {
 const BOUNDS: Bounds = Bounds { records: 1000, messages: 100, bytes: 1 << 20 };
 
 fn resume(hub: &Arc<Hub>, catch_up: &Arc<CatchUp>, session: &Session, after: i64) -> Subscription {
-    let (subscription, missing) = hub.subscribe(session, Some(cursor(after))).unwrap();
+    let (subscription, missing) = hub.subscribe(session, Client::UNKNOWN, Some(cursor(after))).unwrap();
     assert_eq!(missing, Missing::Behind(cursor(after)));
     subscription.catching_up(catch_up, cursor(after))
 }
@@ -249,7 +250,7 @@ async fn a_resume_reads_the_last_records_at_most() {
 async fn a_lane_of_nobody_is_not_waited_for() {
     let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
     let foreign = Cursor { lane: Lane::new("other", 0), offset: 5 };
-    let (page, _) = hub.subscribe(&session("ann"), Some(foreign)).unwrap();
+    let (page, _) = hub.subscribe(&session("ann"), Client::UNKNOWN, Some(foreign)).unwrap();
     let mut page = page.catching_up(&catch_up, foreign);
     let (ended, ()) = tokio::join!(next(&mut page), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -297,21 +298,36 @@ async fn rings_are_bounded_in_number_and_bytes() {
 async fn subscriptions_are_bounded_and_leave_nothing_behind() {
     let hub = hub(LIMITS);
     let first = [listen(&hub, "ann", None), listen(&hub, "ann", None)];
-    assert_eq!(hub.subscribe(&session("ann"), None).map(drop), Err(Crowded::Person));
+    assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(Crowded::Person));
     let third = listen(&hub, "bob", None);
-    assert_eq!(hub.subscribe(&session("carl"), None).map(drop), Err(Crowded::All));
+    assert_eq!(hub.subscribe(&session("carl"), Client::UNKNOWN, None).map(drop), Err(Crowded::All));
     drop((first, third));
     assert_eq!(hub.held(), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_has_its_share_however_many_sessions_it_has() {
+    let hub = hub(LIMITS);
+    let [one, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|address| Client::of(address.into()));
+    let subscribe =
+        |person, client| hub.subscribe(&session(person), client, None).map(|(subscription, _)| subscription);
+    let _first = subscribe("ann", one).unwrap();
+    let second = subscribe("bob", one).unwrap();
+    assert_eq!(subscribe("carl", one).map(drop), Err(Crowded::Client));
+    drop(subscribe("carl", other).unwrap());
+    drop(second);
+    assert!(subscribe("carl", one).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_hub_or_of_the_session_ends_a_subscription() {
     let hub = hub(LIMITS);
     let expires_at = crate::http::now_ms() + 60_000;
-    let (mut subscription, _) = hub.subscribe(&Session::of_customer("ann", expires_at).unwrap(), None).unwrap();
+    let (mut subscription, _) =
+        hub.subscribe(&Session::of_customer("ann", expires_at).unwrap(), Client::UNKNOWN, None).unwrap();
     assert!(matches!(subscription.next().await, Next::End));
     let (mut subscription, _) = listen(&hub, "ann", None);
     hub.close();
     assert_eq!(offsets(&mut subscription).await, [-1]);
-    assert_eq!(hub.subscribe(&session("ann"), None).map(drop), Err(Crowded::Closed));
+    assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(Crowded::Closed));
 }
