@@ -117,8 +117,7 @@ pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
     Ok(issues)
 }
 
-/// An event that the producer would refuse once it is a record. What the worker's own settings say of the producer is
-/// not known here.
+/// An event that the producer would refuse once it is a record. The property says it too where the worker has set it.
 fn beyond_producer(event_bytes: usize, props: &Props) -> Option<ConfigIssue> {
     let configured = props.get(PRODUCER_BYTES).map(|size| size.trim().parse::<usize>());
     let limit = match configured {
