@@ -26,7 +26,7 @@ const POLL_RECORDS: &str = "poll.max.records";
 const PRODUCER_BYTES: &str = "producer.override.max.request.size";
 
 /// What the worker's producer takes unless told otherwise.
-const PRODUCER_DEFAULT_BYTES: usize = 1_000_000;
+const PRODUCER_DEFAULT_BYTES: usize = 1 << 20;
 /// What a record has beyond its event: the fields that are set here, its key, and what the producer and a batch add.
 const RECORD_BYTES: usize = 4 << 10;
 /// Values that an event of a full request has on average, inner ones included.
@@ -169,7 +169,7 @@ pub(crate) fn config_def() -> ConfigDef {
             .importance(Importance::Medium)
             .display_name("Most bytes of an event")
             .doc("A longer event is refused with 413, or left out with invalid.events=skip. It must fit into a record: \
-                  beyond some 990,000 raise producer.override.max.request.size and max.message.bytes of the topic too, \
+                  beyond some 1,044,000 raise producer.override.max.request.size and max.message.bytes of the topic too, \
                   and whatever takes the record further on."),
         number(SESSION_TTL, 86_400_000, 31_536_000_000)
             .importance(Importance::Medium)
@@ -278,13 +278,13 @@ mod tests {
         assert!(
             issue(&[("queue.max.bytes", "32000000")]).starts_with("queue.max.bytes.per.client: 33554432 never fits")
         );
-        let of_producer = issue(&[("event.max.bytes", "997000")]);
-        assert!(of_producer.contains("997000") && of_producer.contains("1000000"), "{of_producer}");
+        let of_producer = issue(&[("event.max.bytes", "1046000")]);
+        assert!(of_producer.contains("1046000") && of_producer.contains("1048576"), "{of_producer}");
         let lowered = ("producer.override.max.request.size", "100000");
         let of_lowered = issue(&[lowered]);
         assert!(of_lowered.contains("131072") && of_lowered.contains("100000"), "{of_lowered}");
         assert_eq!(check(&props(&[lowered, ("event.max.bytes", "90000")])).unwrap(), []);
-        let raised = [("event.max.bytes", "1000000"), ("producer.override.max.request.size", "1048576")];
+        let raised = [("event.max.bytes", "1046000"), ("producer.override.max.request.size", "1100000")];
         assert_eq!(check(&props(&raised)).unwrap(), []);
     }
 
