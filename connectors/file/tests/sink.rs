@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Datum, Factory, PluginRegistry, Props, Record, Schema, SchemaType, SinkTask, Struct, Value};
-use tributary_testkit::FakeSinkHost;
+use tributary_testkit::{FakeSinkHost, restarts};
 
 fn make_task() -> Box<dyn SinkTask> {
     let registry = PluginRegistry::new(tributary_file::plugins());
@@ -86,4 +86,20 @@ async fn a_full_disk_is_retried_with_the_same_batch() {
         let error = task.put(&[record("x")]).await.err().unwrap();
         assert!(error.is_retriable(), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn restarts_leave_no_thread_and_no_descriptor_behind() {
+    if !restarts::alone("restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("out.txt");
+    let restart = || async {
+        let mut task = start(&file).await.unwrap();
+        task.put(&[record("line")]).await.unwrap();
+        task.stop().await.unwrap();
+    };
+    restarts::stay_flat(100, restart).await.unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 110);
 }

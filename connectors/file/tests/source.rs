@@ -13,7 +13,7 @@ use tributary_api::{
     ErrorKind, ExactlyOnceSupport, Factory, OffsetMap, Origin, PluginRegistry, Props, Record, SchemaType,
     SourceConnector, SourceTask,
 };
-use tributary_testkit::{FakeConnectorHost, FakeSourceHost};
+use tributary_testkit::{FakeConnectorHost, FakeSourceHost, restarts};
 
 struct Task {
     task: Box<dyn SourceTask>,
@@ -232,4 +232,19 @@ async fn offsets_are_altered_only_to_what_the_task_can_use() {
     }
     assert_eq!(connector.exactly_once_support(&with_file), ExactlyOnceSupport::Supported);
     assert_eq!(connector.exactly_once_support(&without_file), ExactlyOnceSupport::Unsupported);
+}
+
+#[tokio::test]
+async fn restarts_leave_no_thread_and_no_descriptor_behind() {
+    if !restarts::alone("restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+        return;
+    }
+    let (_folder, file) = folder_with(b"one\ntwo\n");
+    let restart = || async {
+        let mut task = Task::start(&file, &[], &FakeSourceHost::new()).await;
+        assert_eq!(task.next_lines().await, ["one", "two"]);
+        task.stopping.cancel();
+        task.task.stop().await.unwrap();
+    };
+    restarts::stay_flat(100, restart).await.unwrap();
 }

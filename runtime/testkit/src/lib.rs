@@ -4,5 +4,6 @@
 
 pub mod battery;
 mod fakes;
+pub mod restarts;
 
 pub use self::fakes::{FakeConnectorHost, FakeSinkHost, FakeSourceHost, ManualClock, MemoryTransformHost};

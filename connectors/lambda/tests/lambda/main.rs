@@ -10,6 +10,7 @@ mod model;
 mod payloads;
 mod properties;
 mod reports;
+mod restarts;
 mod role;
 mod support;
 mod tls;

@@ -10,6 +10,7 @@ mod exactly_once;
 mod network;
 mod order;
 mod refusals;
+mod restarts;
 mod support;
 mod timeseries;
 mod tls;

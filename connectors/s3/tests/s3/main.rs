@@ -7,5 +7,6 @@ mod conflicts;
 mod faults;
 mod objects;
 mod records;
+mod restarts;
 mod speed;
 mod support;

@@ -1,0 +1,23 @@
+//! Tasks that end leave nothing behind.
+
+use tributary_testkit::restarts;
+
+use crate::support::{Place, Task};
+
+#[tokio::test]
+async fn restarts_leave_no_thread_and_no_descriptor_behind() {
+    if !restarts::alone("restarts::restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+        return;
+    }
+    let place = Place::new().await;
+    let props = place.props(&[]);
+    let restart = || async {
+        let mut task = Task::start(&props).await;
+        task.put(0..3).await.unwrap();
+        task.wait_until_safe(3).await.unwrap();
+        task.stopping.cancel();
+        task.task.stop().await.unwrap();
+    };
+    restarts::stay_flat(100, restart).await.unwrap();
+    assert_eq!(place.batches().len(), 110);
+}
