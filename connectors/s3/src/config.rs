@@ -73,7 +73,10 @@ fn storage_keys() -> Vec<ConfigKey> {
             .default("io.confluent.connect.s3.storage.S3Storage")
             .importance(Importance::Low)
             .doc(NO_EFFECT),
-        key("topics.dir", Text, STORAGE).default("topics").doc("The first folder; none when blank."),
+        key("topics.dir", Text, STORAGE).default("topics").doc(
+            "The first folder; none when blank. The next is named after the topic that was consumed, whatever transforms \
+             make of its name.",
+        ),
         key("store.url", Text, STORAGE).doc("The endpoint, if it is not AWS's; https when it names no scheme."),
         key("directory.delim", Text, STORAGE).default("/").doc("Stands between folders."),
         key("file.delim", Text, STORAGE).default("+").doc("Stands between the parts of an object's last name."),
@@ -229,6 +232,9 @@ pub(crate) fn refused(props: &Props) -> Vec<ConfigIssue> {
     issues
 }
 
+/// The parts that S3 takes for one object.
+const MOST_PARTS: usize = 10_000;
+
 /// A task's settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -240,6 +246,8 @@ pub(crate) struct Settings {
     pub(crate) schedule: Option<Schedule>,
     pub(crate) conditional: bool,
     pub(crate) part_size: usize,
+    /// Parts of an object at most.
+    pub(crate) most_parts: usize,
     pub(crate) skip_nulls: bool,
     pub(crate) report_nulls: bool,
     pub(crate) retry_backoff: std::time::Duration,
@@ -283,6 +291,7 @@ impl Settings {
             conditional: schedule.is_some() && config.boolean("enable.conditional.writes")?,
             schedule,
             part_size: config.int("s3.part.size")?,
+            most_parts: MOST_PARTS,
             skip_nulls: config.string("behavior.on.null.values")?.eq_ignore_ascii_case("ignore"),
             report_nulls: config.boolean("report.null.values.to.dlq")?,
             retry_backoff: std::time::Duration::from_millis(config.int("retry.backoff.ms")?),

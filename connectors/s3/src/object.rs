@@ -64,6 +64,11 @@ impl Object {
         Ok(self)
     }
 
+    /// Parts that were sent.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.as_ref().map_or(0, Parts::count)
+    }
+
     /// Bytes held in memory.
     pub(crate) fn buffered(&self) -> usize {
         self.content.len() + self.part.as_ref().map_or(0, Bytes::len)

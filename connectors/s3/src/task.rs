@@ -16,6 +16,9 @@ use crate::writer::Writer;
 const HELD: usize = 64 * 1024 * 1024;
 /// The smallest part that S3 takes, but for the last one of an object.
 const SMALLEST_PART: usize = 5 * 1024 * 1024;
+/// Topics of one new name would write objects of the same name, each in the place of the other's.
+const RENAMED: &str = "a transform renames the topic, which the names of objects do not follow: they are made from the \
+                       topic and the offsets that were consumed; use topics.dir for another folder";
 /// Partitions that send at the same time.
 const AT_ONCE: usize = 16;
 
@@ -32,6 +35,8 @@ struct Running {
     writers: BTreeMap<TopicPartition, Writer>,
     /// When to complete objects by the schedule, in milliseconds since the epoch.
     rotate_at: Option<i64>,
+    /// Whether it was told that objects keep the names of the topics they are from.
+    told_of_names: bool,
 }
 
 #[async_trait]
@@ -40,7 +45,7 @@ impl SinkTask for S3Task {
         let config = definition().parse(props)?;
         let settings = Arc::new(Settings::new(&config)?);
         let uploader = Uploader { client: connect(&config).await?, settings };
-        self.running = Some(Running { cx, uploader, writers: BTreeMap::new(), rotate_at: None });
+        self.running = Some(Running { cx, uploader, writers: BTreeMap::new(), rotate_at: None, told_of_names: false });
         Ok(())
     }
 
@@ -109,6 +114,13 @@ impl Running {
         let Some((topic, partition, _)) = run.first().and_then(Record::consumed_from) else { return Ok(0) };
         let place = TopicPartition::new(Arc::clone(topic), partition);
         let writer = self.writers.entry(place.clone()).or_insert_with(|| Writer::new(place));
+        if !self.told_of_names
+            && let Some(renamed) =
+                run.iter().find(|record| !Arc::ptr_eq(&record.topic, topic) && record.topic != *topic)
+        {
+            self.told_of_names = true;
+            tracing::warn!(%topic, renamed = %renamed.topic, "{RENAMED}");
+        }
         let settings = &self.uploader.settings;
         let mut added = 0;
         for record in run {

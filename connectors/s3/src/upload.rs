@@ -39,6 +39,13 @@ pub(crate) struct Parts {
     bytes: usize,
 }
 
+impl Parts {
+    /// How many were sent.
+    pub(crate) fn count(&self) -> usize {
+        self.sent.len()
+    }
+}
+
 impl Uploader {
     /// Sends a whole object in one request.
     pub(crate) async fn put(&self, name: &str, body: Bytes, end: i64) -> Result<Completed> {

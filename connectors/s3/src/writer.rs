@@ -116,6 +116,10 @@ impl Writer {
             tracing::warn!(partition = %self.partition, start, "an upload has vanished: reading the partition again");
             self.read_again(start, uploader).await;
         }
+        if self.growing.as_ref().is_some_and(|object| object.parts() + 1 >= uploader.settings.most_parts) {
+            // The next call completes it, with what is left as its last part.
+            self.seal()?;
+        }
         Ok(any)
     }
 
@@ -141,5 +145,62 @@ impl Writer {
     async fn read_again(&mut self, from: i64, uploader: &Uploader) {
         self.abandon(uploader).await;
         self.read_from = Some(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use tributary_api::{Datum, Props};
+    use tributary_embedded::{ObjectStore, ObjectStoreOptions};
+
+    use super::*;
+    use crate::client::connect;
+    use crate::config::definition;
+
+    #[tokio::test]
+    async fn an_object_ends_before_it_has_more_parts_than_s3_takes() {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("bucket")).unwrap();
+        let options = ObjectStoreOptions {
+            root: folder.path().to_path_buf(),
+            preferred_port: 0,
+            access_key: "key".to_owned(),
+            secret_key: "a-secret-key".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let store = ObjectStore::start(options).await.unwrap();
+        let props: Props = [
+            ("format.class", "JsonFormat"),
+            ("storage.class", "S3Storage"),
+            ("s3.bucket.name", "bucket"),
+            ("s3.region", "us-east-1"),
+            ("store.url", &format!("http://{}", store.addr())),
+            ("aws.access.key.id", "key"),
+            ("aws.secret.access.key", "a-secret-key"),
+            ("flush.size", "1000000"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let config = definition().parse(&props).unwrap();
+        let settings = Arc::new(Settings { most_parts: 3, ..Settings::new(&config).unwrap() });
+        let uploader = Uploader { client: connect(&config).await.unwrap(), settings: Arc::clone(&settings) };
+        let mut writer = Writer::new(TopicPartition::new("t", 0));
+        // A part has 5 MiB at the least.
+        let large = "x".repeat(5_300_000);
+        for offset in 0..4 {
+            writer.append(offset, &Record::new("t", Datum::schemaless(large.as_str())), &settings).unwrap();
+            writer.send(&uploader, 1).await.unwrap();
+        }
+        writer.send(&uploader, 1).await.unwrap();
+        let list = uploader.client.list_objects_v2().bucket("bucket").send().await.unwrap();
+        let mut keys: Vec<String> = list.contents.into_iter().flatten().filter_map(|object| object.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["topics/t/partition=0/t+0+0000000000.json", "topics/t/partition=0/t+0+0000000002.json"]);
+        assert_eq!(writer.safe(), Some(4));
+        store.shutdown().await;
     }
 }

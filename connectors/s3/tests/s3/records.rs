@@ -1,6 +1,13 @@
 //! Records that are not like the others.
 
-use tributary_api::{ErrorKind, Value};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tracing::field::Field;
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tributary_api::{ErrorKind, Record, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::support::{BUCKET, Place, Task, key, lines, object, record};
@@ -73,4 +80,49 @@ async fn values_are_written_as_confluents_json_format_writes_them() {
     task.task.put(&batch).await.unwrap();
     let expected = [r#""say \"hi\"""#, r#""AP8=""#, "[null,1.5]", r#"{"b":true,"a":{"x":null}}"#];
     assert_eq!(place.lines().await, [(key(0), expected.map(str::to_owned).to_vec())]);
+}
+
+/// Counts warnings of a text.
+struct Warnings(&'static str, Arc<AtomicUsize>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| text.push_str(&format!("{field}={value:?} ")));
+        if text.contains(self.0) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn objects_keep_the_names_of_their_topics_and_that_is_told_once() {
+    let told = Arc::<AtomicUsize>::default();
+    let _guard = tracing::subscriber::set_default(Warnings("renamed=other", Arc::clone(&told)));
+    let place = Place::new().await;
+    let mut task = Task::start(&place.props(&[])).await;
+    task.put(0..3).await.unwrap();
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+    for offset in 3..6 {
+        let renamed = Record { topic: Arc::from("other"), ..record(offset, object(offset)) };
+        task.task.put(&[renamed]).await.unwrap();
+    }
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(place.lines().await, [(key(0), lines(0..3)), (key(3), lines(3..6))]);
 }
