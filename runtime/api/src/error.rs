@@ -21,6 +21,10 @@ pub enum ErrorKind {
     Fatal,
 }
 
+/// What a message may have, in bytes. One that quotes its input stands in logs, statuses and headers of dead letters,
+/// and must not be as long as the input.
+const LONGEST: usize = 8 * 1024;
+
 /// The one error of the contract: a kind, a message, context and the chain of causes.
 ///
 /// Messages are lower case, say what to do, and hold no secret. `Display` prints the whole chain on one line,
@@ -48,7 +52,7 @@ impl Error {
     /// An error of the given kind.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, chain: vec![message.into()], retry_after: None, class: None }))
+        Self(Box::new(Inner { kind, chain: vec![bounded(message.into())], retry_after: None, class: None }))
     }
 
     /// The same call may succeed later.
@@ -78,7 +82,7 @@ impl Error {
     /// Adds what was being attempted, in front of the message.
     #[must_use]
     pub fn context(mut self, context: impl Into<String>) -> Self {
-        self.0.chain.insert(0, context.into());
+        self.0.chain.insert(0, bounded(context.into()));
         self
     }
 
@@ -90,7 +94,7 @@ impl Error {
             let text = error.to_string();
             // Many libraries print their source too: do not say it twice.
             if !self.0.chain.last().is_some_and(|last| last.contains(&text)) {
-                self.0.chain.push(text);
+                self.0.chain.push(bounded(text));
             }
             next = error.source();
         }
@@ -153,6 +157,16 @@ impl Error {
         }
         trace
     }
+}
+
+fn bounded(mut message: String) -> String {
+    if message.len() > LONGEST {
+        let end = message.floor_char_boundary(LONGEST);
+        let rest = message.len() - end;
+        message.truncate(end);
+        message.push_str(&format!("... and {rest} bytes more"));
+    }
+    message
 }
 
 impl fmt::Display for Error {

@@ -4,6 +4,7 @@
 //! [`Value::Float64`]. Written, bytes and decimals' digits are base64, times are numbers, a map with other keys than
 //! text is a list of pairs: as Kafka's `JsonConverter` with `schemas.enable=false` does it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
 
@@ -15,6 +16,9 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result, Value};
+
+/// Up to this many names of an object are compared one by one; beyond, a table finds them.
+const FEW: usize = 16;
 
 /// Reads one JSON value.
 ///
@@ -160,11 +164,31 @@ impl<'de> Visitor<'de> for ValueSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Value, A::Error> {
-        let mut object = Value::Map(Vec::with_capacity(8));
+        let (mut entries, mut places): (Vec<(Value, Value)>, HashMap<ByteString, usize>) = Default::default();
         while let Some(name) = map.next_key_seed(TextSeed)? {
             let value = map.next_value_seed(ValueSeed)?;
-            object.insert(name, value).map_err(serde::de::Error::custom)?;
+            let known = if entries.len() < FEW {
+                entries.iter().position(|(known, _)| known.as_str() == Some(&*name))
+            } else {
+                if places.is_empty() {
+                    let text = |(place, (name, _)): (usize, &(Value, Value))| match name {
+                        Value::String(name) => Some((name.clone(), place)),
+                        _ => None,
+                    };
+                    places = entries.iter().enumerate().filter_map(text).collect();
+                }
+                places.get(&name).copied()
+            };
+            match known {
+                Some(place) => entries[place].1 = value,
+                None => {
+                    if !places.is_empty() {
+                        places.insert(name.clone(), entries.len());
+                    }
+                    entries.push((Value::String(name), value));
+                }
+            }
         }
-        Ok(object)
+        Ok(Value::Map(entries))
     }
 }

@@ -161,3 +161,24 @@ fn a_trace_begins_with_class_and_message() {
         assert_eq!(error.trace(), format!("{class}: x"));
     }
 }
+
+#[test]
+fn of_a_name_that_comes_twice_the_last_value_counts_at_the_first_place() {
+    for count in [2, 16, 17, 60] {
+        let once = |value: usize| (0..count).map(|name| format!("\"n{name}\":{value}")).collect::<Vec<_>>().join(",");
+        let read = json::from_slice(format!("{{{},{}}}", once(1), once(2)).as_bytes()).unwrap();
+        assert_eq!(read, Value::map((0..count).map(|name| (format!("n{name}"), Value::Int64(2)))));
+    }
+}
+
+#[test]
+fn a_message_that_quotes_its_input_is_cut() {
+    let long = "\u{e9}".repeat(600_000);
+    let cause = std::io::Error::other(long.clone());
+    for error in [Error::data(&*long), Error::data("x").context(&*long), Error::data("x").cause(&cause)] {
+        let text = error.to_string();
+        assert!(text.len() < 9_000 && text.contains("... and 1191808 bytes more"), "{} bytes", text.len());
+    }
+    let short = "y".repeat(8_192);
+    assert_eq!(Error::data(&*short).to_string(), short);
+}
