@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,9 @@ pub struct Header {
     pub name: ByteString,
     /// The value.
     pub datum: Datum,
+    /// The value's bytes in the topic it was consumed from: what a header converter reads cannot always be written as it
+    /// was. None for a header without a value, or one that was made or changed since.
+    pub raw: Option<Bytes>,
 }
 
 /// Headers, in order. Empty headers allocate nothing.
@@ -53,7 +57,12 @@ impl Headers {
 
     /// Adds one at the end.
     pub fn push(&mut self, name: impl Into<ByteString>, datum: Datum) {
-        self.0.push(Header { name: name.into(), datum });
+        self.0.push(Header { name: name.into(), datum, raw: None });
+    }
+
+    /// Adds one at the end that was read from these bytes.
+    pub fn push_consumed(&mut self, name: impl Into<ByteString>, datum: Datum, raw: Option<Bytes>) {
+        self.0.push(Header { name: name.into(), datum, raw });
     }
 
     /// The last one of a name, which is the one that counts.

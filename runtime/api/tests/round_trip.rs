@@ -99,7 +99,7 @@ proptest! {
     fn records(topic: String, key in value(), value in value(), origin in origin(), partition: Option<i32>, at: Option<i64>) {
         let mut record = Record::new(topic, Datum::new(structure().into_ref(), value));
         record.key = Datum::schemaless(key.clone());
-        let header = Header { name: "h".into(), datum: Datum::schemaless(key) };
+        let header = Header { name: "h".into(), datum: Datum::schemaless(key), raw: Some("raw".into()) };
         record.headers = [header.clone(), header].into_iter().collect();
         (record.partition, record.timestamp, record.origin) = (partition, at, origin);
         record.timestamp_type = TimestampType::LogAppendTime;

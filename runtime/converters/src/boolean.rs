@@ -3,11 +3,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tributary_api::{Converter, Datum, Error, Factory, Plugin, Result, Schema, SchemaRef, SchemaType, Value};
 
-pub(crate) fn plugin() -> Plugin {
-    let factory = Factory::Converter(Arc::new(|_, _| Ok(Box::new(BooleanConverter::new()))));
-    let config = crate::converter_type("value");
-    Plugin::new("org.apache.kafka.connect.converters.BooleanConverter", config, factory)
-        .doc("Booleans as one byte, 0 or 1.")
+use crate::as_header::AsHeader;
+
+/// For keys and values, and for headers.
+pub(crate) fn plugins() -> [Plugin; 2] {
+    let converter = Factory::Converter(Arc::new(|_, _| Ok(Box::new(BooleanConverter::new()))));
+    let header = Factory::HeaderConverter(Arc::new(|_| Ok(Box::new(AsHeader(BooleanConverter::new())))));
+    [("value", converter), ("header", header)].map(|(used_for, factory)| {
+        Plugin::new("org.apache.kafka.connect.converters.BooleanConverter", crate::converter_type(used_for), factory)
+            .doc("Booleans as one byte, 0 or 1.")
+    })
 }
 
 struct BooleanConverter {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod as_header;
 mod boolean;
 mod byte_array;
 mod entries;
@@ -23,7 +24,8 @@ use tributary_api::{ConfigDef, ConfigKey, ConfigType, Importance, Plugin};
 /// The converters, header converters and configuration providers of this crate.
 pub fn plugins() -> Vec<Plugin> {
     let mut plugins = number::plugins();
-    plugins.extend([boolean::plugin(), byte_array::plugin()]);
+    plugins.extend(boolean::plugins());
+    plugins.extend(byte_array::plugins());
     plugins.extend(string::plugins());
     plugins.extend(json::plugins());
     plugins.push(simple_header::plugin());

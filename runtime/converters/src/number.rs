@@ -3,6 +3,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tributary_api::{Converter, Datum, Error, Factory, Plugin, Result, Schema, SchemaRef, SchemaType, Value};
 
+use crate::as_header::AsHeader;
+
 /// Numbers of a fixed width, big-endian, as Java's serializers write them.
 pub(crate) fn plugins() -> Vec<Plugin> {
     let kinds = [
@@ -12,15 +14,19 @@ pub(crate) fn plugins() -> Vec<Plugin> {
         ("Long", SchemaType::Int64),
         ("Short", SchemaType::Int16),
     ];
-    kinds.into_iter().map(|(name, kind)| plugin(name, kind)).collect()
+    kinds.into_iter().flat_map(|(name, kind)| of_kind(name, kind)).collect()
 }
 
-fn plugin(name: &'static str, kind: SchemaType) -> Plugin {
+/// For keys and values, and for headers.
+fn of_kind(name: &'static str, kind: SchemaType) -> [Plugin; 2] {
     let make = move || NumberConverter { name, schema: Schema::new(kind).optional().into_ref() };
-    let factory = Factory::Converter(Arc::new(move |_, _| Ok(Box::new(make()))));
-    let class = format!("org.apache.kafka.connect.converters.{name}Converter");
-    let doc = format!("{}s as their big-endian bytes.", name);
-    Plugin::new(class, crate::converter_type("value"), factory).doc(doc)
+    let converter = Factory::Converter(Arc::new(move |_, _| Ok(Box::new(make()))));
+    let header = Factory::HeaderConverter(Arc::new(move |_| Ok(Box::new(AsHeader(make())))));
+    [("value", converter), ("header", header)].map(|(used_for, factory)| {
+        let class = format!("org.apache.kafka.connect.converters.{name}Converter");
+        let doc = format!("{name}s as their big-endian bytes.");
+        Plugin::new(class, crate::converter_type(used_for), factory).doc(doc)
+    })
 }
 
 struct NumberConverter {

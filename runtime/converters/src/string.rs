@@ -3,10 +3,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, HeaderConverter, Importance, Plugin,
-    Result, Schema, SchemaRef, SchemaType, Value, Width,
+    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, Importance, Plugin, Result, Schema,
+    SchemaRef, SchemaType, Value, Width,
 };
 
+use crate::as_header::AsHeader;
 use crate::utf8;
 
 const CLASS: &str = "org.apache.kafka.connect.storage.StringConverter";
@@ -15,7 +16,7 @@ const ENCODING: &str = "converter.encoding";
 /// For keys and values, and for headers.
 pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|config, _| Ok(Box::new(StringConverter::new(config)?))));
-    let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(StringConverter::new(config)?))));
+    let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(AsHeader(StringConverter::new(config)?)))));
     let doc = "Any value as text; text is passed on without a copy.";
     [Plugin::new(CLASS, config("value"), converter).doc(doc), Plugin::new(CLASS, config("header"), header).doc(doc)]
 }
@@ -63,16 +64,6 @@ impl Converter for StringConverter {
     }
 
     fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
-        Ok(self.read(bytes))
-    }
-}
-
-impl HeaderConverter for StringConverter {
-    fn from_connect_header(&mut self, _topic: &str, _name: &str, datum: &Datum) -> Result<Option<Bytes>> {
-        Ok(self.write(datum))
-    }
-
-    fn to_connect_header(&mut self, _topic: &str, _name: &str, bytes: Option<Bytes>) -> Result<Datum> {
         Ok(self.read(bytes))
     }
 }

@@ -207,6 +207,24 @@ fn a_schema_content_that_is_none_names_the_property() {
 }
 
 #[test]
+fn what_converts_values_converts_headers() {
+    let registry = PluginRegistry::new(tributary_converters::plugins());
+    for (name, value, bytes) in [
+        ("ByteArrayConverter", Value::Bytes(vec![1, 200].into()), &[1_u8, 200][..]),
+        ("IntegerConverter", Value::Int32(-2), &[255, 255, 255, 254]),
+        ("BooleanConverter", Value::Boolean(true), &[1]),
+        ("StringConverter", Value::string("x"), b"x"),
+    ] {
+        let plugin = registry.find(name, |kind| kind == PluginKind::HeaderConverter).unwrap();
+        let Factory::HeaderConverter(make) = &plugin.factory else { panic!("not a header converter") };
+        let mut headers = make(&plugin.description.config.parse(&Props::new()).unwrap()).unwrap();
+        let read = headers.to_connect_header("t", "h", Some(Bytes::from_static(bytes))).unwrap();
+        assert_eq!(read.value, value, "{name}");
+        assert_eq!(headers.from_connect_header("t", "h", &read).unwrap().unwrap(), bytes, "{name}");
+    }
+}
+
+#[test]
 fn every_plugin_is_described() {
     for plugin in tributary_converters::plugins() {
         let description = &plugin.description;

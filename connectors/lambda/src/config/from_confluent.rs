@@ -18,6 +18,12 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
     let functions = functions(config)?;
     let limit = limit_of(mode);
     let asked: Option<usize> = config.optional_int("aws.lambda.batch.bytes")?;
+    if let Some(asked) = asked.filter(|asked| *asked > limit) {
+        return Err(Error::config(format!(
+            "aws.lambda.batch.bytes is {asked}, and Lambda takes {limit} bytes in an event whose answer is not waited \
+             for: lower it, or set aws.lambda.invocation.type to sync"
+        )));
+    }
     let retries_max: i64 = config.int("aws.lambda.retries.max")?;
     let timeout: Option<u64> = config.optional_int("aws.lambda.socket.timeout")?;
     let role = "aws.credentials.provider.sts.";
@@ -40,7 +46,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
         format: confluent_format(config)?,
         limits: Limits {
             records: config.int("aws.lambda.batch.size")?,
-            bytes: asked.map_or(limit, |asked| asked.min(limit)),
+            bytes: asked.unwrap_or(limit),
             window: millis(config, "aws.lambda.batch.window.ms")?,
             concurrency: config.int("aws.lambda.concurrency")?,
             rate: Some(config.int("aws.lambda.rate.limit")?).filter(|rate| *rate > 0),

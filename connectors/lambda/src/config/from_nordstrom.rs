@@ -7,6 +7,9 @@ use super::read::{credentials, given, limit_of, millis, region_of, simple_name, 
 use super::{Access, Credentials, Functions, Limits, Mode, OnError, Proxy, Retries, Role, Settings};
 use crate::payload::{Format, Visibility};
 
+/// What Kafka's consumers take for `max.poll.records` unless told otherwise.
+const MAX_POLL_RECORDS: usize = 500;
+
 /// Reads Nordstrom's properties.
 pub(super) fn settings(config: &Config) -> Result<Settings> {
     let mode = if config.string("aws.lambda.invocation.mode")? == "ASYNC" { Mode::Async } else { Mode::Sync };
@@ -45,7 +48,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
         mode,
         format: nordstrom_format(config, batches)?,
         limits: Limits {
-            records: if batches { usize::MAX } else { 1 },
+            records: if batches { max_poll_records(config)? } else { 1 },
             bytes: limit_of(mode),
             window: Duration::ZERO,
             concurrency: 1,
@@ -77,6 +80,16 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
         reports: None,
         functions: Functions { default, of_topics: BTreeMap::new() },
     })
+}
+
+/// Nordstrom's sink sends what one poll brings.
+fn max_poll_records(config: &Config) -> Result<usize> {
+    let property = "consumer.override.max.poll.records";
+    let Some(text) = config.originals().get(property) else { return Ok(MAX_POLL_RECORDS) };
+    match text.trim().parse() {
+        Ok(records) if records > 0 => Ok(records),
+        _ => Err(Error::config(format!("{property} is {text}: write a number from 1"))),
+    }
 }
 
 fn nordstrom_format(config: &Config, array: bool) -> Result<Format> {

@@ -37,7 +37,8 @@ fn invocation() -> Vec<ConfigKey> {
              errors.tolerance=all: then they go to the dead letter queue), DROP logs them and goes on.",
             ),
         key("aws.lambda.batch.enabled", Boolean, LAMBDA).default(true).doc(
-            "Whether an event is an array of as many records of a partition as Lambda takes, or one record alone.",
+            "Whether an event is an array of as many records of a partition as Lambda takes, but no more than \
+             consumer.override.max.poll.records (500), or one record alone.",
         ),
         key("retries.max", Int, LAMBDA)
             .default(5)

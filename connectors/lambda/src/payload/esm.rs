@@ -42,7 +42,11 @@ pub(super) fn write(record: &Record, to: &mut Vec<u8>) -> Result<()> {
         put(to, &*header.name)?;
         raw(to, ":");
         // Java's bytes are signed, and the trigger writes them as they are.
-        let signed: Vec<i8> = bytes(&header.datum)?.unwrap_or_default().iter().map(|byte| byte.cast_signed()).collect();
+        let carried = match &header.raw {
+            Some(raw) => Some(raw.clone()),
+            None => bytes(&header.datum)?,
+        };
+        let signed: Vec<i8> = carried.unwrap_or_default().iter().map(|byte| byte.cast_signed()).collect();
         put(to, &signed)?;
         raw(to, "}");
     }

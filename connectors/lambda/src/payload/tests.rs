@@ -60,10 +60,12 @@ fn escaped_keys_and_values_are_text_that_holds_json() {
 fn the_triggers_events_hold_bytes() {
     let mut one = record(Value::string("k"), Value::Bytes(vec![0, 255].into()));
     one.headers.push("h", Datum::schemaless(Value::Bytes(vec![1, 200].into())));
+    // As SimpleHeaderConverter reads it, and as it stands in the topic.
+    one.headers.push_consumed("date", Datum::schemaless(Value::Date(18_262)), Some("2020-01-01".into()));
     let esm = Format::Esm { servers: "a:1,b:2".to_owned(), arn: None };
     let expected = json!({"eventSource": "SelfManagedKafka", "bootstrapServers": "a:1,b:2", "records": {"t-3": [
         {"topic": "t", "partition": 3, "offset": 42, "timestamp": 1700, "timestampType": "CREATE_TIME", "key": "aw==",
-         "value": "AP8=", "headers": [{"h": [1, -56]}]},
+         "value": "AP8=", "headers": [{"h": [1, -56]}, {"date": [50, 48, 50, 48, 45, 48, 49, 45, 48, 49]}]},
         {"topic": "t", "partition": 3, "offset": 42, "timestamp": 1700, "timestampType": "CREATE_TIME", "key": null,
          "value": "eyJhIjoxLCJiIjoieCBcInlcIlxuIn0=", "headers": []},
     ]}});

@@ -6,8 +6,10 @@ use std::time::Duration;
 use lambda_front::{Event, Outcome, Reply};
 use tokio::time::Instant;
 use tributary_api::{Offsets, TopicPartition, Value};
+use tributary_testkit::FakeSinkHost;
 
-use crate::support::{PATIENCE, Place, TOPIC, Task, offsets, partition, record, record_of, remembering};
+use crate::battery::nordstrom_props;
+use crate::support::{PATIENCE, Place, TOPIC, Task, nordstrom, offsets, partition, record, record_of, remembering};
 
 #[tokio::test]
 async fn batches_have_a_size() {
@@ -188,4 +190,20 @@ async fn asynchronous_events_are_handed_over_and_forgotten() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(place.events().iter().all(|event| offsets(event) == [0, 1, 2] && event.client_context.is_none()));
+}
+
+#[tokio::test]
+async fn nordstroms_events_hold_no_more_records_than_a_poll_brings() {
+    for (most, expected) in [(Some("5"), vec![5; 9]), (None, vec![45])] {
+        let place = Place::new().await;
+        let mut props = nordstrom_props(&place);
+        if let Some(most) = most {
+            props.insert("consumer.override.max.poll.records".to_owned(), most.to_owned());
+        }
+        let mut task = Task::try_start(&nordstrom(), &props, FakeSinkHost::new()).await.unwrap();
+        task.put(0..45).await.unwrap();
+        task.wait_until_safe(45).await.unwrap();
+        let held = place.events().iter().map(|event| event.json().as_array().unwrap().len()).collect::<Vec<_>>();
+        assert_eq!(held, expected);
+    }
 }

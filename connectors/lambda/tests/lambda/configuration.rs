@@ -66,6 +66,11 @@ async fn combinations_are_checked() {
             "aws.credentials.provider.sts.role.arn",
             "name the role",
         ),
+        (
+            vec![("aws.lambda.invocation.type", "async"), ("aws.lambda.batch.bytes", "1048577")],
+            "aws.lambda.batch.bytes",
+            "is 1048577, and Lambda takes 1048576 bytes",
+        ),
         (vec![("aws.lambda.proxy.url", "https://proxy:1")], "aws.lambda.proxy.url", "write http://host:port"),
     ] {
         check(&plugin(), &place.props(&more), name, says).await;
@@ -73,6 +78,7 @@ async fn combinations_are_checked() {
     for (name, value, says) in [
         ("payload.formatter.class", "com.example.Own", "is not known"),
         ("retriable.error.codes", "5xx", "write statuses"),
+        ("consumer.override.max.poll.records", "0", "write a number from 1"),
         ("aws.credentials.provider.class", "com.example.Own", "is not known"),
     ] {
         let mut props = nordstrom_props(&place);

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, HeaderConverter, Importance, Plugin,
-    Result, Schema, SchemaRef, Validator, Value,
+    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, Importance, Plugin, Result, Schema,
+    SchemaRef, Validator, Value,
 };
 
 use self::cache::{ReadSchemas, WrittenSchemas};
 use self::read::Reader;
 use self::write::Writer;
+use crate::as_header::AsHeader;
 
 pub(crate) use self::decimal::parse_decimal;
 
@@ -33,7 +34,7 @@ const SCHEMA_CONTENT: &str = "schema.content";
 /// For keys and values, and for headers.
 pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|config, _| Ok(Box::new(JsonConverter::new(config)?))));
-    let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(JsonConverter::new(config)?))));
+    let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(AsHeader(JsonConverter::new(config)?)))));
     let doc = "JSON: with schemas, an object of the fields schema and payload; without, the plain value.";
     [Plugin::new(CLASS, config("value"), converter).doc(doc), Plugin::new(CLASS, config("header"), header).doc(doc)]
 }
@@ -160,16 +161,6 @@ impl Converter for JsonConverter {
     }
 
     fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
-        self.read(bytes)
-    }
-}
-
-impl HeaderConverter for JsonConverter {
-    fn from_connect_header(&mut self, _topic: &str, _name: &str, datum: &Datum) -> Result<Option<Bytes>> {
-        self.write(datum)
-    }
-
-    fn to_connect_header(&mut self, _topic: &str, _name: &str, bytes: Option<Bytes>) -> Result<Datum> {
         self.read(bytes)
     }
 }

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tributary_api::{ByteString, Datum, Error, Headers, Origin, PluginRegistry, Props, Record, Records, Result, Topic};
+use tributary_api::{
+    ByteString, Datum, Error, ErrorKind, Header, HeaderConverter, Headers, Origin, PluginRegistry, Props, Record,
+    Records, Result, Topic,
+};
 use tributary_kafka::{ProducerRecord, RawRecord};
 
 use super::errors::{Failure, Stage};
@@ -92,8 +95,7 @@ impl Encoder {
         let topic = &*record.topic;
         let mut headers = Vec::with_capacity(record.headers.len());
         for one in record.headers.iter() {
-            let bytes = header
-                .from_connect_header(topic, &one.name, &one.datum)
+            let bytes = header_bytes(header.as_mut(), topic, one)
                 .map_err(|error| Failure::new(Stage::HeaderConverter, header_class, error))?;
             headers.push((one.name.clone(), bytes));
         }
@@ -110,6 +112,14 @@ impl Encoder {
                 .map_err(|error| Failure::new(Stage::KafkaProduce, value_class, error))?,
             topic: record.topic,
         })
+    }
+}
+
+/// A header that was consumed, and that nobody has changed, is written as it was.
+fn header_bytes(converter: &mut dyn HeaderConverter, topic: &str, header: &Header) -> Result<Option<Bytes>> {
+    match &header.raw {
+        Some(raw) => Ok(Some(raw.clone())),
+        None => converter.from_connect_header(topic, &header.name, &header.datum),
     }
 }
 
@@ -179,9 +189,9 @@ impl Decoder {
         let mut headers = Headers::new();
         for (name, bytes) in raw.headers {
             let datum: Datum = header
-                .to_connect_header(&topic, &name, bytes)
+                .to_connect_header(&topic, &name, bytes.clone())
                 .map_err(|error| Failure::new(Stage::HeaderConverter, header_class, error))?;
-            headers.push(name, datum);
+            headers.push_consumed(name, datum, bytes);
         }
         Ok(Record {
             origin: Origin::Kafka { topic: topic.clone(), partition: raw.partition, offset: raw.offset },
@@ -195,28 +205,49 @@ impl Decoder {
         })
     }
 
-    /// A record that is no longer there as it was consumed, as near to it as the converters come.
+    /// A record that is no longer there as it was consumed, as near to it as the converters come. What they read but
+    /// cannot write again stands for its place only, without key and value: a record that is reported must not end the
+    /// task.
     ///
     /// # Errors
-    /// When a converter cannot write what it reads, or the record has lost its origin.
+    /// When the record has lost its origin.
     pub(crate) fn encode_again(&mut self, record: &Record) -> Result<RawRecord> {
         let Some((origin, partition, offset)) = record.consumed_from() else {
             return Err(Error::fatal("a reported record must keep its origin"));
         };
-        let Converters { key, value, header, .. } = &mut self.converters;
-        let topic = &*record.topic;
-        let mut headers = Vec::with_capacity(record.headers.len());
-        for one in record.headers.iter() {
-            headers.push((one.name.clone(), header.from_connect_header(topic, &one.name, &one.datum)?));
-        }
+        let Encoded { key, value, headers, .. } = self.written_again(record).or_else(|error| {
+            if error.kind() != ErrorKind::Data {
+                return Err(error);
+            }
+            tracing::warn!(topic = %origin, partition, offset, %error, "a reported record cannot be written as it was");
+            let (topic, timestamp) = (Arc::clone(origin), record.timestamp);
+            Ok(Encoded { topic, partition: None, timestamp, key: None, value: None, headers: Vec::new() })
+        })?;
         Ok(RawRecord {
             topic: Arc::clone(origin),
             partition,
             offset,
             timestamp: record.timestamp,
             timestamp_type: record.timestamp_type,
+            key,
+            value,
+            headers,
+        })
+    }
+
+    fn written_again(&mut self, record: &Record) -> Result<Encoded> {
+        let Converters { key, value, header, .. } = &mut self.converters;
+        let topic = &*record.topic;
+        let mut headers = Vec::with_capacity(record.headers.len());
+        for one in record.headers.iter() {
+            headers.push((one.name.clone(), header_bytes(header.as_mut(), topic, one)?));
+        }
+        Ok(Encoded {
             key: key.from_connect_data(topic, &record.key)?,
             value: value.from_connect_data(topic, &record.value)?,
+            topic: Arc::clone(&record.topic),
+            partition: record.partition,
+            timestamp: record.timestamp,
             headers,
         })
     }
