@@ -10,7 +10,7 @@ const ALONE: &str = "TRIBUTARY_TEST_ALONE";
 /// How many more of each are no leak: pools that have grown by one, a connection that is being closed.
 const SLACK: usize = 8;
 /// How long what has ended may take to go away.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
