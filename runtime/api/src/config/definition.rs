@@ -146,6 +146,9 @@ impl ConfigDef {
     }
 }
 
+/// How much of a value a message quotes, in bytes: what is wrong with it stands behind.
+const LONGEST_SHOWN: usize = 1024;
+
 /// The texts of these messages are Kafka's own: clients match them.
 fn parse_key(key: &ConfigKey, props: &Props) -> Result<Parsed, String> {
     let text = match (props.get(&key.name), &key.default) {
@@ -156,7 +159,11 @@ fn parse_key(key: &ConfigKey, props: &Props) -> Result<Parsed, String> {
         }
     };
     let shown = if key.is_secret() { "[hidden]" } else { text };
-    let fault = |shown: &str, reason: &str| format!("Invalid value {shown} for configuration {}: {reason}", key.name);
+    let fault = |shown: &str, reason: &str| {
+        let end = shown.floor_char_boundary(LONGEST_SHOWN);
+        let cut = if end < shown.len() { "..." } else { "" };
+        format!("Invalid value {}{cut} for configuration {}: {reason}", &shown[..end], key.name)
+    };
     let parsed = parse_text(key.kind, text).map_err(|reason| fault(shown, &reason))?;
     match &key.validator {
         Some(Validator::Distinct { empty }) => check_distinct(&key.name, *empty, &parsed)?,
