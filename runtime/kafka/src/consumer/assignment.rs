@@ -85,7 +85,11 @@ impl Consumer {
             Reset::Earliest => self.client.first_offsets(wanted, timeout),
             _ => self.client.end_offsets(wanted, self.committed_only, timeout),
         };
-        listed.and_then(all_listed).map_err(|failure| self.reason(failure, "find where partitions begin"))
+        let listed = listed.and_then(all_listed);
+        let mut offsets = listed.map_err(|failure| self.reason(failure, "find where partitions begin"))?;
+        // A broker that has no answer says -1, which as a position would mean the end.
+        offsets.retain(|_, offset| *offset >= 0);
+        Ok(offsets)
     }
 
     /// The group's offsets, as far as they can be had. librdkafka would ask for them too, but partitions of which a broker

@@ -110,12 +110,21 @@ impl Storage for Store {
         isolation: IsolationLevel,
         wanted: &[(Topition, ListOffset)],
     ) -> Result<Vec<(Topition, ListOffsetResponse)>> {
+        let found = self.run(async |engine| engine.list_offsets(isolation, wanted).await).await?;
+        let is_empty = |answer: &ListOffsetResponse| answer.error_code == ErrorCode::None && answer.timestamp.is_none();
+        let mut ends = Vec::with_capacity(found.len());
+        for (partition, answer) in &found {
+            ends.push(if is_empty(answer) { Some(self.end(partition).await) } else { None });
+        }
+        if ends.iter().all(Option::is_none) {
+            return Ok(found);
+        }
+        // Asked again behind the ends: what was appended meanwhile is found now, and the end is not taken for the first offset
+        // of a partition that is no longer empty.
         let mut found = self.run(async |engine| engine.list_offsets(isolation, wanted).await).await?;
-        for ((partition, answer), (_, what)) in found.iter_mut().zip(wanted) {
-            if answer.error_code != ErrorCode::None || answer.timestamp.is_some() {
-                continue;
-            }
-            *answer = match (self.end(partition).await, what) {
+        for (((_, answer), (_, what)), end) in found.iter_mut().zip(wanted).zip(ends) {
+            let Some(end) = end.filter(|_| is_empty(answer)) else { continue };
+            *answer = match (end, what) {
                 (Ok(_), ListOffset::Timestamp(_)) => offset(NO_OFFSET),
                 (Ok(stage), ListOffset::Earliest | ListOffset::Latest) => offset(stage.high_watermark()),
                 (Err(Error::Api(error_code)), _) => ListOffsetResponse { error_code, ..offset(NO_OFFSET) },
