@@ -214,7 +214,7 @@ async fn bodies_that_are_only_announced_take_no_room_from_others() {
     let mut held = Vec::new();
     for _ in 0..20 {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
-        let head = format!("POST /collect HTTP/1.1\r\nhost: {address}\r\ncontent-length: 500000\r\n\r\n[");
+        let head = format!("POST /collect HTTP/1.1\r\nhost: {address}\r\ncontent-length: 499990\r\n\r\n[");
         stream.write_all(head.as_bytes()).await.unwrap();
         held.push(stream);
     }
