@@ -111,6 +111,23 @@ async fn offsets_of_an_empty_partition_and_after_the_last_record() {
 }
 
 #[tokio::test]
+async fn the_first_offset_of_a_partition_that_is_being_written_is_not_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    for number in 0..40 {
+        let name = format!("clicks-{number}");
+        create(&store, &name, 1).await;
+        let partition = Topition::new(name, 0);
+        let wanted = [(partition.clone(), ListOffset::Earliest)];
+        let (listed, written) = tokio::join!(
+            store.list_offsets(IsolationLevel::ReadUncommitted, &wanted),
+            store.produce(None, &partition, batch("x")),
+        );
+        assert_eq!((listed.unwrap()[0].1.offset, written.unwrap()), (Some(0), 0), "round {number}");
+    }
+}
+
+#[tokio::test]
 async fn a_producer_that_asks_again_gets_a_usable_id() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
