@@ -5,7 +5,9 @@ mod coordinator;
 mod directory;
 mod end_txn;
 mod fetch;
+mod request;
 mod routes;
+mod seats;
 mod store;
 
 use std::fmt;
@@ -14,13 +16,16 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tansu_storage::Storage as _;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use self::connection::{Connections, Patience};
 use self::directory::Location;
+use self::seats::Seats;
 use self::store::{Store, StoreOptions};
 use crate::error::Error;
 use crate::listen;
@@ -31,6 +36,12 @@ const THREADS: usize = 2;
 
 /// How often old records of `delete` topics and superseded ones of `compact` topics are removed.
 const MAINTENANCE: Duration = Duration::from_mins(10);
+
+/// Connections served at a time; for one more, whoever has been idle longest leaves.
+const MAX_CONNECTIONS: usize = 1_024;
+
+/// Pause after a failed accept (out of file handles, mostly), so that the loop does not spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How long shutdown waits for requests in flight, and then for the storage to close.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -156,12 +167,32 @@ impl Server {
         .map_err(|error| Error::Storage(error.into()))?;
 
         let routes = routes::build(&store, &self.closing).map_err(|error| Error::Setup(error.into()))?;
-        let closing = self.closing.clone();
-        let serve = move |stream, peer| connection::serve(stream, peer, routes.clone(), closing.clone());
-        let accepting = listen::accept(listener, self.connections.clone(), self.closing.clone(), serve);
-        self.connections.spawn(accepting);
+        let connections = Connections::new(routes, Patience::default(), self.closing.clone());
+        let seats = Seats::new(MAX_CONNECTIONS);
+        self.connections.spawn(accept(listener, connections, seats, self.connections.clone(), self.closing.clone()));
         self.connections.spawn(maintain(store.clone(), self.closing));
         Ok((addr, store))
+    }
+}
+
+/// Serves each connection as a task of `tracker`, until `closing` is cancelled.
+async fn accept(
+    listener: TcpListener,
+    connections: Connections,
+    seats: Seats,
+    tracker: TaskTracker,
+    closing: CancellationToken,
+) {
+    loop {
+        let next = async { (listener.accept().await, seats.take().await) };
+        match closing.run_until_cancelled(next).await {
+            None => return,
+            Some((Ok((stream, peer)), seat)) => drop(tracker.spawn(connections.clone().serve(stream, peer, seat))),
+            Some((Err(error), _)) => {
+                debug!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
     }
 }
 

@@ -85,12 +85,10 @@ fn rule(edge: &Edge) -> Option<Rule> {
         return rule(&["api"], &["testkit", "embedded", "lambda-front", "converters"]);
     }
     match edge.folder.as_str() {
-        "runtime/control" | "runtime/converters" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => {
-            rule(&["api"], &[])
-        }
-        "runtime/transforms" => rule(&["api"], &["testkit"]),
-        "runtime/rest" => rule(&["api", "control", "listener"], &[]),
-        "runtime/embedded" => rule(&["listener"], &[]),
+        "runtime/control" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => rule(&["api"], &[]),
+        "runtime/converters" | "runtime/transforms" => rule(&["api"], &["testkit"]),
+        "runtime/rest" => rule(&["api", "control", "listener"], &["testkit"]),
+        "runtime/embedded" => rule(&["listener"], &["testkit"]),
         "runtime/shop" => rule(&["clickstream", "listener"], &[]),
         "runtime/worker" => {
             rule(&["api", "control", "converters", "kafka", "state", "transforms"], &["testkit", "file"])

@@ -1,4 +1,4 @@
-//! Tansu's group coordinator, kept from forming a group in which nobody reads.
+//! Tansu's group coordinator, kept from forming a group in which nobody reads, or whose members never end.
 //!
 //! When a group's leader dies, Tansu 0.6 takes the next member that asks for its share (SyncGroup) for the new leader. But
 //! that member asks as a follower, with no shares to hand out: the group then counts as formed, and none of its members
@@ -16,9 +16,15 @@ use tansu_sans_io::join_group_request::JoinGroupRequestProtocol;
 use tansu_sans_io::leave_group_request::MemberIdentity;
 use tansu_sans_io::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic};
 use tansu_sans_io::sync_group_request::SyncGroupRequestAssignment;
-use tansu_sans_io::{Body, ErrorCode, SyncGroupResponse};
+use tansu_sans_io::{Body, ErrorCode, JoinGroupResponse, SyncGroupResponse};
 
 use super::store::Store;
+
+/// Longest session of a member: Kafka's default for `group.max.session.timeout.ms`.
+const MAX_SESSION_MS: i32 = 30 * 60 * 1000;
+
+/// Most members of a group: each of them is told of all others.
+const MAX_MEMBERS: usize = 1_000;
 
 #[derive(Clone)]
 pub(super) struct GroupCoordinator {
@@ -46,6 +52,16 @@ impl Coordinator for GroupCoordinator {
         protocols: Option<&[JoinGroupRequestProtocol]>,
         reason: Option<&str>,
     ) -> Result<Body> {
+        let refusal = if !(1..=MAX_SESSION_MS).contains(&session_timeout_ms) {
+            Some(ErrorCode::InvalidSessionTimeout)
+        } else if member_id.is_empty() && self.store.members(group_id) >= MAX_MEMBERS {
+            Some(ErrorCode::GroupMaxSizeReached)
+        } else {
+            None
+        };
+        if let Some(code) = refusal {
+            return Ok(refused(code, protocol_type, member_id));
+        }
         let join = self.tansu.join(
             client_id,
             group_id,
@@ -126,6 +142,13 @@ impl Coordinator for GroupCoordinator {
     }
 }
 
+fn refused(code: ErrorCode, protocol_type: &str, member_id: &str) -> Body {
+    let answer = JoinGroupResponse::default().throttle_time_ms(Some(0)).error_code(code.into()).generation_id(-1);
+    let answer =
+        answer.protocol_type(Some(protocol_type.to_owned())).protocol_name(Some(String::new())).leader(String::new());
+    answer.skip_assignment(Some(false)).member_id(member_id.to_owned()).members(Some(Vec::new())).into()
+}
+
 impl fmt::Debug for GroupCoordinator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GroupCoordinator")
@@ -160,5 +183,30 @@ mod tests {
         let Body::SyncGroupResponse(answer) = answer.unwrap() else { panic!("another answer") };
         assert_eq!(answer.error_code, i16::from(ErrorCode::RebalanceInProgress));
         assert!(!store.group_is_formed("sink", SystemTime::now()), "the group has no leader yet");
+    }
+
+    #[tokio::test]
+    async fn a_member_that_would_never_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut coordinator = GroupCoordinator::new(test_store(folder.path()).await).unwrap();
+        for session in [i32::MAX, MAX_SESSION_MS + 1, 0, -1] {
+            let join =
+                coordinator.join(None, "sink", session, Some(1_000), "", None, "consumer", Some(&[]), None).await;
+            let Body::JoinGroupResponse(answer) = join.unwrap() else { panic!("another answer") };
+            assert_eq!(answer.error_code, i16::from(ErrorCode::InvalidSessionTimeout), "{session}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_group_takes_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = test_store(folder.path()).await;
+        let member = || GroupMember { join_response: Default::default(), last_contact: Some(SystemTime::now()) };
+        let members = (0..MAX_MEMBERS).map(|number| (number.to_string(), member())).collect();
+        store.update_group("sink", GroupDetail { members, ..GroupDetail::default() }, None).await.unwrap();
+        let mut coordinator = GroupCoordinator::new(store).unwrap();
+        let join = coordinator.join(None, "sink", 10_000, Some(1_000), "", None, "consumer", Some(&[]), None).await;
+        let Body::JoinGroupResponse(answer) = join.unwrap() else { panic!("another answer") };
+        assert_eq!(answer.error_code, i16::from(ErrorCode::GroupMaxSizeReached));
     }
 }

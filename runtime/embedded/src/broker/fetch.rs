@@ -28,6 +28,9 @@ const MAX_READ: u32 = 5 * 1024 * 1024;
 /// record cannot stop its reader.
 const LARGE_READS: [u32; 2] = [32 * 1024 * 1024, 128 * 1024 * 1024];
 
+/// Longest wait, whatever the client asks for: while it waits, nobody notices that the client has left.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
 #[derive(Clone, Debug)]
 pub(super) struct FetchService {
     closing: CancellationToken,
@@ -46,7 +49,7 @@ impl Service<Store, FetchRequest> for FetchService {
     async fn serve(&self, context: Context<Store>, request: FetchRequest) -> Result<FetchResponse, Error> {
         let store = context.state();
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or_default());
-        let deadline = Instant::now() + wait;
+        let deadline = Instant::now() + wait.min(MAX_WAIT);
         let enough = u64::try_from(request.min_bytes).unwrap_or_default();
         let mut grown = store.grown();
 

@@ -8,6 +8,7 @@ mod ends;
 mod engine;
 mod groups;
 mod records;
+mod restarts;
 mod storage;
 mod topics;
 
@@ -17,12 +18,14 @@ use std::time::SystemTime;
 
 use tansu_storage::{Error, OffsetStage, Storage as _, StorageContainer, TopicId, Topition};
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use self::ends::Ends;
 use self::engine::Engine;
 pub(super) use self::engine::StoreOptions;
 use self::groups::Groups;
+use self::restarts::Restarts;
 use self::topics::{Topic, Topics};
 
 /// The storage of one broker. Clones share it.
@@ -34,7 +37,7 @@ pub(super) struct Store {
 struct Shared {
     options: StoreOptions,
     engine: RwLock<Engine>,
-    restarting: Mutex<()>,
+    restarting: Mutex<Restarts>,
     topics: Topics,
     ends: Ends,
     groups: Groups,
@@ -50,7 +53,7 @@ impl Store {
         let shared = Shared {
             options,
             engine: RwLock::new(engine),
-            restarting: Mutex::new(()),
+            restarting: Mutex::default(),
             topics: Topics::default(),
             ends: Ends::default(),
             groups: Groups::default(),
@@ -90,6 +93,11 @@ impl Store {
         self.shared.groups.is_formed(group, now)
     }
 
+    /// How many members a group has.
+    pub(super) fn members(&self, group: &str) -> usize {
+        self.shared.groups.members(group)
+    }
+
     fn engine(&self) -> Engine {
         self.shared.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -101,6 +109,18 @@ impl Store {
         }
         let found = self.run(async |engine| engine.metadata(Some(std::slice::from_ref(id))).await).await?;
         Ok(found.topics().first().and_then(|found| self.shared.topics.learn(id, found)))
+    }
+
+    /// Whether so many partitions more may be created.
+    async fn has_room(&self, partitions: i32) -> Result<bool, Error> {
+        if let Some(room) = self.shared.topics.has_room(partitions) {
+            return Ok(room);
+        }
+        let all = self.run(async |engine| engine.metadata(None).await).await?;
+        self.shared
+            .topics
+            .counted(all.topics().iter().map(|topic| topic.partitions.as_ref().map_or(0, Vec::len)).sum());
+        Ok(self.shared.topics.has_room(partitions).unwrap_or_default())
     }
 
     /// Refuses a partition that does not exist. The caller keeps topics from being deleted.
@@ -120,10 +140,11 @@ impl Store {
         result
     }
 
-    /// Starts a new engine in place of `ended`, unless that was done already or the broker is closing.
+    /// Starts a new engine in place of `ended`, unless that was done already, is to wait, or the broker is closing.
     async fn replace(&self, ended: &Engine) -> Result<(), Error> {
-        let _one_at_a_time = self.shared.restarting.lock().await;
-        if ended.cancellation.is_cancelled() || self.engine().generation != ended.generation {
+        let mut restarts = self.shared.restarting.lock().await;
+        let is_done = ended.cancellation.is_cancelled() || self.engine().generation != ended.generation;
+        if is_done || !restarts.begin(Instant::now()) {
             return Ok(());
         }
         error!(generation = ended.generation, "the embedded broker's storage ended unexpectedly, starting it again");

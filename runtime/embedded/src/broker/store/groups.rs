@@ -36,6 +36,10 @@ impl Groups {
         matches!(detail.state, GroupState::Formed { .. }) && all_present
     }
 
+    pub(super) fn members(&self, group: &str) -> usize {
+        self.lock().get(group).map_or(0, |detail| detail.members.len())
+    }
+
     /// Describes the `wanted` groups, or all those of `existing`.
     pub(super) fn describe(&self, wanted: Option<&[String]>, existing: &[ListedGroup]) -> Vec<NamedGroupDetail> {
         let all = || existing.iter().map(|group| group.group_id.clone()).collect();

@@ -22,10 +22,11 @@ use tansu_storage::{
     OffsetCommitRequest, OffsetStage, ProducerIdResponse, Result, ScramCredential, Storage, TopicId, Topition,
     TxnAddPartitionsRequest, TxnAddPartitionsResponse, TxnOffsetCommitRequest, UpdateError, Version,
 };
+use tracing::debug;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Store, records};
+use super::{Store, records, topics};
 
 /// In a request: "no producer id or epoch yet".
 const NO_PRODUCER: (Option<i64>, Option<i16>) = (Some(-1), Some(-1));
@@ -42,7 +43,14 @@ impl Storage for Store {
     }
 
     async fn create_topic(&self, topic: CreatableTopic, validate_only: bool) -> Result<Uuid> {
-        self.run(async |engine| engine.create_topic(topic, validate_only).await).await
+        topics::check_new(&topic)?;
+        let partitions = topic.num_partitions;
+        if !self.has_room(partitions).await? {
+            return Err(Error::Api(ErrorCode::PolicyViolation));
+        }
+        let created = self.run(async |engine| engine.create_topic(topic, validate_only).await).await?;
+        self.shared.topics.created(partitions);
+        Ok(created)
     }
 
     /// Appending to a list value, or removing from one, is refused: the engine would panic.
@@ -75,13 +83,20 @@ impl Storage for Store {
         self.run(async |engine| engine.brokers().await).await
     }
 
+    /// What the storage fails at, on a full disk for example, is an error after which a client tries again.
     async fn produce(&self, transaction_id: Option<&str>, partition: &Topition, batch: Batch) -> Result<i64> {
         let _kept = self.shared.topics.keep().await;
         self.require(partition).await?;
         let batch = records::accept(batch)?;
         let result = self.run(async |engine| engine.produce(transaction_id, partition, batch).await).await;
         self.shared.ends.appended(partition);
-        result
+        result.map_err(|error| match error {
+            Error::Api(code) => Error::Api(code),
+            error => {
+                debug!(%error, ?partition, "cannot store records");
+                Error::Api(ErrorCode::KafkaStorageError)
+            }
+        })
     }
 
     async fn fetch(
@@ -222,7 +237,12 @@ impl Storage for Store {
         detail: GroupDetail,
         version: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
-        let updated = self.engine().container.update_group(group, detail.clone(), version).await?;
+        let engine = self.engine();
+        let updated = engine.container.update_group(group, detail.clone(), version).await;
+        if matches!(updated, Err(UpdateError::Error(Error::UnableToSend | Error::OneshotRecv))) {
+            self.replace(&engine).await?;
+        }
+        let updated = updated?;
         self.shared.groups.stored(group, detail);
         Ok(updated)
     }

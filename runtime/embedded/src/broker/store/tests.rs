@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,6 +47,53 @@ async fn an_engine_that_ended_is_replaced_and_keeps_its_records() {
     }
     assert_eq!(store.produce(None, &partition, batch("after")).await.unwrap(), 1);
     assert_eq!(store.end(&partition).await.unwrap().high_watermark(), 2);
+}
+
+#[tokio::test]
+async fn what_the_storage_cannot_take_now_may_be_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    create(&store, "clicks", 1).await;
+    let partition = Topition::new("clicks", 0);
+    store.end(&partition).await.unwrap();
+    abandon_a_call(&store).await;
+    let code = loop {
+        match store.produce(None, &partition, batch("x")).await {
+            Ok(_) => {}
+            Err(Error::Api(code)) => break code,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(code, ErrorCode::KafkaStorageError);
+    store.produce(None, &partition, batch("x")).await.unwrap();
+}
+
+#[tokio::test]
+async fn topics_are_refused_that_nobody_can_want() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let new = async |name: &str, partitions: i32| {
+        let topic = CreatableTopic::default().name(name.into()).num_partitions(partitions).replication_factor(1);
+        let topic = topic.assignments(Some(Vec::new())).configs(Some(Vec::new()));
+        match store.create_topic(topic, false).await {
+            Ok(_) => None,
+            Err(Error::Api(code)) => Some(code),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    for partitions in [i32::MAX, 1_001, 0, -2, i32::MIN] {
+        assert_eq!(new("clicks", partitions).await, Some(ErrorCode::InvalidPartitions), "{partitions}");
+    }
+    for name in ["", ".", "..", "a/b", "a b", "a\n", "\u{e4}", &"a".repeat(250)] {
+        assert_eq!(new(name, 1).await, Some(ErrorCode::InvalidTopicException), "{name}");
+    }
+    assert_eq!(new(&"a".repeat(249), 1_000).await, None);
+    store.shared.topics.counted(19_990);
+    assert_eq!(new("large", 11).await, Some(ErrorCode::PolicyViolation));
+    assert_eq!(new("small", 10).await, None);
+    assert_eq!(new("one", 1).await, Some(ErrorCode::PolicyViolation), "what was created counts");
+    store.delete_topic(&TopicId::Name("small".into())).await.unwrap();
+    assert_eq!(new("one", 1).await, None, "it was counted again");
 }
 
 #[tokio::test]

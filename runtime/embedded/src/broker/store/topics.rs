@@ -4,9 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tansu_sans_io::ErrorCode;
+use tansu_sans_io::create_topics_request::CreatableTopic;
 use tansu_sans_io::metadata_response::MetadataResponseTopic;
-use tansu_storage::TopicId;
+use tansu_storage::{Error, Result, TopicId};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Most partitions of a topic, and of all together. Each is a row or two, and nobody is served while they are written.
+const MAX_PARTITIONS: i32 = 1_000;
+const MAX_ALL_PARTITIONS: usize = 20_000;
+
+/// Kafka's limit: the name is that of a folder there.
+const MAX_NAME: usize = 249;
 
 /// A topic that exists. The number of its partitions never changes: there is no request for that.
 #[derive(Debug)]
@@ -19,7 +27,20 @@ pub(in crate::broker) struct Topic {
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     known: Mutex<HashMap<TopicId, Arc<Topic>>>,
+    /// Those of all topics, known or not; `None` when nobody has counted since the last deletion.
+    partitions: Mutex<Option<usize>>,
     deletion: RwLock<()>,
+}
+
+/// Refuses what Kafka refuses to create, and what would keep all others waiting.
+pub(super) fn check_new(topic: &CreatableTopic) -> Result<()> {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let name = topic.name.as_str();
+    if !(1..=MAX_NAME).contains(&name.len()) || name == "." || name == ".." || !name.bytes().all(is_legal) {
+        return Err(Error::Api(ErrorCode::InvalidTopicException));
+    }
+    let may_be = (1..=MAX_PARTITIONS).contains(&topic.num_partitions);
+    if may_be { Ok(()) } else { Err(Error::Api(ErrorCode::InvalidPartitions)) }
 }
 
 impl Topics {
@@ -32,6 +53,7 @@ impl Topics {
     pub(super) async fn delete(&self) -> RwLockWriteGuard<'_, ()> {
         let guard = self.deletion.write().await;
         self.lock().clear();
+        *self.partitions() = None;
         guard
     }
 
@@ -48,6 +70,28 @@ impl Topics {
         let topic = Arc::new(Topic { name: found.name.clone()?, partitions });
         self.lock().insert(id.clone(), Arc::clone(&topic));
         Some(topic)
+    }
+
+    /// Whether there is room for so many partitions more; `None` when somebody has to [count](Self::counted) first.
+    pub(super) fn has_room(&self, partitions: i32) -> Option<bool> {
+        let wanted = usize::try_from(partitions).unwrap_or_default();
+        self.partitions().map(|count| count + wanted <= MAX_ALL_PARTITIONS)
+    }
+
+    /// Says how many partitions all topics have.
+    pub(super) fn counted(&self, partitions: usize) {
+        *self.partitions() = Some(partitions);
+    }
+
+    /// Says that a topic was created.
+    pub(super) fn created(&self, partitions: i32) {
+        if let Some(count) = self.partitions().as_mut() {
+            *count += usize::try_from(partitions).unwrap_or_default();
+        }
+    }
+
+    fn partitions(&self) -> MutexGuard<'_, Option<usize>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TopicId, Arc<Topic>>> {
