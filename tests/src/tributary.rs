@@ -22,6 +22,7 @@ const LOG_TAIL: usize = 40;
 const BROKER_PORT: &str = "embedded.broker.port";
 const STORE_PORT: &str = "embedded.store.port";
 const SHOP_PORT: &str = "demo.shop.port";
+const STORE_KEYS: &str = "data/s3.credentials";
 const COLLECT_LISTEN: &str = "shared.collect.listen";
 
 /// How to start a Tributary worker.
@@ -171,10 +172,19 @@ impl Tributary {
         &self.options.properties[SHOP_PORT]
     }
 
-    /// A client of its embedded S3 endpoint.
-    pub fn embedded_s3(&self) -> S3 {
-        let endpoint = format!("http://127.0.0.1:{}", self.options.properties[STORE_PORT]);
-        S3::new(&endpoint, "tributary", "tributary", "us-east-1")
+    /// The URL of its embedded S3 endpoint.
+    pub fn embedded_s3_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.options.properties[STORE_PORT])
+    }
+
+    /// A client of its embedded S3 endpoint, with the keys that the worker has made.
+    pub fn embedded_s3(&self) -> Result<S3> {
+        let keys = fs::read_to_string(self.folder().join(STORE_KEYS)).context("read the keys of the S3 endpoint")?;
+        let key = |name: &str| {
+            let found = keys.lines().filter_map(|line| line.split_once(" = ")).find(|(key, _)| *key == name);
+            found.map(|(_, value)| value).with_context(|| format!("no {name} in {STORE_KEYS}"))
+        };
+        Ok(S3::new(&self.embedded_s3_endpoint(), key("aws_access_key_id")?, key("aws_secret_access_key")?, "us-east-1"))
     }
 
     /// The process id; another one after a restart.

@@ -22,6 +22,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
+use tributary_listener::Share;
 
 use self::connection::{Connections, Patience};
 use self::directory::Location;
@@ -37,9 +38,6 @@ const THREADS: usize = 2;
 /// How often old records of `delete` topics and superseded ones of `compact` topics are removed.
 const MAINTENANCE: Duration = Duration::from_mins(10);
 
-/// Connections served at a time; for one more, whoever has been idle longest leaves.
-const MAX_CONNECTIONS: usize = 1_024;
-
 /// Pause after a failed accept (out of file handles, mostly), so that the loop does not spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -50,7 +48,8 @@ const CLOSE: Duration = Duration::from_millis(800);
 /// Where a broker keeps its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerStorage {
-    /// A SQLite database in this folder, which is created when absent. One broker at a time may use it.
+    /// A SQLite database in this folder, which is created when absent and closed to all but its owner. One broker at a time
+    /// may use it.
     Directory(PathBuf),
     /// Memory: gone when the broker stops.
     Memory,
@@ -168,7 +167,7 @@ impl Server {
 
         let routes = routes::build(&store, &self.closing).map_err(|error| Error::Setup(error.into()))?;
         let connections = Connections::new(routes, Patience::default(), self.closing.clone());
-        let seats = Seats::new(MAX_CONNECTIONS);
+        let seats = Seats::new(Share::Broker.connections());
         self.connections.spawn(accept(listener, connections, seats, self.connections.clone(), self.closing.clone()));
         self.connections.spawn(maintain(store.clone(), self.closing));
         Ok((addr, store))

@@ -13,10 +13,12 @@ mod broker;
 mod error;
 mod listen;
 mod object_store;
+mod private;
 
 pub use self::broker::{Broker, BrokerOptions, BrokerStorage};
 pub use self::error::Error;
 pub use self::object_store::{ObjectStore, ObjectStoreOptions};
+pub use self::private::{close_to_others, private_folder};
 
 /// What the functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

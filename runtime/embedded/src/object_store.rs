@@ -1,5 +1,7 @@
 //! The in-process S3 endpoint: a folder for each bucket, requests signed with AWS Signature Version 4.
 
+mod inside;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
+use self::inside::InsideBuckets;
 use crate::error::Error;
 use crate::listen;
+use crate::private::private_folder;
 
 /// How long shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -26,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// How to start an [`ObjectStore`].
 #[derive(Clone)]
 pub struct ObjectStoreOptions {
-    /// The folder that holds the buckets; created when absent.
+    /// The folder that holds the buckets; created when absent, and closed to all but its owner.
     pub root: PathBuf,
     /// The port on 127.0.0.1 to take when it is free; 0 takes any free one.
     pub preferred_port: u16,
@@ -70,11 +74,12 @@ impl ObjectStore {
             return Err(Error::Credentials);
         }
         let unusable = |source| Error::Directory { path: options.root.clone(), source };
-        std::fs::create_dir_all(&options.root).map_err(unusable)?;
+        private_folder(&options.root).map_err(unusable)?;
         let root = options.root.canonicalize().map_err(unusable)?;
         let files = FileSystem::new(&root).map_err(|error| unusable(io::Error::other(format!("{error:?}"))))?;
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(options.access_key, SecretKey::from(options.secret_key)));
+        service.set_access(InsideBuckets);
         let service = service.build();
 
         let listener = listen::bind(options.preferred_port).await?;

@@ -1,6 +1,7 @@
 use std::fmt;
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -42,7 +43,8 @@ impl DiskStore {
     /// `Retriable` when another owner still has the file open; `Fatal` when the folder cannot be written.
     pub fn open(path: &Path, layout: &Layout, cache_bytes: usize) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| failed("create the folder of", path, &error))?;
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            created.map_err(|error| failed("create the folder of", path, &error))?;
         }
         match Self::open_existing(path, layout, cache_bytes) {
             Ok(store) => return Ok(store),
@@ -56,6 +58,7 @@ impl DiskStore {
     }
 
     fn open_existing(path: &Path, layout: &Layout, cache_bytes: usize) -> Result<Self> {
+        make_private(path).map_err(|error| failed("open", path, &error))?;
         let database = Database::builder().set_cache_size(cache_bytes).create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => Error::retriable(format!(
                 "state file {} is in use: wait for its task to end, or give each worker its own state.dir",
@@ -225,6 +228,14 @@ impl fmt::Debug for DiskStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DiskStore({})", self.path.display())
     }
+}
+
+/// The state of people is for the worker's user only; redb takes an empty file for a new one.
+fn make_private(path: &Path) -> io::Result<()> {
+    const MODE: u32 = 0o600;
+    let file = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;
+    let is_open = file.metadata()?.permissions().mode() & 0o077 != 0;
+    if is_open { file.set_permissions(Permissions::from_mode(MODE)) } else { Ok(()) }
 }
 
 fn table_name(store: &str) -> String {

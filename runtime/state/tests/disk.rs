@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -120,4 +121,16 @@ fn layout_may_grow() {
     assert_eq!(store.get(Slot(0), b"ann").unwrap().unwrap(), "1");
     assert_eq!(store.get(Slot(1), b"ann").unwrap(), None);
     assert!(store.get(Slot(3), b"ann").is_err());
+}
+
+#[test]
+fn state_is_for_the_workers_user_only_and_was_not_always() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state/0.redb");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    drop(open(&path));
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    drop(open(&path));
+    assert_eq!(mode(&path), 0o600);
 }

@@ -1,14 +1,13 @@
 //! The servers inside this process, for those who have none: a Kafka broker and an S3 endpoint.
 
-use std::io::Write;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::{fs, io};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage, ObjectStore, ObjectStoreOptions};
 
+use crate::data_folder::{self, BROKER_FOLDER, STORE_FOLDER};
 use crate::settings::Settings;
 use crate::shared_values::SharedValues;
 
@@ -16,35 +15,38 @@ pub(crate) const BROKER_PORT: u16 = 9092;
 pub(crate) const STORE_PORT: u16 = 9000;
 const COLLECT_PORT: u16 = 8081;
 
-/// Where the embedded servers keep things, in the data folder.
-const BROKER_FOLDER: &str = "kafka";
-const STORE_FOLDER: &str = "s3";
-const SESSION_SECRET: &str = "session.secret";
-
 const CLUSTER_ID: &str = "tributary-embedded";
 const REGION: &str = "us-east-1";
-/// For an endpoint that only this machine can reach.
-const STORE_KEY: &str = "tributary";
 const BUCKETS: &str = "raw,enriched";
 
 /// The servers that run.
 pub(crate) struct Embedded {
     pub(crate) broker: Option<Broker>,
     pub(crate) store: Option<ObjectStore>,
+    /// The file that has the endpoint's keys, unless the settings have them.
+    pub(crate) keys: Option<PathBuf>,
 }
 
 impl Embedded {
     /// Starts those that the settings ask for, both at once, and shares their addresses and keys with connectors.
     pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Self> {
+        // Whoever has the shop in this process needs to share its secret with nobody else.
+        if settings.embedded || settings.flag("demo.shop.enable", false)? {
+            shared.add_missing("session.secret", data_folder::session_secret(&settings.data)?);
+        }
         if settings.embedded {
-            shared.add_missing("session.secret", session_secret(&settings.data)?);
             shared.add_missing("collect.listen", free_address(COLLECT_PORT)?.to_string());
         }
         let wants_store =
             settings.flag("embedded.store.enable", settings.embedded)? && shared.get("s3.endpoint").is_none();
+        let mut keys_file = None;
         if wants_store {
-            shared.add_missing("s3.access.key.id", STORE_KEY);
-            shared.add_missing("s3.secret.access.key", STORE_KEY);
+            if shared.get("s3.access.key.id").is_none() && shared.get("s3.secret.access.key").is_none() {
+                let keys = data_folder::store_keys(&settings.data)?;
+                shared.add_missing("s3.access.key.id", keys.access);
+                shared.add_missing("s3.secret.access.key", keys.secret);
+                keys_file = Some(data_folder::keys_file(&settings.data));
+            }
             shared.add_missing("s3.region", REGION);
         } else {
             // No keys: connectors look for them where AWS's own tools do.
@@ -57,7 +59,7 @@ impl Embedded {
         if let Some(store) = &store {
             shared.add_missing("s3.endpoint", store.endpoint());
         }
-        Ok(Self { broker, store })
+        Ok(Self { broker, store, keys: keys_file })
     }
 
     /// Ends them, each within two seconds.
@@ -111,42 +113,11 @@ fn free_address(preferred: u16) -> Result<SocketAddr> {
     }
 }
 
-/// What session tokens are signed with: made once and kept, so that sessions outlive a restart.
-fn session_secret(data: &Path) -> Result<String> {
-    let path = data.join(SESSION_SECRET);
-    match fs::read_to_string(&path) {
-        Ok(secret) if !secret.trim().is_empty() => return Ok(secret.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
-    }
-    let bytes: [u8; 32] = rand::random();
-    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    fs::create_dir_all(data).with_context(|| format!("create {}", data.display()))?;
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    let written = file.as_mut().map_err(|error| io::Error::new(error.kind(), error.to_string()));
-    written.and_then(|file| file.write_all(secret.as_bytes())).with_context(|| format!("write {}", path.display()))?;
-    Ok(secret)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    #[test]
-    fn the_session_secret_is_kept_and_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let secret = session_secret(&data).unwrap();
-        assert_eq!(secret.len(), 64);
-        assert_eq!(session_secret(&data).unwrap(), secret);
-        let mode = fs::metadata(data.join(SESSION_SECRET)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
 
     #[tokio::test]
     async fn another_endpoint_has_its_own_keys_or_those_that_aws_finds() {

@@ -5,6 +5,7 @@
 
 mod cli;
 mod connector_files;
+mod data_folder;
 mod docs;
 mod embedded;
 mod environment;

@@ -120,9 +120,10 @@ impl Levels {
     fn targets(&self) -> Targets {
         let filter = |level: &LoggerLevel| filter_of(&level.level).unwrap_or(LevelFilter::INFO);
         let loggers = self.loggers.iter().map(|(name, level)| (name.clone(), filter(level)));
-        // Tansu logs each request and each mistake of a client; what concerns us comes back as an error.
-        let silent = ["sans_io", "storage", "broker", "service", "schema", "auth"]
-            .map(|part| (format!("tansu_{part}"), LevelFilter::OFF));
+        // They log each request and each mistake of a client, at any length; what concerns us comes back as an error.
+        let silent =
+            ["tansu_sans_io", "tansu_storage", "tansu_broker", "tansu_service", "tansu_schema", "tansu_auth", "s3s"]
+                .map(|part| (part.to_owned(), LevelFilter::OFF));
         Targets::new().with_default(filter(&self.root)).with_targets(silent).with_targets(loggers)
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use tributary_embedded::private_folder;
 use tributary_shop::{Shop, ShopOptions, read_customers, read_products, write_customer_table};
 
 use crate::settings::Settings;
@@ -41,7 +42,7 @@ pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Res
     };
     let table = settings.data.join(FOLDER).join(CUSTOMERS);
     if let Some(folder) = table.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        private_folder(folder).with_context(|| format!("create {}", folder.display()))?;
     }
     write_customer_table(&options.customers, &table, SystemTime::now())?;
     let table = std::path::absolute(&table).with_context(|| format!("make {} absolute", table.display()))?;

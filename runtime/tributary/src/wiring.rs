@@ -18,7 +18,7 @@ use crate::rest::Rest;
 use crate::settings::Settings;
 use crate::shared_values::{PROVIDER, SharedValues};
 use crate::startup::{Address, announce};
-use crate::{environment, logging, plugins, shop};
+use crate::{data_folder, environment, logging, plugins, shop};
 
 /// What REST, broker and store may take to end, beside the tasks.
 const SERVERS_STOP: Duration = Duration::from_millis(1_800);
@@ -67,6 +67,7 @@ impl Process {
     async fn start(mut settings: Settings, loggers: Arc<dyn LoggerControl>, redaction: Redaction) -> Result<Self> {
         let plugins = plugins::registry();
         settings.props = Variables::parse(&settings.props, &plugins, &redaction)?.resolve(&settings.props)?;
+        data_folder::close(&settings.data)?;
         let mut shared = SharedValues::new(&settings)?;
         let embedded = Embedded::start(&settings, &mut shared).await?;
         if let Some(broker) = &embedded.broker {
@@ -148,7 +149,9 @@ fn addresses(settings: &Settings, embedded: &Embedded, rest: &Rest, shop: Option
     let mut addresses = vec![kafka];
     if let Some(store) = &embedded.store {
         let usual = settings.port("embedded.store.port", crate::embedded::STORE_PORT)?;
-        addresses.push(Address::new("S3", store.endpoint()).instead_of(usual, store.addr().port()));
+        let keys = embedded.keys.as_ref().map(|file| format!("  (keys in {})", file.display()));
+        let shown = format!("{}{}", store.endpoint(), keys.unwrap_or_default());
+        addresses.push(Address::new("S3", shown).instead_of(usual, store.addr().port()));
     }
     let bound = rest.address.port();
     let usual = if settings.any_rest_port { crate::settings::REST_PORT } else { bound };

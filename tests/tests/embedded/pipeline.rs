@@ -68,7 +68,7 @@ async fn nothing_is_lost_and_nobody_gets_two_vouchers_when_the_worker_is_killed(
         messages.and_then(|all| event_ids(&all)).is_ok_and(|ids| ids.keys().collect::<BTreeSet<_>>() == expected)
     };
     wait_until(LIMIT, "every click enriched", enriched).await?;
-    let s3 = worker.embedded_s3();
+    let s3 = worker.embedded_s3()?;
     for bucket in ["raw", "enriched"] {
         let stored = || async {
             let ids = event_ids_in(&s3, bucket).await;

@@ -6,6 +6,8 @@
 
 mod broker;
 mod connections;
+mod files;
+mod objects;
 mod rest;
 mod target;
 mod website;

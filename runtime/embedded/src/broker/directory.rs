@@ -7,8 +7,10 @@ use url::Url;
 
 use super::BrokerStorage;
 use crate::error::Error;
+use crate::private::{close_to_others, private_file, private_folder};
 
 const DATABASE: &str = "broker.db";
+const BESIDE_DATABASE: [&str; 2] = ["broker.db-wal", "broker.db-shm"];
 const LOCK: &str = "broker.lock";
 const MEMORY: &str = "memory://embedded/";
 
@@ -21,7 +23,7 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// Creates and locks the folder.
+    /// Creates and locks the folder. It and what is in it is for its owner only.
     pub(super) fn prepare(storage: &BrokerStorage) -> Result<Self, Error> {
         match storage {
             BrokerStorage::Memory => {
@@ -43,11 +45,15 @@ impl Location {
 
     fn open(folder: &Path) -> Result<Self, Error> {
         let unusable = |source| Error::Directory { path: folder.to_path_buf(), source };
-        std::fs::create_dir_all(folder).map_err(unusable)?;
+        private_folder(folder).map_err(unusable)?;
         let folder = folder.canonicalize().map_err(unusable)?;
         let lock = lock(&folder)?;
         let working = std::env::current_dir().and_then(|path| path.canonicalize()).map_err(unusable)?;
         let database = folder.join(DATABASE);
+        // SQLite gives the files beside its database the same mode.
+        private_file(&database).map_err(unusable)?;
+        let beside = BESIDE_DATABASE.map(|name| folder.join(name));
+        beside.iter().try_for_each(|path| close_to_others(path)).map_err(unusable)?;
         let url = sqlite_url(&database, &working)?;
         Ok(Self { url, database: Some(database), _lock: Some(lock) })
     }
@@ -56,7 +62,7 @@ impl Location {
 /// Keeps two brokers off one folder: each remembers what it knows of the log, so they would mislead each other.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = private_file(&path).and_then(|()| File::options().write(true).open(&path));
     let file = file.map_err(|source| Error::Directory { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

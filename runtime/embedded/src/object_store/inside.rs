@@ -1,0 +1,69 @@
+//! Which keys of objects are let through.
+//!
+//! A key is the path of a file here, and the file system below resolves `..` and a slash at the beginning: that leads into
+//! other buckets, and to a panic above the root. Keys are let through that are a path of their own bucket as they stand.
+
+use async_trait::async_trait;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::dto::{
+    CopyObjectInput, CopySource, DeleteObjectsInput, ListObjectsInput, ListObjectsV2Input, PostObjectInput,
+    UploadPartCopyInput,
+};
+use s3s::{S3Request, S3Result, s3_error};
+
+/// Lets signed requests through whose keys stay in their bucket.
+pub(super) struct InsideBuckets;
+
+#[async_trait]
+impl S3Access for InsideBuckets {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if context.credentials().is_none() {
+            return Err(s3_error!(AccessDenied, "Signature is required"));
+        }
+        context.s3_path().get_object_key().map_or(Ok(()), check_key)
+    }
+
+    async fn copy_object(&self, request: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        check_source(&request.input.copy_source)
+    }
+
+    async fn upload_part_copy(&self, request: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        check_source(&request.input.copy_source)
+    }
+
+    async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        request.input.delete.objects.iter().try_for_each(|object| check_key(&object.key))
+    }
+
+    async fn post_object(&self, request: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        check_key(&request.input.key)
+    }
+
+    async fn list_objects(&self, request: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
+        check_delimiter(&mut request.input.delimiter)
+    }
+
+    async fn list_objects_v2(&self, request: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
+        check_delimiter(&mut request.input.delimiter)
+    }
+}
+
+fn check_key(key: &str) -> S3Result<()> {
+    let leads_away =
+        key.starts_with('/') || key.contains('\0') || key.split('/').any(|part| part == "." || part == "..");
+    if leads_away { Err(s3_error!(InvalidArgument, "no '.', '..' or '/' at the beginning of a key")) } else { Ok(()) }
+}
+
+fn check_source(source: &CopySource) -> S3Result<()> {
+    match source {
+        CopySource::Bucket { key, .. } => check_key(key),
+        _ => Err(s3_error!(NotImplemented)),
+    }
+}
+
+/// What groups keys is cut out of them by its first byte. An empty one groups nothing.
+fn check_delimiter(delimiter: &mut Option<String>) -> S3Result<()> {
+    delimiter.take_if(|delimiter| delimiter.is_empty());
+    let is_plain = delimiter.as_deref().is_none_or(str::is_ascii);
+    if is_plain { Ok(()) } else { Err(s3_error!(InvalidArgument, "a delimiter is made of ASCII characters")) }
+}
