@@ -197,7 +197,7 @@ pub(crate) async fn reset_topics(
     Ok(StatusCode::ACCEPTED)
 }
 
-fn create_request(body: Value) -> Result<(String, RawConfig, Option<TargetState>), ApiError> {
+pub(crate) fn create_request(body: Value) -> Result<(String, RawConfig, Option<TargetState>), ApiError> {
     let top = Chain::default();
     let mut fields = jackson::object(body, CREATE_REQUEST, &["config", "name", "initial_state"], &top)?;
     let mut take = |name: &str| (fields.remove(name).unwrap_or_default(), top.field(CREATE_REQUEST, name));

@@ -15,6 +15,8 @@ mod cors;
 mod deadline;
 mod dto;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod https;
 mod internal;
 mod jaas;

@@ -45,7 +45,7 @@ pub(crate) async fn reset(
     Ok(Json(Message { message: worker.herder.reset_offsets(&name).await? }))
 }
 
-fn connector_offsets(body: Value) -> Result<ConnectorOffsets, ApiError> {
+pub(crate) fn connector_offsets(body: Value) -> Result<ConnectorOffsets, ApiError> {
     let top = Chain::default();
     let list = jackson::object(body, OFFSETS, &["offsets"], &top)?.remove("offsets").unwrap_or_default();
     let chain = top.field(OFFSETS, "offsets");

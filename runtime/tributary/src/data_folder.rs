@@ -43,7 +43,7 @@ pub(crate) fn close(data: &Path) -> Result<()> {
 
 /// What session tokens are signed with, so that sessions outlive a restart.
 pub(crate) fn session_secret(data: &Path) -> Result<String> {
-    let text = kept(data, SESSION_SECRET, || random_hex::<32>())?;
+    let text = kept(data, SESSION_SECRET, random_hex::<32>)?;
     Ok(text.trim().to_owned())
 }
 
@@ -147,7 +147,7 @@ mod tests {
             open_up(data, 0o755);
         }
         fs::write(shared.join("letter.txt"), "").unwrap();
-        [&ours, &shared].map(|data| close(data).unwrap());
+        [&ours, &shared].into_iter().for_each(|data| close(data).unwrap());
         assert_eq!((mode(&ours), mode(&shared)), (0o700, 0o755));
         close(&root.path().join("absent")).unwrap();
     }

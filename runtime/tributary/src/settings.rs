@@ -1,6 +1,7 @@
 //! The worker's settings: a properties file, the environment over it, and what holds with nothing configured under it.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -129,11 +130,14 @@ fn configs_folder(args: &WorkerArgs, file: Option<&Path>) -> PathBuf {
 fn read_properties(path: &Path) -> Result<Props> {
     let file = File::open(path).with_context(|| format!("read {}: name an existing file", path.display()))?;
     // The parser's own words may quote a line, which may hold a password.
-    let unreadable = |error: PropertiesError| match error.line_number() {
+    parse_properties(file).map_err(|error| match error.line_number() {
         Some(line) => anyhow!("read {}: line {line} is no property", path.display()),
         None => anyhow!("read {}: it is no properties file", path.display()),
-    };
-    Ok(java_properties::read(file).map_err(unreadable)?.into_iter().collect())
+    })
+}
+
+fn parse_properties(text: impl Read) -> Result<Props, PropertiesError> {
+    Ok(java_properties::read(text)?.into_iter().collect())
 }
 
 fn add_missing(props: &mut Props, defaults: &[(&str, &str)]) {
@@ -213,5 +217,20 @@ mod tests {
         let args = WorkerArgs { properties: Some("/nowhere/w.properties".into()), ..WorkerArgs::default() };
         let error = Settings::load(&args, std::iter::empty()).err().unwrap();
         assert!(error.to_string().contains("/nowhere/w.properties"), "{error}");
+    }
+
+    #[test]
+    fn fuzz_properties() {
+        let examples: [&[u8]; 4] = [
+            b"a=b\nc : d\\\n  e\n# f\n! g\nh\\ i=\\u00e4\\t",
+            b"group.id=\xe4\r\nlisteners=http://:1\n=\n:\n\\",
+            b"a=\\ud83d\\ude00\\uzzzz",
+            include_bytes!("../../../configs/worker.properties"),
+        ];
+        tributary_testkit::fuzz(&examples, |text| {
+            let props = parse_properties(text).map_err(|error| error.to_string().len())?;
+            let longest = props.values().map(String::len).max();
+            Ok::<_, usize>((props.len().min(16), longest.map(|length| length.min(32))))
+        });
     }
 }

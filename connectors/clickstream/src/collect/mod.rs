@@ -10,6 +10,8 @@ mod budget;
 mod config;
 mod connector;
 mod endpoint;
+#[cfg(test)]
+mod fuzz;
 mod intake;
 mod json;
 mod newcomers;

@@ -9,6 +9,8 @@ mod catch_up;
 mod config;
 mod connector;
 mod endpoints;
+#[cfg(test)]
+mod fuzz;
 mod hub;
 mod long_poll;
 mod message;

@@ -6,6 +6,8 @@
 //! set (a beacon, an EventSource of another site), as the query parameter `token`.
 
 mod cookie;
+#[cfg(test)]
+mod fuzz;
 mod token;
 
 pub use self::cookie::{CookieOptions, cookie_value};

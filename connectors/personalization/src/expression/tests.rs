@@ -97,3 +97,19 @@ fn a_list_that_is_written_out_counts_for_each_item() {
     let written = Expression::compile(&format!("[{items}].all(t, t == 1 && t < 2 && t > 0)"), &[]).unwrap();
     assert!(written.steps() > 500 * 5, "{}", written.steps());
 }
+
+#[test]
+fn fuzz_expressions() {
+    let examples: [&[u8]; 6] = [
+        b"signal.linger && !signal.other || profile.consent.marketing ? now > 5 : has(profile.tier)",
+        b"event.tags.exists(t, t == 'vip') && size(event.tags) in [1, 2u, -3, 0x7f]",
+        b"profile['tier'] + \"gold\" != b'\\xff\\u00e4' && 1.5e300 * -2.0 / 0.0 % 3 <= 4",
+        b"event.price.startsWith('x') == {'a': [null, true]}['a'][0]",
+        b"((((((((((((((((now))))))))))))))))",
+        b"!!!!----1",
+    ];
+    tributary_testkit::fuzz(&examples, |text| {
+        let source = std::str::from_utf8(text).ok()?;
+        Some(evaluate(source).map_err(|error| error.len().min(80)))
+    });
+}

@@ -121,3 +121,18 @@ fn too_much_is_refused() {
     let twice = format!("{PACK}{}", offer.replace("ID", "come-back-10"));
     assert!(RulePack::parse(&twice).unwrap_err().to_string().contains("twice"));
 }
+
+#[test]
+fn fuzz_packs() {
+    let pack = PACK.as_bytes();
+    let examples: [&[u8]; 4] = [
+        pack,
+        b"a: &a [x, x]\nb: [*a, *a, *a]",
+        b"offers: [{id: a, when: \"signal.x && (((\"}]",
+        b"version: !!binary AA",
+    ];
+    tributary_testkit::fuzz(&examples, |text| {
+        let text = std::str::from_utf8(text).ok()?;
+        Some(RulePack::parse(text).map(|pack| pack.offers.len()).map_err(|error| error.to_string().len()))
+    });
+}

@@ -121,7 +121,7 @@ fn what_tansu_decodes_is_let_through_and_is_not_when_it_ends_early() {
 }
 
 #[test]
-fn what_is_let_through_does_not_panic_in_tansu() {
+fn fuzz_what_is_let_through_does_not_panic_in_tansu() {
     let examples: Vec<Vec<u8>> = requests().map(|(_, request)| request[4..].to_vec()).collect();
     let examples: Vec<&[u8]> = examples.iter().map(Vec::as_slice).collect();
     tributary_testkit::fuzz(&examples, |request| {

@@ -296,4 +296,31 @@ mod tests {
             assert_eq!(code(batch(attributes, 1, bomb)), Some(ErrorCode::MessageTooLarge), "{attributes}");
         }
     }
+
+    /// What is let through is what Tansu reads: without a panic, and as many records.
+    #[test]
+    fn fuzz_batches() {
+        let compressed =
+            [gzip(&RECORD), snappy(&RECORD), lz4(&RECORD), zstd::stream::encode_all(&RECORD[..], 0).unwrap()];
+        let mut examples = vec![[&[0, 0, 1][..], &RECORD].concat(), [&[0, 0, 2][..], &RECORD, &RECORD].concat()];
+        examples.extend((1..).zip(compressed).map(|(attributes, data)| [&[0, attributes, 1][..], &data].concat()));
+        let examples: Vec<&[u8]> = examples.iter().map(Vec::as_slice).collect();
+        tributary_testkit::fuzz(&examples, |input| {
+            let [time, attributes, count, data @ ..] = input else { return None };
+            let batch =
+                Batch { base_timestamp: (*time).into(), ..batch((*attributes).into(), (*count).into(), data.to_vec()) };
+            let taken = match accept(batch) {
+                Ok(taken) => taken,
+                Err(error) => return Some(Err(error.to_string().len())),
+            };
+            let read = inflated::Batch::try_from(taken).unwrap();
+            assert_eq!(read.records.len(), usize::from(*count));
+            Some(Ok(read
+                .records
+                .iter()
+                .map(|record| (record.key.is_some(), record.headers.len().min(4)))
+                .take(4)
+                .collect::<Vec<_>>()))
+        });
+    }
 }
