@@ -6,26 +6,22 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use http::Request;
+use hyper::service::service_fn;
 use s3s::auth::{SecretKey, SimpleAuth};
-use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::service::S3ServiceBuilder;
+use s3s::{Body, HttpResponse};
 use s3s_fs::FileSystem;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tracing::{debug, warn};
+use tributary_listener::{Connections, Listener, ListenerOptions, RequestBody, Share};
 
 use self::inside::InsideBuckets;
 use crate::error::Error;
 use crate::listen;
 use crate::private::private_folder;
-
-/// How long shutdown waits for requests in flight.
-const DRAIN: Duration = Duration::from_secs(1);
 
 /// How to start an [`ObjectStore`].
 #[derive(Clone)]
@@ -59,7 +55,7 @@ pub struct ObjectStore {
     region: String,
     closing: CancellationToken,
     aborting: CancellationToken,
-    connections: TaskTracker,
+    serving: TaskTracker,
 }
 
 impl ObjectStore {
@@ -82,17 +78,32 @@ impl ObjectStore {
         service.set_access(InsideBuckets);
         let service = service.build();
 
-        let listener = listen::bind(options.preferred_port).await?;
-        let addr = listener.local_addr().map_err(|source| Error::Bind { port: options.preferred_port, source })?;
-        let closing = CancellationToken::new();
-        let aborting = CancellationToken::new();
-        let connections = TaskTracker::new();
-        let serve = {
-            let (closing, aborting) = (closing.clone(), aborting.clone());
-            move |stream, peer| serve(stream, peer, service.clone(), closing.clone(), aborting.clone())
-        };
-        connections.spawn(listen::accept(listener, connections.clone(), closing.clone(), serve));
-        Ok(Self { addr, root, region: options.region, closing, aborting, connections })
+        let failed = |source| Error::Bind { port: options.preferred_port, source };
+        let socket = listen::bind(options.preferred_port).await?;
+        let room = ListenerOptions::new("s3", Connections::sharing(Share::Objects));
+        let listener = Listener::on(socket, room).map_err(failed)?;
+        let addr = listener.local_addr();
+        let service = service_fn(move |request: Request<RequestBody>| {
+            let service = service.clone();
+            async move {
+                let (method, path) = (request.method().clone(), beginning(request.uri().path()));
+                let answer = service.call(request.map(Body::http_body_unsync)).await;
+                match answer.as_ref().map(HttpResponse::status) {
+                    Ok(status) if status.is_server_error() => {
+                        warn!(%method, ?path, %status, "the embedded s3 endpoint failed at a request: is its disk full?");
+                    }
+                    Ok(status) if status.is_client_error() => debug!(%method, ?path, %status, "s3 request refused"),
+                    Ok(_) => {}
+                    Err(error) => debug!(%method, ?path, %error, "s3 request not answered"),
+                }
+                answer
+            }
+        });
+        let (closing, aborting, serving) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let serve = listener.serve(service, closing.clone());
+        serving.spawn(aborting.clone().run_until_cancelled_owned(serve));
+        serving.close();
+        Ok(Self { addr, root, region: options.region, closing, aborting, serving })
     }
 
     /// Where the endpoint listens.
@@ -125,18 +136,18 @@ impl ObjectStore {
     /// Stops accepting, lets requests in flight finish for at most a second and cuts off the rest.
     pub async fn shutdown(self) {
         self.closing.cancel();
-        self.connections.close();
-        if tokio::time::timeout(DRAIN, self.connections.wait()).await.is_err() {
-            debug!(open = self.connections.len(), "requests still in flight are cut off");
-            self.aborting.cancel();
-            self.connections.wait().await;
-        }
+        self.serving.wait().await;
     }
+}
+
+/// As much of a path as goes into a line of the log.
+fn beginning(path: &str) -> String {
+    const MOST: usize = 200;
+    path.chars().take(MOST).collect()
 }
 
 impl Drop for ObjectStore {
     fn drop(&mut self) {
-        self.closing.cancel();
         self.aborting.cancel();
     }
 }
@@ -148,32 +159,5 @@ impl fmt::Debug for ObjectStore {
             .field("root", &self.root)
             .field("region", &self.region)
             .finish_non_exhaustive()
-    }
-}
-
-/// Serves one connection until the client leaves, `closing` finds it between two requests, or `aborting` cuts it off.
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: S3Service,
-    closing: CancellationToken,
-    aborting: CancellationToken,
-) {
-    let server = Arc::new(auto::Builder::new(TokioExecutor::new()));
-    let connection = server.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let mut draining = false;
-    let ended = loop {
-        tokio::select! {
-            ended = connection.as_mut() => break ended,
-            () = closing.cancelled(), if !draining => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = aborting.cancelled() => return,
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%peer, %error, "s3 connection ended");
     }
 }
