@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +19,9 @@ use rand::{Rng, SeedableRng};
 const SECONDS: &str = "TRIBUTARY_FUZZ_SECONDS";
 /// Repeats a run: the number that a failure names.
 const SEED: &str = "TRIBUTARY_FUZZ_SEED";
+
+/// A file that gets each input before it is tried, for what ends the process: an overflow of the stack, for example.
+const LAST_INPUT: &str = "TRIBUTARY_FUZZ_LAST_INPUT";
 
 /// All targets together stay within a minute.
 const DEFAULT_SECONDS: u64 = 3;
@@ -73,7 +77,9 @@ pub fn fuzz<O: Hash>(examples: &[&[u8]], target: impl Fn(&[u8]) -> O) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number(SEED).unwrap_or_else(rand::random);
     let end = Instant::now() + Duration::from_secs(number(SECONDS).unwrap_or(DEFAULT_SECONDS));
-    let mut run = Run { seed, random: StdRng::seed_from_u64(seed), corpus: Vec::new(), seen: HashSet::new(), target };
+    let last_input = std::env::var_os(LAST_INPUT);
+    let mut run =
+        Run { seed, last_input, random: StdRng::seed_from_u64(seed), corpus: Vec::new(), seen: HashSet::new(), target };
     for example in examples {
         run.attempt(example.to_vec());
     }
@@ -86,6 +92,7 @@ pub fn fuzz<O: Hash>(examples: &[&[u8]], target: impl Fn(&[u8]) -> O) {
 
 struct Run<T> {
     seed: u64,
+    last_input: Option<OsString>,
     random: StdRng,
     corpus: Vec<Vec<u8>>,
     seen: HashSet<u64>,
@@ -94,6 +101,9 @@ struct Run<T> {
 
 impl<O: Hash, T: Fn(&[u8]) -> O> Run<T> {
     fn attempt(&mut self, input: Vec<u8>) {
+        if let Some(file) = &self.last_input {
+            std::fs::write(file, &input).unwrap_or_else(|error| panic!("cannot write {file:?}: {error}"));
+        }
         let begun = Instant::now();
         let outcome = self.call(&input);
         let taken = begun.elapsed();

@@ -137,7 +137,13 @@ fn read_properties(path: &Path) -> Result<Props> {
 }
 
 fn parse_properties(text: impl Read) -> Result<Props, PropertiesError> {
-    Ok(java_properties::read(text)?.into_iter().collect())
+    // The parser panics over a last line that ends with a letter of other than ASCII, and with no end of line.
+    Ok(java_properties::read(text.chain(
+        &b"
+"[..],
+    ))?
+    .into_iter()
+    .collect())
 }
 
 fn add_missing(props: &mut Props, defaults: &[(&str, &str)]) {
@@ -221,10 +227,11 @@ mod tests {
 
     #[test]
     fn fuzz_properties() {
-        let examples: [&[u8]; 4] = [
+        let examples: [&[u8]; 5] = [
             b"a=b\nc : d\\\n  e\n# f\n! g\nh\\ i=\\u00e4\\t",
             b"group.id=\xe4\r\nlisteners=http://:1\n=\n:\n\\",
             b"a=\\ud83d\\ude00\\uzzzz",
+            b"a=b\xff",
             include_bytes!("../../../configs/worker.properties"),
         ];
         tributary_testkit::fuzz(&examples, |text| {

@@ -9,6 +9,10 @@ const ROOTS: [&str; 4] = ["event", "profile", "signal", "now"];
 /// compiled for every event.
 const FUNCTIONS: [&str; 8] = ["size", "startsWith", "endsWith", "contains", "int", "uint", "double", "string"];
 
+/// Operations within each other: each takes some 30 KB of the stack of the thread that evaluates it, and a thread that has
+/// no more of it ends the process. A row of `+` is such a nest too.
+const MAX_DEPTH: usize = 24;
+
 /// What is known of an expression before it runs.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
@@ -22,7 +26,7 @@ pub(super) struct Bounds {
 
 /// Refuses what is unknown or could run long; answers what the rest can take.
 pub(super) fn check(ast: &IdedExpr, signals: &[&str]) -> Result<Bounds> {
-    let mut walk = Walk { signals, used: HashSet::new(), scope: Vec::new(), nodes: 0, literals: 0, chain: 0 };
+    let mut walk = Walk { signals, used: HashSet::new(), scope: Vec::new(), depth: 0, nodes: 0, literals: 0, chain: 0 };
     walk.visit(ast, 0)?;
     Ok(Bounds { signals: walk.used, steps: walk.nodes + walk.literals, chain: walk.chain + 1 })
 }
@@ -43,6 +47,7 @@ struct Walk<'a> {
     used: HashSet<String>,
     /// Variables of the comprehensions around the expression at hand.
     scope: Vec<&'a str>,
+    depth: usize,
     nodes: usize,
     literals: usize,
     chain: usize,
@@ -50,6 +55,17 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn visit(&mut self, node: &'a IdedExpr, comprehensions: usize) -> Result<()> {
+        if self.depth == MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} operations are within each other: write it flatter");
+            return Err(Error::config(message));
+        }
+        self.depth += 1;
+        let visited = self.operation(node, comprehensions);
+        self.depth -= 1;
+        visited
+    }
+
+    fn operation(&mut self, node: &'a IdedExpr, comprehensions: usize) -> Result<()> {
         self.nodes += 1;
         match &node.expr {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),

@@ -98,6 +98,17 @@ fn a_list_that_is_written_out_counts_for_each_item() {
     assert!(written.steps() > 500 * 5, "{}", written.steps());
 }
 
+/// Long rows are as deep for who evaluates them as brackets are.
+#[test]
+fn what_would_take_all_of_a_threads_stack_is_refused() {
+    let rows = [vec!["1"; 300].join(" + "), vec!["now"; 300].join(" - "), format!("event{}", ".a".repeat(300))];
+    for row in rows {
+        let error = evaluate(&format!("{row} == 0")).unwrap_err();
+        assert!(error.contains("within each other") || error.contains("parse"), "{row}: {error}");
+    }
+    assert_eq!(evaluate(&format!("{} == 15", vec!["1"; 15].join(" + "))), Ok(true));
+}
+
 #[test]
 fn fuzz_expressions() {
     let examples: [&[u8]; 6] = [

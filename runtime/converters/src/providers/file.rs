@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use encoding_rs::UTF_8;
@@ -33,7 +34,10 @@ impl ConfigProvider for FileConfigProvider {
             }
         };
         // The error of the parser may quote a line, which may hold a secret.
-        PropertiesIter::new_with_encoding(&*file, UTF_8).read_into(&mut keep).map_err(|_| unreadable())?;
+        // It panics over a last line that ends with a letter of other than ASCII, and with no end of line.
+        PropertiesIter::new_with_encoding((&*file).chain(&b"\n"[..]), UTF_8)
+            .read_into(&mut keep)
+            .map_err(|_| unreadable())?;
         Ok(values)
     }
 }
