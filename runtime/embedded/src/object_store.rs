@@ -94,7 +94,7 @@ impl ObjectStore {
                     }
                     Ok(status) if status.is_client_error() => debug!(%method, ?path, %status, "s3 request refused"),
                     Ok(_) => {}
-                    Err(error) => debug!(%method, ?path, %error, "s3 request not answered"),
+                    Err(_) => debug!(%method, ?path, "s3 request not answered"),
                 }
                 answer
             }
