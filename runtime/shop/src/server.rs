@@ -9,12 +9,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tributary_clickstream::session::{DEFAULT_COOKIE, Session, Signer};
+use tributary_listener::{Connections, Listener, ListenerOptions, Share, TowerToHyperService};
 
 use crate::state::ShopState;
 use crate::{DemoCustomer, Error, Product, Result, assets, forms, pages};
-
-/// Requests in flight get this long once the shop closes.
-const DRAIN: Duration = Duration::from_secs(1);
 
 /// What the shop is made of.
 #[derive(Clone)]
@@ -57,16 +55,13 @@ impl Shop {
         }
         let listener = bind(options.listen).await?;
         let failed = |source| Error::Listen { address: options.listen.to_string(), source };
-        let address = listener.local_addr().map_err(failed)?;
+        let room = ListenerOptions::new("shop", Connections::sharing(Share::Shop));
+        let listener = Listener::on(listener, room).map_err(failed)?;
+        let address = listener.local_addr();
         let state = Arc::new(ShopState::new(options, signer, DEFAULT_COOKIE));
         let closing = CancellationToken::new();
-        let server = axum::serve(listener, router(state)).with_graceful_shutdown(closing.clone().cancelled_owned());
         let serving = TaskTracker::new();
-        serving.spawn(async move {
-            if let Err(error) = server.await {
-                tracing::error!(%error, "the shop has ended");
-            }
-        });
+        serving.spawn(listener.serve(TowerToHyperService::new(router(state)), closing.clone()));
         serving.close();
         Ok(Self { address, closing, serving })
     }
@@ -79,9 +74,7 @@ impl Shop {
     /// Ends it, within a second.
     pub async fn shutdown(self) {
         self.closing.cancel();
-        if tokio::time::timeout(DRAIN, self.serving.wait()).await.is_err() {
-            tracing::debug!("the shop has requests that do not end");
-        }
+        self.serving.wait().await;
     }
 }
 
