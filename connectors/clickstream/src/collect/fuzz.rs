@@ -1,27 +1,48 @@
 //! Bodies of strangers.
 
-use tributary_api::ByteString;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use tributary_testkit::fuzz;
 
-use super::parse::parse;
+use super::budget::{Budget, Room};
+use super::config::Limits;
+use super::parse::{Flaw, ParseError, parse};
+use crate::http::Client;
 
-const BODIES: [&[u8]; 6] = [
+const BODIES: [&[u8]; 8] = [
     br#"{"event_id":"e","type":"product_view","ts":1700000000000,"a":{"b":[1,2.5,null,true,"\u00e4\ud83d\ude00"]}}"#,
     br#"[{"type":"x"},{"type":"y","n":-1e300},{}]"#,
     b"{\"type\":\"x\"}\n{\"type\":\"y\"}\r\n\n{\"broken\":",
     br#"{"a":[{},{},{},{},{},{}]}"#,
     br#"[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]"#,
     br#"{"a":123456789012345678901234567890,"a":0.1}"#,
+    br#"[{"x":"caf\ud83d"},{"x":"\ude00\"},{"},{]"#,
+    b"[{\"a\":\"\xff\"},{\"b\":\"\\\\\"}]",
 ];
+const LIMITS: Limits =
+    Limits { wire_bytes: 1 << 20, inflated_bytes: 4 << 20, events: 100, event_bytes: 2_000, values: 1_000 };
+const BYTES: usize = 1 << 20;
 
 #[test]
 fn fuzz_bodies() {
     fuzz(&BODIES, |body| {
-        let Ok(text) = ByteString::try_from(body) else { return None };
-        Some([true, false].map(|lines| {
-            let parsed = parse(&text, lines, 100).map_err(|error| format!("{error:?}").len().min(60))?;
-            let kinds: Vec<bool> = parsed.events.iter().map(Result::is_ok).take(8).collect();
-            Ok::<_, usize>((kinds, parsed.bytes.checked_ilog2()))
-        }))
+        let budget = Arc::new(Budget::new(Room { events: 100, bytes: BYTES, bytes_per_client: BYTES }));
+        let outcomes = [true, false].map(|lines| {
+            let mut room = budget.reserve(Client::UNKNOWN);
+            let events = parse(&Bytes::copy_from_slice(body), lines, &LIMITS, &mut room);
+            let events = events.map_err(|error| match error {
+                ParseError::Bad(why) => why.len().min(80),
+                other => 100 + format!("{other:?}").len(),
+            })?;
+            let outcome = |event: &Result<_, Flaw>| match event {
+                Ok(_) => 0,
+                Err(Flaw::TooLarge { .. }) => 1,
+                Err(Flaw::Invalid(why)) => 2 + why.len().min(80),
+            };
+            Ok::<Vec<usize>, usize>(events.iter().map(outcome).take(6).collect())
+        });
+        assert_eq!(budget.used(), (0, 0), "room is not given back");
+        outcomes
     });
 }
