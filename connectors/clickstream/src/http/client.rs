@@ -1,10 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::request::Parts;
-
-/// The address of a connection's other end; an extension of its requests.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PeerAddress(pub(super) IpAddr);
+use tributary_listener::Peer;
 
 /// What counts as one client: an IPv4 address, or the network of 64 bits that a customer of a provider gets of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +22,9 @@ impl Client {
         }
     }
 
-    /// Who has sent a request.
+    /// Who has sent a request, or whom a trusted proxy has sent it for.
     pub(crate) fn of_request(parts: &Parts) -> Self {
-        parts.extensions.get::<PeerAddress>().map_or(Self::UNKNOWN, |peer| Self::of(peer.0))
+        parts.extensions.get::<Peer>().map_or(Self::UNKNOWN, |peer| Self::of(peer.client(&parts.headers)))
     }
 
     /// Whether it has a share of its own. This machine has none: what comes from here comes through a proxy, for many.

@@ -4,15 +4,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tributary_api::Result;
+use tributary_listener::{Connections, Share};
 
 use super::HttpSettings;
 use super::routes::{Endpoint, Routes};
 use super::server::Server;
 
 /// The HTTP listeners of a worker, by address. Cheap to clone; clones share. A listener lives while a connector or a
-/// task holds one of its paths.
-#[derive(Clone, Debug, Default)]
-pub struct Listeners(Arc<Mutex<HashMap<String, Weak<Server>>>>);
+/// task holds one of its paths. Together they have the website's share of the process's file descriptors.
+#[derive(Clone, Debug)]
+pub struct Listeners {
+    servers: Arc<Mutex<HashMap<String, Weak<Server>>>>,
+    connections: Connections,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self { servers: Arc::default(), connections: Connections::sharing(Share::Website) }
+    }
+}
 
 impl Listeners {
     /// No listener yet.
@@ -32,14 +42,16 @@ impl Listeners {
         let server = match servers.get(&settings.listen).and_then(Weak::upgrade) {
             Some(server) => server,
             None => {
-                let server = Arc::new(Server::open(&settings.listen)?);
+                let server = Server::open(&settings.listen, &settings.transport, self.connections.clone())?;
+                let server = Arc::new(server);
                 servers.retain(|_, other| other.strong_count() > 0);
                 servers.insert(settings.listen.clone(), Arc::downgrade(&server));
                 server
             }
         };
         drop(servers);
-        let mut hold = Hold { server, paths: Vec::new(), served: Vec::new() };
+        server.join(owner, &settings.transport)?;
+        let mut hold = Hold { server, owner: owner.to_owned(), paths: Vec::new(), served: Vec::new() };
         for path in paths {
             hold.routes().hold(path, owner, &settings.cors)?;
             hold.paths.push((*path).to_owned());
@@ -48,7 +60,7 @@ impl Listeners {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Server>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,6 +76,7 @@ pub(crate) struct Place<'a> {
 /// Paths of a listener in the hands of a connector or a task; given back when dropped.
 pub(crate) struct Hold {
     server: Arc<Server>,
+    owner: String,
     paths: Vec<String>,
     served: Vec<(String, Arc<dyn Endpoint>)>,
 }
@@ -84,10 +97,10 @@ impl Hold {
 
     /// Gives the paths back. If this was the last hold, waits until the address is free, for a short time at most.
     pub(crate) async fn release(self) {
-        let freed = self.server.freed();
+        let handle = self.server.handle();
         let last = Arc::strong_count(&self.server) == 1;
         drop(self);
-        if last && tokio::time::timeout(Duration::from_secs(1), freed.cancelled()).await.is_err() {
+        if last && tokio::time::timeout(Duration::from_secs(1), handle.freed()).await.is_err() {
             tracing::warn!("listener did not close in time");
         }
     }
@@ -103,6 +116,7 @@ impl Drop for Hold {
         for path in std::mem::take(&mut self.paths) {
             self.routes().let_go(&path);
         }
+        self.server.leave(&self.owner);
     }
 }
 

@@ -8,6 +8,7 @@ mod listeners;
 mod routes;
 mod server;
 mod settings;
+mod transport;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -10,6 +10,7 @@ use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use tokio::time::Instant;
 use tributary_api::{Error, Result};
+use tributary_listener::Peer;
 
 use super::cors::Origin;
 use super::{Cors, refuse, unavailable};
@@ -63,7 +64,9 @@ impl Routes {
             }
             return refuse(StatusCode::NOT_FOUND, "nothing is served at this path");
         };
-        let origin = cors.origin("http", request.uri(), request.headers());
+        let is_secure = request.extensions().get::<Peer>().is_some_and(|peer| peer.secure);
+        let scheme = if is_secure { "https" } else { "http" };
+        let origin = cors.origin(scheme, request.uri(), request.headers());
         if origin == Origin::Foreign {
             let reason = "this origin is not allowed: add it to cors.allowed.origins";
             return Cors::readable(refuse(StatusCode::FORBIDDEN, reason), &origin);

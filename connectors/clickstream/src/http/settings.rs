@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
 
+use super::transport::{self, TransportSettings};
 use super::{Cors, Gate};
 use crate::session::{CookieOptions, DEFAULT_COOKIE, Signer};
 
@@ -18,6 +19,7 @@ const GROUP: &str = "Listener";
 #[derive(Clone, Debug)]
 pub(crate) struct HttpSettings {
     pub(crate) listen: String,
+    pub(crate) transport: TransportSettings,
     pub(crate) cors: Arc<Cors>,
     pub(crate) gate: Gate,
 }
@@ -30,9 +32,12 @@ impl HttpSettings {
             let previous = secret(PREVIOUS_SECRET)?;
             signer = signer.also_accept(previous).map_err(|error| error.context(PREVIOUS_SECRET))?;
         }
-        let cookie = CookieOptions { name: config.string(COOKIE)?.to_owned(), secure: config.boolean(SECURE)? };
+        let transport = TransportSettings::new(config)?;
+        let secure = if config.is_given(SECURE)? { config.boolean(SECURE)? } else { transport.tls.is_some() };
+        let cookie = CookieOptions { name: config.string(COOKIE)?.to_owned(), secure };
         Ok(Self {
             listen: config.string(LISTEN)?.to_owned(),
+            transport,
             cors: Arc::new(Cors::new(config.list(ORIGINS)?)),
             gate: Gate { signer, cookie, query_token: config.boolean(QUERY)? },
         })
@@ -57,6 +62,7 @@ pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>>
             issues.push(ConfigIssue::new(name, error.to_string()));
         }
     }
+    issues.extend(transport::check(config)?);
     let cookie = config.string(COOKIE)?;
     if cookie.is_empty() || !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
         issues.push(ConfigIssue::new(COOKIE, "use letters, digits, _, - and . only"));
@@ -74,7 +80,12 @@ pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>>
 }
 
 /// The properties that both connectors have.
-pub(crate) fn config_keys() -> [ConfigKey; 7] {
+pub(crate) fn config_keys() -> Vec<ConfigKey> {
+    let [listen, sessions @ ..] = own_keys();
+    std::iter::once(listen).chain(transport::config_keys()).chain(sessions).map(|key| key.group(GROUP)).collect()
+}
+
+fn own_keys() -> [ConfigKey; 7] {
     [
         ConfigKey::new(LISTEN, ConfigType::String)
             .default("127.0.0.1:8081")
@@ -118,11 +129,13 @@ pub(crate) fn config_keys() -> [ConfigKey; 7] {
             .display_name("Cookie name")
             .doc("The name of the cookie that holds the session token."),
         ConfigKey::new(SECURE, ConfigType::Boolean)
-            .default(false)
             .importance(Importance::Medium)
             .width(Width::Short)
             .display_name("Secure cookie")
-            .doc("Whether browsers may send the cookie over HTTPS only. Set it to true wherever the site has HTTPS."),
+            .doc(
+                "Whether browsers may send the cookie over HTTPS only. Without it, whether the listener itself has a \
+                  certificate: set it to true where a proxy speaks HTTPS for the listener.",
+            ),
         ConfigKey::new(QUERY, ConfigType::Boolean)
             .default(true)
             .importance(Importance::Medium)
@@ -133,5 +146,4 @@ pub(crate) fn config_keys() -> [ConfigKey; 7] {
                   header. Addresses are kept in logs and histories: set it to false where nobody needs it.",
             ),
     ]
-    .map(|key| key.group(GROUP))
 }
