@@ -61,7 +61,9 @@ fn partitions_are_read_all_the_same() {
     let records = loop {
         assert!(Instant::now() < deadline, "nothing is read");
         match consumer.poll(10, Duration::from_millis(200)).unwrap() {
-            Polled::Assigned(partitions) => consumer.accept(&partitions).unwrap(),
+            Polled::Assigned(partitions) => {
+                consumer.accept(&partitions).unwrap();
+            }
             Polled::Records(records) => break records,
             Polled::Revoked { .. } | Polled::Idle => {}
         }

@@ -5,6 +5,7 @@ mod compose;
 mod configs;
 mod dependencies;
 mod files;
+mod guarantees;
 mod links;
 mod patterns;
 mod sizes;
@@ -51,6 +52,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
         configs::check(&files),
         compose::check(&files, workspace.root()),
         links::check(&files, workspace.root()),
+        guarantees::check(&files),
     ]
     .concat();
     for finding in &findings {

@@ -33,7 +33,8 @@ impl HttpSettings {
             signer = signer.also_accept(previous).map_err(|error| error.context(PREVIOUS_SECRET))?;
         }
         let transport = TransportSettings::new(config)?;
-        let secure = if config.is_given(SECURE)? { config.boolean(SECURE)? } else { transport.tls.is_some() };
+        let given = config.originals().contains_key(SECURE);
+        let secure = if given { config.boolean(SECURE)? } else { transport.tls.is_some() };
         let cookie = CookieOptions { name: config.string(COOKIE)?.to_owned(), secure };
         Ok(Self {
             listen: config.string(LISTEN)?.to_owned(),

@@ -111,14 +111,6 @@ impl Config {
         }
     }
 
-    /// Whether there is a value, given or by default.
-    ///
-    /// # Errors
-    /// When it is not defined.
-    pub fn is_given(&self, name: &str) -> Result<bool> {
-        Ok(!matches!(self.parsed(name)?, Parsed::Null))
-    }
-
     /// A list; null is an empty one.
     ///
     /// # Errors
