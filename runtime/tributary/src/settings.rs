@@ -138,12 +138,7 @@ fn read_properties(path: &Path) -> Result<Props> {
 
 fn parse_properties(text: impl Read) -> Result<Props, PropertiesError> {
     // The parser panics over a last line that ends with a letter of other than ASCII, and with no end of line.
-    Ok(java_properties::read(text.chain(
-        &b"
-"[..],
-    ))?
-    .into_iter()
-    .collect())
+    Ok(java_properties::read(text.chain(&b"\n"[..]))?.into_iter().collect())
 }
 
 fn add_missing(props: &mut Props, defaults: &[(&str, &str)]) {

@@ -135,7 +135,12 @@ impl fmt::Debug for Seat {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
+
+    /// Of a clock that runs ahead when all wait.
+    const LIMIT: Duration = Duration::from_mins(10);
 
     fn is_wanted(seat: &Seat) -> bool {
         seat.sitting.leave.is_cancelled()
@@ -143,7 +148,7 @@ mod tests {
 
     /// Leaves when it is asked to, as a connection does.
     async fn leave_when_wanted(seat: Seat) {
-        seat.wanted().await;
+        tokio::time::timeout(LIMIT, seat.wanted()).await.expect("nobody was asked to leave");
     }
 
     #[tokio::test(start_paused = true)]
