@@ -90,7 +90,7 @@ impl TaskProducer {
         Arc::strong_count(&self.shared)
     }
 
-    /// Records of all of them that are on their way.
+    /// Records of all of them that are on their way, and events that nobody has taken yet.
     #[cfg(test)]
     pub(super) fn in_flight(&self) -> usize {
         self.shared.producer.in_flight()
