@@ -29,6 +29,7 @@ fn large(length: usize) -> String {
 fn record_whose_output_state_or_letter_is_too_long_costs_itself() {
     let Some(broker) = Broker::find() else { return };
     let (setup, letters) = tolerant(&broker, "too-long", 1);
+    let setup = setup.set("producer.override.max.request.size", "1000000");
     let mut sent = events(200, 20);
     // Its output is longer than what the producer takes: it is the input with a count.
     sent.insert(30, ("key-0".to_owned(), large(999_952)));
