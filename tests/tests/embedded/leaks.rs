@@ -1,8 +1,8 @@
 //! Restarts leak nothing: a supervisor that restarts failed tasks for months must not end in "too many open files".
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tributary_tests::{Pipeline, RestClient, Tributary, Usage, WorkerOptions, end_offsets, visit, wait_until};
 
@@ -44,11 +44,11 @@ async fn restarts_of_each_kind_of_task_leave_no_thread_descriptor_or_memory_behi
     for name in kinds {
         // What a first restart makes and keeps is no leak.
         restart(&rest, name, 3).await?;
-        let before = worker.usage()?;
+        let before = settled(&worker).await?;
         restart(&rest, name, restarts).await?;
         let flat = |now: &Usage| now.threads <= before.threads + SWING && now.descriptors <= before.descriptors + SWING;
-        let settled = || async { worker.usage().is_ok_and(|now| flat(&now)) };
-        let waited = wait_until(LIMIT, "threads and descriptors to be as before", settled).await;
+        let is_flat = || async { worker.usage().is_ok_and(|now| flat(&now)) };
+        let waited = wait_until(LIMIT, "threads and descriptors to be as before", is_flat).await;
         let now = worker.usage()?;
         assert!(waited.is_ok(), "{restarts} restarts of {name}: {before:?} became {now:?}");
         // The allocator keeps some of what was freed; a client that is not freed is larger.
@@ -56,6 +56,23 @@ async fn restarts_of_each_kind_of_task_leave_no_thread_descriptor_or_memory_behi
         assert!(grown < (16 << 20) + 50_000 * restarts as u64, "{restarts} restarts of {name} took {grown} bytes");
     }
     Ok(())
+}
+
+/// The usage once threads and descriptors have stayed the same for a while: a client that has just been made is still
+/// opening its connections.
+async fn settled(worker: &Tributary) -> Result<Usage> {
+    const WHILE: Duration = Duration::from_secs(2);
+    let (deadline, mut last, mut since) = (Instant::now() + LIMIT, worker.usage()?, Instant::now());
+    while since.elapsed() < WHILE {
+        ensure!(Instant::now() < deadline, "threads and descriptors go up and down without an end: {last:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = worker.usage()?;
+        if (now.threads, now.descriptors) != (last.threads, last.descriptors) {
+            since = Instant::now();
+        }
+        last = now;
+    }
+    Ok(last)
 }
 
 async fn restart(rest: &RestClient, name: &str, times: usize) -> Result<()> {
