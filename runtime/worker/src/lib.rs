@@ -5,6 +5,7 @@
 
 mod apart;
 mod clients;
+mod connector_config;
 mod definitions;
 mod executor;
 mod herder;

@@ -235,6 +235,12 @@ impl WorkerSettings {
     }
 }
 
+/// What a list property has, without what is empty.
+pub(crate) fn items<'a>(props: &'a Props, name: &str) -> impl Iterator<Item = &'a str> {
+    let list = props.get(name).map_or("", String::as_str);
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
 /// The properties under a prefix, without it.
 pub(crate) fn under(props: &Props, prefix: &str) -> Props {
     props

@@ -8,7 +8,7 @@ use tributary_api::{ConfigProvider, Error, Factory, PluginKind, PluginRegistry, 
 
 use crate::apart::Apart;
 use crate::redaction::Redaction;
-use crate::settings::under;
+use crate::settings::{items, under};
 
 /// How many different variables a configuration may have.
 const MOST_VARIABLES: usize = 1_000;
@@ -41,9 +41,8 @@ impl Variables {
     /// # Errors
     /// `Config` when a provider has no class, an unknown one, or wrong parameters.
     pub fn parse(worker: &Props, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Self> {
-        let names = worker.get("config.providers").map(String::as_str).unwrap_or_default();
         let mut providers = BTreeMap::new();
-        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in items(worker, "config.providers") {
             let prefix = format!("config.providers.{name}.");
             let class = worker
                 .get(&format!("{prefix}class"))

@@ -11,6 +11,7 @@ use tributary_api::{
 };
 
 use super::runner::Message;
+use crate::connector_config::ConnectorConfig;
 use crate::definitions::MAX_TASKS;
 use crate::executor::Executor;
 use crate::supervision::PluginMailbox;
@@ -25,6 +26,21 @@ pub(super) struct Instance {
     mailbox: Option<PluginMailbox<Option<AnyConnector>>>,
     task_class: String,
     is_sink: bool,
+}
+
+/// Why a connector has no tasks.
+#[derive(Debug)]
+pub(super) enum PlanError {
+    /// It made more than it may: that is for an operator to change.
+    TooManyTasks(Error),
+    /// Whatever else: it is asked again.
+    NotYet(Error),
+}
+
+impl From<Error> for PlanError {
+    fn from(error: Error) -> Self {
+        Self::NotYet(error)
+    }
 }
 
 /// Either kind of connector.
@@ -116,13 +132,8 @@ impl Instance {
     ///
     /// # Errors
     /// The plugin's own; fatal when it makes more tasks than it may.
-    pub(super) async fn task_configs(
-        &self,
-        name: &str,
-        props: &Props,
-        max: usize,
-        enforce: bool,
-    ) -> Result<Vec<Props>> {
+    pub(super) async fn task_configs(&self, name: &str, config: &ConnectorConfig) -> Result<Vec<Props>, PlanError> {
+        let (props, max) = (&config.props, config.max_tasks);
         let mut tasks = match &self.mailbox {
             None => vec![props.clone(); max],
             Some(mailbox) => {
@@ -133,14 +144,15 @@ impl Instance {
                     .await?
             }
         };
-        if tasks.len() > max && (enforce || tasks.len() > MAX_TASKS as usize) {
-            return Err(Error::config(format!(
+        if tasks.len() > max && (config.enforce_max_tasks || tasks.len() > MAX_TASKS as usize) {
+            return Err(PlanError::TooManyTasks(
+                Error::config(format!(
                 "The connector {name} has generated {} tasks, which is greater than {max}, the maximum number of tasks \
                  it is configured to create. This behaviour should be considered a bug and is disallowed; raise \
                  tasks.max, or set tasks.max.enforce to false to let it run",
                 tasks.len()
             ))
-            .with_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
+            .with_class("org.apache.kafka.connect.runtime.TooManyTasksException")));
         }
         for task in &mut tasks {
             task.insert("task.class".to_owned(), self.task_class.clone());

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use tributary_api::{Error, Plugin, PluginKind, PluginRegistry, Props, Result};
 use tributary_control::{InstanceState, RestartRequest, TargetState};
 
-use super::instance::Instance;
+use super::instance::{Instance, PlanError};
 use super::statuses::Statuses;
 use super::task_set::TaskSet;
-use crate::definitions::MAX_TASKS;
+use crate::connector_config::ConnectorConfig;
 use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, ConnectorEntry, Followed, KafkaOffsetStore};
@@ -59,6 +59,12 @@ impl Shared {
             .get("connector.class")
             .ok_or_else(|| Error::config("connector.class is missing: name the connector's plugin"))?;
         self.plugins.find(class, PluginKind::is_connector)
+    }
+
+    /// A connector's configuration, with the values of its variables.
+    pub(super) async fn parse(&self, config: &Props) -> Result<ConnectorConfig> {
+        let plugin = self.plugin(config)?;
+        ConnectorConfig::parse(self.variables.resolve_apart(config).await?, plugin, &self.settings)
     }
 }
 
@@ -236,8 +242,8 @@ impl Runner {
 
     async fn start_instance(&self, config: &Props) -> Result<Instance> {
         let plugin = self.shared.plugin(config)?;
-        let resolved = self.shared.variables.resolve_apart(config).await?;
-        Instance::start(&self.name, plugin, resolved, &self.shared.settings.executor, self.sender.clone()).await
+        let config = self.shared.parse(config).await?;
+        Instance::start(&self.name, plugin, config.props, &self.shared.settings.executor, self.sender.clone()).await
     }
 
     /// Asks the connector for its tasks and writes them if they, or the connector's own configuration, are others than
@@ -248,8 +254,8 @@ impl Runner {
                 self.planned = true;
                 self.retry = None;
             }
-            Err(error) if error.class().ends_with("TooManyTasksException") => self.fail(&error),
-            Err(error) => {
+            Err(PlanError::TooManyTasks(error)) => self.fail(&error),
+            Err(PlanError::NotYet(error)) => {
                 let wait = self.retry.map_or(FIRST_RETRY, |last| (last * 2).min(LAST_RETRY));
                 tracing::warn!(connector = self.name, %error, ?wait, "cannot plan the tasks yet");
                 self.retry = Some(wait);
@@ -257,24 +263,16 @@ impl Runner {
         }
     }
 
-    async fn try_plan(&self, entry: &ConnectorEntry) -> Result<()> {
+    async fn try_plan(&self, entry: &ConnectorEntry) -> Result<(), PlanError> {
         let Some(instance) = &self.current.instance else { return Ok(()) };
-        let resolved = self.shared.variables.resolve_apart(&entry.config).await?;
-        let max = resolved.get("tasks.max").and_then(|max| max.trim().parse().ok()).unwrap_or(1);
-        if max > MAX_TASKS as usize {
-            return Err(Error::config(format!(
-                "tasks.max is {max}: a connector may have {MAX_TASKS} tasks at the most"
-            ))
-            .with_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
-        }
-        let enforce = resolved.get("tasks.max.enforce").is_none_or(|enforce| !enforce.eq_ignore_ascii_case("false"));
-        let tasks = instance.task_configs(&self.name, &resolved, max, enforce).await?;
-        let tasks: Vec<Props> = tasks.into_iter().map(|task| unresolved(task, &entry.config, &resolved)).collect();
+        let config = self.shared.parse(&entry.config).await?;
+        let tasks = instance.task_configs(&self.name, &config).await?;
+        let tasks: Vec<Props> = tasks.into_iter().map(|task| unresolved(task, &entry.config, &config.props)).collect();
         let same_tasks = entry.tasks.values().eq(tasks.iter()) && !entry.inconsistent;
         if same_tasks && entry.applied.as_ref() == Some(&entry.config) && entry.tasks_revision > entry.revision {
             return Ok(());
         }
-        self.shared.configs.put_tasks(&self.name, &tasks).await
+        Ok(self.shared.configs.put_tasks(&self.name, &tasks).await?)
     }
 
     fn fail(&mut self, error: &Error) {

@@ -185,7 +185,7 @@ impl TaskSet {
         let no_task = Default::default();
         let spec = TaskSpec {
             id,
-            connector: self.shared.variables.resolve_apart(&entry.config).await?,
+            connector: self.shared.parse(&entry.config).await?,
             task: self.shared.variables.resolve_apart(entry.tasks.get(&number).unwrap_or(&no_task)).await?,
             plugin: plugin.clone(),
             plugins: self.shared.plugins.clone(),

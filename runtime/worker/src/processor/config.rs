@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, Result, Validator};
 
-use crate::settings::WorkerSettings;
+use crate::settings::{WorkerSettings, items};
 
 const GROUP: &str = "Processing";
 
@@ -124,8 +124,7 @@ impl ProcessorConfig {
     /// `Config`, naming what is wrong.
     pub(super) fn parse(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
         let config = definition().parse(connector)?;
-        let topics = connector.get("topics").map_or("", String::as_str).split(',').map(str::trim);
-        let topics: Vec<String> = topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
+        let topics: Vec<String> = items(connector, "topics").map(str::to_owned).collect();
         if topics.is_empty() {
             return Err(Error::config("topics is missing: name the topics to process (topics.regex is for sinks)"));
         }

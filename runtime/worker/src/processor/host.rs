@@ -5,6 +5,7 @@ use tributary_api::{
 use tributary_state::{Layout, PartitionState, Slot};
 
 use super::Tables;
+use crate::settings::items;
 use crate::tasks::ChainHost;
 
 /// What each transform of the chain has of its host.
@@ -30,8 +31,7 @@ impl Links {
     /// # Errors
     /// `Config` when two transforms want a store of one name.
     pub(super) fn new(connector: &Props, requirements: impl Iterator<Item = Requirements>) -> Result<Self> {
-        let list = connector.get("transforms").map_or("", String::as_str);
-        let aliases = list.split(',').map(str::trim).filter(|alias| !alias.is_empty());
+        let aliases = items(connector, "transforms");
         let (mut stores, mut tables, mut links): (Vec<String>, Vec<String>, Vec<Link>) = Default::default();
         for (alias, needs) in aliases.zip(requirements) {
             let mut slots = Vec::new();

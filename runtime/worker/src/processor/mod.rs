@@ -47,9 +47,7 @@ use self::restore::Changelogs;
 use self::tables::Tables;
 use self::topics::Topics;
 use crate::settings::WorkerSettings;
-use crate::tasks::{
-    Chain, Control, Converters, DeadLetters, Decoder, Encoder, ErrorConfig, ErrorOperator, TaskContext,
-};
+use crate::tasks::{Chain, Control, Converters, DeadLetters, Decoder, Encoder, ErrorOperator, TaskContext};
 
 /// The class under which processors are configured.
 const CLASS: &str = "tributary.StreamProcessor";
@@ -115,12 +113,12 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
 
 async fn work(cx: TaskContext) -> Result<()> {
     let (spec, worker, id) = (&cx.spec, &cx.spec.worker, &cx.spec.id);
-    let config = ProcessorConfig::parse(&spec.connector, worker)?;
-    let chain = Chain::build(&spec.connector, &spec.plugins)?;
-    let links = Links::new(&spec.connector, chain.requirements())?;
-    let converters = || Converters::build(&spec.connector, &worker.defaults, &spec.plugins);
+    let config = ProcessorConfig::parse(&spec.connector.props, worker)?;
+    let chain = Chain::build(&spec.connector.props, &spec.plugins)?;
+    let links = Links::new(&spec.connector.props, chain.requirements())?;
+    let converters = || Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins);
     let plain = || -> Result<Decoder> { Ok(Decoder::new(Chain::build(&Props::new(), &spec.plugins)?, converters()?)) };
-    let errors = ErrorConfig::parse(&spec.connector)?;
+    let errors = spec.connector.errors.clone();
     let dead_letters =
         until_answered(&cx.control, "open the dead letter queue", async || DeadLetters::open(&cx, &errors).await);
     let dead_letters = dead_letters.await?;
@@ -130,7 +128,7 @@ async fn work(cx: TaskContext) -> Result<()> {
     tracing::info!(guarantee, reason = config.reason, store, "processor starts");
     let topics = Topics::new(&cx, &config)?;
     let consumer = worker
-        .consumer(&id.connector, id.task, &spec.connector)
+        .consumer(&id.connector, id.task, &spec.connector.props)
         .set("isolation.level", config.guarantee.isolation())
         .set_default("session.timeout.ms", SESSION_TIMEOUT_MS);
     let tables = until_answered(&cx.control, "read the tables", async || {

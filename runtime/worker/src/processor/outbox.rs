@@ -81,7 +81,7 @@ impl Outbox {
         changelogs: &[String],
     ) -> Result<Self> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
-        let mut client = worker.producer(&id.connector, id.task, &cx.spec.connector).set_default("linger.ms", 0);
+        let mut client = worker.producer(&id.connector, id.task, &cx.spec.connector.props).set_default("linger.ms", 0);
         if config.guarantee == Guarantee::ExactlyOnce {
             client = client
                 .set("transactional.id", format!("{}-{}-{}", worker.group_id, id.connector, id.task))

@@ -27,7 +27,7 @@ impl Topics {
     pub(super) fn new(cx: &TaskContext, config: &ProcessorConfig) -> Result<Self> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
         Ok(Self {
-            admin: Admin::new(&worker.admin(&id.connector, id.task, &cx.spec.connector))?,
+            admin: Admin::new(&worker.admin(&id.connector, id.task, &cx.spec.connector.props))?,
             inputs: config.topics.clone(),
             compacted: config.compacted.clone(),
             creates: worker.topic_creation,

@@ -6,7 +6,7 @@ use tributary_api::{
 };
 
 use super::errors::{Failure, Stage};
-use crate::settings::under;
+use crate::settings::{items, under};
 
 /// The transforms of a connector, in the order of its property `transforms`, each with its predicate.
 ///
@@ -52,7 +52,7 @@ impl Chain {
         let link = |alias: &str| {
             Link::build(alias, connector, plugins).map_err(|error| error.context(format!("transforms.{alias}")))
         };
-        names(connector, "transforms").map(link).collect::<Result<_>>().map(Self)
+        items(connector, "transforms").map(link).collect::<Result<_>>().map(Self)
     }
 
     /// Makes the transforms for a host without state.
@@ -155,7 +155,7 @@ impl Link {
 impl Condition {
     fn build(name: &str, negate: bool, connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let within = |error: Error| error.context(format!("predicates.{name}"));
-        if !names(connector, "predicates").any(|known| known == name) {
+        if !items(connector, "predicates").any(|known| known == name) {
             return Err(Error::config(format!("predicate {name} is not defined: add it to predicates")));
         }
         let mut props = under(connector, &format!("predicates.{name}."));
@@ -167,10 +167,4 @@ impl Condition {
         let config = plugin.description.config.parse(&props).map_err(within)?;
         Ok(Self { predicate: make(&config).map_err(within)?, negate })
     }
-}
-
-/// The aliases in a list property.
-fn names<'a>(props: &'a Props, property: &str) -> impl Iterator<Item = &'a str> {
-    let list = props.get(property).map_or("", String::as_str);
-    list.split(',').map(str::trim).filter(|name| !name.is_empty())
 }

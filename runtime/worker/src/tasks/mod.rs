@@ -38,14 +38,15 @@ pub(crate) use self::{
     plugin_call::PluginCalls,
 };
 
+use crate::connector_config::ConnectorConfig;
 use crate::settings::WorkerSettings;
 
 /// All that a task needs to run.
 pub(crate) struct TaskSpec {
     /// Which task of which connector.
     pub(crate) id: TaskId,
-    /// The connector's whole configuration, variables resolved.
-    pub(crate) connector: Props,
+    /// The connector's configuration.
+    pub(crate) connector: ConnectorConfig,
     /// The task's own configuration, variables resolved.
     pub(crate) task: Props,
     /// The connector's plugin.

@@ -1,11 +1,9 @@
 //! Checks of a connector's configuration: the framework's properties, the plugin's, those of every transform, predicate
 //! and converter it names, and what only the combination shows. The texts are Kafka Connect's where it has one.
 
-mod limits;
-mod overrides;
+mod clients;
 mod plugins;
 mod result;
-mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +17,7 @@ use tributary_api::{ConfigDef, ConfigIssue, Connector, Factory, Plugin, PluginKi
 use tributary_control::{Error, Status, ValidationResult};
 
 use crate::apart::Apart;
+use crate::connector_config::{self, with_limits};
 use crate::definitions::connector_definition;
 use crate::settings::WorkerSettings;
 use crate::variables::Variables;
@@ -119,7 +118,8 @@ impl Validator {
         let description = &plugin.description;
         let framework =
             connector_definition(description.kind, Some(&self.settings.defaults), &description.version, &props);
-        let mut issues = rules::check(&props, plugin, &self.settings);
+        let (_, mut issues) = connector_config::check(&props, description.kind, &self.settings);
+        clients::check(&props, description.kind, &self.settings, &mut issues);
         let definition = plugins::enrich(framework, &props, &self.plugins, description.kind, &mut issues);
         let definition = definition.embed("", None, &description.config);
         let definition = plugins::converters(definition, &props, &self.plugins, &mut issues);
@@ -136,7 +136,7 @@ impl Validator {
                 _ => None,
             }
         };
-        let (runtime, props) = (Handle::current(), limits::with_limits(props, &self.settings));
+        let (runtime, props) = (Handle::current(), with_limits(props, &self.settings));
         let check = move || {
             let Some(mut connector) = make() else { return Ok(Vec::new()) };
             // One that waits is given up at the deadline; one that blocks keeps its place.

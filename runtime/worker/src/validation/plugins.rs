@@ -5,7 +5,7 @@ use tributary_api::{
     Width,
 };
 
-use crate::settings::under;
+use crate::settings::{items, under};
 
 /// How many transforms or predicates a connector may have.
 const MOST_ALIASES: usize = 256;
@@ -26,7 +26,7 @@ pub(super) fn enrich(
     host: PluginKind,
     issues: &mut Vec<ConfigIssue>,
 ) -> ConfigDef {
-    let predicates = list(props, Chain::PREDICATES.property).into_iter().collect();
+    let predicates = items(props, Chain::PREDICATES.property).map(str::to_owned).collect();
     let chains = Chains { props, plugins, host, predicates };
     for chain in [Chain::TRANSFORMS, Chain::PREDICATES] {
         for alias in aliases(props, chain.property, issues) {
@@ -166,7 +166,7 @@ fn check_predicate(alias: &str, props: &Props, predicates: &HashSet<String>, iss
 }
 
 fn aliases(props: &Props, property: &str, issues: &mut Vec<ConfigIssue>) -> Vec<String> {
-    let all = list(props, property);
+    let all: Vec<String> = items(props, property).map(str::to_owned).collect();
     if all.len() > MOST_ALIASES {
         let message = format!(
             "Invalid value for configuration {property}: {} aliases, a connector may have {MOST_ALIASES} at the most",
@@ -196,11 +196,6 @@ fn construction_issue(plugin: &Plugin, props: &Props, property: &str) -> Option<
         _ => None,
     };
     error.map(|error| ConfigIssue::new(property, format!("{}: {error}", plugin.description.class)))
-}
-
-fn list(props: &Props, property: &str) -> Vec<String> {
-    let text = props.get(property).map(String::as_str).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 fn not_found(property: &str, class: &str) -> ConfigIssue {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tributary_api::{ConfigDef, ConfigKey, ConfigType, Props, Result, Validator};
+use tributary_api::{Config, PluginKind, Result};
 
 /// The `errors.*` properties of a connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,42 +27,35 @@ pub(crate) enum Retry {
 }
 
 impl ErrorConfig {
-    /// Reads the properties of a connector.
+    /// What the framework's properties of a connector say; a source has no dead letter queue.
     ///
     /// # Errors
-    /// `Config`, naming what is wrong.
-    pub(crate) fn parse(connector: &Props) -> Result<Self> {
-        let flag = |name: &str| ConfigKey::new(name, ConfigType::Boolean).default(false);
-        let long = |name: &str, default: i64, least: i64| {
-            ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::AtLeast(least))
+    /// When a property is not defined for the kind.
+    pub(crate) fn of(connector: &Config, kind: PluginKind) -> Result<Self> {
+        let ms = |name: &str| connector.int::<i64>(name).map(|ms| u64::try_from(ms).map(Duration::from_millis));
+        let retry = match ms("errors.retry.timeout")? {
+            Ok(Duration::ZERO) => Retry::Never,
+            Ok(timeout) => Retry::For(timeout),
+            // In Java any negative number is for ever.
+            Err(_) => Retry::Forever,
         };
-        let definition = ConfigDef::new([
-            long("errors.retry.timeout", 0, -1),
-            long("errors.retry.delay.max.ms", 60_000, 1),
-            ConfigKey::new("errors.tolerance", ConfigType::String)
-                .default("none")
-                .validator(Validator::OneOfIgnoringCase(vec!["none".to_owned(), "all".to_owned()])),
-            flag("errors.log.enable"),
-            flag("errors.log.include.messages"),
-            ConfigKey::new("errors.deadletterqueue.topic.name", ConfigType::String).default(""),
-            ConfigKey::new("errors.deadletterqueue.topic.replication.factor", ConfigType::Short).default(3),
-            flag("errors.deadletterqueue.context.headers.enable"),
-        ]);
-        let config = definition.parse(connector)?;
-        let retry = match config.int::<i64>("errors.retry.timeout")? {
-            0 => Retry::Never,
-            ms => u64::try_from(ms).map_or(Retry::Forever, |ms| Retry::For(Duration::from_millis(ms))),
-        };
-        let topic = config.string("errors.deadletterqueue.topic.name")?;
-        Ok(Self {
+        let mut config = Self {
             retry,
-            max_delay: Duration::from_millis(config.int("errors.retry.delay.max.ms")?),
-            tolerate_all: config.string("errors.tolerance")?.eq_ignore_ascii_case("all"),
-            log: config.boolean("errors.log.enable")?,
-            log_records: config.boolean("errors.log.include.messages")?,
-            dead_letter_topic: (!topic.is_empty()).then(|| topic.to_owned()),
-            dead_letter_replication: config.int("errors.deadletterqueue.topic.replication.factor")?,
-            dead_letter_headers: config.boolean("errors.deadletterqueue.context.headers.enable")?,
-        })
+            // Java fails over a delay below 1 when it comes to a retry; here it is the shortest.
+            max_delay: ms("errors.retry.delay.max.ms")?.unwrap_or_default().max(Duration::from_millis(1)),
+            tolerate_all: connector.string("errors.tolerance")? == "all",
+            log: connector.boolean("errors.log.enable")?,
+            log_records: connector.boolean("errors.log.include.messages")?,
+            dead_letter_topic: None,
+            dead_letter_replication: -1,
+            dead_letter_headers: false,
+        };
+        if kind != PluginKind::Source {
+            let topic = connector.string("errors.deadletterqueue.topic.name")?;
+            config.dead_letter_topic = (!topic.is_empty()).then(|| topic.to_owned());
+            config.dead_letter_replication = connector.int("errors.deadletterqueue.topic.replication.factor")?;
+            config.dead_letter_headers = connector.boolean("errors.deadletterqueue.context.headers.enable")?;
+        }
+        Ok(config)
     }
 }

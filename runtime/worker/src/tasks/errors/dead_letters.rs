@@ -82,7 +82,7 @@ impl DeadLetters {
     /// When the topic cannot be created or the producer cannot be made.
     pub(crate) async fn open(cx: &TaskContext, config: &ErrorConfig) -> Result<Option<Self>> {
         let Some(topic) = config.dead_letter_topic.clone() else { return Ok(None) };
-        let (id, worker, connector) = (&cx.spec.id, &cx.spec.worker, &cx.spec.connector);
+        let (id, worker, connector) = (&cx.spec.id, &cx.spec.worker, &cx.spec.connector.props);
         let within = |error: Error| error.context(format!("cannot set up the dead letter queue in topic {topic}"));
         let replication = if worker.embedded_broker { 1 } else { config.dead_letter_replication };
         create_topic(&worker.admin(&id.connector, id.task, connector), &topic, replication).await.map_err(within)?;

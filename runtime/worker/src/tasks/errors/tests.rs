@@ -4,14 +4,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Error, RecordMetadata, Result, TimestampType};
+use tributary_api::{Error, PluginKind, RecordMetadata, Result, TimestampType};
 use tributary_control::TaskId;
 use tributary_kafka::{Delivery, DeliveryListener, ProducerRecord, RawRecord, Token};
 
 use super::dead_letters::{DeadLetterSink, Outcome};
 use super::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject};
+use crate::definitions::sink_definition;
 use crate::tasks::TaskMetrics;
 use crate::tasks::tests::fakes::props;
+
+fn config(entries: &[(&str, &str)]) -> Result<ErrorConfig> {
+    let mut all = props(&[("name", "c"), ("connector.class", "test.Sink")]);
+    all.extend(props(entries));
+    let parsed = sink_definition(None, "").parse(&all)?;
+    ErrorConfig::of(&parsed, PluginKind::Sink)
+}
 
 struct Bench {
     operator: ErrorOperator,
@@ -21,7 +29,7 @@ struct Bench {
 
 fn bench(entries: &[(&str, &str)]) -> Bench {
     let (metrics, stopping) = (Arc::<TaskMetrics>::default(), CancellationToken::new());
-    let config = ErrorConfig::parse(&props(entries)).unwrap();
+    let config = config(entries).unwrap();
     let operator = ErrorOperator::new(TaskId::new("c", 3), config, None, Arc::clone(&metrics), stopping.clone());
     Bench { operator, metrics, stopping }
 }
@@ -66,6 +74,13 @@ fn waits_double_from_300_ms() {
 }
 
 #[test]
+fn any_negative_timeout_is_for_ever_and_any_delay_below_1_is_1() {
+    let bench = bench(&[("errors.retry.timeout", "-5"), ("errors.retry.delay.max.ms", "-3")]);
+    let wait = bench.operator.delay(&later().error, 40, Duration::from_secs(1 << 40)).unwrap();
+    assert!(wait < Duration::from_millis(1), "{wait:?}");
+}
+
+#[test]
 fn waits_are_capped_and_end_with_the_timeout() {
     let bench = bench(&[("errors.retry.timeout", "5000"), ("errors.retry.delay.max.ms", "400")]);
     let wait = |attempt, elapsed| bench.operator.delay(&later().error, attempt, Duration::from_millis(elapsed));
@@ -105,7 +120,7 @@ async fn a_step_is_given_up_after_the_timeout() {
 
 #[tokio::test]
 async fn a_bad_record_is_not_tried_again() {
-    let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.tolerance", "ALL")]);
+    let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.tolerance", "all")]);
     let again = || -> Result<(), Failure> { unreachable!("tried again") };
     let recovery = bench.operator.recover(failure(Error::data("bad")), Subject::Unknown, again).await.unwrap();
     assert_eq!(recovery, Recovery::Skipped);
@@ -139,9 +154,10 @@ fn the_place_of_a_record_is_told_and_its_content_is_not() {
 
 #[test]
 fn wrong_properties_are_named() {
-    let fault = |name: &str, value: &str| ErrorConfig::parse(&props(&[(name, value)])).unwrap_err().to_string();
+    let fault = |name: &str, value: &str| config(&[(name, value)]).unwrap_err().to_string();
     assert!(fault("errors.tolerance", "some").contains("errors.tolerance"));
-    assert!(fault("errors.retry.timeout", "-2").contains("errors.retry.timeout"));
+    assert!(fault("errors.tolerance", "ALL").contains("one of: none, all"));
+    assert!(fault("errors.retry.timeout", "soon").contains("errors.retry.timeout"));
 }
 
 /// Keeps what is sent.
@@ -169,11 +185,11 @@ impl DeadLetterSink for Letters {
 }
 
 fn queue(context_headers: &str) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
-    let config = ErrorConfig::parse(&props(&[
+    let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
         ("errors.deadletterqueue.context.headers.enable", context_headers),
-    ]));
+    ]);
     let config = config.unwrap();
     let (letters, outcome, metrics) = (Arc::<Letters>::default(), Arc::<Outcome>::default(), Arc::default());
     let id = TaskId::new("c", 3);
@@ -253,11 +269,11 @@ impl DeadLetterSink for Narrow {
 }
 
 fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
-    let config = ErrorConfig::parse(&props(&[
+    let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
         ("errors.deadletterqueue.context.headers.enable", "true"),
-    ]));
+    ]);
     let config = config.unwrap();
     let (letters, outcome, metrics) = (Arc::<Letters>::default(), Arc::<Outcome>::default(), Arc::default());
     let id = TaskId::new("c", 3);

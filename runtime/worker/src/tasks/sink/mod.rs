@@ -27,63 +27,49 @@ pub(crate) use self::read_again::Readers;
 pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
 pub(crate) use self::subscription::Subscription;
 pub(crate) use self::topic_writers::TopicWriters;
-use super::errors::{DeadLetters, ErrorConfig, ErrorOperator};
+use super::errors::{DeadLetters, ErrorOperator};
 use super::{Decoder, TaskContext};
-
-/// Records in one `put` at most, unless `max.poll.records` says otherwise. Java's 500 is small for a batch that costs
-/// no copies.
-const MAX_POLL_RECORDS: usize = 5_000;
 
 /// Runs a sink task until it is stopped or fails.
 ///
 /// # Errors
 /// Why it failed.
 pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> {
-    let (spec, worker) = (&cx.spec, &cx.spec.worker);
+    let (spec, worker, connector) = (&cx.spec, &cx.spec.worker, &cx.spec.connector);
     let id = &spec.id;
-    let decoder = Decoder::for_sink(&spec.connector, &worker.defaults, &spec.plugins)?;
-    let errors = ErrorConfig::parse(&spec.connector)?;
+    let reads = connector.input.as_ref().ok_or_else(|| Error::fatal("a sink without topics"))?;
+    let decoder = Decoder::for_sink(&connector.props, &worker.defaults, &spec.plugins)?;
+    let errors = connector.errors.clone();
     let dead_letters = DeadLetters::open(&cx, &errors).await?;
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
     // A task that was killed is missed this soon: until then its partitions wait.
-    let consumer = worker.consumer(&id.connector, id.task, &spec.connector).set_default("session.timeout.ms", 10_000);
+    let consumer = worker.consumer(&id.connector, id.task, &connector.props).set_default("session.timeout.ms", 10_000);
     // Records end the wait; without any, this is how often the broker is asked.
     let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
     let readers = Readers::new(
         // A reader knows where it ends, and waits for nothing that comes later.
         consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")).set("fetch.max.wait.ms", 100),
-        spec.connector.clone(),
+        connector.props.clone(),
         worker.defaults.clone(),
         spec.plugins.clone(),
     );
-    let admin = || Ok(worker.clients.admin(worker.shared_admin(&spec.connector))? as _);
-    let mut subscription = Subscription::parse(&spec.connector, &worker.defaults, admin)?;
+    let admin = || Ok(worker.clients.admin(worker.shared_admin(&connector.props))? as _);
+    let mut subscription = Subscription::new(reads, connector.clients.metadata_max_age, admin)?;
     let topics = tokio::select! {
         biased;
         () = cx.control.stopping().cancelled() => return Ok(()),
         topics = subscription.first_topics() => topics?,
     };
     let input = Consumer::subscribe(&consumer, &topics)?;
-    let again = Decoder::for_sink(&spec.connector, &worker.defaults, &spec.plugins)?;
+    let again = Decoder::for_sink(&connector.props, &worker.defaults, &spec.plugins)?;
     let class = spec.plugin.description.class.as_str().into();
     let (woken, asked) = (input.waker(), input.waker());
     cx.control.on_request(Box::new(move || woken.wake()));
     let helpers = Helpers { decoder: again, readers, writers: TopicWriters::new(&cx) };
     let host = Arc::new(Host::new(Arc::clone(&operator), class, helpers, Box::new(move || asked.wake())));
-    let max_records = max_poll_records(&cx)?;
+    let max_records = connector.clients.max_poll_records;
     let parts = SinkParts { input, decoder, operator, host, subscription, max_records };
     SinkLoop::new(cx, task, parts).run().await
-}
-
-fn max_poll_records(cx: &TaskContext) -> Result<usize> {
-    let own = cx.spec.connector.get("consumer.override.max.poll.records");
-    let Some(text) = own.or_else(|| cx.spec.worker.defaults.get("consumer.max.poll.records")) else {
-        return Ok(MAX_POLL_RECORDS);
-    };
-    match text.trim().parse() {
-        Ok(records) if records > 0 => Ok(records),
-        _ => Err(Error::config(format!("max.poll.records is {text}: write a number from 1"))),
-    }
 }

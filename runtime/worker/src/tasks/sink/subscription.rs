@@ -6,12 +6,11 @@ use fancy_regex::Regex;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
-use tributary_api::{Error, Props, Result};
+use tributary_api::Result;
 use tributary_kafka::Admin;
 
-use crate::tasks::source::whole_match;
+use crate::connector_config::Input;
 
-const METADATA_MAX_AGE: Duration = Duration::from_secs(300);
 /// How soon topics are listed again while none matches.
 const NONE_YET: Duration = Duration::from_secs(2);
 
@@ -52,40 +51,26 @@ pub(crate) struct Matching {
 type Found = std::result::Result<Result<Vec<String>>, JoinError>;
 
 impl Subscription {
-    /// Reads `topics` or `topics.regex`; only the latter needs a list of topics.
+    /// To what the connector reads; only a pattern needs a list of topics, which is asked as often as metadata is.
     ///
     /// # Errors
-    /// `Config` when there is not exactly one of them, or the pattern is wrong.
-    pub(crate) fn parse(
-        connector: &Props,
-        worker: &Props,
+    /// When the topics cannot be listed at all.
+    pub(crate) fn new(
+        input: &Input,
+        metadata_max_age: Duration,
         list: impl FnOnce() -> Result<Arc<dyn TopicList>>,
     ) -> Result<Self> {
-        let text = |name: &str| connector.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-        match (text("topics"), text("topics.regex")) {
-            (Some(topics), None) => {
-                let topics = topics.split(',').map(str::trim).filter(|topic| !topic.is_empty());
-                Ok(Self::Topics(topics.map(str::to_owned).collect()))
-            }
-            (None, Some(pattern)) => {
-                let age = connector
-                    .get("consumer.override.metadata.max.age.ms")
-                    .or_else(|| worker.get("consumer.metadata.max.age.ms"))
-                    .and_then(|text| text.trim().parse().ok());
-                Ok(Self::Matching(Matching {
-                    pattern: Arc::new(whole_match(pattern).map_err(|error| error.context("topics.regex"))?),
-                    list: list()?,
-                    interval: age.map_or(METADATA_MAX_AGE, Duration::from_millis).max(Duration::from_millis(100)),
-                    due: Instant::now(),
-                    current: Vec::new(),
-                    looking: JoinSet::new(),
-                    found: None,
-                }))
-            }
-            (None, None) => Err(Error::config("Must configure one of topics or topics.regex")),
-            (Some(_), Some(_)) => {
-                Err(Error::config("topics and topics.regex are mutually exclusive options, but both are set."))
-            }
+        match input {
+            Input::Topics(topics) => Ok(Self::Topics(topics.clone())),
+            Input::Matching(pattern) => Ok(Self::Matching(Matching {
+                pattern: Arc::clone(pattern),
+                list: list()?,
+                interval: metadata_max_age.max(Duration::from_millis(100)),
+                due: Instant::now(),
+                current: Vec::new(),
+                looking: JoinSet::new(),
+                found: None,
+            })),
         }
     }
 

@@ -34,7 +34,7 @@ impl TopicWriters {
         Self {
             task: cx.spec.id.clone(),
             worker: Arc::clone(&cx.spec.worker),
-            connector: cx.spec.connector.clone(),
+            connector: cx.spec.connector.props.clone(),
             control: Arc::clone(&cx.control),
         }
     }

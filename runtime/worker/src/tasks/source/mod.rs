@@ -22,8 +22,8 @@ pub(crate) use self::flush::OffsetFlusher;
 pub(crate) use self::in_flight::InFlight;
 pub(crate) use self::output::{Capacity, Output};
 pub(crate) use self::source_loop::{SourceLoop, SourceParts};
-pub(crate) use self::topics::{TopicCreation, whole_match};
-use super::errors::{ErrorConfig, ErrorOperator};
+pub(crate) use self::topics::TopicCreation;
+use super::errors::ErrorOperator;
 use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
 use crate::clients::TaskProducer;
 
@@ -56,9 +56,9 @@ pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask>
 async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(Result<()>, bool)> {
     let (spec, worker) = (&cx.spec, &cx.spec.worker);
     let id = &spec.id;
-    let converters = Converters::build(&spec.connector, &worker.defaults, &spec.plugins)?;
-    let encoder = Encoder::new(Chain::build_stateless(&spec.connector, &spec.plugins)?, converters);
-    let errors = ErrorConfig::parse(&spec.connector)?;
+    let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
+    let encoder = Encoder::new(Chain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
+    let errors = spec.connector.errors.clone();
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
@@ -69,11 +69,11 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
         Arc::clone(&cx.control),
         Arc::clone(&cx.voice),
     ));
-    let client = patient(worker.source_producer(&spec.connector));
+    let client = patient(worker.source_producer(&spec.connector.props));
     let producer = worker.clients.producer(client, &worker.executor, Arc::clone(&deliveries) as _)?;
     let producer = Arc::new(producer);
     cx.control.on_abandon(&producer, TaskProducer::abandon);
-    let capacity = Capacity::of(&spec.connector, &worker.defaults);
+    let capacity = Capacity::of(spec.connector.clients.buffer_memory);
     let parts = SourceParts { encoder, operator, output: Arc::clone(&producer), deliveries, topics, capacity };
     let outcome = SourceLoop::new(Arc::clone(cx), task, parts).run().await;
     Ok((outcome, producer.is_lost()))

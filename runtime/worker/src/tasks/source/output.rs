@@ -1,4 +1,4 @@
-use tributary_api::{Props, Result};
+use tributary_api::Result;
 use tributary_kafka::{ProducerRecord, Token};
 
 use crate::clients::TaskProducer;
@@ -35,9 +35,7 @@ pub(crate) struct Capacity {
 impl Capacity {
     /// From the producer's `buffer.memory`, below which the task stays, so that it waits for room itself, where it
     /// can be stopped, and not inside the client.
-    pub(crate) fn of(connector: &Props, worker: &Props) -> Self {
-        let own = connector.get("producer.override.buffer.memory").or_else(|| worker.get("producer.buffer.memory"));
-        let memory = own.and_then(|text| text.trim().parse().ok()).unwrap_or(32 << 20);
-        Self { records: 100_000, bytes: memory / 4 * 3 }
+    pub(crate) fn of(buffer_memory: usize) -> Self {
+        Self { records: 100_000, bytes: buffer_memory / 4 * 3 }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tributary_api::*;
 use tributary_control::{InstanceState, TaskId};
 
+use crate::connector_config::ConnectorConfig;
 use crate::settings::WorkerSettings;
 use crate::tasks::{OffsetStore, TaskContext, TaskListener, TaskSpec};
 
@@ -215,15 +216,17 @@ pub(in crate::tasks) fn registry() -> PluginRegistry {
 
 /// A specification for a plugin, with properties of the connector.
 pub(in crate::tasks) fn spec(factory: Factory, connector: &[(&str, &str)], store: Arc<Stored>) -> TaskSpec {
-    let mut connector = props(connector);
-    connector.entry("name".to_owned()).or_insert_with(|| "c".to_owned());
+    let plugin = Plugin::new("test.Connector", ConfigDef::default(), factory);
+    let mut all = props(&[("name", "c"), ("connector.class", "test.Connector"), ("topics", "t")]);
+    all.extend(props(connector));
+    let worker = settings(&[]);
     TaskSpec {
         id: TaskId::new("c", 0),
-        connector,
+        connector: ConnectorConfig::parse(all, &plugin, &worker).unwrap(),
         task: Props::new(),
-        plugin: Plugin::new("test.Connector", ConfigDef::default(), factory),
+        plugin,
         plugins: registry(),
-        worker: settings(&[]),
+        worker,
         paused: false,
         offsets: store,
         incarnation: 1,

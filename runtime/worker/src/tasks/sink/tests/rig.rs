@@ -14,7 +14,7 @@ use tributary_api::{
 };
 use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, Starts};
 
-use crate::tasks::errors::{ErrorConfig, ErrorOperator};
+use crate::tasks::errors::ErrorOperator;
 use crate::tasks::sink::{Helpers, Host, Input, Readers, SinkLoop, SinkParts, Subscription, TopicWriters};
 use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
 use crate::tasks::{Control, Decoder, TaskMetrics};
@@ -230,12 +230,12 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
     let (runtime, give, log, plan) = (Handle::current(), Arc::clone(&made), Arc::clone(&journal), Arc::clone(&script));
     let thread = std::thread::spawn(move || {
         let _entered = runtime.enter();
-        let connector = cx.spec.connector.clone();
+        let connector = cx.spec.connector.props.clone();
         let defaults = settings(&[]).defaults.clone();
         let decoder = || Decoder::for_sink(&connector, &defaults, &registry()).unwrap();
         let operator = Arc::new(ErrorOperator::new(
             cx.spec.id.clone(),
-            ErrorConfig::parse(&connector).unwrap(),
+            cx.spec.connector.errors.clone(),
             None,
             Arc::clone(&cx.metrics),
             cx.control.stopping().clone(),

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
-use tributary_api::{Error, Props, Result};
+use tributary_api::{Error, Result};
 
+use crate::connector_config::Input;
 use crate::tasks::sink::Subscription;
 use crate::tasks::sink::subscription::TopicList;
 use crate::tasks::tests::fakes::props;
@@ -22,28 +23,17 @@ impl TopicList for Cluster {
     }
 }
 
-const OFTEN: (&str, &str) = ("consumer.override.metadata.max.age.ms", "100");
+const OFTEN: Duration = Duration::from_millis(100);
 
-fn parse(entries: &[(&str, &str)], cluster: &Arc<Cluster>) -> Result<Subscription> {
-    Subscription::parse(&props(entries), &Props::new(), || Ok(Arc::clone(cluster) as _))
-}
-
-#[tokio::test]
-async fn exactly_one_of_names_and_pattern() {
-    let cluster = Arc::default();
-    let text = |entries: &[(&str, &str)]| parse(entries, &cluster).err().unwrap().to_string();
-    assert_eq!(text(&[("topics", " ")]), "Must configure one of topics or topics.regex");
-    let both = [("topics", "a"), ("topics.regex", "b")];
-    assert_eq!(text(&both), "topics and topics.regex are mutually exclusive options, but both are set.");
-    assert!(text(&[("topics.regex", "(")]).starts_with("topics.regex: ( is not a regular expression"));
-    let mut named = parse(&[("topics", "a, b")], &cluster).unwrap();
-    assert_eq!(named.first_topics().await.unwrap(), ["a", "b"]);
+fn subscribed(pattern: &str, cluster: &Arc<Cluster>) -> Subscription {
+    let input = Input::parse(&props(&[("topics.regex", pattern)]), &mut Vec::new()).unwrap();
+    Subscription::new(&input, OFTEN, || Ok(Arc::clone(cluster) as _)).unwrap()
 }
 
 #[tokio::test]
 async fn a_pattern_means_whole_names_and_does_not_keep_the_task_from_running() {
     let cluster = Arc::new(Cluster(Mutex::new(vec!["my.orders", "orders.old"]), Mutex::default()));
-    let mut matching = parse(&[("topics.regex", "orders|orders-(?!x).*"), OFTEN], &cluster).unwrap();
+    let mut matching = subscribed("orders|orders-(?!x).*", &cluster);
     assert!(matching.first_topics().await.unwrap().is_empty());
     cluster.0.lock().unwrap().extend(["orders-y", "orders-x", "orders", "__consumer_offsets"]);
     assert_eq!(next(&mut matching).await, Some(vec!["orders".to_owned(), "orders-y".to_owned()]));
@@ -52,12 +42,12 @@ async fn a_pattern_means_whole_names_and_does_not_keep_the_task_from_running() {
 #[tokio::test]
 async fn topics_that_cannot_be_listed_for_now_are_listed_again() {
     let cluster = Arc::new(Cluster(Mutex::new(vec!["a"]), Mutex::new(Some(Error::retriable("broker is away")))));
-    let mut matching = parse(&[("topics.regex", "a"), OFTEN], &cluster).unwrap();
+    let mut matching = subscribed("a", &cluster);
     assert!(matching.first_topics().await.unwrap().is_empty());
     *cluster.1.lock().unwrap() = None;
     assert_eq!(next(&mut matching).await, Some(vec!["a".to_owned()]));
     *cluster.1.lock().unwrap() = Some(Error::fatal("not authorized"));
-    let mut refused = parse(&[("topics.regex", "a"), OFTEN], &cluster).unwrap();
+    let mut refused = subscribed("a", &cluster);
     assert!(refused.first_topics().await.is_err());
 }
 
@@ -75,8 +65,7 @@ async fn next(matching: &mut Subscription) -> Option<Vec<String>> {
 #[tokio::test]
 async fn new_topics_are_found_with_the_next_metadata() {
     let cluster = Arc::new(Cluster(Mutex::new(vec!["a1"]), Mutex::default()));
-    let entries = [("topics.regex", "a.*"), OFTEN];
-    let mut matching = parse(&entries, &cluster).unwrap();
+    let mut matching = subscribed("a.*", &cluster);
     matching.first_topics().await.unwrap();
     assert_eq!(next(&mut matching).await, None, "nothing has changed");
     cluster.0.lock().unwrap().push("a0");

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use tributary_api::{Result, Topic};
 use tributary_kafka::NewTopic;
 
-use crate::tasks::source::topics::{Rules, TopicAdmin, TopicCreation};
+use crate::connector_config::TopicRules;
+use crate::tasks::source::topics::{TopicAdmin, TopicCreation};
 use crate::tasks::tests::fakes::props;
 
 #[derive(Default)]
@@ -38,8 +39,15 @@ const RULES: [(&str, &str); 9] = [
     ("topic.creation.tables.cleanup.policy", "compact"),
 ];
 
+fn rules(embedded: bool) -> TopicRules {
+    let mut issues = Vec::new();
+    let rules = TopicRules::parse(&props(&RULES), embedded, &mut issues).unwrap();
+    assert_eq!(issues, []);
+    rules
+}
+
 fn shape(topic: &str) -> (i32, i32, Vec<(String, String)>) {
-    let new = Rules::parse(&props(&RULES), false).unwrap().unwrap().describe(topic);
+    let new = rules(false).describe(topic);
     (new.partitions, new.replication, new.config.into_iter().collect())
 }
 
@@ -52,22 +60,10 @@ fn the_first_group_that_wants_a_topic_shapes_it() {
     assert_eq!(shape("plain.text"), (3, -1, Vec::new()), "exclude wins");
 }
 
-#[test]
-fn rules_need_a_default_and_groups_their_topics() {
-    let fault = |entries: &[(&str, &str)]| Rules::parse(&props(entries), false).unwrap_err().to_string();
-    let default = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")];
-    assert!(fault(&default[..1]).starts_with("topic.creation.default.replication.factor is missing"));
-    let group = [&default[..], &[("topic.creation.groups", "g")]].concat();
-    assert!(fault(&group).starts_with("topic.creation.g.include is missing"));
-    assert!(fault(&[("topic.creation.default.partitions", "0")]).contains("is 0"));
-    assert!(Rules::parse(&props(&[("topic.creation.groups", "")]), false).unwrap().is_none());
-    assert!(Rules::parse(&props(&[("name", "c")]), false).unwrap().is_none());
-}
-
 #[tokio::test]
 async fn a_topic_is_looked_for_once_and_made_if_need_be() {
     let broker = Arc::<Broker>::default();
-    let rules = Rules::parse(&props(&RULES), true).unwrap().unwrap();
+    let rules = rules(true);
     let mut creation = TopicCreation::with(Some((rules, Arc::clone(&broker) as _)));
     let (old, new): (Topic, Topic) = ("old".into(), "new".into());
     for topic in [&old, &new, &old, &new, &"new".into()] {

@@ -13,8 +13,9 @@ use tributary_api::{
 use tributary_control::InstanceState;
 use tributary_kafka::{Delivery, DeliveryListener as _, NewTopic, ProducerRecord, Token};
 
-use crate::tasks::errors::{ErrorConfig, ErrorOperator};
-use crate::tasks::source::topics::{Rules, TopicAdmin};
+use crate::connector_config::TopicRules;
+use crate::tasks::errors::ErrorOperator;
+use crate::tasks::source::topics::TopicAdmin;
 use crate::tasks::source::{Capacity, Deliveries, Output, SourceLoop, SourceParts, TopicCreation};
 use crate::tasks::tests::fakes::{Heard, Log, Stored, context, props, registry, settings, source, spec};
 use crate::tasks::{Chain, Control, Converters, Encoder};
@@ -145,7 +146,7 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics:
     let encoder = Encoder::new(Chain::build_stateless(&connector, &registry()).unwrap(), converters);
     let operator = Arc::new(ErrorOperator::new(
         cx.spec.id.clone(),
-        ErrorConfig::parse(&connector).unwrap(),
+        cx.spec.connector.errors.clone(),
         None,
         Arc::clone(&cx.metrics),
         cx.control.stopping().clone(),
@@ -446,7 +447,7 @@ impl TopicAdmin for Admin {
 async fn a_topic_that_cannot_be_made_fails_the_task_but_a_broker_that_is_away_does_not() {
     let admin = Arc::<Admin>::default();
     let rules = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")];
-    let rules = Rules::parse(&props(&rules), false).unwrap().unwrap();
+    let rules = TopicRules::parse(&props(&rules), false, &mut Vec::new()).unwrap();
     let topics = TopicCreation::with(Some((rules, Arc::clone(&admin) as _)));
     let rig = rig_with(&[], ROOM, NEVER, topics);
     rig.plugin.send(batch(0..1)).await.unwrap();

@@ -54,7 +54,7 @@ fn times(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
 
 /// The properties as a plugin is to judge them: with `producer.override.max.request.size`, which bounds its records, also
 /// where the worker has set it.
-pub(super) fn with_limits(props: &Props, settings: &WorkerSettings) -> Props {
+pub(crate) fn with_limits(props: &Props, settings: &WorkerSettings) -> Props {
     let mut props = props.clone();
     if let Some(limit) = settings.producer("", 0, &props).get("max.request.size") {
         props.insert("producer.override.max.request.size".to_owned(), limit.to_owned());

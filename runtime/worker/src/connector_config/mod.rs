@@ -1,0 +1,106 @@
+//! The configuration of a connector, parsed once: the framework's properties have their types and bounds here, and
+//! `/validate`, the connector's start and its tasks all judge by the same code. What `/validate` accepts, a task takes.
+
+mod clients;
+mod input;
+mod limits;
+mod overrides;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod topic_creation;
+
+use tributary_api::{Config, ConfigIssue, Error, Plugin, PluginKind, Props, Result};
+
+pub(crate) use self::clients::ClientLimits;
+#[cfg(test)]
+use self::input::BY_NAME;
+pub(crate) use self::input::Input;
+pub(crate) use self::limits::with_limits;
+pub(crate) use self::overrides::PREFIXES;
+pub(crate) use self::topic_creation::TopicRules;
+use crate::definitions::connector_definition;
+use crate::settings::WorkerSettings;
+use crate::tasks::ErrorConfig;
+
+/// What the framework's properties of a connector say.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectorConfig {
+    /// The whole configuration, variables resolved: plugins, converters and clients find their own properties in it.
+    pub(crate) props: Props,
+    /// `tasks.max`.
+    pub(crate) max_tasks: usize,
+    /// Whether a connector that makes more tasks fails.
+    pub(crate) enforce_max_tasks: bool,
+    pub(crate) errors: ErrorConfig,
+    /// What a sink or a processor reads; none of a source.
+    pub(crate) input: Option<Input>,
+    /// How the topics of a source are created; left to the broker without rules.
+    pub(crate) topic_creation: Option<TopicRules>,
+    pub(crate) clients: ClientLimits,
+}
+
+/// The parts that more than one property makes.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    input: Option<Input>,
+    topic_creation: Option<TopicRules>,
+    clients: ClientLimits,
+}
+
+impl ConnectorConfig {
+    /// Parses a configuration whose variables are resolved.
+    ///
+    /// # Errors
+    /// `Config`, with every fault found.
+    pub(crate) fn parse(props: Props, plugin: &Plugin, worker: &WorkerSettings) -> Result<Self> {
+        let kind = plugin.description.kind;
+        let framework = connector_definition(kind, None, &plugin.description.version, &props).parse(&props);
+        let (parts, issues) = check(&props, kind, worker);
+        match framework {
+            Ok(framework) if issues.is_empty() => Self::of(props, kind, &framework, parts),
+            framework => Err(refusal(framework.err(), issues)),
+        }
+    }
+
+    fn of(props: Props, kind: PluginKind, framework: &Config, parts: Parts) -> Result<Self> {
+        Ok(Self {
+            max_tasks: framework.int("tasks.max")?,
+            enforce_max_tasks: framework.boolean("tasks.max.enforce")?,
+            errors: ErrorConfig::of(framework, kind)?,
+            input: parts.input,
+            topic_creation: parts.topic_creation,
+            clients: parts.clients,
+            props,
+        })
+    }
+}
+
+/// What only the combination of properties shows, or their place in a list.
+pub(crate) fn check(props: &Props, kind: PluginKind, worker: &WorkerSettings) -> (Parts, Vec<ConfigIssue>) {
+    let mut issues = Vec::new();
+    let is_source = kind == PluginKind::Source;
+    let parts = Parts {
+        input: if is_source { None } else { Input::parse(props, &mut issues) },
+        topic_creation: match is_source && worker.topic_creation {
+            true => TopicRules::parse(props, worker.embedded_broker, &mut issues),
+            false => None,
+        },
+        clients: ClientLimits::parse(props, worker, &mut issues),
+    };
+    rules::check(props, kind, worker, parts.input.as_ref(), &mut issues);
+    overrides::check(props, worker, &mut issues);
+    limits::check(props, kind, worker, &mut issues);
+    (parts, issues)
+}
+
+fn refusal(framework: Option<Error>, issues: Vec<ConfigIssue>) -> Error {
+    let mut faults: Vec<String> = Vec::new();
+    let messages = issues.into_iter().map(|issue| issue.message);
+    for fault in framework.map(|error| error.to_string()).into_iter().chain(messages) {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    Error::config(faults.join(" "))
+}

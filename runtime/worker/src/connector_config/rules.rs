@@ -1,0 +1,82 @@
+use tributary_api::{ConfigIssue, PluginKind, Props};
+
+use super::input::{BY_NAME, Input};
+use crate::processor;
+use crate::settings::WorkerSettings;
+
+/// What only the combination of properties shows.
+pub(super) fn check(
+    props: &Props,
+    kind: PluginKind,
+    settings: &WorkerSettings,
+    input: Option<&Input>,
+    issues: &mut Vec<ConfigIssue>,
+) {
+    match kind {
+        PluginKind::Source => source(props, issues),
+        _ => sink(props, settings, input, issues),
+    }
+    if kind == PluginKind::Processor {
+        match input {
+            Some(Input::Matching(_)) => issues.push(ConfigIssue::new("topics.regex", BY_NAME)),
+            _ => issues.extend(processor::issue(props, settings)),
+        }
+    }
+    // The definition looks at it without what is around it.
+    let around = |name: &&String| name.trim() != name.trim_matches(|c: char| c == ' ');
+    if let Some(name) = props.get("name").filter(around) {
+        let message =
+            format!("Invalid value {name:?} for configuration name: it begins or ends with control characters");
+        issues.push(ConfigIssue::new("name", message));
+    }
+}
+
+fn sink(props: &Props, settings: &WorkerSettings, input: Option<&Input>, issues: &mut Vec<ConfigIssue>) {
+    let queue = props.get("errors.deadletterqueue.topic.name").map(|queue| queue.trim());
+    if let (Some(queue), Some(input)) = (queue.filter(|queue| !queue.is_empty()), input) {
+        issues.extend(own_queue(props, queue, input));
+    }
+    let name = props.get("name").map(String::as_str).unwrap_or_default();
+    let worker = &settings.group_id;
+    match props.get("consumer.override.group.id") {
+        Some(group) if group == worker => issues.push(ConfigIssue::new(
+            "consumer.override.group.id",
+            format!("Consumer group {group} conflicts with Connect worker group {worker}"),
+        )),
+        None if format!("connect-{name}") == *worker => issues.push(ConfigIssue::new(
+            "name",
+            format!("Consumer group for sink connector named {name} conflicts with Connect worker group {worker}"),
+        )),
+        _ => {}
+    }
+}
+
+/// A connector that reads its own dead letters would never come to an end.
+fn own_queue(props: &Props, queue: &str, input: &Input) -> Option<ConfigIssue> {
+    match input {
+        Input::Topics(topics) if topics.iter().any(|topic| topic == queue) => Some(ConfigIssue::new(
+            "topics",
+            format!(
+                "The DLQ topic '{queue}' may not be included in the list of topics ('topics=[{}]') consumed by the connector",
+                topics.join(", ")
+            ),
+        )),
+        Input::Matching(pattern) if pattern.is_match(queue).unwrap_or(false) => Some(ConfigIssue::new(
+            "topics.regex",
+            format!(
+                "The DLQ topic '{queue}' may not be matched by the regex for the topics ('topics.regex={}') consumed by the \
+                 connector",
+                props.get("topics.regex").map_or("", |value| value.trim())
+            ),
+        )),
+        _ => None,
+    }
+}
+
+fn source(props: &Props, issues: &mut Vec<ConfigIssue>) {
+    if props.get("exactly.once.support").is_some_and(|value| value.trim().eq_ignore_ascii_case("required")) {
+        let message =
+            "This worker does not write source records in transactions: set exactly.once.support to requested";
+        issues.push(ConfigIssue::new("exactly.once.support", message));
+    }
+}
