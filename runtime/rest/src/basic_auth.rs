@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
-use tributary_api::{Error, Props, Result, read_small_file};
+use tributary_api::{Config, Error, Result, read_small_file};
 
 use crate::jaas;
 
@@ -33,20 +33,19 @@ impl BasicAuth {
     ///
     /// # Errors
     /// `Config` when it names one that is not here, or its login configuration cannot be used.
-    pub(crate) fn from_props(props: &Props) -> Result<Option<Self>> {
-        let classes = props.get(EXTENSIONS).map(String::as_str).unwrap_or_default();
-        let mut classes = classes.split(',').map(str::trim).filter(|class| !class.is_empty()).peekable();
+    pub(crate) fn of(worker: &Config) -> Result<Option<Self>> {
+        let mut classes = worker.list(EXTENSIONS)?.iter().filter(|class| !class.is_empty()).peekable();
         if classes.peek().is_none() {
             return Ok(None);
         }
         let simple = CLASS.rsplit('.').next().unwrap_or(CLASS);
-        if let Some(other) = classes.find(|class| ![CLASS, simple].contains(class)) {
+        if let Some(other) = classes.find(|class| ![CLASS, simple].contains(&class.as_str())) {
             return Err(Error::config(format!(
                 "{EXTENSIONS} names {other}, which is not here: the one extension there is is {CLASS}; without the \
                  protection of an extension REST does not start"
             )));
         }
-        let path = props.get(LOGIN_CONFIG).map(|path| path.trim()).filter(|path| !path.is_empty());
+        let path = worker.optional_string(LOGIN_CONFIG)?.filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| {
             Error::config(format!(
                 "{EXTENSIONS} asks for passwords: name the JAAS file with the entry {ENTRY} by {LOGIN_CONFIG}, or by \
@@ -145,10 +144,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::RestOptions;
 
     fn from(settings: &[(&str, &str)]) -> Result<Option<BasicAuth>> {
-        let props: Props = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        BasicAuth::from_props(&props)
+        let props = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        BasicAuth::of(&RestOptions::definition().parse(&props)?)
     }
 
     fn with_login(login: &str, passwords: &str) -> Result<Option<BasicAuth>> {

@@ -1,6 +1,6 @@
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tributary_api::{Error, Props, Result};
+use tributary_api::{Config, Error, Result};
 
 /// The headers that a page of another origin may send.
 const ALLOWED_HEADERS: [&str; 4] = ["x-requested-with", "content-type", "accept", "origin"];
@@ -10,8 +10,9 @@ const ALLOWED_HEADERS: [&str; 4] = ["x-requested-with", "content-type", "accept"
 pub(crate) struct Origins(Vec<String>);
 
 impl Origins {
-    pub(crate) fn from_props(props: &Props) -> Self {
-        Self(list(props, "access.control.allow.origin").into_iter().map(str::to_owned).collect())
+    pub(crate) fn of(worker: &Config) -> Result<Self> {
+        let origins = worker.list("access.control.allow.origin")?;
+        Ok(Self(origins.iter().filter(|origin| !origin.is_empty()).cloned().collect()))
     }
 
     pub(crate) fn allow(&self, origin: &str) -> bool {
@@ -24,25 +25,19 @@ impl Origins {
 }
 
 /// What tells browsers of the allowed origins and of `access.control.allow.methods`; nothing when no origin is allowed.
-pub(crate) fn layer(origins: &Origins, props: &Props) -> Result<Option<CorsLayer>> {
+pub(crate) fn layer(origins: &Origins, worker: &Config) -> Result<Option<CorsLayer>> {
     if origins.0.is_empty() {
         return Ok(None);
     }
-    let methods = match list(props, "access.control.allow.methods") {
-        names if names.is_empty() => vec![Method::GET, Method::POST, Method::HEAD],
-        names => names.iter().map(|name| method(name)).collect::<Result<_>>()?,
-    };
+    let methods = worker.list("access.control.allow.methods")?.iter().filter(|name| !name.is_empty());
+    let methods: Vec<Method> = methods.map(|name| method(name)).collect::<Result<_>>()?;
+    let methods = if methods.is_empty() { vec![Method::GET, Method::POST, Method::HEAD] } else { methods };
     let origin = match origins.any() {
         true => AllowOrigin::any(),
         false => AllowOrigin::list(origins.0.iter().map(|name| header_value(name)).collect::<Result<Vec<_>>>()?),
     };
     let headers = ALLOWED_HEADERS.map(HeaderName::from_static);
     Ok(Some(CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(headers)))
-}
-
-fn list<'a>(props: &'a Props, name: &str) -> Vec<&'a str> {
-    let text = props.get(name).map(String::as_str).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
 }
 
 fn method(name: &str) -> Result<Method> {

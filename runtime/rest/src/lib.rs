@@ -13,6 +13,7 @@ mod body;
 mod connectors;
 mod cors;
 mod deadline;
+mod definition;
 mod dto;
 mod error;
 #[cfg(test)]

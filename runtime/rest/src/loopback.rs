@@ -10,7 +10,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tributary_api::Props;
+use tributary_api::{Config, Result};
 
 use crate::cors::Origins;
 use crate::error::ApiError;
@@ -27,14 +27,12 @@ pub(crate) struct Loopback {
 
 impl Loopback {
     /// `rest.allowed.hosts`, a list of names or `*` for any, and the name that the worker is known by.
-    pub(crate) fn from_props(props: &Props, origins: Origins) -> Self {
-        let list = |name: &str| {
-            let text = props.get(name).map(String::as_str).unwrap_or_default();
-            text.split(',').map(plain).filter(|host| !host.is_empty())
-        };
-        let hosts: BTreeSet<String> = list(ALLOWED_HOSTS).chain(list("rest.advertised.host.name")).collect();
-        let any_host = list(ALLOWED_HOSTS).any(|host| host == "*");
-        Self { hosts: Arc::new(hosts), any_host, origins }
+    pub(crate) fn of(worker: &Config, origins: Origins) -> Result<Self> {
+        let (allowed, own) = (worker.list(ALLOWED_HOSTS)?, worker.optional_string("rest.advertised.host.name")?);
+        let names = allowed.iter().map(String::as_str).chain(own);
+        let hosts: BTreeSet<String> = names.map(plain).filter(|host| !host.is_empty()).collect();
+        let any_host = allowed.iter().any(|host| host == "*");
+        Ok(Self { hosts: Arc::new(hosts), any_host, origins })
     }
 
     /// One more name of this machine.
@@ -92,10 +90,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::RestOptions;
 
     fn loopback(settings: &[(&str, &str)]) -> Loopback {
-        let props: Props = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Loopback::from_props(&props, Origins::from_props(&props))
+        let props: tributary_api::Props =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let worker = RestOptions::definition().parse(&props).unwrap();
+        Loopback::of(&worker, Origins::of(&worker).unwrap()).unwrap()
     }
 
     fn refusal(loopback: &Loopback, method: &str, headers: &[(&str, &str)]) -> Option<String> {

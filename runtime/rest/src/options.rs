@@ -4,10 +4,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use tower_http::cors::CorsLayer;
-use tributary_api::{Props, Result};
+use tributary_api::{ConfigDef, Props, Result};
 
 use crate::basic_auth::BasicAuth;
 use crate::cors::{self, Origins};
+use crate::definition::rest_definition;
 use crate::loopback::{self, Loopback};
 use crate::response_headers::ResponseHeaders;
 
@@ -26,21 +27,26 @@ pub struct RestOptions {
 }
 
 impl RestOptions {
-    /// Reads `access.control.allow.origin`, `access.control.allow.methods`, `response.http.headers.config`,
-    /// `rest.allowed.hosts`, `rest.extension.classes` with `rest.basic.auth.login.config`, and `admin.listeners` (given,
-    /// even empty, it takes `/admin` off the main listeners).
+    /// The worker's properties that REST reads.
+    pub fn definition() -> ConfigDef {
+        rest_definition()
+    }
+
+    /// Reads what [`definition`](Self::definition) has but for the listeners. `admin.listeners`, given and even empty, takes
+    /// `/admin` off the main listeners.
     ///
     /// # Errors
     /// `Config`, naming the property.
     pub fn from_props(props: &Props) -> Result<Self> {
-        let origins = Origins::from_props(props);
+        let worker = Self::definition().parse(props)?;
+        let origins = Origins::of(&worker)?;
         Ok(Self {
-            cors: cors::layer(&origins, props)?,
-            response_headers: ResponseHeaders::from_props(props)?,
-            basic_auth: BasicAuth::from_props(props)?,
+            cors: cors::layer(&origins, &worker)?,
+            response_headers: ResponseHeaders::of(&worker)?,
+            basic_auth: BasicAuth::of(&worker)?,
             metrics: None,
             admin_elsewhere: props.contains_key("admin.listeners"),
-            loopback: Loopback::from_props(props, origins),
+            loopback: Loopback::of(&worker, origins)?,
         })
     }
 

@@ -1,5 +1,5 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use tributary_api::{Error, Props, Result};
+use tributary_api::{Config, Error, Result};
 
 /// `response.http.headers.config`: headers that every answer has, like `set X-Frame-Options: DENY, add Cache-Control:
 /// "no-cache, no-store"`. A rule that holds a comma stands in double quotes, as a whole.
@@ -14,8 +14,8 @@ struct Rule {
 }
 
 impl ResponseHeaders {
-    pub(crate) fn from_props(props: &Props) -> Result<Self> {
-        let text = props.get("response.http.headers.config").map(String::as_str).unwrap_or_default();
+    pub(crate) fn of(worker: &Config) -> Result<Self> {
+        let text = worker.string("response.http.headers.config")?;
         let rules = split(text).into_iter().filter(|rule| !rule.is_empty());
         rules.map(|rule| parse(&rule)).collect::<Result<_>>().map(Self)
     }
@@ -71,11 +71,14 @@ fn parse(rule: &str) -> Result<Rule> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use tributary_api::Props;
+
     use super::*;
+    use crate::RestOptions;
 
     fn rules(text: &str) -> Result<ResponseHeaders> {
         let props = Props::from([("response.http.headers.config".to_owned(), text.to_owned())]);
-        ResponseHeaders::from_props(&props)
+        ResponseHeaders::of(&RestOptions::definition().parse(&props)?)
     }
 
     #[test]
@@ -87,7 +90,7 @@ mod tests {
         assert_eq!(headers.get("a").unwrap(), "new");
         let values: Vec<_> = headers.get_all("b").iter().collect();
         assert_eq!(values, ["1, 2", "3"]);
-        assert!(ResponseHeaders::from_props(&Props::new()).unwrap().is_empty());
+        assert!(ResponseHeaders::of(&RestOptions::definition().parse(&Props::new()).unwrap()).unwrap().is_empty());
     }
 
     #[test]

@@ -10,6 +10,8 @@ use tributary_api::{ConfigDef, ConfigKey, Default, Plugin, PluginKind, PluginReg
 use tributary_worker::{sink_definition, source_definition};
 
 use crate::plugins::registry;
+use crate::settings::{EMBEDDED, JSON_VALUES};
+use crate::worker_properties;
 
 /// Kinds that share a page each, with its file and heading.
 const SHARED_PAGES: [(PluginKind, &str, &str); 5] = [
@@ -21,6 +23,14 @@ const SHARED_PAGES: [(PluginKind, &str, &str); 5] = [
 ];
 const FRAMEWORK_SOURCE: &str = "source-properties.md";
 const FRAMEWORK_SINK: &str = "sink-properties.md";
+const WORKER: &str = "worker.md";
+const WORKER_INTRODUCTION: &str = "\
+They stand in `worker.properties`, or in environment variables, which win: `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`
+(`_` is a dot, `__` an underscore, `___` a dash). Settings of Kafka's clients, by Java's names, are those of the worker's own
+clients; under `producer.`, `consumer.` and `admin.` those of the tasks'. What stands under `key.converter.`,
+`value.converter.` and `header.converter.` is the converter's, under `config.storage.`, `offset.storage.` and `status.storage.`
+the topic's, and under `shared.` for connectors, as `${worker:NAME}`. Other properties of Kafka Connect are accepted and have no
+effect; the log of the start names them, and warns of names that look misspelt.";
 const GENERATED: &str = "<!-- written by `tributary docs`: change the plugin's definition instead -->\n";
 
 /// Writes all pages into a folder, or checks that what is there is the same.
@@ -77,8 +87,29 @@ fn pages(plugins: &PluginRegistry) -> BTreeMap<String, String> {
         line(&mut index, &format!("- [{heading}]({name})"));
         pages.insert(name.to_owned(), format!("{GENERATED}# {heading}\n\n{}", table(&definition)));
     }
+    line(&mut index, "\n## The worker\n");
+    line(&mut index, &format!("- [Properties of the worker]({WORKER})"));
+    pages.insert(WORKER.to_owned(), worker_page());
     pages.insert("README.md".to_owned(), index);
     pages
+}
+
+fn worker_page() -> String {
+    let definition = worker_properties::definition();
+    let mut text = format!("{GENERATED}# Properties of the worker\n\n{WORKER_INTRODUCTION}\n");
+    for group in definition.groups() {
+        let keys = definition.keys().filter(|key| key.group.as_ref() == Some(&group)).cloned();
+        line(&mut text, &format!("\n## {group}\n\n{}", table(&ConfigDef::new(keys)).trim_end()));
+    }
+    line(
+        &mut text,
+        "\n## On the embedded broker\n\nWithout `bootstrap.servers` these hold where they are not given:\n",
+    );
+    line(&mut text, "| Property | Value |\n|---|---|");
+    for (name, value) in EMBEDDED.iter().chain(&JSON_VALUES) {
+        line(&mut text, &format!("| `{name}` | `{value}` |"));
+    }
+    text
 }
 
 fn page_name(class: &str) -> String {
@@ -195,6 +226,15 @@ mod tests {
         assert!(page.contains("| `token` | password | *hidden* |") && !page.contains("secret"), "{page}");
         assert!(!page.contains("inner") && page.contains("Also known as: `a.Thing`"), "{page}");
         assert!(pages["README.md"].contains("[org.example.Thing](Thing.md): Does it."));
+        assert!(pages["README.md"].contains("(worker.md)"));
+        for key in worker_properties::definition().keys() {
+            assert_eq!(
+                pages["worker.md"]
+                    .matches(&format!("\n| `{}` | {} |", key.name, key.kind.name().to_lowercase()))
+                    .count(),
+                1
+            );
+        }
     }
 
     #[test]

@@ -11,13 +11,10 @@ use crate::data_folder::{self, BROKER_FOLDER, STORE_FOLDER};
 use crate::settings::Settings;
 use crate::shared_values::SharedValues;
 
-pub(crate) const BROKER_PORT: u16 = 9092;
-pub(crate) const STORE_PORT: u16 = 9000;
 const COLLECT_PORT: u16 = 8081;
 
 const CLUSTER_ID: &str = "tributary-embedded";
 const REGION: &str = "us-east-1";
-const BUCKETS: &str = "raw,enriched";
 
 /// The servers that run.
 pub(crate) struct Embedded {
@@ -31,14 +28,14 @@ impl Embedded {
     /// Starts those that the settings ask for, both at once, and shares their addresses and keys with connectors.
     pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Self> {
         // Whoever has the shop in this process needs to share its secret with nobody else.
-        if settings.embedded || settings.flag("demo.shop.enable", false)? {
+        if settings.embedded || settings.flag_or("demo.shop.enable", false)? {
             shared.add_missing("session.secret", data_folder::session_secret(&settings.data)?);
         }
         if settings.embedded {
             shared.add_missing("collect.listen", free_address(COLLECT_PORT)?.to_string());
         }
         let wants_store =
-            settings.flag("embedded.store.enable", settings.embedded)? && shared.get("s3.endpoint").is_none();
+            settings.flag_or("embedded.store.enable", settings.embedded)? && shared.get("s3.endpoint").is_none();
         let mut keys_file = None;
         if wants_store {
             if shared.get("s3.access.key.id").is_none() && shared.get("s3.secret.access.key").is_none() {
@@ -81,7 +78,7 @@ impl Embedded {
 async fn start_broker(settings: &Settings) -> Result<Broker> {
     let options = BrokerOptions {
         storage: BrokerStorage::Directory(settings.data.join(BROKER_FOLDER)),
-        preferred_port: settings.port("embedded.broker.port", BROKER_PORT)?,
+        preferred_port: settings.port("embedded.broker.port")?,
         cluster_id: CLUSTER_ID.to_owned(),
     };
     Broker::start(options).await.context("start the embedded broker")
@@ -91,14 +88,13 @@ async fn start_store(settings: &Settings, shared: &SharedValues) -> Result<Objec
     let value = |name: &str| shared.get(name).unwrap_or_default().to_owned();
     let options = ObjectStoreOptions {
         root: settings.data.join(STORE_FOLDER),
-        preferred_port: settings.port("embedded.store.port", STORE_PORT)?,
+        preferred_port: settings.port("embedded.store.port")?,
         access_key: value("s3.access.key.id"),
         secret_key: value("s3.secret.access.key"),
         region: value("s3.region"),
     };
     let store = ObjectStore::start(options).await.context("start the embedded S3 endpoint")?;
-    let buckets = settings.get("embedded.store.buckets").unwrap_or(BUCKETS);
-    for bucket in buckets.split(',').map(str::trim).filter(|bucket| !bucket.is_empty()) {
+    for bucket in settings.list("embedded.store.buckets")?.iter().filter(|bucket| !bucket.is_empty()) {
         store.create_bucket(bucket).await.with_context(|| format!("create the bucket {bucket}"))?;
     }
     Ok(store)
@@ -118,6 +114,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::settings::Written;
 
     #[tokio::test]
     async fn another_endpoint_has_its_own_keys_or_those_that_aws_finds() {
@@ -127,13 +124,14 @@ mod tests {
             ("shared.s3.endpoint".to_owned(), "http://127.0.0.1:2".to_owned()),
         ]);
         let values = async |props: &tributary_api::Props| {
-            let settings = Settings {
+            let written = Written {
                 props: props.clone(),
                 configs: "configs".into(),
                 data: data.path().into(),
                 embedded: false,
                 any_rest_port: false,
             };
+            let settings = written.parse().unwrap();
             let mut shared = SharedValues::new(&settings).unwrap();
             let embedded = Embedded::start(&settings, &mut shared).await.unwrap();
             assert!(embedded.broker.is_none() && embedded.store.is_none());

@@ -17,6 +17,7 @@ mod shared_values;
 mod shop;
 mod startup;
 mod wiring;
+mod worker_properties;
 
 use std::time::Duration;
 

@@ -21,6 +21,8 @@ pub(crate) struct Rest {
     pub(crate) scheme: &'static str,
     /// The address of the listener that others use.
     pub(crate) address: SocketAddr,
+    /// The port that was asked for: it gives way where nobody has chosen it.
+    pub(crate) wanted: u16,
     /// `host:port` under which others reach this worker.
     pub(crate) worker_id: String,
     options: RestOptions,
@@ -34,16 +36,14 @@ impl Rest {
     /// Binds `listeners` and `admin.listeners`. The usual port gives way to a free one where nobody has chosen it.
     pub(crate) async fn start(settings: &Settings) -> Result<Self> {
         let options = RestOptions::from_props(&settings.props)?.own_host(&hostname());
-        let listeners = Listener::parse_list(settings.get("listeners").unwrap_or_default())?;
+        let listeners = Listener::parse_list(&settings.list("listeners")?.join(","))?;
         let advertised = advertised(settings, &listeners)?;
         let server = bind(settings, &listeners, Share::Rest, "listeners.https.").await?;
         let address = *server.addresses().get(advertised).context("listeners is empty: write http://host:port")?;
-        let admin = match settings.get("admin.listeners") {
-            Some(list) => {
-                let listeners = Listener::parse_list(list)?;
-                Some(bind(settings, &listeners, Share::Admin, "admin.listeners.https.").await?)
-            }
-            None => None,
+        let admin_listeners = Listener::parse_list(&settings.list("admin.listeners")?.join(","))?;
+        let admin = match admin_listeners.is_empty() {
+            false => Some(bind(settings, &admin_listeners, Share::Admin, "admin.listeners.https.").await?),
+            true => None,
         };
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
         let serve = |server: Server, router| {
@@ -58,9 +58,10 @@ impl Rest {
         }
         servers.close();
         let listener = listeners.get(advertised);
-        let worker_id = worker_id(settings, listener.map_or("", |listener| &listener.host), address);
+        let worker_id = worker_id(settings, listener.map_or("", |listener| &listener.host), address)?;
         let scheme = if listener.is_some_and(|listener| listener.https) { "https" } else { "http" };
-        Ok(Self { scheme, address, worker_id, options, ready, admin_ready, stop, servers })
+        let wanted = listener.map_or(0, |listener| listener.port);
+        Ok(Self { scheme, address, wanted, worker_id, options, ready, admin_ready, stop, servers })
     }
 
     /// Lets the worker answer.
@@ -80,7 +81,7 @@ impl Rest {
 /// The listener under which others reach this worker: `rest.advertised.listener`, else one of HTTP if there is one.
 fn advertised(settings: &Settings, listeners: &[Listener]) -> Result<usize> {
     let first = |https: bool| listeners.iter().position(|listener| listener.https == https);
-    match settings.get("rest.advertised.listener") {
+    match settings.text("rest.advertised.listener")? {
         None => Ok(first(false).unwrap_or(0)),
         Some(scheme @ ("http" | "https")) => first(scheme == "https")
             .with_context(|| format!("rest.advertised.listener is {scheme}: listeners has none of that kind")),
@@ -106,15 +107,15 @@ async fn bind(settings: &Settings, listeners: &[Listener], share: Share, prefix:
 }
 
 /// `rest.advertised.host.name` and `.port`, else the listener's own.
-fn worker_id(settings: &Settings, host: &str, address: SocketAddr) -> String {
+fn worker_id(settings: &Settings, host: &str, address: SocketAddr) -> Result<String> {
     let anywhere = host.is_empty() || host == "0.0.0.0" || host == "::";
-    let host = match settings.get("rest.advertised.host.name") {
+    let host = match settings.text("rest.advertised.host.name")? {
         Some(name) => name.to_owned(),
         None if anywhere => hostname(),
         None => host.to_owned(),
     };
-    let port = settings.get("rest.advertised.port").map_or_else(|| address.port().to_string(), str::to_owned);
-    format!("{host}:{port}")
+    let port = settings.optional_port("rest.advertised.port")?.unwrap_or_else(|| address.port());
+    Ok(format!("{host}:{port}"))
 }
 
 fn hostname() -> String {
@@ -127,15 +128,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::settings::Written;
 
     fn settings(props: &[(&str, &str)], any_rest_port: bool) -> Settings {
-        Settings {
+        let written = Written {
             props: props.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             configs: "configs".into(),
             data: "data".into(),
             embedded: true,
             any_rest_port,
-        }
+        };
+        written.parse().unwrap()
     }
 
     #[tokio::test]

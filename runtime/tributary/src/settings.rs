@@ -5,21 +5,23 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use java_properties::PropertiesError;
-use tributary_api::Props;
+use tributary_api::{Config, ConfigDef, ConfigType, PluginRegistry, Props};
+use tributary_rest::RestOptions;
+use tributary_worker::{Redaction, Variables, WorkerSettings};
 
 use crate::cli::WorkerArgs;
-use crate::environment;
+use crate::{environment, worker_properties};
 
-/// The port of REST where nobody has chosen one.
-pub(crate) const REST_PORT: u16 = 8083;
+/// The worker's own reading of how long tasks may take to end; the process waits a little longer.
+const GRACEFUL: &str = "task.shutdown.graceful.timeout.ms";
 
 const FILE: &str = "worker.properties";
 const LOGIN_CONFIG: &str = "rest.basic.auth.login.config";
 
-/// What holds on the embedded broker where nothing else is said. On any other broker these must be given, as in Connect.
-const EMBEDDED: [(&str, &str); 9] = [
+/// What holds on the embedded broker where nothing else is said; on any other broker Connect's defaults do.
+pub(crate) const EMBEDDED: [(&str, &str); 9] = [
     ("group.id", "tributary"),
     ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
     ("config.storage.topic", "tributary-configs"),
@@ -31,15 +33,11 @@ const EMBEDDED: [(&str, &str); 9] = [
     ("listeners", "http://127.0.0.1:8083"),
 ];
 
-const JSON_VALUES: [(&str, &str); 2] =
+pub(crate) const JSON_VALUES: [(&str, &str); 2] =
     [("value.converter", "org.apache.kafka.connect.json.JsonConverter"), ("value.converter.schemas.enable", "false")];
 
-/// Short of Connect's 5 s, so that the whole process is gone in that time.
-const GRACEFUL_MS: &str = "3000";
-
-/// How to run this process.
-#[derive(Clone)]
-pub(crate) struct Settings {
+/// What was written for this process: in a file, in the environment, on the command line.
+pub(crate) struct Written {
     /// The worker's properties, as written but for the embedded default's.
     pub(crate) props: Props,
     /// Holds connectors/*.json.
@@ -52,7 +50,20 @@ pub(crate) struct Settings {
     pub(crate) any_rest_port: bool,
 }
 
-impl Settings {
+/// How to run this process.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// The worker's properties, variables resolved.
+    pub(crate) props: Props,
+    pub(crate) configs: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) embedded: bool,
+    pub(crate) any_rest_port: bool,
+    /// Those that this process reads itself.
+    config: Config,
+}
+
+impl Written {
     pub(crate) fn load(args: &WorkerArgs, variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
         let file = properties_file(args)?;
         let mut props = file.as_deref().map(read_properties).transpose()?.unwrap_or_default();
@@ -69,7 +80,6 @@ impl Settings {
                 add_missing(&mut props, &JSON_VALUES);
             }
         }
-        add_missing(&mut props, &[("task.shutdown.graceful.timeout.ms", GRACEFUL_MS), ("listeners", "http://:8083")]);
         Ok(Self {
             props,
             configs: configs_folder(args, file.as_deref()),
@@ -79,37 +89,104 @@ impl Settings {
         })
     }
 
-    /// A setting, an empty one being none.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.props.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    /// The settings with the values of their variables, and a word in the log on what of them is not read.
+    ///
+    /// # Errors
+    /// With every property that is wrong.
+    pub(crate) fn resolve(mut self, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Settings> {
+        self.props = Variables::parse(&self.props, plugins, redaction)?.resolve(&self.props)?;
+        worker_properties::tell_unread(&self.props);
+        self.parse()
     }
 
-    /// A setting that is `true` or `false`.
-    pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool> {
-        match self.get(name) {
-            None => Ok(default),
-            Some("true") => Ok(true),
-            Some("false") => Ok(false),
-            Some(other) => bail!("{name} is {other}: write true or false"),
-        }
+    /// Parses what this process reads itself.
+    ///
+    /// # Errors
+    /// With every property that is wrong.
+    pub(crate) fn parse(mut self) -> Result<Settings> {
+        let definition = definition();
+        // The variables of a container are often there and empty.
+        let is_given = |name: &str, value: &str| {
+            let text = [ConfigType::String, ConfigType::List];
+            !value.trim().is_empty() || definition.key(name).is_none_or(|key| text.contains(&key.kind))
+        };
+        self.props.retain(|name, value| is_given(name, value));
+        let config = definition.parse(&self.props)?;
+        let Self { props, configs, data, embedded, any_rest_port } = self;
+        Ok(Settings { props, configs, data, embedded, any_rest_port, config })
+    }
+}
+
+fn definition() -> ConfigDef {
+    let graceful = WorkerSettings::definition().key(GRACEFUL).cloned();
+    let own = RestOptions::definition().embed("", None, &worker_properties::process());
+    graceful.into_iter().fold(own, ConfigDef::with)
+}
+
+impl Settings {
+    /// A text, an empty one being none.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>> {
+        Ok(self.config.optional_string(name)?.filter(|text| !text.is_empty()))
     }
 
-    /// A setting that is a port.
-    pub(crate) fn port(&self, name: &str, default: u16) -> Result<u16> {
-        let Some(text) = self.get(name) else { return Ok(default) };
-        text.parse().with_context(|| format!("{name} is {text}: write a port from 0 to 65535"))
+    /// A list.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn list(&self, name: &str) -> Result<&[String]> {
+        Ok(self.config.list(name)?)
     }
 
-    /// A setting in milliseconds.
-    pub(crate) fn duration(&self, name: &str, default: Duration) -> Result<Duration> {
-        let Some(text) = self.get(name) else { return Ok(default) };
-        text.parse().map(Duration::from_millis).with_context(|| format!("{name} is {text}: write milliseconds"))
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        Ok(self.config.boolean(name)?)
+    }
+
+    /// The same where what holds without it depends on others.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn flag_or(&self, name: &str, default: bool) -> Result<bool> {
+        let given = self.props.get(name).is_some_and(|value| !value.trim().is_empty());
+        if given { self.flag(name) } else { Ok(default) }
+    }
+
+    /// A port, where there is one.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn optional_port(&self, name: &str) -> Result<Option<u16>> {
+        Ok(self.config.optional_int(name)?)
+    }
+
+    /// A port.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn port(&self, name: &str) -> Result<u16> {
+        Ok(self.config.int(name)?)
+    }
+
+    /// A time in milliseconds.
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn duration(&self, name: &str) -> Result<Duration> {
+        Ok(Duration::from_millis(self.config.int(name)?))
     }
 
     /// How long tasks may take to end.
-    pub(crate) fn graceful_timeout(&self) -> Duration {
-        let ms = self.get("task.shutdown.graceful.timeout.ms").and_then(|text| text.parse().ok());
-        Duration::from_millis(ms.unwrap_or(3_000))
+    ///
+    /// # Errors
+    /// When it is not defined.
+    pub(crate) fn graceful_timeout(&self) -> Result<Duration> {
+        self.duration(GRACEFUL)
     }
 }
 
@@ -153,45 +230,50 @@ mod tests {
 
     use super::*;
 
-    fn load(file: &str, variables: &[(&str, &str)]) -> Settings {
+    fn load(file: &str, variables: &[(&str, &str)]) -> Written {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.properties");
         std::fs::write(&path, file).unwrap();
         let args = WorkerArgs { properties: Some(path), ..WorkerArgs::default() };
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let settings = Settings::load(&args, variables.collect::<Vec<_>>().into_iter()).unwrap();
+        let settings = Written::load(&args, variables.collect::<Vec<_>>().into_iter()).unwrap();
         assert_eq!(settings.configs, folder.path());
         settings
+    }
+
+    fn get<'a>(settings: &'a Written, name: &str) -> Option<&'a str> {
+        settings.props.get(name).map(String::as_str)
     }
 
     #[test]
     fn with_nothing_configured_everything_is_embedded() {
         let settings = load("", &[]);
         assert!(settings.embedded && settings.any_rest_port);
-        assert_eq!(settings.get("group.id"), Some("tributary"));
-        assert_eq!(settings.get("value.converter.schemas.enable"), Some("false"));
+        assert_eq!(get(&settings, "group.id"), Some("tributary"));
+        assert_eq!(get(&settings, "value.converter.schemas.enable"), Some("false"));
     }
 
     #[test]
     fn a_real_broker_gets_no_defaults_but_connects_own() {
         let settings = load("bootstrap.servers=a:1\nvalue.converter=X", &[]);
         assert!(!settings.embedded && !settings.any_rest_port);
-        assert_eq!((settings.get("group.id"), settings.get("listeners")), (None, Some("http://:8083")));
+        assert_eq!((get(&settings, "group.id"), get(&settings, "listeners")), (None, None));
+        assert_eq!(settings.parse().unwrap().list("listeners").unwrap(), ["http://:8083"]);
     }
 
     #[test]
     fn the_environment_wins_over_the_file_and_both_over_defaults() {
         let settings = load("group.id=file\nlisteners=http://:1\nvalue.converter=X", &[("CONNECT_GROUP_ID", "env")]);
-        assert_eq!((settings.get("group.id"), settings.get("listeners")), (Some("env"), Some("http://:1")));
-        assert_eq!(settings.get("value.converter.schemas.enable"), None);
+        assert_eq!((get(&settings, "group.id"), get(&settings, "listeners")), (Some("env"), Some("http://:1")));
+        assert_eq!(get(&settings, "value.converter.schemas.enable"), None);
         assert!(!settings.any_rest_port);
     }
 
     #[test]
     fn kafka_opts_name_the_login_configuration_unless_a_setting_does() {
         let opts = ("KAFKA_OPTS", "-Djava.security.auth.login.config=/etc/jaas.conf");
-        assert_eq!(load("", &[opts]).get(LOGIN_CONFIG), Some("/etc/jaas.conf"));
-        assert_eq!(load("rest.basic.auth.login.config=/own", &[opts]).get(LOGIN_CONFIG), Some("/own"));
+        assert_eq!(get(&load("", &[opts]), LOGIN_CONFIG), Some("/etc/jaas.conf"));
+        assert_eq!(get(&load("rest.basic.auth.login.config=/own", &[opts]), LOGIN_CONFIG), Some("/own"));
     }
 
     #[test]
@@ -200,23 +282,27 @@ mod tests {
         let path = folder.path().join("w.properties");
         std::fs::write(&path, "a=b\npassword=\\uXYZ1geheim\n").unwrap();
         let args = WorkerArgs { properties: Some(path), ..WorkerArgs::default() };
-        let message = format!("{:#}", Settings::load(&args, std::iter::empty()).err().unwrap());
+        let message = format!("{:#}", Written::load(&args, std::iter::empty()).err().unwrap());
         assert!(message.contains("line 2") && !message.contains("geheim"), "{message}");
     }
 
     #[test]
-    fn a_wrong_value_names_its_setting() {
-        let settings = load("demo.shop.enable=maybe\nembedded.broker.port=x", &[]);
-        assert!(settings.flag("demo.shop.enable", true).unwrap_err().to_string().contains("demo.shop.enable is maybe"));
-        assert!(
-            settings.port("embedded.broker.port", 1).unwrap_err().to_string().contains("embedded.broker.port is x")
-        );
+    fn every_wrong_value_is_told_at_once_and_an_empty_one_is_none() {
+        let wrong = load("demo.shop.enable=maybe\nembedded.broker.port=x\naccess.control.allow.methods=GET", &[]);
+        let error = wrong.parse().err().unwrap().to_string();
+        assert!(error.contains("Invalid value maybe for configuration demo.shop.enable"), "{error}");
+        assert!(error.contains("Invalid value x for configuration embedded.broker.port"), "{error}");
+        let empty = load("embedded.broker.port=\ndemo.shop.enable=\ndemo.shop.collector.url=", &[]).parse().unwrap();
+        assert_eq!(empty.port("embedded.broker.port").unwrap(), 9092);
+        assert!(empty.flag_or("demo.shop.enable", true).unwrap());
+        assert_eq!(empty.text("demo.shop.collector.url").unwrap(), None);
+        assert_eq!(empty.graceful_timeout().unwrap(), Duration::from_secs(3));
     }
 
     #[test]
     fn a_file_that_is_named_must_be_there() {
         let args = WorkerArgs { properties: Some("/nowhere/w.properties".into()), ..WorkerArgs::default() };
-        let error = Settings::load(&args, std::iter::empty()).err().unwrap();
+        let error = Written::load(&args, std::iter::empty()).err().unwrap();
         assert!(error.to_string().contains("/nowhere/w.properties"), "{error}");
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use tributary_embedded::private_folder;
@@ -10,8 +10,6 @@ use tributary_shop::{Shop, ShopOptions, read_customers, read_products, write_cus
 
 use crate::settings::Settings;
 use crate::shared_values::SharedValues;
-
-pub(crate) const PORT: u16 = 8080;
 
 /// Under the configs folder: who can log in and what is on sale. Under the data folder: the customers as a table.
 const FOLDER: &str = "demo";
@@ -23,22 +21,22 @@ const PRODUCTS: &str = "products.json";
 pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Option<Shop>> {
     let files = settings.configs.join(FOLDER);
     let present = settings.embedded && exists(&files.join(CUSTOMERS))? && exists(&files.join(PRODUCTS))?;
-    if !settings.flag("demo.shop.enable", present)? {
+    if !settings.flag_or("demo.shop.enable", present)? {
         return Ok(None);
     }
     let needed = |name: &str| shared.get(name).with_context(|| format!("set shared.{name}: the demo shop needs it"));
     let options = ShopOptions {
-        listen: SocketAddr::new(host(settings)?, settings.port("demo.shop.port", PORT)?),
-        collector: match settings.get("demo.shop.collector.url") {
+        listen: SocketAddr::new(host(settings)?, settings.port("demo.shop.port")?),
+        collector: match settings.text("demo.shop.collector.url")? {
             Some(url) => url.to_owned(),
             None => format!("http://{}", needed("collect.listen")?),
         },
         session_secret: needed("session.secret")?.to_owned(),
         customers: read_customers(&files.join(CUSTOMERS))?,
         products: read_products(&files.join(PRODUCTS))?,
-        heartbeat: settings.duration("demo.shop.heartbeat.ms", Duration::from_secs(10))?,
-        min_visit: settings.duration("demo.shop.min.visit.ms", Duration::from_secs(5))?,
-        linger: settings.duration("demo.shop.linger.ms", Duration::from_secs(20))?,
+        heartbeat: settings.duration("demo.shop.heartbeat.ms")?,
+        min_visit: settings.duration("demo.shop.min.visit.ms")?,
+        linger: settings.duration("demo.shop.linger.ms")?,
     };
     let table = settings.data.join(FOLDER).join(CUSTOMERS);
     if let Some(folder) = table.parent() {
@@ -53,7 +51,7 @@ pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Res
 }
 
 fn host(settings: &Settings) -> Result<IpAddr> {
-    let Some(text) = settings.get("demo.shop.host") else { return Ok(Ipv4Addr::LOCALHOST.into()) };
+    let Some(text) = settings.text("demo.shop.host")? else { return Ok(Ipv4Addr::LOCALHOST.into()) };
     text.parse().with_context(|| format!("demo.shop.host is {text}: write an IP address of this machine, or 0.0.0.0"))
 }
 
@@ -74,17 +72,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::settings::Written;
 
-    fn settings(configs: &Path, data: &Path, enable: Option<&str>) -> Settings {
-        let port = ("demo.shop.port".to_owned(), "0".to_owned());
-        let enable = enable.map(|value| ("demo.shop.enable".to_owned(), value.to_owned()));
-        Settings {
-            props: [port].into_iter().chain(enable).collect(),
+    fn settings(configs: &Path, data: &Path, more: &[(&str, &str)]) -> Settings {
+        let props = [("demo.shop.port", "0")].iter().chain(more);
+        let written = Written {
+            props: props.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             configs: configs.to_owned(),
             data: data.to_owned(),
             embedded: true,
             any_rest_port: false,
-        }
+        };
+        written.parse().unwrap()
     }
 
     fn shared(settings: &Settings) -> SharedValues {
@@ -98,7 +97,7 @@ mod tests {
     async fn it_starts_with_the_projects_own_files_and_tells_connectors() {
         let data = tempfile::tempdir().unwrap();
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
-        let settings = settings(&configs, data.path(), None);
+        let settings = settings(&configs, data.path(), &[]);
         let mut shared = shared(&settings);
         let shop = start(&settings, &mut shared).await.unwrap().unwrap();
         let port = shop.addr().port();
@@ -111,27 +110,25 @@ mod tests {
     async fn in_a_container_it_listens_on_all_addresses_and_browsers_come_by_loopback() {
         let data = tempfile::tempdir().unwrap();
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
-        let mut settings = settings(&configs, data.path(), None);
-        for (name, value) in [("demo.shop.host", "0.0.0.0"), ("demo.shop.collector.url", "http://127.0.0.1:8082")] {
-            settings.props.insert(name.to_owned(), value.to_owned());
-        }
+        let collector = ("demo.shop.collector.url", "http://127.0.0.1:8082");
+        let settings_of = |host| settings(&configs, data.path(), &[("demo.shop.host", host), collector]);
+        let settings = settings_of("0.0.0.0");
         let mut shared = shared(&settings);
         let shop = start(&settings, &mut shared).await.unwrap().unwrap();
         let port = shop.addr().port();
         assert!(shop.addr().ip().is_unspecified());
         assert_eq!(shared.get("shop.origins").unwrap(), format!("http://127.0.0.1:{port},http://localhost:{port}"));
         shop.shutdown().await;
-        settings.props.insert("demo.shop.host".to_owned(), "shop".to_owned());
-        let error = start(&settings, &mut shared).await.unwrap_err();
+        let error = start(&settings_of("shop"), &mut shared).await.unwrap_err();
         assert!(format!("{error:#}").contains("demo.shop.host is shop"), "{error:#}");
     }
 
     #[tokio::test]
     async fn it_needs_its_files_only_when_it_is_asked_for() {
         let empty = tempfile::tempdir().unwrap();
-        let unasked = settings(empty.path(), empty.path(), None);
+        let unasked = settings(empty.path(), empty.path(), &[]);
         assert!(start(&unasked, &mut shared(&unasked)).await.unwrap().is_none());
-        let asked = settings(empty.path(), empty.path(), Some("true"));
+        let asked = settings(empty.path(), empty.path(), &[("demo.shop.enable", "true")]);
         let error = start(&asked, &mut shared(&asked)).await.unwrap_err();
         assert!(format!("{error:#}").contains(CUSTOMERS), "{error:#}");
     }

@@ -9,13 +9,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tributary_api::ConfigProvider;
 use tributary_shop::Shop;
-use tributary_worker::{LoggerControl, Redaction, Variables, Worker, WorkerOptions};
+use tributary_worker::{LoggerControl, Redaction, Worker, WorkerOptions};
 
 use crate::cli::WorkerArgs;
 use crate::connector_files::ConnectorFiles;
 use crate::embedded::Embedded;
 use crate::rest::Rest;
-use crate::settings::Settings;
+use crate::settings::{Settings, Written};
 use crate::shared_values::{PROVIDER, SharedValues};
 use crate::startup::{Address, announce};
 use crate::{data_folder, environment, logging, plugins, shop};
@@ -26,6 +26,7 @@ const SERVERS_STOP: Duration = Duration::from_millis(1_800);
 /// All that runs.
 struct Process {
     settings: Settings,
+    graceful_timeout: Duration,
     embedded: Embedded,
     shop: Option<Shop>,
     worker: Worker,
@@ -49,9 +50,9 @@ pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Resul
         Ok(limit) => info!(limit, "file descriptors"),
         Err(error) => warn!(%error, "the limit of file descriptors cannot be raised"),
     }
-    let settings = Settings::load(&args, variables())?;
+    let written = Written::load(&args, variables())?;
     let process = tokio::select! {
-        started = Process::start(settings, Arc::new(levels), redaction.clone()) => {
+        started = Process::start(written, Arc::new(levels), redaction.clone()) => {
             // Whatever it says is printed.
             started.map_err(|error| anyhow::Error::msg(redaction.apply(&format!("{error:#}")).into_owned()))?
         }
@@ -64,9 +65,9 @@ pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Resul
 }
 
 impl Process {
-    async fn start(mut settings: Settings, loggers: Arc<dyn LoggerControl>, redaction: Redaction) -> Result<Self> {
+    async fn start(written: Written, loggers: Arc<dyn LoggerControl>, redaction: Redaction) -> Result<Self> {
         let plugins = plugins::registry();
-        settings.props = Variables::parse(&settings.props, &plugins, &redaction)?.resolve(&settings.props)?;
+        let mut settings = written.resolve(&plugins, &redaction)?;
         data_folder::close(&settings.data)?;
         let mut shared = SharedValues::new(&settings)?;
         let embedded = Embedded::start(&settings, &mut shared).await?;
@@ -89,7 +90,8 @@ impl Process {
         .await
         .context("start the worker")?;
         rest.ready(&worker.herder(), Arc::from(worker.metrics()));
-        let process = Self { settings, embedded, shop, worker, rest };
+        let graceful_timeout = settings.graceful_timeout()?;
+        let process = Self { settings, graceful_timeout, embedded, shop, worker, rest };
         process.load_files().await?;
         announce(&addresses, &process.what_next());
         Ok(process)
@@ -98,7 +100,7 @@ impl Process {
     async fn load_files(&self) -> Result<()> {
         let files = ConnectorFiles {
             folder: self.settings.configs.join("connectors"),
-            override_existing: self.settings.flag("config.files.override", false)?,
+            override_existing: self.settings.flag("config.files.override")?,
         };
         let report = files.load(&*self.worker.herder()).await;
         let (created, updated, kept) = (report.created.len(), report.updated.len(), report.kept.len());
@@ -120,7 +122,7 @@ impl Process {
 
     /// Tasks drain while REST still tells how they are; then everything else ends, the broker after its clients.
     async fn stop(self) {
-        let limit = self.settings.graceful_timeout() + SERVERS_STOP;
+        let limit = self.graceful_timeout + SERVERS_STOP;
         let orderly = async {
             self.worker.stop().await;
             let shop = async {
@@ -141,23 +143,23 @@ impl Process {
 fn addresses(settings: &Settings, embedded: &Embedded, rest: &Rest, shop: Option<&Shop>) -> Result<Vec<Address>> {
     let kafka = match &embedded.broker {
         Some(broker) => {
-            let usual = settings.port("embedded.broker.port", crate::embedded::BROKER_PORT)?;
+            let usual = settings.port("embedded.broker.port")?;
             Address::new("Kafka", broker.bootstrap()).instead_of(usual, broker.addr().port())
         }
-        None => Address::new("Kafka", settings.get("bootstrap.servers").unwrap_or_default()),
+        None => Address::new("Kafka", settings.props.get("bootstrap.servers").map_or("", String::as_str)),
     };
     let mut addresses = vec![kafka];
     if let Some(store) = &embedded.store {
-        let usual = settings.port("embedded.store.port", crate::embedded::STORE_PORT)?;
+        let usual = settings.port("embedded.store.port")?;
         let keys = embedded.keys.as_ref().map(|file| format!("  (keys in {})", file.display()));
         let shown = format!("{}{}", store.endpoint(), keys.unwrap_or_default());
         addresses.push(Address::new("S3", shown).instead_of(usual, store.addr().port()));
     }
     let bound = rest.address.port();
-    let usual = if settings.any_rest_port { crate::settings::REST_PORT } else { bound };
+    let usual = if settings.any_rest_port { rest.wanted } else { bound };
     addresses.push(Address::new("REST", format!("{}://{}", rest.scheme, rest.address)).instead_of(usual, bound));
     if let Some(shop) = shop {
-        let usual = settings.port("demo.shop.port", shop::PORT)?;
+        let usual = settings.port("demo.shop.port")?;
         addresses.push(Address::new("Shop", format!("http://{}", shop.addr())).instead_of(usual, shop.addr().port()));
     }
     Ok(addresses)

@@ -2,13 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Error, Props, Result, Validator};
+use tributary_api::{Config, ConfigDef, Error, Props, Result};
 use tributary_kafka::{ClientConfig, Role};
 
 use crate::clients::Clients;
+use crate::definitions::{ALLOWLIST, worker_definition};
 use crate::executor::Executor;
-
-const ALLOWLIST: &str = "connector.client.config.override.allowlist";
 
 /// The settings of a worker, under Kafka Connect's names, parsed once.
 #[derive(Clone, Debug)]
@@ -95,12 +94,17 @@ impl OverridePolicy {
 }
 
 impl WorkerSettings {
+    /// The properties of a worker that the engine reads itself; all others are kept for clients and converters.
+    pub fn definition() -> ConfigDef {
+        worker_definition()
+    }
+
     /// Reads a worker's properties.
     ///
     /// # Errors
     /// `Config`, naming every property that is missing or wrong.
     pub fn parse(props: &Props, worker_id: String, embedded_broker: bool) -> Result<Arc<Self>> {
-        let config = Self::definition().parse(props)?;
+        let config = worker_definition().parse(props)?;
         let ms = |name: &str| config.int::<u64>(name).map(Duration::from_millis);
         let topic = |prefix: &str, partitions: i32| internal_topic(&config, prefix, partitions, embedded_broker);
         let runtime =
@@ -125,43 +129,6 @@ impl WorkerSettings {
             executor: Executor::new(runtime),
             clients: Arc::default(),
         }))
-    }
-
-    /// The properties of a worker that Tributary reads itself; all others are kept for clients and converters.
-    pub fn definition() -> ConfigDef {
-        let text = |name: &str| ConfigKey::new(name, ConfigType::String);
-        let ms = |name: &str, default: u64| {
-            ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::AtLeast(0))
-        };
-        let number = |name: &str, default: i32| ConfigKey::new(name, ConfigType::Int).default(default);
-        let flag = |name: &str| ConfigKey::new(name, ConfigType::Boolean).default(true);
-        ConfigDef::new([
-            text("bootstrap.servers").required().doc("Kafka brokers to start from, host:port, divided by commas."),
-            text("group.id").required().doc("Names the Connect cluster."),
-            text("key.converter").required().doc("Converter for the keys of connectors that name none."),
-            text("value.converter").required().doc("Converter for the values of connectors that name none."),
-            text("config.storage.topic").required().doc("Compacted topic of connector configurations."),
-            text("offset.storage.topic").required().doc("Compacted topic of source offsets."),
-            text("status.storage.topic").required().doc("Compacted topic of states."),
-            number("config.storage.replication.factor", 3)
-                .doc("Replicas of the configuration topic; -1: the broker's."),
-            number("offset.storage.replication.factor", 3).doc("Replicas of the offset topic; -1: the broker's."),
-            number("status.storage.replication.factor", 3).doc("Replicas of the status topic; -1: the broker's."),
-            number("offset.storage.partitions", 25).doc("Partitions of the offset topic."),
-            number("status.storage.partitions", 5).doc("Partitions of the status topic."),
-            ms("offset.flush.interval.ms", 60_000).doc("How often offsets are stored."),
-            ms("offset.flush.timeout.ms", 5_000).doc("How long storing offsets may take."),
-            ms("task.shutdown.graceful.timeout.ms", 5_000).doc("How long tasks may take to end."),
-            flag("topic.creation.enable").doc("Whether source connectors may create topics."),
-            flag("topic.tracking.enable").doc("Whether the topics in use are recorded for each connector."),
-            flag("topic.tracking.allow.reset").doc("Whether that record may be reset over REST."),
-            text("connector.client.config.override.policy")
-                .default("All")
-                .doc("Which client settings a connector may override: All, None, Principal or Allowlist."),
-            ConfigKey::new(ALLOWLIST, ConfigType::List)
-                .default("")
-                .doc("The client settings that a connector may override under the policy Allowlist."),
-        ])
     }
 
     /// The settings of the producer that source tasks like this one share.
@@ -257,10 +224,20 @@ fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool
     let replication = format!("{prefix}.storage.replication.factor");
     let extra = under(config.originals(), &format!("{prefix}.storage."));
     let known = ["topic", "partitions", "replication.factor"];
+    let positive = |setting: &str, number: i32, what: &str| match number {
+        -1 | 1.. => Ok(number),
+        _ => Err(Error::config(format!(
+            "Invalid value {number} for configuration {prefix}.storage.{setting}: {what} must be positive, or -1 to use the \
+             broker's default"
+        ))),
+    };
     Ok(InternalTopic {
         name: config.string(&format!("{prefix}.storage.topic"))?.to_owned(),
-        partitions,
-        replication: if embedded { 1 } else { config.int(&replication)? },
+        partitions: positive("partitions", partitions, "Number of partitions")?,
+        replication: match positive("replication.factor", config.int(&replication)?, "Replication factor")? {
+            _ if embedded => 1,
+            given => given,
+        },
         config: extra.into_iter().filter(|(name, _)| !known.contains(&name.as_str())).collect(),
     })
 }

@@ -1,8 +1,13 @@
-//! The properties that every connector has, whatever its plugin: Kafka Connect's own, in its order, for `/validate`.
+//! The properties that every connector has, whatever its plugin: Kafka Connect's own, in its order, for `/validate`; and
+//! those of the worker.
+
+mod worker;
 
 use tributary_api::{
     ConfigDef, ConfigKey, ConfigType, Importance, KAFKA_VERSION, PluginKind, PluginRegistry, Props, Validator, Width,
 };
+
+pub(crate) use self::worker::{ALLOWLIST, worker_definition};
 
 /// How many tasks a connector may have. Java knows no such bound; a thousand are more than one worker can use.
 pub const MAX_TASKS: u32 = 1_000;

@@ -1,0 +1,69 @@
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Validator};
+
+const KAFKA: &str = "Kafka";
+const CONVERTERS: &str = "Converters";
+const TOPICS: &str = "Internal topics";
+const TASKS: &str = "Tasks";
+
+pub(crate) const ALLOWLIST: &str = "connector.client.config.override.allowlist";
+
+/// The properties of a worker that the engine reads itself.
+pub(crate) fn worker_definition() -> ConfigDef {
+    let text = |name: &str, group: &str| ConfigKey::new(name, ConfigType::String).group(group);
+    let ms = |name: &str, default: u64| {
+        let key = ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::AtLeast(0));
+        key.group(TASKS)
+    };
+    let number = |name: &str, default: i32| ConfigKey::new(name, ConfigType::Int).default(default).group(TOPICS);
+    let replicas = |name: &str| ConfigKey::new(name, ConfigType::Short).default(3).group(TOPICS);
+    let flag = |name: &str| ConfigKey::new(name, ConfigType::Boolean).default(true).group(TASKS);
+    ConfigDef::new([
+        text("bootstrap.servers", KAFKA).required().doc(
+            "Kafka brokers to start from, host:port, separated by commas. Without the property the embedded broker starts.",
+        ),
+        text("group.id", KAFKA).required().doc(
+            "Name of the Connect cluster. The configurations and offsets of a Java worker with the same group and topics are \
+             taken over.",
+        ),
+        text("connector.client.config.override.policy", KAFKA).default("All").doc(
+            "Which client settings a connector may override: All, None, Principal (sasl.jaas.config, sasl.mechanism and \
+             security.protocol) or Allowlist.",
+        ),
+        ConfigKey::new(ALLOWLIST, ConfigType::List)
+            .default("")
+            .group(KAFKA)
+            .doc("The client settings that a connector may override under the policy Allowlist."),
+        text("key.converter", CONVERTERS).required().doc("Converter for the keys of connectors that name none."),
+        text("value.converter", CONVERTERS).required().doc("Converter for the values of connectors that name none."),
+        text("header.converter", CONVERTERS)
+            .default("org.apache.kafka.connect.storage.SimpleHeaderConverter")
+            .doc("Converter for the headers of connectors that name none."),
+        ConfigKey::new("config.providers", ConfigType::List).default("").group(CONVERTERS).doc(
+            "Names of configuration providers, each with config.providers.NAME.class and config.providers.NAME.param.*: \
+             ${NAME:path:key} in a configuration is what the provider says.",
+        ),
+        text("config.storage.topic", TOPICS).required().doc("Compacted topic of connector configurations."),
+        replicas("config.storage.replication.factor")
+            .doc("Replicas of the configuration topic when it is created; -1: the broker's default."),
+        text("offset.storage.topic", TOPICS).required().doc("Compacted topic of source offsets."),
+        replicas("offset.storage.replication.factor")
+            .doc("Replicas of the offset topic when it is created; -1: the broker's default."),
+        number("offset.storage.partitions", 25)
+            .doc("Partitions of the offset topic when it is created; -1: the broker's default."),
+        text("status.storage.topic", TOPICS).required().doc("Compacted topic of states."),
+        replicas("status.storage.replication.factor")
+            .doc("Replicas of the status topic when it is created; -1: the broker's default."),
+        number("status.storage.partitions", 5)
+            .doc("Partitions of the status topic when it is created; -1: the broker's default."),
+        ms("offset.flush.interval.ms", 60_000)
+            .doc("Milliseconds between two times that source offsets are stored and sinks asked for what they have completed."),
+        ms("offset.flush.timeout.ms", 5_000).doc("Milliseconds that storing offsets may take."),
+        ms("task.shutdown.graceful.timeout.ms", 3_000).doc(
+            "Milliseconds that tasks may take to end. The default is less than Connect's 5000, so that the whole process has \
+             ended within 5 seconds.",
+        ),
+        flag("topic.creation.enable").doc("Whether source connectors may create topics by topic.creation.*."),
+        flag("topic.tracking.enable").doc("Whether the topics that each connector uses are recorded."),
+        flag("topic.tracking.allow.reset").doc("Whether that record may be reset over REST."),
+    ])
+}
