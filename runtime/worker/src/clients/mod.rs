@@ -5,6 +5,7 @@
 
 mod producers;
 mod routes;
+mod topics;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use tributary_kafka::{Admin, ClientConfig};
 
 use self::producers::SharedProducer;
 pub(crate) use self::producers::{Deliver, TaskProducer};
+pub(crate) use self::topics::{create_topics, ensure_topics};
 use crate::executor::Executor;
 
 /// The clients that are in use.

@@ -79,7 +79,7 @@ impl Herder for ClusterHerder {
             return Err(Error::conflict(format!("Connector {name} already exists")));
         }
         self.write_connector(&name, &config, initial_state).await?;
-        self.connector(&name).await
+        self.new_info(&name)
     }
 
     async fn put_config(&self, name: &str, config: Props) -> Result<Created> {
@@ -88,7 +88,8 @@ impl Herder for ClusterHerder {
         let _alone = self.writes.lock().await;
         let created = self.connector_entry(name).is_none();
         self.write_connector(name, &config, None).await?;
-        Ok(Created { created, info: self.connector(name).await? })
+        let info = if created { self.new_info(name) } else { self.info_of(name) };
+        Ok(Created { created, info: info? })
     }
 
     async fn patch_config(&self, name: &str, patch: ConnectorPatch) -> Result<ConnectorInfo> {
@@ -244,12 +245,8 @@ impl Herder for ClusterHerder {
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
         let plugins = self.validator.plugins.iter().map(|plugin| &plugin.description);
         let mut listed: Vec<_> = plugins.filter(|plugin| !connectors_only || plugin.kind.is_connector()).collect();
-        let place = |kind: &str| {
-            let order = ["sink", "source", "transformation", "predicate", "converter", "header_converter"];
-            order.iter().position(|known| *known == kind)
-        };
-        listed.retain(|plugin| place(plugin.kind.rest_name()).is_some());
-        listed.sort_by(|a, b| (place(a.kind.rest_name()), &a.class).cmp(&(place(b.kind.rest_name()), &b.class)));
+        listed.retain(|plugin| place(plugin.kind).is_some());
+        listed.sort_by(|a, b| (place(a.kind), &a.class).cmp(&(place(b.kind), &b.class)));
         let info = |plugin: &tributary_api::PluginDescription| PluginInfo {
             class: plugin.class.clone(),
             kind: plugin.kind.rest_name().to_owned(),
@@ -354,11 +351,17 @@ impl ClusterHerder {
         })
     }
 
+    /// A connector that has just been written for the first time: its tasks come later, however quick its runner was.
+    fn new_info(&self, name: &str) -> Result<ConnectorInfo> {
+        Ok(ConnectorInfo { tasks: Vec::new(), ..self.info_of(name)? })
+    }
+
     fn kind(&self, config: &Props) -> ConnectorType {
         let plugin = self.roster.shared.plugin(config);
-        match plugin.map(|plugin| plugin.description.kind.rest_name()) {
-            Ok("source") => ConnectorType::Source,
-            Ok("sink") => ConnectorType::Sink,
+        match plugin.map(|plugin| plugin.description.kind) {
+            Ok(PluginKind::Source) => ConnectorType::Source,
+            // Clients know no third kind, and a processor has a sink's offsets.
+            Ok(PluginKind::Sink | PluginKind::Processor) => ConnectorType::Sink,
             _ => ConnectorType::Unknown,
         }
     }
@@ -379,6 +382,19 @@ impl ClusterHerder {
             "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config \
              change)",
         ))
+    }
+}
+
+/// The order in which clients see the kinds of plugins; they see no configuration providers.
+fn place(kind: PluginKind) -> Option<u8> {
+    match kind {
+        PluginKind::Sink | PluginKind::Processor => Some(0),
+        PluginKind::Source => Some(1),
+        PluginKind::Transformation => Some(2),
+        PluginKind::Predicate => Some(3),
+        PluginKind::Converter => Some(4),
+        PluginKind::HeaderConverter => Some(5),
+        PluginKind::ConfigProvider => None,
     }
 }
 

@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tributary_api::{Error, Props, Result, Topic};
-use tributary_kafka::{Admin, Created, GroupMember, NewTopic};
+use tributary_kafka::{Admin, GroupMember, NewTopic};
 
 use super::ProcessorConfig;
+use crate::clients::create_topics;
 use crate::tasks::TaskContext;
 
 /// Seven days: what is erased must be gone from a changelog by then.
@@ -131,12 +132,7 @@ impl Topics {
             )));
         }
         let topic = NewTopic { name: name.to_owned(), partitions, replication: self.replication, config };
-        for (name, created) in self.admin.create_topics(vec![topic]).await? {
-            if created? == Created::New {
-                tracing::info!(topic = name, "created a topic");
-            }
-        }
-        Ok(())
+        create_topics(&self.admin, vec![topic]).await
     }
 }
 

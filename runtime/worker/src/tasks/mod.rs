@@ -13,6 +13,7 @@ mod errors;
 mod handle;
 mod metrics;
 mod plugin_call;
+mod producer;
 mod sink;
 mod source;
 
@@ -24,7 +25,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tributary_api::{Plugin, PluginRegistry, Props, Result, SourceOffset, SourcePartition};
 use tributary_control::{InstanceState, TaskId};
-use tributary_kafka::ClientConfig;
 
 pub(crate) use self::{body::start, handle::TaskHandle, metrics::TaskMetrics};
 #[allow(unused_imports)] // what the processor builds on
@@ -36,6 +36,7 @@ pub(crate) use self::{
     encoding::{Decoder, Encoded, Encoder},
     errors::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject},
     plugin_call::PluginCalls,
+    producer::{own_producer, patient},
 };
 
 use crate::connector_config::ConnectorConfig;
@@ -85,12 +86,6 @@ pub(crate) trait OffsetStore: Send + Sync {
     /// # Errors
     /// When not all of them are known to be durable.
     async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()>;
-}
-
-/// A producer that never gives a record up because the broker is away for long, unless the user has said otherwise.
-/// Connect's own default, and the only one that keeps a task alive through an outage.
-pub(crate) fn patient(client: ClientConfig) -> ClientConfig {
-    client.set_default("delivery.timeout.ms", i32::MAX)
 }
 
 /// Milliseconds since the epoch.

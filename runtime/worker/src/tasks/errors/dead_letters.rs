@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tributary_api::{ByteString, Error, ErrorKind, Result};
+use tributary_api::{ByteString, Error, ErrorKind, Props, Result};
 use tributary_control::TaskId;
-use tributary_kafka::{
-    Admin, ClientConfig, Created, Delivery, DeliveryListener, NewTopic, Producer, ProducerOptions, ProducerRecord,
-    RawRecord, Token,
-};
+use tributary_kafka::{Admin, Delivery, DeliveryListener, NewTopic, Producer, ProducerRecord, RawRecord, Token};
 
 use super::{ErrorConfig, Failure};
-use crate::tasks::{TaskContext, TaskMetrics, patient};
+use crate::clients::ensure_topics;
+use crate::tasks::{TaskContext, TaskMetrics, own_producer};
 
 /// Where dead letters are written to.
 pub(crate) trait DeadLetterSink: Send + Sync {
@@ -85,13 +83,12 @@ impl DeadLetters {
         let (id, worker, connector) = (&cx.spec.id, &cx.spec.worker, &cx.spec.connector.props);
         let within = |error: Error| error.context(format!("cannot set up the dead letter queue in topic {topic}"));
         let replication = if worker.embedded_broker { 1 } else { config.dead_letter_replication };
-        create_topic(&worker.admin(&id.connector, id.task, connector), &topic, replication).await.map_err(within)?;
+        let letters = NewTopic { name: topic.clone(), partitions: 1, replication, config: Props::new() };
+        let admin = Admin::new(&worker.admin(&id.connector, id.task, connector)).map_err(within)?;
+        ensure_topics(&admin, vec![letters]).await.map_err(within)?;
         let outcome = Arc::new(Outcome { metrics: Arc::clone(&cx.metrics), ..Outcome::default() });
-        let client = patient(worker.dlq_producer(&id.connector, id.task, connector));
-        let options = ProducerOptions { stop: cx.control.stopping().clone(), ..ProducerOptions::default() };
-        let producer = Producer::with_options(&client, Arc::clone(&outcome) as _, options).map_err(within)?;
-        let producer = Arc::new(producer);
-        cx.control.on_abandon(&producer, Producer::purge);
+        let client = worker.dlq_producer(&id.connector, id.task, connector);
+        let producer = own_producer(&cx.control, client, Arc::clone(&outcome) as _).map_err(within)?;
         Ok(Some(Self::over(producer, outcome, topic, id.clone(), config, Arc::clone(&cx.metrics))))
     }
 
@@ -301,20 +298,4 @@ impl DeliveryListener for Outcome {
         }
         self.settle(settled);
     }
-}
-
-async fn create_topic(client: &ClientConfig, topic: &str, replication: i32) -> Result<()> {
-    let admin = Admin::new(client)?;
-    let found = admin.topics(&[topic.to_owned()]).await?;
-    if found.iter().any(|found| found.partitions.is_some()) {
-        return Ok(());
-    }
-    let new = NewTopic { name: topic.to_owned(), partitions: 1, replication, config: tributary_api::Props::new() };
-    for (_, created) in admin.create_topics(vec![new]).await? {
-        match created? {
-            Created::New => tracing::info!(topic, "created the dead letter queue"),
-            Created::Existed => {}
-        }
-    }
-    Ok(())
 }

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, Props, Result, TopicRecord, TopicWriter, TopicWriterOptions};
 use tributary_control::TaskId;
 use tributary_kafka::{
-    Admin, ClientConfig, Created, Delivery, DeliveryListener, NewTopic, Producer, ProducerOptions, ProducerRecord,
-    Role, Token,
+    Admin, ClientConfig, Delivery, DeliveryListener, NewTopic, Producer, ProducerRecord, Role, Token,
 };
 
+use crate::clients::ensure_topics;
 use crate::settings::WorkerSettings;
-use crate::tasks::{Control, TaskContext, patient};
+use crate::tasks::{Control, TaskContext, own_producer};
 
 /// How soon room in a full queue is looked for again, should no delivery tell of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -48,9 +48,7 @@ impl TopicWriters {
         self.create(&admin, options.topics).await?;
         let stop = self.control.stopping().clone();
         let pending = Arc::<Pending>::default();
-        let more = ProducerOptions { stop: stop.clone(), ..ProducerOptions::default() };
-        let producer = Arc::new(Producer::with_options(&patient(producer), Arc::clone(&pending) as _, more)?);
-        self.control.on_abandon(&producer, Producer::purge);
+        let producer = own_producer(&self.control, producer, Arc::clone(&pending) as _)?;
         Ok(Box::new(Writer { producer, pending, stop }))
     }
 
@@ -76,23 +74,13 @@ impl TopicWriters {
         if topics.is_empty() {
             return Ok(());
         }
-        let admin = Admin::new(client)?;
-        let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
-        let there = admin.topics(&names).await?;
-        let missing = topics.into_iter().zip(there).filter(|(_, there)| there.partitions.is_none());
-        let missing = missing.map(|(topic, _)| NewTopic {
+        let new = |topic: tributary_api::NewTopic| NewTopic {
             name: topic.name,
             partitions: topic.partitions,
             replication: if self.worker.embedded_broker { 1 } else { topic.replication_factor },
             config: Props::new(),
-        });
-        for (topic, created) in admin.create_topics(missing.collect()).await? {
-            match created.map_err(|error| error.context(format!("cannot create topic {topic}")))? {
-                Created::New => tracing::info!(topic, "created topic"),
-                Created::Existed => {}
-            }
-        }
-        Ok(())
+        };
+        ensure_topics(&Admin::new(client)?, topics.into_iter().map(new).collect()).await
     }
 }
 

@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tributary_api::{Error, Result, Topic};
-use tributary_kafka::{Admin, Created, NewTopic};
+use tributary_kafka::{Admin, NewTopic};
 
+use crate::clients::create_topics;
 use crate::connector_config::{ConnectorConfig, TopicRules};
 use crate::settings::WorkerSettings;
 
@@ -25,13 +26,7 @@ impl TopicAdmin for Admin {
     }
 
     async fn create(&self, topic: NewTopic) -> Result<()> {
-        for (topic, created) in self.create_topics(vec![topic]).await? {
-            match created? {
-                Created::New => tracing::info!(topic, "created topic"),
-                Created::Existed => {}
-            }
-        }
-        Ok(())
+        create_topics(self, vec![topic]).await
     }
 }
 
