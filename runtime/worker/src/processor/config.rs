@@ -6,6 +6,7 @@ use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, 
 use crate::settings::{WorkerSettings, items};
 
 const GROUP: &str = "Processing";
+const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
 /// A task that was killed is missed this soon: until then its partitions wait.
 pub(super) const SESSION_TIMEOUT_MS: i64 = 10_000;
@@ -94,14 +95,14 @@ pub(super) fn definition() -> ConfigDef {
             .default(0)
             .validator(Validator::Between(0, 60_000))
             .doc("How long records are gathered for one commit; 0 commits as soon as a batch is done."),
-        ConfigKey::new("transaction.timeout.ms", ConfigType::Int)
+        ConfigKey::new(TRANSACTION_TIMEOUT, ConfigType::Int)
             .default(9_000)
             .validator(Validator::Between(1_000, 900_000))
             .importance(Importance::Low)
             .doc(
                 "How long the broker waits for a transaction whose task has died; its partitions wait as long. It must be \
                  shorter than consumer.override.session.timeout.ms (10000 by default): the next owner of a partition waits \
-                 for the transactions of the one before.",
+                 for the transactions of the one before. The default is nine tenths of the session's, and 9000 at most.",
             ),
         ConfigKey::new("max.batch.records", ConfigType::Int)
             .default(1_000)
@@ -153,9 +154,15 @@ impl ProcessorConfig {
             },
             _ => StoreKind::Memory,
         };
-        let transaction_timeout: i64 = config.int("transaction.timeout.ms")?;
-        if guarantee == Guarantee::ExactlyOnce {
-            within_session(transaction_timeout, connector, worker)?;
+        let mut transaction_timeout: i64 = config.int(TRANSACTION_TIMEOUT)?;
+        if guarantee == Guarantee::ExactlyOnce
+            && let Some(session) = session_timeout(connector, worker)
+        {
+            if connector.contains_key(TRANSACTION_TIMEOUT) {
+                within_session(transaction_timeout, session)?;
+            } else {
+                transaction_timeout = transaction_timeout.min(session / 10 * 9);
+            }
         }
         Ok(Self {
             topics,
@@ -171,16 +178,19 @@ impl ProcessorConfig {
     }
 }
 
-/// A transaction that outlives its owner's session would keep the next owner waiting.
-fn within_session(transaction_timeout: i64, connector: &Props, worker: &WorkerSettings) -> Result<()> {
+/// In milliseconds; none if it is no number, which is the client's to refuse.
+fn session_timeout(connector: &Props, worker: &WorkerSettings) -> Option<i64> {
     let consumer = worker.consumer("", 0, connector);
-    let session = consumer.get("session.timeout.ms").map_or(Ok(SESSION_TIMEOUT_MS), |text| text.trim().parse());
-    match session {
-        Ok(session) if session <= transaction_timeout => Err(Error::config(format!(
-            "transaction.timeout.ms is {transaction_timeout} and the consumer's session.timeout.ms is {session}: lower \
-             transaction.timeout.ms below it, or raise consumer.override.session.timeout.ms"
-        ))),
-        // What is no number is the client's to refuse.
-        _ => Ok(()),
+    consumer.get("session.timeout.ms").map_or(Some(SESSION_TIMEOUT_MS), |text| text.trim().parse().ok())
+}
+
+/// A transaction that outlives its owner's session would keep the next owner waiting.
+fn within_session(transaction_timeout: i64, session: i64) -> Result<()> {
+    if transaction_timeout < session {
+        return Ok(());
     }
+    Err(Error::config(format!(
+        "transaction.timeout.ms is {transaction_timeout} and the consumer's session.timeout.ms is {session}: lower \
+         transaction.timeout.ms below it, or raise consumer.override.session.timeout.ms"
+    )))
 }

@@ -109,6 +109,9 @@ async fn a_transaction_that_outlives_its_owners_session_is_refused_with_both_num
     let (name, message) = issue(&[("transaction.timeout.ms", "10000")]).unwrap();
     assert_eq!(name, "transaction.timeout.ms");
     assert!(message.contains("is 10000 and") && message.contains("session.timeout.ms is 10000"), "{message}");
+    let short = ("consumer.override.session.timeout.ms", "6000");
+    assert_eq!(issue(&[short]), None, "the default follows the session");
+    assert!(issue(&[("transaction.timeout.ms", "9000"), short]).unwrap().1.contains("6000"));
     let session = ("consumer.override.session.timeout.ms", "45000");
     assert_eq!(issue(&[("transaction.timeout.ms", "40000"), session]), None);
     assert!(issue(&[("transaction.timeout.ms", "60000"), session]).unwrap().1.contains("45000"));
