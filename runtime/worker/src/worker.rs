@@ -15,6 +15,7 @@ use crate::metrics::TaskRegistry;
 use crate::redaction::Redaction;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
+use crate::tasks::Converters;
 use crate::validation::Validator;
 use crate::variables::Variables;
 
@@ -53,6 +54,8 @@ impl Worker {
     pub async fn start(options: WorkerOptions) -> Result<Self> {
         let WorkerOptions { props, plugins, worker_id, embedded_broker, loggers, redaction, providers } = options;
         let settings = WorkerSettings::parse(&props, worker_id.clone(), embedded_broker)?;
+        // A worker's converter that is not here, or not rightly configured, would fail every task.
+        drop(Converters::build(&Props::new(), &props, &plugins)?);
         let variables = Variables::parse(&props, &plugins, &redaction)?;
         let variables = providers.into_iter().fold(variables, |known, (name, one)| known.with(&name, one));
         let validator = Validator::new(Arc::clone(&settings), plugins, variables);
@@ -127,5 +130,55 @@ fn purge(configs: &ConfigStore, stored: &StatusStore, statuses: &Statuses) {
         let configured: Vec<TaskId> = entry.map(|entry| entry.task_ids(&name)).unwrap_or_default();
         let gone = stored.tasks(&name).into_iter().filter(|(id, _)| !configured.contains(id));
         gone.for_each(|(id, _)| statuses.remove_task(&id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tributary_control::Loggers;
+
+    use super::*;
+    use crate::loggers::LoggerRefusal;
+
+    struct Silent;
+
+    impl LoggerControl for Silent {
+        fn levels(&self) -> Loggers {
+            Loggers::default()
+        }
+
+        fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
+            Err(LoggerRefusal::NoLevel)
+        }
+
+        fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
+            Err(LoggerRefusal::NoLevel)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_converter_that_is_not_here_ends_the_start_before_anything_is_asked_of_a_broker() {
+        let props = [
+            ("bootstrap.servers", "127.0.0.1:1"),
+            ("group.id", "g"),
+            ("key.converter", "io.example.AvroConverter"),
+            ("value.converter", "io.example.AvroConverter"),
+            ("config.storage.topic", "c"),
+            ("offset.storage.topic", "o"),
+            ("status.storage.topic", "s"),
+        ];
+        let started = Worker::start(WorkerOptions {
+            props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            plugins: PluginRegistry::new([]),
+            worker_id: "127.0.0.1:1".to_owned(),
+            embedded_broker: false,
+            loggers: Arc::new(Silent),
+            redaction: Redaction::default(),
+            providers: Vec::new(),
+        });
+        let error = started.await.err().unwrap().to_string();
+        assert!(error.starts_with("key.converter: ") && error.contains("io.example.AvroConverter"), "{error}");
     }
 }
