@@ -8,6 +8,7 @@ use tributary_kafka::{ClientConfig, Role};
 use crate::clients::Clients;
 use crate::definitions::{ALLOWLIST, worker_definition};
 use crate::executor::Executor;
+use crate::redaction::Redaction;
 
 /// The settings of a worker, under Kafka Connect's names, parsed once.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct WorkerSettings {
     pub topics: InternalTopics,
     /// Which client settings a connector may override.
     pub override_policy: OverridePolicy,
+    /// What must not be read in what tasks write of their errors.
+    pub(crate) redaction: Redaction,
     /// Where plugin futures are driven.
     pub(crate) executor: Executor,
     /// Kafka clients that tasks share.
@@ -126,9 +129,15 @@ impl WorkerSettings {
                 statuses: topic("status", config.int("status.storage.partitions")?)?,
             },
             override_policy: override_policy(&config)?,
+            redaction: Redaction::default(),
             executor: Executor::new(runtime),
             clients: Arc::default(),
         }))
+    }
+
+    /// The same settings, whose tasks do not write what this redaction knows.
+    pub(crate) fn with_redaction(self: Arc<Self>, redaction: &Redaction) -> Arc<Self> {
+        Arc::new(Self { redaction: redaction.clone(), ..Arc::unwrap_or_clone(self) })
     }
 
     /// The settings of the producer that source tasks like this one share.

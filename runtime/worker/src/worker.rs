@@ -56,6 +56,7 @@ impl Worker {
         let settings = WorkerSettings::parse(&props, worker_id.clone(), embedded_broker)?;
         // A worker's converter that is not here, or not rightly configured, would fail every task.
         drop(Converters::build(&Props::new(), &props, &plugins)?);
+        let settings = settings.with_redaction(&redaction);
         let variables = Variables::parse(&props, &plugins, &redaction)?;
         let variables = providers.into_iter().fold(variables, |known, (name, one)| known.with(&name, one));
         let validator = Validator::new(Arc::clone(&settings), plugins, variables);

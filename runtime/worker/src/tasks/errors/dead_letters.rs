@@ -11,6 +11,7 @@ use tributary_kafka::{Admin, Delivery, DeliveryListener, NewTopic, Producer, Pro
 
 use super::{ErrorConfig, Failure};
 use crate::clients::ensure_topics;
+use crate::redaction::Redaction;
 use crate::tasks::{TaskContext, TaskMetrics, own_producer};
 
 /// Where dead letters are written to.
@@ -43,6 +44,7 @@ pub(crate) struct DeadLetters {
     sink: Arc<dyn DeadLetterSink>,
     outcome: Arc<Outcome>,
     metrics: Arc<TaskMetrics>,
+    redaction: Redaction,
 }
 
 /// What became of the letters sent.
@@ -89,7 +91,8 @@ impl DeadLetters {
         let outcome = Arc::new(Outcome { metrics: Arc::clone(&cx.metrics), ..Outcome::default() });
         let client = worker.dlq_producer(&id.connector, id.task, connector);
         let producer = own_producer(&cx.control, client, Arc::clone(&outcome) as _).map_err(within)?;
-        Ok(Some(Self::over(producer, outcome, topic, id.clone(), config, Arc::clone(&cx.metrics))))
+        let queue = Self::over(producer, outcome, topic, id.clone(), config, Arc::clone(&cx.metrics));
+        Ok(Some(queue.redacted(worker.redaction.clone())))
     }
 
     /// A queue over any sink, whose deliveries the outcome hears of.
@@ -101,7 +104,13 @@ impl DeadLetters {
         config: &ErrorConfig,
         metrics: Arc<TaskMetrics>,
     ) -> Self {
-        Self { topic, task, context_headers: config.dead_letter_headers, sink, outcome, metrics }
+        let redaction = Redaction::default();
+        Self { topic, task, context_headers: config.dead_letter_headers, sink, outcome, metrics, redaction }
+    }
+
+    /// A queue whose letters do not quote what variables stand for: whoever reads the topic may not know it.
+    pub(crate) fn redacted(self, redaction: Redaction) -> Self {
+        Self { redaction, ..self }
     }
 
     /// Sends a record to the queue. It is there only when [`delivered`](Self::delivered) has returned.
@@ -189,6 +198,8 @@ impl DeadLetters {
     }
 
     fn context(&self, raw: &RawRecord, Failure { stage, class, error }: &Failure) -> Vec<(ByteString, Option<Bytes>)> {
+        // Before it is cut: half a secret would not be found.
+        let told = |text: String| cut(self.redaction.apply(&text).into_owned());
         let texts = [
             ("__connect.errors.topic", raw.topic.to_string()),
             ("__connect.errors.partition", raw.partition.to_string()),
@@ -198,8 +209,8 @@ impl DeadLetters {
             ("__connect.errors.stage", stage.name().to_owned()),
             ("__connect.errors.class.name", class.to_string()),
             ("__connect.errors.exception.class.name", error.class().to_owned()),
-            ("__connect.errors.exception.message", cut(error.to_string())),
-            ("__connect.errors.exception.stacktrace", cut(error.trace())),
+            ("__connect.errors.exception.message", told(error.to_string())),
+            ("__connect.errors.exception.stacktrace", told(error.trace())),
         ];
         texts.into_iter().map(|(name, text)| header(name, text)).collect()
     }

@@ -11,6 +11,7 @@ use tributary_kafka::{Delivery, DeliveryListener, ProducerRecord, RawRecord, Tok
 use super::dead_letters::{DeadLetterSink, Outcome};
 use super::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject};
 use crate::definitions::sink_definition;
+use crate::redaction::Redaction;
 use crate::tasks::TaskMetrics;
 use crate::tasks::tests::fakes::props;
 
@@ -185,6 +186,10 @@ impl DeadLetterSink for Letters {
 }
 
 fn queue(context_headers: &str) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
+    queue_with(context_headers, &Redaction::default())
+}
+
+fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
     let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
@@ -196,6 +201,7 @@ fn queue(context_headers: &str) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
     let sink = Arc::clone(&letters) as Arc<dyn DeadLetterSink>;
     let queue =
         DeadLetters::over(sink, Arc::clone(&outcome), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
+    let queue = queue.redacted(redaction.clone());
     let operator = ErrorOperator::new(id, config, Some(queue), metrics, CancellationToken::new());
     (letters, outcome, operator)
 }
@@ -239,6 +245,25 @@ async fn a_dead_letter_is_the_record_as_consumed_with_what_happened() {
     assert!(queue.delivered(Duration::from_millis(20)).await.unwrap_err().is_retriable(), "it is not there yet");
     delivered(&outcome, None);
     queue.delivered(Duration::from_millis(20)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dead_letter_does_not_quote_what_a_variable_stands_for() {
+    let redaction = Redaction::default();
+    redaction.learn("${file:/secrets:uri}", "mongodb://me:correct-horse-battery@host");
+    let (letters, _, operator) = queue_with("true", &redaction);
+    let cause = Error::data("no answer of mongodb://me:correct-horse-battery@host");
+    // A text that is cut within the secret would hide it from whoever looks for it.
+    let long = Error::data(format!("{}mongodb://me:correct-horse-battery@host", "y".repeat(3_100)));
+    let long = long.context("x".repeat(5_060));
+    for error in [cause.clone().context("insert"), Error::data("insert").cause(&cause), long] {
+        operator.give_up(&failure(error), Subject::Consumed(&raw())).unwrap();
+    }
+    let letters = letters.0.lock().unwrap();
+    assert_eq!(letters.len(), 3);
+    let told: Vec<&str> = letters.iter().flat_map(|letter| &letter.headers).map(|(_, value)| value.as_str()).collect();
+    assert!(told.iter().all(|text| !text.contains("correct")), "{told:?}");
+    assert!(told.iter().filter(|text| text.contains("no answer of ${file:/secrets:uri}")).count() >= 2, "{told:?}");
 }
 
 #[tokio::test]
