@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,9 @@ use tributary_api::{Error, Offsets};
 
 use crate::Producer;
 use crate::native::{Failure, GroupIdentity, PartitionList, code};
+
+/// How long after its time a call that minds none is given up.
+const OVERDUE: Duration = Duration::from_secs(3);
 
 /// What to do about a transaction that failed.
 #[derive(Clone, Debug)]
@@ -141,7 +144,33 @@ impl Producer {
         }
         let list = PartitionList::new(offsets.iter().map(|(tp, offset)| (&*tp.topic, tp.partition, *offset)));
         let list = self.told(list.ok_or_else(|| Failure::of(code::STATE)), call)?;
-        self.told(self.client.send_offsets(&list, &group.0, timeout), call)
+        self.told(self.send_offsets(list, group.clone(), timeout)?, call)
+    }
+
+    /// librdkafka 2.12 minds no time in this call while it waits for a connection to the group's coordinator: where that
+    /// broker is away for good and another one has taken its groups over, the call never ends (`rd_kafka_coord_req_fsm`,
+    /// which only a broker that comes up sets going again). It has a thread of its own, which is left behind with the client.
+    fn send_offsets(
+        &self,
+        list: PartitionList,
+        group: GroupMetadata,
+        timeout: Duration,
+    ) -> Result<Result<(), Failure>, TransactionError> {
+        let (client, (done, answer)) = (Arc::clone(&self.client), mpsc::sync_channel(1));
+        let call = move || {
+            // Nobody may wait for it any more.
+            let _ = done.send(client.send_offsets(&list, &group.0, timeout));
+        };
+        let started = thread::Builder::new().name("kafka-offsets".to_owned()).spawn(call);
+        if let Err(error) = started {
+            let error = Error::retriable("cannot start a thread to add offsets to the transaction").cause(&error);
+            return Err(TransactionError::Retriable(error));
+        }
+        answer.recv_timeout(timeout + OVERDUE).map_err(|_| {
+            let message = "cannot add offsets to the transaction: the group's coordinator is away and the client does not \
+                           look for another one";
+            TransactionError::Fatal(Error::retriable(message))
+        })
     }
 
     /// Waits for all records of the transaction, and commits it. A timeout says nothing of the outcome: make the
