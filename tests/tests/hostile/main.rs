@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod broker;
+mod clients;
 mod connections;
 mod files;
 mod objects;

@@ -18,7 +18,7 @@ use tributary_tests::{WorkerOptions, create_topic, free_port, produce};
 use crate::target::{LIMIT, Target};
 
 const SECRET: &str = "a secret of the tests only, of 32 bytes or more";
-const EVENT: &str = r#"{"type":"page_view"}"#;
+pub(crate) const EVENT: &str = r#"{"type":"page_view"}"#;
 /// Requests sent together.
 const AT_ONCE: usize = 24;
 /// The memory that an attack may take, over what the worker had.
@@ -30,30 +30,39 @@ const OLDEST: &str = "d7d87cea.0.0";
 const PAGES: usize = 400;
 
 /// The website's two connectors.
-struct Website {
+pub(crate) struct Website {
     target: Target,
-    listen: String,
+    pub(crate) listen: String,
     client: reqwest::Client,
 }
 
 impl Website {
     async fn start() -> Result<Self> {
+        Self::with(&[], &[], &[]).await
+    }
+
+    /// One whose connectors have these properties: both, the collector, the delivery.
+    pub(crate) async fn with(
+        both: &[(&str, &str)],
+        collector: &[(&str, &str)],
+        delivery: &[(&str, &str)],
+    ) -> Result<Self> {
         let listen = format!("127.0.0.1:{}", free_port()?);
-        let connector = |class: &str, own: &[(&str, &str)]| {
+        let connector = |class: &str, own: &[&[(&str, &str)]]| {
             let mut config = json!({
                 "connector.class": class, "http.listen": listen, "session.secret": SECRET,
                 "key.converter": "org.apache.kafka.connect.storage.StringConverter",
                 "value.converter": "org.apache.kafka.connect.json.JsonConverter",
                 "value.converter.schemas.enable": "false",
             });
-            own.iter().for_each(|(name, value)| config[name] = json!(value));
+            own.concat().iter().chain(both).for_each(|(name, value)| config[name] = json!(value));
             config
         };
         let created = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "-1")];
         let options = WorkerOptions::embedded()
             .set("demo.shop.enable", "false")
-            .connector("clicks", connector("tributary.ClickstreamSource", &created))
-            .connector("offers", connector("tributary.SessionDelivery", &[("topics", OFFERS)]));
+            .connector("clicks", connector("tributary.ClickstreamSource", &[&created, collector]))
+            .connector("offers", connector("tributary.SessionDelivery", &[&[("topics", OFFERS)], delivery]));
         let website = Self { target: Target::of(options).await?, listen, client: reqwest::Client::new() };
         website.running().await?;
         Ok(website)
@@ -85,7 +94,7 @@ impl Website {
     }
 
     /// The worker holds, its tasks run, and the next honest click is stored.
-    async fn holds(&mut self) -> Result<()> {
+    pub(crate) async fn holds(&mut self) -> Result<()> {
         self.running().await?;
         let answer = self.post(EVENT).send().await?;
         ensure!(answer.status() == StatusCode::OK, "an honest click: {}", answer.text().await?);
@@ -94,7 +103,7 @@ impl Website {
 
     /// A page that listens for a person behind a cursor.
     async fn page(&self, person: &str, after: &str) -> Result<Page> {
-        let token = Signer::new(SECRET)?.issue(&Session::of_customer(person.to_owned(), now_ms() + 3_600_000)?);
+        let token = token(person)?;
         let mut stream = TcpStream::connect(&self.listen).await?;
         let request = format!(
             "GET /events?after={after} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n",
@@ -134,6 +143,12 @@ fn gzip(plain: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(plain)?;
     Ok(encoder.finish()?)
+}
+
+/// The session of a customer.
+pub(crate) fn token(person: &str) -> Result<String> {
+    let session = Session::of_customer(person.to_owned(), now_ms() + 3_600_000)?;
+    Ok(Signer::new(SECRET)?.issue(&session))
 }
 
 fn now_ms() -> i64 {
