@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::sync::OnceCell;
 
-use crate::port::free_ports;
+use crate::port::{free_port, free_ports};
 use crate::process::Usage;
 use crate::rig::RigServer;
 
@@ -25,6 +25,31 @@ impl Kafka {
         let lines = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         // Two: the second one is the controller's.
         Ok(Self { server: RigServer::start("kafka.sh", free_ports(2)?, lines, Vec::new()).await? })
+    }
+
+    /// A cluster of two nodes that has two replicas of each topic and writes with one: the first is broker and controller,
+    /// the second a broker that may go away. Both of the topics that decide who coordinates have one partition, so that a
+    /// single node coordinates all groups and transactions.
+    pub async fn pair() -> Result<[Self; 2]> {
+        const REPLICATED: [(&str, &str); 6] = [
+            ("default.replication.factor", "2"),
+            ("min.insync.replicas", "1"),
+            ("offsets.topic.replication.factor", "2"),
+            ("offsets.topic.num.partitions", "1"),
+            ("transaction.state.log.replication.factor", "2"),
+            ("transaction.state.log.num.partitions", "1"),
+        ];
+        let first = Self::start_with(&REPLICATED).await?;
+        let port = free_port()?;
+        let own = [
+            "process.roles=broker".to_owned(),
+            "node.id=2".to_owned(),
+            format!("controller.quorum.voters=1@127.0.0.1:{}", first.server.port() + 1),
+            format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
+        ];
+        let lines = REPLICATED.iter().map(|(name, value)| format!("{name}={value}")).chain(own).collect();
+        let second = Self { server: RigServer::start("kafka.sh", port, lines, Vec::new()).await? };
+        Ok([first, second])
     }
 
     /// The one broker of this test process, started at the first call; it ends with the process. A test that stops or

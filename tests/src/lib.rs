@@ -46,7 +46,8 @@ pub use self::require::{Tier, require};
 pub use self::rest::{Answer, RestClient};
 pub use self::s3::S3;
 pub use self::topics::{
-    Message, committed_offsets, consume_all, create_topic, create_topic_with, end_offsets, produce, unique,
+    Message, committed_offsets, consume_all, create_topic, create_topic_on, create_topic_with, end_offsets, leader,
+    produce, unique,
 };
 pub use self::traffic::{Flow, Traffic, event_ids, event_ids_in};
 pub use self::tributary::{Tributary, WorkerOptions};

@@ -45,6 +45,24 @@ impl Pipeline {
         self.folder.path().join("configs")
     }
 
+    /// Leaves a connector out.
+    pub fn without(&self, connector: &str) -> Result<()> {
+        let file = self.file(connector);
+        fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))
+    }
+
+    /// Sets a property of a connector.
+    pub fn set(&self, connector: &str, name: &str, value: &str) -> Result<()> {
+        let file = self.file(connector);
+        let mut json: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
+        json["config"][name] = json!(value);
+        fs::write(&file, json.to_string()).with_context(|| format!("write {}", file.display()))
+    }
+
+    fn file(&self, connector: &str) -> PathBuf {
+        self.configs().join(format!("connectors/{connector}.json"))
+    }
+
     /// The options with what the pipeline's connectors share.
     pub fn options(&self, options: WorkerOptions) -> WorkerOptions {
         options

@@ -54,15 +54,26 @@ pub async fn create_topic(bootstrap: &str, topic: &str, partitions: i32) -> Resu
 
 /// Creates a topic with one replica and settings like `("cleanup.policy", "compact")`.
 pub async fn create_topic_with(bootstrap: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create()?;
-    let new = settings
-        .iter()
-        .fold(NewTopic::new(topic, partitions, TopicReplication::Fixed(1)), |new, (name, value)| new.set(name, value));
-    let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
-    for result in admin.create_topics([&new], &options).await? {
-        result.map_err(|(topic, code)| anyhow::anyhow!("create topic {topic}: {code}"))?;
-    }
-    Ok(())
+    create(bootstrap, topic, partitions, TopicReplication::Fixed(1), settings).await
+}
+
+/// Creates a topic of one partition with a replica on each of these nodes, of which the first one leads.
+pub async fn create_topic_on(bootstrap: &str, topic: &str, nodes: &[i32], settings: &[(&str, &str)]) -> Result<()> {
+    create(bootstrap, topic, 1, TopicReplication::Variable(&[nodes]), settings).await
+}
+
+/// The node that leads partition 0 of a topic, and how many replicas are in sync. For `__consumer_offsets` and
+/// `__transaction_state` with one partition that node is everybody's coordinator.
+pub async fn leader(bootstrap: &str, topic: &str) -> Result<(i32, usize)> {
+    let (config, topic) = (client(bootstrap), topic.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = config.create()?;
+        let metadata = consumer.fetch_metadata(Some(&topic), TIMEOUT)?;
+        let partition = metadata.topics().first().and_then(|one| one.partitions().first());
+        let partition = partition.with_context(|| format!("there is no topic {topic}"))?;
+        Ok((partition.leader(), partition.isr().len()))
+    })
+    .await?
 }
 
 /// Writes `(key, value)` records in order, by Java's partitioning, and waits until the broker has acknowledged all.
@@ -151,6 +162,23 @@ fn client(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("broker.address.family", "v4");
     config
+}
+
+async fn create(
+    bootstrap: &str,
+    topic: &str,
+    partitions: i32,
+    replication: TopicReplication<'_>,
+    settings: &[(&str, &str)],
+) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create()?;
+    let new = NewTopic::new(topic, partitions, replication);
+    let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+    let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
+    for result in admin.create_topics([&new], &options).await? {
+        result.map_err(|(topic, code)| anyhow::anyhow!("create topic {topic}: {code}"))?;
+    }
+    Ok(())
 }
 
 fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>> {

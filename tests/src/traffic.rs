@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::pipeline::{Pipeline, visit};
 use crate::s3::S3;
@@ -36,10 +37,20 @@ impl Traffic {
 
     /// Begins to send; each request again until it is acknowledged, for `limit`.
     pub fn start(self, pipeline: &Arc<Pipeline>, limit: Duration) -> Flow {
+        self.start_paced(pipeline, Duration::ZERO, limit)
+    }
+
+    /// [`start`](Self::start) with so many events in a second, or fewer where they are not taken as fast.
+    pub fn start_at(self, per_second: u32, pipeline: &Arc<Pipeline>, limit: Duration) -> Flow {
+        self.start_paced(pipeline, Duration::from_secs(1) * self.events * SENDERS / per_second.max(1), limit)
+    }
+
+    /// `pace` is the time from one request of a sender to its next one.
+    fn start_paced(self, pipeline: &Arc<Pipeline>, pace: Duration, limit: Duration) -> Flow {
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let mut senders = JoinSet::new();
         for sender in 0..SENDERS {
-            senders.spawn(self.send(Arc::clone(pipeline), sender, limit, Arc::clone(&acknowledged)));
+            senders.spawn(self.send(Arc::clone(pipeline), sender, Pace { pace, limit }, Arc::clone(&acknowledged)));
         }
         Flow { acknowledged, senders }
     }
@@ -48,13 +59,15 @@ impl Traffic {
         self,
         pipeline: Arc<Pipeline>,
         sender: u32,
-        limit: Duration,
+        Pace { pace, limit }: Pace,
         acknowledged: Arc<AtomicUsize>,
     ) -> Result<usize> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
-        let mut retried = 0;
+        let (mut retried, mut due) = (0, Instant::now());
         for number in 0..self.visits {
             for person in (sender..self.people).step_by(SENDERS as usize) {
+                tokio::time::sleep_until(due).await;
+                due += pace;
                 let (token, events) = (pipeline.token(person)?, visit(person, number, PRODUCT, self.events));
                 retried += pipeline.send(&client, &token, &events, limit).await? - 1;
                 acknowledged.fetch_add(events.len(), Ordering::Relaxed);
@@ -62,6 +75,13 @@ impl Traffic {
         }
         Ok(retried)
     }
+}
+
+/// The time from one request to the next, and how long each is tried.
+#[derive(Clone, Copy)]
+struct Pace {
+    pace: Duration,
+    limit: Duration,
 }
 
 /// Traffic on its way.

@@ -21,8 +21,8 @@ use tributary_tests::{
 };
 
 const OUTAGE: &str = "TRIBUTARY_TEST_OUTAGE_S";
-const TOPIC: &str = "outage";
-const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const TOPIC: &str = "outage";
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 fn outage() -> Duration {
     let asked = std::env::var(OUTAGE).ok().and_then(|text| text.parse().ok());
@@ -60,9 +60,9 @@ async fn sources_sinks_and_topics_survive_a_worker_that_is_frozen() -> Result<()
 }
 
 /// A source and a sink with lines on their way.
-struct Run {
-    kafka: Kafka,
-    worker: Tributary,
+pub(crate) struct Run {
+    pub(crate) kafka: Kafka,
+    pub(crate) worker: Tributary,
     writer: Writer,
     out: PathBuf,
     _folder: RunFolder,
@@ -73,12 +73,18 @@ impl Run {
         if !require(Tier::RealKafka)? {
             return Ok(None);
         }
-        let (kafka, folder) = (Kafka::start().await?, RunFolder::new("outage")?);
+        let kafka = Kafka::start().await?;
         create_topic(&kafka.bootstrap(), TOPIC, 1).await?;
+        let options = WorkerOptions::on_kafka(&kafka, "outage");
+        Self::of(kafka, options).await.map(Some)
+    }
+
+    /// A worker with these options on a broker that has the topic.
+    pub(crate) async fn of(kafka: Kafka, options: WorkerOptions) -> Result<Self> {
+        let folder = RunFolder::new("outage")?;
         let writer = Writer::start(&folder.path().join("in.txt"))?;
         let out = folder.path().join("out.txt");
-        let options = WorkerOptions::on_kafka(&kafka, "outage").set("offset.flush.interval.ms", "500");
-        let worker = Tributary::start(options).await?;
+        let worker = Tributary::start(options.set("offset.flush.interval.ms", "500")).await?;
         let rest = worker.rest();
         let lines = json!({"connector.class": "FileStreamSource", "file": writer.file, "topic": TOPIC});
         rest.put_connector("lines", &lines).await?;
@@ -91,11 +97,11 @@ impl Run {
             fs::read_to_string(&out).is_ok_and(|all| all.len() > 1_000)
         })
         .await?;
-        Ok(Some(Self { kafka, worker, writer, out, _folder: folder }))
+        Ok(Self { kafka, worker, writer, out, _folder: folder })
     }
 
     /// A connector is created and another one paused, while nobody answers for the topics.
-    fn ask_for_something(&self) -> impl Future<Output = Result<[Result<Answer>; 2]>> + use<> {
+    pub(crate) fn ask_for_something(&self) -> impl Future<Output = Result<[Result<Answer>; 2]>> + use<> {
         let (rest, file) = (self.worker.rest(), self.out.with_extension("new"));
         let mut asked = JoinSet::new();
         asked.spawn(async move {
@@ -107,7 +113,7 @@ impl Run {
         async move { asked.join_next().await.context("ask the worker")?.context("ask the worker") }
     }
 
-    async fn survived(mut self, [create, pause]: [Result<Answer>; 2]) -> Result<()> {
+    pub(crate) async fn survived(mut self, [create, pause]: [Result<Answer>; 2]) -> Result<()> {
         let rest = self.worker.rest();
         let written = self.writer.end();
         wait_until(LIMIT, "the last line in the sink's file", || async {
