@@ -34,6 +34,12 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+    /// A picture is no SVG document.
+    #[error("{} is no SVG document: it must begin with <svg", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+    },
     /// The secret cannot be used, or a customer's id cannot.
     #[error("{0}")]
     Options(String),

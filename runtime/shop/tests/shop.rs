@@ -67,7 +67,7 @@ async fn the_first_page_begins_a_session_and_the_next_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_product_page_tells_the_tag_what_it_shows() {
+async fn a_product_page_names_its_product_for_the_tag() {
     let (shop, url) = shop().await;
     let response = get(&format!("{url}/products/lamp"), None).await;
     let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
@@ -79,7 +79,8 @@ async fn a_product_page_tells_the_tag_what_it_shows() {
         r#"data-events="http://127.0.0.1:8081/events""#,
         r#"data-heartbeat-ms="2000""#,
         r#"data-product-id="lamp""#,
-        "stay on its page for 5 s",
+        "Stay on its page for 5 seconds",
+        "<svg ",
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }

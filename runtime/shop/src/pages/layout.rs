@@ -47,11 +47,11 @@ fn document(shop: &ShopState, visitor: &Visitor, collector: &str, page: Page<'_>
             }
             body {
                 header {
-                    a href="/" { "Demo shop" }
+                    a class="home" href="/" { "Demo shop" }
                     (account(visitor))
                 }
                 main { (page.body) }
-                footer { (what_to_do(shop)) }
+                footer { (how_it_works(shop)) }
             }
         }
     }
@@ -73,7 +73,7 @@ fn account(visitor: &Visitor) -> Markup {
     match &visitor.customer {
         Some(customer) => html! {
             form method="post" action="/logout" {
-                "Hello, " strong id="customer" { (customer.name) } " "
+                span { "Hello, " strong id="customer" { (customer.name) } }
                 button type="submit" { "Log out" }
             }
         },
@@ -81,13 +81,21 @@ fn account(visitor: &Visitor) -> Markup {
     }
 }
 
-fn what_to_do(shop: &ShopState) -> Markup {
+fn how_it_works(shop: &ShopState) -> Markup {
     let options = &shop.options;
     html! {
+        h2 { "How to get a voucher" }
+        ol {
+            li { a href="/login" { "Log in" } ": the list says what each customer has looked at before." }
+            li { "Open a product that the customer looked at in an earlier session." }
+            li {
+                "Stay on its page for " (options.linger.as_secs_f32()) " seconds. The voucher appears in the page, \
+                 without a reload."
+            }
+        }
         p {
-            "This is a demo. Log in, open a product that you looked at in an earlier session, and stay on its page for "
-            (options.linger.as_secs_f32()) " s: a voucher appears. Time counts while you have this page in view; it is \
-             reported every " (options.heartbeat.as_secs_f32()) " s, which may be shorter than a real shop's 10 s."
+            "Only the time counts in which the page is in view and in use. The page reports it every "
+            (options.heartbeat.as_secs_f32()) " seconds. This shop is a demo of Tributary: nothing in it can be bought."
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use self::layout::{Page, respond};
 use crate::Product;
@@ -29,13 +29,15 @@ pub(crate) async fn list(State(shop): State<Arc<ShopState>>, visitor: Visitor) -
 pub(crate) async fn product(State(shop): State<Arc<ShopState>>, visitor: Visitor, Path(id): Path<String>) -> Response {
     let Some(product) = shop.product(&id) else { return missing(&shop, &visitor) };
     let body = html! {
+        p { a href="/" { "← All products" } }
         article {
-            p class="picture" aria-hidden="true" { (product.picture) }
-            h1 { (product.name) }
-            p { (product.description) }
-            p class="price" { (product.price()) }
+            (picture(product))
+            div {
+                h1 { (product.name) }
+                p { (product.description) }
+                p class="price" { (product.price()) }
+            }
         }
-        p { a href="/" { "All products" } }
     };
     respond(&shop, &visitor, StatusCode::OK, Page { title: &product.name, product: Some(product), body })
 }
@@ -44,14 +46,14 @@ pub(crate) async fn product(State(shop): State<Arc<ShopState>>, visitor: Visitor
 pub(crate) async fn login(State(shop): State<Arc<ShopState>>, visitor: Visitor) -> Response {
     let body = html! {
         h1 { "Log in" }
-        p { "Nobody has a password here. Each login begins a new session." }
+        p { "No password is needed. Each login begins a new session." }
         form method="post" action="/login" {
             fieldset {
-                legend { "Who are you?" }
+                legend { "Customers" }
                 @for (index, customer) in shop.options.customers.iter().enumerate() {
                     label {
                         input type="radio" name="customer_id" value=(customer.customer_id) checked[index == 0];
-                        " " strong { (customer.name) } " " (customer.hint)
+                        span { strong { (customer.name) } " " (customer.hint) }
                     }
                 }
             }
@@ -67,16 +69,25 @@ pub(crate) async fn not_found(State(shop): State<Arc<ShopState>>, visitor: Visit
 }
 
 fn missing(shop: &ShopState, visitor: &Visitor) -> Response {
-    let body = html! { h1 { "Not here" } p { a href="/" { "All products" } } };
-    respond(shop, visitor, StatusCode::NOT_FOUND, Page { title: "Not here", product: None, body })
+    let body = html! {
+        h1 { "Page not found" }
+        p { "There is no such page in this shop." }
+        p { a href="/" { "← All products" } }
+    };
+    respond(shop, visitor, StatusCode::NOT_FOUND, Page { title: "Page not found", product: None, body })
 }
 
 fn card(product: &Product) -> Markup {
     html! {
         a href={ "/products/" (product.product_id) } {
-            span class="picture" aria-hidden="true" { (product.picture) }
+            (picture(product))
             span class="name" { (product.name) }
             span class="price" { (product.price()) }
         }
     }
+}
+
+/// The name stands beside it: a screen reader has nothing to say about the picture.
+fn picture(product: &Product) -> Markup {
+    html! { div class="picture" aria-hidden="true" { (PreEscaped(&product.picture)) } }
 }
