@@ -3,6 +3,7 @@
 
 mod isolation;
 mod leaks;
+mod logs;
 mod pipeline;
 mod restarts;
 mod shop;

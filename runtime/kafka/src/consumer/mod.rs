@@ -225,6 +225,11 @@ impl Consumer {
             }
             // The rebalance that follows says it all.
             code::MAX_POLL_EXCEEDED => tracing::warn!("max.poll.interval.ms exceeded, leaving the group"),
+            // A topic of the subscription that does not exist yet, which librdkafka says once: the group gives out its
+            // partitions when it does. The topic of an assigned partition has existed: that one is an error.
+            code::UNKNOWN_TOPIC_OR_PART if !is_assigned(client, message.topic()) => {
+                tracing::info!(topic = message.topic(), "topic does not exist yet, waiting for it")
+            }
             number => {
                 let text = message.value().map(String::from_utf8_lossy).unwrap_or_default();
                 let failure = client.reason(Failure::new(number, text));
@@ -318,6 +323,10 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+fn is_assigned(client: &Client, topic: &str) -> bool {
+    client.assignment().is_ok_and(|list| list.is_some_and(|list| list.iter().any(|entry| entry.topic == topic)))
 }
 
 /// A list for librdkafka.
