@@ -1,4 +1,4 @@
-//! The website's two directions behind one HTTP listener: the clickstream source takes events from browsers, the
+//! The website's two directions on one HTTP listener: the clickstream source takes events from browsers, the
 //! session delivery sink pushes what was decided for a person into the open page.
 //!
 //! Who a browser belongs to is said by a signed [`session`] token and by nothing else: an event cannot name its own

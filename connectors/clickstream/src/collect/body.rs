@@ -14,7 +14,7 @@ use super::config::Limits;
 
 const INFLATE_STEP: usize = 16 << 10;
 /// A body that holds more than this must go on coming at the pace below. A smaller one may take all of its request's
-/// time: phones stand in tunnels.
+/// time: phones lose their network for a while.
 const UNHURRIED_BYTES: usize = 64 << 10;
 /// So many bytes at least in each period.
 const PACE_BYTES: usize = 16 << 10;

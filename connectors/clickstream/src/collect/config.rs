@@ -25,7 +25,7 @@ const QUEUE_BYTES: &str = "queue.max.bytes";
 const POLL_RECORDS: &str = "poll.max.records";
 const PRODUCER_BYTES: &str = "producer.override.max.request.size";
 
-/// What the worker's producer takes unless told otherwise.
+/// What the worker's producer takes by default.
 const PRODUCER_DEFAULT_BYTES: usize = 1 << 20;
 /// What a record has beyond its event: the fields that are set here, its key, and what the producer and a batch add.
 const RECORD_BYTES: usize = 4 << 10;

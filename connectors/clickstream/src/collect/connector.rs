@@ -4,19 +4,19 @@ use tributary_api::{
 };
 
 use super::config::{CollectSettings, check};
-use crate::http::{Hold, Listeners, Place};
+use crate::http::{Listeners, PathLease, PathRequest};
 
-/// Holds the path while the connector exists, so that browsers are told to come again while its task is not running.
+/// Leases the path while the connector exists: while no task runs, browsers get 503 and a time to retry.
 #[derive(Debug)]
 pub(crate) struct ClickstreamSource {
     listeners: Listeners,
     props: Props,
-    hold: Option<Hold>,
+    lease: Option<PathLease>,
 }
 
 impl ClickstreamSource {
     pub(crate) fn new(listeners: Listeners) -> Self {
-        Self { listeners, props: Props::new(), hold: None }
+        Self { listeners, props: Props::new(), lease: None }
     }
 }
 
@@ -28,8 +28,8 @@ impl Connector for ClickstreamSource {
 
     async fn start(&mut self, cx: ConnectorContext, props: &Props) -> Result<()> {
         let settings = CollectSettings::new(props)?;
-        let place = Place { owner: &cx.name, settings: &settings.http, paths: &[&settings.path] };
-        self.hold = Some(self.listeners.hold(place)?);
+        let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &[&settings.path] };
+        self.lease = Some(self.listeners.lease(request)?);
         self.props = props.clone();
         Ok(())
     }
@@ -40,8 +40,8 @@ impl Connector for ClickstreamSource {
     }
 
     async fn stop(&mut self) -> Result<()> {
-        if let Some(hold) = self.hold.take() {
-            hold.release().await;
+        if let Some(lease) = self.lease.take() {
+            lease.release().await;
         }
         Ok(())
     }

@@ -13,13 +13,15 @@ use tributary_api::Record;
 use super::body::{BodyError, receive};
 use super::budget::{Full, Reservation};
 use super::config::{CollectSettings, Limits};
-use super::intake::Intake;
 use super::newcomers::Newcomers;
 use super::parse::{Flaw, ParseError};
+use super::pending::PendingRequests;
 use super::reading::{Content, Fault, Reading, Unread};
 use super::requests::Outcome;
-use super::stamp::Visit;
-use crate::http::{Client, Denied, Endpoint, Gate, json, now_ms, refuse, retry_later, unavailable, with_header};
+use super::stamp::RequestContext;
+use crate::http::{
+    Client, Denied, Endpoint, SessionAuthenticator, json, now_ms, refuse, retry_later, unavailable, with_header,
+};
 use crate::session::{Session, TokenError};
 
 const RETRY_SECONDS: u32 = 1;
@@ -29,13 +31,13 @@ const MAX_FAULTS_SHOWN: usize = 20;
 /// Answers the requests of the collect path.
 #[derive(Debug)]
 pub(super) struct CollectEndpoint {
-    gate: Gate,
+    authenticator: SessionAuthenticator,
     session_ttl_ms: i64,
     newcomers: Newcomers,
     timeout: Duration,
     skip_invalid: bool,
     reading: Arc<Reading>,
-    intake: Arc<Intake>,
+    pending: Arc<PendingRequests>,
 }
 
 /// The answer to a request that was taken.
@@ -62,33 +64,33 @@ struct Refused {
 }
 
 impl CollectEndpoint {
-    pub(super) fn new(settings: &CollectSettings, intake: Arc<Intake>) -> Self {
+    pub(super) fn new(settings: &CollectSettings, pending: Arc<PendingRequests>) -> Self {
         Self {
-            gate: settings.http.gate.clone(),
+            authenticator: settings.http.authenticator.clone(),
             session_ttl_ms: settings.session_ttl_ms,
             newcomers: Newcomers::new(settings.new_sessions),
             timeout: settings.request_timeout,
             skip_invalid: settings.skip_invalid,
             reading: Arc::new(Reading::new(settings)),
-            intake,
+            pending,
         }
     }
 
-    /// Whose request it is; a new session if nobody's, with the cookie that tells the browser.
+    /// The session of the request; without a token a new one, and the cookie that hands it to the browser.
     fn visitor(&self, parts: &Parts, client: Client, now: i64) -> Result<(Session, Option<String>), Response> {
-        match self.gate.session(parts) {
+        match self.authenticator.session(parts) {
             Ok(session) => Ok((session, None)),
             Err(Denied::Absent | Denied::Invalid { error: TokenError::Expired, from_cookie: true }) => {
                 self.newcomers.admit(client).map_err(too_many_newcomers)?;
                 let session = Session::anonymous(now.saturating_add(self.session_ttl_ms));
-                let token = self.gate.signer.issue(&session);
-                Ok((session, Some(self.gate.cookie.set(&token, self.session_ttl_ms / 1000))))
+                let token = self.authenticator.signer.issue(&session);
+                Ok((session, Some(self.authenticator.cookie.set(&token, self.session_ttl_ms / 1000))))
             }
-            Err(denied) => Err(self.gate.denial(&denied)),
+            Err(denied) => Err(self.authenticator.denial(&denied)),
         }
     }
 
-    async fn collect(&self, parts: &Parts, body: Body, visit: &Visit, mut room: Reservation) -> Response {
+    async fn collect(&self, parts: &Parts, body: Body, context: &RequestContext, mut room: Reservation) -> Response {
         let limits = self.reading.limits();
         let body = match receive(&parts.headers, body, limits.wire_bytes, &mut room).await {
             Ok(body) => body,
@@ -96,7 +98,7 @@ impl CollectEndpoint {
         };
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let lines = content_type.contains("ndjson") || content_type.contains("jsonl");
-        let Content { records, faults, room } = match self.reading.read(body, lines, visit, room).await {
+        let Content { records, faults, room } = match self.reading.read(body, lines, context, room).await {
             Ok(content) => content,
             Err(Unread::Body(error)) => return refuse_body(error),
             Err(Unread::Events(error)) => return refuse_events(error, limits),
@@ -113,7 +115,7 @@ impl CollectEndpoint {
     async fn store(&self, records: Vec<Record>, faults: &[Fault], room: Reservation) -> Response {
         let accepted = records.len();
         if accepted > 0 {
-            let Some(answered) = self.intake.submit(records, room) else { return ending() };
+            let Some(answered) = self.pending.submit(records, room) else { return ending() };
             match answered.await {
                 Ok(Outcome::Stored) => {}
                 Ok(Outcome::Unstorable) => {
@@ -149,9 +151,9 @@ impl Endpoint for CollectEndpoint {
         };
         let says_yes = |name: &str| parts.headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
         let (dnt, gpc) = (says_yes("dnt"), says_yes("sec-gpc"));
-        let visit = Visit { person: session.person(), session, received_at, dnt, gpc };
-        let room = self.intake.budget().reserve(client);
-        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &visit, room)).await {
+        let context = RequestContext { person: session.person(), session, received_at, dnt, gpc };
+        let room = self.pending.budget().reserve(client);
+        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &context, room)).await {
             Ok(response) => response,
             Err(_) => unavailable("the events were not stored in time: send them again", RETRY_SECONDS),
         };

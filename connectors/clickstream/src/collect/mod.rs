@@ -1,7 +1,7 @@
 //! The source: takes events over HTTP and answers 200 when the broker has them.
 //!
-//! A request is one unit all the way: its events are parsed and stamped together, wait in the [`Intake`](intake) as
-//! one batch, and its answer is given when the last of them is acknowledged. What a request holds in memory is
+//! A request is one unit all the way: its events are parsed and stamped together, wait in [`PendingRequests`](pending)
+//! as one batch, and its answer is given when the last of them is acknowledged. What a request holds in memory is
 //! reserved in the [`Budget`](budget) as it comes and as it is read. What is wrong with one event is that event's fault:
 //! [`split`] finds where each ends before any is read.
 
@@ -12,10 +12,10 @@ mod connector;
 mod endpoint;
 #[cfg(test)]
 mod fuzz;
-mod intake;
 mod json;
 mod newcomers;
 mod parse;
+mod pending;
 mod reading;
 mod requests;
 mod split;

@@ -8,7 +8,7 @@ use super::body::{BodyError, Received, inflate};
 use super::budget::{Full, Reservation};
 use super::config::{CollectSettings, Limits};
 use super::parse::{Flaw, ParseError, parse};
-use super::stamp::{Stamper, Visit};
+use super::stamp::{RequestContext, Stamper};
 
 /// A plain body up to this length is read where it is: it takes less time than to hand it over.
 const SHORT_BYTES: usize = 16 << 10;
@@ -84,24 +84,30 @@ impl Reading {
         self: &Arc<Self>,
         body: Received,
         lines: bool,
-        visit: &Visit,
+        context: &RequestContext,
         room: Reservation,
     ) -> Result<Content, Unread> {
         if !body.gzip && body.bytes.len() <= SHORT_BYTES {
-            return self.read_now(body, lines, visit, room);
+            return self.read_now(body, lines, context, room);
         }
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Unread::Ending)?;
-        let (reading, visit) = (Arc::clone(self), visit.clone());
+        let (reading, context) = (Arc::clone(self), context.clone());
         // Once begun it goes on to its end, with its slot and its room, though nobody may wait for it any more.
         let work = tokio::task::spawn_blocking(move || {
-            let content = reading.read_now(body, lines, &visit, room);
+            let content = reading.read_now(body, lines, &context, room);
             drop(slot);
             content
         });
         work.await.unwrap_or(Err(Unread::Ending))
     }
 
-    fn read_now(&self, body: Received, lines: bool, visit: &Visit, mut room: Reservation) -> Result<Content, Unread> {
+    fn read_now(
+        &self,
+        body: Received,
+        lines: bool,
+        context: &RequestContext,
+        mut room: Reservation,
+    ) -> Result<Content, Unread> {
         let body = inflate(body, &self.limits, &mut room)?;
         let events = parse(&body, lines, &self.limits, &mut room)?;
         room.add_events(events.len())?;
@@ -109,7 +115,7 @@ impl Reading {
         let mut records = Vec::with_capacity(events.len());
         let mut faults = Vec::new();
         for (index, event) in events.into_iter().enumerate() {
-            let record = event.and_then(|event| self.stamper.record(event, visit).map_err(Flaw::Invalid));
+            let record = event.and_then(|event| self.stamper.record(event, context).map_err(Flaw::Invalid));
             match record {
                 Ok(record) => records.push(record),
                 Err(flaw) => faults.push(Fault { index, flaw }),

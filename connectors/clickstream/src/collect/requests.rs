@@ -28,7 +28,7 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) struct Done(Open);
 
-/// Requests by tag, in constant time. A slot's generation stands in the tag, so that a late acknowledgement of an
+/// Requests by tag, in constant time. A slot's generation is part of the tag, so that a late acknowledgement of an
 /// earlier request finds nothing.
 #[derive(Debug, Default)]
 pub(super) struct Requests {

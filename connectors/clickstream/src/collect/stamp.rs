@@ -7,7 +7,7 @@ use crate::session::Session;
 const RESERVED: [&str; 6] = ["received_at", "session_id", "customer_id", "person_id", "dnt", "gpc"];
 const MAX_EVENT_ID_BYTES: usize = 64;
 const MAX_TYPE_BYTES: usize = 64;
-/// A key tells partitions apart; a longer text would only make the record longer.
+/// A key only chooses the partition; a longer one would make the record longer and choose no better.
 const MAX_KEY_BYTES: usize = 1024;
 /// An event may have waited this long in the browser; an older time is a wrong clock.
 const MAX_AGE_MS: i64 = 7 * 86_400_000;
@@ -16,7 +16,7 @@ const MAX_AHEAD_MS: i64 = 5 * 60_000;
 
 /// What a request says of all its events.
 #[derive(Clone, Debug)]
-pub(super) struct Visit {
+pub(super) struct RequestContext {
     pub(super) session: Session,
     pub(super) person: ByteString,
     /// When it arrived, in ms since the epoch.
@@ -36,11 +36,11 @@ pub(super) struct Stamper {
 
 impl Stamper {
     /// The record of an event, or why it is none.
-    pub(super) fn record(&self, event: Value, visit: &Visit) -> Result<Record, String> {
+    pub(super) fn record(&self, event: Value, context: &RequestContext) -> Result<Record, String> {
         let Value::Map(mut fields) = event else { return Err("not an object".to_owned()) };
         fields.retain(|(name, _)| name.as_str().is_none_or(|name| !RESERVED.contains(&name)));
         check_type(find(&fields, "type"))?;
-        let timestamp = event_time(find(&fields, "ts"), visit.received_at);
+        let timestamp = event_time(find(&fields, "ts"), context.received_at);
 
         fields.reserve_exact(7);
         let has_id = find(&fields, "event_id").and_then(Value::as_str).is_some_and(is_event_id);
@@ -48,19 +48,19 @@ impl Stamper {
             fields.retain(|(name, _)| name.as_str() != Some("event_id"));
             push(&mut fields, "event_id", ByteString::from(Uuid::now_v7().to_string()));
         }
-        push(&mut fields, "received_at", Value::Int64(visit.received_at));
-        push(&mut fields, "session_id", visit.session.id().clone());
-        if let Some(customer) = visit.session.customer() {
+        push(&mut fields, "received_at", Value::Int64(context.received_at));
+        push(&mut fields, "session_id", context.session.id().clone());
+        if let Some(customer) = context.session.customer() {
             push(&mut fields, "customer_id", customer.clone());
         }
-        push(&mut fields, "person_id", visit.person.clone());
-        if visit.dnt {
+        push(&mut fields, "person_id", context.person.clone());
+        if context.dnt {
             push(&mut fields, "dnt", true);
         }
-        if visit.gpc {
+        if context.gpc {
             push(&mut fields, "gpc", true);
         }
-        let key = self.key(&fields, visit);
+        let key = self.key(&fields, context);
         if key.len() > MAX_KEY_BYTES {
             return Err(format!("{} is the record's key, which has {MAX_KEY_BYTES} bytes at most", self.key_field));
         }
@@ -69,11 +69,11 @@ impl Stamper {
             .at(timestamp))
     }
 
-    fn key(&self, fields: &[(Value, Value)], visit: &Visit) -> ByteString {
+    fn key(&self, fields: &[(Value, Value)], context: &RequestContext) -> ByteString {
         match find(fields, &self.key_field) {
             Some(Value::String(text)) => text.clone(),
             Some(simple @ (Value::Boolean(_) | Value::Int64(_) | Value::Float64(_))) => simple.to_string().into(),
-            _ => visit.person.clone(),
+            _ => context.person.clone(),
         }
     }
 }
@@ -117,12 +117,13 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000_000;
 
-    fn record(event: &str, change: impl FnOnce(&mut Visit)) -> Result<Record, String> {
+    fn record(event: &str, change: impl FnOnce(&mut RequestContext)) -> Result<Record, String> {
         let session = Session::of_customer("c-1", NOW).unwrap();
-        let mut visit = Visit { person: session.person(), session, received_at: NOW, dnt: false, gpc: false };
-        change(&mut visit);
+        let mut context =
+            RequestContext { person: session.person(), session, received_at: NOW, dnt: false, gpc: false };
+        change(&mut context);
         let stamper = Stamper { topic: "clicks.raw".into(), key_field: "person_id".to_owned() };
-        stamper.record(tributary_api::json::from_slice(event.as_bytes()).unwrap(), &visit)
+        stamper.record(tributary_api::json::from_slice(event.as_bytes()).unwrap(), &context)
     }
 
     fn text<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
@@ -150,11 +151,11 @@ mod tests {
         let person = session.person();
         let known = record(forged, |_| ()).unwrap();
         assert_eq!(text(&known, "customer_id"), Some("c-1"));
-        let anonymous = record(forged, |visit| {
-            visit.person = person.clone();
-            visit.session = session;
-            visit.dnt = true;
-            visit.gpc = true;
+        let anonymous = record(forged, |context| {
+            context.person = person.clone();
+            context.session = session;
+            context.dnt = true;
+            context.gpc = true;
         });
         let anonymous = anonymous.unwrap();
         assert_eq!(text(&anonymous, "customer_id"), None);
@@ -191,17 +192,17 @@ mod tests {
     #[test]
     fn the_key_is_the_field_that_is_named() {
         let session = Session::anonymous(NOW);
-        let visit = Visit { person: session.person(), session, received_at: NOW, dnt: false, gpc: false };
+        let context = RequestContext { person: session.person(), session, received_at: NOW, dnt: false, gpc: false };
         let stamper = Stamper { topic: "t".into(), key_field: "page_id".to_owned() };
         let key = |event: &str| {
             let event = tributary_api::json::from_slice(event.as_bytes()).unwrap();
-            stamper.record(event, &visit).unwrap().key.value
+            stamper.record(event, &context).unwrap().key.value
         };
         assert_eq!(key(r#"{"type":"x","page_id":"p"}"#).as_str(), Some("p"));
         assert_eq!(key(r#"{"type":"x","page_id":7}"#).as_str(), Some("7"));
-        assert_eq!(key(r#"{"type":"x","page_id":{}}"#).as_str(), Some(&*visit.person));
+        assert_eq!(key(r#"{"type":"x","page_id":{}}"#).as_str(), Some(&*context.person));
         let long = format!(r#"{{"type":"x","page_id":"{}"}}"#, "x".repeat(MAX_KEY_BYTES + 1));
         let long = tributary_api::json::from_slice(long.as_bytes()).unwrap();
-        assert!(stamper.record(long, &visit).unwrap_err().contains("page_id"));
+        assert!(stamper.record(long, &context).unwrap_err().contains("page_id"));
     }
 }

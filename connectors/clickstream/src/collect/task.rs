@@ -6,8 +6,8 @@ use tributary_api::{AckListener, Error, Props, Record, Result, SourceTask, Sourc
 
 use super::config::CollectSettings;
 use super::endpoint::CollectEndpoint;
-use super::intake::Intake;
-use crate::http::{Hold, Listeners, Place};
+use super::pending::PendingRequests;
+use crate::http::{Listeners, PathLease, PathRequest};
 
 /// Hands what the endpoint has taken in to the runtime.
 #[derive(Debug)]
@@ -18,17 +18,17 @@ pub(crate) struct ClickstreamTask {
 
 #[derive(Debug)]
 struct Running {
-    hold: Hold,
-    intake: OpenIntake,
+    lease: PathLease,
+    pending: OpenRequests,
     stopping: CancellationToken,
     poll_records: usize,
 }
 
-/// Closes when dropped: a task that fails is not stopped, and who waits in its queue is told to come again.
+/// Closes when dropped, since a failed task is not stopped: requests that still wait are answered with a time to retry.
 #[derive(Debug)]
-struct OpenIntake(Arc<Intake>);
+struct OpenRequests(Arc<PendingRequests>);
 
-impl Drop for OpenIntake {
+impl Drop for OpenRequests {
     fn drop(&mut self) {
         self.0.close();
         self.0.refuse_waiting();
@@ -45,12 +45,12 @@ impl ClickstreamTask {
 impl SourceTask for ClickstreamTask {
     async fn start(&mut self, cx: SourceTaskContext, props: &Props) -> Result<()> {
         let settings = CollectSettings::new(props)?;
-        let place = Place { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
-        let mut hold = self.listeners.hold(place)?;
-        let intake = Arc::new(Intake::new(settings.room));
-        hold.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, intake.clone())));
+        let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
+        let mut lease = self.listeners.lease(request)?;
+        let pending = Arc::new(PendingRequests::new(settings.room));
+        lease.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, pending.clone())));
         let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
-        self.running = Some(Running { hold, intake: OpenIntake(intake), stopping, poll_records });
+        self.running = Some(Running { lease, pending: OpenRequests(pending), stopping, poll_records });
         Ok(())
     }
 
@@ -58,31 +58,31 @@ impl SourceTask for ClickstreamTask {
         let Some(running) = &mut self.running else { return Err(Error::fatal("polled before it was started")) };
         loop {
             if running.stopping.is_cancelled() {
-                // Whoever is already in the queue still gets an answer; who comes now is told to come again.
-                running.hold.pause();
-                running.intake.0.close();
-                return Ok(running.intake.0.take(usize::MAX));
+                // Requests already in the queue are still answered; new ones get 503 and a time to retry.
+                running.lease.pause();
+                running.pending.0.close();
+                return Ok(running.pending.0.take(usize::MAX));
             }
-            let records = running.intake.0.take(running.poll_records);
+            let records = running.pending.0.take(running.poll_records);
             if !records.is_empty() {
                 return Ok(records);
             }
             tokio::select! {
-                () = running.intake.0.arrived() => {}
+                () = running.pending.0.arrived() => {}
                 () = running.stopping.cancelled() => {}
             }
         }
     }
 
     fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
-        self.running.as_ref().map(|running| running.intake.0.clone() as Arc<dyn AckListener>)
+        self.running.as_ref().map(|running| running.pending.0.clone() as Arc<dyn AckListener>)
     }
 
     async fn stop(&mut self) -> Result<()> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
-        running.hold.pause();
-        drop(running.intake);
-        running.hold.release().await;
+        running.lease.pause();
+        drop(running.pending);
+        running.lease.release().await;
         Ok(())
     }
 }

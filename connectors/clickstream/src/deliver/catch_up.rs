@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use tributary_api::{ByteString, Record, Result, SinkTaskContext, TopicPartition};
 
 use super::address::Address;
-use super::message::{Lane, Message};
+use super::message::{Message, PartitionId};
 use crate::session::Session;
 
 const READ_RECORDS: usize = 1_000;
@@ -19,7 +19,7 @@ const LEAST_REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
-/// Partitions that are not assigned yet are looked for this often, should nobody tell.
+/// How often to look for partitions that are not assigned yet, in case no notification comes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Reads from Kafka what pages have missed. A partition has one reader at a time, which serves all pages that wait when
@@ -28,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct CatchUp {
     cx: SinkTaskContext,
     bounds: Bounds,
-    lanes: Mutex<HashMap<Lane, Waiting>>,
+    partitions: Mutex<HashMap<PartitionId, Waiting>>,
     assigned: Notify,
     readers: TaskTracker,
     closed: CancellationToken,
@@ -51,11 +51,11 @@ pub(super) struct CaughtUp {
     pub(super) messages: Vec<Arc<Message>>,
     /// The last offset that was read; none where nothing is read.
     pub(super) read_to: Option<i64>,
-    /// Whether the log has more behind it.
+    /// Whether the log has more after it.
     pub(super) goes_on: bool,
 }
 
-/// The sessions that wait for a lane.
+/// The sessions that wait for a partition.
 type Waiting = HashMap<ByteString, Resume>;
 
 #[derive(Debug)]
@@ -83,29 +83,32 @@ struct Pass {
 impl CatchUp {
     /// Ends when `closed` is cancelled.
     pub(super) fn new(cx: SinkTaskContext, bounds: Bounds, closed: CancellationToken) -> Self {
-        Self { cx, bounds, lanes: Mutex::default(), assigned: Notify::new(), readers: TaskTracker::new(), closed }
+        Self { cx, bounds, partitions: Mutex::default(), assigned: Notify::new(), readers: TaskTracker::new(), closed }
     }
 
-    /// Asks for what a session has missed of a lane behind an offset. The answer comes when it was read; never, where
-    /// the sink ends. Must be called within a tokio runtime.
-    pub(super) fn ask(self: &Arc<Self>, session: &Session, lane: Lane, after: i64) -> oneshot::Receiver<CaughtUp> {
+    /// Asks for what a session has missed of a partition after an offset. The answer comes when that was read, and
+    /// never if the sink ends before. Must be called within a tokio runtime.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        session: &Session,
+        partition_id: PartitionId,
+        after: i64,
+    ) -> oneshot::Receiver<CaughtUp> {
         let (answer, answered) = oneshot::channel();
-        let mut lanes = self.lock();
-        let is_first = !lanes.contains_key(&lane);
-        let resume = lanes.entry(lane).or_default().entry(session.id().clone()).or_insert_with(|| Resume {
-            addresses: Address::of_session(session),
-            pages: Vec::new(),
-            messages: VecDeque::new(),
+        let mut partitions = self.lock();
+        let is_first = !partitions.contains_key(&partition_id);
+        let resume = partitions.entry(partition_id).or_default().entry(session.id().clone()).or_insert_with(|| {
+            Resume { addresses: Address::of_session(session), pages: Vec::new(), messages: VecDeque::new() }
         });
         resume.pages.retain(|page| !page.answer.is_closed());
         resume.pages.push(Page { after, answer });
-        drop(lanes);
+        drop(partitions);
         if is_first {
             let (catch_up, closed) = (Arc::clone(self), self.closed.clone());
             self.readers.spawn(async move {
                 tokio::select! {
                     () = closed.cancelled() => {}
-                    () = catch_up.serve(lane) => {}
+                    () = catch_up.serve(partition_id) => {}
                 }
             });
         }
@@ -120,16 +123,16 @@ impl CatchUp {
     /// Sessions and pages that wait for a reader.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {
-        let lanes = self.lock();
-        let sessions = lanes.values().flat_map(HashMap::values);
+        let partitions = self.lock();
+        let sessions = partitions.values().flat_map(HashMap::values);
         (sessions.clone().count(), sessions.map(|resume| resume.pages.len()).sum())
     }
 
-    /// Reads a lane until nobody waits for it.
-    async fn serve(&self, lane: Lane) {
+    /// Reads a partition until nobody waits for it.
+    async fn serve(&self, partition_id: PartitionId) {
         let mut retry = FIRST_RETRY;
-        while let Some(waiting) = self.next(lane) {
-            let Some(partition) = self.partition(lane).await else {
+        while let Some(waiting) = self.next(partition_id) {
+            let Some(partition) = self.partition(partition_id).await else {
                 waiting.into_values().for_each(Resume::nothing);
                 continue;
             };
@@ -144,7 +147,7 @@ impl CatchUp {
                 }
                 Err(error) => {
                     tracing::warn!(%error, %partition, "cannot read what pages have missed: trying again");
-                    self.put_back(lane, pass.sessions);
+                    self.put_back(partition_id, pass.sessions);
                     tokio::time::sleep(retry).await;
                     retry = (retry * 2).min(LONGEST_RETRY);
                 }
@@ -152,21 +155,21 @@ impl CatchUp {
         }
     }
 
-    /// Those who wait now. The lane has no reader any more when there is nobody.
-    fn next(&self, lane: Lane) -> Option<Waiting> {
-        let mut lanes = self.lock();
-        let waiting = lanes.get_mut(&lane)?;
+    /// Those who wait now. The partition has no reader any more when there is nobody.
+    fn next(&self, partition_id: PartitionId) -> Option<Waiting> {
+        let mut partitions = self.lock();
+        let waiting = partitions.get_mut(&partition_id)?;
         waiting.retain(|_, resume| resume.is_awaited());
         if waiting.is_empty() {
-            lanes.remove(&lane);
+            partitions.remove(&partition_id);
             return None;
         }
         Some(std::mem::take(waiting))
     }
 
-    fn put_back(&self, lane: Lane, sessions: Waiting) {
-        let mut lanes = self.lock();
-        let waiting = lanes.entry(lane).or_default();
+    fn put_back(&self, partition_id: PartitionId, sessions: Waiting) {
+        let mut partitions = self.lock();
+        let waiting = partitions.entry(partition_id).or_default();
         for (session, mut resume) in sessions {
             resume.messages.clear();
             match waiting.get_mut(&session) {
@@ -176,13 +179,13 @@ impl CatchUp {
         }
     }
 
-    /// The partition of a lane, once the task has its partitions; none when this is not among them.
-    async fn partition(&self, lane: Lane) -> Option<TopicPartition> {
+    /// The partition of a partition, once the task has its partitions; none when this is not among them.
+    async fn partition(&self, partition_id: PartitionId) -> Option<TopicPartition> {
         loop {
             let told = self.assigned.notified();
             let assignment = self.cx.assignment();
             if !assignment.is_empty() {
-                return assignment.into_iter().find(|partition| Lane::of(partition) == lane);
+                return assignment.into_iter().find(|partition| PartitionId::of(partition) == partition_id);
             }
             // Both are an occasion to look.
             let _ = tokio::time::timeout(LOOK_AGAIN, told).await;
@@ -206,8 +209,8 @@ impl CatchUp {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Lane, Waiting>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<PartitionId, Waiting>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -277,11 +280,11 @@ impl Pass {
 /// What a page is waiting for, and what it has got meanwhile.
 #[derive(Debug)]
 pub(super) struct Missed {
-    pub(super) lane: Lane,
+    pub(super) partition_id: PartitionId,
     /// All up to this offset has been sent.
     pub(super) after: i64,
     pub(super) answer: oneshot::Receiver<CaughtUp>,
-    /// Offsets of the lane that were sent before what is missed.
+    /// Offsets of the partition that were sent before what is missed.
     pub(super) ahead: HashSet<i64>,
 }
 

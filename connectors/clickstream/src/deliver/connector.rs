@@ -2,19 +2,19 @@ use async_trait::async_trait;
 use tributary_api::{ConfigIssue, Connector, ConnectorContext, Props, Result, SinkConnector};
 
 use super::config::{DeliverSettings, check};
-use crate::http::{Hold, Listeners, Place};
+use crate::http::{Listeners, PathLease, PathRequest};
 
-/// Holds the paths while the connector exists, so that browsers are told to come again while its task is not running.
+/// Leases the paths while the connector exists: while no task runs, browsers get 503 and a time to retry.
 #[derive(Debug)]
 pub(crate) struct SessionDelivery {
     listeners: Listeners,
     props: Props,
-    hold: Option<Hold>,
+    lease: Option<PathLease>,
 }
 
 impl SessionDelivery {
     pub(crate) fn new(listeners: Listeners) -> Self {
-        Self { listeners, props: Props::new(), hold: None }
+        Self { listeners, props: Props::new(), lease: None }
     }
 }
 
@@ -26,8 +26,8 @@ impl Connector for SessionDelivery {
 
     async fn start(&mut self, cx: ConnectorContext, props: &Props) -> Result<()> {
         let settings = DeliverSettings::new(props)?;
-        let place = Place { owner: &cx.name, settings: &settings.http, paths: &settings.paths.all() };
-        self.hold = Some(self.listeners.hold(place)?);
+        let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &settings.paths.all() };
+        self.lease = Some(self.listeners.lease(request)?);
         self.props = props.clone();
         Ok(())
     }
@@ -38,8 +38,8 @@ impl Connector for SessionDelivery {
     }
 
     async fn stop(&mut self) -> Result<()> {
-        if let Some(hold) = self.hold.take() {
-            hold.release().await;
+        if let Some(lease) = self.lease.take() {
+            lease.release().await;
         }
         Ok(())
     }

@@ -7,23 +7,23 @@ use axum::response::Response;
 
 use super::config::DeliverSettings;
 use super::long_poll::LongPoll;
-use super::opening::Opening;
 use super::sse::ServerSentEvents;
+use super::subscriber::Subscriber;
 use super::websocket::WebSocketEndpoint;
-use crate::http::{Hold, refuse, with_header};
+use crate::http::{PathLease, refuse, with_header};
 
 /// Serves the three ways to listen.
-pub(super) fn serve(hold: &mut Hold, settings: &DeliverSettings, opening: &Arc<Opening>) {
+pub(super) fn serve(lease: &mut PathLease, settings: &DeliverSettings, subscriber: &Arc<Subscriber>) {
     let sse = ServerSentEvents {
-        opening: opening.clone(),
+        subscriber: subscriber.clone(),
         event_name: settings.event_name.clone(),
         heartbeat: settings.heartbeat,
         retry: settings.sse_retry,
     };
-    hold.serve(&settings.paths.sse, Arc::new(sse));
-    let websocket = WebSocketEndpoint { opening: opening.clone(), heartbeat: settings.heartbeat };
-    hold.serve(&settings.paths.websocket, Arc::new(websocket));
-    hold.serve(&settings.paths.poll, Arc::new(LongPoll { opening: opening.clone() }));
+    lease.serve(&settings.paths.sse, Arc::new(sse));
+    let websocket = WebSocketEndpoint { subscriber: subscriber.clone(), heartbeat: settings.heartbeat };
+    lease.serve(&settings.paths.websocket, Arc::new(websocket));
+    lease.serve(&settings.paths.poll, Arc::new(LongPoll { subscriber: subscriber.clone() }));
 }
 
 /// The answer to anything but GET.

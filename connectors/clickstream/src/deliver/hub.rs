@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::message::{Cursor, Lane, Message};
+use super::message::{Cursor, Message, PartitionId};
 use super::ring::Entry;
 use super::rings::{Missing, Rings};
-use super::subscription::{Place, Subscription};
+use super::subscription::{ReadPosition, Subscription};
 use crate::http::Client;
 use crate::session::Session;
 
@@ -24,7 +24,7 @@ pub(super) struct HubLimits {
     pub(super) bytes: usize,
     /// A subscription without a cursor begins this far back.
     pub(super) window: Duration,
-    /// Whether a subscription that has lost messages ends instead of going on behind them.
+    /// Whether a subscription that has lost messages ends instead of going on after them.
     pub(super) disconnect_slow: bool,
 }
 
@@ -36,9 +36,9 @@ pub(super) struct Hub {
     rings: Mutex<Rings>,
 }
 
-/// Why nobody more can listen.
+/// Why a subscription is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Crowded {
+pub(super) enum SubscribeError {
     All,
     Person,
     Client,
@@ -54,7 +54,7 @@ impl Hub {
         &self.limits
     }
 
-    /// Hands messages to whoever listens. One that is here already is not taken twice.
+    /// Hands messages to the subscriptions. A message that is here already is not added again.
     pub(super) fn publish(&self, messages: Vec<(Address, Message)>) {
         let now = Instant::now();
         let mut rings = self.lock();
@@ -64,41 +64,41 @@ impl Hub {
         rings.shrink(&self.limits);
     }
 
-    /// Partitions come or go: what comes next of them may leave a gap.
-    pub(super) fn forget_lanes(&self, lanes: impl Iterator<Item = Lane>) {
+    /// Partitions are assigned or revoked: the next record of such a partition need not follow the last one seen.
+    pub(super) fn forget_partitions(&self, partitions: impl Iterator<Item = PartitionId>) {
         let mut rings = self.lock();
-        lanes.for_each(|lane| rings.forget_lane(lane));
+        partitions.for_each(|partition_id| rings.forget_partition(partition_id));
     }
 
-    /// Begins a subscription of a session behind a cursor, or some time ago without one.
+    /// Begins a subscription of a session after a cursor; without one, with the messages of the replay window.
     pub(super) fn subscribe(
         self: &Arc<Self>,
         session: &Session,
         client: Client,
         cursor: Option<Cursor>,
-    ) -> Result<(Subscription, Missing), Crowded> {
+    ) -> Result<(Subscription, Missing), SubscribeError> {
         let addresses = Address::of_session(session);
         let notify = Arc::new(Notify::new());
         let mut rings = self.lock();
         if self.closed.is_cancelled() {
-            return Err(Crowded::Closed);
+            return Err(SubscribeError::Closed);
         }
         if rings.subscribers() >= self.limits.subscribers {
-            return Err(Crowded::All);
+            return Err(SubscribeError::All);
         }
         if rings.subscribers_of(&addresses[0]) >= self.limits.subscribers_per_person {
-            return Err(Crowded::Person);
+            return Err(SubscribeError::Person);
         }
         if client.is_limited() && rings.subscribers_from(client) >= self.limits.subscribers_per_client {
-            return Err(Crowded::Client);
+            return Err(SubscribeError::Client);
         }
         let id = rings.subscribe(&addresses, client, &notify);
         let begin = rings.begin(&addresses, cursor, self.limits.window);
         let lost_before = rings.lost(&addresses);
         rings.shrink(&self.limits);
         drop(rings);
-        let place = Place { next: begin.number, lost_before, skip: begin.skip };
-        Ok((Subscription::new(self.clone(), (id, client), session, notify, place), begin.missing))
+        let position = ReadPosition { next: begin.number, lost_before, skip: begin.skip };
+        Ok((Subscription::new(self.clone(), (id, client), session, notify, position), begin.missing))
     }
 
     /// The messages of two addresses from a number on, in order, and the number of the last one that has left.

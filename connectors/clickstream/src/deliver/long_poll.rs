@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::endpoints::only_get;
 use super::message::Cursor;
-use super::opening::Opening;
+use super::subscriber::Subscriber;
 use super::subscription::{Delivery, Next, Subscription};
 use crate::http::{Endpoint, empty, query, with_header};
 
@@ -27,7 +27,7 @@ const MANY: usize = 1_000;
 /// is an event, or without one when the time is over. The cursor is the next request's `after`.
 #[derive(Debug)]
 pub(super) struct LongPoll {
-    pub(super) opening: Arc<Opening>,
+    pub(super) subscriber: Arc<Subscriber>,
 }
 
 #[async_trait]
@@ -37,7 +37,7 @@ impl Endpoint for LongPoll {
         if let Err(response) = only_get(&parts) {
             return response;
         }
-        let mut subscription = match self.opening.open(&parts) {
+        let mut subscription = match self.subscriber.open(&parts) {
             Ok(subscription) => subscription,
             Err(response) => return response,
         };
@@ -88,12 +88,12 @@ fn answer(deliveries: &[Delivery], after: Option<Cursor>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{Lane, Message};
+    use super::super::message::{Message, PartitionId};
     use super::*;
 
     #[test]
     fn the_cursor_is_the_last_events_or_the_one_given() {
-        let cursor = |offset| Cursor { lane: Lane::new("", 0), offset };
+        let cursor = |offset| Cursor { partition_id: PartitionId::new("", 0), offset };
         let message = |offset| {
             let message = Message { cursor: cursor(offset), json: "{}".into() };
             Delivery { id: cursor(offset), message: Some(Arc::new(message)) }

@@ -8,18 +8,18 @@ use tributary_api::{Record, Result, TopicPartition, json};
 /// eight hexadecimal digits, so that the id of another topic is not taken for one of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
-    pub(super) lane: Lane,
+    pub(super) partition_id: PartitionId,
     pub(super) offset: i64,
 }
 
-/// A partition of a topic, in a word.
+/// A partition of a topic, small enough to be part of every message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Lane {
+pub(super) struct PartitionId {
     topic: u32,
     partition: i32,
 }
 
-impl Lane {
+impl PartitionId {
     pub(super) fn new(topic: &str, partition: i32) -> Self {
         // FNV-1a: ids must stay the same from one build to the next.
         let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
@@ -45,14 +45,14 @@ impl Message {
         let (topic, partition, offset) = record
             .consumed_from()
             .ok_or_else(|| tributary_api::Error::fatal("a sink was given a record that is not from a topic"))?;
-        let cursor = Cursor { lane: Lane::new(topic, partition), offset };
+        let cursor = Cursor { partition_id: PartitionId::new(topic, partition), offset };
         Ok(Self { cursor, json: json::to_vec(&record.value.value)?.into() })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}.{}.{}", self.lane.topic, self.lane.partition, self.offset)
+        write!(f, "{:08x}.{}.{}", self.partition_id.topic, self.partition_id.partition, self.offset)
     }
 }
 
@@ -64,7 +64,7 @@ impl FromStr for Cursor {
         let mut part = || parts.next().unwrap_or_default();
         let topic = u32::from_str_radix(part(), 16)?;
         let (partition, offset) = (part().parse()?, part().parse()?);
-        Ok(Self { lane: Lane { topic, partition }, offset })
+        Ok(Self { partition_id: PartitionId { topic, partition }, offset })
     }
 }
 
@@ -74,9 +74,9 @@ mod tests {
 
     #[test]
     fn an_id_comes_back_as_its_cursor() {
-        let cursor = Cursor { lane: Lane::new("offers", 3), offset: 42 };
+        let cursor = Cursor { partition_id: PartitionId::new("offers", 3), offset: 42 };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        assert_eq!(Lane::new("", 0), Lane { topic: 0x811c_9dc5, partition: 0 });
+        assert_eq!(PartitionId::new("", 0), PartitionId { topic: 0x811c_9dc5, partition: 0 });
         for bad in ["", "1.2", "x.1.2", "1.2.3.4", "1..2"] {
             assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }

@@ -14,11 +14,11 @@ mod fuzz;
 mod hub;
 mod long_poll;
 mod message;
-mod opening;
+mod replay_window;
 mod ring;
 mod rings;
-mod settled;
 mod sse;
+mod subscriber;
 mod subscription;
 mod task;
 mod websocket;
@@ -31,6 +31,6 @@ pub(crate) use self::task::DeliveryTask;
 pub(crate) const DOC: &str = "Pushes each record to the open pages of the person it is for: named by the field \
     person_id, else by the field session_id, else by the record's key. Browsers listen by server-sent events, WebSocket or \
     long poll, each authorised by the signed session token; nobody can listen to another one's records. Every message has \
-    an id; Last-Event-ID (or the query parameter after) goes on behind it, from memory or from Kafka. At least once: an \
+    an id; Last-Event-ID (or the query parameter after) goes on after it, from memory or from Kafka. At least once: an \
     offset is committed once a record was held for replay.window.ms, so that a restart shows it again to who was away. \
     Key the topic by person: then a person's records have one order, and a resume finds all of them.";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::message::{Cursor, Lane, Message};
+use super::message::{Cursor, Message, PartitionId};
 
 /// The last messages of an address, and who waits for the next one.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(super) struct Ring {
     entries: VecDeque<Entry>,
     /// The number of the last entry that has left.
     gone: u64,
-    /// The last offset that has left, by lane; one lane, mostly.
+    /// The last offset that has left, by partition; one partition, mostly.
     left: Vec<Cursor>,
     waiting: Vec<(u64, Arc<Notify>)>,
     /// When it was last used, in the hub's count.
@@ -52,7 +52,7 @@ impl Ring {
         let Some(Entry { number, message, .. }) = self.entries.pop_front() else { return 0 };
         self.gone = number;
         let cursor = message.cursor;
-        match self.left.iter_mut().find(|left| left.lane == cursor.lane) {
+        match self.left.iter_mut().find(|left| left.partition_id == cursor.partition_id) {
             Some(left) => left.offset = left.offset.max(cursor.offset),
             None => self.left.push(cursor),
         }
@@ -74,9 +74,9 @@ impl Ring {
         self.gone
     }
 
-    /// The last offset of a lane that has left.
-    pub(super) fn left(&self, lane: Lane) -> Option<i64> {
-        self.left.iter().find(|left| left.lane == lane).map(|left| left.offset)
+    /// The last offset of a partition that has left.
+    pub(super) fn left(&self, partition_id: PartitionId) -> Option<i64> {
+        self.left.iter().find(|left| left.partition_id == partition_id).map(|left| left.offset)
     }
 
     /// All last offsets that have left.

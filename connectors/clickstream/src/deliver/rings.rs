@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::address::Address;
 use super::hub::HubLimits;
-use super::message::{Cursor, Lane, Message};
+use super::message::{Cursor, Message, PartitionId};
 use super::ring::{Entry as RingEntry, Ring};
 use crate::http::Client;
 
@@ -18,7 +18,7 @@ pub(super) struct Rings {
     rings: HashMap<Address, Ring>,
     /// Rings that nobody listens to, by when they were last used: the first is the first to be forgotten.
     idle: BTreeMap<u64, Address>,
-    lanes: HashMap<Lane, Seen>,
+    partitions: HashMap<PartitionId, Seen>,
     bytes: usize,
     subscribers: usize,
     /// Of each client; who has none is not here.
@@ -26,7 +26,7 @@ pub(super) struct Rings {
     count: u64,
 }
 
-/// What came by of a partition since it was assigned: without a gap from `first` to `last`.
+/// The records seen of a partition since it was assigned: all offsets from `first` to `last`.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     first: i64,
@@ -40,7 +40,7 @@ struct Seen {
 pub(super) struct Begin {
     /// The number of the first entry to read.
     pub(super) number: u64,
-    /// What the browser has: messages of this lane up to this offset.
+    /// What the browser has: messages of this partition up to this offset.
     pub(super) skip: Option<Cursor>,
     pub(super) missing: Missing,
 }
@@ -49,14 +49,15 @@ pub(super) struct Begin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Nothing,
-    /// Some records behind this one.
-    Behind(Cursor),
+    /// Some records after this one.
+    After(Cursor),
 }
 
 impl Rings {
     pub(super) fn publish(&mut self, address: &Address, message: Message, at: Instant, max_messages: usize) {
-        let Cursor { lane, offset } = message.cursor;
-        let seen = self.lanes.entry(lane).or_insert(Seen { first: offset, last: offset - 1, forgotten: -1 });
+        let Cursor { partition_id, offset } = message.cursor;
+        let seen =
+            self.partitions.entry(partition_id).or_insert(Seen { first: offset, last: offset - 1, forgotten: -1 });
         let again = offset <= seen.last;
         seen.first = seen.first.min(offset);
         seen.last = seen.last.max(offset);
@@ -70,8 +71,8 @@ impl Rings {
         self.bytes = (self.bytes + bytes).saturating_sub(freed);
     }
 
-    pub(super) fn forget_lane(&mut self, lane: Lane) {
-        self.lanes.remove(&lane);
+    pub(super) fn forget_partition(&mut self, partition_id: PartitionId) {
+        self.partitions.remove(&partition_id);
     }
 
     /// All subscriptions.
@@ -124,10 +125,10 @@ impl Rings {
         }
     }
 
-    /// Where a subscription with a cursor begins: behind it; without one, with what came in the last time.
+    /// Where a subscription begins: after its cursor; without one, at the first message within the replay window.
     pub(super) fn begin(&self, addresses: &[Address; 2], cursor: Option<Cursor>, window: Duration) -> Begin {
-        let seen = cursor.and_then(|cursor| self.lanes.get(&cursor.lane));
-        // A cursor from behind the end of the log is from another log of the same name.
+        let seen = cursor.and_then(|cursor| self.partitions.get(&cursor.partition_id));
+        // A cursor beyond the end of the log is of an earlier topic with the same name: it says nothing about this one.
         let Some(cursor) = cursor.filter(|cursor| seen.is_none_or(|seen| cursor.offset <= seen.last)) else {
             let since = Instant::now().checked_sub(window);
             let is_recent = |entry: &&RingEntry| since.is_none_or(|since| entry.at >= since);
@@ -139,8 +140,8 @@ impl Rings {
             return Begin { number: number + 1, skip: None, missing: Missing::Nothing };
         }
         let all_here = seen.is_some_and(|seen| seen.first <= cursor.offset + 1 && seen.forgotten <= cursor.offset)
-            && self.of(addresses).all(|ring| ring.left(cursor.lane).is_none_or(|left| left <= cursor.offset));
-        let missing = if all_here { Missing::Nothing } else { Missing::Behind(cursor) };
+            && self.of(addresses).all(|ring| ring.left(cursor.partition_id).is_none_or(|left| left <= cursor.offset));
+        let missing = if all_here { Missing::Nothing } else { Missing::After(cursor) };
         Begin { number: 1, skip: Some(cursor), missing }
     }
 
@@ -178,7 +179,7 @@ impl Rings {
         addresses.iter().filter_map(|address| self.rings.get(address))
     }
 
-    /// Counts on, and notes that a ring is used now; makes it if it is not there.
+    /// Takes the next number, and notes that a ring is used now; makes the ring if it is absent.
     fn touch(&mut self, address: &Address) -> u64 {
         self.count += 1;
         let ring = self.rings.entry(address.clone()).or_default();
@@ -195,7 +196,7 @@ impl Rings {
         self.idle.remove(&ring.touched);
         self.bytes = self.bytes.saturating_sub(ring.clear());
         for left in ring.all_left() {
-            if let Some(seen) = self.lanes.get_mut(&left.lane) {
+            if let Some(seen) = self.partitions.get_mut(&left.partition_id) {
                 seen.forgotten = seen.forgotten.max(left.offset);
             }
         }

@@ -12,14 +12,14 @@ use futures::stream;
 use tokio::time::timeout;
 
 use super::endpoints::only_get;
-use super::opening::Opening;
+use super::subscriber::Subscriber;
 use super::subscription::{Delivery, Next, Subscription};
 use crate::http::{Endpoint, empty, with_header};
 
 /// Listening by server-sent events, as defined by the HTML standard.
 #[derive(Debug)]
 pub(super) struct ServerSentEvents {
-    pub(super) opening: Arc<Opening>,
+    pub(super) subscriber: Arc<Subscriber>,
     pub(super) event_name: String,
     pub(super) heartbeat: Duration,
     /// Browsers wait this long before they connect again.
@@ -77,7 +77,7 @@ impl Endpoint for ServerSentEvents {
         if let Err(response) = only_get(&parts) {
             return response;
         }
-        let subscription = match self.opening.open(&parts) {
+        let subscription = match self.subscriber.open(&parts) {
             Ok(subscription) => subscription,
             Err(response) => return response,
         };

@@ -28,7 +28,7 @@ pub(super) struct Subscription {
     session: Session,
     addresses: [Address; 2],
     notify: Arc<Notify>,
-    place: Place,
+    position: ReadPosition,
     missed: Option<Missed>,
     catch_up: Option<Arc<CatchUp>>,
     ends: Instant,
@@ -36,12 +36,12 @@ pub(super) struct Subscription {
 
 /// How far a page is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct ReadPosition {
     /// The number of the next entry to read.
     pub(super) next: u64,
     /// The number of the last entry that had left the rings when it began to listen.
     pub(super) lost_before: u64,
-    /// What the browser has: messages of this lane up to this offset.
+    /// What the browser has: messages of this partition up to this offset.
     pub(super) skip: Option<Cursor>,
 }
 
@@ -70,7 +70,7 @@ impl Subscription {
         (id, client): (u64, Client),
         session: &Session,
         notify: Arc<Notify>,
-        place: Place,
+        position: ReadPosition,
     ) -> Self {
         let left = u64::try_from(session.expires_at().saturating_sub(now_ms())).unwrap_or(0);
         Self {
@@ -80,17 +80,18 @@ impl Subscription {
             session: session.clone(),
             addresses: Address::of_session(session),
             notify,
-            place,
+            position,
             missed: None,
             catch_up: None,
             ends: Instant::now() + Duration::from_millis(left).min(LONGEST),
         }
     }
 
-    /// The same subscription, which also gets what its page has missed behind a cursor.
+    /// The same subscription, which also gets what its page has missed after a cursor.
     pub(super) fn catching_up(mut self, catch_up: &Arc<CatchUp>, cursor: Cursor) -> Self {
-        let answer = catch_up.ask(&self.session, cursor.lane, cursor.offset);
-        self.missed = Some(Missed { lane: cursor.lane, after: cursor.offset, answer, ahead: HashSet::new() });
+        let answer = catch_up.ask(&self.session, cursor.partition_id, cursor.offset);
+        self.missed =
+            Some(Missed { partition_id: cursor.partition_id, after: cursor.offset, answer, ahead: HashSet::new() });
         self.catch_up = Some(Arc::clone(catch_up));
         self
     }
@@ -124,25 +125,27 @@ impl Subscription {
 
     /// What the rings have; none when the page is too slow for them.
     fn here(&mut self) -> Option<Vec<Delivery>> {
-        let Place { next, lost_before, skip } = self.place;
+        let ReadPosition { next, lost_before, skip } = self.position;
         let (entries, lost) = self.hub.read(&self.addresses, next);
         if lost >= next && lost > lost_before && self.hub.limits().disconnect_slow {
             tracing::debug!("disconnecting a page that is too slow: it can resume");
             return None;
         }
         if let Some(last) = entries.last() {
-            self.place.next = last.number + 1;
+            self.position.next = last.number + 1;
         }
-        let is_new = |cursor: Cursor| skip.is_none_or(|skip| skip.lane != cursor.lane || cursor.offset > skip.offset);
+        let is_new = |cursor: Cursor| {
+            skip.is_none_or(|skip| skip.partition_id != cursor.partition_id || cursor.offset > skip.offset)
+        };
         let messages = entries.into_iter().map(|entry| entry.message).filter(|message| is_new(message.cursor));
         Some(match &mut self.missed {
             None => messages.map(|message| Delivery { id: message.cursor, message: Some(message) }).collect(),
             Some(missed) => messages
                 .map(|message| {
-                    if message.cursor.lane == missed.lane && missed.ahead.len() < MAX_AHEAD {
+                    if message.cursor.partition_id == missed.partition_id && missed.ahead.len() < MAX_AHEAD {
                         missed.ahead.insert(message.cursor.offset);
                     }
-                    let id = Cursor { lane: missed.lane, offset: missed.after };
+                    let id = Cursor { partition_id: missed.partition_id, offset: missed.after };
                     Delivery { id, message: Some(message) }
                 })
                 .collect(),
@@ -156,15 +159,15 @@ impl Subscription {
         let messages = messages.into_iter().filter(|message| !missed.ahead.contains(&message.cursor.offset));
         let mut deliveries: Vec<_> =
             messages.map(|message| Delivery { id: message.cursor, message: Some(message) }).collect();
-        let id = Cursor { lane: missed.lane, offset: read_to };
+        let id = Cursor { partition_id: missed.partition_id, offset: read_to };
         match deliveries.last_mut() {
             Some(last) => last.id = id,
             None if read_to > missed.after => deliveries.push(Delivery { id, message: None }),
             None => {}
         }
-        self.place.skip = Some(id);
+        self.position.skip = Some(id);
         if goes_on && let Some(catch_up) = &self.catch_up {
-            let answer = catch_up.ask(&self.session, missed.lane, read_to);
+            let answer = catch_up.ask(&self.session, missed.partition_id, read_to);
             self.missed = Some(Missed { after: read_to, answer, ..missed });
         }
         deliveries

@@ -8,10 +8,10 @@ use super::catch_up::{Bounds, CatchUp};
 use super::config::DeliverSettings;
 use super::endpoints;
 use super::hub::{Hub, HubLimits};
-use super::message::{Lane, Message};
-use super::opening::Opening;
-use super::settled::Settled;
-use crate::http::{Hold, Listeners, Place};
+use super::message::{Message, PartitionId};
+use super::replay_window::ReplayWindow;
+use super::subscriber::Subscriber;
+use crate::http::{Listeners, PathLease, PathRequest};
 
 /// Hands the records of the topic to the hub.
 #[derive(Debug)]
@@ -22,10 +22,10 @@ pub(crate) struct DeliveryTask {
 
 #[derive(Debug)]
 struct Running {
-    hold: Hold,
+    lease: PathLease,
     hub: OpenHub,
     catch_up: Arc<CatchUp>,
-    settled: Settled,
+    replay_window: ReplayWindow,
     cx: SinkTaskContext,
 }
 
@@ -53,29 +53,29 @@ impl DeliveryTask {
 impl SinkTask for DeliveryTask {
     async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
         let settings = DeliverSettings::new(props)?;
-        let place = Place { owner: &cx.connector, settings: &settings.http, paths: &settings.paths.all() };
-        let mut hold = self.listeners.hold(place)?;
+        let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &settings.paths.all() };
+        let mut lease = self.listeners.lease(request)?;
         let hub = Arc::new(Hub::new(settings.hub));
         let HubLimits { messages, bytes, .. } = settings.hub;
         let bounds = Bounds { records: settings.resume_records, messages, bytes };
         let catch_up = Arc::new(CatchUp::new(cx.clone(), bounds, hub.closed().clone()));
-        let (gate, hub_of_pages) = (settings.http.gate.clone(), hub.clone());
-        let opening = Arc::new(Opening { gate, hub: hub_of_pages, catch_up: catch_up.clone() });
-        endpoints::serve(&mut hold, &settings, &opening);
-        let settled = Settled::new(settings.hub.window);
-        self.running = Some(Running { hold, hub: OpenHub(hub), catch_up, settled, cx });
+        let (authenticator, hub_of_pages) = (settings.http.authenticator.clone(), hub.clone());
+        let subscriber = Arc::new(Subscriber { authenticator, hub: hub_of_pages, catch_up: catch_up.clone() });
+        endpoints::serve(&mut lease, &settings, &subscriber);
+        let replay_window = ReplayWindow::new(settings.hub.window);
+        self.running = Some(Running { lease, hub: OpenHub(hub), catch_up, replay_window, cx });
         Ok(())
     }
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
-        running.hub.0.forget_lanes(partitions.iter().map(Lane::of));
+        running.hub.0.forget_partitions(partitions.iter().map(PartitionId::of));
         running.catch_up.assigned();
         Ok(())
     }
 
     async fn put(&mut self, records: &[Record]) -> Result<()> {
-        let Running { hub, settled, cx, .. } = self.running()?;
+        let Running { hub, replay_window, cx, .. } = self.running()?;
         let mut messages = Vec::with_capacity(records.len());
         for record in records {
             // A tombstone says nothing to a browser.
@@ -90,28 +90,28 @@ impl SinkTask for DeliveryTask {
         hub.0.publish(messages);
         for record in records {
             if let Some((topic, partition, offset)) = record.consumed_from() {
-                settled.handed_over(&TopicPartition::new(topic.clone(), partition), offset);
+                replay_window.handed_over(&TopicPartition::new(topic.clone(), partition), offset);
             }
         }
         Ok(())
     }
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
-        Ok(self.running()?.settled.safe(offsets))
+        Ok(self.running()?.replay_window.safe(offsets))
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
-        running.hub.0.forget_lanes(partitions.iter().map(Lane::of));
-        running.settled.forget(partitions);
+        running.hub.0.forget_partitions(partitions.iter().map(PartitionId::of));
+        running.replay_window.forget(partitions);
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
-        running.hold.pause();
+        running.lease.pause();
         drop(running.hub);
-        running.hold.release().await;
+        running.lease.release().await;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::endpoints::only_get;
-use super::opening::Opening;
+use super::subscriber::Subscriber;
 use super::subscription::{Delivery, Next, Subscription};
 use crate::http::Endpoint;
 
@@ -22,10 +22,10 @@ const BUFFER_BYTES: usize = 1 << 10;
 /// A browser that takes nothing for this long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Listening by WebSocket: each message is one text frame `{"id","data"}`. `?after=CURSOR` goes on behind a message.
+/// Listening by WebSocket: each message is one text frame `{"id","data"}`. `?after=CURSOR` resumes after a message.
 #[derive(Debug)]
 pub(super) struct WebSocketEndpoint {
-    pub(super) opening: Arc<Opening>,
+    pub(super) subscriber: Arc<Subscriber>,
     pub(super) heartbeat: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Endpoint for WebSocketEndpoint {
                 .write_buffer_size(0),
             Err(rejection) => return rejection.into_response(),
         };
-        let subscription = match self.opening.open(&parts) {
+        let subscription = match self.subscriber.open(&parts) {
             Ok(subscription) => subscription,
             Err(response) => return response,
         };

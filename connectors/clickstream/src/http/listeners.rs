@@ -11,7 +11,7 @@ use super::routes::{Endpoint, Routes};
 use super::server::Server;
 
 /// The HTTP listeners of a worker, by address. Cheap to clone; clones share. A listener lives while a connector or a
-/// task holds one of its paths. Together they have the website's share of the process's file descriptors.
+/// task leases one of its paths. Together they have the website's share of the process's file descriptors.
 #[derive(Clone, Debug)]
 pub struct Listeners {
     servers: Arc<Mutex<HashMap<String, Weak<Server>>>>,
@@ -35,9 +35,10 @@ impl Listeners {
         self.lock().get(listen)?.upgrade().map(|server| server.local_addr())
     }
 
-    /// Holds paths of a listener, which is opened if need be. Must be called within a tokio runtime.
-    pub(crate) fn hold(&self, place: Place<'_>) -> Result<Hold> {
-        let Place { owner, settings, paths } = place;
+    /// Leases paths of a listener to a connector, and opens the listener if need be. Must be called within a tokio
+    /// runtime.
+    pub(crate) fn lease(&self, request: PathRequest<'_>) -> Result<PathLease> {
+        let PathRequest { owner, settings, paths } = request;
         let mut servers = self.lock();
         let server = match servers.get(&settings.listen).and_then(Weak::upgrade) {
             Some(server) => server,
@@ -51,12 +52,12 @@ impl Listeners {
         };
         drop(servers);
         server.join(owner, &settings.transport)?;
-        let mut hold = Hold { server, owner: owner.to_owned(), paths: Vec::new(), served: Vec::new() };
+        let mut lease = PathLease { server, owner: owner.to_owned(), paths: Vec::new(), served: Vec::new() };
         for path in paths {
-            hold.routes().hold(path, owner, &settings.cors)?;
-            hold.paths.push((*path).to_owned());
+            lease.routes().hold(path, owner, &settings.cors)?;
+            lease.paths.push((*path).to_owned());
         }
-        Ok(hold)
+        Ok(lease)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Server>>> {
@@ -64,38 +65,38 @@ impl Listeners {
     }
 }
 
-/// What is to be held.
+/// Which paths of which listener a connector wants.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct PathRequest<'a> {
     /// The connector.
     pub(crate) owner: &'a str,
     pub(crate) settings: &'a HttpSettings,
     pub(crate) paths: &'a [&'a str],
 }
 
-/// Paths of a listener in the hands of a connector or a task; given back when dropped.
-pub(crate) struct Hold {
+/// Paths of a listener that belong to a connector or a task until this is dropped.
+pub(crate) struct PathLease {
     server: Arc<Server>,
     owner: String,
     paths: Vec<String>,
     served: Vec<(String, Arc<dyn Endpoint>)>,
 }
 
-impl Hold {
-    /// Serves a path that is held until this is dropped or [`pause`](Self::pause)d.
+impl PathLease {
+    /// Serves a path of this lease until it is dropped or [`pause`](Self::pause)d.
     pub(crate) fn serve(&mut self, path: &str, endpoint: Arc<dyn Endpoint>) {
         self.routes().serve(path, endpoint.clone());
         self.served.push((path.to_owned(), endpoint));
     }
 
-    /// New requests are told to come again later.
+    /// New requests are answered with 503 and a time to retry.
     pub(crate) fn pause(&mut self) {
         for (path, endpoint) in std::mem::take(&mut self.served) {
             self.routes().unserve(&path, &endpoint);
         }
     }
 
-    /// Gives the paths back. If this was the last hold, waits until the address is free, for a short time at most.
+    /// Gives the paths back. If this was the last lease, waits until the address is free, for a short time at most.
     pub(crate) async fn release(self) {
         let handle = self.server.handle();
         let last = Arc::strong_count(&self.server) == 1;
@@ -110,7 +111,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for PathLease {
     fn drop(&mut self) {
         self.pause();
         for path in std::mem::take(&mut self.paths) {
@@ -120,8 +121,8 @@ impl Drop for Hold {
     }
 }
 
-impl std::fmt::Debug for Hold {
+impl std::fmt::Debug for PathLease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Hold({:?} on {})", self.paths, self.server.local_addr())
+        write!(f, "PathLease({:?} on {})", self.paths, self.server.local_addr())
     }
 }

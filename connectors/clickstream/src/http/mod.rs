@@ -1,9 +1,9 @@
 //! One HTTP listener per address, shared by the connectors that name it.
 
 mod answer;
+mod authenticator;
 mod client;
 mod cors;
-mod gate;
 mod listeners;
 mod routes;
 mod server;
@@ -13,11 +13,11 @@ mod transport;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::answer::{empty, json, refuse, retry_later, unavailable, with_header};
+pub(crate) use self::authenticator::{Denied, SessionAuthenticator, query};
 pub(crate) use self::client::Client;
 pub(crate) use self::cors::Cors;
-pub(crate) use self::gate::{Denied, Gate, query};
 pub use self::listeners::Listeners;
-pub(crate) use self::listeners::{Hold, Place};
+pub(crate) use self::listeners::{PathLease, PathRequest};
 pub(crate) use self::routes::Endpoint;
 pub(crate) use self::settings::{HttpSettings, check, config_keys};
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
 
 use super::transport::{self, TransportSettings};
-use super::{Cors, Gate};
+use super::{Cors, SessionAuthenticator};
 use crate::session::{CookieOptions, DEFAULT_COOKIE, Signer};
 
 const LISTEN: &str = "http.listen";
@@ -21,7 +21,7 @@ pub(crate) struct HttpSettings {
     pub(crate) listen: String,
     pub(crate) transport: TransportSettings,
     pub(crate) cors: Arc<Cors>,
-    pub(crate) gate: Gate,
+    pub(crate) authenticator: SessionAuthenticator,
 }
 
 impl HttpSettings {
@@ -40,7 +40,7 @@ impl HttpSettings {
             listen: config.string(LISTEN)?.to_owned(),
             transport,
             cors: Arc::new(Cors::new(config.list(ORIGINS)?)),
-            gate: Gate { signer, cookie, query_token: config.boolean(QUERY)? },
+            authenticator: SessionAuthenticator { signer, cookie, query_token: config.boolean(QUERY)? },
         })
     }
 }

@@ -46,7 +46,7 @@ impl Session {
         Ok(Self { customer: Some(customer), ..Self::anonymous(expires_at) })
     }
 
-    /// The session that a signed payload tells, if it is one that could have been made here: whoever else signs with
+    /// The session in a signed payload, if it is one that could have been made here: whoever else signs with
     /// the secret may not name a person that is none.
     fn of_payload(payload: Payload) -> Option<Self> {
         let session = match payload.c {

@@ -24,12 +24,12 @@ fn hub(limits: HubLimits) -> Arc<Hub> {
     Arc::new(Hub::new(limits))
 }
 
-fn lane() -> Lane {
-    Lane::new("offers", 0)
+fn partition_id() -> PartitionId {
+    PartitionId::new("offers", 0)
 }
 
 fn cursor(offset: i64) -> Cursor {
-    Cursor { lane: lane(), offset }
+    Cursor { partition_id: partition_id(), offset }
 }
 
 fn publish(hub: &Hub, person: &str, offset: i64) {
@@ -105,21 +105,21 @@ async fn a_cursor_in_the_ring_goes_on_behind_it() {
 async fn kafka_is_asked_only_for_what_the_rings_may_lack() {
     let hub = hub(LIMITS);
     // Nothing has come by yet: who knows.
-    assert_eq!(listen(&hub, "ann", Some(5)).1, Missing::Behind(cursor(5)));
+    assert_eq!(listen(&hub, "ann", Some(5)).1, Missing::After(cursor(5)));
     publish(&hub, "bob", 10);
     publish(&hub, "ann", 11);
     // All since offset 10 has come by, and nothing of it has left.
     let (mut subscription, missing) = listen(&hub, "ann", Some(9));
     assert_eq!((missing, offsets(&mut subscription).await), (Missing::Nothing, vec![11]));
     drop(subscription);
-    assert_eq!(listen(&hub, "ann", Some(8)).1, Missing::Behind(cursor(8)));
+    assert_eq!(listen(&hub, "ann", Some(8)).1, Missing::After(cursor(8)));
     // The ring of four loses offset 11.
     (12..=15).for_each(|offset| publish(&hub, "ann", offset));
-    assert_eq!(listen(&hub, "ann", Some(10)).1, Missing::Behind(cursor(10)));
+    assert_eq!(listen(&hub, "ann", Some(10)).1, Missing::After(cursor(10)));
     assert_eq!(listen(&hub, "ann", Some(11)).1, Missing::Nothing);
     // A partition that comes anew may have a gap before it.
-    hub.forget_lanes([lane()].into_iter());
-    assert!(matches!(listen(&hub, "bob", Some(9)).1, Missing::Behind(_)));
+    hub.forget_partitions([partition_id()].into_iter());
+    assert!(matches!(listen(&hub, "bob", Some(9)).1, Missing::After(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +154,7 @@ const BOUNDS: Bounds = Bounds { records: 1000, messages: 100, bytes: 1 << 20 };
 
 fn resume(hub: &Arc<Hub>, catch_up: &Arc<CatchUp>, session: &Session, after: i64) -> Subscription {
     let (subscription, missing) = hub.subscribe(session, Client::UNKNOWN, Some(cursor(after))).unwrap();
-    assert_eq!(missing, Missing::Behind(cursor(after)));
+    assert_eq!(missing, Missing::After(cursor(after)));
     subscription.catching_up(catch_up, cursor(after))
 }
 
@@ -173,7 +173,7 @@ async fn next(subscription: &mut Subscription) -> Vec<(Option<i64>, i64)> {
 async fn new_messages_come_at_once_and_what_was_missed_follows() {
     let (hub, catch_up, _) = with_log(9, 8, BOUNDS);
     let mut page = resume(&hub, &catch_up, &session("ann"), 4);
-    // Cut off now it would go on behind 4 again.
+    // Disconnected now, it would resume after 4 again.
     assert_eq!(next(&mut page).await, [(Some(8), 4)]);
     publish(&hub, "ann", 9);
     assert_eq!(next(&mut page).await, [(Some(9), 4)]);
@@ -249,7 +249,7 @@ async fn a_resume_reads_the_last_records_at_most() {
 #[tokio::test(start_paused = true)]
 async fn a_lane_of_nobody_is_not_waited_for() {
     let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
-    let foreign = Cursor { lane: Lane::new("other", 0), offset: 5 };
+    let foreign = Cursor { partition_id: PartitionId::new("other", 0), offset: 5 };
     let (page, _) = hub.subscribe(&session("ann"), Client::UNKNOWN, Some(foreign)).unwrap();
     let mut page = page.catching_up(&catch_up, foreign);
     let (ended, ()) = tokio::join!(next(&mut page), async {
@@ -288,7 +288,7 @@ async fn rings_are_bounded_in_number_and_bytes() {
     assert_eq!(hub.held(), (0, 3, 30));
     // The ring of a, which was used least recently, has left, and with it what Kafka now has to be asked for.
     let (listening, missing) = listen(&hub, "a", Some(-1));
-    assert!(matches!(missing, Missing::Behind(_)));
+    assert!(matches!(missing, Missing::After(_)));
     drop(listening);
     (4..10).for_each(|offset| publish(&hub, "d", offset));
     assert!(hub.held().2 <= 50, "{:?}", hub.held());
@@ -298,9 +298,9 @@ async fn rings_are_bounded_in_number_and_bytes() {
 async fn subscriptions_are_bounded_and_leave_nothing_behind() {
     let hub = hub(LIMITS);
     let first = [listen(&hub, "ann", None), listen(&hub, "ann", None)];
-    assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(Crowded::Person));
+    assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(SubscribeError::Person));
     let third = listen(&hub, "bob", None);
-    assert_eq!(hub.subscribe(&session("carl"), Client::UNKNOWN, None).map(drop), Err(Crowded::All));
+    assert_eq!(hub.subscribe(&session("carl"), Client::UNKNOWN, None).map(drop), Err(SubscribeError::All));
     drop((first, third));
     assert_eq!(hub.held(), (0, 0, 0));
 }
@@ -313,7 +313,7 @@ async fn an_address_has_its_share_however_many_sessions_it_has() {
         |person, client| hub.subscribe(&session(person), client, None).map(|(subscription, _)| subscription);
     let _first = subscribe("ann", one).unwrap();
     let second = subscribe("bob", one).unwrap();
-    assert_eq!(subscribe("carl", one).map(drop), Err(Crowded::Client));
+    assert_eq!(subscribe("carl", one).map(drop), Err(SubscribeError::Client));
     drop(subscribe("carl", other).unwrap());
     drop(second);
     assert!(subscribe("carl", one).is_ok());
@@ -329,5 +329,5 @@ async fn the_end_of_the_hub_or_of_the_session_ends_a_subscription() {
     let (mut subscription, _) = listen(&hub, "ann", None);
     hub.close();
     assert_eq!(offsets(&mut subscription).await, [-1]);
-    assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(Crowded::Closed));
+    assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(SubscribeError::Closed));
 }

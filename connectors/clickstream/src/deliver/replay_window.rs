@@ -7,15 +7,15 @@ use tributary_api::{Offsets, TopicPartition};
 /// Records that may be committed too early are counted up to here; beyond it the oldest are committed.
 const MAX_RECENT: usize = 100_000;
 
-/// Tells which offsets may be committed: a record is safe once every page that could listen for it has had the replay
+/// Decides which offsets may be committed: a record is safe once every page that could listen for it has had the replay
 /// window to do so. Until then a restart reads it again, and so fills the rings anew.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct ReplayWindow {
     window: Duration,
     recent: HashMap<TopicPartition, VecDeque<(i64, Instant)>>,
 }
 
-impl Settled {
+impl ReplayWindow {
     pub(super) fn new(window: Duration) -> Self {
         Self { window, recent: HashMap::new() }
     }
@@ -66,29 +66,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_offset_is_safe_after_the_window() {
         let partition = TopicPartition::new("offers", 0);
-        let mut settled = Settled::new(Duration::from_secs(30));
-        let safe = |settled: &mut Settled, next| settled.safe(&Offsets::from([(partition.clone(), next)]))[&partition];
-        assert_eq!(safe(&mut settled, 5), 5);
-        settled.handed_over(&partition, 5);
+        let mut replay_window = ReplayWindow::new(Duration::from_secs(30));
+        let safe = |replay_window: &mut ReplayWindow, next| {
+            replay_window.safe(&Offsets::from([(partition.clone(), next)]))[&partition]
+        };
+        assert_eq!(safe(&mut replay_window, 5), 5);
+        replay_window.handed_over(&partition, 5);
         tokio::time::advance(Duration::from_secs(20)).await;
-        settled.handed_over(&partition, 7);
-        assert_eq!(safe(&mut settled, 8), 5);
+        replay_window.handed_over(&partition, 7);
+        assert_eq!(safe(&mut replay_window, 8), 5);
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(safe(&mut settled, 8), 7);
-        assert_eq!(safe(&mut settled, 6), 6);
+        assert_eq!(safe(&mut replay_window, 8), 7);
+        assert_eq!(safe(&mut replay_window, 6), 6);
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert_eq!(safe(&mut settled, 8), 8);
+        assert_eq!(safe(&mut replay_window, 8), 8);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_comes_again_counts_once() {
         let partition = TopicPartition::new("offers", 0);
-        let mut settled = Settled::new(Duration::from_secs(30));
+        let mut replay_window = ReplayWindow::new(Duration::from_secs(30));
         for offset in [1, 2, 3, 1, 2, 3] {
-            settled.handed_over(&partition, offset);
+            replay_window.handed_over(&partition, offset);
         }
-        assert_eq!(settled.recent[&partition].len(), 3);
-        settled.forget(std::slice::from_ref(&partition));
-        assert!(settled.recent.is_empty());
+        assert_eq!(replay_window.recent[&partition].len(), 3);
+        replay_window.forget(std::slice::from_ref(&partition));
+        assert!(replay_window.recent.is_empty());
     }
 }

@@ -6,9 +6,9 @@ use axum::response::Response;
 use super::{now_ms, refuse, with_header};
 use crate::session::{CookieOptions, Session, Signer, TokenError, cookie_value};
 
-/// Tells by a request's token whose it is.
+/// Reads the session from a request's token.
 #[derive(Clone, Debug)]
-pub(crate) struct Gate {
+pub(crate) struct SessionAuthenticator {
     pub(crate) signer: Signer,
     pub(crate) cookie: CookieOptions,
     /// Whether the token may come as the query parameter `token`.
@@ -24,7 +24,7 @@ pub(crate) enum Denied {
     Invalid { error: TokenError, from_cookie: bool },
 }
 
-impl Gate {
+impl SessionAuthenticator {
     /// The session of a request: by `Authorization: Bearer`, else the query parameter `token`, else the cookie.
     pub(crate) fn session(&self, parts: &Parts) -> Result<Session, Denied> {
         let in_query = || query(parts, "token").filter(|_| self.query_token);
@@ -35,7 +35,8 @@ impl Gate {
         self.signer.verify(token, now_ms()).map_err(|error| Denied::Invalid { error, from_cookie })
     }
 
-    /// 401 with the reason. A bad cookie is removed: a script cannot do that, and would be refused for ever.
+    /// 401 with the reason. An invalid cookie is removed: a script cannot remove it, and every later request would be
+    /// refused because of it.
     pub(crate) fn denial(&self, denied: &Denied) -> Response {
         let (reason, remove) = match denied {
             Denied::Absent => ("a session token is needed: load a page of the shop first".to_owned(), false),

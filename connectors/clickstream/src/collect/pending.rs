@@ -7,10 +7,10 @@ use tributary_api::{Ack, AckListener, ErrorKind, Origin, Record};
 use super::budget::{Budget, Reservation, Room};
 use super::requests::{Done, Outcome, Requests};
 
-/// Where requests wait for the runtime, and for their acknowledgements afterwards. The lock is taken once per
+/// Requests that wait for the task's next poll, and then for their acknowledgements. The lock is taken once per
 /// request, per poll and per batch of acknowledgements.
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(super) struct PendingRequests {
     budget: Arc<Budget>,
     state: Mutex<State>,
     arrived: Notify,
@@ -23,7 +23,7 @@ struct State {
     requests: Requests,
 }
 
-impl Intake {
+impl PendingRequests {
     pub(super) fn new(room: Room) -> Self {
         let state = State { open: true, waiting: VecDeque::new(), requests: Requests::default() };
         Self { budget: Arc::new(Budget::new(room)), state: Mutex::new(state), arrived: Notify::new() }
@@ -105,7 +105,7 @@ impl Intake {
     }
 }
 
-impl AckListener for Intake {
+impl AckListener for PendingRequests {
     fn acknowledged(&self, acks: &[Ack<'_>]) {
         let mut done = Vec::new();
         let mut state = self.lock();
@@ -133,92 +133,92 @@ mod tests {
     use super::*;
     use crate::http::Client;
 
-    fn intake(events: usize) -> Intake {
-        Intake::new(Room { events, bytes: 10, bytes_per_client: 10 })
+    fn pending(events: usize) -> PendingRequests {
+        PendingRequests::new(Room { events, bytes: 10, bytes_per_client: 10 })
     }
 
-    fn submit(intake: &Intake, events: usize) -> oneshot::Receiver<Outcome> {
-        let mut reserved = intake.budget().reserve(Client::UNKNOWN);
+    fn submit(pending: &PendingRequests, events: usize) -> oneshot::Receiver<Outcome> {
+        let mut reserved = pending.budget().reserve(Client::UNKNOWN);
         reserved.add_events(events).unwrap();
         let records = (0..events).map(|_| Record::new("t", Datum::schemaless("x"))).collect();
-        intake.submit(records, reserved).unwrap()
+        pending.submit(records, reserved).unwrap()
     }
 
-    fn acknowledge(intake: &Intake, records: &[Record], error: Option<&Error>) {
+    fn acknowledge(pending: &PendingRequests, records: &[Record], error: Option<&Error>) {
         let result = |_| error.map_or(Ok(None), Err);
         let acks: Vec<_> =
             records.iter().map(|record| Ack { origin: &record.origin, result: result(record) }).collect();
-        intake.acknowledged(&acks);
+        pending.acknowledged(&acks);
     }
 
     #[test]
     fn a_request_is_answered_by_its_last_acknowledgement() {
-        let intake = intake(10);
-        let (mut first, mut second) = (submit(&intake, 2), submit(&intake, 1));
-        let records = intake.take(10);
+        let pending = pending(10);
+        let (mut first, mut second) = (submit(&pending, 2), submit(&pending, 1));
+        let records = pending.take(10);
         assert_eq!(records.len(), 3);
-        acknowledge(&intake, &records[1..], None);
+        acknowledge(&pending, &records[1..], None);
         assert_eq!(second.try_recv(), Ok(Outcome::Stored));
         assert!(first.try_recv().is_err());
-        acknowledge(&intake, &records[..1], None);
+        acknowledge(&pending, &records[..1], None);
         assert_eq!(first.try_recv(), Ok(Outcome::Stored));
-        assert_eq!(intake.budget().used(), (0, 0));
+        assert_eq!(pending.budget().used(), (0, 0));
     }
 
     #[test]
     fn one_failure_fails_the_request() {
-        let intake = intake(10);
-        let mut answered = submit(&intake, 2);
-        let records = intake.take(10);
-        acknowledge(&intake, &records[..1], Some(&Error::retriable("broker gone")));
-        acknowledge(&intake, &records[1..], None);
+        let pending = pending(10);
+        let mut answered = submit(&pending, 2);
+        let records = pending.take(10);
+        acknowledge(&pending, &records[..1], Some(&Error::retriable("broker gone")));
+        acknowledge(&pending, &records[1..], None);
         assert_eq!(answered.try_recv(), Ok(Outcome::Failed));
-        let mut answered = submit(&intake, 1);
-        acknowledge(&intake, &intake.take(10), Some(&Error::data("too large")));
+        let mut answered = submit(&pending, 1);
+        acknowledge(&pending, &pending.take(10), Some(&Error::data("too large")));
         assert_eq!(answered.try_recv(), Ok(Outcome::Unstorable));
     }
 
     #[test]
     fn a_batch_holds_whole_requests() {
-        let intake = intake(100);
-        let _answers: Vec<_> = [4, 4, 4].map(|events| submit(&intake, events)).into();
-        assert_eq!(intake.take(9).len(), 8);
-        assert_eq!(intake.take(1).len(), 4);
-        assert_eq!(intake.take(1).len(), 0);
+        let pending = pending(100);
+        let _answers: Vec<_> = [4, 4, 4].map(|events| submit(&pending, events)).into();
+        assert_eq!(pending.take(9).len(), 8);
+        assert_eq!(pending.take(1).len(), 4);
+        assert_eq!(pending.take(1).len(), 0);
     }
 
     #[test]
     fn who_has_given_up_is_not_sent_and_gives_its_room_back() {
-        let intake = intake(3);
-        drop(submit(&intake, 2));
-        let _kept = submit(&intake, 1);
-        assert_eq!(intake.take(10).len(), 1);
-        assert_eq!(intake.budget().used(), (1, 0));
+        let pending = pending(3);
+        drop(submit(&pending, 2));
+        let _kept = submit(&pending, 1);
+        assert_eq!(pending.take(10).len(), 1);
+        assert_eq!(pending.budget().used(), (1, 0));
     }
 
     #[test]
     fn a_late_acknowledgement_does_not_count_for_the_next_request() {
-        let intake = intake(10);
-        let _first = submit(&intake, 1);
-        let late = intake.take(10);
-        acknowledge(&intake, &late, None);
-        let mut second = submit(&intake, 1);
-        acknowledge(&intake, &late, None);
+        let pending = pending(10);
+        let _first = submit(&pending, 1);
+        let late = pending.take(10);
+        acknowledge(&pending, &late, None);
+        let mut second = submit(&pending, 1);
+        acknowledge(&pending, &late, None);
         assert!(second.try_recv().is_err());
     }
 
     #[test]
     fn the_end_answers_who_waits_and_leaves_who_was_sent() {
-        let intake = intake(10);
-        let mut sent = submit(&intake, 1);
-        let records = intake.take(10);
-        let mut waiting = submit(&intake, 1);
-        intake.close();
-        intake.refuse_waiting();
+        let pending = pending(10);
+        let mut sent = submit(&pending, 1);
+        let records = pending.take(10);
+        let mut waiting = submit(&pending, 1);
+        pending.close();
+        pending.refuse_waiting();
         assert_eq!(waiting.try_recv(), Ok(Outcome::Refused));
         assert!(sent.try_recv().is_err());
-        acknowledge(&intake, &records, None);
+        acknowledge(&pending, &records, None);
         assert_eq!(sent.try_recv(), Ok(Outcome::Stored));
-        assert!(intake.submit(Vec::new(), intake.budget().reserve(Client::UNKNOWN)).is_none());
+        assert!(pending.submit(Vec::new(), pending.budget().reserve(Client::UNKNOWN)).is_none());
     }
 }
