@@ -10,9 +10,9 @@ use crate::answer::{Failures, failures};
 use crate::config::OnError;
 use crate::invoke::{End, Outcome};
 use crate::item::Item;
-use crate::lane::Queue;
+use crate::partition_queue::Queue;
 use crate::payload::Envelope;
-use crate::shared::{Shared, Verdict};
+use crate::shared::{Shared, TaskSignal};
 
 /// Delivers the batches of one partition, in order.
 pub(crate) struct Delivery {
@@ -233,7 +233,7 @@ impl Delivery {
             OnError::Fail => {
                 let (settled, done) = oneshot::channel();
                 let records: Vec<Record> = items.iter().map(|item| item.record(&self.partition)).collect();
-                self.shared.leave(Verdict::Bad { records, error: Error::data(reason), settled });
+                self.shared.send(TaskSignal::Bad { records, error: Error::data(reason), settled });
                 tokio::select! {
                     () = self.shared.cx.stopping().cancelled() => return Step::Break(()),
                     // The task did not go on.
@@ -259,7 +259,7 @@ impl Delivery {
     }
 
     fn fail<T>(&self, error: Error) -> ControlFlow<(), T> {
-        self.shared.leave(Verdict::Fatal(error));
+        self.shared.send(TaskSignal::Fatal(error));
         ControlFlow::Break(())
     }
 

@@ -77,7 +77,7 @@ impl Invoker {
         }
     }
 
-    /// Asks whether a function could be invoked; none when it could, or when that cannot be told.
+    /// Asks whether a function could be invoked; none when it could, or when nobody can say.
     pub(crate) async fn look(&self, function: &str, patience: Duration) -> Option<Error> {
         let request = self.client.invoke().function_name(function).invocation_type(InvocationType::DryRun);
         match timeout(patience, request.send()).await {

@@ -8,7 +8,7 @@ use tributary_api::{Datum, Origin, Record, TopicPartition, Value};
 pub(crate) struct Item {
     pub(crate) offset: i64,
     pub(crate) timestamp: Option<i64>,
-    /// As it stands in an event; or why it can stand in none.
+    /// As it is written in an event; or the reason why it cannot be written.
     pub(crate) written: Result<Box<[u8]>, String>,
     /// The whole of it, where it may have to be reported.
     record: Option<Box<Record>>,

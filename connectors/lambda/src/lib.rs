@@ -15,7 +15,7 @@ mod delivery;
 mod http;
 mod invoke;
 mod item;
-mod lane;
+mod partition_queue;
 mod payload;
 mod report;
 mod shared;

@@ -13,9 +13,9 @@ use crate::item::Item;
 use crate::payload::Envelope;
 use crate::shared::Shared;
 
-/// The records of one partition, in order, and who delivers them.
+/// The records of one partition, in order, and the worker that delivers them.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct PartitionQueue {
     pub(crate) envelope: Arc<Envelope>,
     /// Lower offsets are here already, and come again with a repeated batch.
     pub(crate) floor: i64,
@@ -25,7 +25,7 @@ pub(crate) struct Lane {
     worker: AbortHandle,
 }
 
-/// What waits, shared with the worker.
+/// The queued records, shared with the worker.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -42,11 +42,11 @@ struct State {
     working: Option<i64>,
     /// The worker has ended.
     ended: bool,
-    /// The task wants to be called when no more than so many wait.
+    /// The task is called when no more than so many records are left.
     low_water: Option<usize>,
 }
 
-impl Lane {
+impl PartitionQueue {
     /// Opens a partition: its records are delivered as they come.
     pub(crate) fn open(
         partition: &TopicPartition,
@@ -88,7 +88,7 @@ impl Lane {
         self.queue.state().low_water = low_water;
     }
 
-    /// Waits until what is on its way has arrived; what waits is not begun any more once the task is stopping.
+    /// Waits for the invocation in progress; none is begun any more once the task is stopping.
     pub(crate) async fn settled(&self) {
         loop {
             let changed = self.queue.idle.notified();
@@ -103,7 +103,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for PartitionQueue {
     fn drop(&mut self) {
         self.worker.abort();
     }
@@ -159,7 +159,7 @@ impl Queue {
     }
 }
 
-/// Tells those who wait for the worker that it has ended, whatever ended it.
+/// Wakes those who wait for the worker when it ends, by a panic too.
 struct Ending {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
@@ -191,8 +191,10 @@ async fn work(delivery: Delivery, shared: Arc<Shared>, queue: Arc<Queue>, envelo
             }
             Err(due) => {
                 tokio::select! {
+                    // More records, which may fill the batch.
                     () = queue.more.notified() => {}
                     () = stopping.cancelled() => {}
+                    // The batch window has run out: what there is goes.
                     () = at(due) => {}
                 }
             }

@@ -124,7 +124,7 @@ impl Text {
     }
 
     fn of_json(self, json: &str) -> Bytes {
-        // Text is told from other JSON by its first letter.
+        // A JSON text is recognised by its first character.
         let text = || serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
         let written = match self {
             Self::Plain => text(),

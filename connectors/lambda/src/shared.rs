@@ -23,14 +23,14 @@ pub(crate) struct Shared {
     /// Invocations at the same time.
     pub(crate) slots: Semaphore,
     pub(crate) reporter: Option<Reporter>,
-    desk: Mutex<Vec<Verdict>>,
+    signals: Mutex<Vec<TaskSignal>>,
     committed: Mutex<Instant>,
 }
 
-/// What only the task itself can settle, between two calls of the runtime.
+/// What a worker cannot do itself: only the task may report records or fail, when the runtime calls it.
 #[derive(Debug)]
-pub(crate) enum Verdict {
-    /// These records are bad. Until that is settled their partition waits.
+pub(crate) enum TaskSignal {
+    /// The function refused these records. Their partition waits until they are reported.
     Bad { records: Vec<Record>, error: Error, settled: oneshot::Sender<()> },
     /// The task cannot go on.
     Fatal(Error),
@@ -48,22 +48,22 @@ impl Shared {
             slots: Semaphore::new(settings.limits.concurrency),
             invoker,
             reporter,
-            desk: Mutex::default(),
+            signals: Mutex::default(),
             committed: Mutex::new(Instant::now()),
             cx,
             settings,
         }
     }
 
-    /// Leaves a verdict for the task, and has it called.
-    pub(crate) fn leave(&self, verdict: Verdict) {
-        lock(&self.desk).push(verdict);
+    /// Sends a signal to the task, and has the runtime call it.
+    pub(crate) fn send(&self, signal: TaskSignal) {
+        lock(&self.signals).push(signal);
         self.cx.set_timeout(Duration::ZERO);
     }
 
-    /// Takes the verdicts that are there.
-    pub(crate) fn verdicts(&self) -> Vec<Verdict> {
-        std::mem::take(&mut *lock(&self.desk))
+    /// Takes the signals sent so far.
+    pub(crate) fn take_signals(&self) -> Vec<TaskSignal> {
+        std::mem::take(&mut *lock(&self.signals))
     }
 
     /// Records were delivered: now and then their offsets are committed.

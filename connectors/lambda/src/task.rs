@@ -11,19 +11,19 @@ use crate::client::connect;
 use crate::config::{Flavour, OnError, Settings};
 use crate::invoke::Invoker;
 use crate::item::{Item, Keeps};
-use crate::lane::Lane;
+use crate::partition_queue::PartitionQueue;
 use crate::report::Reporter;
-use crate::shared::{Shared, Verdict};
+use crate::shared::{Shared, TaskSignal};
 
 /// Records of a partition that may wait before it is paused, unless its batches are larger.
-const LANE_RECORDS: usize = 5_000;
+const QUEUE_RECORDS: usize = 5_000;
 /// Bytes of a partition that may wait before it is paused.
-const LANE_BYTES: usize = 8 * 1024 * 1024;
+const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of all partitions that may wait before those that have some are paused.
 const HELD: usize = 32 * 1024 * 1024;
 /// How soon it is looked again whether paused partitions can go on, should no worker say so.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// How long a task that stops waits for functions at work; the runtime gives it 5 s unless told otherwise.
+/// How long a task that stops waits for functions at work; the runtime gives it 5 s by default.
 const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// Hands the records of its partitions to functions.
@@ -40,7 +40,7 @@ pub(crate) struct LambdaTask {
 struct Running {
     shared: Arc<Shared>,
     keeps: Keeps,
-    lanes: BTreeMap<TopicPartition, Lane>,
+    queues: BTreeMap<TopicPartition, PartitionQueue>,
     workers: JoinSet<()>,
 }
 
@@ -66,7 +66,7 @@ impl SinkTask for LambdaTask {
         let keeps = Keeps { record: settings.on_error == OnError::Fail && cx.can_report(), key: reporter.is_some() };
         let invoker = Invoker::new(client, Arc::clone(&settings));
         let shared = Arc::new(Shared::new(cx, settings, invoker, reporter));
-        self.running = Some(Running { shared, keeps, lanes: BTreeMap::new(), workers: JoinSet::new() });
+        self.running = Some(Running { shared, keeps, queues: BTreeMap::new(), workers: JoinSet::new() });
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl SinkTask for LambdaTask {
             running.wait_for_functions().await;
         }
         let safe = |(partition, consumed): (&TopicPartition, &i64)| {
-            let first = running.lanes.get(partition).and_then(Lane::first_unsafe);
+            let first = running.queues.get(partition).and_then(PartitionQueue::first_unsafe);
             (partition.clone(), first.map_or(*consumed, |first| first.min(*consumed)))
         };
         Ok(offsets.iter().map(safe).collect())
@@ -92,13 +92,13 @@ impl SinkTask for LambdaTask {
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let running = self.running()?;
-        running.lanes.retain(|partition, _| !partitions.contains(partition));
+        running.queues.retain(|partition, _| !partitions.contains(partition));
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
         if let Some(mut running) = self.running.take() {
-            running.lanes.clear();
+            running.queues.clear();
             running.workers.shutdown().await;
         }
         Ok(())
@@ -106,16 +106,16 @@ impl SinkTask for LambdaTask {
 }
 
 impl Running {
-    /// Does what workers cannot do themselves.
+    /// Handles the signals of the workers.
     fn settle(&mut self) -> Result<()> {
-        for verdict in self.shared.verdicts() {
-            match verdict {
-                Verdict::Bad { records, error, settled } => {
+        for signal in self.shared.take_signals() {
+            match signal {
+                TaskSignal::Bad { records, error, settled } => {
                     records.iter().try_for_each(|record| self.shared.cx.report(record, &error))?;
                     // One whose partition has left does not wait any more.
                     let _ = settled.send(());
                 }
-                Verdict::Fatal(error) => return Err(error),
+                TaskSignal::Fatal(error) => return Err(error),
             }
         }
         while let Some(ended) = self.workers.try_join_next() {
@@ -136,23 +136,26 @@ impl Running {
             let (topic, partition, first) = origin(&run[0])?;
             let place = TopicPartition::new(Arc::clone(topic), partition);
             let (shared, workers, keeps) = (&self.shared, &mut self.workers, self.keeps);
-            let lane = self.lanes.entry(place.clone()).or_insert_with(|| Lane::open(&place, first, shared, workers));
+            let queue = self
+                .queues
+                .entry(place.clone())
+                .or_insert_with(|| PartitionQueue::open(&place, first, shared, workers));
             let (mut items, mut scratch) = (Vec::with_capacity(run.len()), Vec::new());
             for record in run {
                 let (_, _, offset) = origin(record)?;
-                if offset < lane.floor {
+                if offset < queue.floor {
                     continue;
                 }
-                let written = write(shared, lane, record, &mut scratch)?;
+                let written = write(shared, queue, record, &mut scratch)?;
                 items.push(Item::new(record, offset, written, keeps, now));
                 floors.insert(place.clone(), offset + 1);
             }
-            lane.push(items);
+            queue.push(items);
         }
         // Only now: a transform may have made several records of one offset.
         for (place, floor) in floors {
-            if let Some(lane) = self.lanes.get_mut(&place) {
-                lane.floor = floor;
+            if let Some(queue) = self.queues.get_mut(&place) {
+                queue.floor = floor;
             }
         }
         Ok(())
@@ -160,20 +163,20 @@ impl Running {
 
     /// Pauses partitions that have too much waiting, and resumes those that have not any more.
     fn pace(&mut self) {
-        let most = LANE_RECORDS.max(self.shared.settings.limits.records.saturating_mul(2));
-        let total: usize = self.lanes.values().map(|lane| lane.held().1).sum();
+        let most = QUEUE_RECORDS.max(self.shared.settings.limits.records.saturating_mul(2));
+        let total: usize = self.queues.values().map(|queue| queue.held().1).sum();
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
-        for (partition, lane) in &mut self.lanes {
-            let (records, bytes) = lane.held();
-            let is_full = records > most || bytes > LANE_BYTES || (total > HELD && bytes > 0);
-            let is_low = records <= most / 2 && bytes <= LANE_BYTES / 2 && (total <= HELD / 2 || bytes == 0);
-            if !lane.paused && is_full {
-                lane.paused = true;
-                lane.watch(Some(most / 2));
+        for (partition, queue) in &mut self.queues {
+            let (records, bytes) = queue.held();
+            let is_full = records > most || bytes > QUEUE_BYTES || (total > HELD && bytes > 0);
+            let is_low = records <= most / 2 && bytes <= QUEUE_BYTES / 2 && (total <= HELD / 2 || bytes == 0);
+            if !queue.paused && is_full {
+                queue.paused = true;
+                queue.watch(Some(most / 2));
                 pause.push(partition.clone());
-            } else if lane.paused && is_low {
-                lane.paused = false;
-                lane.watch(None);
+            } else if queue.paused && is_low {
+                queue.paused = false;
+                queue.watch(None);
                 resume.push(partition.clone());
             }
         }
@@ -184,7 +187,7 @@ impl Running {
         if !resume.is_empty() {
             cx.resume(&resume);
         }
-        if self.lanes.values().any(|lane| lane.paused) {
+        if self.queues.values().any(|queue| queue.paused) {
             cx.set_timeout(LOOK_AGAIN);
         }
     }
@@ -192,8 +195,8 @@ impl Running {
     /// Functions that are at work are waited for, so that their records do not come again.
     async fn wait_for_functions(&self) {
         let all = async {
-            for lane in self.lanes.values() {
-                lane.settled().await;
+            for queue in self.queues.values() {
+                queue.settled().await;
             }
         };
         if tokio::time::timeout(LAST_WAIT, all).await.is_err() {
@@ -202,13 +205,18 @@ impl Running {
     }
 }
 
-/// A record as it stands in an event, or why it can stand in none.
-fn write(shared: &Shared, lane: &Lane, record: &Record, scratch: &mut Vec<u8>) -> Result<Result<Box<[u8]>, String>> {
+/// A record as it is written in an event, or the reason why it cannot be written.
+fn write(
+    shared: &Shared,
+    queue: &PartitionQueue,
+    record: &Record,
+    scratch: &mut Vec<u8>,
+) -> Result<Result<Box<[u8]>, String>> {
     let settings = &shared.settings;
     scratch.clear();
     match settings.format.write(record, scratch) {
         Ok(()) => {
-            let (size, limit) = (lane.envelope.size(1, scratch.len()), settings.limits.bytes);
+            let (size, limit) = (queue.envelope.size(1, scratch.len()), settings.limits.bytes);
             if size > limit {
                 let reason =
                     format!("the record alone is an event of {size} bytes, and no more than {limit} are taken");

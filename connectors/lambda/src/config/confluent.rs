@@ -23,13 +23,13 @@ fn lambda() -> Vec<ConfigKey> {
             .required()
             .validator(Validator::NonEmpty)
             .importance(High)
-            .doc("The function to invoke: its name or ARN, with a version or an alias behind a colon if need be."),
+            .doc("The function to invoke: its name or ARN, with a version or an alias after a colon if need be."),
         key("aws.lambda.configuration.mode", Text, LAMBDA)
             .default("single")
             .one_of(&["single", "multiple"])
             .doc("Whether one function takes all topics, or aws.lambda.topic2function.map says which takes which."),
         key("aws.lambda.topic2function.map", List, LAMBDA).default("").doc(
-            "Topics with a function of their own, each as topic;function, divided by commas; others go to \
+            "Topics with a function of their own, each as topic;function, separated by commas; others go to \
              aws.lambda.function.name. Needs aws.lambda.configuration.mode=multiple.",
         ),
         key("aws.lambda.invocation.type", Text, LAMBDA)

@@ -7,7 +7,7 @@ use super::read::{credentials, given, limit_of, millis, region_of, simple_name, 
 use super::{Access, Credentials, Functions, Limits, Mode, OnError, Proxy, Retries, Role, Settings};
 use crate::payload::{Format, Visibility};
 
-/// What Kafka's consumers take for `max.poll.records` unless told otherwise.
+/// What Kafka's consumers take for `max.poll.records` by default.
 const MAX_POLL_RECORDS: usize = 500;
 
 /// Reads Nordstrom's properties.

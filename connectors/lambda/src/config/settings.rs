@@ -132,7 +132,7 @@ pub(crate) struct Reports {
 /// A topic of reports, and how they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// `${connector}` in it stands for the connector's name.
+    /// `${connector}` in it is replaced by the connector's name.
     pub(crate) topic: String,
     pub(crate) replication: i32,
     pub(crate) partitions: i32,

@@ -40,14 +40,14 @@ pub(crate) enum Format {
     NordstromJson {
         /// Events are arrays; one record alone without.
         array: bool,
-        /// What is told of the key's schema.
+        /// How much of the key's schema is written.
         key: Visibility,
-        /// What is told of the value's schema.
+        /// How much of the value's schema is written.
         value: Visibility,
     },
 }
 
-/// What is told of a schema.
+/// How much of a schema is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Visibility {
     /// Nothing.
@@ -58,7 +58,7 @@ pub(crate) enum Visibility {
     All,
 }
 
-/// What stands around the records of an event; between them stand commas.
+/// What is written before and after the records of an event, which are separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) head: Vec<u8>,
@@ -79,7 +79,7 @@ impl Format {
         }
     }
 
-    /// Appends a record as it stands in an event. What was written of one that fails must be cut off by the caller.
+    /// Appends a record in the event's format. When it fails, the caller must cut off what was written of it.
     ///
     /// # Errors
     /// `Data` when it cannot be written.

@@ -9,11 +9,11 @@ use tributary_api::{ErrorKind, Props};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{FUNCTION, Place, Task, nordstrom, plugin};
+use crate::support::{FUNCTION, Setup, Task, nordstrom, plugin};
 
 #[tokio::test]
 async fn a_function_that_is_not_there_fails_the_task_whatever_is_tolerated() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let more = [("aws.lambda.function.name", "no-such-one"), ("behavior.on.error", "ignore")];
     let mut task = Task::start_with(&place.props(&more), FakeSinkHost::tolerant()).await;
     task.put(0..3).await.unwrap();
@@ -29,7 +29,7 @@ async fn a_function_that_is_not_there_fails_the_task_whatever_is_tolerated() {
 async fn functions_are_named_in_all_of_awss_ways() {
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:upsert";
     for name in ["upsert", "upsert:live", "upsert:7", arn, &format!("{arn}:live")] {
-        let place = Place::set_up(|_| None, |function| function.alias("live", "7"), |functions| functions).await;
+        let place = Setup::set_up(|_| None, |function| function.alias("live", "7"), |functions| functions).await;
         let mut task = Task::start(&place.props(&[("aws.lambda.function.name", name)])).await;
         task.put(0..1).await.unwrap();
         task.wait_until_safe(1).await.unwrap();
@@ -39,7 +39,7 @@ async fn functions_are_named_in_all_of_awss_ways() {
 
 #[tokio::test]
 async fn the_region_of_an_arn_is_enough() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let mut props =
         place.props(&[("aws.lambda.function.name", "arn:aws:lambda:eu-west-1:123456789012:function:upsert")]);
     props.remove("aws.lambda.region");
@@ -54,7 +54,7 @@ async fn secrets_of_access_are_missing_together() {
         ("aws.access.key.id", "aws.access.key.id is missing"),
         ("aws.secret.access.key", "aws.secret.access.key is missing"),
     ] {
-        let mut props = Place::new().await.props(&[]);
+        let mut props = Setup::new().await.props(&[]);
         props.remove(gone);
         let error = Task::try_start(&plugin(), &props, FakeSinkHost::new()).await.err().unwrap();
         assert!(error.kind() == ErrorKind::Config && error.to_string().contains(named), "{error}");
@@ -105,7 +105,7 @@ async fn pass_on(mut client: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
 
 #[tokio::test]
 async fn a_proxy_stands_between() {
-    let (place, proxy) = (Place::new().await, Proxy::start().await);
+    let (place, proxy) = (Setup::new().await, Proxy::start().await);
     let more =
         [("aws.lambda.proxy.user", "me"), ("aws.lambda.proxy.password", "pass"), ("aws.lambda.proxy.url", &proxy.url)];
     let mut task = Task::start(&place.props(&more)).await;
@@ -120,7 +120,7 @@ async fn a_proxy_stands_between() {
 
 #[tokio::test]
 async fn nordstroms_proxy_host_is_an_endpoint_until_it_has_a_port() {
-    let (place, proxy) = (Place::new().await, Proxy::start().await);
+    let (place, proxy) = (Setup::new().await, Proxy::start().await);
     let mut props: Props = nordstrom_props(&place);
     let mut task = Task::try_start(&nordstrom(), &props, FakeSinkHost::new()).await.unwrap();
     task.put(0..1).await.unwrap();

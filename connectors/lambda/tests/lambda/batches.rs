@@ -9,11 +9,11 @@ use tributary_api::{Offsets, TopicPartition, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{PATIENCE, Place, TOPIC, Task, nordstrom, offsets, partition, record, record_of, remembering};
+use crate::support::{PATIENCE, Setup, TOPIC, Task, nordstrom, offsets, partition, record, record_of, remembering};
 
 #[tokio::test]
 async fn batches_have_a_size() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let mut task = Task::start(&place.props(&[("aws.lambda.batch.size", "4")])).await;
     task.put(0..10).await.unwrap();
     task.wait_until_safe(10).await.unwrap();
@@ -26,7 +26,7 @@ async fn batches_have_a_size() {
 
 #[tokio::test]
 async fn batches_are_as_large_as_allowed_to_the_byte() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let text = |offset| record_of(TOPIC, 0, offset, Value::string("x".repeat(1000)));
     let whole: Vec<_> = (0..3).map(text).collect();
     // The size of an event of three records, told by one.
@@ -35,7 +35,7 @@ async fn batches_are_as_large_as_allowed_to_the_byte() {
     task.wait_until_safe(3).await.unwrap();
     let size = place.events()[0].payload.len();
     for (limit, batches) in [(size, vec![vec![0, 1, 2]]), (size - 1, vec![vec![0, 1], vec![2]])] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         let mut task = Task::start(&place.props(&[("aws.lambda.batch.bytes", &limit.to_string())])).await;
         task.task.put(&whole).await.unwrap();
         task.wait_until_safe(3).await.unwrap();
@@ -46,7 +46,7 @@ async fn batches_are_as_large_as_allowed_to_the_byte() {
 #[tokio::test]
 async fn without_a_limit_of_their_own_batches_are_as_large_as_lambda_takes() {
     for (kind, limit) in [("sync", lambda_front::SYNC_LIMIT), ("async", lambda_front::ASYNC_LIMIT)] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         let more = [("aws.lambda.invocation.type", kind), ("aws.lambda.batch.size", "1000")];
         let mut task = Task::start(&place.props(&more)).await;
         let value = Value::string("x".repeat(limit / 10));
@@ -70,7 +70,7 @@ async fn without_a_limit_of_their_own_batches_are_as_large_as_lambda_takes() {
 
 #[tokio::test]
 async fn a_batch_waits_for_others_as_long_as_it_may() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let more = [("aws.lambda.batch.size", "5"), ("aws.lambda.batch.window.ms", "300")];
     let mut task = Task::start(&place.props(&more)).await;
     let begun = Instant::now();
@@ -108,7 +108,7 @@ async fn partitions_go_side_by_side_and_each_one_after_another() {
     let functions = lambda_front::Functions::new()
         .account_concurrency(1000)
         .with(crate::support::FUNCTION, lambda_front::Function::inline(slow).timeout(PATIENCE));
-    let place = Place::set_up(|_| None, |function| function, |_| functions).await;
+    let place = Setup::set_up(|_| None, |function| function, |_| functions).await;
     let more = [("aws.lambda.batch.size", "1"), ("aws.lambda.concurrency", "3")];
     let mut task = Task::start(&place.props(&more)).await;
     let records: Vec<_> = (0..4).flat_map(|offset| (0..6).map(move |partition| record(partition, offset))).collect();
@@ -134,7 +134,7 @@ async fn partitions_go_side_by_side_and_each_one_after_another() {
 async fn each_topic_has_its_function() {
     let orders = Arc::<Mutex<Vec<Event>>>::default();
     let other = remembering(&orders, Arc::new(|_| None));
-    let place = Place::set_up(|_| None, |function| function, |functions| functions.with("orders-fn", other)).await;
+    let place = Setup::set_up(|_| None, |function| function, |functions| functions.with("orders-fn", other)).await;
     let more = [
         ("aws.lambda.configuration.mode", "multiple"),
         ("aws.lambda.topic2function.map", "orders;orders-fn,returns;orders-fn"),
@@ -163,7 +163,7 @@ async fn each_topic_has_its_function() {
 /// A transform may make several records of one: all of them count.
 #[tokio::test]
 async fn records_of_one_offset_all_come() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let mut task = Task::start(&place.props(&[("aws.lambda.batch.size", "2")])).await;
     let batch = [record(0, 0), record(0, 1), record(0, 1), record(0, 1), record(0, 2)];
     task.task.put(&batch).await.unwrap();
@@ -174,7 +174,7 @@ async fn records_of_one_offset_all_come() {
 
 #[tokio::test]
 async fn asynchronous_events_are_handed_over_and_forgotten() {
-    let place = Place::set_up(
+    let place = Setup::set_up(
         |_| Some(Reply::error("Boom", "no")),
         |function| function.retry_waits([Duration::from_millis(1); 2]),
         |functions| functions,
@@ -195,7 +195,7 @@ async fn asynchronous_events_are_handed_over_and_forgotten() {
 #[tokio::test]
 async fn nordstroms_events_hold_no_more_records_than_a_poll_brings() {
     for (most, expected) in [(Some("5"), vec![5; 9]), (None, vec![45])] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         let mut props = nordstrom_props(&place);
         if let Some(most) = most {
             props.insert("consumer.override.max.poll.records".to_owned(), most.to_owned());

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use tributary_api::{Plugin, Props};
 use tributary_testkit::battery::{self, SinkSubject, Violation};
 
-use crate::support::{Place, nordstrom, plugin};
+use crate::support::{Setup, nordstrom, plugin};
 
 struct Subject {
-    place: Place,
+    place: Setup,
     plugin: Plugin,
     props: Props,
 }
@@ -39,13 +39,13 @@ impl SinkSubject for Subject {
 }
 
 /// Subjects are made in a closure that cannot wait.
-fn make(place: Place, plugin: Plugin, props: impl Fn(&Place) -> Props) -> Subject {
+fn make(place: Setup, plugin: Plugin, props: impl Fn(&Setup) -> Props) -> Subject {
     let props = props(&place);
     Subject { place, plugin, props }
 }
 
-fn fresh() -> Place {
-    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Place::new()))
+fn fresh() -> Setup {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Setup::new()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn nordstroms_keeps_the_contract() {
     assert_eq!(violations, Vec::<Violation>::new());
 }
 
-pub(crate) fn nordstrom_props(place: &Place) -> Props {
+pub(crate) fn nordstrom_props(place: &Setup) -> Props {
     let url = place.front.url();
     let base = [
         ("aws.lambda.function.arn", "arn:aws:lambda:us-east-1:123456789012:function:upsert"),

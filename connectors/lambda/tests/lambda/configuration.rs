@@ -5,7 +5,7 @@ use tributary_api::{ConfigIssue, Factory, Plugin, Props};
 use tributary_testkit::FakeConnectorHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{Place, nordstrom, plugin};
+use crate::support::{Setup, nordstrom, plugin};
 
 async fn validate(plugin: &Plugin, props: &Props) -> Vec<ConfigIssue> {
     let Factory::Sink(factory) = &plugin.factory else { panic!("not a sink") };
@@ -21,7 +21,7 @@ async fn check(plugin: &Plugin, props: &Props, name: &str, says: &str) {
 
 #[tokio::test]
 async fn functions_are_looked_at_without_running_them() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     assert_eq!(validate(&plugin(), &place.props(&[])).await, []);
     let calls: Vec<Kind> = place.front.invocations().iter().map(|call| call.kind).collect();
     assert_eq!((calls, place.events().len()), (vec![Kind::DryRun], 0));
@@ -41,13 +41,13 @@ async fn lambda_must_be_reached() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let props = Place::new().await.props(&[("aws.lambda.endpoint.url", &url)]);
+    let props = Setup::new().await.props(&[("aws.lambda.endpoint.url", &url)]);
     check(&plugin(), &props, "aws.lambda.function.name", "cannot reach Lambda").await;
 }
 
 #[tokio::test]
 async fn combinations_are_checked() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let map = ("aws.lambda.topic2function.map", "orders;f");
     for (more, name, says) in [
         (vec![map], "aws.lambda.topic2function.map", "set aws.lambda.configuration.mode to multiple"),
@@ -94,7 +94,7 @@ async fn combinations_are_checked() {
 #[tokio::test]
 async fn a_configuration_that_is_wrong_does_not_start() {
     let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
-    let props = Place::new().await.props(&[("aws.lambda.topic2function.map", "orders;f")]);
+    let props = Setup::new().await.props(&[("aws.lambda.topic2function.map", "orders;f")]);
     let mut connector = (factory.connector)();
     assert!(connector.start(FakeConnectorHost::new().context("c"), &props).await.is_err());
 }

@@ -9,7 +9,7 @@ use tributary_api::{ErrorKind, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{Place, TOPIC, Task, nordstrom, offsets, record, record_of};
+use crate::support::{Setup, TOPIC, Task, nordstrom, offsets, record, record_of};
 
 /// A function that fails on some records.
 fn fails_on(bad: &'static [i64]) -> impl Fn(&Event) -> Option<Reply> + Send + Sync {
@@ -38,7 +38,7 @@ fn names(bad: &'static [(i64, usize)]) -> impl Fn(&Event) -> Option<Reply> + Sen
 
 #[tokio::test]
 async fn a_function_that_fails_fails_the_task() {
-    let place = Place::with(fails_on(&[7])).await;
+    let place = Setup::with(fails_on(&[7])).await;
     let mut task = Task::start(&place.props(&[("aws.lambda.batch.size", "5")])).await;
     task.put(0..15).await.unwrap();
     let error = task.wait_until_failed().await;
@@ -50,7 +50,7 @@ async fn a_function_that_fails_fails_the_task() {
 
 #[tokio::test]
 async fn tolerated_its_records_go_to_the_dead_letter_queue() {
-    let place = Place::with(fails_on(&[7])).await;
+    let place = Setup::with(fails_on(&[7])).await;
     let host = FakeSinkHost::tolerant();
     let mut task = Task::start_with(&place.props(&[("aws.lambda.batch.size", "5")]), host).await;
     task.put(0..15).await.unwrap();
@@ -64,7 +64,7 @@ async fn tolerated_its_records_go_to_the_dead_letter_queue() {
 #[tokio::test]
 async fn logged_or_ignored_they_are_passed_over() {
     for behaviour in ["log", "ignore", "LOG"] {
-        let place = Place::with(fails_on(&[1])).await;
+        let place = Setup::with(fails_on(&[1])).await;
         let mut task = Task::start(&place.props(&[("behavior.on.error", behaviour)])).await;
         task.put(0..3).await.unwrap();
         task.wait_until_safe(3).await.unwrap();
@@ -77,7 +77,7 @@ async fn logged_or_ignored_they_are_passed_over() {
 
 #[tokio::test]
 async fn halved_only_the_records_at_fault_fail() {
-    let place = Place::with(fails_on(&[2, 6])).await;
+    let place = Setup::with(fails_on(&[2, 6])).await;
     let more = [("aws.lambda.bisect.on.function.error", "true")];
     let mut task = Task::start_with(&place.props(&more), FakeSinkHost::tolerant()).await;
     task.put(0..8).await.unwrap();
@@ -91,7 +91,7 @@ async fn halved_only_the_records_at_fault_fail() {
 
 #[tokio::test]
 async fn a_batch_can_be_invoked_again() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().error(2, "Flaky", "not now");
     let mut task = Task::start(&place.props(&[("aws.lambda.function.retries", "2")])).await;
     task.put(0..3).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_batch_can_be_invoked_again() {
 
 #[tokio::test]
 async fn from_the_first_record_that_is_named_the_batch_comes_again() {
-    let place = Place::with(names(&[(3, 2), (5, 1)])).await;
+    let place = Setup::with(names(&[(3, 2), (5, 1)])).await;
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..8).await.unwrap();
     task.wait_until_safe(8).await.unwrap();
@@ -112,7 +112,7 @@ async fn from_the_first_record_that_is_named_the_batch_comes_again() {
 
 #[tokio::test]
 async fn a_record_that_is_named_too_often_is_given_up_alone() {
-    let place = Place::with(names(&[(3, 100), (5, 2)])).await;
+    let place = Setup::with(names(&[(3, 100), (5, 2)])).await;
     let more = [("aws.lambda.batch.item.retries", "1")];
     let mut task = Task::start_with(&place.props(&more), FakeSinkHost::tolerant()).await;
     task.put(0..8).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_record_that_is_named_too_often_is_given_up_alone() {
 
 #[tokio::test]
 async fn what_came_before_a_named_record_is_safe_when_it_fails_the_task() {
-    let place = Place::with(names(&[(3, 1)])).await;
+    let place = Setup::with(names(&[(3, 1)])).await;
     let more = [("aws.lambda.batch.item.retries", "0")];
     let mut task = Task::start(&place.props(&more)).await;
     task.put(0..8).await.unwrap();
@@ -135,7 +135,7 @@ async fn what_came_before_a_named_record_is_safe_when_it_fails_the_task() {
 
 #[tokio::test]
 async fn an_answer_that_names_what_is_not_there_fails_the_batch() {
-    let place = Place::with(|_| Some(Reply::json(&json!({"batchItemFailures": [item(99)]})))).await;
+    let place = Setup::with(|_| Some(Reply::json(&json!({"batchItemFailures": [item(99)]})))).await;
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
     let error = task.wait_until_failed().await;
@@ -150,7 +150,7 @@ async fn an_answer_that_names_what_is_not_there_fails_the_batch() {
 async fn a_record_that_is_too_large_alone_is_bad() {
     let large = || record_of(TOPIC, 0, 1, Value::string("x".repeat(2_000)));
     for tolerant in [true, false] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         let host = if tolerant { FakeSinkHost::tolerant() } else { FakeSinkHost::new() };
         let mut task = Task::start_with(&place.props(&[("aws.lambda.batch.bytes", "1000")]), host).await;
         task.task.put(&[record(0, 0), large(), record(0, 2)]).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_record_that_is_too_large_alone_is_bad() {
 #[tokio::test]
 async fn a_batch_that_is_called_too_large_is_halved() {
     let gateway = Gateway::start(413, "RequestTooLargeException", 700).await;
-    let mut props = Place::new().await.props(&[]);
+    let mut props = Setup::new().await.props(&[]);
     props.insert("aws.lambda.endpoint.url".to_owned(), gateway.url.clone());
     let mut task = Task::start_with(&props, FakeSinkHost::tolerant()).await;
     let mut records: Vec<_> = (0..8).map(|offset| record(0, offset)).collect();
@@ -185,7 +185,7 @@ async fn a_batch_that_is_called_too_large_is_halved() {
 
 #[tokio::test]
 async fn the_functions_log_is_shown_if_asked_for() {
-    let place = Place::with(fails_on(&[0])).await;
+    let place = Setup::with(fails_on(&[0])).await;
     let mut task = Task::start(&place.props(&[("aws.lambda.log.tail", "true")])).await;
     task.put(0..1).await.unwrap();
     let error = task.wait_until_failed().await;
@@ -196,7 +196,7 @@ async fn the_functions_log_is_shown_if_asked_for() {
 async fn crashes_and_time_outs_of_functions_are_their_failures() {
     for (fault, says) in [(Fault::CrashAfter, "Runtime.ExitError"), (Fault::TimeOut, "Task timed out")] {
         let limit = std::time::Duration::from_millis(200);
-        let place = Place::set_up(|_| None, |function| function.timeout(limit), |functions| functions).await;
+        let place = Setup::set_up(|_| None, |function| function.timeout(limit), |functions| functions).await;
         place.front.faults().add(fault);
         let mut task = Task::start(&place.props(&[])).await;
         task.put(0..1).await.unwrap();
@@ -208,7 +208,7 @@ async fn crashes_and_time_outs_of_functions_are_their_failures() {
 #[tokio::test]
 async fn nordstroms_drop_passes_over_and_stop_does_not() {
     for (mode, tolerated) in [("DROP", true), ("STOP", false)] {
-        let place = Place::with(|_| Some(Reply::error("Boom", "no"))).await;
+        let place = Setup::with(|_| Some(Reply::error("Boom", "no"))).await;
         let mut props = nordstrom_props(&place);
         props.insert("aws.lambda.invocation.failure.mode".to_owned(), mode.to_owned());
         let mut task = Task::try_start(&nordstrom(), &props, FakeSinkHost::new()).await.unwrap();
@@ -225,7 +225,7 @@ async fn nordstroms_drop_passes_over_and_stop_does_not() {
 #[tokio::test]
 async fn nordstroms_list_says_what_is_repeated() {
     for (codes, calls) in [("500,503", 3), ("503", 1)] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         place.front.faults().repeat(2, Fault::Unavailable);
         let mut props = nordstrom_props(&place);
         props.insert("retriable.error.codes".to_owned(), codes.to_owned());

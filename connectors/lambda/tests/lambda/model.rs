@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tributary_api::{Error, Offsets, Record, Value};
 use tributary_testkit::FakeSinkHost;
 
-use crate::support::{PATIENCE, Place, TOPIC, Task, offsets, partition, plugin, record, record_of};
+use crate::support::{PATIENCE, Setup, TOPIC, Task, offsets, partition, plugin, record, record_of};
 
 const PARTITIONS: i32 = 3;
 const RECORDS: i64 = 60;
@@ -148,7 +148,7 @@ async fn run(seed: u64) {
     let limit = Duration::from_millis(60);
     let hosts = Hosts::default();
     let decide = decide(Arc::clone(&seen), Arc::clone(&hosts), seed);
-    let place = Place::set_up(decide, |function| function.timeout(limit), |functions| functions).await;
+    let place = Setup::set_up(decide, |function| function.timeout(limit), |functions| functions).await;
     let behaviour = if chance.random_bool(0.5) { "log" } else { "fail" };
     let (size, retries, items) = (chance.random_range(1..12), chance.random_range(0..3), chance.random_range(0..3));
     let props = place.props(&[

@@ -7,7 +7,7 @@ use tributary_api::{
 };
 use tributary_testkit::FakeSinkHost;
 
-use crate::support::{Place, Task, plugin};
+use crate::support::{Setup, Task, plugin};
 
 const TOPIC: &str = "orders";
 
@@ -56,7 +56,7 @@ fn at(offset: i64, key: Datum, value: Datum) -> Record {
 }
 
 /// What a function is given for these records.
-async fn event(place: &Place, props: &Props) -> String {
+async fn event(place: &Setup, props: &Props) -> String {
     let mut task = Task::try_start(&plugin(), props, FakeSinkHost::new()).await.unwrap();
     task.task.put(&records()).await.unwrap();
     let all = [(TopicPartition::new(TOPIC, 0), 4)].into();
@@ -68,7 +68,7 @@ async fn event(place: &Place, props: &Props) -> String {
 }
 
 async fn check(format: &str, more: &[(&str, &str)], golden: &str) {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let props = place.props(&[&[("aws.lambda.payload.format", format)], more].concat());
     assert_eq!(event(&place, &props).await, golden.trim_end(), "{format}");
 }

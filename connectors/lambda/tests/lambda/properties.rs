@@ -9,7 +9,7 @@ use tributary_api::{Default, Plugin, Props};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{PATIENCE, Place, Task, listener, nordstrom, plugin};
+use crate::support::{PATIENCE, Setup, Task, listener, nordstrom, plugin};
 
 /// Name, type, default (`*`: required, `-`: null), values refused, values taken, the test of its effect (`=`: none, as
 /// its documentation says).
@@ -371,7 +371,7 @@ fn is_a_test(path: &str) -> bool {
 }
 
 /// The event that a function is given for one record.
-async fn event(plugin: &Plugin, props: &Props, place: &Place) -> Json {
+async fn event(plugin: &Plugin, props: &Props, place: &Setup) -> Json {
     let mut task = Task::try_start(plugin, props, FakeSinkHost::new()).await.unwrap();
     task.put(5..6).await.unwrap();
     task.wait_until_safe(6).await.unwrap();
@@ -395,7 +395,7 @@ async fn formats_are_chosen() {
         (vec![format("nordstrom-plain")], "/0/value", "{n=5}".into()),
         (vec![format("nordstrom-json")], "/0/value/n", 5.into()),
     ] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         let event = event(&plugin(), &place.props(&more), &place).await;
         assert_eq!(event.pointer(path), Some(&expected), "{more:?}: {event}");
     }
@@ -405,7 +405,7 @@ async fn formats_are_chosen() {
 async fn the_application_is_named() {
     for (more, name) in [(vec![], "app/ConfluentPlatform"), (vec![("aws.lambda.user.agent", "Shop")], "app/Shop")] {
         let (url, heard) = listener().await;
-        let mut props = Place::new().await.props(&more);
+        let mut props = Setup::new().await.props(&more);
         props.insert("aws.lambda.endpoint.url".to_owned(), url);
         let mut task = Task::start(&props).await;
         task.put(0..1).await.unwrap();
@@ -426,7 +426,7 @@ async fn nordstroms_events() {
         (vec![json, none], "/0/valueSchemaName", Json::Null),
         (vec![json, ("payload.formatter.key.schema.visibility", "all")], "/0/key", "k5".into()),
     ] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         let mut props = nordstrom_props(&place);
         props.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let event = event(&nordstrom(), &props, &place).await;
@@ -436,7 +436,7 @@ async fn nordstroms_events() {
 
 #[tokio::test]
 async fn nordstroms_modes() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let mut props = nordstrom_props(&place);
     props.insert("aws.lambda.invocation.mode".to_owned(), "ASYNC".to_owned());
     let mut task = Task::try_start(&nordstrom(), &props, FakeSinkHost::new()).await.unwrap();
@@ -449,7 +449,7 @@ async fn nordstroms_modes() {
     }
     assert!(place.front.invocations().iter().all(|call| call.kind == Kind::Async));
     // A function that takes too long, and a service that is in trouble for too long.
-    let hangs = Place::set_up(
+    let hangs = Setup::set_up(
         |_| Some(Reply::Exit(1)),
         |function| function.timeout(std::time::Duration::from_secs(5)),
         |functions| functions,
@@ -461,7 +461,7 @@ async fn nordstroms_modes() {
     let mut task = Task::try_start(&nordstrom(), &props, FakeSinkHost::new()).await.unwrap();
     task.put(0..1).await.unwrap();
     assert!(task.wait_until_failed().await.to_string().contains("did not answer within 100 ms"));
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().repeat(9, lambda_front::Fault::Unavailable);
     let mut props = nordstrom_props(&place);
     props.insert("retries.max".to_owned(), "2".to_owned());

@@ -4,7 +4,7 @@ use lambda_front::{Event, Reply};
 use serde_json::json;
 use tributary_api::{Error, NewTopic, TopicRecord};
 
-use crate::support::{Place, TOPIC, Task, offsets};
+use crate::support::{Setup, TOPIC, Task, offsets};
 
 const SERVERS: (&str, &str) = ("reporter.bootstrap.servers", "broker:9092");
 
@@ -17,7 +17,7 @@ fn header(record: &TopicRecord, name: &str) -> String {
 }
 
 async fn run(more: &[(&str, &str)], decide: impl Fn(&Event) -> Option<Reply> + Send + Sync + 'static) -> Task {
-    let place = Place::with(decide).await;
+    let place = Setup::with(decide).await;
     let mut task = Task::start(&place.props(&[&[SERVERS][..], more].concat())).await;
     task.put(0..3).await.unwrap();
     task.wait_until_safe(3).await.unwrap();
@@ -125,7 +125,7 @@ async fn topics_without_a_name_are_not_written() {
 
 #[tokio::test]
 async fn nobody_who_does_not_ask_gets_topics() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
     task.wait_until_safe(3).await.unwrap();
@@ -134,7 +134,7 @@ async fn nobody_who_does_not_ask_gets_topics() {
 
 #[tokio::test]
 async fn the_older_names_do_the_same() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let more = [
         ("aws.lambda.response.topic", "responses"),
         ("aws.lambda.response.bootstrap.servers", "old:9092"),
@@ -154,7 +154,7 @@ async fn the_older_names_do_the_same() {
 /// An offset is safe only when its reports are written, and they are written until they are.
 #[tokio::test]
 async fn nothing_is_safe_before_it_is_reported() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let mut task = Task::start(&place.props(&[SERVERS])).await;
     task.host.fail_writes(Some(Error::retriable("the broker is away")));
     task.put(0..3).await.unwrap();

@@ -2,14 +2,14 @@
 
 use tributary_testkit::restarts;
 
-use crate::support::{Place, Task};
+use crate::support::{Setup, Task};
 
 #[tokio::test]
 async fn restarts_leave_no_thread_and_no_descriptor_behind() {
     if !restarts::alone("restarts::restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
         return;
     }
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let props = place.props(&[]);
     let restart = || async {
         let mut task = Task::start(&props).await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{Place, Task, listener, nordstrom, plugin, serve};
+use crate::support::{Setup, Task, listener, nordstrom, plugin, serve};
 
 const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
     <Credentials><AccessKeyId>ASSUMED</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token\
@@ -51,7 +51,7 @@ async fn the_role_is_assumed() {
 #[tokio::test]
 #[ignore = "run by the_role_is_assumed"]
 async fn a_task_with_a_role() {
-    let (Ok(endpoint), place) = (std::env::var(ENDPOINT), Place::new().await) else { return };
+    let (Ok(endpoint), place) = (std::env::var(ENDPOINT), Setup::new().await) else { return };
     let (plugin, mut props, more) = if std::env::var(NORDSTROM).is_ok() {
         let prefix = "aws.credentials.provider";
         let more = [

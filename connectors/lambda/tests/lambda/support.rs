@@ -19,12 +19,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) type Decide = dyn Fn(&Event) -> Option<Reply> + Send + Sync;
 
 /// A front with the function `upsert`, which answers with a payload for each record.
-pub(crate) struct Place {
+pub(crate) struct Setup {
     pub(crate) front: LambdaFront,
     seen: Arc<Mutex<Vec<Event>>>,
 }
 
-impl Place {
+impl Setup {
     pub(crate) async fn new() -> Self {
         Self::with(|_| None).await
     }

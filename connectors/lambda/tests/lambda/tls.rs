@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tributary_api::Factory;
 
 use crate::access::Proxy;
-use crate::support::{Place, Task, plugin};
+use crate::support::{Setup, Task, plugin};
 
 /// Names the folder with the server's certificate and key.
 const FOLDER: &str = "LAMBDA_TEST_TLS";
@@ -54,7 +54,7 @@ fn a_stranger_is_sent_nothing() {
 }
 
 /// Takes TLS off and passes on to the front.
-async fn terminate(folder: &Path, place: &Place) -> String {
+async fn terminate(folder: &Path, place: &Setup) -> String {
     let chain = CertificateDer::pem_file_iter(folder.join(CERTIFICATE)).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(folder.join(KEY)).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -88,7 +88,7 @@ async fn terminate(folder: &Path, place: &Place) -> String {
 #[ignore = "run by whom_the_system_trusts_is_invoked_over_tls"]
 async fn a_task_that_trusts() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let (url, proxy) = (terminate(Path::new(&folder), &place).await, Proxy::start().await);
     let direct = vec![("aws.lambda.endpoint.url", url.as_str())];
     let proxied = [&direct[..], &[("aws.lambda.proxy.url", proxy.url.as_str())]].concat();
@@ -105,7 +105,7 @@ async fn a_task_that_trusts() {
 #[ignore = "run by a_stranger_is_sent_nothing"]
 async fn a_task_that_does_not_trust() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let url = terminate(Path::new(&folder), &place).await;
     let props = place.props(&[("aws.lambda.endpoint.url", &url), ("aws.lambda.retries.max", "1")]);
     let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };

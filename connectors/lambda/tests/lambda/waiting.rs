@@ -6,11 +6,11 @@ use lambda_front::{Fault, Outcome};
 use tokio::time::Instant;
 use tributary_api::ErrorKind;
 
-use crate::support::{FUNCTION, PATIENCE, Place, Task, echo, partition};
+use crate::support::{FUNCTION, PATIENCE, Setup, Task, echo, partition};
 
 #[tokio::test]
 async fn throttled_it_waits_as_long_as_it_is_asked_to() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().throttle(2);
     let mut task = Task::start(&place.props(&[])).await;
     let begun = Instant::now();
@@ -23,7 +23,7 @@ async fn throttled_it_waits_as_long_as_it_is_asked_to() {
 
 #[tokio::test]
 async fn throttled_without_a_time_it_backs_off() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().repeat(3, Fault::Throttle { retry_after: None });
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
@@ -33,7 +33,7 @@ async fn throttled_without_a_time_it_backs_off() {
 
 #[tokio::test]
 async fn a_limit_of_invocations_a_second_is_kept() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     let more = [("aws.lambda.batch.size", "1"), ("aws.lambda.rate.limit", "50")];
     let mut task = Task::start(&place.props(&more)).await;
     let begun = Instant::now();
@@ -44,7 +44,7 @@ async fn a_limit_of_invocations_a_second_is_kept() {
 
 #[tokio::test]
 async fn requests_that_lambda_did_not_take_are_repeated_as_often_as_allowed() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().repeat(3, Fault::Unavailable);
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
@@ -61,7 +61,7 @@ async fn requests_that_lambda_did_not_take_are_repeated_as_often_as_allowed() {
 async fn back_off_is_as_long_as_asked_for() {
     // Half of it is left to chance.
     for (first, most, at_least, at_most) in [("200", "30000", 300, 2_500), ("200", "50", 50, 800)] {
-        let place = Place::new().await;
+        let place = Setup::new().await;
         place.front.faults().repeat(2, Fault::Unavailable);
         let more = [("aws.lambda.retry.backoff.ms", first), ("aws.lambda.retry.backoff.max.ms", most)];
         let mut task = Task::start(&place.props(&more)).await;
@@ -76,7 +76,7 @@ async fn back_off_is_as_long_as_asked_for() {
 /// Nobody knows what became of an invocation whose answer broke off: it is repeated, under the same key.
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_asked_for_again() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().add(Fault::CutOff);
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_front_that_is_away_is_waited_for() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let mut props = Place::new().await.props(&[("aws.lambda.retry.backoff.max.ms", "50")]);
+    let mut props = Setup::new().await.props(&[("aws.lambda.retry.backoff.max.ms", "50")]);
     props.insert("aws.lambda.endpoint.url".to_owned(), format!("http://127.0.0.1:{port}"));
     let mut task = Task::start(&props).await;
     task.put(0..3).await.unwrap();
@@ -105,13 +105,13 @@ async fn a_front_that_is_away_is_waited_for() {
 }
 
 /// A place whose function takes this long for an event.
-async fn slow(time: Duration) -> Place {
+async fn slow(time: Duration) -> Setup {
     let function = lambda_front::Function::inline(move |event| async move {
         tokio::time::sleep(time).await;
         echo(&event)
     });
     let functions = lambda_front::Functions::new().account_concurrency(1000).with(FUNCTION, function.timeout(PATIENCE));
-    Place::set_up(|_| None, |function| function, |_| functions).await
+    Setup::set_up(|_| None, |function| function, |_| functions).await
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_task_that_stops_waits_for_functions_at_work_and_begins_nothing() {
 
 #[tokio::test]
 async fn a_task_that_is_throttled_stops_at_once() {
-    let place = Place::new().await;
+    let place = Setup::new().await;
     place.front.faults().repeat(1, Fault::Throttle { retry_after: Some(Duration::from_secs(600)) });
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
