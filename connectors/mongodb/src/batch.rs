@@ -4,7 +4,7 @@ use futures::stream::{self, StreamExt as _};
 use tributary_api::{Error, Record, Result};
 
 use crate::server::Server;
-use crate::write::{Job, Pace, Refusal};
+use crate::write::{Job, RateLimiter, Refusal};
 
 /// Collections that are written to at the same time.
 const AT_ONCE: usize = 8;
@@ -45,8 +45,8 @@ impl Batch {
     ///
     /// # Errors
     /// `Retriable` to be called again. Anything else fails the task.
-    pub(crate) async fn write(&mut self, server: &Server, pace: &Pace) -> Result<()> {
-        let runs: Vec<_> = self.jobs.iter_mut().map(|job| job.run(server, pace)).collect();
+    pub(crate) async fn write(&mut self, server: &Server, rate_limiter: &RateLimiter) -> Result<()> {
+        let runs: Vec<_> = self.jobs.iter_mut().map(|job| job.run(server, rate_limiter)).collect();
         let outcomes: Vec<Result<()>> = stream::iter(runs).buffer_unordered(AT_ONCE).collect().await;
         let mut failures: Vec<Error> = outcomes.into_iter().filter_map(Result::err).collect();
         failures.sort_by_key(Error::is_retriable);

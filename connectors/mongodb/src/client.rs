@@ -112,7 +112,7 @@ fn require_pem(name: &str, store: &Store, convert: &str) -> Result<()> {
     Ok(())
 }
 
-/// A text without what stands in the URI before the host: a parser may quote what it does not understand.
+/// A text without the part of the URI before the host, which holds the password: a parser may quote it in its error.
 fn hide(text: &str, uri: &str) -> String {
     let Some((_, rest)) = uri.split_once("://") else { return text.replace(uri, "[hidden]") };
     let Some((user, _)) = rest.rsplit_once('@') else { return text.to_owned() };

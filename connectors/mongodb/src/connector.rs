@@ -70,7 +70,7 @@ pub(crate) fn offset_store(settings: &Settings, connector: &str) -> Option<Offse
 /// Transactions need sessions, and those a replica set.
 ///
 /// # Errors
-/// `Config` when the server stands alone.
+/// `Config` when the server is a standalone one.
 pub(crate) fn require_transactions(server: &Server) -> Result<()> {
     if server.replicated {
         return Ok(());

@@ -202,7 +202,7 @@ fn whole(value: &Bson) -> Option<i64> {
     value.as_i64().or_else(|| value.as_i32().map(Into::into))
 }
 
-/// The offset behind the last record of each partition.
+/// The offset after the last record of each partition.
 pub(crate) fn ends(records: &[tributary_api::Record]) -> Offsets {
     let mut ends: BTreeMap<TopicPartition, i64> = BTreeMap::new();
     let place = |record: &tributary_api::Record| {

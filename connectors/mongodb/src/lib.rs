@@ -10,7 +10,7 @@ mod connector;
 mod exactly_once;
 mod mapping;
 mod model;
-mod patience;
+mod retry_policy;
 mod server;
 mod task;
 mod timeseries;

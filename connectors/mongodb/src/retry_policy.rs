@@ -4,21 +4,22 @@ use tributary_api::{Error, Result};
 
 use crate::config::RetrySettings;
 
-/// How long to go on when the server does not answer: waits that double, and an end.
+/// Retries of a batch while the server does not answer: waits that double, until `retry.timeout.ms` is over.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct RetryPolicy {
     settings: RetrySettings,
     since: Option<Instant>,
     tries: u32,
 }
 
-impl Patience {
+impl RetryPolicy {
     pub(crate) fn new(settings: RetrySettings) -> Self {
         Self { settings, since: None, tries: 0 }
     }
 
-    /// Lets a result pass, but for errors that can be retried: they are given a wait, or fail for good.
-    pub(crate) fn judge(&mut self, done: Result<()>) -> Result<()> {
+    /// Adds a wait to an error that can be retried, or makes it fatal once the time is over. Other results stay as they
+    /// are.
+    pub(crate) fn apply(&mut self, done: Result<()>) -> Result<()> {
         let error = match done {
             Err(error) if error.is_retriable() => error,
             done => {

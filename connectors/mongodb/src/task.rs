@@ -13,10 +13,10 @@ use crate::connector::{offset_store, require_transactions};
 use crate::exactly_once::{Committed, OffsetStore, ends};
 use crate::mapping::Mapper;
 use crate::model::Namespace;
-use crate::patience::Patience;
+use crate::retry_policy::RetryPolicy;
 use crate::server::Server;
 use crate::timeseries;
-use crate::write::{Job, Pace, Refusal, Write, jobs};
+use crate::write::{Job, RateLimiter, Refusal, Write, jobs};
 
 /// How long a batch at work may go on when the task should stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -37,8 +37,8 @@ struct Running {
     server: Option<Arc<Server>>,
     /// The batch that could not be written to its end, which comes again.
     unfinished: Option<Batch>,
-    patience: Patience,
-    pace: Pace,
+    retry_policy: RetryPolicy,
+    rate_limiter: RateLimiter,
     /// The time-series collections that are known to be there.
     timeseries: HashSet<Arc<Namespace>>,
     exactly_once: Option<ExactlyOnce>,
@@ -60,8 +60,8 @@ impl SinkTask for MongoTask {
             offset_store(&settings, &cx.connector).map(|store| ExactlyOnce { store, left: Offsets::new() });
         self.running = Some(Running {
             mapper: Mapper::new(&settings),
-            pace: Pace::new(&cx),
-            patience: Patience::new(settings.retry.clone()),
+            rate_limiter: RateLimiter::new(&cx),
+            retry_policy: RetryPolicy::new(settings.retry.clone()),
             timeseries: HashSet::new(),
             unfinished: None,
             server: None,
@@ -80,7 +80,7 @@ impl SinkTask for MongoTask {
         }
         loop {
             let done = running.go_to_stored(partitions).await;
-            match running.patience.judge(done) {
+            match running.retry_policy.apply(done) {
                 Err(error) if error.is_retriable() => running.wait(&error).await?,
                 done => return done,
             }
@@ -99,7 +99,7 @@ impl SinkTask for MongoTask {
                 Err(Error::retriable("the task stops before the batch is written"))
             }
         };
-        running.patience.judge(done)
+        running.retry_policy.apply(done)
     }
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
@@ -142,7 +142,7 @@ impl Running {
         self.ensure_timeseries(&server).await?;
         let Some(batch) = &mut self.unfinished else { return Ok(()) };
         match &mut self.exactly_once {
-            None => batch.write(&server, &self.pace).await?,
+            None => batch.write(&server, &self.rate_limiter).await?,
             Some(exactly_once) => {
                 let mut ends = ends(records);
                 ends.retain(|partition, end| exactly_once.left.get(partition).is_none_or(|left| *end > *left));

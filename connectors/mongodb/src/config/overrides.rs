@@ -21,7 +21,7 @@ pub(super) fn of_topic(topic: &str, props: &Props) -> Props {
     merged
 }
 
-/// The name under which a topic's property stands in the configuration.
+/// The name of a topic's property in the configuration.
 pub(super) fn name_for(topic: &str, property: &str, props: &Props) -> String {
     let own = format!("{PREFIX}{topic}.{property}");
     if props.contains_key(&own) { own } else { property.to_owned() }
@@ -31,7 +31,7 @@ pub(super) fn name_for(topic: &str, property: &str, props: &Props) -> String {
 pub(super) fn named_topics(props: &Props) -> BTreeSet<String> {
     let listed = props.get("topics").map_or("", String::as_str).split(',').map(str::trim);
     let mut topics: BTreeSet<String> = listed.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
-    // A topic's name may have dots, and so have the names of properties: known names tell where it ends.
+    // A topic's name may have dots, and so have the names of properties: the known names show where it ends.
     let definition = definition();
     for rest in props.keys().filter_map(|name| name.strip_prefix(PREFIX)) {
         let known = definition.keys().map(|key| key.name.as_str()).chain(OF_THE_WORKER);

@@ -5,8 +5,8 @@ use super::encoder::Encoder;
 use super::ids::{IdStrategy, place};
 use super::key::KeyDocument;
 use super::nulls::remove_nulls;
-use super::passes;
 use super::projection::Projection;
+use super::raw_post_processors;
 use super::renaming::Renamer;
 use super::times::DateFormat;
 
@@ -37,7 +37,7 @@ pub(crate) struct Chain {
     pub(crate) ids: IdStrategy,
     /// `document.id.strategy.overwrite.existing`.
     pub(crate) overwrites_id: bool,
-    /// Whether the steps are passes over bytes.
+    /// Whether all steps work on bytes, without decoding the document.
     pub(super) quick: bool,
 }
 
@@ -111,8 +111,8 @@ impl Chain {
     /// `Data` when a step cannot be made.
     pub(crate) fn apply(&self, record: &Record, key: &mut KeyDocument<'_>, work: &mut Workspace<'_>) -> Result<()> {
         match (self.quick, record.value.value.is_null()) {
-            (true, false) => passes::run(self, record, key, work),
-            (true, true) => passes::run_without_value(self, key),
+            (true, false) => raw_post_processors::run(self, record, key, work),
+            (true, true) => raw_post_processors::run_without_value(self, key),
             (false, _) => self.apply_apart(record, key, work),
         }
     }
@@ -184,7 +184,7 @@ impl Chain {
         let seen = self.ids.is_of_value().then(|| encoder.document()).transpose()?;
         let mut element = Vec::new();
         self.ids.element(on.record, on.key, seen, scratch, &mut element)?;
-        let holder = super::draft::document(&[&element])?;
+        let holder = super::document_parts::document(&[&element])?;
         let id = decode(&holder)?.remove("_id").ok_or_else(|| Error::fatal("an id strategy made no _id"))?;
         document.insert("_id", id);
         on.shared = match self.ids {

@@ -5,17 +5,17 @@ use tributary_api::{Error, Result};
 use super::encoder::Encoder;
 use super::raw;
 
-/// A document before it is put together: its `_id` and its other fields, as they go over the wire.
+/// The parts of a document that is still to be written: its `_id` and its other fields, as BSON elements.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Draft<'a> {
+pub(crate) struct DocumentParts<'a> {
     /// The element `_id`.
     pub(crate) id: Option<&'a [u8]>,
-    /// The elements before and behind the place where the document had an `_id` of its own.
+    /// The elements before and after the place where the document had an `_id` of its own.
     pub(crate) fields: [&'a [u8]; 2],
 }
 
-impl<'a> Draft<'a> {
-    /// Of a document that was encoded. `id` stands in for its own.
+impl<'a> DocumentParts<'a> {
+    /// Of a document that was encoded. `id` replaces its own.
     pub(crate) fn new(encoder: &'a Encoder, id: Option<&'a [u8]>) -> Self {
         let bytes = encoder.bytes();
         let end = bytes.len().saturating_sub(1);
@@ -49,7 +49,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The name of the field, as it stands behind the type.
+/// The name of the field, as it follows the type.
 pub(crate) const ID_NAME: &[u8] = b"_id\0";
 
 /// A document of these elements.

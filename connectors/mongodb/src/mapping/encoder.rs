@@ -31,7 +31,7 @@ struct Frame {
     next_index: Option<u32>,
 }
 
-/// Where the `_id` of the document stands: its element, from the type on.
+/// Where the element `_id` of the document is, from its type on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: usize,
@@ -80,7 +80,7 @@ impl Encoder {
         self.find_id()
     }
 
-    /// Puts a document together: its `_id`, and its other elements before and behind it.
+    /// Puts a document together: its `_id`, and its other elements before and after it.
     pub(crate) fn join(&mut self, before: &[u8], id: &[u8], behind: &[u8]) {
         self.out.clear();
         self.out.extend_from_slice(&[0; 4]);
@@ -360,7 +360,7 @@ impl Encoder {
     }
 }
 
-/// Quick and good enough to tell the names of one document apart.
+/// Quick, and good enough to compare the names of one document.
 fn hash(bytes: &[u8]) -> u64 {
     const K: u64 = 0x517c_c1b7_2722_0a95;
     let mut hash = bytes.len() as u64;

@@ -4,7 +4,7 @@ use mongodb::bson::{RawBsonRef, RawDocument};
 use tributary_api::{Error, Record, Result};
 use uuid::Uuid;
 
-use super::draft::ID_NAME;
+use super::document_parts::ID_NAME;
 use super::encoder::Encoder;
 use super::key::KeyDocument;
 use super::projection::Projection;
@@ -45,7 +45,7 @@ pub(crate) enum UuidFormat {
 }
 
 impl IdStrategy {
-    /// Whether it can be told from the key alone, so that a tombstone names a document.
+    /// Whether it depends on the key alone, so that a tombstone names a document.
     pub(crate) fn is_of_key(&self) -> bool {
         matches!(self, Self::FullKey | Self::PartialKey(_) | Self::ProvidedInKey)
     }

@@ -6,7 +6,7 @@
 pub(crate) mod cdc;
 pub(crate) mod chain;
 mod decimal;
-mod draft;
+mod document_parts;
 mod encoder;
 #[cfg(test)]
 mod golden;
@@ -16,9 +16,9 @@ mod key;
 pub(crate) mod models;
 pub(crate) mod namespaces;
 mod nulls;
-mod passes;
 pub(crate) mod projection;
 mod raw;
+mod raw_post_processors;
 pub(crate) mod renaming;
 #[cfg(test)]
 mod speed;
@@ -33,7 +33,7 @@ use tributary_api::{Error, Record, Result, Topic};
 
 use self::cdc::{Event, Handler};
 use self::chain::{Chain, Workspace};
-use self::draft::Draft;
+use self::document_parts::DocumentParts;
 pub(crate) use self::encoder::Encoder;
 use self::key::KeyDocument;
 use self::models::{Material, WriteStrategy};
@@ -150,8 +150,8 @@ impl Mapper {
                 let mut work = Workspace { value, scratch, spare, id };
                 let stands_in = chain_value(chain, record, &mut key, &mut work)?;
                 let Workspace { value, scratch, id, .. } = work;
-                let draft = has_value.then(|| Draft::new(value, stands_in.then_some(&**id)));
-                let material = Material { record, key: &mut key, draft, ids: &chain.ids, scratch, now: now() };
+                let parts = has_value.then(|| DocumentParts::new(value, stands_in.then_some(&**id)));
+                let material = Material { record, key: &mut key, parts, ids: &chain.ids, scratch, now: now() };
                 Some(strategy.model(material)?)
             }
         };

@@ -2,7 +2,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{RawBsonRef, RawDocument, RawDocumentBuf};
 use tributary_api::{Error, Record, Result};
 
-use super::draft::{Draft, date_element, document, elements_of, nested};
+use super::document_parts::{DocumentParts, date_element, document, elements_of, nested};
 use super::encoder::Encoder;
 use super::ids::IdStrategy;
 use super::key::KeyDocument;
@@ -39,7 +39,7 @@ pub(crate) struct Material<'a, 'k> {
     pub(crate) record: &'a Record,
     pub(crate) key: &'a mut KeyDocument<'k>,
     /// The value's document, if the record has a value.
-    pub(crate) draft: Option<Draft<'a>>,
+    pub(crate) parts: Option<DocumentParts<'a>>,
     pub(crate) ids: &'a IdStrategy,
     pub(crate) scratch: &'a mut Encoder,
     /// Milliseconds since the epoch.
@@ -64,47 +64,47 @@ impl WriteStrategy {
             _ => {
                 let missing =
                     || Error::data("the record has no value to write: choose another delete.writemodel.strategy");
-                let draft = with.draft.ok_or_else(missing)?;
-                self.of_value(draft, with.ids.is_partial(), with.scratch, with.now)
+                let parts = with.parts.ok_or_else(missing)?;
+                self.of_value(parts, with.ids.is_partial(), with.scratch, with.now)
             }
         }
     }
 
-    fn of_value(self, draft: Draft<'_>, partial: bool, scratch: &mut Encoder, now: i64) -> Result<WriteModel> {
+    fn of_value(self, parts: DocumentParts<'_>, partial: bool, scratch: &mut Encoder, now: i64) -> Result<WriteModel> {
         let upsert = true;
         match self {
-            Self::InsertOne => Ok(WriteModel::InsertOne { document: with_id(&draft)? }),
+            Self::InsertOne => Ok(WriteModel::InsertOne { document: with_id(&parts)? }),
             Self::ReplaceOne => {
-                Ok(WriteModel::ReplaceOne { filter: draft.filter()?, replacement: draft.document()?, upsert })
+                Ok(WriteModel::ReplaceOne { filter: parts.filter()?, replacement: parts.document()?, upsert })
             }
             Self::ReplaceOneBusinessKey => {
-                let filter = business_key(&draft, partial, scratch)?;
-                Ok(WriteModel::ReplaceOne { filter, replacement: draft.without_id()?, upsert })
+                let filter = business_key(&parts, partial, scratch)?;
+                Ok(WriteModel::ReplaceOne { filter, replacement: parts.without_id()?, upsert })
             }
             Self::UpdateOne => {
-                let update = document(&[&nested("$set", &draft.fields)])?;
-                Ok(WriteModel::UpdateOne { filter: draft.filter()?, update, upsert })
+                let update = document(&[&nested("$set", &parts.fields)])?;
+                Ok(WriteModel::UpdateOne { filter: parts.filter()?, update, upsert })
             }
             Self::UpdateOneTimestamps => {
-                Ok(WriteModel::UpdateOne { filter: draft.filter()?, update: stamped(&draft.document()?, now)?, upsert })
+                Ok(WriteModel::UpdateOne { filter: parts.filter()?, update: stamped(&parts.document()?, now)?, upsert })
             }
             Self::UpdateOneBusinessKeyTimestamp => {
-                let filter = business_key(&draft, partial, scratch)?;
-                Ok(WriteModel::UpdateOne { filter, update: stamped(&draft.without_id()?, now)?, upsert })
+                let filter = business_key(&parts, partial, scratch)?;
+                Ok(WriteModel::UpdateOne { filter, update: stamped(&parts.without_id()?, now)?, upsert })
             }
-            _ => Ok(WriteModel::DeleteOne { filter: business_key(&draft, partial, scratch)? }),
+            _ => Ok(WriteModel::DeleteOne { filter: business_key(&parts, partial, scratch)? }),
         }
     }
 }
 
 /// One that has no `_id`, for a step has removed it, gets a new one here: so a repeated insert is the same.
-fn with_id(draft: &Draft<'_>) -> Result<RawDocumentBuf> {
-    if draft.id.is_some() {
-        return draft.document();
+fn with_id(parts: &DocumentParts<'_>) -> Result<RawDocumentBuf> {
+    if parts.id.is_some() {
+        return parts.document();
     }
     let mut id = b"\x07_id\0".to_vec();
     id.extend_from_slice(&ObjectId::new().bytes());
-    document(&[&id, draft.fields[0], draft.fields[1]])
+    document(&[&id, parts.fields[0], parts.fields[1]])
 }
 
 fn stamped(fields: &RawDocument, now: i64) -> Result<RawDocumentBuf> {
@@ -124,10 +124,10 @@ fn stamped(fields: &RawDocument, now: i64) -> Result<RawDocumentBuf> {
 }
 
 /// The fields of the `_id` as a filter; those of a projected one by their paths.
-fn business_key(draft: &Draft<'_>, partial: bool, scratch: &mut Encoder) -> Result<RawDocumentBuf> {
+fn business_key(parts: &DocumentParts<'_>, partial: bool, scratch: &mut Encoder) -> Result<RawDocumentBuf> {
     let wrong = "the _id is not a document of the business key's fields: choose a document.id.strategy that makes one, and \
                  set document.id.strategy.overwrite.existing=true if the value has an _id of its own";
-    let id = draft.id_document().ok_or_else(|| Error::data(wrong))?;
+    let id = parts.id_document().ok_or_else(|| Error::data(wrong))?;
     if partial { flattened(id, scratch) } else { Ok(id.to_owned()) }
 }
 

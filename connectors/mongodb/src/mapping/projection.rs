@@ -5,8 +5,8 @@ use mongodb::bson::{Bson, Document, RawBsonRef, RawDocument};
 use tributary_api::{Error, Result};
 
 use super::encoder::Encoder;
-use super::passes::{copy, copy_items};
 use super::raw;
+use super::raw_post_processors::{copy, copy_items};
 
 /// Keeps some fields of a document, or removes some. Fields are named by paths; `*` stands for one level, `**` for all
 /// below, and `name*` for all fields that begin so.
@@ -23,13 +23,13 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    /// Keeps the fields of a list divided by commas (`keeps`), or removes them.
+    /// Keeps the fields of a list separated by commas (`keeps`), or removes them.
     pub(crate) fn new(keeps: bool, list: &str) -> Self {
         let paths: Vec<String> =
             list.trim().split(',').map(str::trim).filter(|path| !path.is_empty()).map(str::to_owned).collect();
         let mut fields: HashSet<String> = paths.iter().cloned().collect();
         if keeps {
-            // To keep a field is to keep what it stands in.
+            // Keeping a field keeps the documents that it is part of.
             for path in &paths {
                 let above = path.match_indices('.').map(|(at, _)| path[..at].to_owned());
                 fields.extend(above.filter(|above| !above.is_empty()));

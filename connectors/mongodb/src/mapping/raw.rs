@@ -8,13 +8,13 @@ use super::encoder::Encoder;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element<'a> {
     pub(crate) name: &'a str,
-    /// Type, name and value, as they stand in the document.
+    /// Type, name and value, as in the document.
     pub(crate) bytes: &'a [u8],
     pub(crate) value: RawBsonRef<'a>,
 }
 
 impl<'a> Element<'a> {
-    /// The value, as it stands in the document.
+    /// The value, as in the document.
     pub(crate) fn value_bytes(&self) -> &'a [u8] {
         &self.bytes[self.name.len() + 2..]
     }

@@ -1,4 +1,4 @@
-//! Post processors as passes over a document's bytes, from one buffer into another: what takes no document apart.
+//! Post processors that work on a document's bytes, from one buffer into another, without decoding the document.
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,7 @@ use mongodb::bson::{Bson, RawBsonRef, RawDocument};
 use tributary_api::{Error, Record, Result};
 
 use super::chain::{Chain, PLACE, Processor, Workspace, time_name};
-use super::draft::Draft;
+use super::document_parts::DocumentParts;
 use super::encoder::Encoder;
 use super::ids::place;
 use super::key::KeyDocument;
@@ -28,7 +28,7 @@ pub(super) fn run(chain: &Chain, record: &Record, key: &mut KeyDocument<'_>, wor
                     continue;
                 }
                 chain.ids.element(record, key, Some(from), work.scratch, work.id)?;
-                let [before, behind] = Draft::new(work.value, None).fields;
+                let [before, behind] = DocumentParts::new(work.value, None).fields;
                 work.spare.join(before, work.id, behind);
             }
             Processor::AddKafkaMeta => add_kafka_meta(record, from, work.spare)?,

@@ -40,7 +40,7 @@ impl Renamer {
         }
     }
 
-    /// Renames the fields of a document that stands at a path. A field whose new name is taken is dropped: neither value
+    /// Renames the fields of the document at a path. A field whose new name is taken is dropped: neither value
     /// could be kept under it.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Renamer {
     }
 }
 
-/// Renamed fields come behind the others; one whose new name is taken is dropped.
+/// Renamed fields come after the others; one whose new name is taken is dropped.
 fn copy_renamed(
     names: &HashMap<String, String>,
     path: &mut String,

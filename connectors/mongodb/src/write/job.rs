@@ -6,8 +6,8 @@ use mongodb::error::{Error as DriverError, ErrorKind as Driver};
 use tributary_api::{Error, ErrorKind, Result};
 
 use super::outcome::{DUPLICATE_KEY, Outcome, Refused};
-use super::pace::Pace;
 use super::plan::{self, Limits, Run};
+use super::rate_limiter::RateLimiter;
 use super::refusal::{self, Refusal};
 use super::statement::{self, Frame};
 use super::{Write, WriteModel};
@@ -63,7 +63,7 @@ impl Job {
     ///
     /// # Errors
     /// `Retriable` when the server is not there: to be run again. Anything else fails the task.
-    pub(crate) async fn run(&mut self, server: &Server, pace: &Pace) -> Result<()> {
+    pub(crate) async fn run(&mut self, server: &Server, rate_limiter: &RateLimiter) -> Result<()> {
         let mut again = server.numbered;
         loop {
             match self.step(server, None).await {
@@ -71,7 +71,7 @@ impl Job {
                 Ok(_) => {
                     again = server.numbered;
                     if self.runs.is_empty() {
-                        pace.after_bulk(&self.writes[self.next - 1].settings).await;
+                        rate_limiter.after_bulk(&self.writes[self.next - 1].settings).await;
                     }
                 }
                 Err(error) if error.is_retriable() && std::mem::take(&mut again) => {}

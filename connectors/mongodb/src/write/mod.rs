@@ -3,8 +3,8 @@
 mod encode;
 mod job;
 mod outcome;
-mod pace;
 mod plan;
+mod rate_limiter;
 mod refusal;
 mod statement;
 
@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use self::job::{Job, Step};
-pub(crate) use self::pace::Pace;
+pub(crate) use self::rate_limiter::RateLimiter;
 pub(crate) use self::refusal::Refusal;
 use crate::config::TopicSettings;
 use crate::model::{Namespace, WriteModel};

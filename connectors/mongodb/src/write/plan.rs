@@ -53,7 +53,7 @@ pub(super) fn cut(writes: &[Write], limits: Limits) -> usize {
 }
 
 /// The commands of a chunk, collection by collection. Ordered: writes that follow each other and are of one kind.
-/// Unordered: writes move to an earlier command of their kind, unless a write of the same `_id` stands between.
+/// Unordered: writes move to an earlier command of their kind, unless a write of the same `_id` is between.
 pub(super) fn runs(writes: &[Write], chunk: impl Iterator<Item = usize>, ordered: bool) -> VecDeque<Run> {
     let mut collections: Vec<(&Namespace, VecDeque<Run>, Placed<'_>)> = Vec::new();
     for place in chunk {
@@ -118,7 +118,7 @@ enum Id<'a> {
     Binary(&'a [u8]),
 }
 
-/// The `_id` of the one document that a write is to. None: it cannot be told by a simple `_id` alone.
+/// The `_id` of the one document that a write is to. None: the filter is not a simple `_id` alone.
 fn id(model: &WriteModel) -> Option<Id<'_>> {
     let (document, alone): (&RawDocumentBuf, bool) = match model {
         WriteModel::InsertOne { document } => (document, false),

@@ -5,16 +5,16 @@ use tributary_api::SinkTaskContext;
 
 use crate::config::TopicSettings;
 
-/// Waits after every so many bulks of a topic, if its settings say so (`rate.limiting.*`).
+/// Waits after each `rate.limiting.every.n` bulks of a topic for `rate.limiting.timeout`.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     cx: SinkTaskContext,
     /// The bulks of each topic since its last wait. A topic's settings live as long as the task, so that their address
     /// stands for the topic.
     bulks: Mutex<HashMap<usize, u32>>,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(crate) fn new(cx: &SinkTaskContext) -> Self {
         Self { cx: cx.clone(), bulks: Mutex::default() }
     }

@@ -31,7 +31,7 @@ pub(super) fn not_copied(one: &Refused) -> Error {
     Error::data(text).with_class(format!("{PACKAGE}.WriteConcernException"))
 }
 
-/// The write stood behind a refused one in an ordered bulk, and was not tried.
+/// The write came after a refused one in an ordered bulk, and was not tried.
 pub(super) fn skipped() -> Error {
     Error::data("not written: it stood behind a refused write in an ordered bulk (bulk.write.ordered)")
         .with_class(format!("{PACKAGE}.WriteSkippedException"))

@@ -40,7 +40,7 @@ impl Kind {
     }
 }
 
-/// What stands in a command beside its statements.
+/// What a command has besides its statements.
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     pub(super) ordered: bool,

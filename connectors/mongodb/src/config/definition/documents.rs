@@ -30,7 +30,7 @@ fn processing() -> Vec<ConfigKey> {
     };
     let list = |order, name: &str, side: &str| {
         let doc = format!(
-            "Paths of fields of the {side}, divided by commas, for the projectors of post.processor.chain. * \
+            "Paths of fields of the {side}, separated by commas, for the projectors of post.processor.chain. * \
                            stands for one level, ** for all below, name* for all fields that begin so."
         );
         low(order, name).doc(doc)
@@ -40,7 +40,7 @@ fn processing() -> Vec<ConfigKey> {
             .default(format!("{PACKAGE}processor.DocumentIdAdder"))
             .importance(Importance::Low)
             .display_name("Post processors")
-            .doc("What is done to each document, in order: classes of …sink.processor, divided by commas: DocumentIdAdder \
+            .doc("What is done to each document, in order: classes of …sink.processor, separated by commas: DocumentIdAdder \
                   (first if not given), KafkaMetaAdder, NullFieldValueRemover, AllowListKeyProjector, \
                   AllowListValueProjector, BlockListKeyProjector, BlockListValueProjector, field.renaming.RenameByMapping, \
                   field.renaming.RenameByRegExp."),
@@ -80,7 +80,7 @@ fn ids() -> Vec<ConfigKey> {
         let class = if side == "key" { "PartialKeyStrategy" } else { "PartialValueStrategy" };
         low(order, &format!("document.id.strategy.partial.{side}.projection.list"))
             .display_name(format!("Fields for {class}"))
-            .doc(format!("The fields for {class}, divided by commas. Empty: those of {side}.projection.list."))
+            .doc(format!("The fields for {class}, separated by commas. Empty: those of {side}.projection.list."))
     };
     vec![
         key(IDS, 1, "document.id.strategy", ConfigType::String)

@@ -2,7 +2,7 @@ use mongodb::bson::{RawBsonRef, RawDocument, RawDocumentBuf};
 use tributary_api::{Error, Result};
 
 use super::{Event, document_in};
-use crate::mapping::draft::{Draft, document, elements_of, nested};
+use crate::mapping::document_parts::{DocumentParts, document, elements_of, nested};
 use crate::mapping::encoder::Encoder;
 use crate::mapping::raw;
 use crate::model::WriteModel;
@@ -93,7 +93,7 @@ fn key(value: &RawDocument) -> Result<RawDocumentBuf> {
 fn id_first(replacement: &RawDocument) -> Result<RawDocumentBuf> {
     let mut encoder = Encoder::default();
     encoder.copy(replacement)?;
-    Draft::new(&encoder, None).document()
+    DocumentParts::new(&encoder, None).document()
 }
 
 fn missing(name: &str) -> Error {

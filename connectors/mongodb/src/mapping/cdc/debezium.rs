@@ -2,7 +2,7 @@ use mongodb::bson::{RawBsonRef, RawDocument, RawDocumentBuf};
 use tributary_api::{Error, Result};
 
 use super::{Event, new_id};
-use crate::mapping::draft::{document, elements_of, nested};
+use crate::mapping::document_parts::{document, elements_of, nested};
 use crate::mapping::raw;
 use crate::model::WriteModel;
 

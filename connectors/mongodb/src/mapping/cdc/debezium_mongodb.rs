@@ -3,7 +3,7 @@ use tributary_api::{Error, Result};
 
 use super::Event;
 use super::debezium::{Operation, operation};
-use crate::mapping::draft::{Draft, document, elements_of, without};
+use crate::mapping::document_parts::{DocumentParts, document, elements_of, without};
 use crate::mapping::encoder::Encoder;
 use crate::mapping::{json, raw};
 use crate::model::WriteModel;
@@ -32,16 +32,16 @@ pub(super) fn handle(event: Event<'_>, full: bool) -> Result<Option<WriteModel>>
 
 fn insert(value: &RawDocument, scratch: &mut Encoder) -> Result<WriteModel> {
     json::read(text(value, "after")?, scratch)?;
-    let draft = Draft::new(scratch, None);
-    Ok(WriteModel::ReplaceOne { filter: draft.filter()?, replacement: draft.document()?, upsert: true })
+    let parts = DocumentParts::new(scratch, None);
+    Ok(WriteModel::ReplaceOne { filter: parts.filter()?, replacement: parts.document()?, upsert: true })
 }
 
 fn replacement(value: &RawDocument, scratch: &mut Encoder) -> Result<RawDocumentBuf> {
     json::read(text(value, "after")?, scratch)?;
-    Draft::new(scratch, None).document()
+    DocumentParts::new(scratch, None).document()
 }
 
-/// A whole document, told by its `_id`, or update operators. `$v`, the version of the log's format, is no operator.
+/// A whole document, recognised by its `_id`, or update operators. `$v`, the version of the log's format, is no operator.
 fn patch(key: &RawDocument, value: &RawDocument, scratch: &mut Encoder) -> Result<WriteModel> {
     json::read(text(value, "patch")?, scratch)?;
     let change = document(&without(scratch.document()?, "$v")?)?;
@@ -49,8 +49,8 @@ fn patch(key: &RawDocument, value: &RawDocument, scratch: &mut Encoder) -> Resul
         return Ok(WriteModel::UpdateOne { filter: filter(key, scratch)?, update: change, upsert: false });
     }
     scratch.copy(&change)?;
-    let draft = Draft::new(scratch, None);
-    Ok(WriteModel::ReplaceOne { filter: draft.filter()?, replacement: draft.document()?, upsert: true })
+    let parts = DocumentParts::new(scratch, None);
+    Ok(WriteModel::ReplaceOne { filter: parts.filter()?, replacement: parts.document()?, upsert: true })
 }
 
 /// The key's `id` is the `_id` as JSON in text.

@@ -2,7 +2,7 @@ use mongodb::bson::{RawBsonRef, RawDocument, RawDocumentBuf};
 use tributary_api::{Error, Result};
 
 use super::{Event, document_in, new_id};
-use crate::mapping::draft::{document, elements_of, nested};
+use crate::mapping::document_parts::{document, elements_of, nested};
 use crate::mapping::raw;
 use crate::model::WriteModel;
 
@@ -57,7 +57,7 @@ fn by_id(key: &RawDocument) -> Result<RawDocumentBuf> {
     document(&[&nested("_id", &[elements_of(key)])])
 }
 
-/// The document in a field; where there is no such field, the fields stand here.
+/// The document in a field; where there is no such field, the fields are the document's own.
 fn inner<'a>(outer: &'a RawDocument, name: &str) -> Result<&'a RawDocument> {
     Ok(document_in(outer, name)?.unwrap_or(outer))
 }

@@ -145,7 +145,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// The character behind `\u`; two escapes may make one. Half of one alone cannot be kept in UTF-8: it becomes `?`, as
+    /// The character after `\u`; two escapes may make one. Half of one alone cannot be kept in UTF-8: it becomes `?`, as
     /// in Java.
     fn unicode(&mut self) -> Result<char> {
         let first = self.hex4()?;

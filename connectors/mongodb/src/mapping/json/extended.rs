@@ -9,7 +9,7 @@ use super::cursor::{Cursor, Number};
 use super::{dates, values};
 use crate::mapping::encoder::Encoder;
 
-/// Reads what stands behind the brace as an extended form. `false`, and nothing is taken: it is a document whose first
+/// Reads what follows the brace as an extended form. `false`, and nothing is taken: it is a document whose first
 /// name has a dollar, such as a query operator.
 pub(super) fn read(cursor: &mut Cursor<'_>, out: &mut Encoder) -> Result<bool> {
     let mut form = *cursor;
@@ -68,7 +68,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, out: &mut Encoder) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether an extended form stands here.
+/// Whether an extended form follows.
 pub(super) fn stands_here(mut cursor: Cursor<'_>) -> bool {
     let mut scratch = Encoder::default();
     scratch.restart(false);

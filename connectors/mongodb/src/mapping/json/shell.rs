@@ -6,7 +6,7 @@ use super::cursor::{Cursor, Number};
 use super::{dates, extended};
 use crate::mapping::encoder::Encoder;
 
-/// Reads the call of a constructor behind its name. `false`, and nothing is taken: there is none of that name.
+/// Reads the call of a constructor after its name. `false`, and nothing is taken: there is none of that name.
 pub(super) fn call(class: &str, cursor: &mut Cursor<'_>, out: &mut Encoder) -> Result<bool> {
     match class {
         "MinKey" | "MaxKey" => {

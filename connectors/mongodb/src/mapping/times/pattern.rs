@@ -13,7 +13,7 @@ pub(super) enum Item {
     },
     /// The year by its last two digits, from 2000 on.
     ShortYear,
-    /// Digits behind the point of the second.
+    /// Digits after the point of the second.
     Fraction(usize),
     /// English names of months, in full or three letters.
     Month,
