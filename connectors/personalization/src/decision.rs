@@ -88,7 +88,8 @@ pub(crate) struct Case<'a> {
     pub(crate) budget: &'a Budget,
 }
 
-/// Decides about one event. An offer, or its ghost in the control arm, is counted against the person's caps.
+/// Decides about one event. An offer counts against the person's caps also when the experiment's control variant
+/// withholds it: otherwise rules would fire for the control group more often than for the others.
 ///
 /// # Errors
 /// `Data` when a rule with `on_error: dlq` has no value.

@@ -21,7 +21,7 @@ pub(crate) fn definition() -> ConfigDef {
         ConfigKey::new("key.field", ConfigType::String)
             .default("customer_id")
             .validator(Validator::NonEmpty)
-            .doc("The record's field that holds the table's key; names divided by dots lead into nested fields."),
+            .doc("The record's field that holds the table's key; names separated by dots lead into nested fields."),
         ConfigKey::new("target.field", ConfigType::String)
             .default("profile")
             .validator(Validator::NonEmpty)

@@ -2,7 +2,7 @@ use tributary_api::{Error, Result, Value};
 
 /// A clock on the client's side is believed if it is not further than this ahead of the server's, in milliseconds.
 const MAX_AHEAD_MS: i64 = 5 * 60_000;
-/// Nor further than this behind: events may have waited in the browser.
+/// And at most this far in the past: events may have waited in the browser.
 const MAX_BEHIND_MS: i64 = 24 * 3_600_000;
 
 /// The longest id or type, in bytes: some of them are kept with the person.
@@ -14,7 +14,7 @@ const MAX_TIME_MS: i64 = 253_402_300_799_999;
 pub(crate) const PRODUCT_VIEW: &str = "product_view";
 /// A page was opened.
 pub(crate) const PAGE_VIEW: &str = "page_view";
-/// A page is looked at, told from time to time.
+/// A page is still looked at; sent at intervals.
 pub(crate) const HEARTBEAT: &str = "heartbeat";
 /// Made by a timer: nothing was heard since a product's page was opened.
 pub(crate) const DWELL_TIMER: &str = "dwell_timer";
@@ -38,7 +38,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads a click; `timestamp` stands in for a missing `received_at`.
+    /// Reads a click; `timestamp` replaces a missing `received_at`.
     pub(crate) fn read(value: &'a Value, timestamp: i64) -> Result<Self> {
         let text = |name: &str| -> Result<Option<&'a str>> {
             let text = value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -27,11 +27,11 @@ pub(crate) struct Personalize {
     profiles_topic: String,
     timers: bool,
     retention: Retention,
-    /// Whether it was told that rules took too long.
+    /// Whether it was logged that rules took too long.
     overrun_told: bool,
 }
 
-/// How long people are remembered after their last event, in milliseconds; none is for ever.
+/// How long people are remembered after their last event, in milliseconds; none: without limit.
 #[derive(Clone, Copy, Debug)]
 struct Retention {
     known: Option<i64>,
@@ -63,7 +63,7 @@ pub(crate) fn definition() -> ConfigDef {
             .default(400 * DAY_MS)
             .validator(Validator::AtLeast(-1))
             .doc(
-                "How long a customer is remembered after their last event; -1: for ever. Whoever was made an offer is \
+                "How long a customer is remembered after their last event; -1: without limit. Whoever was made an offer is \
                  remembered at least as long as the longest cap counts.",
             ),
         ConfigKey::new("people.anonymous.retention.ms", ConfigType::Long)
@@ -267,7 +267,7 @@ impl Transformation for Personalize {
 }
 
 impl Personalize {
-    /// Once: it is told of every such event in its decision.
+    /// Once: the decision of every such event says it too.
     fn tell_overrun(&mut self, overrun: bool) {
         if overrun && !std::mem::replace(&mut self.overrun_told, true) {
             tracing::warn!(
@@ -296,7 +296,7 @@ fn watch_key(person: &str) -> Bytes {
     Bytes::from(format!("{person}\0"))
 }
 
-/// The event that a timer stands for, made when it is set: a timer that fires twice is one event.
+/// The event that a timer sends, made when the timer is set: a timer that fires twice is one event.
 fn timer_event(event: &Event<'_>, signal: &str, purpose: &str, at: i64) -> Value {
     let id = stable_id(&["timer", event.person, event.page.unwrap_or_default(), signal, event.id]);
     // No more of it than decisions look at: what a client sends is not kept whole.

@@ -85,7 +85,7 @@ fn raise(signal: &Signal, event: &Event<'_>, person: &mut Person, profile: &Valu
 fn lingers(dwell: &Dwell, event: &Event<'_>, person: &Person) -> bool {
     let Some(page) = person.page(event) else { return false };
     if page.beats.is_empty() {
-        // The timer stands in for heartbeats and does not overrule them: a page that sends them and stopped is one
+        // The timer replaces missing heartbeats and does not overrule them: a page that sends them and stopped is one
         // that nobody looks at.
         return event.kind == DWELL_TIMER;
     }

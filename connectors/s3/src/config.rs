@@ -63,7 +63,7 @@ fn connector_keys() -> Vec<ConfigKey> {
         key("format.bytearray.separator", Text, CONNECTOR)
             .default("\n")
             .importance(Importance::Low)
-            .doc("What stands behind each record of ByteArrayFormat, as it is written; a line end by default."),
+            .doc("What follows each record of ByteArrayFormat, as it is written; a line end by default."),
     ]
 }
 
@@ -115,7 +115,7 @@ fn s3_keys() -> Vec<ConfigKey> {
         key("s3.path.style.access.enabled", Boolean, S3)
             .default(true)
             .importance(Importance::Low)
-            .doc("Whether the bucket stands in the path of the URL instead of its host."),
+            .doc("Whether the bucket is part of the path of the URL instead of its host."),
         key("s3.ssea.name", Text, S3)
             .default("")
             .importance(Importance::Low)

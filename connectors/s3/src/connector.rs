@@ -50,7 +50,7 @@ impl SinkConnector for S3Connector {
     }
 }
 
-/// 301 and 403 say that there is a bucket, elsewhere or not to be listed: the task will tell more.
+/// 301 and 403 mean that the bucket exists, in another region or not to be listed: the task's error will say more.
 async fn bucket_issue(client: &aws_sdk_s3::Client, bucket: &str) -> Option<ConfigIssue> {
     let error = client.head_bucket().bucket(bucket).send().await.err()?;
     match error.raw_response().map(|response| response.status().as_u16()) {

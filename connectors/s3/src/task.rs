@@ -35,7 +35,7 @@ struct Running {
     writers: BTreeMap<TopicPartition, Writer>,
     /// When to complete objects by the schedule, in milliseconds since the epoch.
     rotate_at: Option<i64>,
-    /// Whether it was told that objects keep the names of the topics they are from.
+    /// Whether it was logged that objects keep the names of the topics they are from.
     told_of_names: bool,
 }
 
@@ -61,7 +61,7 @@ impl SinkTask for S3Task {
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
         let writers = &self.running()?.writers;
-        // An object that was there already may end behind what was consumed.
+        // An object that existed already may end after what was consumed.
         let safe = |(partition, consumed): (&TopicPartition, &i64)| {
             Some((partition.clone(), writers.get(partition)?.safe()?.min(*consumed)))
         };

@@ -21,7 +21,10 @@ pub(crate) fn plugins() -> [Plugin; 2] {
                 .default("V1")
                 .validator(Validator::OneOfIgnoringCase(["V1", "V2"].map(str::to_owned).to_vec()))
                 .importance(Importance::High)
-                .doc("V1: the field's name. V2: a path of names divided by dots; one with a dot stands in backticks."),
+                .doc(
+                    "V1: the field's name. V2: a path of names separated by dots; a name with a dot is written in \
+                      backticks.",
+                ),
             replace_null_key(),
         ]);
         let make = move |config: &Config| ExtractField::new(side, config);

@@ -20,7 +20,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
         let config = ConfigDef::new([
             list(EXCLUDE, "Fields to leave out, even if they are included.").validator(DISTINCT),
             list(INCLUDE, "Fields to keep; all when not given.").validator(DISTINCT),
-            list(RENAMES, "New names of fields, as pairs old:new divided by commas."),
+            list(RENAMES, "New names of fields, as pairs old:new separated by commas."),
             replace_null_key(),
         ]);
         let make = move |config: &Config| ReplaceField::new(side, config);

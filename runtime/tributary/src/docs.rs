@@ -117,10 +117,13 @@ fn page_name(class: &str) -> String {
 }
 
 fn connector_page(plugin: &Plugin) -> String {
-    let framework = if plugin.description.kind == PluginKind::Source { FRAMEWORK_SOURCE } else { FRAMEWORK_SINK };
+    let (kind, framework) = match plugin.description.kind {
+        PluginKind::Source => ("source", FRAMEWORK_SOURCE),
+        _ => ("sink", FRAMEWORK_SINK),
+    };
     let simple = plugin.description.class.rsplit('.').next().unwrap_or_default();
     format!(
-        "{GENERATED}# {simple}\n\n{}\nBeside its own properties it has [those of its kind]({framework}).\n\n{}",
+        "{GENERATED}# {simple}\n\n{}\nIt also has the [properties of every {kind} connector]({framework}).\n\n{}",
         introduction(plugin),
         table(&plugin.description.config)
     )

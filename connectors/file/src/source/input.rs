@@ -29,7 +29,7 @@ pub(super) struct FileInput {
     position: u64,
     /// The last read came to the end.
     ended: bool,
-    /// A change of the file that will not do what its author wants was noticed and told.
+    /// A change of the file that has no effect (it was replaced or truncated) has been logged.
     warned: bool,
 }
 

@@ -21,7 +21,7 @@ impl Lines {
         Self { position, ..Self::default() }
     }
 
-    /// The next whole line without its end, and the position behind it.
+    /// The next whole line without its end, and the position after it.
     pub(super) fn next(&mut self) -> Option<(ByteString, u64)> {
         let (line, length) = self.chunk.next()?;
         self.position += length as u64;
@@ -36,7 +36,7 @@ impl Lines {
 
     /// Gives the buffer back; its first `known` bytes were in it before.
     pub(super) fn give_back(&mut self, buffer: Vec<u8>, known: usize) {
-        // What was in it holds no line end, save a last `\r` that waited for what comes behind it.
+        // What was in it holds no line end, save a last `\r` that waited for the next byte.
         let from = known.saturating_sub(1);
         let until = buffer.len() - usize::from(buffer.last() == Some(&b'\r'));
         let end = buffer.get(from..until).and_then(|new| memrchr2(b'\n', b'\r', new));
@@ -123,7 +123,7 @@ fn decode(line: Bytes) -> ByteString {
 mod tests {
     use super::*;
 
-    /// Feeds the pieces and collects the lines with the positions behind them.
+    /// Feeds the pieces and collects the lines with the positions after them.
     fn divide(pieces: &[&[u8]]) -> Vec<(String, u64)> {
         let mut lines = Lines::at(0);
         let mut found = Vec::new();

@@ -55,7 +55,7 @@ impl Expression {
         self.bounds.steps
     }
 
-    /// Whether a signal stands in it.
+    /// Whether it uses a signal.
     pub(crate) fn uses_signal(&self, name: &str) -> bool {
         self.bounds.signals.contains(name)
     }

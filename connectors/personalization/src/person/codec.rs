@@ -9,7 +9,7 @@ use super::{Emission, Page, Person, Product, Session};
 
 /// Goes up with every change of the layout; [`Person::decode`] reads all that there were.
 const FORMAT: u64 = 2;
-/// Without what comes behind the emissions.
+/// Without the fields after the emissions.
 const WITHOUT_EXPIRY: u64 = 1;
 
 impl Person {

@@ -19,7 +19,7 @@ const MAX_OFFERS: usize = 100;
 const MAX_CAPS: usize = 10;
 const MAX_CAP: u32 = 16;
 const MAX_DAYS: f64 = 400.0;
-/// Of a signal: all of them stand in each enriched event.
+/// Of a signal: all of them are in each enriched event.
 const MAX_NAME: usize = 64;
 
 pub(super) fn compile(yaml: &str) -> Result<RulePack> {
