@@ -403,7 +403,7 @@ async fn a_wish_not_to_be_tracked_is_marked() {
 }
 
 #[tokio::test]
-async fn stopping_answers_who_is_in_and_refuses_who_comes() {
+async fn stopping_answers_requests_in_progress_and_refuses_new_ones() {
     let site = Site::new();
     let mut source = Source::start(&site, &[]).await;
     let mut requests = JoinSet::new();
@@ -497,7 +497,7 @@ async fn who_sends_slowly_does_not_hold_others_up() {
 }
 
 #[tokio::test]
-async fn after_a_task_that_failed_the_path_says_come_again() {
+async fn after_a_failed_task_the_path_answers_503_with_retry_after() {
     let site = Site::new();
     let mut source = Source::start(&site, &[("request.timeout.ms", "60000")]).await;
     let mut requests = JoinSet::new();

@@ -135,7 +135,7 @@ async fn nobody_listens_without_a_valid_token() {
 }
 
 #[tokio::test]
-async fn a_page_resumes_behind_the_last_event_it_had() {
+async fn a_page_resumes_after_the_last_event_it_had() {
     let site = Site::new();
     let host = FakeSinkHost::new();
     let mut sink = Sink::start(&site, &[], host.clone()).await;
@@ -208,7 +208,7 @@ async fn a_page_that_begins_to_listen_gets_what_was_decided_just_before() {
 }
 
 #[tokio::test]
-async fn a_page_that_does_not_read_holds_no_memory_and_nobody_up() {
+async fn a_page_that_does_not_read_takes_no_memory_and_delays_no_other() {
     let site = Site::new();
     let mut sink = Sink::start(&site, &[("ring.max.messages", "10")], FakeSinkHost::new()).await;
     let (ann, bob) = (token(Some("ann")).1, token(Some("bob")).1);
@@ -340,7 +340,7 @@ async fn a_websocket_gets_offers_and_resumes() {
 }
 
 #[tokio::test]
-async fn a_record_for_nobody_is_reported_or_fails() {
+async fn a_record_without_a_person_or_session_is_reported_or_fails() {
     let site = Site::new();
     let host = FakeSinkHost::tolerant();
     let mut sink = Sink::start(&site, &[], host.clone()).await;
@@ -387,7 +387,7 @@ async fn both_connectors_share_one_listener() {
 }
 
 #[tokio::test]
-async fn pages_of_a_task_that_failed_are_let_go() {
+async fn pages_of_a_failed_task_are_disconnected() {
     let site = Site::new();
     let mut sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
     let ann = token(Some("ann")).1;

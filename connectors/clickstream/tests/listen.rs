@@ -125,7 +125,7 @@ async fn a_connector_with_new_settings_need_not_wait_for_its_old_task() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_with_its_property() {
+async fn an_invalid_value_is_an_error_with_its_property() {
     let (site, certificate) = (Site::new(), Certificate::new());
     let (pem, key) = (certificate.path("site.pem"), certificate.path("site.key"));
     let another = Certificate::new();

@@ -73,7 +73,7 @@ fn position(record: &Record) -> i64 {
 }
 
 #[tokio::test]
-async fn a_record_is_a_line_with_the_place_behind_it() {
+async fn a_record_is_a_line_with_the_position_after_it() {
     let (_folder, file) = folder_with("erste\r\nzw\u{f6}lf\n".as_bytes());
     let records = Task::start(&file, &[], &FakeSourceHost::new()).await.next().await;
     let [first, second] = &records[..] else { panic!("{records:?}") };

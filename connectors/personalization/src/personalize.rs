@@ -272,7 +272,7 @@ impl Personalize {
         if overrun && !std::mem::replace(&mut self.overrun_told, true) {
             tracing::warn!(
                 version = self.pack.version,
-                "the rules of an event took more than {MAX_STEPS} steps, those behind did not apply: use fewer of all, \
+                "the rules of an event took more than {MAX_STEPS} steps, the rules after them did not apply: use fewer of all, \
                  exists, map and filter, or shorter lists"
             );
         }

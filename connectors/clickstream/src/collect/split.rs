@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_without_an_end_or_with_more_behind_is_none() {
+    fn an_array_without_an_end_or_with_more_after_it_is_refused() {
         for bad in ["", " \n ", "[", r#"[{"a":1}"#, r#"[{"a":"1]"#, r#"[{"a":1}] x"#] {
             assert!(matches!(split(bad.as_bytes(), false, 10), Err(ParseError::Bad(_))), "{bad}");
         }

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_no_share_of_its_own() {
+    fn requests_from_this_machine_have_no_share_of_their_own() {
         for (address, is_limited) in [("127.0.0.1", false), ("::1", false), ("10.0.0.1", true), ("2001:db8::1", true)] {
             assert_eq!(client(address).is_limited(), is_limited, "{address}");
         }

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_tells_that_pages_are_secure_and_http2_has_no_host() {
+    fn a_proxy_says_that_pages_are_secure_and_http2_has_no_host_header() {
         let cors = Cors::new(&[]);
         let uri = Uri::from_static("http://127.0.0.1:8081/collect");
         let mut behind_proxy = headers("https://127.0.0.1:8081");

@@ -84,7 +84,7 @@ fn nordstroms_plain_events_hold_text() {
 }
 
 #[test]
-fn nordstroms_json_events_tell_of_schemas_what_they_should() {
+fn nordstroms_json_events_hold_as_much_of_the_schemas_as_configured() {
     let text = Schema::new(SchemaType::String).into_ref();
     let mut schema = Schema::structure([("name", text)]).named("Person").optional();
     schema.version = Some(2);

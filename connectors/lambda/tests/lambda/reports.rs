@@ -124,7 +124,7 @@ async fn topics_without_a_name_are_not_written() {
 }
 
 #[tokio::test]
-async fn nobody_who_does_not_ask_gets_topics() {
+async fn topics_are_created_only_if_asked_for() {
     let place = Setup::new().await;
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();

@@ -27,7 +27,7 @@ async fn start(double: &Double) -> Task {
 }
 
 #[tokio::test]
-async fn a_server_that_stands_alone_is_refused() {
+async fn a_standalone_server_is_refused() {
     let double = Double::start(SEVEN);
     let props = props(&double, &[STORE]);
     let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };

@@ -33,7 +33,7 @@ async fn without_tolerance_the_task_fails_and_says_why() {
 }
 
 #[tokio::test]
-async fn in_an_ordered_bulk_what_stands_behind_a_refused_write_is_reported_and_not_written() {
+async fn in_an_ordered_bulk_the_writes_after_a_refused_one_are_reported_and_not_written() {
     for nature in [SEVEN, EIGHT, SET] {
         for tolerance in ["all", "data"] {
             let double = Double::start(nature.clone());
@@ -64,7 +64,7 @@ async fn an_ordered_bulk_ends_for_its_own_collection_only() {
 }
 
 #[tokio::test]
-async fn a_bulk_behind_the_one_with_the_refused_write_is_written() {
+async fn a_bulk_after_the_one_with_the_refused_write_is_written() {
     let double = Double::start(SEVEN);
     let mut task = Task::start_tolerant(&double, &[BY_PLACE, TOLERANT, ("max.batch.size", "4")]).await;
     task.put(&one_of_five()).await.unwrap();

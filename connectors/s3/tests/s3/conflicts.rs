@@ -7,7 +7,7 @@ async fn task(place: &Place, flush_size: &str) -> Task {
 }
 
 #[tokio::test]
-async fn a_shorter_object_is_kept_and_read_on_behind() {
+async fn a_shorter_object_is_kept_and_reading_goes_on_after_it() {
     let place = Place::new().await;
     task(&place, "5").await.put(0..5).await.unwrap();
 

@@ -112,7 +112,7 @@ impl Subscriber for Warnings {
 }
 
 #[tokio::test]
-async fn objects_keep_the_names_of_their_topics_and_that_is_told_once() {
+async fn objects_keep_the_names_of_their_topics_and_that_is_logged_once() {
     let told = Arc::<AtomicUsize>::default();
     let _guard = tracing::subscriber::set_default(Warnings("renamed=other", Arc::clone(&told)));
     let place = Place::new().await;

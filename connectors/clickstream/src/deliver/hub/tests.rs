@@ -93,7 +93,7 @@ async fn without_a_cursor_the_window_is_replayed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cursor_in_the_ring_goes_on_behind_it() {
+async fn a_cursor_in_the_ring_resumes_after_it() {
     let hub = hub(LIMITS);
     (1..=4).for_each(|offset| publish(&hub, "ann", offset));
     let (mut subscription, missing) = listen(&hub, "ann", Some(2));
@@ -247,7 +247,7 @@ async fn a_resume_reads_the_last_records_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_of_nobody_is_not_waited_for() {
+async fn a_partition_that_no_task_has_is_not_waited_for() {
     let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
     let foreign = Cursor { partition_id: PartitionId::new("other", 0), offset: 5 };
     let (page, _) = hub.subscribe(&session("ann"), Client::UNKNOWN, Some(foreign)).unwrap();
