@@ -99,7 +99,7 @@ fn format() -> Vec<ConfigKey> {
             .one_of(&["none", "min", "all"])
             .importance(Low)
             .doc(format!(
-                "What JsonPayloadFormatter tells of the {part}'s schema: nothing, its name and version, or also the \
+                "What JsonPayloadFormatter writes of the {part}'s schema: nothing, its name and version, or also the \
                  schema itself around the {part}."
             ))
     };

@@ -83,8 +83,8 @@ fn writes() -> Vec<ConfigKey> {
             .doc("The most records that are written in one bulk. 0: as many as the server takes."),
         flag(WRITES, 5, "bulk.write.ordered", true)
             .display_name("Ordered bulks")
-            .doc("Whether the writes of a bulk are made one after the other, so that those after a refused one are not made \
-                  . Otherwise all are tried, in any order."),
+            .doc("Whether the writes of a bulk are made one after the other, so that those after a refused one are not \
+                  made. Otherwise all are tried, in any order."),
         number(6, "rate.limiting.timeout")
             .importance(Importance::Low)
             .display_name("Wait between bulks")
