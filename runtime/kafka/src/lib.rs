@@ -1,11 +1,11 @@
-//! The Kafka clients of Tributary, and the only place that names one.
+//! The Kafka clients of Tributary. librdkafka itself stands in `tributary-librdkafka`, which nobody else uses.
 //!
 //! [`Producer`], [`Consumer`] and [`Admin`] speak in batches and in the terms of the plugin contract; settings are
 //! Java's ([`ClientConfig`]). [`CompactedLog`] is a small table kept in a topic.
 //!
 //! Sending and polling block where they have to wait; [`Consumer::ready`] waits for what a poll that does not wait will find,
 //! without a thread. Admin and log are asynchronous.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod admin;
@@ -13,8 +13,6 @@ mod config;
 mod consumer;
 mod error;
 mod log;
-#[allow(unsafe_code, reason = "librdkafka is a C library; see the module for what makes each call sound")]
-mod native;
 mod producer;
 mod records;
 mod transaction;
@@ -24,7 +22,7 @@ pub use config::{ClientConfig, Role};
 pub use consumer::{Consumer, ConsumerWaker, Polled, Position, Starts};
 pub use error::is_denied;
 pub use log::{CompactedLog, LogOptions, LogRecord};
-pub use producer::{Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token};
+pub use producer::{Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token, Unconfirmed};
 pub use records::RawRecord;
 pub use transaction::{GroupMetadata, TransactionError};
 pub use tributary_api::{Offsets, RecordMetadata, TimestampType, TopicPartition};

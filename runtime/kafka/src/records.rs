@@ -3,8 +3,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tributary_api::{ByteString, TimestampType, Topic};
-
-use crate::native::{Fetched, Message, code};
+use tributary_librdkafka::{Fetched, Message, code};
 
 /// A record as it was consumed. Keys, values and headers of records polled together share one piece of memory,
 /// which lives until the last of them is dropped: copy what is to be kept for long.

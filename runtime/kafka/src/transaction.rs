@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tributary_api::{Error, Offsets};
+use tributary_librdkafka::{Failure, GroupIdentity, PartitionList, code};
 
 use crate::Producer;
-use crate::native::{Failure, GroupIdentity, PartitionList, code};
 
 /// How long after its time a call that minds none is given up.
 const OVERDUE: Duration = Duration::from_secs(3);

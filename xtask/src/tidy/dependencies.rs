@@ -85,7 +85,8 @@ fn rule(edge: &Edge) -> Option<Rule> {
         return rule(&["api"], &["testkit", "embedded", "lambda-front", "converters"]);
     }
     match edge.folder.as_str() {
-        "runtime/control" | "runtime/kafka" | "runtime/state" | "runtime/testkit" => rule(&["api"], &[]),
+        "runtime/control" | "runtime/librdkafka" | "runtime/state" | "runtime/testkit" => rule(&["api"], &[]),
+        "runtime/kafka" => rule(&["api", "librdkafka"], &[]),
         "runtime/converters" | "runtime/transforms" => rule(&["api"], &["testkit"]),
         "runtime/rest" => rule(&["api", "control", "listener"], &["testkit"]),
         "runtime/embedded" => rule(&["listener"], &["testkit"]),
@@ -126,12 +127,13 @@ fn rule(edge: &Edge) -> Option<Rule> {
 fn check_kafka_client(edge: &Edge) -> Option<Finding> {
     let names_it = KAFKA_CLIENTS.contains(&edge.to.as_str());
     let may = match edge.folder.as_str() {
-        "runtime/kafka" | "tests" | "benches" | "xtask/unify" => true,
-        "runtime/embedded" => edge.dev,
+        "runtime/librdkafka" | "tests" | "benches" | "xtask/unify" => true,
+        "runtime/embedded" | "runtime/kafka" => edge.dev,
         _ => false,
     };
-    (names_it && !may)
-        .then(|| Finding::error(&edge.folder, format!("only runtime/kafka names {}: go through it", edge.to)))
+    (names_it && !may).then(|| {
+        Finding::error(&edge.folder, format!("only runtime/librdkafka names {}: go through runtime/kafka", edge.to))
+    })
 }
 
 /// SQLite twice in one binary does not link: the embedded broker brings libsql. deny.toml sees to what others bring.
@@ -191,7 +193,9 @@ mod tests {
 
     #[test]
     fn one_crate_names_the_kafka_client() {
-        assert_eq!(findings(edge("runtime/kafka", "rdkafka")), 0);
+        assert_eq!(findings(edge("runtime/librdkafka", "rdkafka")), 0);
+        assert_eq!(findings(edge("runtime/kafka", "rdkafka")), 1);
+        assert_eq!(findings(edge("runtime/worker", "tributary-librdkafka")), 1);
         assert_eq!(findings(edge("runtime/worker", "rdkafka")), 1);
         assert_eq!(findings(edge("runtime/embedded", "rdkafka")), 1);
         assert_eq!(findings(Edge { dev: true, ..edge("runtime/embedded", "rdkafka") }), 0);

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tributary_api::{Error, Offsets, Props, Result, TopicPartition};
+use tributary_librdkafka::{Client, Failure, Outcomes, PartitionList, Setting, TopicCreation, code};
 
 use crate::ClientConfig;
 use crate::consumer::all_listed;
-use crate::native::{Client, Failure, Outcomes, PartitionList, Setting, TopicCreation, code};
 
 /// How a group's coordinator says that another is to be asked, or the same one later.
 const AWAY: [i32; 4] =

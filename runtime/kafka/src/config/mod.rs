@@ -11,9 +11,9 @@ use std::fmt;
 use std::time::Duration;
 
 use tributary_api::{Error, Props, Result};
+use tributary_librdkafka::Setting;
 
 use self::java::Rule;
-use crate::native::Setting;
 
 /// What a client is for: settings of another role are passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,9 +9,9 @@ fn config(role: Role, java: &[(&str, &str)]) -> ClientConfig {
 fn native(role: Role, java: &[(&str, &str)]) -> Props {
     let settings = config(role, java).translate().unwrap();
     match role {
-        Role::Producer => drop(crate::native::Client::producer(&settings).unwrap()),
-        Role::Consumer => drop(crate::native::Client::consumer(&settings).unwrap()),
-        Role::Admin => drop(crate::native::Client::admin(&settings).unwrap()),
+        Role::Producer => drop(tributary_librdkafka::Client::producer(&settings).unwrap()),
+        Role::Consumer => drop(tributary_librdkafka::Client::consumer(&settings).unwrap()),
+        Role::Admin => drop(tributary_librdkafka::Client::admin(&settings).unwrap()),
     }
     settings.into_iter().map(|setting| (setting.name, setting.value)).collect()
 }
@@ -276,7 +276,7 @@ fn a_wrong_value_is_named_as_the_user_wrote_it() {
     let no_broker = ClientConfig::new(Role::Admin, &Props::new()).validate().unwrap_err();
     assert!(no_broker.to_string().contains("bootstrap.servers is missing"));
     let settings = config(Role::Producer, &[("acks", "many")]).translate().unwrap();
-    let error = crate::native::Client::producer(&settings).err().unwrap().to_string();
+    let error = tributary_librdkafka::Client::producer(&settings).err().unwrap().to_string();
     assert!(error.contains("cannot use acks"), "{error}");
 }
 

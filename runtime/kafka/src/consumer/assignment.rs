@@ -2,10 +2,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tributary_api::{Offsets, Result, TopicPartition};
+use tributary_librdkafka::code;
 
 use super::{Consumer, Position, Starts, all_listed, list};
 use crate::ClientConfig;
-use crate::native::code;
 
 /// librdkafka's numbers for places that are not offsets.
 const EARLIEST: i64 = -2;

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
 use tributary_api::{Error, Offsets, Result, TopicPartition};
+use tributary_librdkafka::{Failure, ListedOffset, PartitionList, Queue, code};
 
 use super::{Consumer, list};
-use crate::native::{Failure, ListedOffset, PartitionList, Queue, code};
 
 /// Offsets of the group, and of the log.
 impl Consumer {

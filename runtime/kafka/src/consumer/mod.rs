@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_api::{Error, Offsets, Result, Topic, TopicPartition};
+use tributary_librdkafka::{Client, Failure, Fetched, PartitionList, Queue, Waker, code};
 
-use crate::native::{Client, Failure, Fetched, PartitionList, Queue, Waker, code};
 use crate::records::{Copier, RawRecord};
 use crate::{ClientConfig, GroupMetadata};
 
@@ -268,7 +268,7 @@ impl Consumer {
     /// # Errors
     /// `Retriable` while it is not a member: offsets committed then would not be fenced.
     pub fn group_metadata(&self) -> Result<GroupMetadata> {
-        let identity = crate::native::GroupIdentity::of(&self.client);
+        let identity = tributary_librdkafka::GroupIdentity::of(&self.client);
         let member = identity.filter(|identity| identity.generation() >= 0 && !identity.member().is_empty());
         member.map(GroupMetadata::new).ok_or_else(|| {
             Error::retriable("the consumer is not a member of its group at the moment: wait for its partitions")

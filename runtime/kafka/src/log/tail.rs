@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tributary_api::{Error, Offsets, RecordMetadata, Result, TopicPartition};
+use tributary_librdkafka::Client;
 
 use super::LogRecord;
 use crate::consumer::all_listed;
-use crate::native::Client;
 use crate::{ClientConfig, Consumer, ConsumerWaker, Polled, Position};
 
 /// How many readers may wait for the end at once; more wait to be let in.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tributary_api::{Error, RecordMetadata, Result};
+use tributary_librdkafka::Client;
 
-use crate::native::Client;
 use crate::{ClientConfig, Delivery, DeliveryListener, Producer, ProducerRecord, Token};
 
 /// Writes records of a log and waits for their acknowledgements.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, RecordMetadata, Result};
+use tributary_librdkafka::{Client, Failure, TopicHandle, code};
 
-use self::serve::Deliveries;
+use self::serve::{Deliveries, Proof};
 use crate::ClientConfig;
-use crate::native::{Client, Failure, TopicHandle, code};
 use crate::transaction::Guard;
 
 /// librdkafka's default.
@@ -21,25 +21,10 @@ const RECORD_OVERHEAD: usize = 36;
 /// Two lengths of at most five bytes.
 const HEADER_OVERHEAD: usize = 10;
 
+pub use tributary_librdkafka::ProducerRecord;
+
 /// What the sender knows a record by. It is never looked into.
 pub type Token = u64;
-
-/// A record on its way out; everything is borrowed and copied by [`Producer::send`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProducerRecord<'a> {
-    /// The topic.
-    pub topic: &'a str,
-    /// The partition; Java's partitioning by key without one.
-    pub partition: Option<i32>,
-    /// The key.
-    pub key: Option<&'a [u8]>,
-    /// The value; none is a tombstone.
-    pub value: Option<&'a [u8]>,
-    /// The headers, in order.
-    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
-    /// Milliseconds since the epoch; the time of sending without one.
-    pub timestamp: Option<i64>,
-}
 
 /// The end of one record's way.
 #[derive(Clone, Copy, Debug)]
@@ -57,9 +42,24 @@ pub trait DeliveryListener: Send + Sync {
     fn delivered(&self, deliveries: &[Delivery<'_>]);
 }
 
+/// What becomes of a record that librdkafka takes for written although no broker has told where. An idempotent producer comes
+/// to that conclusion when a batch failed, and a broker took a later one all the same: as brokers do of a producer that is new
+/// to a partition, or new again because the topic was. What failed is not there then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// It is sent again, and comes behind what was written since. After some tries in vain it is reported as failed.
+    #[default]
+    SendAgain,
+    /// It is reported as failed, `Retriable`: for a sender who then repeats all that came after it as well. Always so in a
+    /// transaction, which is to be aborted.
+    Fail,
+}
+
 /// What a producer can do beyond its settings.
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
+    /// What becomes of a record that may not be there.
+    pub unconfirmed: Unconfirmed,
     /// Ends a wait for room in the queue.
     pub stop: CancellationToken,
     /// The least time between the end of a transaction and the first request of the next one. A request that comes
@@ -69,7 +69,11 @@ pub struct ProducerOptions {
 
 impl Default for ProducerOptions {
     fn default() -> Self {
-        Self { stop: CancellationToken::new(), transaction_guard: Duration::from_micros(2500) }
+        Self {
+            unconfirmed: Unconfirmed::default(),
+            stop: CancellationToken::new(),
+            transaction_guard: Duration::from_micros(2500),
+        }
     }
 }
 
@@ -105,13 +109,19 @@ impl Producer {
         options: ProducerOptions,
     ) -> Result<Self> {
         let settings = config.translate()?;
-        let max_record_bytes = settings.iter().find(|setting| setting.name == "message.max.bytes");
-        let max_record_bytes = max_record_bytes.and_then(|setting| setting.value.parse().ok());
+        let setting = |name: &str| settings.iter().rfind(|known| known.name == name).map(|known| &*known.value);
+        let max_record_bytes = setting("message.max.bytes").and_then(|value| value.parse().ok());
+        let acks = setting("acks").or_else(|| setting("request.required.acks"));
         let client = Client::producer(&settings)?;
         let transactional = config.get("transactional.id").is_some();
+        let proof = match options.unconfirmed {
+            _ if acks == Some("0") => Proof::NotAsked,
+            Unconfirmed::SendAgain if !transactional => Proof::SendAgain,
+            Unconfirmed::SendAgain | Unconfirmed::Fail => Proof::Fail,
+        };
         Ok(Self {
             topics: RwLock::default(),
-            deliveries: Deliveries::start(&client, listener)?,
+            deliveries: Deliveries::start(&client, listener, proof)?,
             client,
             stop: options.stop,
             max_block: config.millis("max.block.ms", Duration::from_secs(60))?,
@@ -238,6 +248,7 @@ impl Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         self.topics.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.deliveries.give_up();
         if self.client.in_flight() > 0 {
             self.client.purge();
             // Only to report what was purged: nothing is waited for but the delivery thread.

@@ -6,10 +6,26 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tributary_api::{Error, RecordMetadata, Result};
+use tributary_librdkafka::{Client, Event, Failure, Queue, Report, code};
 
 use super::room::Room;
-use super::{Delivery, DeliveryListener};
-use crate::native::{Client, Event, Failure, Queue, Report, code};
+use super::{Delivery, DeliveryListener, Token};
+
+/// Where a record counts as written that no broker told the offset of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Everywhere: without acknowledgements none is ever told.
+    NotAsked,
+    /// Nowhere: it is sent again.
+    SendAgain,
+    /// Nowhere: it is reported as failed.
+    Fail,
+}
+
+/// How often a record is sent again.
+const TRIES: u8 = 3;
+/// What Java's client says where no offset is known.
+const NO_OFFSET: i64 = -1;
 
 /// The thread that serves delivery reports.
 pub(super) struct Deliveries {
@@ -21,28 +37,36 @@ struct Shared {
     client: Arc<Client>,
     queue: Queue,
     room: Room,
+    /// Nothing is sent any more.
+    given_up: AtomicBool,
     closing: AtomicBool,
 }
 
 impl Deliveries {
-    pub(super) fn start(client: &Arc<Client>, listener: Arc<dyn DeliveryListener>) -> Result<Self> {
+    pub(super) fn start(client: &Arc<Client>, listener: Arc<dyn DeliveryListener>, proof: Proof) -> Result<Self> {
         let queue = Queue::main(client).ok_or_else(|| Error::fatal("the kafka client has no event queue"))?;
         let shared = Arc::new(Shared {
             client: Arc::clone(client),
             queue,
             room: Room::default(),
+            given_up: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("kafka-deliveries".to_owned())
-            .spawn(move || Server { shared: serving, listener, reports: Vec::new(), errors: HashMap::new() }.run())
+            .spawn(move || Server::new(serving, listener, proof).run())
             .map_err(|error| Error::fatal("cannot start the delivery thread").cause(&error))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
     pub(super) fn room(&self) -> &Room {
         &self.shared.room
+    }
+
+    /// From now on nothing is sent again.
+    pub(super) fn give_up(&self) {
+        self.shared.given_up.store(true, Ordering::SeqCst);
     }
 }
 
@@ -62,12 +86,18 @@ impl Drop for Deliveries {
 struct Server {
     shared: Arc<Shared>,
     listener: Arc<dyn DeliveryListener>,
-    reports: Vec<Report>,
+    proof: Proof,
+    /// How often each of the records was sent again that are on their way once more. Bounded by the producer's queue.
+    again: HashMap<Token, u8>,
     /// One error for each number seen in a batch.
     errors: HashMap<i32, Error>,
 }
 
 impl Server {
+    fn new(shared: Arc<Shared>, listener: Arc<dyn DeliveryListener>, proof: Proof) -> Self {
+        Self { shared, listener, proof, again: HashMap::new(), errors: HashMap::new() }
+    }
+
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -88,26 +118,66 @@ impl Server {
     }
 
     fn serve(&mut self, event: &Event<'_>) {
-        while event.reports(&mut self.reports) > 0 {}
-        for report in self.reports.iter().filter(|report| report.code != code::NONE) {
+        let mut reports = event.reports();
+        let asked = self.proof != Proof::NotAsked;
+        if asked && reports.first().is_some_and(|first| first.code == code::NONE && first.offset < 0) {
+            self.prove(&mut reports);
+        }
+        if !self.again.is_empty() {
+            for report in &reports {
+                self.again.remove(&report.token);
+            }
+        }
+        for report in reports.iter().filter(|report| report.code != code::NONE) {
             self.errors.entry(report.code).or_insert_with(|| undelivered(&self.shared.client, report.code));
         }
         let unknown = Error::fatal("the record was not delivered");
-        let delivery = |report: &Report| Delivery {
+        let delivery = |report: &Report<'_>| Delivery {
             token: report.token,
             result: if report.code == code::NONE {
-                Ok(RecordMetadata { partition: report.partition, offset: report.offset })
+                let offset = if asked { report.offset } else { NO_OFFSET };
+                Ok(RecordMetadata { partition: report.partition, offset })
             } else {
                 Err(self.errors.get(&report.code).unwrap_or(&unknown))
             },
         };
-        let deliveries: Vec<Delivery<'_>> = self.reports.iter().map(delivery).collect();
+        let deliveries: Vec<Delivery<'_>> = reports.iter().map(delivery).collect();
         let tell = || self.listener.delivered(&deliveries);
-        if catch_unwind(AssertUnwindSafe(tell)).is_err() {
+        if !deliveries.is_empty() && catch_unwind(AssertUnwindSafe(tell)).is_err() {
             tracing::error!(records = deliveries.len(), "the delivery listener panicked");
         }
-        self.reports.clear();
         self.errors.clear();
+    }
+
+    /// Records of one batch that may not be there: what is sent again is taken out, the rest has failed.
+    #[cold]
+    fn prove(&mut self, reports: &mut Vec<Report<'_>>) {
+        let records = reports.len();
+        reports.retain_mut(|report| {
+            report.code = code::DUPLICATE_SEQUENCE;
+            let tries = self.again.get(&report.token).copied().unwrap_or(0);
+            if self.proof == Proof::Fail || tries == TRIES || self.shared.given_up.load(Ordering::SeqCst) {
+                return true;
+            }
+            // The record counts as on its way twice until its event is freed, so that whoever waits for the end of all
+            // deliveries waits for this one as well.
+            match report.send_again(&self.shared.client) {
+                Ok(()) => {
+                    self.again.insert(report.token, tries + 1);
+                    false
+                }
+                Err(failure) => {
+                    report.code = failure.code;
+                    true
+                }
+            }
+        });
+        let sent_again = records - reports.len();
+        tracing::warn!(
+            records,
+            sent_again,
+            "no broker told where records were written that the client takes for written"
+        );
     }
 }
 
@@ -116,6 +186,7 @@ fn undelivered(client: &Client, code: i32) -> Error {
     let error = Error::from(client.reason(Failure::of(code)));
     match code {
         code::PURGE_QUEUE | code::PURGE_INFLIGHT => error.context("the record was given up"),
+        code::DUPLICATE_SEQUENCE => error.context("no broker told where the record was written, it may not be there"),
         _ => error.context("the record was not delivered"),
     }
 }

@@ -73,13 +73,6 @@ impl DeliveryListener for Reports {
         let mut said = self.said();
         for delivery in deliveries {
             match delivery.result {
-                // The broker takes it for a repetition, and so does librdkafka. But of a producer that is new to a partition,
-                // brokers take a later batch first, and then none before it: what it repeats may not be there.
-                Ok(place) if place.offset < 0 => {
-                    let error =
-                        Error::retriable("a broker takes a record for a repetition of one that may not be there");
-                    said.failed.get_or_insert(error);
-                }
                 Ok(place) if delivery.token & OUTPUT != 0 => {
                     let topic = ((delivery.token & !OUTPUT) >> TOPIC) as usize;
                     said.outputs.insert((topic, place.partition));

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use tributary_api::{Props, Requirements, StoreSpec, TableSpec, Timer, TimestampType, Topic};
-use tributary_kafka::{Delivery, DeliveryListener, RawRecord, RecordMetadata};
+use tributary_kafka::RawRecord;
 
 use super::fill::{Place, Progress, merge_by_time};
 use super::host::Links;
 use super::issue;
-use super::reports::{OUTPUT, Refusal, Reports, output_token};
+use super::reports::{OUTPUT, Refusal, output_token};
 use super::restore::Changelogs;
 use super::transact::{changelog, token};
 use crate::settings::WorkerSettings;
@@ -140,20 +140,4 @@ fn one_refused_record_is_known_by_its_token_and_several_are_searched() {
     assert_eq!(progress.culprit(&refusal(&[second[0], 3])), None, "state is of any");
     progress.places.truncate(1);
     assert_eq!(progress.culprit(&refusal(&[3])), Some(&place(7)), "there is no other");
-}
-
-/// To a topic that is just made, a producer's second batch can come first: the broker then takes the first one for a
-/// repetition, which librdkafka reports as written, without an offset.
-#[test]
-fn a_record_taken_for_a_repetition_is_not_there() {
-    let reports = Reports::default();
-    let deliver = |token, offset| {
-        let result = Ok(RecordMetadata { partition: 3, offset });
-        reports.delivered(&[Delivery { token, result }]);
-    };
-    deliver(output_token(2, 0), 17);
-    assert!(reports.said().failed.is_none());
-    assert!(reports.said().outputs.contains(&(2, 3)));
-    deliver(output_token(2, 0), -1001);
-    assert!(reports.said().failed.as_ref().is_some_and(tributary_api::Error::is_retriable));
 }

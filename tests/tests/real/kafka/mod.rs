@@ -7,4 +7,5 @@ mod log;
 mod produce;
 pub(super) mod support;
 mod transactions;
+mod unconfirmed;
 mod waiting;

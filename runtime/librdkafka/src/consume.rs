@@ -18,12 +18,13 @@ use super::queue::wake_consumer;
 use super::{Client, Event, Failure, PartitionList, Queue, c_text, code, millis};
 
 /// What the group wants of a consumer. It goes on only after the consumer has complied.
-pub(crate) struct Rebalance {
+#[derive(Debug)]
+pub struct Rebalance {
     /// To be taken on, or given up.
-    pub(crate) assign: bool,
+    pub assign: bool,
     /// The partitions already belong to somebody else: it is too late to commit.
-    pub(crate) lost: bool,
-    pub(crate) partitions: PartitionList,
+    pub lost: bool,
+    pub partitions: PartitionList,
 }
 
 /// Leaves the rebalance for the consumer's owner and ends its wait. librdkafka calls this on the owner's own
@@ -49,31 +50,32 @@ pub(super) unsafe extern "C" fn on_rebalance(
 }
 
 /// The end of an offset commit.
-pub(crate) struct Commit {
-    pub(crate) result: Result<(), Failure>,
-    pub(crate) offsets: Option<PartitionList>,
+#[derive(Debug)]
+pub struct Commit {
+    pub result: Result<(), Failure>,
+    pub offsets: Option<PartitionList>,
 }
 
 impl Client {
-    pub(crate) fn subscribe(&self, topics: &PartitionList) -> Result<(), Failure> {
+    pub fn subscribe(&self, topics: &PartitionList) -> Result<(), Failure> {
         // SAFETY: client and list live through the call; the list is copied. The same holds below.
         Failure::check(unsafe { rd_kafka_subscribe(self.as_ptr(), topics.as_ptr()) })
     }
 
     /// Gives the subscription up. It cannot fail but for want of a group.
-    pub(crate) fn unsubscribe(&self) {
+    pub fn unsubscribe(&self) {
         // SAFETY: the client lives.
         let _ = unsafe { rd_kafka_unsubscribe(self.as_ptr()) };
     }
 
     /// Replaces the whole assignment; none gives it up.
-    pub(crate) fn assign(&self, partitions: Option<&PartitionList>) -> Result<(), Failure> {
+    pub fn assign(&self, partitions: Option<&PartitionList>) -> Result<(), Failure> {
         // SAFETY: as above.
         Failure::check(unsafe { rd_kafka_assign(self.as_ptr(), pointer(partitions)) })
     }
 
     /// Whether the group moves single partitions instead of whole assignments.
-    pub(crate) fn is_cooperative(&self) -> bool {
+    pub fn is_cooperative(&self) -> bool {
         // SAFETY: the text is static.
         let protocol = unsafe {
             let protocol = rd_kafka_rebalance_protocol(self.as_ptr());
@@ -82,17 +84,17 @@ impl Client {
         protocol == c"COOPERATIVE"
     }
 
-    pub(crate) fn assign_more(&self, partitions: &PartitionList) -> Result<(), Failure> {
+    pub fn assign_more(&self, partitions: &PartitionList) -> Result<(), Failure> {
         // SAFETY: as above; the error is freed.
         unsafe { Failure::take(rd_kafka_incremental_assign(self.as_ptr(), partitions.as_ptr())) }
     }
 
-    pub(crate) fn unassign(&self, partitions: &PartitionList) -> Result<(), Failure> {
+    pub fn unassign(&self, partitions: &PartitionList) -> Result<(), Failure> {
         // SAFETY: as above; the error is freed.
         unsafe { Failure::take(rd_kafka_incremental_unassign(self.as_ptr(), partitions.as_ptr())) }
     }
 
-    pub(crate) fn assignment(&self) -> Result<Option<PartitionList>, Failure> {
+    pub fn assignment(&self) -> Result<Option<PartitionList>, Failure> {
         let mut list = ptr::null_mut();
         // SAFETY: the client lives; the list returned is taken over.
         unsafe {
@@ -101,39 +103,39 @@ impl Client {
         }
     }
 
-    pub(crate) fn pause(&self, partitions: &PartitionList) -> Result<(), Failure> {
+    pub fn pause(&self, partitions: &PartitionList) -> Result<(), Failure> {
         // SAFETY: as above.
         Failure::check(unsafe { rd_kafka_pause_partitions(self.as_ptr(), partitions.as_ptr()) })?;
         each(partitions)
     }
 
-    pub(crate) fn resume(&self, partitions: &PartitionList) -> Result<(), Failure> {
+    pub fn resume(&self, partitions: &PartitionList) -> Result<(), Failure> {
         // SAFETY: as above.
         Failure::check(unsafe { rd_kafka_resume_partitions(self.as_ptr(), partitions.as_ptr()) })?;
         each(partitions)
     }
 
-    pub(crate) fn seek(&self, partitions: &PartitionList, timeout: Duration) -> Result<(), Failure> {
+    pub fn seek(&self, partitions: &PartitionList, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: as above; the error is freed.
         unsafe { Failure::take(rd_kafka_seek_partitions(self.as_ptr(), partitions.as_ptr(), millis(timeout))) }?;
         each(partitions)
     }
 
     /// Fills in the offsets of the next records to be handed out.
-    pub(crate) fn position(&self, partitions: &PartitionList) -> Result<(), Failure> {
+    pub fn position(&self, partitions: &PartitionList) -> Result<(), Failure> {
         // SAFETY: as above.
         Failure::check(unsafe { rd_kafka_position(self.as_ptr(), partitions.as_ptr()) })
     }
 
     /// Fills in the group's offsets.
-    pub(crate) fn committed(&self, partitions: &PartitionList, timeout: Duration) -> Result<(), Failure> {
+    pub fn committed(&self, partitions: &PartitionList, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: as above.
         Failure::check(unsafe { rd_kafka_committed(self.as_ptr(), partitions.as_ptr(), millis(timeout)) })?;
         each(partitions)
     }
 
     /// The first offset and the one behind the last.
-    pub(crate) fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64), Failure> {
+    pub fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64), Failure> {
         let (topic, mut low, mut high) = (c_text(topic), 0, 0);
         // SAFETY: all pointers live through the call.
         Failure::check(unsafe {
@@ -144,7 +146,7 @@ impl Client {
     }
 
     /// Asks for a commit; its end comes on the queue.
-    pub(crate) fn commit(&self, offsets: &PartitionList, answers: &Queue) -> Result<(), Failure> {
+    pub fn commit(&self, offsets: &PartitionList, answers: &Queue) -> Result<(), Failure> {
         // SAFETY: client, list and queue live through the call; without a callback the answer is an event.
         Failure::check(unsafe {
             rd_kafka_commit_queue(self.as_ptr(), offsets.as_ptr(), answers.as_ptr(), None, ptr::null_mut())
@@ -152,7 +154,7 @@ impl Client {
     }
 
     /// Leaves the group and stops fetching, complying with the group's last wishes by itself.
-    pub(crate) fn close_consumer(self: &Arc<Self>, timeout: Duration) -> Result<(), Failure> {
+    pub fn close_consumer(self: &Arc<Self>, timeout: Duration) -> Result<(), Failure> {
         let Some(queue) = Queue::new(self) else { return Err(Failure::of(code::STATE)) };
         // SAFETY: client and queue live; the error is freed.
         unsafe { Failure::take(rd_kafka_consumer_close_queue(self.as_ptr(), queue.as_ptr())) }?;
@@ -180,7 +182,7 @@ fn each(partitions: &PartitionList) -> Result<(), Failure> {
 
 impl Event<'_> {
     /// The end of a commit, if this is one.
-    pub(crate) fn commit(&self) -> Option<Commit> {
+    pub fn commit(&self) -> Option<Commit> {
         if self.kind() != RD_KAFKA_EVENT_OFFSET_COMMIT {
             return None;
         }

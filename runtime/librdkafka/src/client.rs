@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,19 +19,27 @@ use super::{Failure, c_text, code, text};
 
 /// One setting under librdkafka's name.
 #[derive(Clone)]
-pub(crate) struct Setting {
+pub struct Setting {
     /// librdkafka's name.
-    pub(crate) name: String,
+    pub name: String,
     /// The value.
-    pub(crate) value: String,
+    pub value: String,
     /// The name the user knows it by.
-    pub(crate) shown: String,
+    pub shown: String,
     /// Not to be shown in an error.
-    pub(crate) secret: bool,
+    pub secret: bool,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if self.secret { "***" } else { &self.value };
+        write!(f, "{}={value}", self.name)
+    }
 }
 
 /// A librdkafka client of any kind.
-pub(crate) struct Client {
+#[derive(Debug)]
+pub struct Client {
     raw: NonNull<rd_kafka_t>,
     /// Where the rebalance callback leaves what it is told. Boxed: C holds its address until the client is freed.
     rebalances: Option<Box<Mutex<VecDeque<Rebalance>>>>,
@@ -43,24 +52,24 @@ unsafe impl Sync for Client {}
 
 impl Client {
     /// A producer; its delivery reports come as events on the main queue.
-    pub(crate) fn producer(settings: &[Setting]) -> Result<Arc<Self>> {
+    pub fn producer(settings: &[Setting]) -> Result<Arc<Self>> {
         Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, RD_KAFKA_EVENT_DR, None)
     }
 
     /// A consumer.
-    pub(crate) fn consumer(settings: &[Setting]) -> Result<Arc<Self>> {
+    pub fn consumer(settings: &[Setting]) -> Result<Arc<Self>> {
         let rebalances = Box::new(Mutex::new(VecDeque::new()));
         Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, RD_KAFKA_EVENT_OFFSET_COMMIT, Some(rebalances))
     }
 
     /// A client for administration only.
-    pub(crate) fn admin(settings: &[Setting]) -> Result<Arc<Self>> {
+    pub fn admin(settings: &[Setting]) -> Result<Arc<Self>> {
         Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, None)
     }
 
     /// A client that asks for a group's offsets and does not join it. One that knows no group must not ask: librdkafka 2.12
     /// ends the process when it is answered that the coordinator has moved (`rd_kafka_handle_OffsetFetch`).
-    pub(crate) fn group_reader(settings: &[Setting], group: &str) -> Result<Arc<Self>> {
+    pub fn group_reader(settings: &[Setting], group: &str) -> Result<Arc<Self>> {
         let name = "group.id".to_owned();
         let group = Setting { shown: name.clone(), name, value: group.to_owned(), secret: false };
         let settings: Vec<_> = settings.iter().cloned().chain([group]).collect();
@@ -109,25 +118,25 @@ impl Client {
     }
 
     /// The oldest rebalance not taken yet.
-    pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
+    pub fn next_rebalance(&self) -> Option<Rebalance> {
         self.rebalances.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Whether there is one not taken yet.
-    pub(crate) fn has_rebalance(&self) -> bool {
+    pub fn has_rebalance(&self) -> bool {
         let waiting =
             |rebalances: &Mutex<VecDeque<_>>| !rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         self.rebalances.as_deref().is_some_and(waiting)
     }
 
     /// Whether the client has failed for good.
-    pub(crate) fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         // SAFETY: the client lives; no text is asked for.
         unsafe { rd_kafka_fatal_error(self.as_ptr(), std::ptr::null_mut(), 0) as i32 != code::NONE }
     }
 
     /// The reason behind a [`code::FATAL`]; the failure itself otherwise.
-    pub(crate) fn reason(&self, failure: Failure) -> Failure {
+    pub fn reason(&self, failure: Failure) -> Failure {
         if failure.code != code::FATAL {
             return failure;
         }

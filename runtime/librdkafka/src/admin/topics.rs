@@ -6,21 +6,22 @@ use std::time::Duration;
 use rdkafka::bindings::*;
 
 use super::{Outcomes, array};
-use crate::native::{Client, Failure, c_text, code, text};
+use crate::{Client, Failure, c_text, code, text};
 
 /// A topic to be created.
-pub(crate) struct TopicCreation<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: i32,
-    pub(crate) replication: i32,
-    pub(crate) config: &'a BTreeMap<String, String>,
+#[derive(Debug)]
+pub struct TopicCreation<'a> {
+    pub name: &'a str,
+    pub partitions: i32,
+    pub replication: i32,
+    pub config: &'a BTreeMap<String, String>,
 }
 
 /// Kafka's number for settings that do not fit.
 const INVALID_CONFIG: i32 = 40;
 
 impl Client {
-    pub(crate) fn create_topics(
+    pub fn create_topics(
         self: &Arc<Self>,
         topics: &[TopicCreation<'_>],
         timeout: Duration,
@@ -44,11 +45,7 @@ impl Client {
     }
 
     /// The ids of topics, as text; those that are not there, or have none, are left out.
-    pub(crate) fn topic_ids(
-        self: &Arc<Self>,
-        topics: &[String],
-        timeout: Duration,
-    ) -> Result<Vec<(String, String)>, Failure> {
+    pub fn topic_ids(self: &Arc<Self>, topics: &[String], timeout: Duration) -> Result<Vec<(String, String)>, Failure> {
         /// What a broker without ids says.
         const NONE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
         let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
@@ -79,7 +76,7 @@ impl Client {
         )
     }
 
-    pub(crate) fn delete_topics(self: &Arc<Self>, topics: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
+    pub fn delete_topics(self: &Arc<Self>, topics: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETETOPICS;
         // SAFETY: as above; the objects are made and freed around the call.
@@ -100,11 +97,7 @@ impl Client {
     }
 
     /// The settings of a topic, as far as the broker tells.
-    pub(crate) fn topic_config(
-        self: &Arc<Self>,
-        topic: &str,
-        timeout: Duration,
-    ) -> Result<BTreeMap<String, String>, Failure> {
+    pub fn topic_config(self: &Arc<Self>, topic: &str, timeout: Duration) -> Result<BTreeMap<String, String>, Failure> {
         let name = c_text(topic);
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
         // SAFETY: as above.

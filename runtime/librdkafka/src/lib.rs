@@ -1,4 +1,5 @@
-//! librdkafka behind safe types: every unsafe call of this crate is here.
+//! librdkafka behind safe types. Every unsafe call of the product's Kafka clients is here, and nothing else: what the calls are
+//! made for stands in `tributary-kafka`.
 //!
 //! The binding crate's own clients are not used: they serve delivery reports, consumed records and commits one
 //! call at a time, which costs more than the work itself at a million records a second, and their commit of a
@@ -6,11 +7,15 @@
 //!
 //! What makes it sound: a [`Client`] owns the C handle, is freed last because everything made from it holds an
 //! `Arc` of it, and librdkafka's client functions may be called from any thread. Lists, events and messages are
-//! owned by exactly one Rust value each. Only two functions are called from C: neither unwinds.
+//! owned by exactly one Rust value each. Only three functions are called from C: none unwinds.
+//!
+//! What is called for each record is `#[inline]`, as it was before it had a crate of its own.
+#![allow(unsafe_code, reason = "librdkafka is a C library")]
 
 mod admin;
 mod client;
 mod consume;
+mod error;
 mod failure;
 mod fetch;
 mod list;
@@ -22,14 +27,15 @@ mod transaction;
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
-pub(crate) use self::admin::{ListedOffset, Outcomes, TopicCreation};
-pub(crate) use self::client::{Client, Setting};
-pub(crate) use self::failure::{Failure, code};
-pub(crate) use self::fetch::{Fetched, Message};
-pub(crate) use self::list::PartitionList;
-pub(crate) use self::produce::{Report, TopicHandle};
-pub(crate) use self::queue::{Event, Queue, Waker};
-pub(crate) use self::transaction::GroupIdentity;
+pub use admin::{GroupOffsets, ListedOffset, Outcomes, TopicCreation};
+pub use client::{Client, Setting};
+pub use consume::{Commit, Rebalance};
+pub use failure::{Failure, code};
+pub use fetch::{Fetched, Headers, Message};
+pub use list::{Entry, PartitionList};
+pub use produce::{ProducerRecord, Report, TopicHandle};
+pub use queue::{Event, Queue, Waker};
+pub use transaction::GroupIdentity;
 
 /// Text for C. A NUL cannot stand in a topic, group or setting of Kafka, so what follows one is cut off.
 fn c_text(text: &str) -> CString {

@@ -4,19 +4,20 @@ use std::time::Duration;
 use rdkafka::bindings::*;
 
 use super::array;
-use crate::native::list::view;
-use crate::native::{Client, Failure, PartitionList, code};
+use crate::list::view;
+use crate::{Client, Failure, PartitionList, code};
 
 /// The answer for one partition.
-pub(crate) struct ListedOffset {
-    pub(crate) topic: String,
-    pub(crate) partition: i32,
-    pub(crate) offset: Result<i64, Failure>,
+#[derive(Debug)]
+pub struct ListedOffset {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: Result<i64, Failure>,
 }
 
 impl Client {
     /// The first offset of each partition.
-    pub(crate) fn first_offsets<'a>(
+    pub fn first_offsets<'a>(
         self: &Arc<Self>,
         partitions: impl IntoIterator<Item = (&'a str, i32)>,
         timeout: Duration,
@@ -26,7 +27,7 @@ impl Client {
 
     /// The offset behind the last record of each partition: behind the last one that a reader of committed
     /// records may see, if asked for.
-    pub(crate) fn end_offsets<'a>(
+    pub fn end_offsets<'a>(
         self: &Arc<Self>,
         partitions: impl IntoIterator<Item = (&'a str, i32)>,
         committed_only: bool,

@@ -10,22 +10,24 @@ use rdkafka::bindings::{
 use super::{Failure, c_text, code};
 
 /// A list of partitions with offsets, owned.
-pub(crate) struct PartitionList(NonNull<rd_kafka_topic_partition_list_t>);
+#[derive(Debug)]
+pub struct PartitionList(NonNull<rd_kafka_topic_partition_list_t>);
 
 // SAFETY: plain memory without ties to a thread.
 unsafe impl Send for PartitionList {}
 
 /// One entry of a [`PartitionList`].
-pub(crate) struct Entry<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    pub(crate) result: Result<(), Failure>,
+#[derive(Debug)]
+pub struct Entry<'a> {
+    pub topic: &'a str,
+    pub partition: i32,
+    pub offset: i64,
+    pub result: Result<(), Failure>,
 }
 
 impl PartitionList {
     /// Topic, partition and offset (or one of librdkafka's negative positions) for each entry.
-    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = (&'a str, i32, i64)>) -> Option<Self> {
+    pub fn new<'a>(entries: impl IntoIterator<Item = (&'a str, i32, i64)>) -> Option<Self> {
         // SAFETY: makes an empty list that this value frees.
         let list = Self(NonNull::new(unsafe { rd_kafka_topic_partition_list_new(16) })?);
         for (topic, partition, offset) in entries {
@@ -64,7 +66,7 @@ impl PartitionList {
     }
 
     /// All entries.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         // SAFETY: `elems` holds `cnt` entries for as long as the list lives, and no method changes them.
         let entries: &[rd_kafka_topic_partition_t] = unsafe {
             let list = self.0.as_ref();

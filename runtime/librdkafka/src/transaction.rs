@@ -13,7 +13,8 @@ use rdkafka::bindings::{
 use super::{Client, Failure, PartitionList, c_text, millis};
 
 /// Who a consumer is within its group.
-pub(crate) struct GroupIdentity(NonNull<rd_kafka_consumer_group_metadata_t>);
+#[derive(Debug)]
+pub struct GroupIdentity(NonNull<rd_kafka_consumer_group_metadata_t>);
 
 // SAFETY: plain memory that is never changed.
 unsafe impl Send for GroupIdentity {}
@@ -22,32 +23,32 @@ unsafe impl Sync for GroupIdentity {}
 
 impl GroupIdentity {
     /// As it is at this moment.
-    pub(crate) fn of(consumer: &Client) -> Option<Self> {
+    pub fn of(consumer: &Client) -> Option<Self> {
         // SAFETY: the client lives; the object is freed by this value.
         NonNull::new(unsafe { rd_kafka_consumer_group_metadata(consumer.as_ptr()) }).map(Self)
     }
 
     /// Of nobody in it.
-    pub(crate) fn outside(group: &str) -> Option<Self> {
+    pub fn outside(group: &str) -> Option<Self> {
         let group = c_text(group);
         // SAFETY: the name lives through the call and is copied; the object is freed by this value.
         NonNull::new(unsafe { rd_kafka_consumer_group_metadata_new(group.as_ptr()) }).map(Self)
     }
 
     /// -1 while the consumer is not a member.
-    pub(crate) fn generation(&self) -> i32 {
+    pub fn generation(&self) -> i32 {
         // SAFETY: the object lives.
         unsafe { rd_kafka_consumer_group_metadata_generation_id(self.0.as_ptr()) }
     }
 
-    pub(crate) fn group(&self) -> &str {
+    pub fn group(&self) -> &str {
         // SAFETY: the text lives as long as the object; it is never null.
         unsafe { CStr::from_ptr(rd_kafka_consumer_group_metadata_group_id(self.0.as_ptr())) }
             .to_str()
             .unwrap_or_default()
     }
 
-    pub(crate) fn member(&self) -> &str {
+    pub fn member(&self) -> &str {
         // SAFETY: as above.
         unsafe { CStr::from_ptr(rd_kafka_consumer_group_metadata_member_id(self.0.as_ptr())) }
             .to_str()
@@ -65,27 +66,27 @@ impl Drop for GroupIdentity {
 /// librdkafka's own calls. Its commit flushes first and returns as soon as the broker has answered, provided
 /// that another thread serves the delivery reports.
 impl Client {
-    pub(crate) fn init_transactions(&self, timeout: Duration) -> Result<(), Failure> {
+    pub fn init_transactions(&self, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: the client lives; the error is freed. The same holds for the calls below.
         unsafe { Failure::take(rd_kafka_init_transactions(self.as_ptr(), millis(timeout))) }
     }
 
-    pub(crate) fn begin_transaction(&self) -> Result<(), Failure> {
+    pub fn begin_transaction(&self) -> Result<(), Failure> {
         // SAFETY: as above.
         unsafe { Failure::take(rd_kafka_begin_transaction(self.as_ptr())) }
     }
 
-    pub(crate) fn commit_transaction(&self, timeout: Duration) -> Result<(), Failure> {
+    pub fn commit_transaction(&self, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: as above.
         unsafe { Failure::take(rd_kafka_commit_transaction(self.as_ptr(), millis(timeout))) }
     }
 
-    pub(crate) fn abort_transaction(&self, timeout: Duration) -> Result<(), Failure> {
+    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: as above.
         unsafe { Failure::take(rd_kafka_abort_transaction(self.as_ptr(), millis(timeout))) }
     }
 
-    pub(crate) fn send_offsets(
+    pub fn send_offsets(
         &self,
         offsets: &PartitionList,
         group: &GroupIdentity,

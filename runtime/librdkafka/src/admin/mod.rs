@@ -13,11 +13,12 @@ use rdkafka::bindings::*;
 
 use super::{Client, Event, Failure, Queue, code, millis};
 
-pub(crate) use self::offsets::ListedOffset;
-pub(crate) use self::topics::TopicCreation;
+pub use self::groups::GroupOffsets;
+pub use self::offsets::ListedOffset;
+pub use self::topics::TopicCreation;
 
 /// What became of each topic or group of a request.
-pub(crate) type Outcomes = Vec<(String, Result<(), Failure>)>;
+pub type Outcomes = Vec<(String, Result<(), Failure>)>;
 
 /// How long to wait for an answer beyond the time given to librdkafka to make one.
 const GRACE: Duration = Duration::from_secs(5);

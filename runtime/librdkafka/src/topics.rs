@@ -11,7 +11,7 @@ use super::{Client, Failure, code, millis, text};
 
 impl Client {
     /// All topics that the broker tells of, with their numbers of partitions. Asking for none by name, it creates none.
-    pub(crate) fn all_topics(&self, timeout: Duration) -> Result<Vec<(String, i32)>, Failure> {
+    pub fn all_topics(&self, timeout: Duration) -> Result<Vec<(String, i32)>, Failure> {
         let mut metadata = ptr::null();
         // SAFETY: the client lives; the answer is freed below.
         Failure::check(unsafe {
@@ -27,7 +27,7 @@ impl Client {
     }
 
     /// The cluster's id, if the broker tells it in time.
-    pub(crate) fn cluster_id(&self, timeout: Duration) -> Option<String> {
+    pub fn cluster_id(&self, timeout: Duration) -> Option<String> {
         // SAFETY: the client lives; the text is copied and freed.
         unsafe {
             let id = rd_kafka_clusterid(self.as_ptr(), millis(timeout));

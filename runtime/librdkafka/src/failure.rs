@@ -10,58 +10,60 @@ use rdkafka::bindings::{
 use super::text;
 
 /// The codes that something is decided on; the numbers are Kafka's protocol errors and, below zero, librdkafka's.
-pub(crate) mod code {
-    pub(crate) const PURGE_QUEUE: i32 = -152;
-    pub(crate) const PURGE_INFLIGHT: i32 = -151;
-    pub(crate) const FENCED: i32 = -144;
-    pub(crate) const FATAL: i32 = -150;
-    pub(crate) const ASSIGNMENT_LOST: i32 = -142;
-    pub(crate) const MAX_POLL_EXCEEDED: i32 = -147;
-    pub(crate) const INCONSISTENT: i32 = -149;
-    pub(crate) const NO_OFFSET: i32 = -168;
+pub mod code {
+    pub const PURGE_QUEUE: i32 = -152;
+    pub const PURGE_INFLIGHT: i32 = -151;
+    pub const FENCED: i32 = -144;
+    pub const FATAL: i32 = -150;
+    pub const ASSIGNMENT_LOST: i32 = -142;
+    pub const MAX_POLL_EXCEEDED: i32 = -147;
+    pub const INCONSISTENT: i32 = -149;
+    pub const NO_OFFSET: i32 = -168;
     /// No partition of a request has a leader that the client knows: so it is right after a topic's creation.
-    pub(crate) const NO_ENTRY: i32 = -156;
-    pub(crate) const STATE: i32 = -172;
-    pub(crate) const QUEUE_FULL: i32 = -184;
-    pub(crate) const TIMED_OUT: i32 = -185;
-    pub(crate) const PARTITION_EOF: i32 = -191;
-    pub(crate) const NONE: i32 = 0;
-    pub(crate) const UNKNOWN_TOPIC_OR_PART: i32 = 3;
-    pub(crate) const NO_LEADER: i32 = 5;
-    pub(crate) const COORDINATOR_LOAD_IN_PROGRESS: i32 = 14;
-    pub(crate) const COORDINATOR_NOT_AVAILABLE: i32 = 15;
-    pub(crate) const NOT_COORDINATOR: i32 = 16;
-    pub(crate) const TOPIC_ALREADY_EXISTS: i32 = 36;
-    pub(crate) const INVALID_PRODUCER_EPOCH: i32 = 47;
-    pub(crate) const GROUP_ID_NOT_FOUND: i32 = 69;
-    pub(crate) const PRODUCER_FENCED: i32 = 90;
+    pub const NO_ENTRY: i32 = -156;
+    pub const STATE: i32 = -172;
+    pub const QUEUE_FULL: i32 = -184;
+    pub const TIMED_OUT: i32 = -185;
+    pub const PARTITION_EOF: i32 = -191;
+    pub const NONE: i32 = 0;
+    pub const UNKNOWN_TOPIC_OR_PART: i32 = 3;
+    pub const NO_LEADER: i32 = 5;
+    pub const COORDINATOR_LOAD_IN_PROGRESS: i32 = 14;
+    pub const COORDINATOR_NOT_AVAILABLE: i32 = 15;
+    pub const NOT_COORDINATOR: i32 = 16;
+    pub const TOPIC_ALREADY_EXISTS: i32 = 36;
+    /// Also for what librdkafka takes for such a repetition.
+    pub const DUPLICATE_SEQUENCE: i32 = 46;
+    pub const INVALID_PRODUCER_EPOCH: i32 = 47;
+    pub const GROUP_ID_NOT_FOUND: i32 = 69;
+    pub const PRODUCER_FENCED: i32 = 90;
 }
 
 /// What librdkafka said went wrong.
 #[derive(Clone)]
-pub(crate) struct Failure {
+pub struct Failure {
     /// Kafka's or librdkafka's number.
-    pub(crate) code: i32,
+    pub code: i32,
     /// What was said.
-    pub(crate) message: String,
+    pub message: String,
     /// The client is of no use any more.
-    pub(crate) fatal: bool,
+    pub fatal: bool,
     /// librdkafka itself says that the call may be repeated.
-    pub(crate) retriable: bool,
+    pub retriable: bool,
     /// The transaction must be aborted.
-    pub(crate) abort: bool,
+    pub abort: bool,
 }
 
 impl Failure {
     /// A failure known by its number only.
     #[cold]
-    pub(crate) fn of(code: i32) -> Self {
+    pub fn of(code: i32) -> Self {
         Self { code, message: describe(code), fatal: code == code::FATAL, retriable: false, abort: false }
     }
 
     /// A failure with a text of its own.
     #[cold]
-    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::of(code) }
     }
 

@@ -17,20 +17,20 @@ use super::{Queue, code, millis};
 const ROOM: usize = 20_000;
 
 /// Records fetched in one go. The memory of the list is used again.
-#[derive(Default)]
-pub(crate) struct Fetched(Vec<*mut rd_kafka_message_t>);
+#[derive(Debug, Default)]
+pub struct Fetched(Vec<*mut rd_kafka_message_t>);
 
 // SAFETY: the messages are owned, and may be read and freed on any thread.
 unsafe impl Send for Fetched {}
 
 impl Fetched {
     /// Adds what is there, up to `max` in all. Rebalances are left on the consumer on the way.
-    pub(crate) fn take(&mut self, queue: &Queue, max: usize) {
+    pub fn take(&mut self, queue: &Queue, max: usize) {
         self.poll(queue, max, Duration::ZERO);
     }
 
     /// Waits for the first record and adds what is there then, up to `max` in all. A rebalance ends the wait.
-    pub(crate) fn wait(&mut self, queue: &Queue, max: usize, timeout: Duration) {
+    pub fn wait(&mut self, queue: &Queue, max: usize, timeout: Duration) {
         self.poll(queue, 1, timeout);
         if !self.0.is_empty() {
             self.take(queue, max);
@@ -48,20 +48,23 @@ impl Fetched {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    #[inline]
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         self.0.iter().map(|&raw| Message { raw, _fetched: PhantomData })
     }
 
     /// Frees the records.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         for raw in self.0.drain(..) {
             // SAFETY: owned, freed once.
             unsafe { rd_kafka_message_destroy(raw) }
@@ -76,21 +79,23 @@ impl Drop for Fetched {
 }
 
 /// One record, or an error that took a record's place.
-#[derive(Clone, Copy)]
-pub(crate) struct Message<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
     raw: *mut rd_kafka_message_t,
     _fetched: PhantomData<&'a Fetched>,
 }
 
 impl<'a> Message<'a> {
     /// What identifies the topic among the messages fetched together; not beyond them.
-    pub(crate) fn topic_address(&self) -> usize {
+    #[inline]
+    pub fn topic_address(&self) -> usize {
         // SAFETY: the message lives.
         unsafe { (*self.raw).rkt as usize }
     }
 
     /// Empty for an error that concerns no topic.
-    pub(crate) fn topic(&self) -> &'a str {
+    #[inline]
+    pub fn topic(&self) -> &'a str {
         // SAFETY: the message keeps its topic alive.
         unsafe {
             if (*self.raw).rkt.is_null() {
@@ -100,36 +105,42 @@ impl<'a> Message<'a> {
         }
     }
 
-    pub(crate) fn partition(&self) -> i32 {
+    #[inline]
+    pub fn partition(&self) -> i32 {
         // SAFETY: the message lives.
         unsafe { (*self.raw).partition }
     }
 
-    pub(crate) fn offset(&self) -> i64 {
+    #[inline]
+    pub fn offset(&self) -> i64 {
         // SAFETY: the message lives.
         unsafe { (*self.raw).offset }
     }
 
     /// Zero for a record.
-    pub(crate) fn code(&self) -> i32 {
+    #[inline]
+    pub fn code(&self) -> i32 {
         // SAFETY: the message lives. The code is read as the number it is: a newer broker may send one that the
         // enumeration does not have.
         unsafe { (&raw const (*self.raw).err).cast::<i32>().read() }
     }
 
-    pub(crate) fn key(&self) -> Option<&'a [u8]> {
+    #[inline]
+    pub fn key(&self) -> Option<&'a [u8]> {
         // SAFETY: the message owns its key.
         unsafe { bytes((*self.raw).key.cast_const().cast(), (*self.raw).key_len) }
     }
 
     /// The value of a record, the text of an error.
-    pub(crate) fn value(&self) -> Option<&'a [u8]> {
+    #[inline]
+    pub fn value(&self) -> Option<&'a [u8]> {
         // SAFETY: the message owns its payload.
         unsafe { bytes((*self.raw).payload.cast_const().cast(), (*self.raw).len) }
     }
 
     /// Milliseconds since the epoch.
-    pub(crate) fn timestamp(&self) -> (Option<i64>, TimestampType) {
+    #[inline]
+    pub fn timestamp(&self) -> (Option<i64>, TimestampType) {
         let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message lives.
         let millis = unsafe { rd_kafka_message_timestamp(self.raw, &mut kind) };
@@ -143,7 +154,8 @@ impl<'a> Message<'a> {
     }
 
     /// The headers, in order.
-    pub(crate) fn headers(&self) -> Headers<'a> {
+    #[inline]
+    pub fn headers(&self) -> Headers<'a> {
         let mut list = ptr::null_mut();
         // SAFETY: the message lives and owns its headers, which are parsed at the first call.
         let result = unsafe { rd_kafka_message_headers(self.raw, &mut list) } as i32;
@@ -152,7 +164,8 @@ impl<'a> Message<'a> {
 }
 
 /// Iterates over the headers of a message.
-pub(crate) struct Headers<'a> {
+#[derive(Debug)]
+pub struct Headers<'a> {
     list: *mut rd_kafka_headers_t,
     next: usize,
     _message: PhantomData<&'a Fetched>,
@@ -161,6 +174,7 @@ pub(crate) struct Headers<'a> {
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a [u8], Option<&'a [u8]>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.list.is_null() {
             return None;
@@ -180,6 +194,7 @@ impl<'a> Iterator for Headers<'a> {
 
 /// # Safety
 /// The pointer is null or to `length` bytes that live for `'a`.
+#[inline]
 unsafe fn bytes<'a>(pointer: *const u8, length: usize) -> Option<&'a [u8]> {
     // SAFETY: as the caller promises.
     if pointer.is_null() { None } else { Some(unsafe { slice::from_raw_parts(pointer, length) }) }

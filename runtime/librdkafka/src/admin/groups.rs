@@ -5,13 +5,13 @@ use std::time::Duration;
 use rdkafka::bindings::*;
 
 use super::{Outcomes, array};
-use crate::native::{Client, Failure, PartitionList, c_text, code, text};
+use crate::{Client, Failure, PartitionList, c_text, code, text};
 
 /// Offsets of a group as the broker answered them.
-pub(crate) type GroupOffsets = PartitionList;
+pub type GroupOffsets = PartitionList;
 
 impl Client {
-    pub(crate) fn delete_groups(self: &Arc<Self>, groups: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
+    pub fn delete_groups(self: &Arc<Self>, groups: &[String], timeout: Duration) -> Result<Outcomes, Failure> {
         let names: Vec<CString> = groups.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETEGROUPS;
         // SAFETY: everything passed lives through the call and is copied; the answer lives as long as its event.
@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// All offsets of a group.
-    pub(crate) fn group_offsets(self: &Arc<Self>, group: &str, timeout: Duration) -> Result<GroupOffsets, Failure> {
+    pub fn group_offsets(self: &Arc<Self>, group: &str, timeout: Duration) -> Result<GroupOffsets, Failure> {
         let group = c_text(group);
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
         // SAFETY: as above; without a list all partitions are asked for.
@@ -54,7 +54,7 @@ impl Client {
         )
     }
 
-    pub(crate) fn alter_group_offsets(
+    pub fn alter_group_offsets(
         self: &Arc<Self>,
         group: &str,
         offsets: &PartitionList,
@@ -78,7 +78,7 @@ impl Client {
         )
     }
 
-    pub(crate) fn delete_group_offsets(
+    pub fn delete_group_offsets(
         self: &Arc<Self>,
         group: &str,
         partitions: &PartitionList,
@@ -103,11 +103,7 @@ impl Client {
     }
 
     /// The members of a group: id and `client.id` of each.
-    pub(crate) fn group_members(
-        self: &Arc<Self>,
-        group: &str,
-        timeout: Duration,
-    ) -> Result<Vec<(String, String)>, Failure> {
+    pub fn group_members(self: &Arc<Self>, group: &str, timeout: Duration) -> Result<Vec<(String, String)>, Failure> {
         let group = c_text(group);
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
         // SAFETY: as above.

@@ -15,7 +15,8 @@ use rdkafka::bindings::{
 use super::{Client, Failure, code, millis, text};
 
 /// A queue of events.
-pub(crate) struct Queue {
+#[derive(Debug)]
+pub struct Queue {
     raw: NonNull<rd_kafka_queue_t>,
     /// Told when the queue is no longer empty. C holds its address until the queue is given back.
     signal: OnceLock<Arc<Notify>>,
@@ -30,19 +31,19 @@ unsafe impl Sync for Queue {}
 
 impl Queue {
     /// The queue of delivery reports of a producer.
-    pub(crate) fn main(client: &Arc<Client>) -> Option<Self> {
+    pub fn main(client: &Arc<Client>) -> Option<Self> {
         // SAFETY: the client lives; the reference taken is given back on drop.
         Self::own(client, unsafe { rd_kafka_queue_get_main(client.as_ptr()) })
     }
 
     /// The queue of records and rebalances of a consumer.
-    pub(crate) fn consumer(client: &Arc<Client>) -> Option<Self> {
+    pub fn consumer(client: &Arc<Client>) -> Option<Self> {
         // SAFETY: as above.
         Self::own(client, unsafe { rd_kafka_queue_get_consumer(client.as_ptr()) })
     }
 
     /// A new queue, for the answers to one or more requests.
-    pub(crate) fn new(client: &Arc<Client>) -> Option<Self> {
+    pub fn new(client: &Arc<Client>) -> Option<Self> {
         // SAFETY: as above.
         Self::own(client, unsafe { rd_kafka_queue_new(client.as_ptr()) })
     }
@@ -56,14 +57,14 @@ impl Queue {
     }
 
     /// The next event; none after the timeout or when woken.
-    pub(crate) fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
+    pub fn poll(&self, timeout: Duration) -> Option<Event<'_>> {
         // SAFETY: the queue lives; the event is freed by its owner.
         let raw = unsafe { rd_kafka_queue_poll(self.as_ptr(), millis(timeout)) };
         Some(Event { raw: NonNull::new(raw)?, _queue: self })
     }
 
     /// From now on notifies whenever an event comes into the empty queue. What is there already is not told of.
-    pub(crate) fn tell(&self, signal: &Arc<Notify>) {
+    pub fn tell(&self, signal: &Arc<Notify>) {
         let known = self.signal.get_or_init(|| Arc::clone(signal));
         // SAFETY: the queue lives; the address is that of a value this queue keeps until it has taken it back.
         unsafe {
@@ -73,7 +74,7 @@ impl Queue {
     }
 
     /// Ends the present wait on this queue, or the next one.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         // SAFETY: the queue lives; it may be woken from any thread.
         unsafe { rd_kafka_queue_yield(self.as_ptr()) }
     }
@@ -100,8 +101,8 @@ unsafe extern "C" fn on_event(_client: *mut rd_kafka_t, opaque: *mut c_void) {
 }
 
 /// Ends the wait for records from any thread. A wake that comes while nobody waits is kept for the next wait.
-#[derive(Clone)]
-pub(crate) struct Waker {
+#[derive(Clone, Debug)]
+pub struct Waker {
     queue: Arc<Queue>,
     /// For who waits without a thread.
     signal: Arc<Notify>,
@@ -110,23 +111,23 @@ pub(crate) struct Waker {
 }
 
 impl Waker {
-    pub(crate) fn new(queue: &Arc<Queue>) -> Self {
+    pub fn new(queue: &Arc<Queue>) -> Self {
         Self { queue: Arc::clone(queue), signal: Arc::default(), woken: Arc::default() }
     }
 
     /// Notified by each wake.
-    pub(crate) fn signal(&self) -> &Arc<Notify> {
+    pub fn signal(&self) -> &Arc<Notify> {
         &self.signal
     }
 
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         self.woken.store(true, Ordering::SeqCst);
         self.queue.wake();
         self.signal.notify_one();
     }
 
     /// Whether there was a wake since the last call.
-    pub(crate) fn take(&self) -> bool {
+    pub fn take(&self) -> bool {
         self.woken.swap(false, Ordering::SeqCst)
     }
 }
@@ -147,7 +148,8 @@ pub(super) unsafe fn wake_consumer(client: *mut rd_kafka_t) {
 }
 
 /// Something that happened, freed when dropped.
-pub(crate) struct Event<'a> {
+#[derive(Debug)]
+pub struct Event<'a> {
     raw: NonNull<rd_kafka_event_t>,
     _queue: &'a Queue,
 }
