@@ -9,6 +9,7 @@ mod mongodb;
 mod older_path;
 mod processor;
 mod s3;
+mod shared_producers;
 mod sinks;
 mod takeover;
 

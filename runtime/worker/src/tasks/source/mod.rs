@@ -12,7 +12,7 @@ mod topics;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tributary_api::{Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext};
@@ -27,8 +27,10 @@ use super::errors::ErrorOperator;
 use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
 use crate::clients::TaskProducer;
 
-/// How often a task goes on with another producer before it fails.
+/// How many producers in a row a task may lose before it fails.
 const PRODUCERS: u32 = 5;
+/// After so long with one producer its end is the first in a row.
+const HEALTHY: Duration = Duration::from_secs(60);
 /// The wait before it does.
 const NEXT_PRODUCER: Duration = Duration::from_secs(1);
 
@@ -39,17 +41,19 @@ const NEXT_PRODUCER: Duration = Duration::from_secs(1);
 /// Why it failed.
 pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask> + Send + Sync)) -> Result<()> {
     let cx = Arc::new(cx);
-    for _ in 1..PRODUCERS {
+    let mut ends = 0;
+    loop {
+        let started = Instant::now();
         let (outcome, lost) = run_once(&cx, make()).await?;
+        ends = if started.elapsed() > HEALTHY { 1 } else { ends + 1 };
         match outcome {
-            Err(error) if lost && !cx.control.is_stopping() => {
+            Err(error) if lost && ends < PRODUCERS && !cx.control.is_stopping() => {
                 tracing::error!(%error, "the producer has failed for good, the task starts again with another one");
                 cx.control.sleep(NEXT_PRODUCER).await;
             }
             outcome => return outcome,
         }
     }
-    run_once(&cx, make()).await?.0
 }
 
 /// How it went, and whether the producer has failed for good.
