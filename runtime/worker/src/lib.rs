@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod backoff;
 mod clients;
 mod connector_config;
 mod definitions;

@@ -19,8 +19,8 @@ use std::time::Duration;
 use async_task::Runnable;
 use tokio::runtime::Handle;
 
-use self::monitor::Bell;
-use self::threads::Seat;
+use self::monitor::MonitorWaker;
+use self::threads::TaskThread;
 
 /// Threads at the most: more than as many plugins that block at a time is a plugin's fault for the operator to see.
 const MOST: usize = 2048;
@@ -38,7 +38,7 @@ struct Shared {
     width: usize,
     keep: Duration,
     state: Mutex<State>,
-    bell: Arc<Bell>,
+    monitor: Arc<MonitorWaker>,
     myself: Weak<Shared>,
 }
 
@@ -46,9 +46,9 @@ struct Shared {
 struct State {
     /// Woken, in order.
     ready: VecDeque<Runnable>,
-    threads: Vec<Arc<Seat>>,
-    /// Those without work; the last one has the warmest cache and is called first.
-    idle: Vec<Arc<Seat>>,
+    threads: Vec<Arc<TaskThread>>,
+    /// Those without work; the last one has the warmest cache and is woken first.
+    idle: Vec<Arc<TaskThread>>,
     /// How many threads the monitor has found in a long poll.
     held: usize,
     /// Whether the monitor runs.
@@ -69,7 +69,7 @@ impl Executor {
             width,
             keep,
             state: Mutex::default(),
-            bell: Arc::default(),
+            monitor: Arc::default(),
             myself: Weak::clone(myself),
         };
         Self(Arc::new_cyclic(make))
@@ -103,14 +103,14 @@ impl Shared {
         let idle = self.help(&mut state);
         drop(state);
         match idle {
-            Some(seat) => seat.call(),
+            Some(thread) => thread.wake(),
             // Those at work take it, or the monitor sees that they do not.
-            None => self.bell.ring(),
+            None => self.monitor.wake(),
         }
     }
 
-    /// One more thread for what waits, unless as many as there should be are at work: an idle one to be called, or a new one.
-    fn help(&self, state: &mut State) -> Option<Arc<Seat>> {
+    /// One more thread for what waits, unless as many as there should be are at work: an idle one to be woken, or a new one.
+    fn help(&self, state: &mut State) -> Option<Arc<TaskThread>> {
         if state.threads.len() - state.idle.len() - state.held >= self.width {
             self.watch(state);
             return None;
@@ -129,9 +129,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.bell.close();
+        self.monitor.close();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.idle.drain(..).for_each(|seat| seat.call());
+        state.idle.drain(..).for_each(|thread| thread.wake());
     }
 }
 

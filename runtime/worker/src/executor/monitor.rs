@@ -6,19 +6,19 @@ use std::time::Duration;
 use super::{Shared, State};
 
 /// A thread that is longer in one poll does not count among those that serve the waiting ones.
-const PATIENCE: Duration = Duration::from_millis(1);
+const LONG_POLL: Duration = Duration::from_millis(1);
 
-/// Wakes the monitor when something waits for a thread. Ringing again costs one atomic operation.
+/// Wakes the monitor when something waits for a thread. Doing so again costs one atomic operation.
 #[derive(Default)]
-pub(super) struct Bell {
-    rung: AtomicBool,
+pub(super) struct MonitorWaker {
+    woken: AtomicBool,
     closed: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
-    pub(super) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
+impl MonitorWaker {
+    pub(super) fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
             // Under the lock, or the monitor might just be about to wait.
             let _closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             self.changed.notify_one();
@@ -30,10 +30,10 @@ impl Bell {
         self.changed.notify_one();
     }
 
-    /// Waits to be rung; `false` when nobody will any more.
+    /// Waits to be woken; `false` when nobody will wake it any more.
     fn wait(&self) -> bool {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let quiet = |closed: &mut bool| !*closed && !self.rung.load(Ordering::Acquire);
+        let quiet = |closed: &mut bool| !*closed && !self.woken.load(Ordering::Acquire);
         !*self.changed.wait_while(closed, quiet).unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -44,10 +44,10 @@ impl Shared {
         if state.watched {
             return;
         }
-        let (myself, bell) = (Weak::clone(&self.myself), Arc::clone(&self.bell));
+        let (myself, waker) = (Weak::clone(&self.myself), Arc::clone(&self.monitor));
         let started = thread::Builder::new().name("tasks-monitor".to_owned()).spawn(move || {
-            while bell.wait() {
-                thread::sleep(PATIENCE);
+            while waker.wait() {
+                thread::sleep(LONG_POLL);
                 let Some(executor) = myself.upgrade() else { return };
                 executor.look();
             }
@@ -64,15 +64,15 @@ impl Shared {
     fn look(&self) {
         let mut state = self.state();
         if state.ready.is_empty() {
-            self.bell.rung.store(false, Ordering::Release);
+            self.monitor.woken.store(false, Ordering::Release);
             return;
         }
-        let stuck = state.threads.iter().filter(|seat| seat.is_stuck() && seat.hold()).count();
+        let stuck = state.threads.iter().filter(|thread| thread.is_stuck() && thread.mark_held()).count();
         state.held += stuck;
         let idle = self.help(&mut state);
         drop(state);
-        if let Some(seat) = idle {
-            seat.call();
+        if let Some(thread) = idle {
+            thread.wake();
         }
     }
 }

@@ -10,9 +10,9 @@ use super::{MOST, Shared, State};
 
 /// A thread as the others see it.
 #[derive(Default)]
-pub(super) struct Seat {
+pub(super) struct TaskThread {
     /// Set before the thread can be idle.
-    thread: OnceLock<Thread>,
+    unparker: OnceLock<Thread>,
     /// Grows at the begin and at the end of each poll: odd within one.
     polls: AtomicU64,
     /// What `polls` was when the monitor looked last.
@@ -20,22 +20,22 @@ pub(super) struct Seat {
     /// Counted among those held up. Changed only under the state's lock.
     held: AtomicBool,
     /// There is work.
-    called: AtomicBool,
+    woken: AtomicBool,
 }
 
-impl Seat {
+impl TaskThread {
     /// Ends the wait of an idle thread.
-    pub(super) fn call(&self) {
-        self.called.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.get() {
+    pub(super) fn wake(&self) {
+        self.woken.store(true, Ordering::Release);
+        if let Some(thread) = self.unparker.get() {
             thread.unpark();
         }
     }
 
-    /// Waits to be called; `false` when it was not.
+    /// Waits to be woken; `false` when it was not.
     fn wait(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
-        while !self.called.swap(false, Ordering::Acquire) {
+        while !self.woken.swap(false, Ordering::Acquire) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -52,7 +52,7 @@ impl Seat {
     }
 
     /// To be called under the state's lock; whether it was not counted before.
-    pub(super) fn hold(&self) -> bool {
+    pub(super) fn mark_held(&self) -> bool {
         !self.held.swap(true, Ordering::Relaxed)
     }
 }
@@ -66,17 +66,17 @@ impl Shared {
             }
             return;
         }
-        let seat = Arc::<Seat>::default();
-        let (myself, own) = (Weak::clone(&self.myself), Arc::clone(&seat));
+        let thread = Arc::<TaskThread>::default();
+        let (myself, own) = (Weak::clone(&self.myself), Arc::clone(&thread));
         let runtime = self.runtime.clone();
         let run = move || {
             let _entered = runtime.enter();
             work(&myself, &own);
         };
         match thread::Builder::new().name("tasks".to_owned()).spawn(run) {
-            Ok(thread) => {
-                seat.thread.get_or_init(|| thread.thread().clone());
-                state.threads.push(seat);
+            Ok(handle) => {
+                thread.unparker.get_or_init(|| handle.thread().clone());
+                state.threads.push(thread);
             }
             Err(error) => {
                 tracing::error!(%error, "cannot start a thread for the tasks, trying again: allow the process more");
@@ -86,52 +86,52 @@ impl Shared {
     }
 
     /// What to run next; without work the thread is put among the idle ones.
-    fn next(&self, seat: &Arc<Seat>) -> Option<Runnable> {
+    fn next(&self, thread: &Arc<TaskThread>) -> Option<Runnable> {
         let mut state = self.state();
-        if seat.held.swap(false, Ordering::Relaxed) {
+        if thread.held.swap(false, Ordering::Relaxed) {
             state.held -= 1;
         }
         let next = state.ready.pop_front();
         if next.is_none() {
-            state.idle.push(Arc::clone(seat));
+            state.idle.push(Arc::clone(thread));
         }
         next
     }
 
-    /// Whether an idle thread may end: it was not called meanwhile, and is one too many.
-    fn leave(&self, seat: &Arc<Seat>) -> bool {
+    /// Whether an idle thread may end: it was not woken meanwhile, and is one too many.
+    fn leave(&self, thread: &Arc<TaskThread>) -> bool {
         let mut state = self.state();
-        let Some(place) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, seat)) else { return false };
+        let Some(place) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, thread)) else { return false };
         if state.threads.len() - state.held <= self.width {
             return false;
         }
         state.idle.remove(place);
-        state.threads.retain(|thread| !Arc::ptr_eq(thread, seat));
+        state.threads.retain(|other| !Arc::ptr_eq(other, thread));
         state.full = false;
         true
     }
 }
 
-fn work(shared: &Weak<Shared>, seat: &Arc<Seat>) {
+fn work(shared: &Weak<Shared>, thread: &Arc<TaskThread>) {
     loop {
         let Some(executor) = shared.upgrade() else { return };
-        let Some(runnable) = executor.next(seat) else {
+        let Some(runnable) = executor.next(thread) else {
             let keep = executor.keep;
             drop(executor);
-            while !seat.wait(keep) {
+            while !thread.wait(keep) {
                 let Some(executor) = shared.upgrade() else { return };
-                if executor.leave(seat) {
+                if executor.leave(thread) {
                     return;
                 }
             }
             continue;
         };
         drop(executor);
-        seat.polls.fetch_add(1, Ordering::Release);
+        thread.polls.fetch_add(1, Ordering::Release);
         // Futures catch their own panics; what is left is one while they are dropped.
         if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
             tracing::error!("a panic left a task: it is gone, the others are not concerned");
         }
-        seat.polls.fetch_add(1, Ordering::Release);
+        thread.polls.fetch_add(1, Ordering::Release);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tributary_api::{ConfigDef, PluginKind, Props, Result};
 
+use crate::backoff::Backoff;
 use crate::definitions::restart_keys;
 
 /// What a connector's `errors.restart.*` properties say.
@@ -48,11 +49,9 @@ impl RestartPolicy {
         self.max_attempts != Some(0)
     }
 
-    /// The wait before an attempt, counted from 1: it doubles up to the maximum, and up to half of it is left to chance,
-    /// so that what failed together does not come back together.
+    /// The wait before an attempt, counted from 1.
     fn delay(&self, attempt: u32) -> Duration {
-        let doubled = self.first_delay.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(self.max_delay);
-        doubled.mul_f64(rand::random_range(0.5..=1.0))
+        Backoff::new(self.first_delay, self.max_delay).after(attempt.saturating_sub(1)).next()
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tributary_api::Result;
 use tributary_control::{InstanceState, TaskId};
 
+use crate::backoff::Backoff;
 use crate::membership::Membership;
 use crate::redaction::Redaction;
 use crate::stores::{Status, StatusStore};
@@ -97,7 +98,7 @@ impl Statuses {
 
     /// Writes what waits, for ever; ends with the task that drives it.
     pub(super) async fn run(&self) {
-        let mut retry = None;
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         loop {
             let batch = {
                 let mut queue = self.lock();
@@ -110,17 +111,18 @@ impl Statuses {
                 continue;
             }
             if self.write(batch).await {
-                if retry.take().is_some() {
+                if backoff.tries() > 0 {
                     tracing::info!("states are written again");
                 }
+                backoff.reset();
                 continue;
             }
-            let wait = retry.map_or(FIRST_RETRY, |last: Duration| (last * 2).min(LAST_RETRY));
-            retry = Some(wait);
-            tokio::time::sleep(FIRST_RETRY).await;
+            let wait = backoff.next();
+            let least = wait.min(FIRST_RETRY);
+            tokio::time::sleep(least).await;
             // Whoever flushes does not have the time.
             tokio::select! {
-                () = tokio::time::sleep(wait - FIRST_RETRY) => {}
+                () = tokio::time::sleep(wait - least) => {}
                 () = self.changed.notified() => {}
             }
         }

@@ -40,12 +40,13 @@ use tributary_kafka::Consumer;
 use self::config::{Guarantee, ProcessorConfig, SESSION_TIMEOUT_MS};
 use self::host::Links;
 use self::outbox::Outbox;
-use self::pace::{BatchLimit, Patience};
+use self::pace::BatchLimit;
 use self::process_loop::ProcessLoop;
 use self::renewal::Renewals;
 use self::restore::Changelogs;
 use self::tables::Tables;
 use self::topics::Topics;
+use crate::backoff::Backoff;
 use crate::settings::WorkerSettings;
 use crate::tasks::{Chain, Control, Converters, DeadLetters, Decoder, Encoder, ErrorOperator, TaskContext};
 
@@ -163,7 +164,7 @@ async fn work(cx: TaskContext) -> Result<()> {
         partition_count: 0,
         paused: false,
         refused: HashMap::new(),
-        again: Patience::new(process_loop::SLICE, RETRY_SELDOM),
+        again: Backoff::new(process_loop::SLICE, RETRY_SELDOM),
         renewals: Renewals::default(),
         next_flush: Instant::now(),
         cx,
@@ -177,7 +178,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// Repeats what cannot be done for now: a topic is there for one broker a little later than for the other, and a broker that
 /// is away comes back. Ends with another error, or with the last one when the task is asked to stop.
 async fn until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let mut patience = Patience::new(RETRY, RETRY_SELDOM);
+    let mut backoff = Backoff::new(RETRY, RETRY_SELDOM);
     loop {
         let outcome = tokio::select! {
             biased;
@@ -186,9 +187,9 @@ async fn until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFn
         };
         match outcome {
             Err(error) if error.is_retriable() && !control.is_stopping() => {
-                let wait = patience.next();
-                if patience.is_told() {
-                    tracing::warn!(%error, tries = patience.tries(), "could not {what}, trying again");
+                let wait = backoff.next();
+                if backoff.is_told() {
+                    tracing::warn!(%error, tries = backoff.tries(), "could not {what}, trying again");
                 }
                 control.sleep(wait).await;
             }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, ErrorKind, Offsets, Result, Topic};
 use tributary_kafka::{
-    ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, is_denied,
+    ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, Unconfirmed, is_denied,
 };
 
-use super::pace::Patience;
 use super::reports::{Refusal, Reports, output_token};
 use super::transact::changelog;
 use super::unsettled::Unsettled;
 use super::{Guarantee, ProcessorConfig};
+use crate::backoff::Backoff;
 use crate::tasks::{Control, Encoded, TaskContext};
 
 /// How long one call waits for the broker: so soon is a request to stop seen. Calls that were cut short are made again.
@@ -136,7 +136,7 @@ impl Outbox {
     /// As for [`open`](Self::open).
     pub(super) async fn renew(&mut self, control: &Control) -> Result<()> {
         self.close();
-        let mut patience = Patience::new(Duration::from_millis(100), Duration::from_secs(3));
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
         loop {
             let producer = match self.producer.take() {
                 Some(producer) => producer,
@@ -166,16 +166,18 @@ impl Outbox {
                 self.close();
                 return Err(Error::retriable("the task is stopping").cause(&error));
             }
-            let wait = patience.next();
-            if patience.is_told() {
-                tracing::warn!(%error, tries = patience.tries(), "could not take over the transactional id, trying again");
+            let wait = backoff.next();
+            if backoff.is_told() {
+                tracing::warn!(%error, tries = backoff.tries(), "could not take over the transactional id, trying again");
             }
             control.sleep(wait).await;
         }
     }
 
     fn make(&self) -> Result<Arc<Producer>> {
-        let options = ProducerOptions { stop: self.stop.clone(), ..ProducerOptions::default() };
+        // A batch is repeated as a whole: of two records of a key, the older one must not come last.
+        let (stop, unconfirmed) = (self.stop.clone(), Unconfirmed::Fail);
+        let options = ProducerOptions { stop, unconfirmed, ..ProducerOptions::default() };
         let producer = Arc::new(Producer::with_options(&self.client, Arc::clone(&self.reports) as _, options)?);
         *self.purged.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&producer);
         Ok(producer)

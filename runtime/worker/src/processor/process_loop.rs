@@ -8,10 +8,11 @@ use tributary_kafka::{ClientConfig, Consumer, Polled, RawRecord};
 use super::assignment::Owned;
 use super::fill::Place;
 use super::outbox::{CommitError, Renewal};
-use super::pace::{BatchLimit, Patience};
+use super::pace::BatchLimit;
 use super::renewal::{Ending, Renewals};
 use super::restore::Changelogs;
 use super::{Links, Outbox, ProcessorConfig, Tables, Topics};
+use crate::backoff::Backoff;
 use crate::tasks::{Decoder, Encoder, ErrorOperator, TaskContext, now_ms};
 
 /// How long one poll waits at most: so soon is a request to stop or pause seen.
@@ -46,7 +47,7 @@ pub(super) struct ProcessLoop {
     /// What the broker does not take the outputs or the state of, until it is committed as failed.
     pub(super) refused: HashMap<Place, Error>,
     /// Between a batch that was aborted and the next try.
-    pub(super) again: Patience,
+    pub(super) again: Backoff,
     pub(super) renewals: Renewals,
     pub(super) next_flush: Instant,
 }

@@ -10,8 +10,8 @@ use tributary_api::{Error, Result};
 use tributary_kafka::Consumer;
 
 use super::outbox::{CommitError, Renewal};
-use super::pace::Patience;
 use super::process_loop::ProcessLoop;
+use crate::backoff::Backoff;
 
 /// Between two renewals, the first time and at most.
 const FIRST: Duration = Duration::from_millis(250);
@@ -49,22 +49,22 @@ impl From<CommitError> for Ending {
 
 /// How often the loop is entered again.
 pub(super) struct Renewals {
-    patience: Patience,
+    backoff: Backoff,
     last: Option<Instant>,
 }
 
 impl Default for Renewals {
     fn default() -> Self {
-        Self { patience: Patience::new(FIRST, MOST), last: None }
+        Self { backoff: Backoff::new(FIRST, MOST), last: None }
     }
 }
 
 impl Renewals {
     fn wait(&mut self) -> Duration {
         if self.last.is_some_and(|last| last.elapsed() > HEALTHY) {
-            self.patience.reset();
+            self.backoff.reset();
         }
-        self.patience.next()
+        self.backoff.next()
     }
 }
 
@@ -110,7 +110,7 @@ impl ProcessLoop {
     async fn stand_by(&self, former_member: &str) {
         let setting = |name: &str| self.group.get(name).unwrap_or_default().to_owned();
         let (group, client_id) = (setting("group.id"), setting("client.id"));
-        let mut patience = Patience::new(LOOK, LOOK_SELDOM);
+        let mut backoff = Backoff::new(LOOK, LOOK_SELDOM);
         loop {
             let members = tokio::select! {
                 biased;
@@ -127,13 +127,13 @@ impl ProcessLoop {
                 }
             };
             let Some(other) = other else {
-                if patience.tries() > 0 {
+                if backoff.tries() > 0 {
                     tracing::warn!(group, "the other worker is gone: this one takes the task over");
                 }
                 return;
             };
-            let wait = patience.next();
-            if patience.tries() == 1 {
+            let wait = backoff.next();
+            if backoff.tries() == 1 {
                 tracing::error!(
                     member = other.id,
                     group,

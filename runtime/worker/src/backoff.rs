@@ -1,0 +1,73 @@
+//! How long to wait before something is tried again.
+
+use std::time::Duration;
+
+/// Waits between tries: doubling up to a bound, and up to half of each left to chance, so that those who lost the same broker
+/// do not come back in step.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    most: Duration,
+    tries: u32,
+}
+
+impl Backoff {
+    pub(crate) const fn new(first: Duration, most: Duration) -> Self {
+        Self { first, most, tries: 0 }
+    }
+
+    /// The same after so many tries.
+    pub(crate) const fn after(self, tries: u32) -> Self {
+        Self { tries, ..self }
+    }
+
+    /// The wait before the next try.
+    pub(crate) fn next(&mut self) -> Duration {
+        let doubled = self.first.saturating_mul(1 << self.tries.min(20)).min(self.most);
+        self.tries = self.tries.saturating_add(1);
+        doubled.mul_f64(rand::random_range(0.5..=1.0))
+    }
+
+    /// Tries since the last success.
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// Whether the try at hand is worth a line in the log: the first ones are, then ever fewer.
+    pub(crate) fn is_told(&self) -> bool {
+        self.tries.is_power_of_two()
+    }
+
+    /// A try was a success.
+    pub(crate) fn reset(&mut self) {
+        self.tries = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_are_never_in_step() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let waits: Vec<Duration> = (0..40).map(|_| backoff.next()).collect();
+        for (place, wait) in waits.iter().enumerate() {
+            let doubled = Duration::from_millis(100 << place.min(20)).min(Duration::from_secs(5));
+            assert!(*wait >= doubled / 2 && *wait <= doubled, "{place}: {wait:?}");
+        }
+        assert!(waits[10..].windows(2).any(|pair| pair[0] != pair[1]), "all the same: {waits:?}");
+        backoff.reset();
+        assert!(backoff.next() <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn fewer_and_fewer_tries_are_told() {
+        let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
+        let told = (0..600).filter(|_| {
+            backoff.next();
+            backoff.is_told()
+        });
+        assert_eq!(told.count(), 10);
+    }
+}
