@@ -57,6 +57,16 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// From now on no file of the process grows beyond so many bytes; without a number they may again. A write beyond fails as on
+/// a full disk does, which nobody but root could make.
+pub fn limit_file_size(pid: u32, bytes: Option<u64>) -> Result<()> {
+    let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+    let arguments = ["--pid", &pid.to_string(), &format!("--fsize={soft}:unlimited")];
+    let output = Command::new("prlimit").args(arguments).output().context("run prlimit, of util-linux")?;
+    ensure!(output.status.success(), "prlimit: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
 /// The end of a leash that the test process holds: when it is dropped, or the process ends, the server is killed.
 #[derive(Debug)]
 pub struct Leash {

@@ -5,7 +5,8 @@ mod inside;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::Request;
 use hyper::service::service_fn;
@@ -83,14 +84,16 @@ impl ObjectStore {
         let room = ListenerOptions::new("s3", Connections::sharing(Share::Objects));
         let listener = Listener::on(socket, room).map_err(failed)?;
         let addr = listener.local_addr();
+        let folder: Arc<Path> = root.clone().into();
         let service = service_fn(move |request: Request<RequestBody>| {
-            let service = service.clone();
+            let (service, folder) = (service.clone(), Arc::clone(&folder));
             async move {
                 let (method, path) = (request.method().clone(), beginning(request.uri().path()));
                 let answer = service.call(request.map(Body::http_body_unsync)).await;
                 match answer.as_ref().map(HttpResponse::status) {
                     Ok(status) if status.is_server_error() => {
-                        warn!(%method, ?path, %status, "the embedded s3 endpoint failed at a request: is its disk full?");
+                        let folder = folder.display();
+                        warn!(%method, ?path, %status, %folder, "the embedded s3 endpoint failed: check the disk of its folder");
                     }
                     Ok(status) if status.is_client_error() => debug!(%method, ?path, %status, "s3 request refused"),
                     Ok(_) => {}

@@ -248,5 +248,5 @@ fn keyed(name: &str) -> Keyed<'_> {
 
 #[cold]
 fn failed(what: &str, path: &Path, cause: &(dyn std::error::Error + 'static)) -> Error {
-    Error::fatal(format!("cannot {what} state file {}", path.display())).cause(cause)
+    Error::fatal(format!("cannot {what} state file {}: check its disk and rights", path.display())).cause(cause)
 }

@@ -37,6 +37,8 @@ struct Process {
 pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    // A file that may grow no further is an error of who writes to it, and not the end of the process.
+    let _told = signal(SignalKind::from_raw(libc::SIGXFSZ)).context("listen for SIGXFSZ")?;
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod coordinator;
+mod disk;
 mod file;
 mod mongodb;
 mod outage;

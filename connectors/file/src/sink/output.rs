@@ -12,6 +12,7 @@ pub(super) enum Output {
     Stdout,
     File {
         file: Arc<File>,
+        path: Arc<Path>,
         /// A device or a pipe cannot be synced or cut.
         regular: bool,
     },
@@ -36,7 +37,7 @@ impl Output {
             if regular {
                 sync_folder(&owned)?;
             }
-            Ok(Self::File { file: Arc::new(file), regular })
+            Ok(Self::File { file: Arc::new(file), path: owned.into(), regular })
         });
         opened.await.map_err(|error| {
             let message = format!("cannot open or create {}: check its folder and rights", path.display());
@@ -53,10 +54,20 @@ impl Output {
         let output = self.clone();
         let synced = blocking(move || match output {
             Self::Stdout => io::stdout().flush(),
-            Self::File { file, regular: true } => file.sync_data(),
+            Self::File { file, regular: true, .. } => file.sync_data(),
             Self::File { .. } => Ok(()),
         });
-        synced.await.map_err(|error| Error::retriable("cannot sync the file to disk").cause(&error))
+        synced.await.map_err(|error| self.failed("sync", &error))
+    }
+
+    fn failed(&self, what: &str, error: &io::Error) -> Error {
+        let message = match self {
+            Self::Stdout => format!("cannot {what} standard output"),
+            Self::File { path, .. } => {
+                format!("cannot {what} {}: check its disk and how long files may be", path.display())
+            }
+        };
+        Error::retriable(message).cause(error)
     }
 }
 
@@ -68,7 +79,7 @@ impl Batch {
         let outcome = blocking(move || {
             let result = match &output {
                 Output::Stdout => io::stdout().lock().write_all(&buffer),
-                Output::File { file, regular } => {
+                Output::File { file, regular, .. } => {
                     if *regular && start.is_none() {
                         start = Some(file.metadata()?.len());
                     }
@@ -81,8 +92,7 @@ impl Batch {
             };
             result.map(|()| (buffer, start))
         });
-        let (mut buffer, start) =
-            outcome.await.map_err(|error| Error::retriable("cannot write to the file").cause(&error))?;
+        let (mut buffer, start) = outcome.await.map_err(|error| self.output.failed("write to", &error))?;
         self.start = start;
         self.written += buffer.len() as u64;
         buffer.clear();

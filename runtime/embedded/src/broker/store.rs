@@ -13,13 +13,14 @@ mod storage;
 mod topics;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tansu_storage::{Error, OffsetStage, Storage as _, StorageContainer, TopicId, Topition};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::ends::Ends;
 use self::engine::Engine;
@@ -27,6 +28,9 @@ pub(super) use self::engine::StoreOptions;
 use self::groups::Groups;
 use self::restarts::Restarts;
 use self::topics::{Topic, Topics};
+
+/// Between two lines of the log about a storage that fails.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// The storage of one broker. Clones share it.
 #[derive(Clone)]
@@ -38,6 +42,8 @@ struct Shared {
     options: StoreOptions,
     engine: RwLock<Engine>,
     restarting: Mutex<Restarts>,
+    /// When a failure of the storage was last told.
+    told: std::sync::Mutex<Option<Instant>>,
     topics: Topics,
     ends: Ends,
     groups: Groups,
@@ -54,6 +60,7 @@ impl Store {
             options,
             engine: RwLock::new(engine),
             restarting: Mutex::default(),
+            told: std::sync::Mutex::default(),
             topics: Topics::default(),
             ends: Ends::default(),
             groups: Groups::default(),
@@ -134,10 +141,27 @@ impl Store {
     async fn run<T>(&self, call: impl AsyncFnOnce(&StorageContainer) -> Result<T, Error>) -> Result<T, Error> {
         let engine = self.engine();
         let result = call(&engine.container).await;
+        if let Err(error) = &result {
+            self.tell(error);
+        }
         if matches!(result, Err(Error::UnableToSend | Error::OneshotRecv)) {
             self.replace(&engine).await?;
         }
         result
+    }
+
+    /// Logs a failure that is the storage's own, now and then: clients try again, and would be the only ones to know.
+    fn tell(&self, error: &Error) {
+        if matches!(error, Error::Api(_)) {
+            return;
+        }
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|told| told.elapsed() < TELL_AGAIN) {
+            return;
+        }
+        *told = Some(Instant::now());
+        let file = self.shared.options.database.as_deref().unwrap_or_else(|| Path::new("memory")).display();
+        warn!(%error, %file, "the embedded broker's storage has failed, clients try again: check the disk of its file");
     }
 
     /// Starts a new engine in place of `ended`, unless that was done already, is to wait, or the broker is closing.
