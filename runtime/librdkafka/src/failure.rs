@@ -36,6 +36,10 @@ pub mod code {
     pub const DUPLICATE_SEQUENCE: i32 = 46;
     pub const INVALID_PRODUCER_EPOCH: i32 = 47;
     pub const GROUP_ID_NOT_FOUND: i32 = 69;
+    /// A request named an epoch of a partition's leader that is over.
+    pub const OLD_LEADER_EPOCH: i32 = 74;
+    /// A request named an epoch of a partition's leader that the broker does not know yet.
+    pub const NEW_LEADER_EPOCH: i32 = 75;
     pub const PRODUCER_FENCED: i32 = 90;
 }
 

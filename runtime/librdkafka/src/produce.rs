@@ -55,6 +55,10 @@ impl TopicHandle {
         Ok(Self { raw, client: Arc::clone(client) })
     }
 
+    pub(super) fn as_ptr(&self) -> *mut rd_kafka_topic_t {
+        self.raw.as_ptr()
+    }
+
     /// Hands one record over; its bytes are copied.
     #[inline]
     pub fn produce(&self, record: &ProducerRecord<'_>, token: u64) -> Result<(), Failure> {

@@ -1,13 +1,14 @@
 use std::ffi::c_int;
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
     rd_kafka_clusterid, rd_kafka_mem_free, rd_kafka_metadata, rd_kafka_metadata_destroy, rd_kafka_metadata_topic,
 };
 
-use super::{Client, Failure, code, millis, text};
+use super::{Client, Failure, TopicHandle, code, millis, text};
 
 impl Client {
     /// All topics that the broker tells of, with their numbers of partitions. Asking for none by name, it creates none.
@@ -24,6 +25,18 @@ impl Client {
             rd_kafka_metadata_destroy(metadata);
             Ok(topics)
         }
+    }
+
+    /// Asks the brokers anew who leads the partitions of a topic.
+    pub(crate) fn refresh(self: &Arc<Self>, topic: &str, timeout: Duration) -> Result<(), Failure> {
+        let handle = TopicHandle::new(self, topic)?;
+        let mut metadata = ptr::null();
+        // SAFETY: client and topic live through the call; the answer is freed, and nothing of it is read.
+        unsafe {
+            Failure::check(rd_kafka_metadata(self.as_ptr(), 0, handle.as_ptr(), &mut metadata, millis(timeout)))?;
+            rd_kafka_metadata_destroy(metadata);
+        }
+        Ok(())
     }
 
     /// The cluster's id, if the broker tells it in time.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Client {
         let list = PartitionList::new(list).ok_or_else(|| Failure::of(code::STATE))?;
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         // SAFETY: everything passed lives through the call and is copied; the answer lives as long as its event.
-        self.request(
+        let listed: Vec<ListedOffset> = self.request(
             op,
             timeout,
             |rk, options, queue| unsafe {
@@ -71,6 +72,23 @@ impl Client {
                 };
                 Ok(infos.iter().map(one).collect())
             },
-        )
+        )?;
+        self.forget_old_leaders(&listed, timeout);
+        Ok(listed)
+    }
+
+    /// After a leader's restart librdkafka asks with the epoch that it knew before, is refused, and goes on asking so until
+    /// its metadata are five minutes old: for other refusals it asks for new metadata, for these it does not.
+    fn forget_old_leaders(self: &Arc<Self>, listed: &[ListedOffset], timeout: Duration) {
+        let is_old = |listed: &&ListedOffset| {
+            let failure = listed.offset.as_ref().err();
+            failure.is_some_and(|failure| matches!(failure.code, code::OLD_LEADER_EPOCH | code::NEW_LEADER_EPOCH))
+        };
+        let topics: BTreeSet<&str> = listed.iter().filter(is_old).map(|listed| listed.topic.as_str()).collect();
+        for topic in topics {
+            if let Err(failure) = self.refresh(topic, timeout) {
+                tracing::debug!(topic, failure = failure.message, "could not look for a topic's leaders");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tributary_api::{ErrorKind, Props};
 use tributary_kafka::{CompactedLog, LogOptions, LogRecord, NewTopic, Role};
 
-use super::support::{Broker, PATIENCE, broker, record, unique};
+use super::support::{Broker, PATIENCE, broker, own_broker, record, unique};
 
 type Table = Arc<Mutex<BTreeMap<Bytes, Option<Bytes>>>>;
 
@@ -92,4 +92,21 @@ async fn a_topic_that_is_not_compacted_is_refused() {
     let absent = unique("absent");
     let refused = CompactedLog::open(options(&broker, &absent, false), Box::new(|_| {})).await.unwrap_err();
     assert!(refused.to_string().contains("does not exist"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_to_its_end_soon_after_its_broker_came_back() {
+    let Some((broker, mut kafka)) = own_broker().await else { return };
+    let (log, seen) = open(&broker, &unique("log")).await;
+    log.write(key(0), Some(Bytes::from_static(b"before"))).await.unwrap();
+    for _ in 0..2 {
+        kafka.kill9().await.unwrap();
+        kafka.restart().await.unwrap();
+        // The client's own look for leaders, every five minutes, would be too late.
+        tokio::time::timeout(PATIENCE, log.read_to_end()).await.unwrap().unwrap();
+    }
+    log.write(key(1), Some(Bytes::from_static(b"after"))).await.unwrap();
+    log.read_to_end().await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 2);
+    log.close().await;
 }

@@ -24,6 +24,15 @@ pub(crate) async fn broker() -> Option<Broker> {
     Some(Broker { bootstrap: Kafka::shared().await.unwrap().bootstrap() })
 }
 
+/// One that a test may stop and kill.
+pub(crate) async fn own_broker() -> Option<(Broker, Kafka)> {
+    if !require(Tier::RealKafka).unwrap() {
+        return None;
+    }
+    let kafka = Kafka::start().await.unwrap();
+    Some((Broker { bootstrap: kafka.bootstrap() }, kafka))
+}
+
 impl Broker {
     pub(crate) fn config(&self, role: Role) -> ClientConfig {
         ClientConfig::new(role, &Props::new()).set("bootstrap.servers", &self.bootstrap)
