@@ -17,6 +17,7 @@ use crate::wait::wait_for;
 
 /// The built binary; without it the one of the same build as the test.
 const BINARY: &str = "TRIBUTARY_BIN";
+const TRIBUTARY: &str = "tributary";
 const LOG_TAIL: usize = 40;
 /// The ports of embedded servers, which workers of tests must not share.
 const BROKER_PORT: &str = "embedded.broker.port";
@@ -35,6 +36,7 @@ pub struct WorkerOptions {
     max_descriptors: Option<u32>,
     ready_within: Duration,
     stop_within: Duration,
+    binary: String,
 }
 
 impl WorkerOptions {
@@ -66,6 +68,7 @@ impl WorkerOptions {
             max_descriptors: None,
             ready_within: Duration::from_secs(30),
             stop_within: Duration::from_secs(10),
+            binary: TRIBUTARY.to_owned(),
         }
     }
 
@@ -114,6 +117,12 @@ impl WorkerOptions {
     /// How long an orderly stop may take (10 s).
     pub fn stop_within(mut self, limit: Duration) -> Self {
         self.stop_within = limit;
+        self
+    }
+
+    /// Another binary of the same build than `tributary`: a worker with plugins of its own.
+    pub fn binary(mut self, name: impl Into<String>) -> Self {
+        self.binary = name.into();
         self
     }
 
@@ -272,7 +281,7 @@ impl Tributary {
     async fn start_again(&mut self) -> Result<()> {
         let log = fs::OpenOptions::new().append(true).create(true).open(self.log_file())?;
         let properties = self.folder().join("configs/worker.properties");
-        let binary = binary()?;
+        let binary = binary(&self.options.binary)?;
         let begun = Instant::now();
         let child = program(&binary, self.options.max_descriptors)
             .arg(&properties)
@@ -334,14 +343,16 @@ fn program(binary: &Path, max_descriptors: Option<u32>) -> Command {
     shell
 }
 
-fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os(BINARY) {
+fn binary(name: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(BINARY).filter(|_| name == TRIBUTARY) {
         return Ok(path.into());
     }
     // A test is target/PROFILE/deps/NAME-HASH, another binary is target/PROFILE/NAME.
     let this = std::env::current_exe()?;
-    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join("tributary")).find(|path| path.is_file());
-    beside.with_context(|| format!("build the worker (cargo build --release) or set {BINARY} to its path"))
+    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    beside.with_context(|| {
+        format!("build {name} (cargo build --release --workspace) or set {BINARY} to the path of {TRIBUTARY}")
+    })
 }
 
 fn write_configs(folder: &Path, options: &WorkerOptions) -> Result<()> {

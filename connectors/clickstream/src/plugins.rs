@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use tributary_api::{Factory, Plugin, SinkFactory, SourceFactory};
+use tributary_api::Plugin;
 
 use crate::collect::{ClickstreamSource, ClickstreamTask};
 use crate::deliver::{DeliveryTask, SessionDelivery};
@@ -14,23 +12,25 @@ pub fn plugins() -> Vec<Plugin> {
 
 /// [`plugins`] on listeners that the caller can ask for their addresses.
 pub fn plugins_on(listeners: Listeners) -> Vec<Plugin> {
+    let version = env!("CARGO_PKG_VERSION");
     let [for_source, for_source_task, for_sink, for_sink_task] = [(); 4].map(|()| listeners.clone());
-    let source = SourceFactory {
-        connector: Arc::new(move || Box::new(ClickstreamSource::new(for_source.clone()))),
-        task: Arc::new(move || Box::new(ClickstreamTask::new(for_source_task.clone()))),
-        task_class: "tributary.ClickstreamSourceTask".to_owned(),
-    };
-    let sink = SinkFactory {
-        connector: Arc::new(move || Box::new(SessionDelivery::new(for_sink.clone()))),
-        task: Arc::new(move || Box::new(DeliveryTask::new(for_sink_task.clone()))),
-        task_class: "tributary.SessionDeliveryTask".to_owned(),
-    };
+    let source = Plugin::source(
+        "tributary.ClickstreamSource",
+        version,
+        collect::config_def(),
+        move || ClickstreamSource::new(for_source.clone()),
+        move |cx, config| ClickstreamTask::start(cx, config, for_source_task.clone()),
+    );
+    let sink = Plugin::sink(
+        "tributary.SessionDelivery",
+        version,
+        deliver::config_def(),
+        move || SessionDelivery::new(for_sink.clone()),
+        move |cx, config| DeliveryTask::start(cx, config, for_sink_task.clone()),
+    );
     vec![
-        Plugin::new("tributary.ClickstreamSource", collect::config_def(), Factory::Source(source))
-            .alias("tributary.ClickstreamSourceConnector")
-            .doc(collect::DOC),
-        Plugin::new("tributary.SessionDelivery", deliver::config_def(), Factory::Sink(sink))
-            .alias("tributary.SessionDeliveryConnector")
+        source.alias("tributary.ClickstreamSourceConnector").doc(collect::DOC),
+        sink.alias("tributary.SessionDeliveryConnector")
             .alias("tributary.SessionDeliverySinkConnector")
             .doc(deliver::DOC),
     ]

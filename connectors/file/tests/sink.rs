@@ -10,7 +10,7 @@ use tributary_api::{Datum, Factory, PluginRegistry, Props, Record, Schema, Schem
 use tributary_testkit::{FakeSinkHost, restarts};
 
 fn make_task() -> Box<dyn SinkTask> {
-    let registry = PluginRegistry::new(tributary_file::plugins());
+    let registry = PluginRegistry::new(tributary_file::plugins()).unwrap();
     let plugin = registry.find("FileStreamSink", |_| true).unwrap();
     let Factory::Sink(factory) = &plugin.factory else { panic!("not a sink") };
     (factory.task)()

@@ -45,7 +45,7 @@ impl Task {
 }
 
 fn factory() -> (Box<dyn SourceConnector>, Box<dyn SourceTask>) {
-    let registry = PluginRegistry::new(tributary_file::plugins());
+    let registry = PluginRegistry::new(tributary_file::plugins()).unwrap();
     let plugin = registry.find("FileStreamSource", |_| true).unwrap();
     let Factory::Source(factory) = &plugin.factory else { panic!("not a source") };
     ((factory.connector)(), (factory.task)())

@@ -21,12 +21,14 @@ pub(crate) async fn connect(access: &Access) -> Result<Client> {
     let region = match &access.region {
         Some(region) => Region::new(region.clone()),
         None => environment(None).await.region().cloned().ok_or_else(|| {
-            Error::config("aws.lambda.region is missing: set it, or AWS_REGION, or name the function by its ARN")
+            let property = access.properties.region;
+            let message = format!("{property} is missing: set it, or AWS_REGION, or name the function by its ARN");
+            Error::config_at(property, message)
         })?,
     };
     let mut builder = aws_sdk_lambda::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(http::client(access.proxy.as_ref())?)
+        .http_client(http::client(access)?)
         .region(region.clone())
         .retry_config(RetryConfig::disabled())
         // Nothing is heard of a function while it works.
@@ -38,13 +40,15 @@ pub(crate) async fn connect(access: &Access) -> Result<Client> {
 }
 
 async fn credentials(access: &Access, region: &Region) -> Result<SharedCredentialsProvider> {
+    let none =
+        |advice: &str| Error::config_at(access.properties.credentials, format!("no AWS credentials found: {advice}"));
     let base = match &access.credentials {
         Credentials::Static { id, secret } => {
             SharedCredentialsProvider::new(Keys::new(id.expose(), secret.expose(), None, None, "config"))
         }
         Credentials::Chain => {
             let chain = environment(Some(region.clone())).await.credentials_provider();
-            chain.ok_or_else(|| Error::config("no AWS credentials found: set aws.access.key.id and its secret"))?
+            chain.ok_or_else(|| none(&format!("set {} and its secret", access.properties.key_id)))?
         }
     };
     let provider = match &access.role {
@@ -52,7 +56,7 @@ async fn credentials(access: &Access, region: &Region) -> Result<SharedCredentia
         Some(role) => assume(role, base, region).await,
     };
     let found = provider.provide_credentials().await;
-    found.map_err(|error| Error::config("no AWS credentials found: check the access key or the role").cause(&error))?;
+    found.map_err(|error| none("check the access key or the role").cause(&error))?;
     Ok(provider)
 }
 

@@ -37,28 +37,11 @@ impl Connector for LambdaConnector {
     async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
         let settings = match Settings::parse(self.flavour, props) {
             Ok(settings) => Arc::new(settings),
-            Err(error) => {
-                let text = error.to_string();
-                // The message begins with the property.
-                let name =
-                    text.split([' ', ':']).next().filter(|name| name.contains('.')).unwrap_or_else(|| self.function());
-                return Ok(vec![ConfigIssue::new(name, &text)]);
-            }
+            Err(error) => return Ok(vec![ConfigIssue::of_error(&error, self.function())]),
         };
         let client = match connect(&settings.access).await {
             Ok(client) => client,
-            Err(error) => {
-                let text = error.to_string();
-                let name = match self.flavour {
-                    Flavour::Confluent if text.contains("region") => "aws.lambda.region",
-                    Flavour::Confluent if text.contains("proxy") => "aws.lambda.proxy.url",
-                    Flavour::Confluent => "aws.access.key.id",
-                    Flavour::Nordstrom if text.contains("region") => "aws.region",
-                    Flavour::Nordstrom if text.contains("proxy") => "http.proxy.host",
-                    Flavour::Nordstrom => "aws.credentials.provider.class",
-                };
-                return Ok(vec![ConfigIssue::new(name, text)]);
-            }
+            Err(error) => return Ok(vec![ConfigIssue::of_error(&error, settings.access.properties.credentials)]),
         };
         let invoker = Invoker::new(client, Arc::clone(&settings));
         let mut issues = Vec::new();

@@ -19,7 +19,7 @@ use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tributary_api::{Error, Result};
 
-use crate::config::Proxy;
+use crate::config::{Access, Proxy};
 
 /// How long it may take to be connected.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ enum Http {
 ///
 /// # Errors
 /// `Config` when the proxy cannot be used, or the system has no certificates to trust.
-pub(crate) fn client(proxy: Option<&Proxy>) -> Result<SharedHttpClient> {
+pub(crate) fn client(access: &Access) -> Result<SharedHttpClient> {
     let mut tcp = Tcp::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -53,16 +53,16 @@ pub(crate) fn client(proxy: Option<&Proxy>) -> Result<SharedHttpClient> {
         .enable_http1();
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-    let http = match proxy {
+    let http = match &access.proxy {
         None => Http::Direct(builder.build(tls.wrap_connector(tcp))),
-        Some(proxy) => Http::Proxied(builder.build(tls.wrap_connector(tunnel(proxy, tcp)?))),
+        Some(proxy) => Http::Proxied(builder.build(tls.wrap_connector(tunnel(proxy, access.properties.proxy, tcp)?))),
     };
     let connector = SharedHttpConnector::new(http);
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
-fn tunnel(proxy: &Proxy, tcp: Tcp) -> Result<Tunnel<Tcp>> {
-    let wrong = || Error::config(format!("proxy {} cannot be used: write http://host:port", proxy.url));
+fn tunnel(proxy: &Proxy, property: &str, tcp: Tcp) -> Result<Tunnel<Tcp>> {
+    let wrong = || Error::config_at(property, format!("proxy {} cannot be used: write http://host:port", proxy.url));
     let uri: Uri = proxy.url.parse().map_err(|_| wrong())?;
     if uri.scheme_str() != Some("http") || uri.host().is_none() {
         return Err(wrong());

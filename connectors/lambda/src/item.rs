@@ -52,6 +52,8 @@ impl Item {
         }
         let (topic, partition) = (Arc::clone(&partition.topic), partition.partition);
         let origin = Origin::Kafka { topic: Arc::clone(&topic), partition, offset: self.offset };
-        Record { partition: Some(partition), timestamp: self.timestamp, origin, ..Record::new(topic, Datum::NULL) }
+        let mut record = Record::new(topic, Datum::NULL).with_partition(partition).with_origin(origin);
+        record.timestamp = self.timestamp;
+        record
     }
 }

@@ -22,24 +22,18 @@ mod shared;
 mod task;
 mod throttle;
 
-use std::sync::Arc;
+use tributary_api::{ConfigDef, Plugin};
 
-use tributary_api::{Factory, Plugin, SinkFactory};
-
-use crate::config::Flavour;
+use self::config::Flavour;
+use self::connector::LambdaConnector;
+use self::task::LambdaTask;
 
 /// The plugins of this crate.
 pub fn plugins() -> Vec<Plugin> {
-    let confluent = Plugin::new(
-        "io.confluent.connect.aws.lambda.AwsLambdaSinkConnector",
-        config::confluent(),
-        factory(Flavour::Confluent, "io.confluent.connect.aws.lambda.AwsLambdaSinkTask"),
-    );
-    let nordstrom = Plugin::new(
-        "com.nordstrom.kafka.connect.lambda.LambdaSinkConnector",
-        config::nordstrom(),
-        factory(Flavour::Nordstrom, "com.nordstrom.kafka.connect.lambda.LambdaSinkTask"),
-    );
+    let confluent =
+        plugin("io.confluent.connect.aws.lambda.AwsLambdaSinkConnector", config::confluent(), Flavour::Confluent);
+    let nordstrom =
+        plugin("com.nordstrom.kafka.connect.lambda.LambdaSinkConnector", config::nordstrom(), Flavour::Nordstrom);
     vec![
         confluent.alias("tributary.AwsLambdaSink").doc(
             "Invokes AWS Lambda functions with batches of records, in order for each partition, and writes what they \
@@ -49,10 +43,8 @@ pub fn plugins() -> Vec<Plugin> {
     ]
 }
 
-fn factory(flavour: Flavour, task_class: &str) -> Factory {
-    Factory::Sink(SinkFactory {
-        connector: Arc::new(move || Box::new(connector::LambdaConnector::new(flavour))),
-        task: Arc::new(move || Box::new(task::LambdaTask::new(flavour))),
-        task_class: task_class.to_owned(),
-    })
+fn plugin(class: &str, definition: ConfigDef, flavour: Flavour) -> Plugin {
+    let connector = move || LambdaConnector::new(flavour);
+    let start = move |cx, config| LambdaTask::start(cx, config, flavour);
+    Plugin::sink(class, env!("CARGO_PKG_VERSION"), definition, connector, start)
 }

@@ -39,18 +39,13 @@ impl Reporter {
             value: report.value,
         };
         let (result, error) = (reports.result.as_ref().map(target), reports.error.as_ref().map(target));
-        let new = |(report, target): (&Report, &Target)| NewTopic {
-            name: target.topic.to_string(),
-            partitions: report.partitions,
-            replication_factor: report.replication,
+        let new = |(report, target): (&Report, &Target)| {
+            NewTopic::new(&*target.topic).partitions(report.partitions).replication_factor(report.replication)
         };
         let result_topic = reports.result.as_ref().zip(result.as_ref()).map(new);
         let error_topic = reports.error.as_ref().zip(error.as_ref()).map(new);
-        let options = TopicWriterOptions {
-            producer: reports.producer.clone(),
-            admin: reports.admin.clone(),
-            topics: result_topic.into_iter().chain(error_topic).collect(),
-        };
+        let options = TopicWriterOptions::default().producer(reports.producer.clone()).admin(reports.admin.clone());
+        let options = result_topic.into_iter().chain(error_topic).fold(options, TopicWriterOptions::topic);
         let writer =
             cx.topic_writer(options).await.map_err(|error| error.context("cannot open the topics of reports"))?;
         Ok(Self { writer, result, error })
@@ -66,7 +61,11 @@ impl Reporter {
             Some(payloads) => {
                 items.iter().zip(&payloads).map(|(item, payload)| target.record(from, item, payload.get())).collect()
             }
-            None => vec![TopicRecord { key: None, ..target.record(from, first, &String::from_utf8_lossy(answer)) }],
+            None => {
+                let mut record = target.record(from, first, &String::from_utf8_lossy(answer));
+                record.key = None;
+                vec![record]
+            }
         };
         self.writer.write(records).await
     }
@@ -103,13 +102,10 @@ impl Target {
         if let Some(timestamp) = item.timestamp {
             headers.push(header("input_record_timestamp", timestamp.to_string()));
         }
-        TopicRecord {
-            topic: Arc::clone(&self.topic),
-            key: item.key.as_ref().and_then(|key| self.key.of_value(key)),
-            value: Some(self.value.of_json(report)),
-            headers,
-            timestamp: None,
-        }
+        let mut record = TopicRecord::new(Arc::clone(&self.topic)).value(self.value.of_json(report));
+        record.key = item.key.as_ref().and_then(|key| self.key.of_value(key));
+        record.headers = headers;
+        record
     }
 }
 

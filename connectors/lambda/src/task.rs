@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tributary_api::{Error, ErrorKind, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+use tributary_api::{Config, Error, ErrorKind, Offsets, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use crate::client::connect;
 use crate::config::{Flavour, OnError, Settings};
@@ -32,32 +32,47 @@ const LAST_WAIT: Duration = Duration::from_secs(3);
 /// one event at a time.
 #[derive(Debug)]
 pub(crate) struct LambdaTask {
-    flavour: Flavour,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
     shared: Arc<Shared>,
     keeps: Keeps,
     queues: BTreeMap<TopicPartition, PartitionQueue>,
     workers: JoinSet<()>,
 }
 
-impl LambdaTask {
-    pub(crate) fn new(flavour: Flavour) -> Self {
-        Self { flavour, running: None }
+#[async_trait]
+impl SinkTask for LambdaTask {
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        self.settle()?;
+        self.take(records)?;
+        self.pace();
+        Ok(())
     }
 
-    fn running(&mut self) -> Result<&mut Running> {
-        self.running.as_mut().ok_or_else(|| Error::fatal("the task is not started"))
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        if self.shared.cx.stopping().is_cancelled() {
+            self.wait_for_functions().await;
+        }
+        let safe = |(partition, consumed): (&TopicPartition, &i64)| {
+            let first = self.queues.get(partition).and_then(PartitionQueue::first_unsafe);
+            (partition.clone(), first.map_or(*consumed, |first| first.min(*consumed)))
+        };
+        Ok(offsets.iter().map(safe).collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.queues.retain(|partition, _| !partitions.contains(partition));
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.queues.clear();
+        self.workers.shutdown().await;
+        Ok(())
     }
 }
 
-#[async_trait]
-impl SinkTask for LambdaTask {
-    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
-        let settings = Arc::new(Settings::parse(self.flavour, props)?);
+impl LambdaTask {
+    pub(crate) async fn start(cx: SinkTaskContext, config: Config, flavour: Flavour) -> Result<Self> {
+        let settings = Arc::new(Settings::new(flavour, &config)?);
         let client = connect(&settings.access).await?;
         let reporter = match &settings.reports {
             Some(reports) => Some(Reporter::open(&cx, reports).await?),
@@ -66,46 +81,9 @@ impl SinkTask for LambdaTask {
         let keeps = Keeps { record: settings.on_error == OnError::Fail && cx.can_report(), key: reporter.is_some() };
         let invoker = Invoker::new(client, Arc::clone(&settings));
         let shared = Arc::new(Shared::new(cx, settings, invoker, reporter));
-        self.running = Some(Running { shared, keeps, queues: BTreeMap::new(), workers: JoinSet::new() });
-        Ok(())
+        Ok(Self { shared, keeps, queues: BTreeMap::new(), workers: JoinSet::new() })
     }
 
-    async fn put(&mut self, records: &[Record]) -> Result<()> {
-        let running = self.running()?;
-        running.settle()?;
-        running.take(records)?;
-        running.pace();
-        Ok(())
-    }
-
-    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
-        let running = self.running()?;
-        if running.shared.cx.stopping().is_cancelled() {
-            running.wait_for_functions().await;
-        }
-        let safe = |(partition, consumed): (&TopicPartition, &i64)| {
-            let first = running.queues.get(partition).and_then(PartitionQueue::first_unsafe);
-            (partition.clone(), first.map_or(*consumed, |first| first.min(*consumed)))
-        };
-        Ok(offsets.iter().map(safe).collect())
-    }
-
-    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let running = self.running()?;
-        running.queues.retain(|partition, _| !partitions.contains(partition));
-        Ok(())
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        if let Some(mut running) = self.running.take() {
-            running.queues.clear();
-            running.workers.shutdown().await;
-        }
-        Ok(())
-    }
-}
-
-impl Running {
     /// Handles the signals of the workers.
     fn settle(&mut self) -> Result<()> {
         for signal in self.shared.take_signals() {

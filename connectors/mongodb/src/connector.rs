@@ -7,6 +7,7 @@ use crate::exactly_once::OffsetStore;
 use crate::server::Server;
 
 const URI: &str = "connection.uri";
+const OFFSETS: &str = "exactly.once.offsets.collection";
 
 /// Plans the MongoDB sink: every task has the same configuration, and its share of the partitions.
 #[derive(Debug, Default)]
@@ -30,8 +31,7 @@ impl Connector for MongoConnector {
             Err(error) => vec![ConfigIssue::new(URI, format!("Unable to connect to the server: {error}"))],
             Ok(server) if settings.offsets_collection.is_some() => {
                 let issue = require_transactions(&server).err();
-                let name = "exactly.once.offsets.collection";
-                issue.map(|error| ConfigIssue::new(name, error.to_string())).into_iter().collect()
+                issue.map(|error| ConfigIssue::of_error(&error, OFFSETS)).into_iter().collect()
             }
             Ok(_) => Vec::new(),
         })
@@ -39,7 +39,7 @@ impl Connector for MongoConnector {
 
     async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
         if let Some(issue) = Settings::issues(props).into_iter().next() {
-            return Err(Error::config(issue.message));
+            return Err(issue.into_error());
         }
         self.props = props.clone();
         Ok(())
@@ -76,7 +76,7 @@ pub(crate) fn require_transactions(server: &Server) -> Result<()> {
         return Ok(());
     }
     let advice = "connect to a replica set or a sharded cluster, or leave the property out";
-    Err(Error::config(format!("exactly once needs transactions, which this server has not: {advice}")))
+    Err(Error::config_at(OFFSETS, format!("exactly once needs transactions, which this server has not: {advice}")))
 }
 
 fn name(props: &Props) -> &str {

@@ -16,18 +16,19 @@ mod task;
 mod timeseries;
 mod write;
 
-use std::sync::Arc;
+use tributary_api::Plugin;
 
-use tributary_api::{Factory, Plugin, SinkFactory};
+use self::connector::MongoConnector;
+use self::task::MongoTask;
 
 /// The plugins of this crate.
 pub fn plugins() -> Vec<Plugin> {
-    let factory = SinkFactory {
-        connector: Arc::new(|| Box::new(connector::MongoConnector::default())),
-        task: Arc::new(|| Box::new(task::MongoTask::default())),
-        task_class: "com.mongodb.kafka.connect.sink.MongoSinkTask".to_owned(),
-    };
     let doc = "Writes records to MongoDB collections, as inserts, replacements, updates and deletes.";
     let class = "com.mongodb.kafka.connect.MongoSinkConnector";
-    vec![Plugin::new(class, config::definition(), Factory::Sink(factory)).alias("tributary.MongoSink").doc(doc)]
+    vec![
+        Plugin::sink(class, env!("CARGO_PKG_VERSION"), config::definition(), MongoConnector::default, MongoTask::start)
+            .alias("tributary.MongoSink")
+            .task_class("com.mongodb.kafka.connect.sink.MongoSinkTask")
+            .doc(doc),
+    ]
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::Client;
-use tributary_api::{Error, ErrorKind, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+use tributary_api::{Config, Error, ErrorKind, Offsets, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use crate::batch::Batch;
 use crate::client::connect;
-use crate::config::{Settings, Tolerance, TopicSettings, definition};
+use crate::config::{Settings, Tolerance, TopicSettings};
 use crate::connector::{offset_store, require_transactions};
 use crate::exactly_once::{Committed, OffsetStore, ends};
 use crate::mapping::Mapper;
@@ -22,13 +22,8 @@ use crate::write::{Job, RateLimiter, Refusal, Write, jobs};
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Writes the records of its partitions to MongoDB.
-#[derive(Debug, Default)]
-pub(crate) struct MongoTask {
-    running: Option<Running>,
-}
-
 #[derive(Debug)]
-struct Running {
+pub(crate) struct MongoTask {
     cx: SinkTaskContext,
     mapper: Mapper,
     client: Client,
@@ -53,12 +48,58 @@ struct ExactlyOnce {
 
 #[async_trait]
 impl SinkTask for MongoTask {
-    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
-        let settings = Arc::new(Settings::new(&definition().parse(props)?)?);
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        if self.exactly_once.is_none() {
+            return Ok(());
+        }
+        loop {
+            let done = self.go_to_stored(partitions).await;
+            match self.retry_policy.apply(done) {
+                Err(error) if error.is_retriable() => self.wait(&error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let stopping = self.cx.stopping().clone();
+        let done = tokio::select! {
+            done = self.write(records) => done,
+            () = async { stopping.cancelled().await; tokio::time::sleep(GRACE).await } => {
+                Err(Error::retriable("the task stops before the batch is written"))
+            }
+        };
+        self.retry_policy.apply(done)
+    }
+
+    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
+        let Some(exactly_once) = &self.exactly_once else { return Ok(offsets.clone()) };
+        let stored = |(partition, consumed): (&TopicPartition, &i64)| {
+            let safe = exactly_once.left.get(partition).map_or(*consumed, |stored| *consumed.min(stored));
+            (partition.clone(), safe)
+        };
+        Ok(offsets.iter().map(stored).collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.unfinished = None;
+        if let Some(exactly_once) = &mut self.exactly_once {
+            exactly_once.left.retain(|partition, _| !partitions.contains(partition));
+        }
+        Ok(())
+    }
+}
+
+impl MongoTask {
+    pub(crate) async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
+        let settings = Arc::new(Settings::new(&config)?);
         let (client, retry_writes) = connect(&settings, &cx.connector).await?;
         let exactly_once =
             offset_store(&settings, &cx.connector).map(|store| ExactlyOnce { store, left: Offsets::new() });
-        self.running = Some(Running {
+        Ok(Self {
             mapper: Mapper::new(&settings),
             rate_limiter: RateLimiter::new(&cx),
             retry_policy: RetryPolicy::new(settings.retry.clone()),
@@ -69,71 +110,10 @@ impl SinkTask for MongoTask {
             client,
             retry_writes,
             cx,
-        });
-        Ok(())
+        })
     }
 
-    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let running = self.running()?;
-        if running.exactly_once.is_none() {
-            return Ok(());
-        }
-        loop {
-            let done = running.go_to_stored(partitions).await;
-            match running.retry_policy.apply(done) {
-                Err(error) if error.is_retriable() => running.wait(&error).await?,
-                done => return done,
-            }
-        }
-    }
-
-    async fn put(&mut self, records: &[Record]) -> Result<()> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let running = self.running()?;
-        let stopping = running.cx.stopping().clone();
-        let done = tokio::select! {
-            done = running.put(records) => done,
-            () = async { stopping.cancelled().await; tokio::time::sleep(GRACE).await } => {
-                Err(Error::retriable("the task stops before the batch is written"))
-            }
-        };
-        running.retry_policy.apply(done)
-    }
-
-    async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
-        let Some(exactly_once) = &self.running()?.exactly_once else { return Ok(offsets.clone()) };
-        let stored = |(partition, consumed): (&TopicPartition, &i64)| {
-            let safe = exactly_once.left.get(partition).map_or(*consumed, |stored| *consumed.min(stored));
-            (partition.clone(), safe)
-        };
-        Ok(offsets.iter().map(stored).collect())
-    }
-
-    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let running = self.running()?;
-        running.unfinished = None;
-        if let Some(exactly_once) = &mut running.exactly_once {
-            exactly_once.left.retain(|partition, _| !partitions.contains(partition));
-        }
-        Ok(())
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        self.running = None;
-        Ok(())
-    }
-}
-
-impl MongoTask {
-    fn running(&mut self) -> Result<&mut Running> {
-        self.running.as_mut().ok_or_else(|| Error::fatal("the task is not started"))
-    }
-}
-
-impl Running {
-    async fn put(&mut self, records: &[Record]) -> Result<()> {
+    async fn write(&mut self, records: &[Record]) -> Result<()> {
         let server = self.server().await?;
         match &self.unfinished {
             Some(batch) if batch.is_of(records) => {}

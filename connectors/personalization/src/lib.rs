@@ -36,6 +36,7 @@ pub fn plugins() -> Vec<Plugin> {
     vec![
         Plugin::new(
             "tributary.Enrich",
+            env!("CARGO_PKG_VERSION"),
             enrich::definition(),
             Factory::Transformation(Arc::new(|config| Ok(Box::new(enrich::Enrich::new(config)?)))),
         )
@@ -43,6 +44,7 @@ pub fn plugins() -> Vec<Plugin> {
         .doc("Joins a record with the row of a table: the row becomes one of its fields."),
         Plugin::new(
             "tributary.Personalize",
+            env!("CARGO_PKG_VERSION"),
             personalize::definition(),
             Factory::Transformation(Arc::new(|config| Ok(Box::new(personalize::Personalize::new(config)?)))),
         )

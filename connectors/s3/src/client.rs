@@ -45,11 +45,15 @@ pub(crate) async fn connect(config: &Config) -> Result<Client> {
             let chain = aws_config::defaults(BehaviorVersion::latest()).http_client(http).region(region).load().await;
             match chain.credentials_provider() {
                 Some(provider) => builder.credentials_provider(provider),
-                None => return Err(Error::config("no AWS credentials found: set aws.access.key.id and its secret")),
+                None => {
+                    let message = "no AWS credentials found: set aws.access.key.id and its secret";
+                    return Err(Error::config_at("aws.access.key.id", message));
+                }
             }
         }
         (_, None) => {
-            return Err(Error::config("aws.secret.access.key is missing: set it, or leave out the key id too"));
+            let message = "aws.secret.access.key is missing: set it, or leave out the key id too";
+            return Err(Error::config_at("aws.secret.access.key", message));
         }
         (id, Some(secret)) => builder.credentials_provider(Credentials::new(id, secret.expose(), None, None, "config")),
     };

@@ -1,6 +1,6 @@
 use flate2::Compression;
 use tributary_api::ConfigType::{self, Boolean, Class, Int, List, Long, Password, String as Text};
-use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Error, Importance, Props, Result, Validator};
+use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Importance, Props, Result, Validator};
 
 use crate::format::Format;
 use crate::name::Names;
@@ -260,7 +260,7 @@ impl Settings {
     /// Reads a task's settings.
     pub(crate) fn new(config: &Config) -> Result<Self> {
         if let Some(issue) = refused(config.originals()).into_iter().next() {
-            return Err(Error::config(issue.message));
+            return Err(issue.into_error());
         }
         let text = |name: &str| config.string(name).map(str::to_owned);
         let given = |name: &str| Ok(config.optional_string(name)?.filter(|value| !value.is_empty()).map(str::to_owned));

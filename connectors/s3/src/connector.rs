@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use tributary_api::{ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector};
+use tributary_api::{ConfigIssue, Connector, ConnectorContext, Offsets, Props, Result, SinkConnector};
 
 use crate::client::{connect, failure};
 use crate::config::{Settings, definition, refused};
@@ -19,12 +19,10 @@ impl Connector for S3Connector {
         }
         let config = definition().parse(props)?;
         if let Err(error) = Settings::new(&config) {
-            let text = error.to_string();
-            let name = if text.contains("timezone") { "timezone" } else { "format.class" };
-            return Ok(vec![ConfigIssue::new(name, text)]);
+            return Ok(vec![ConfigIssue::of_error(&error, "format.class")]);
         }
         match connect(&config).await {
-            Err(error) => issues.push(ConfigIssue::new("aws.access.key.id", error.to_string())),
+            Err(error) => issues.push(ConfigIssue::of_error(&error, "aws.access.key.id")),
             Ok(client) => issues.extend(bucket_issue(&client, config.string("s3.bucket.name")?).await),
         }
         Ok(issues)
@@ -32,7 +30,7 @@ impl Connector for S3Connector {
 
     async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
         if let Some(issue) = refused(props).into_iter().next() {
-            return Err(Error::config(issue.message));
+            return Err(issue.into_error());
         }
         self.props = props.clone();
         Ok(())

@@ -21,18 +21,18 @@ mod task;
 mod upload;
 mod writer;
 
-use std::sync::Arc;
+use tributary_api::Plugin;
 
-use tributary_api::{Factory, Plugin, SinkFactory};
+use self::connector::S3Connector;
+use self::task::S3Task;
 
 /// The plugins of this crate.
 pub fn plugins() -> Vec<Plugin> {
-    let factory = SinkFactory {
-        connector: Arc::new(|| Box::new(connector::S3Connector::default())),
-        task: Arc::new(|| Box::new(task::S3Task::default())),
-        task_class: "io.confluent.connect.s3.S3SinkTask".to_owned(),
-    };
     let doc = "Writes records to S3 as objects of JSON lines or raw bytes, one folder for each topic and partition.";
     let class = "io.confluent.connect.s3.S3SinkConnector";
-    vec![Plugin::new(class, config::definition(), Factory::Sink(factory)).alias("tributary.S3Sink").doc(doc)]
+    vec![
+        Plugin::sink(class, env!("CARGO_PKG_VERSION"), config::definition(), S3Connector::default, S3Task::start)
+            .alias("tributary.S3Sink")
+            .doc(doc),
+    ]
 }

@@ -18,10 +18,16 @@ impl Schedule {
             return Ok(None);
         }
         let zone = match zone {
-            "" => return Err(Error::config("timezone is missing: rotate.schedule.interval.ms needs one, such as UTC")),
+            "" => {
+                let message = "timezone is missing: rotate.schedule.interval.ms needs one, such as UTC";
+                return Err(Error::config_at("timezone", message));
+            }
             zone => TimeZone::get(zone).map_err(|error| {
-                Error::config(format!("timezone {zone} is not known: write one such as UTC or Europe/London"))
-                    .cause(&error)
+                Error::config_at(
+                    "timezone",
+                    format!("timezone {zone} is not known: write one such as UTC or Europe/London"),
+                )
+                .cause(&error)
             })?,
         };
         Ok(Some(Self { interval: SignedDuration::from_millis(interval_ms), zone }))

@@ -4,10 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
-use tributary_api::{Error, ErrorKind, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+use tributary_api::{Config, Error, ErrorKind, Offsets, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use crate::client::connect;
-use crate::config::{Settings, definition};
+use crate::config::Settings;
 use crate::schedule::until;
 use crate::upload::Uploader;
 use crate::writer::Writer;
@@ -23,13 +23,8 @@ const RENAMED: &str = "a transform renames the topic, which the names of objects
 const AT_ONCE: usize = 16;
 
 /// Writes the records of its partitions to the bucket.
-#[derive(Debug, Default)]
-pub(crate) struct S3Task {
-    running: Option<Running>,
-}
-
 #[derive(Debug)]
-struct Running {
+pub(crate) struct S3Task {
     cx: SinkTaskContext,
     uploader: Uploader,
     writers: BTreeMap<TopicPartition, Writer>,
@@ -41,18 +36,9 @@ struct Running {
 
 #[async_trait]
 impl SinkTask for S3Task {
-    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
-        let config = definition().parse(props)?;
-        let settings = Arc::new(Settings::new(&config)?);
-        let uploader = Uploader { client: connect(&config).await?, settings };
-        self.running = Some(Running { cx, uploader, writers: BTreeMap::new(), rotate_at: None, told_of_names: false });
-        Ok(())
-    }
-
     async fn put(&mut self, records: &[Record]) -> Result<()> {
-        let running = self.running()?;
-        let backoff = running.uploader.settings.retry_backoff;
-        let done = running.put(records).await;
+        let backoff = self.uploader.settings.retry_backoff;
+        let done = self.write(records).await;
         done.map_err(|error| match error.retry_after() {
             None if error.is_retriable() => error.with_retry_after(backoff),
             _ => error,
@@ -60,7 +46,7 @@ impl SinkTask for S3Task {
     }
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
-        let writers = &self.running()?.writers;
+        let writers = &self.writers;
         // An object that existed already may end after what was consumed.
         let safe = |(partition, consumed): (&TopicPartition, &i64)| {
             Some((partition.clone(), writers.get(partition)?.safe()?.min(*consumed)))
@@ -69,27 +55,25 @@ impl SinkTask for S3Task {
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let running = self.running()?;
-        let closed = partitions.iter().filter_map(|partition| running.writers.remove(partition)).collect();
-        abandon(closed, &running.uploader).await;
+        let closed = partitions.iter().filter_map(|partition| self.writers.remove(partition)).collect();
+        abandon(closed, &self.uploader).await;
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        abandon(running.writers.into_values().collect(), &running.uploader).await;
+        abandon(std::mem::take(&mut self.writers).into_values().collect(), &self.uploader).await;
         Ok(())
     }
 }
 
 impl S3Task {
-    fn running(&mut self) -> Result<&mut Running> {
-        self.running.as_mut().ok_or_else(|| Error::fatal("the task is not started"))
+    pub(crate) async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
+        let settings = Arc::new(Settings::new(&config)?);
+        let uploader = Uploader { client: connect(&config).await?, settings };
+        Ok(Self { cx, uploader, writers: BTreeMap::new(), rotate_at: None, told_of_names: false })
     }
-}
 
-impl Running {
-    async fn put(&mut self, records: &[Record]) -> Result<()> {
+    async fn write(&mut self, records: &[Record]) -> Result<()> {
         self.rotate_by_schedule()?;
         let mut gathered = 0;
         for run in records.chunk_by(is_same_partition) {

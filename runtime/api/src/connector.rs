@@ -6,6 +6,35 @@ use crate::{ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Result};
 ///
 /// Every method is called on a thread of the connector's own and under a deadline; one that panics or never
 /// returns costs this connector and nothing else.
+///
+/// ```
+/// use tributary_api::{ConfigIssue, Connector, ConnectorContext, Props, Result, async_trait};
+///
+/// /// Divides a list of tables among tasks.
+/// #[derive(Default)]
+/// struct Tables {
+///     props: Props,
+/// }
+///
+/// #[async_trait]
+/// impl Connector for Tables {
+///     async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
+///         let twice = props.get("tables").is_some_and(|tables| tables.contains(",,"));
+///         Ok(twice.then(|| ConfigIssue::new("tables", "a name is empty: remove a comma")).into_iter().collect())
+///     }
+///
+///     async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
+///         self.props = props.clone();
+///         Ok(())
+///     }
+///
+///     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
+///         let tables: Vec<&str> = self.props["tables"].split(',').collect();
+///         let shares = tables.chunks(tables.len().div_ceil(max_tasks));
+///         Ok(shares.map(|share| Props::from([("tables".to_owned(), share.join(","))])).collect())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Connector: Send {
     /// Checks what the [`ConfigDef`](crate::ConfigDef) cannot: combinations of properties, access to the outside.
@@ -13,7 +42,7 @@ pub trait Connector: Send {
     /// the producer's requests, `producer.override.max.request.size` says so here, as if the connector had set it.
     ///
     /// # Errors
-    /// Only when the check itself cannot be made.
+    /// Shown on the property that the error [names](crate::Error::config_at), on `connector.class` if it names none.
     async fn validate(&mut self, _props: &Props) -> Result<Vec<ConfigIssue>> {
         Ok(Vec::new())
     }
@@ -52,6 +81,33 @@ pub enum ExactlyOnceSupport {
 }
 
 /// A connector whose tasks are [`SourceTask`](crate::SourceTask)s.
+///
+/// ```
+/// use tributary_api::{Connector, ConnectorContext, Error, OffsetMap, Props, Result, SourceConnector, async_trait};
+///
+/// struct Lines;
+///
+/// #[async_trait]
+/// impl Connector for Lines {
+///     async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> Result<()> {
+///         Ok(())
+///     }
+///
+///     async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
+///         Ok(vec![Props::new()])
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl SourceConnector for Lines {
+///     async fn alter_offsets(&mut self, _props: &Props, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+///         match offsets.iter().flat_map(|(_, offset)| offset).find(|offset| offset.int("line").is_none()) {
+///             Some(wrong) => Err(Error::config(format!("{wrong:?} has no line: write one as a number"))),
+///             None => Ok(true),
+///         }
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SourceConnector: Connector {
     /// Whether offsets and records written in one transaction make it exactly-once.
@@ -70,6 +126,30 @@ pub trait SourceConnector: Connector {
 }
 
 /// A connector whose tasks are [`SinkTask`](crate::SinkTask)s.
+///
+/// ```
+/// use tributary_api::{Connector, ConnectorContext, Props, Result, SinkConnector, async_trait};
+///
+/// /// Each task does the same with its own partitions.
+/// #[derive(Default)]
+/// struct Same {
+///     props: Props,
+/// }
+///
+/// #[async_trait]
+/// impl Connector for Same {
+///     async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
+///         self.props = props.clone();
+///         Ok(())
+///     }
+///
+///     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
+///         Ok(vec![self.props.clone(); max_tasks])
+///     }
+/// }
+///
+/// impl SinkConnector for Same {}
+/// ```
 #[async_trait]
 pub trait SinkConnector: Connector {
     /// Told before the consumer group's offsets are altered (an empty map: all are reset). Answers whether the

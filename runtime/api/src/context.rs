@@ -45,8 +45,10 @@ impl ConnectorContext {
 /// What the runtime does for a source task.
 #[async_trait]
 pub trait SourceHost: Send + Sync {
-    /// The stored offset of a partition.
-    async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>>;
+    /// The stored offsets of partitions, in the order of these.
+    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>>;
+    /// Makes a writer of topics of the task's own.
+    async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>>;
 }
 
 /// Given to a source task at start.
@@ -71,12 +73,31 @@ impl SourceTaskContext {
         &self.stopping
     }
 
-    /// Where to go on from: the last durable offset of a source partition.
+    /// Where to go on from: the last durable offset of a source partition. Each call reads the store to its end: who has
+    /// several partitions asks for all of them by [`offsets`](Self::offsets).
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
-        self.host.offset(partition).await
+        Ok(self.offsets(std::slice::from_ref(partition)).await?.pop().flatten())
+    }
+
+    /// The last durable offset of each of these source partitions, in their order; one read for all of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        self.host.offsets(partitions).await
+    }
+
+    /// Makes a writer of topics of the task's own, such as a history of schemas, heartbeats or signals; the topics are created
+    /// unless they are there. What it writes is written when the call returns, whatever becomes of the records that the
+    /// task returns from `poll`: it is in no transaction with them.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used; when a topic cannot be created.
+    pub async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        self.host.topic_writer(options).await
     }
 }
 

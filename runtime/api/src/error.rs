@@ -46,13 +46,20 @@ struct Inner {
     chain: Vec<String>,
     retry_after: Option<Duration>,
     class: Option<String>,
+    property: Option<String>,
 }
 
 impl Error {
     /// An error of the given kind.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, chain: vec![bounded(message.into())], retry_after: None, class: None }))
+        Self(Box::new(Inner {
+            kind,
+            chain: vec![bounded(message.into())],
+            retry_after: None,
+            class: None,
+            property: None,
+        }))
     }
 
     /// The same call may succeed later.
@@ -71,6 +78,21 @@ impl Error {
     #[cold]
     pub fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config, message)
+    }
+
+    /// The configuration is wrong at a property, on which the error is shown. The message names it too, for it is also
+    /// read alone.
+    ///
+    /// ```
+    /// use tributary_api::Error;
+    /// let error = Error::config_at("timezone", "timezone is missing: write one such as UTC").context("cannot start");
+    /// assert_eq!(error.property(), Some("timezone"));
+    /// ```
+    #[cold]
+    pub fn config_at(property: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut error = Self::config(message);
+        error.0.property = Some(property.into());
+        error
     }
 
     /// The task cannot go on.
@@ -124,6 +146,11 @@ impl Error {
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         self.0.kind == ErrorKind::Retriable
+    }
+
+    /// The property that is wrong, if the error is of one.
+    pub fn property(&self) -> Option<&str> {
+        self.0.property.as_deref()
     }
 
     /// The wait that the other side asked for, if it did.

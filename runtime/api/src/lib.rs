@@ -13,12 +13,14 @@ mod config;
 mod connector;
 mod context;
 mod converter;
+mod deferred;
 mod display;
 mod error;
 pub mod json;
 mod offsets;
 mod plugin;
 mod record;
+mod registry;
 mod schema;
 mod sink;
 mod small_file;
@@ -28,6 +30,9 @@ mod topic_writer;
 mod transform;
 mod value;
 
+/// What stands in the signatures of this crate comes with it, so that an author depends on nothing else for it.
+pub use async_trait::async_trait;
+pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use config::{
     Config, ConfigDef, ConfigIssue, ConfigKey, ConfigProvider, ConfigType, ConfigValue, Default, Importance, Props,
@@ -35,18 +40,21 @@ pub use config::{
 };
 pub use connector::{Connector, ExactlyOnceSupport, SinkConnector, SourceConnector};
 pub use context::{ConnectorContext, ConnectorHost, SinkHost, SinkTaskContext, SourceHost, SourceTaskContext};
-pub use converter::{Converter, HeaderConverter};
+pub use converter::{Converter, ConverterOptions, DecodeContext, EncodeContext, HeaderConverter, RawHeaders};
 pub use error::{Error, ErrorKind, Result};
+pub use num_bigint::BigInt;
 pub use offsets::{OffsetMap, OffsetValue, Offsets, SourceOffset, SourcePartition, TopicPartition};
 pub use plugin::{
-    ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, KAFKA_VERSION, Plugin, PluginDescription,
-    PluginKind, PluginRegistry, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
+    API_VERSION, ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, KAFKA_VERSION, Plugin,
+    PluginDescription, PluginKind, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
 };
 pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
+pub use registry::PluginRegistry;
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::SinkTask;
 pub use small_file::read_small_file;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
+pub use tokio_util::sync::CancellationToken;
 pub use topic_reader::TopicReader;
 pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
 pub use transform::{

@@ -3,13 +3,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deferred::Deferred;
 use crate::{
-    Config, ConfigDef, ConfigProvider, Converter, Error, HeaderConverter, Predicate, Result, SinkConnector, SinkTask,
-    SourceConnector, SourceTask, Transformation,
+    Config, ConfigDef, ConfigProvider, Converter, ConverterOptions, HeaderConverter, Predicate, Result, SinkConnector,
+    SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
 };
 
 /// The version of Apache Kafka whose Connect this is: what clients are told, and what its own plugins answer.
 pub const KAFKA_VERSION: &str = "4.3.1";
+
+/// The version of this contract: what a plugin may rely on beyond the types that the compiler checks. It rises when a
+/// plugin that was right before could do harm now. [`PluginRegistry`] refuses plugins of another one.
+pub const API_VERSION: u32 = 1;
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,13 +72,16 @@ impl PluginKind {
 
 /// All that is known of a plugin without making one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PluginDescription {
     /// The class name, in full: the Java one where the plugin stands for a Java plugin.
     pub class: String,
     /// Further full names under which it is known.
     pub aliases: Vec<String>,
-    /// The version that REST shows.
+    /// The version that REST shows: of the author's own choice.
     pub version: String,
+    /// The version of the contract that it was written for: [`API_VERSION`] unless said otherwise.
+    pub api_version: u32,
     /// What it is.
     pub kind: PluginKind,
     /// Its properties.
@@ -110,8 +118,8 @@ pub struct SinkFactory {
 pub type TransformationFactory = Arc<dyn Fn(&Config) -> Result<Box<dyn Transformation>> + Send + Sync>;
 /// Makes a predicate from its parsed configuration.
 pub type PredicateFactory = Arc<dyn Fn(&Config) -> Result<Box<dyn Predicate>> + Send + Sync>;
-/// Makes a converter from its parsed configuration, for keys (`true`) or values.
-pub type ConverterFactory = Arc<dyn Fn(&Config, bool) -> Result<Box<dyn Converter>> + Send + Sync>;
+/// Makes a converter from its parsed configuration, for keys or values.
+pub type ConverterFactory = Arc<dyn Fn(&Config, ConverterOptions) -> Result<Box<dyn Converter>> + Send + Sync>;
 /// Makes a header converter from its parsed configuration.
 pub type HeaderConverterFactory = Arc<dyn Fn(&Config) -> Result<Box<dyn HeaderConverter>> + Send + Sync>;
 /// Makes a configuration provider from its parsed configuration.
@@ -149,11 +157,9 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// A plugin of a class; its kind is that of the factory, its version the runtime's, or Kafka's where it stands for
-    /// one of Kafka's own.
-    pub fn new(class: impl Into<String>, config: ConfigDef, factory: Factory) -> Self {
-        let class = class.into();
-        let kafkas = class.starts_with("org.apache.kafka.");
+    /// A plugin of a class; its kind is that of the factory. The version is the author's own: `env!("CARGO_PKG_VERSION")`
+    /// is that of their crate. Those that stand for one of Kafka's own say [`KAFKA_VERSION`].
+    pub fn new(class: impl Into<String>, version: impl Into<String>, config: ConfigDef, factory: Factory) -> Self {
         let kind = match &factory {
             Factory::Source(_) => PluginKind::Source,
             Factory::Sink(_) => PluginKind::Sink,
@@ -165,15 +171,125 @@ impl Plugin {
             Factory::ConfigProvider(_) => PluginKind::ConfigProvider,
         };
         let description = PluginDescription {
-            class,
+            class: class.into(),
             aliases: Vec::new(),
-            version: if kafkas { KAFKA_VERSION } else { env!("CARGO_PKG_VERSION") }.to_owned(),
+            version: version.into(),
+            api_version: API_VERSION,
             kind,
             config,
             needs_processor: false,
             doc: String::new(),
         };
         Self { description, factory }
+    }
+
+    /// A source: how to make its connector, and how to start a task with its parsed configuration. What the function
+    /// returns is a task that works: there is none that is not started.
+    ///
+    /// A start that fails fails the task. What it had opened it drops itself: [`stop`](SourceTask::stop) is for tasks that
+    /// were started.
+    pub fn source<C, T, Started>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        connector: impl Fn() -> C + Send + Sync + 'static,
+        start: impl Fn(SourceTaskContext, Config) -> Started + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: SourceConnector + 'static,
+        T: SourceTask + 'static,
+        Started: Future<Output = Result<T>> + Send + 'static,
+    {
+        let class = class.into();
+        let (definition, start) = (Arc::new(config.clone()), Arc::new(start));
+        let factory = SourceFactory {
+            connector: Arc::new(move || Box::new(connector())),
+            task: Arc::new(move || Box::new(Deferred::new(&definition, &start))),
+            task_class: task_class(&class),
+        };
+        Self::new(class, version, config, Factory::Source(factory))
+    }
+
+    /// A sink: how to make its connector, and how to start a task with its parsed configuration. What the function
+    /// returns is a task that works: there is none that is not started.
+    ///
+    /// A start that fails fails the task. What it had opened it drops itself: [`stop`](SinkTask::stop) is for tasks that
+    /// were started.
+    pub fn sink<C, T, Started>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        connector: impl Fn() -> C + Send + Sync + 'static,
+        start: impl Fn(SinkTaskContext, Config) -> Started + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: SinkConnector + 'static,
+        T: SinkTask + 'static,
+        Started: Future<Output = Result<T>> + Send + 'static,
+    {
+        let class = class.into();
+        let (definition, start) = (Arc::new(config.clone()), Arc::new(start));
+        let factory = SinkFactory {
+            connector: Arc::new(move || Box::new(connector())),
+            task: Arc::new(move || Box::new(Deferred::new(&definition, &start))),
+            task_class: task_class(&class),
+        };
+        Self::new(class, version, config, Factory::Sink(factory))
+    }
+
+    /// A transform, made from its parsed configuration.
+    pub fn transformation<T: Transformation + 'static>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        make: impl Fn(&Config) -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
+        Self::new(class, version, config, factory)
+    }
+
+    /// A predicate, made from its parsed configuration.
+    pub fn predicate<P: Predicate + 'static>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        make: impl Fn(&Config) -> Result<P> + Send + Sync + 'static,
+    ) -> Self {
+        let factory = Factory::Predicate(Arc::new(move |config| Ok(Box::new(make(config)?))));
+        Self::new(class, version, config, factory)
+    }
+
+    /// A converter, made from its parsed configuration for keys or values. What the function captures all tasks share.
+    pub fn converter<C: Converter + 'static>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        make: impl Fn(&Config, ConverterOptions) -> Result<C> + Send + Sync + 'static,
+    ) -> Self {
+        let factory = Factory::Converter(Arc::new(move |config, options| Ok(Box::new(make(config, options)?))));
+        Self::new(class, version, config, factory)
+    }
+
+    /// A converter of headers, made from its parsed configuration.
+    pub fn header_converter<C: HeaderConverter + 'static>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        make: impl Fn(&Config) -> Result<C> + Send + Sync + 'static,
+    ) -> Self {
+        let factory = Factory::HeaderConverter(Arc::new(move |config| Ok(Box::new(make(config)?))));
+        Self::new(class, version, config, factory)
+    }
+
+    /// A provider of configuration values, made from its parsed configuration.
+    pub fn config_provider<P: ConfigProvider + 'static>(
+        class: impl Into<String>,
+        version: impl Into<String>,
+        config: ConfigDef,
+        make: impl Fn(&Config) -> Result<P> + Send + Sync + 'static,
+    ) -> Self {
+        let factory = Factory::ConfigProvider(Arc::new(move |config| Ok(Box::new(make(config)?))));
+        Self::new(class, version, config, factory)
     }
 
     /// The same plugin, known by one more full name.
@@ -183,10 +299,10 @@ impl Plugin {
         self
     }
 
-    /// The same plugin with another version.
+    /// The same plugin, written for a version of the contract that is not the one it is built with.
     #[must_use]
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.description.version = version.into();
+    pub fn api_version(mut self, version: u32) -> Self {
+        self.description.api_version = version;
         self
     }
 
@@ -197,6 +313,17 @@ impl Plugin {
         self
     }
 
+    /// The same connector, whose task has another class name than [`source`](Self::source) and [`sink`](Self::sink) give it.
+    #[must_use]
+    pub fn task_class(mut self, class: impl Into<String>) -> Self {
+        match &mut self.factory {
+            Factory::Source(factory) => factory.task_class = class.into(),
+            Factory::Sink(factory) => factory.task_class = class.into(),
+            _ => {}
+        }
+        self
+    }
+
     /// The same transform, which runs only in a processor.
     #[must_use]
     pub fn needs_processor(mut self) -> Self {
@@ -204,17 +331,27 @@ impl Plugin {
         self
     }
 
-    fn answers_to(&self, name: &str) -> bool {
-        let PluginDescription { class, aliases, kind, .. } = &self.description;
-        let full = || std::iter::once(class).chain(aliases);
-        full().any(|class| class == name)
-            || full().any(|class| {
+    /// The names that no other plugin of its kind may have.
+    pub(crate) fn full_names(&self) -> impl Iterator<Item = &str> {
+        let PluginDescription { class, aliases, .. } = &self.description;
+        std::iter::once(class).chain(aliases).map(String::as_str)
+    }
+
+    pub(crate) fn answers_to(&self, name: &str) -> bool {
+        let suffix = self.description.kind.suffix();
+        self.full_names().any(|class| class == name)
+            || self.full_names().any(|class| {
                 let simple = class.rsplit(['.', '$']).next().unwrap_or(class);
                 // `InsertField$Value` is told from `InsertField$Key` by both parts.
                 let simple = if class.contains('$') { class.rsplit('.').next().unwrap_or(class) } else { simple };
-                simple == name || simple.strip_suffix(kind.suffix()) == Some(name)
+                simple == name || simple.strip_suffix(suffix) == Some(name)
             })
     }
+}
+
+/// As Java's connectors name theirs: `FileStreamSinkTask` of `FileStreamSinkConnector`.
+fn task_class(connector: &str) -> String {
+    format!("{}Task", connector.strip_suffix("Connector").unwrap_or(connector))
 }
 
 impl fmt::Debug for SourceFactory {
@@ -232,63 +369,5 @@ impl fmt::Debug for SinkFactory {
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Plugin({:?} {})", self.description.kind, self.description.class)
-    }
-}
-
-/// The plugins of a worker. Explicit data: make one with what a worker or a test should have.
-///
-/// A plugin is found by its full class name, by its simple name (`FileStreamSourceConnector`) or by its simple name
-/// without the ending of its kind (`FileStreamSource`). A cheap handle: each task has one.
-#[derive(Clone, Debug, Default)]
-pub struct PluginRegistry(Arc<Vec<Plugin>>);
-
-impl PluginRegistry {
-    /// A registry of these plugins.
-    pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
-        Self(Arc::new(plugins.into_iter().collect()))
-    }
-
-    /// The same registry with one more.
-    #[must_use]
-    pub fn with(mut self, plugin: Plugin) -> Self {
-        Arc::make_mut(&mut self.0).push(plugin);
-        self
-    }
-
-    /// The same registry without a class.
-    #[must_use]
-    pub fn without(mut self, class: &str) -> Self {
-        Arc::make_mut(&mut self.0).retain(|plugin| plugin.description.class != class);
-        self
-    }
-
-    /// All plugins, in the order they were registered.
-    pub fn iter(&self) -> impl Iterator<Item = &Plugin> {
-        self.0.iter()
-    }
-
-    /// The plugin of a name among those that pass the filter.
-    ///
-    /// # Errors
-    /// `Config`, with the names there are, when there is none or the name could mean several.
-    pub fn find(&self, name: &str, filter: impl Fn(PluginKind) -> bool) -> Result<&Plugin> {
-        let of_kind = || self.0.iter().filter(|plugin| filter(plugin.description.kind));
-        if let Some(plugin) = of_kind().find(|plugin| plugin.description.class == name) {
-            return Ok(plugin);
-        }
-        let found: Vec<&Plugin> = of_kind().filter(|plugin| plugin.answers_to(name)).collect();
-        let names = |plugins: &mut dyn Iterator<Item = &Plugin>| {
-            plugins.map(|plugin| plugin.description.class.as_str()).collect::<Vec<_>>().join(", ")
-        };
-        // One class may be of several kinds, as converters are that do for headers too.
-        let one_class = || found.iter().all(|plugin| plugin.description.class == found[0].description.class);
-        match found[..] {
-            [plugin, ..] if one_class() => Ok(plugin),
-            [] => Err(Error::config(format!("no plugin matches {name}; there are: {}", names(&mut of_kind())))),
-            _ => Err(Error::config(format!(
-                "more than one plugin matches {name}: write the full name of one of {}",
-                names(&mut found.iter().copied())
-            ))),
-        }
     }
 }

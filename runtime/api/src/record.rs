@@ -136,7 +136,17 @@ pub enum Origin {
 }
 
 /// One record on its way through the pipeline.
+///
+/// ```
+/// use tributary_api::{Datum, Record};
+/// let record = Record::new("orders", Datum::schemaless("two shoes")).with_key(Datum::schemaless("ann")).at(1_700_000_000_000);
+/// assert_eq!(record.key.value.as_str(), Some("ann"));
+/// // As a sink finds it in a test.
+/// let record = record.consumed_at(3, 42);
+/// assert_eq!(record.consumed_from().map(|(_, partition, offset)| (partition, offset)), Some((3, 42)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Record {
     /// The topic it goes to (source, processor) or came from (sink).
     pub topic: Topic,
@@ -176,6 +186,27 @@ impl Record {
     pub fn with_key(mut self, key: Datum) -> Self {
         self.key = key;
         self
+    }
+
+    /// The same record for a partition of its topic.
+    #[must_use]
+    pub fn with_partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// The same record from somewhere else.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// The same record as if it had been consumed from this place of its topic, for tests of sinks.
+    #[must_use]
+    pub fn consumed_at(self, partition: i32, offset: i64) -> Self {
+        let topic = Topic::clone(&self.topic);
+        self.with_partition(partition).with_origin(Origin::Kafka { topic, partition, offset })
     }
 
     /// The same record from a place in a source.

@@ -60,7 +60,15 @@ impl SchemaType {
 
 /// The description of a value. Logical types (`org.apache.kafka.connect.data.Decimal`, `.Date`, `.Time`,
 /// `.Timestamp`) are ordinary schemas told by their name.
+///
+/// ```
+/// use tributary_api::{Schema, SchemaType};
+/// let price = Schema::new(SchemaType::Bytes).named(Schema::DECIMAL).with_version(1).with_parameter("scale", "2");
+/// let order = Schema::structure([("price", price.into_ref())]).with_doc("An order.");
+/// assert_eq!(order.field_index("price"), Some(0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Schema {
     /// The type.
     pub kind: SchemaType,
@@ -146,6 +154,41 @@ impl Schema {
     #[must_use]
     pub fn named(mut self, name: impl Into<ByteString>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// The same schema with a version.
+    #[must_use]
+    pub fn with_version(mut self, version: i32) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// The same schema with what its values mean.
+    #[must_use]
+    pub fn with_doc(mut self, doc: impl Into<ByteString>) -> Self {
+        self.doc = Some(doc.into());
+        self
+    }
+
+    /// The same schema with one more parameter.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<ByteString>, value: impl Into<ByteString>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same schema with what stands in for a missing value.
+    #[must_use]
+    pub fn with_default(mut self, default: impl Into<Value>) -> Self {
+        self.default = Some(default.into());
+        self
+    }
+
+    /// The same schema with these fields.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Vec<Field>) -> Self {
+        self.fields = fields;
         self
     }
 

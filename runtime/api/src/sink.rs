@@ -6,13 +6,45 @@ use crate::{Offsets, Props, Record, Result, SinkTaskContext, TopicPartition};
 ///
 /// One owner calls the methods, one at a time. The order is `start`, `open`, then `put` and `pre_commit` in turn,
 /// `close`, `stop`; `open` and `close` come again when partitions move.
+///
+/// ```
+/// use tributary_api::{Config, Error, Record, Result, SinkTask, SinkTaskContext, async_trait};
+///
+/// /// Prints texts.
+/// struct Print {
+///     cx: SinkTaskContext,
+///     prefix: String,
+/// }
+///
+/// impl Print {
+///     /// What `Plugin::sink` is given.
+///     async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
+///         Ok(Self { cx, prefix: config.string("prefix")?.to_owned() })
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl SinkTask for Print {
+///     async fn put(&mut self, records: &[Record]) -> Result<()> {
+///         for record in records {
+///             match record.value.value.as_str() {
+///                 Some(text) => println!("{}{text}", self.prefix),
+///                 None => self.cx.report(record, &Error::data("the value is no text"))?,
+///             }
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SinkTask: Send {
-    /// Starts.
+    /// Starts. A task of [`Plugin::sink`](crate::Plugin::sink) is made when it starts, and has nothing to do here.
     ///
     /// # Errors
     /// Any error fails the task.
-    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()>;
+    async fn start(&mut self, _cx: SinkTaskContext, _props: &Props) -> Result<()> {
+        Ok(())
+    }
 
     /// These partitions are this task's from now on.
     ///
@@ -48,7 +80,7 @@ pub trait SinkTask: Send {
         Ok(())
     }
 
-    /// Ends; also called after a failed start.
+    /// Ends.
     ///
     /// # Errors
     /// Logged.

@@ -9,13 +9,51 @@ use crate::{Error, Origin, Props, Record, Result, SourceTaskContext};
 /// One owner calls the methods, one at a time: a task needs no locks. A method may block: it costs a thread meanwhile, and
 /// no other task. What waits should wait in the future, which costs nothing. The order is `start`, then `poll` and
 /// `commit` in turn, then `stop`. Records of one source partition reach Kafka in the order they were returned.
+///
+/// ```
+/// use std::time::Duration;
+/// use tributary_api::{
+///     Config, Datum, OffsetMap, Record, Result, SourcePartition, SourceTask, SourceTaskContext, async_trait,
+/// };
+///
+/// /// Counts, and goes on after a restart.
+/// struct Counter {
+///     cx: SourceTaskContext,
+///     partition: SourcePartition,
+///     next: i64,
+/// }
+///
+/// impl Counter {
+///     /// What `Plugin::source` is given.
+///     async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
+///         let partition = OffsetMap::new([("counter", config.string("counter")?.into())]);
+///         let next = cx.offset(&partition).await?.and_then(|offset| offset.int("next")).unwrap_or(0);
+///         Ok(Self { cx, partition, next })
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl SourceTask for Counter {
+///     async fn poll(&mut self) -> Result<Vec<Record>> {
+///         tokio::select! {
+///             () = self.cx.stopping().cancelled() => return Ok(Vec::new()),
+///             () = tokio::time::sleep(Duration::from_secs(1)) => {}
+///         }
+///         self.next += 1;
+///         let offset = OffsetMap::new([("next", self.next.into())]);
+///         Ok(vec![Record::new("numbers", Datum::schemaless(self.next)).from_source(&self.partition, offset)])
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SourceTask: Send {
-    /// Starts; [`SourceTaskContext::offset`] tells where to go on from.
+    /// Starts. A task of [`Plugin::source`](crate::Plugin::source) is made when it starts, and has nothing to do here.
     ///
     /// # Errors
     /// Any error fails the task.
-    async fn start(&mut self, cx: SourceTaskContext, props: &Props) -> Result<()>;
+    async fn start(&mut self, _cx: SourceTaskContext, _props: &Props) -> Result<()> {
+        Ok(())
+    }
 
     /// The next records, or none yet. Wait inside when there is nothing, and return soon once
     /// [`SourceTaskContext::stopping`] is cancelled: the future is never dropped half-way, and a task that does not
@@ -42,7 +80,7 @@ pub trait SourceTask: Send {
         Ok(())
     }
 
-    /// Ends; also called after a failed start. The last acknowledgements come after it.
+    /// Ends. The last acknowledgements come after it.
     ///
     /// # Errors
     /// Logged.
@@ -71,6 +109,20 @@ pub struct Ack<'a> {
 }
 
 /// Hears acknowledgements, in batches, on the thread that delivers them: it must not block.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use tributary_api::{Ack, AckListener};
+///
+/// #[derive(Default)]
+/// struct Lost(AtomicUsize);
+///
+/// impl AckListener for Lost {
+///     fn acknowledged(&self, acks: &[Ack<'_>]) {
+///         self.0.fetch_add(acks.iter().filter(|ack| ack.result.is_err()).count(), Ordering::Relaxed);
+///     }
+/// }
+/// ```
 pub trait AckListener: Send + Sync {
     /// These records are done.
     fn acknowledged(&self, acks: &[Ack<'_>]);

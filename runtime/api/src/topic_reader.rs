@@ -3,6 +3,23 @@ use async_trait::async_trait;
 use crate::{Record, Result};
 
 /// Reads records of a partition again, in order, up to the end that the log had when the reader was made.
+///
+/// ```
+/// use tributary_api::{Record, Result, SinkTaskContext, TopicPartition};
+///
+/// /// The last hundred records of a partition up to now.
+/// async fn last(cx: &SinkTaskContext, partition: &TopicPartition) -> Result<Vec<Record>> {
+///     let mut reader = cx.reader(partition, 0, 100).await?;
+///     let mut records = Vec::new();
+///     loop {
+///         let some = reader.read(50).await?;
+///         if some.is_empty() {
+///             return Ok(records);
+///         }
+///         records.extend(some);
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait TopicReader: Send {
     /// The offset behind the last record that can be read.

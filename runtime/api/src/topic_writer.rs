@@ -6,6 +6,7 @@ use crate::{Props, Result, Topic};
 
 /// A topic that a plugin wants to write to; created unless it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewTopic {
     /// The name.
     pub name: String,
@@ -15,11 +16,33 @@ pub struct NewTopic {
     pub replication_factor: i32,
 }
 
+impl NewTopic {
+    /// A topic with as many partitions and replicas as the broker gives one.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), partitions: -1, replication_factor: -1 }
+    }
+
+    /// The same topic with so many partitions.
+    #[must_use]
+    pub fn partitions(mut self, partitions: i32) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
+    /// The same topic with so many replicas.
+    #[must_use]
+    pub fn replication_factor(mut self, replicas: i32) -> Self {
+        self.replication_factor = replicas;
+        self
+    }
+}
+
 /// How a [`TopicWriter`] reaches its topics.
 ///
 /// Settings are those of Kafka's own clients. When `bootstrap.servers` is among those of the producer, they stand alone;
 /// otherwise they are added to the settings that the connector's other clients have.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct TopicWriterOptions {
     /// Settings of the producer.
     pub producer: Props,
@@ -30,8 +53,32 @@ pub struct TopicWriterOptions {
     pub topics: Vec<NewTopic>,
 }
 
+impl TopicWriterOptions {
+    /// The same with settings of the producer.
+    #[must_use]
+    pub fn producer(mut self, settings: Props) -> Self {
+        self.producer = settings;
+        self
+    }
+
+    /// The same with settings of the client that creates the topics.
+    #[must_use]
+    pub fn admin(mut self, settings: Props) -> Self {
+        self.admin = settings;
+        self
+    }
+
+    /// The same with one more topic.
+    #[must_use]
+    pub fn topic(mut self, topic: NewTopic) -> Self {
+        self.topics.push(topic);
+        self
+    }
+}
+
 /// A record as it is written: bytes already.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TopicRecord {
     /// The topic.
     pub topic: Topic,
@@ -45,7 +92,45 @@ pub struct TopicRecord {
     pub timestamp: Option<i64>,
 }
 
+impl TopicRecord {
+    /// A record for a topic, everything else absent.
+    pub fn new(topic: impl Into<Topic>) -> Self {
+        Self { topic: topic.into(), key: None, value: None, headers: Vec::new(), timestamp: None }
+    }
+
+    /// The same record with a key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Bytes>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The same record with a value.
+    #[must_use]
+    pub fn value(mut self, value: impl Into<Bytes>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
+    /// The same record with one more header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<ByteString>, value: Option<Bytes>) -> Self {
+        self.headers.push((name.into(), value));
+        self
+    }
+}
+
 /// Writes records beside those of the task's own flow. Shared by reference: several may write at the same time.
+///
+/// ```
+/// use tributary_api::{NewTopic, Result, SinkTaskContext, TopicRecord, TopicWriterOptions};
+///
+/// async fn report(cx: &SinkTaskContext, what: &'static str) -> Result<()> {
+///     let options = TopicWriterOptions::default().topic(NewTopic::new("reports"));
+///     let writer = cx.topic_writer(options).await?;
+///     writer.write(vec![TopicRecord::new("reports").value(what.as_bytes())]).await
+/// }
+/// ```
 #[async_trait]
 pub trait TopicWriter: Send + Sync {
     /// Writes records, in order, and returns when the broker has acknowledged all. It never blocks the thread.

@@ -9,6 +9,28 @@ use crate::{Datum, Error, Record, Records, Result};
 ///
 /// With `errors.retry.timeout` set, `apply` may see a record again after it failed: a transform must not keep state of
 /// its own, but in the context's stores, whose changes are dropped with the failure.
+///
+/// ```
+/// use tributary_api::{Datum, Record, Records, Result, TransformContext, Transformation};
+///
+/// /// Drops tombstones and sends all else to another topic.
+/// struct Reroute;
+///
+/// impl Transformation for Reroute {
+///     fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {
+///         if record.value.value.is_null() {
+///             return Ok(Records::None);
+///         }
+///         record.topic = format!("{}-live", record.topic).into();
+///         Ok(record.into())
+///     }
+/// }
+///
+/// let mut cx = TransformContext::stateless(0);
+/// let records = Reroute.apply(Record::new("orders", Datum::schemaless("one")), &mut cx).unwrap();
+/// assert_eq!(records, Record::new("orders-live", Datum::schemaless("one")).into());
+/// assert_eq!(Reroute.apply(Record::new("orders", Datum::NULL), &mut cx).unwrap(), Records::None);
+/// ```
 pub trait Transformation: Send {
     /// The state it needs from its host, in the order in which [`StoreId`] and [`TableId`] count. None by default.
     fn requirements(&self) -> Requirements {
@@ -31,6 +53,18 @@ pub trait Transformation: Send {
 }
 
 /// Decides whether a transform applies to a record.
+///
+/// ```
+/// use tributary_api::{Predicate, Record, Result};
+///
+/// struct HasKey;
+///
+/// impl Predicate for HasKey {
+///     fn test(&mut self, record: &Record) -> Result<bool> {
+///         Ok(!record.key.value.is_null())
+///     }
+/// }
+/// ```
 pub trait Predicate: Send {
     /// Whether the record is one.
     ///

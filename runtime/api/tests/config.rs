@@ -1,7 +1,9 @@
 //! Parsing, validation and masking; the messages are Kafka's, because clients match them.
 #![allow(clippy::unwrap_used)]
 
-use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, ErrorKind, Props, Result, Validator};
+use tributary_api::{
+    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Error, ErrorKind, Props, Result, Validator,
+};
 
 fn props(pairs: &[(&str, &str)]) -> Props {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -155,4 +157,20 @@ fn definitions_are_put_together() {
     assert_eq!(both.key("in.b").unwrap().order, 2);
     let replaced = both.with(ConfigKey::new("x", ConfigType::String));
     assert_eq!((replaced.keys().count(), replaced.key("x").unwrap().kind), (5, ConfigType::String));
+}
+
+#[test]
+fn a_fault_is_of_the_property_that_has_it() {
+    let def = ConfigDef::new([key(ConfigType::Int), ConfigKey::new("other", ConfigType::Int).required()]);
+    let name = key(ConfigType::Int).name;
+    let error = def.parse(&[("other".to_owned(), "x".to_owned())].into()).unwrap_err();
+    assert_eq!(error.property(), Some("other"));
+    let error = def.parse(&[(name.clone(), "x".to_owned())].into()).unwrap_err();
+    assert_eq!(error.property(), Some(name.as_str()), "the first of two");
+    let config = def.parse(&[("other".to_owned(), "300".to_owned())].into()).unwrap();
+    assert_eq!(config.int::<u8>("other").unwrap_err().property(), Some("other"), "out of range");
+    let issue = ConfigIssue::of_error(&Error::config("who knows"), "other");
+    assert_eq!(issue, ConfigIssue::new("other", "who knows"));
+    let issue = ConfigIssue::new("timezone", "is missing");
+    assert_eq!(ConfigIssue::of_error(&issue.clone().into_error(), "other"), issue);
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    ConfigDef, Converter, Datum, Error, ErrorKind, Factory, HeaderConverter, Plugin, PluginKind, PluginRegistry,
-    Record, Records, Result, TransformContext, Transformation,
+    API_VERSION, ConfigDef, Converter, Datum, Error, ErrorKind, Factory, HeaderConverter, Plugin, PluginKind,
+    PluginRegistry, Record, Records, Result, TransformContext, Transformation,
 };
 
 struct Nothing;
@@ -17,26 +17,28 @@ impl Transformation for Nothing {
 }
 
 fn transform(class: &str) -> Plugin {
-    Plugin::new(class, ConfigDef::default(), Factory::Transformation(Arc::new(|_| Ok(Box::new(Nothing)))))
+    Plugin::new(class, "1", ConfigDef::default(), Factory::Transformation(Arc::new(|_| Ok(Box::new(Nothing)))))
 }
 
 fn connector(class: &str) -> Plugin {
-    Plugin::new(class, ConfigDef::default(), Factory::Processor)
+    Plugin::new(class, "1", ConfigDef::default(), Factory::Processor)
 }
 
 fn converter(class: &str) -> [Plugin; 2] {
     let never = || Error::config("not made in this test");
     let converter = Factory::Converter(Arc::new(move |_, _| Err::<Box<dyn Converter>, _>(never())));
     let header = Factory::HeaderConverter(Arc::new(move |_| Err::<Box<dyn HeaderConverter>, _>(never())));
-    [converter, header].map(|factory| Plugin::new(class, ConfigDef::default(), factory))
+    [converter, header].map(|factory| Plugin::new(class, "1", ConfigDef::default(), factory))
 }
 
 fn registry() -> PluginRegistry {
     let classes = ["org.example.InsertField$Key", "org.example.InsertField$Value", "org.example.RegexRouter"];
     let mut registry = PluginRegistry::new(classes.map(transform))
-        .with(connector("org.example.file.FileStreamSourceConnector").alias("io.other.FileReader"));
+        .unwrap()
+        .with(connector("org.example.file.FileStreamSourceConnector").alias("io.other.FileReader"))
+        .unwrap();
     for plugin in converter("org.example.StringConverter") {
-        registry = registry.with(plugin);
+        registry = registry.with(plugin).unwrap();
     }
     registry
 }
@@ -87,11 +89,42 @@ fn what_is_unknown_or_could_be_several_is_an_error_with_names() {
     let error = registry().find("Nope", |kind| kind == PluginKind::Transformation).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("org.example.RegexRouter"), "{error}");
-    let twice = registry().with(transform("com.another.RegexRouter"));
+    let twice = registry().with(transform("com.another.RegexRouter")).unwrap();
     let error = twice.find("RegexRouter", |_| true).err().unwrap();
     assert!(error.to_string().contains("com.another.RegexRouter"), "{error}");
     assert!(twice.find("com.another.RegexRouter", |_| true).is_ok(), "a full name is never ambiguous");
     assert!(twice.without("com.another.RegexRouter").find("RegexRouter", |_| true).is_ok());
+}
+
+#[test]
+fn two_plugins_of_one_name_are_refused() {
+    let twice = [
+        transform("org.example.RegexRouter"),
+        transform("com.another.Router").alias("org.example.RegexRouter"),
+        transform("io.other.FileReader").alias("org.example.RegexRouter"),
+        connector("io.other.FileReader"),
+        connector("com.another.Reader").alias("org.example.file.FileStreamSourceConnector"),
+    ];
+    for plugin in twice {
+        let class = plugin.description.class.clone();
+        let error = registry().with(plugin).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let message = error.to_string();
+        assert!(message.starts_with("two plugins are called ") && message.contains(&class), "{message}");
+    }
+    let [converter, _] = converter("org.example.RegexRouter");
+    assert!(registry().with(converter).is_ok(), "a converter may be called as a transform is");
+    let replaced = registry().without("org.example.RegexRouter").with(transform("org.example.RegexRouter"));
+    assert!(replaced.is_ok());
+}
+
+#[test]
+fn a_plugin_of_another_version_of_the_contract_is_refused() {
+    let plugin = transform("org.example.Next");
+    assert_eq!(plugin.description.api_version, API_VERSION);
+    assert!(registry().with(plugin.clone()).is_ok());
+    let error = registry().with(plugin.api_version(API_VERSION + 1)).err().unwrap().to_string();
+    assert!(error.contains("org.example.Next") && error.contains("tributary-api"), "{error}");
 }
 
 #[test]

@@ -9,10 +9,9 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tributary_api::{
-    ConfigDef, ConfigIssue, ConfigKey, ConfigType, ConfigValue, Datum, Decimal, Error, ErrorKind, Field, Header,
-    Importance, OffsetMap, OffsetValue, Origin, PluginDescription, PluginKind, Record, Requirements, Schema,
-    SchemaType, StoreId, StoreSpec, Struct, TableId, TableSpec, Timer, TimestampType, TopicPartition, Validator, Value,
-    Width,
+    ConfigDef, ConfigIssue, ConfigKey, ConfigType, ConfigValue, Datum, Decimal, Error, ErrorKind, Factory, Field,
+    Header, Importance, OffsetMap, OffsetValue, Origin, Plugin, PluginKind, Record, Requirements, Schema, SchemaType,
+    StoreId, StoreSpec, Struct, TableId, TableSpec, Timer, TimestampType, TopicPartition, Validator, Value, Width,
 };
 
 #[track_caller]
@@ -55,13 +54,14 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// A schema in which everything is set.
 fn structure() -> Schema {
-    let text = Schema {
-        version: Some(3),
-        doc: Some("what it means".into()),
-        parameters: vec![("scale".into(), "2".into()), ("a".into(), "b".into())],
-        default: Some("default".into()),
-        ..Schema::new(SchemaType::String).optional().named("Name")
-    };
+    let text = Schema::new(SchemaType::String)
+        .optional()
+        .named("Name")
+        .with_version(3)
+        .with_doc("what it means")
+        .with_parameter("scale", "2")
+        .with_parameter("a", "b")
+        .with_default("default");
     let element = Schema::array(Schema::new(SchemaType::Int8).into_ref()).into_ref();
     let map = Schema::map(text.clone().into_ref(), element);
     Schema::structure([("text", text.into_ref()), ("map", map.into_ref())])
@@ -139,6 +139,7 @@ fn errors() {
     for kind in [ErrorKind::Retriable, ErrorKind::Data, ErrorKind::Config, ErrorKind::Fatal] {
         let error = Error::new(kind, "cannot write").context("cannot commit").cause(&cause);
         round_trip(&error.with_retry_after(Duration::from_millis(1500)).with_class("java.lang.Exception"));
+        round_trip(&Error::config_at("timezone", "is missing"));
     }
 }
 
@@ -157,15 +158,10 @@ fn descriptions() {
         key("g", ConfigType::Class).validator(Validator::OneOfIgnoringCase(vec!["z".to_owned()])),
     ]);
     for kind in [PluginKind::Source, PluginKind::Sink, PluginKind::Processor, PluginKind::ConfigProvider] {
-        round_trip(&PluginDescription {
-            class: "a.b.C".to_owned(),
-            aliases: vec!["d.e.F".to_owned()],
-            version: "1".to_owned(),
-            kind,
-            config: config.clone(),
-            needs_processor: true,
-            doc: "doc".to_owned(),
-        });
+        let plugin = Plugin::new("a.b.C", "1", config.clone(), Factory::Processor);
+        let mut description = plugin.alias("d.e.F").doc("doc").needs_processor().description;
+        description.kind = kind;
+        round_trip(&description);
     }
     round_trip(&config.validate(&[("b".to_owned(), "9".to_owned())].into()));
     round_trip(&ConfigValue::default());

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tributary_api::{Converter, Datum, Error, Factory, Plugin, Result, Schema, SchemaRef, SchemaType, Value};
+use tributary_api::{
+    Converter, Datum, DecodeContext, EncodeContext, Error, Factory, KAFKA_VERSION, Plugin, Result, Schema, SchemaRef,
+    SchemaType, Value,
+};
 
 use crate::as_header::AsHeader;
 
@@ -10,8 +13,13 @@ pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|_, _| Ok(Box::new(BooleanConverter::new()))));
     let header = Factory::HeaderConverter(Arc::new(|_| Ok(Box::new(AsHeader(BooleanConverter::new())))));
     [("value", converter), ("header", header)].map(|(used_for, factory)| {
-        Plugin::new("org.apache.kafka.connect.converters.BooleanConverter", crate::converter_type(used_for), factory)
-            .doc("Booleans as one byte, 0 or 1.")
+        Plugin::new(
+            "org.apache.kafka.connect.converters.BooleanConverter",
+            KAFKA_VERSION,
+            crate::converter_type(used_for),
+            factory,
+        )
+        .doc("Booleans as one byte, 0 or 1.")
     })
 }
 
@@ -26,7 +34,7 @@ impl BooleanConverter {
 }
 
 impl Converter for BooleanConverter {
-    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, datum: &Datum) -> Result<Option<Bytes>> {
         if let Some(schema) = &datum.schema
             && schema.kind != SchemaType::Boolean
         {
@@ -44,7 +52,7 @@ impl Converter for BooleanConverter {
         }
     }
 
-    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, bytes: Option<Bytes>) -> Result<Datum> {
         let value = match bytes.as_deref() {
             None => Value::Null,
             Some([0]) => Value::Boolean(false),

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tributary_api::{Converter, Datum, Error, Factory, Plugin, Result, Schema, SchemaRef, SchemaType, Value};
+use tributary_api::{
+    Converter, Datum, DecodeContext, EncodeContext, Error, Factory, KAFKA_VERSION, Plugin, Result, Schema, SchemaRef,
+    SchemaType, Value,
+};
 
 use crate::as_header::AsHeader;
 
@@ -10,8 +13,13 @@ pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|_, _| Ok(Box::new(ByteArrayConverter::new()))));
     let header = Factory::HeaderConverter(Arc::new(|_| Ok(Box::new(AsHeader(ByteArrayConverter::new())))));
     [("value", converter), ("header", header)].map(|(used_for, factory)| {
-        Plugin::new("org.apache.kafka.connect.converters.ByteArrayConverter", crate::converter_type(used_for), factory)
-            .doc("Bytes as they are, without a copy.")
+        Plugin::new(
+            "org.apache.kafka.connect.converters.ByteArrayConverter",
+            KAFKA_VERSION,
+            crate::converter_type(used_for),
+            factory,
+        )
+        .doc("Bytes as they are, without a copy.")
     })
 }
 
@@ -26,7 +34,7 @@ impl ByteArrayConverter {
 }
 
 impl Converter for ByteArrayConverter {
-    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, datum: &Datum) -> Result<Option<Bytes>> {
         if let Some(schema) = &datum.schema
             && schema.kind != SchemaType::Bytes
         {
@@ -43,7 +51,7 @@ impl Converter for ByteArrayConverter {
         }
     }
 
-    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, bytes: Option<Bytes>) -> Result<Datum> {
         Ok(Datum { schema: Some(self.schema.clone()), value: bytes.map_or(Value::Null, Value::Bytes) })
     }
 }

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tributary_api::{Converter, Datum, Error, Factory, Plugin, Result, Schema, SchemaRef, SchemaType, Value};
+use tributary_api::{
+    Converter, Datum, DecodeContext, EncodeContext, Error, Factory, KAFKA_VERSION, Plugin, Result, Schema, SchemaRef,
+    SchemaType, Value,
+};
 
 use crate::as_header::AsHeader;
 
@@ -25,7 +28,7 @@ fn of_kind(name: &'static str, kind: SchemaType) -> [Plugin; 2] {
     [("value", converter), ("header", header)].map(|(used_for, factory)| {
         let class = format!("org.apache.kafka.connect.converters.{name}Converter");
         let doc = format!("{name}s as their big-endian bytes.");
-        Plugin::new(class, crate::converter_type(used_for), factory).doc(doc)
+        Plugin::new(class, KAFKA_VERSION, crate::converter_type(used_for), factory).doc(doc)
     })
 }
 
@@ -35,7 +38,7 @@ struct NumberConverter {
 }
 
 impl Converter for NumberConverter {
-    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, datum: &Datum) -> Result<Option<Bytes>> {
         let bytes = match (self.schema.kind, &datum.value) {
             (_, Value::Null) => return Ok(None),
             (SchemaType::Float64, Value::Float64(number)) => Bytes::copy_from_slice(&number.to_be_bytes()),
@@ -51,7 +54,7 @@ impl Converter for NumberConverter {
         Ok(Some(bytes))
     }
 
-    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, bytes: Option<Bytes>) -> Result<Datum> {
         let value = match bytes {
             None => Value::Null,
             Some(bytes) => parse(self.schema.kind, &bytes).ok_or_else(|| self.wrong_width(bytes.len()))?,

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, Importance, Plugin, Result, Schema,
-    SchemaRef, SchemaType, Value, Width,
+    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, DecodeContext, EncodeContext, Error, Factory,
+    Importance, KAFKA_VERSION, Plugin, Result, Schema, SchemaRef, SchemaType, Value, Width,
 };
 
 use crate::as_header::AsHeader;
@@ -18,7 +18,10 @@ pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|config, _| Ok(Box::new(StringConverter::new(config)?))));
     let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(AsHeader(StringConverter::new(config)?)))));
     let doc = "Any value as text; text is passed on without a copy.";
-    [Plugin::new(CLASS, config("value"), converter).doc(doc), Plugin::new(CLASS, config("header"), header).doc(doc)]
+    [
+        Plugin::new(CLASS, KAFKA_VERSION, config("value"), converter).doc(doc),
+        Plugin::new(CLASS, KAFKA_VERSION, config("header"), header).doc(doc),
+    ]
 }
 
 fn config(used_for: &str) -> ConfigDef {
@@ -59,11 +62,11 @@ impl StringConverter {
 }
 
 impl Converter for StringConverter {
-    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, datum: &Datum) -> Result<Option<Bytes>> {
         Ok(self.write(datum))
     }
 
-    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, bytes: Option<Bytes>) -> Result<Datum> {
         Ok(self.read(bytes))
     }
 }

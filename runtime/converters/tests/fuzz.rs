@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bytes::Bytes;
-use tributary_api::{Converter, Datum, Factory, HeaderConverter, PluginKind, PluginRegistry, Props};
+use tributary_api::{
+    Converter, ConverterOptions, Datum, DecodeContext, EncodeContext, Factory, HeaderConverter, PluginKind,
+    PluginRegistry, Props,
+};
 use tributary_testkit::fuzz;
 
 const JSON: [&[u8]; 9] = [
@@ -24,9 +27,10 @@ fn there_and_back(converter: &mut dyn Converter, input: &[u8]) -> Result<(bool, 
     let shape = |error: tributary_api::Error| -> String {
         error.to_string().chars().filter(|c| !c.is_ascii_digit()).take(40).collect()
     };
-    let datum: Datum = converter.to_connect_data("t", Some(Bytes::copy_from_slice(input))).map_err(shape)?;
-    let written = converter.from_connect_data("t", &datum).map_err(shape)?;
-    let again = converter.to_connect_data("t", written.clone());
+    let datum: Datum =
+        converter.to_connect_data(&DecodeContext::new("t", &[]), Some(Bytes::copy_from_slice(input))).map_err(shape)?;
+    let written = converter.from_connect_data(&mut EncodeContext::new("t", &mut Vec::new()), &datum).map_err(shape)?;
+    let again = converter.to_connect_data(&DecodeContext::new("t", &[]), written.clone());
     Ok((again.is_ok(), written.map(|bytes| bytes.slice(..bytes.len().min(8)))))
 }
 
@@ -34,17 +38,17 @@ fn there_and_back(converter: &mut dyn Converter, input: &[u8]) -> Result<(bool, 
 fn fuzz_json_with_and_without_schemas() {
     for schemas in ["true", "false"] {
         let settings = Props::from([("schemas.enable".to_owned(), schemas.to_owned())]);
-        let registry = PluginRegistry::new(tributary_converters::plugins());
+        let registry = PluginRegistry::new(tributary_converters::plugins()).unwrap();
         let plugin = registry.find("JsonConverter", |kind| kind == PluginKind::Converter).unwrap();
         let Factory::Converter(make) = &plugin.factory else { panic!("not a converter") };
         let config = plugin.description.config.parse(&settings).unwrap();
-        fuzz(&JSON, |input| there_and_back(&mut *make(&config, false).unwrap(), input));
+        fuzz(&JSON, |input| there_and_back(&mut *make(&config, ConverterOptions::VALUE).unwrap(), input));
     }
 }
 
 #[test]
 fn fuzz_simple_headers() {
-    let registry = PluginRegistry::new(tributary_converters::plugins());
+    let registry = PluginRegistry::new(tributary_converters::plugins()).unwrap();
     let plugin = registry.find("SimpleHeaderConverter", |kind| kind == PluginKind::HeaderConverter).unwrap();
     let Factory::HeaderConverter(make) = &plugin.factory else { panic!("not a header converter") };
     let config = plugin.description.config.parse(&Props::new()).unwrap();

@@ -4,7 +4,10 @@
 mod describe;
 
 use bytes::Bytes;
-use tributary_api::{Converter, Datum, Factory, HeaderConverter, PluginKind, PluginRegistry, Props};
+use tributary_api::{
+    Converter, ConverterOptions, Datum, DecodeContext, EncodeContext, Factory, HeaderConverter, PluginKind,
+    PluginRegistry, Props,
+};
 
 /// Inputs whose results differ on purpose.
 const DIFFERENT: &[(&str, &str, &str)] = &[
@@ -82,27 +85,38 @@ fn run(case: &Case<'_>) -> tributary_api::Result<String> {
     // Values to write are made by reading an envelope.
     let read = |settings: &[(&str, &str)]| {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        converter(JSON, &settings)?.to_connect_data("t", input.clone())
+        converter(JSON, &settings)?.to_connect_data(&DecodeContext::new("t", &[]), input.clone())
     };
     let text =
         |bytes: Option<Bytes>| bytes.map_or_else(|| "NULL".to_owned(), |b| String::from_utf8(b.to_vec()).unwrap());
     Ok(match case.operation {
-        "json.read" => describe::datum(&converter(JSON, &case.settings)?.to_connect_data("t", input)?),
-        "json.write" => text(converter(JSON, &case.settings)?.from_connect_data("t", &read(&[])?)?),
+        "json.read" => {
+            describe::datum(&converter(JSON, &case.settings)?.to_connect_data(&DecodeContext::new("t", &[]), input)?)
+        }
+        "json.write" => text(
+            converter(JSON, &case.settings)?
+                .from_connect_data(&mut EncodeContext::new("t", &mut Vec::new()), &read(&[])?)?,
+        ),
         "json.plain" => {
             let datum = read(&[("schemas.enable", "false")])?;
-            text(converter(JSON, &case.settings)?.from_connect_data("t", &datum)?)
+            text(
+                converter(JSON, &case.settings)?
+                    .from_connect_data(&mut EncodeContext::new("t", &mut Vec::new()), &datum)?,
+            )
         }
         "header.read" => describe::datum(&header_converter().to_connect_header("t", "h", input)?),
         "header.write" => text(header_converter().from_connect_header("t", "h", &read(&[])?)?),
         "string.write" => {
             let mut string = converter("org.apache.kafka.connect.storage.StringConverter", &case.settings)?;
-            text(string.from_connect_data("t", &read(&[])?)?)
+            text(string.from_connect_data(&mut EncodeContext::new("t", &mut Vec::new()), &read(&[])?)?)
         }
-        "read" => describe::datum(&converter(&case.settings["of"], &case.settings)?.to_connect_data("t", input)?),
+        "read" => describe::datum(
+            &converter(&case.settings["of"], &case.settings)?.to_connect_data(&DecodeContext::new("t", &[]), input)?,
+        ),
         "write" => {
             let datum: Datum = read(&[])?;
-            let bytes = converter(&case.settings["of"], &case.settings)?.from_connect_data("t", &datum)?;
+            let bytes = converter(&case.settings["of"], &case.settings)?
+                .from_connect_data(&mut EncodeContext::new("t", &mut Vec::new()), &datum)?;
             bytes.map_or_else(|| "NULL".to_owned(), |bytes| describe::hex(&bytes))
         }
         other => panic!("unknown operation {other}"),
@@ -110,14 +124,14 @@ fn run(case: &Case<'_>) -> tributary_api::Result<String> {
 }
 
 fn converter(name: &str, settings: &Props) -> tributary_api::Result<Box<dyn Converter>> {
-    let registry = PluginRegistry::new(tributary_converters::plugins());
+    let registry = PluginRegistry::new(tributary_converters::plugins()).unwrap();
     let plugin = registry.find(name, |kind| kind == PluginKind::Converter).unwrap();
     let Factory::Converter(make) = &plugin.factory else { panic!("not a converter") };
-    make(&plugin.description.config.parse(settings)?, false)
+    make(&plugin.description.config.parse(settings)?, ConverterOptions::VALUE)
 }
 
 fn header_converter() -> Box<dyn HeaderConverter> {
-    let registry = PluginRegistry::new(tributary_converters::plugins());
+    let registry = PluginRegistry::new(tributary_converters::plugins()).unwrap();
     let plugin = registry.find("SimpleHeaderConverter", |kind| kind == PluginKind::HeaderConverter).unwrap();
     let Factory::HeaderConverter(make) = &plugin.factory else { panic!("not a header converter") };
     make(&plugin.description.config.parse(&Props::new()).unwrap()).unwrap()

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tributary_api::{ConfigProvider, Factory, PluginRegistry, Props, Result};
 
 fn provider(name: &str, config: &[(&str, &str)]) -> Result<Box<dyn ConfigProvider>> {
-    let registry = PluginRegistry::new(tributary_converters::plugins());
+    let registry = PluginRegistry::new(tributary_converters::plugins()).unwrap();
     let plugin = registry.find(name, |_| true)?;
     let Factory::ConfigProvider(make) = &plugin.factory else { panic!("not a provider") };
     let props: Props = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Importance, Plugin, Record, Records, Result,
-    SchemaType, TransformContext, Transformation, Validator, Value,
+    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Importance, KAFKA_VERSION, Plugin, Record,
+    Records, Result, SchemaType, TransformContext, Transformation, Validator, Value,
 };
 
 use crate::support::{REPLACE_NULL, Side, field_value, replace_null_key};
@@ -29,7 +29,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
         ]);
         let make = move |config: &Config| ExtractField::new(side, config);
         let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
-        Plugin::new(side.class("org.apache.kafka.connect.transforms.ExtractField"), config, factory)
+        Plugin::new(side.class("org.apache.kafka.connect.transforms.ExtractField"), KAFKA_VERSION, config, factory)
             .doc("Puts one field in the place of the whole key or value; null stays null.")
     })
 }

@@ -9,7 +9,13 @@ use crate::support::Side;
 pub(crate) fn plugins() -> [Plugin; 2] {
     Side::BOTH.map(|side| {
         let factory = Factory::Transformation(Arc::new(move |_| Ok(Box::new(FromJson { side }))));
-        Plugin::new(side.class("tributary.transforms.FromJson"), ConfigDef::default(), factory).doc(
+        Plugin::new(
+            side.class("tributary.transforms.FromJson"),
+            env!("CARGO_PKG_VERSION"),
+            ConfigDef::default(),
+            factory,
+        )
+        .doc(
             "Reads text or bytes as JSON, so that other transforms can use its fields: a line of a file, for example, \
              can get a key. The result has no schema; null stays null.",
         )

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
-    Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Value,
+    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, KAFKA_VERSION,
+    Plugin, Record, Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Value,
 };
 
 use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
@@ -32,7 +32,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
     Side::BOTH.map(|side| {
         let make = move |config: &Config| InsertField::new(side, config);
         let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
-        Plugin::new(side.class("org.apache.kafka.connect.transforms.InsertField"), config(), factory)
+        Plugin::new(side.class("org.apache.kafka.connect.transforms.InsertField"), KAFKA_VERSION, config(), factory)
             .doc("Adds fields with facts about the record, or with a fixed text; null stays null.")
     })
 }
@@ -137,11 +137,10 @@ impl Insertion {
             Inserted::Topic | Inserted::Static => Schema::new(SchemaType::String),
             Inserted::Partition => Schema::new(SchemaType::Int32),
             Inserted::Offset => Schema::new(SchemaType::Int64),
-            Inserted::Timestamp => {
-                Schema { version: Some(1), ..Schema::new(SchemaType::Int64).named(Schema::TIMESTAMP) }
-            }
+            Inserted::Timestamp => Schema::new(SchemaType::Int64).named(Schema::TIMESTAMP).with_version(1),
         };
-        Self { what, name: name.into(), schema: Schema { optional, ..schema }.into_ref() }
+        let schema = if optional { schema.optional() } else { schema };
+        Self { what, name: name.into(), schema: schema.into_ref() }
     }
 }
 
@@ -180,5 +179,5 @@ fn with_fields(schema: &Schema, insertions: &[Insertion]) -> Result<SchemaRef> {
         }
         fields.push(Field { name, schema: insertion.schema.clone() });
     }
-    Ok(Schema { fields, ..basics(schema) }.into_ref())
+    Ok(basics(schema).with_fields(fields).into_ref())
 }

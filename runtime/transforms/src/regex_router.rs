@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Factory, Importance, Plugin, Record, Records, Result, Topic,
-    TransformContext, Transformation,
+    Config, ConfigDef, ConfigKey, ConfigType, Factory, Importance, KAFKA_VERSION, Plugin, Record, Records, Result,
+    Topic, TransformContext, Transformation,
 };
 
 use crate::support::{JavaRegex, Replacement};
@@ -26,7 +26,7 @@ pub(crate) fn plugin() -> Plugin {
             .doc("The new name; $1 stands for the first group of the match."),
     ]);
     let factory = Factory::Transformation(Arc::new(|config| Ok(Box::new(RegexRouter::new(config)?))));
-    Plugin::new("org.apache.kafka.connect.transforms.RegexRouter", config, factory)
+    Plugin::new("org.apache.kafka.connect.transforms.RegexRouter", KAFKA_VERSION, config, factory)
         .doc("Sends records to another topic, whose name is made from the old one.")
 }
 

@@ -2,8 +2,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tributary_api::{
-    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
-    Records, Result, Schema, SchemaRef, Struct, TransformContext, Transformation, Validator, Value,
+    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, KAFKA_VERSION,
+    Plugin, Record, Records, Result, Schema, SchemaRef, Struct, TransformContext, Transformation, Validator, Value,
 };
 
 use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
@@ -25,7 +25,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
         ]);
         let make = move |config: &Config| ReplaceField::new(side, config);
         let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
-        Plugin::new(side.class("org.apache.kafka.connect.transforms.ReplaceField"), config, factory)
+        Plugin::new(side.class("org.apache.kafka.connect.transforms.ReplaceField"), KAFKA_VERSION, config, factory)
             .doc("Leaves fields out and renames them; null stays null.")
     })
 }
@@ -114,7 +114,7 @@ impl ReplaceField {
             }
             fields.push(Field { name, schema: field.schema.clone() });
         }
-        Ok(Schema { fields, ..basics(schema) }.into_ref())
+        Ok(basics(schema).with_fields(fields).into_ref())
     }
 }
 

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, Plugin, Record,
-    Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Validator, Value,
+    ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, KAFKA_VERSION,
+    Plugin, Record, Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation,
+    Validator, Value,
 };
 
 use crate::support::{Fields, REPLACE_NULL, SchemaCache, field_value, fields_of, replace_null_key};
@@ -19,7 +20,7 @@ pub(crate) fn plugin() -> Plugin {
         replace_null_key(),
     ]);
     let factory = Factory::Transformation(Arc::new(|config| Ok(Box::new(ValueToKey::new(config)?))));
-    Plugin::new("org.apache.kafka.connect.transforms.ValueToKey", config, factory)
+    Plugin::new("org.apache.kafka.connect.transforms.ValueToKey", KAFKA_VERSION, config, factory)
         .doc("Makes the key from fields of the value.")
 }
 
@@ -70,5 +71,5 @@ fn key_schema(value: &SchemaRef, fields: &[ByteString]) -> Result<SchemaRef> {
         Ok(Field { name: name.clone(), schema: value.fields[index].schema.clone() })
     };
     let fields = fields.iter().map(field).collect::<Result<_>>()?;
-    Ok(Schema { fields, ..Schema::new(SchemaType::Struct) }.into_ref())
+    Ok(Schema::new(SchemaType::Struct).with_fields(fields).into_ref())
 }

@@ -6,7 +6,7 @@
 mod describe;
 
 use tributary_api::{
-    Datum, Factory, Origin, PluginRegistry, Props, Record, Result, Schema, SchemaType, Struct, TransformContext, Value,
+    Datum, Factory, PluginRegistry, Props, Record, Result, Schema, SchemaType, Struct, TransformContext, Value,
 };
 
 /// Cases whose results differ on purpose: class, settings, value.
@@ -42,7 +42,7 @@ fn transforms_do_what_kafkas_do() {
 }
 
 fn run(operation: &str, class: &str, props: &Props, value: &str) -> Result<String> {
-    let registry = PluginRegistry::new(tributary_transforms::plugins());
+    let registry = PluginRegistry::new(tributary_transforms::plugins()).unwrap();
     let plugin = registry.find(&format!("org.apache.kafka.connect.transforms.{class}"), |_| true)?;
     let definition = &plugin.description.config;
     if operation == "validate" {
@@ -63,9 +63,9 @@ fn run(operation: &str, class: &str, props: &Props, value: &str) -> Result<Strin
 }
 
 fn record(name: &str) -> Record {
-    let default = Schema { default: Some(Value::string("d")), ..Schema::new(SchemaType::String).optional() };
+    let default = Schema::new(SchemaType::String).optional().with_default("d");
     let fields = [("a", Schema::new(SchemaType::Int32).into_ref()), ("b", default.into_ref())];
-    let both = Schema { version: Some(2), ..Schema::structure(fields).named("n") }.into_ref();
+    let both = Schema::structure(fields).named("n").with_version(2).into_ref();
     let structure = |b| Datum::new(both.clone(), Struct::new(both.clone(), vec![Value::Int32(1), b]).unwrap());
     let nothing = Schema::new(SchemaType::Struct).optional().into_ref();
     let text = || Value::string("x");
@@ -81,8 +81,7 @@ fn record(name: &str) -> Record {
         _ => Datum::NULL,
     };
     let key = Datum::new(Schema::new(SchemaType::String).into_ref(), Value::string("k"));
-    let origin = Origin::Kafka { topic: "t".into(), partition: 3, offset: 42 };
-    Record { origin, partition: Some(3), ..Record::new("t", value).with_key(key).at(1_700) }
+    Record::new("t", value).with_key(key).at(1_700).consumed_at(3, 42)
 }
 
 fn owned((name, value): (&str, &str)) -> (String, String) {

@@ -11,14 +11,14 @@ fn props(pairs: &[(&str, &str)]) -> Props {
 }
 
 fn make(class: &str, pairs: &[(&str, &str)]) -> Result<Box<dyn Transformation>> {
-    let registry = PluginRegistry::new(tributary_transforms::plugins());
+    let registry = PluginRegistry::new(tributary_transforms::plugins()).unwrap();
     let plugin = registry.find(class, |_| true)?;
     let Factory::Transformation(make) = &plugin.factory else { panic!("not a transform") };
     make(&plugin.description.config.parse(&props(pairs))?)
 }
 
 fn predicate(class: &str, pairs: &[(&str, &str)]) -> Box<dyn Predicate> {
-    let registry = PluginRegistry::new(tributary_transforms::plugins());
+    let registry = PluginRegistry::new(tributary_transforms::plugins()).unwrap();
     let plugin = registry.find(class, |_| true).unwrap();
     let Factory::Predicate(make) = &plugin.factory else { panic!("not a predicate") };
     make(&plugin.description.config.parse(&props(pairs)).unwrap()).unwrap()
@@ -48,7 +48,8 @@ fn message<T>(result: Result<T>) -> String {
 }
 
 fn string(default: Option<&str>) -> SchemaRef {
-    Schema { default: default.map(Value::from), ..Schema::new(SchemaType::String).optional() }.into_ref()
+    let schema = Schema::new(SchemaType::String).optional();
+    default.map_or_else(|| schema.clone(), |default| schema.clone().with_default(default)).into_ref()
 }
 
 /// A struct with the text fields a and b; b has a default.

@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail};
 use tributary_api::{ConfigDef, ConfigKey, Default, Plugin, PluginKind, PluginRegistry, Props, Validator};
 use tributary_worker::{sink_definition, source_definition};
 
-use crate::plugins::registry;
 use crate::settings::{EMBEDDED, JSON_VALUES};
 use crate::worker_properties;
 
@@ -34,8 +33,8 @@ effect; the log of the start names them, and warns of names that look misspelt."
 const GENERATED: &str = "<!-- written by `tributary docs`: change the plugin's definition instead -->\n";
 
 /// Writes all pages into a folder, or checks that what is there is the same.
-pub(crate) fn run(folder: &Path, check: bool) -> Result<()> {
-    let pages = pages(&registry());
+pub(crate) fn run(plugins: &PluginRegistry, folder: &Path, check: bool) -> Result<()> {
+    let pages = pages(plugins);
     if check {
         let stale: Vec<&str> = pages
             .iter()
@@ -194,6 +193,8 @@ fn allowed(validator: &Validator) -> String {
         Validator::Name => "not empty, no control characters".to_owned(),
         Validator::Distinct { empty: true } => "each once".to_owned(),
         Validator::Distinct { empty: false } => "at least one, each once".to_owned(),
+        // What is new in the contract says itself.
+        other => format!("{other:?}"),
     }
 }
 
@@ -222,8 +223,9 @@ mod tests {
             ConfigKey::new("token", ConfigType::Password).default("secret").doc("Who."),
             ConfigKey::new("inner", ConfigType::Int).internal(),
         ]);
-        let plugin = Plugin::new("org.example.Thing", definition, Factory::Processor).alias("a.Thing").doc("Does it.");
-        let pages = pages(&PluginRegistry::new([plugin]));
+        let plugin =
+            Plugin::new("org.example.Thing", "1", definition, Factory::Processor).alias("a.Thing").doc("Does it.");
+        let pages = pages(&PluginRegistry::new([plugin]).unwrap());
         let page = &pages["Thing.md"];
         assert!(page.contains("| `mode` | string | *required* | `a\\|b`, `c` | How to. |"), "{page}");
         assert!(page.contains("| `token` | password | *hidden* |") && !page.contains("secret"), "{page}");
@@ -242,11 +244,12 @@ mod tests {
 
     #[test]
     fn a_stale_page_is_found() {
+        let registry = PluginRegistry::new(crate::plugins()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        run(folder.path(), false).unwrap();
-        run(folder.path(), true).unwrap();
+        run(&registry, folder.path(), false).unwrap();
+        run(&registry, folder.path(), true).unwrap();
         fs::write(folder.path().join("converters.md"), "old").unwrap();
-        let error = run(folder.path(), true).unwrap_err().to_string();
+        let error = run(&registry, folder.path(), true).unwrap_err().to_string();
         assert!(error.starts_with("converters.md in"), "{error}");
     }
 }

@@ -2,15 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tributary::Cli;
-
 fn main() -> ExitCode {
-    match tributary::run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tributary: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    tributary::main(tributary::plugins())
 }

@@ -1,22 +1,19 @@
-use tributary_api::PluginRegistry;
+use tributary_api::Plugin;
 
-/// The plugins of this binary. A worker with others is a `main` with another list.
-pub fn registry() -> PluginRegistry {
-    PluginRegistry::new(
-        [
-            tributary_file::plugins(),
-            tributary_clickstream::plugins(),
-            tributary_mongodb::plugins(),
-            tributary_s3::plugins(),
-            tributary_lambda::plugins(),
-            vec![tributary_worker::stream_processor()],
-            tributary_transforms::plugins(),
-            tributary_personalization::plugins(),
-            tributary_converters::plugins(),
-        ]
-        .into_iter()
-        .flatten(),
-    )
+/// The plugins that come with Tributary. A worker with others is a `main` with another list.
+pub fn plugins() -> Vec<Plugin> {
+    [
+        tributary_file::plugins(),
+        tributary_clickstream::plugins(),
+        tributary_mongodb::plugins(),
+        tributary_s3::plugins(),
+        tributary_lambda::plugins(),
+        vec![tributary_worker::stream_processor()],
+        tributary_transforms::plugins(),
+        tributary_personalization::plugins(),
+        tributary_converters::plugins(),
+    ]
+    .concat()
 }
 
 #[cfg(test)]
@@ -25,17 +22,29 @@ mod tests {
 
     use std::collections::BTreeSet;
 
+    use tributary_api::{KAFKA_VERSION, PluginRegistry};
+
     use super::*;
 
     #[test]
     fn every_class_is_there_once_for_each_kind_and_is_documented() {
         let mut seen = BTreeSet::new();
-        for plugin in registry().iter() {
+        for plugin in plugins() {
             let description = &plugin.description;
             assert!(seen.insert((description.class.clone(), description.kind)), "{}", description.class);
             for key in description.config.keys().filter(|key| !key.internal) {
                 assert!(!key.documentation.is_empty(), "{} of {}", key.name, description.class);
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_for_kafkas_own_answers_its_version_and_what_does_not_ours() {
+        for plugin in plugins() {
+            let description = &plugin.description;
+            let kafkas = description.class.starts_with("org.apache.kafka.");
+            let version = if kafkas { KAFKA_VERSION } else { env!("CARGO_PKG_VERSION") };
+            assert_eq!(description.version, version, "{}", description.class);
         }
     }
 
@@ -49,8 +58,9 @@ mod tests {
             "AwsLambdaSink",
             "tributary.StreamProcessor",
         ];
+        let registry = PluginRegistry::new(plugins()).unwrap();
         for name in names {
-            registry().find(name, tributary_api::PluginKind::is_connector).unwrap();
+            registry.find(name, tributary_api::PluginKind::is_connector).unwrap();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
-use tributary_api::ConfigProvider;
+use tributary_api::{ConfigProvider, PluginRegistry};
 use tributary_shop::Shop;
 use tributary_worker::{LoggerControl, Redaction, Worker, WorkerOptions};
 
@@ -18,7 +18,7 @@ use crate::rest::Rest;
 use crate::settings::{Settings, Written};
 use crate::shared_values::{PROVIDER, SharedValues};
 use crate::startup::{Address, announce};
-use crate::{data_folder, environment, logging, plugins, shop};
+use crate::{data_folder, environment, logging, shop};
 
 /// What REST, broker and store may take to end, beside the tasks.
 const SERVERS_STOP: Duration = Duration::from_millis(1_800);
@@ -34,7 +34,7 @@ struct Process {
 }
 
 /// Runs a worker until the process is told to stop. `descriptors` is what came of raising their limit.
-pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Result<()> {
+pub(crate) async fn run(args: WorkerArgs, plugins: PluginRegistry, descriptors: io::Result<u64>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     // A file that may grow no further is an error of who writes to it, and not the end of the process.
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Resul
     }
     let written = Written::load(&args, variables())?;
     let process = tokio::select! {
-        started = Process::start(written, Arc::new(levels), redaction.clone()) => {
+        started = Process::start(written, plugins, Arc::new(levels), redaction.clone()) => {
             // Whatever it says is printed.
             started.map_err(|error| anyhow::Error::msg(redaction.apply(&format!("{error:#}")).into_owned()))?
         }
@@ -67,8 +67,12 @@ pub(crate) async fn run(args: WorkerArgs, descriptors: io::Result<u64>) -> Resul
 }
 
 impl Process {
-    async fn start(written: Written, loggers: Arc<dyn LoggerControl>, redaction: Redaction) -> Result<Self> {
-        let plugins = plugins::registry();
+    async fn start(
+        written: Written,
+        plugins: PluginRegistry,
+        loggers: Arc<dyn LoggerControl>,
+        redaction: Redaction,
+    ) -> Result<Self> {
         let mut settings = written.resolve(&plugins, &redaction)?;
         data_folder::close(&settings.data)?;
         let mut shared = SharedValues::new(&settings)?;

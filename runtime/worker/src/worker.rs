@@ -172,7 +172,7 @@ mod tests {
         ];
         let started = Worker::start(WorkerOptions {
             props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            plugins: PluginRegistry::new([]),
+            plugins: PluginRegistry::new([]).unwrap(),
             worker_id: "127.0.0.1:1".to_owned(),
             embedded_broker: false,
             loggers: Arc::new(Silent),

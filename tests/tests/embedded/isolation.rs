@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use async_trait::async_trait;
 use tributary_api::{
-    ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Datum, Factory, Plugin, PluginRegistry, Props,
-    Record, SinkConnector, SinkFactory, SinkTask, SinkTaskContext, SourceConnector, SourceFactory, SourceTask,
-    SourceTaskContext,
+    Bytes, Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Converter, Datum, DecodeContext,
+    EncodeContext, Factory, Plugin, PluginRegistry, Props, Record, SinkConnector, SinkFactory, SinkTask,
+    SinkTaskContext, SourceConnector, SourceFactory, SourceTask, SourceTaskContext,
 };
 use tributary_control::{Herder, InstanceState, Loggers, TaskId};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
@@ -17,8 +17,8 @@ use tributary_tests::wait_until;
 use tributary_worker::{LoggerControl, LoggerRefusal, Redaction, Worker, WorkerOptions};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Of each kind: in a source's start, in a source's poll, in a sink's put.
-const BLOCKED: [(&str, usize); 3] = [("start", 3), ("poll", 3), ("put", 4)];
+/// Of each kind: in a source's start, in its poll, in its converter (a registry that does not answer), in a sink's put.
+const BLOCKED: [(&str, usize); 4] = [("start", 3), ("poll", 3), ("convert", 3), ("put", 4)];
 const TICKING: usize = 3;
 const TICKS: usize = 100;
 
@@ -28,17 +28,19 @@ async fn plugins_that_block_for_ever_in_start_poll_or_put_cost_themselves_alone(
     let broker =
         Broker::start(BrokerOptions { storage, preferred_port: 0, cluster_id: "isolation".to_owned() }).await?;
     let plugin = Arc::<Shared>::default();
-    let worker = start(&broker.bootstrap(), &plugin).await?;
+    let worker = start(&broker.bootstrap(), plugins(&plugin)).await?;
     let herder = worker.herder();
     for number in 0..TICKING {
         put(&*herder, &format!("ticking-{number}"), &[("connector.class", "test.Source"), ("block", "never")]).await?;
     }
     for (place, count) in BLOCKED {
         for number in 0..count {
-            let config: &[_] = if place == "put" {
-                &[("connector.class", "test.Sink"), ("topics", "ticks")]
-            } else {
-                &[("connector.class", "test.Source"), ("block", place)]
+            let config: &[_] = match place {
+                "put" => &[("connector.class", "test.Sink"), ("topics", "ticks")],
+                "convert" => {
+                    &[("connector.class", "test.Source"), ("block", "never"), ("value.converter", "test.Converter")]
+                }
+                place => &[("connector.class", "test.Source"), ("block", place)],
             };
             put(&*herder, &format!("{place}-{number}"), config).await?;
         }
@@ -166,6 +168,24 @@ impl SinkTask for Test {
     }
 }
 
+/// Waits for something that never comes.
+struct Waiting(Arc<Shared>);
+
+impl Converter for Waiting {
+    fn from_connect_data(
+        &mut self,
+        _cx: &mut EncodeContext<'_>,
+        _datum: &Datum,
+    ) -> tributary_api::Result<Option<Bytes>> {
+        self.0.block();
+        Ok(None)
+    }
+
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, _bytes: Option<Bytes>) -> tributary_api::Result<Datum> {
+        Ok(Datum::NULL)
+    }
+}
+
 fn plugins(shared: &Arc<Shared>) -> Vec<Plugin> {
     fn made<T: ?Sized + 'static>(
         shared: &Arc<Shared>,
@@ -183,9 +203,12 @@ fn plugins(shared: &Arc<Shared>) -> Vec<Plugin> {
     let sink =
         SinkFactory { connector: made(shared, |test| test), task: made(shared, |test| test), task_class: task_class() };
     let block = ConfigDef::new([ConfigKey::new("block", ConfigType::String).default("never")]);
+    let of_converters = Arc::clone(shared);
+    let converter = move |_: &Config, _| Ok(Waiting(Arc::clone(&of_converters)));
     vec![
-        Plugin::new("test.Source", block.clone(), Factory::Source(source)),
-        Plugin::new("test.Sink", block, Factory::Sink(sink)),
+        Plugin::converter("test.Converter", "1", ConfigDef::default(), converter),
+        Plugin::new("test.Source", "1", block.clone(), Factory::Source(source)),
+        Plugin::new("test.Sink", "1", block, Factory::Sink(sink)),
     ]
 }
 
@@ -205,7 +228,7 @@ impl LoggerControl for Silent {
     }
 }
 
-async fn start(bootstrap: &str, shared: &Arc<Shared>) -> Result<Worker> {
+pub(super) async fn start(bootstrap: &str, plugins: Vec<Plugin>) -> Result<Worker> {
     let string = "org.apache.kafka.connect.storage.StringConverter";
     let props = [
         ("bootstrap.servers", bootstrap),
@@ -219,7 +242,7 @@ async fn start(bootstrap: &str, shared: &Arc<Shared>) -> Result<Worker> {
     ];
     let worker = Worker::start(WorkerOptions {
         props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        plugins: PluginRegistry::new(tributary_converters::plugins().into_iter().chain(plugins(shared))),
+        plugins: PluginRegistry::new(tributary_converters::plugins().into_iter().chain(plugins)).unwrap(),
         worker_id: "127.0.0.1:1".to_owned(),
         embedded_broker: true,
         loggers: Arc::new(Silent),
@@ -229,7 +252,7 @@ async fn start(bootstrap: &str, shared: &Arc<Shared>) -> Result<Worker> {
     Ok(worker.await?)
 }
 
-async fn put(herder: &dyn Herder, name: &str, config: &[(&str, &str)]) -> Result<()> {
+pub(super) async fn put(herder: &dyn Herder, name: &str, config: &[(&str, &str)]) -> Result<()> {
     let mut props: Props = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     props.insert("name".to_owned(), name.to_owned());
     for setting in ["partitions", "replication.factor"] {

@@ -1,12 +1,14 @@
 //! The whole worker over its embedded broker and S3 endpoint.
 #![allow(clippy::unwrap_used)]
 
+mod custom_worker;
 mod isolation;
 mod leaks;
 mod logs;
 mod pipeline;
 mod restarts;
 mod shop;
+mod source_context;
 
 use anyhow::Result;
 use tributary_tests::{Tributary, WorkerOptions};

@@ -117,6 +117,8 @@ fn rule(edge: &Edge) -> Option<Rule> {
             ],
             &["testkit"],
         ),
+        // What an author's worker sees.
+        "examples/custom-worker" => rule(&["api", "tributary"], &["testkit"]),
         "tests" | "benches" => None,
         // The contract itself, the two that work without a worker, the developer commands, and what nobody has thought
         // about yet.

@@ -4,6 +4,7 @@
 mod compose;
 mod configs;
 mod dependencies;
+mod excerpts;
 mod files;
 mod guarantees;
 mod links;
@@ -52,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
         configs::check(&files),
         compose::check(&files, workspace.root()),
         links::check(&files, workspace.root()),
+        excerpts::check(&files),
         guarantees::check(&files),
     ]
     .concat();

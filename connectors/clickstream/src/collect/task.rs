@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{AckListener, Error, Props, Record, Result, SourceTask, SourceTaskContext};
+use tributary_api::{AckListener, Config, Record, Result, SourceTask, SourceTaskContext};
 
 use super::config::CollectSettings;
 use super::endpoint::CollectEndpoint;
@@ -12,13 +12,8 @@ use crate::http::{Listeners, PathLease, PathRequest};
 /// Hands what the endpoint has taken in to the runtime.
 #[derive(Debug)]
 pub(crate) struct ClickstreamTask {
-    listeners: Listeners,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    lease: PathLease,
+    /// Given back when the task stops.
+    lease: Option<PathLease>,
     pending: OpenRequests,
     stopping: CancellationToken,
     poll_records: usize,
@@ -36,53 +31,54 @@ impl Drop for OpenRequests {
 }
 
 impl ClickstreamTask {
-    pub(crate) fn new(listeners: Listeners) -> Self {
-        Self { listeners, running: None }
+    pub(crate) async fn start(cx: SourceTaskContext, config: Config, listeners: Listeners) -> Result<Self> {
+        let settings = CollectSettings::new(config.originals())?;
+        let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
+        let mut lease = listeners.lease(request)?;
+        let pending = Arc::new(PendingRequests::new(settings.room));
+        lease.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, pending.clone())));
+        let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
+        Ok(Self { lease: Some(lease), pending: OpenRequests(pending), stopping, poll_records })
+    }
+
+    /// Requests already in the queue are still answered; new ones get 503 and a time to retry.
+    fn close(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.pause();
+        }
+        self.pending.0.close();
     }
 }
 
 #[async_trait]
 impl SourceTask for ClickstreamTask {
-    async fn start(&mut self, cx: SourceTaskContext, props: &Props) -> Result<()> {
-        let settings = CollectSettings::new(props)?;
-        let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
-        let mut lease = self.listeners.lease(request)?;
-        let pending = Arc::new(PendingRequests::new(settings.room));
-        lease.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, pending.clone())));
-        let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
-        self.running = Some(Running { lease, pending: OpenRequests(pending), stopping, poll_records });
-        Ok(())
-    }
-
     async fn poll(&mut self) -> Result<Vec<Record>> {
-        let Some(running) = &mut self.running else { return Err(Error::fatal("polled before it was started")) };
         loop {
-            if running.stopping.is_cancelled() {
-                // Requests already in the queue are still answered; new ones get 503 and a time to retry.
-                running.lease.pause();
-                running.pending.0.close();
-                return Ok(running.pending.0.take(usize::MAX));
+            if self.stopping.is_cancelled() {
+                self.close();
+                return Ok(self.pending.0.take(usize::MAX));
             }
-            let records = running.pending.0.take(running.poll_records);
+            let records = self.pending.0.take(self.poll_records);
             if !records.is_empty() {
                 return Ok(records);
             }
             tokio::select! {
-                () = running.pending.0.arrived() => {}
-                () = running.stopping.cancelled() => {}
+                () = self.pending.0.arrived() => {}
+                () = self.stopping.cancelled() => {}
             }
         }
     }
 
     fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
-        self.running.as_ref().map(|running| running.pending.0.clone() as Arc<dyn AckListener>)
+        Some(Arc::clone(&self.pending.0) as _)
     }
 
     async fn stop(&mut self) -> Result<()> {
-        let Some(mut running) = self.running.take() else { return Ok(()) };
-        running.lease.pause();
-        drop(running.pending);
-        running.lease.release().await;
+        self.close();
+        self.pending.0.refuse_waiting();
+        if let Some(lease) = self.lease.take() {
+            lease.release().await;
+        }
         Ok(())
     }
 }

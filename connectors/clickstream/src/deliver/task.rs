@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tributary_api::{Error, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
+use tributary_api::{Config, Offsets, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use super::address::Address;
 use super::catch_up::{Bounds, CatchUp};
@@ -16,13 +16,8 @@ use crate::http::{Listeners, PathLease, PathRequest};
 /// Hands the records of the topic to the hub.
 #[derive(Debug)]
 pub(crate) struct DeliveryTask {
-    listeners: Listeners,
-    running: Option<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    lease: PathLease,
+    /// Given back when the task stops.
+    lease: Option<PathLease>,
     hub: OpenHub,
     catch_up: Arc<CatchUp>,
     replay_window: ReplayWindow,
@@ -40,21 +35,10 @@ impl Drop for OpenHub {
 }
 
 impl DeliveryTask {
-    pub(crate) fn new(listeners: Listeners) -> Self {
-        Self { listeners, running: None }
-    }
-
-    fn running(&mut self) -> Result<&mut Running> {
-        self.running.as_mut().ok_or_else(|| Error::fatal("used before it was started"))
-    }
-}
-
-#[async_trait]
-impl SinkTask for DeliveryTask {
-    async fn start(&mut self, cx: SinkTaskContext, props: &Props) -> Result<()> {
-        let settings = DeliverSettings::new(props)?;
+    pub(crate) async fn start(cx: SinkTaskContext, config: Config, listeners: Listeners) -> Result<Self> {
+        let settings = DeliverSettings::new(config.originals())?;
         let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &settings.paths.all() };
-        let mut lease = self.listeners.lease(request)?;
+        let mut lease = listeners.lease(request)?;
         let hub = Arc::new(Hub::new(settings.hub));
         let HubLimits { messages, bytes, .. } = settings.hub;
         let bounds = Bounds { records: settings.resume_records, messages, bytes };
@@ -63,19 +47,20 @@ impl SinkTask for DeliveryTask {
         let subscriber = Arc::new(Subscriber { authenticator, hub: hub_of_pages, catch_up: catch_up.clone() });
         endpoints::serve(&mut lease, &settings, &subscriber);
         let replay_window = ReplayWindow::new(settings.hub.window);
-        self.running = Some(Running { lease, hub: OpenHub(hub), catch_up, replay_window, cx });
-        Ok(())
+        Ok(Self { lease: Some(lease), hub: OpenHub(hub), catch_up, replay_window, cx })
     }
+}
 
+#[async_trait]
+impl SinkTask for DeliveryTask {
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let running = self.running()?;
-        running.hub.0.forget_partitions(partitions.iter().map(PartitionId::of));
-        running.catch_up.assigned();
+        self.hub.0.forget_partitions(partitions.iter().map(PartitionId::of));
+        self.catch_up.assigned();
         Ok(())
     }
 
     async fn put(&mut self, records: &[Record]) -> Result<()> {
-        let Running { hub, replay_window, cx, .. } = self.running()?;
+        let Self { hub, replay_window, cx, .. } = self;
         let mut messages = Vec::with_capacity(records.len());
         for record in records {
             // A tombstone says nothing to a browser.
@@ -97,21 +82,23 @@ impl SinkTask for DeliveryTask {
     }
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
-        Ok(self.running()?.replay_window.safe(offsets))
+        Ok(self.replay_window.safe(offsets))
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        let running = self.running()?;
-        running.hub.0.forget_partitions(partitions.iter().map(PartitionId::of));
-        running.replay_window.forget(partitions);
+        self.hub.0.forget_partitions(partitions.iter().map(PartitionId::of));
+        self.replay_window.forget(partitions);
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
-        let Some(mut running) = self.running.take() else { return Ok(()) };
-        running.lease.pause();
-        drop(running.hub);
-        running.lease.release().await;
+        if let Some(lease) = &mut self.lease {
+            lease.pause();
+        }
+        self.hub.0.close();
+        if let Some(lease) = self.lease.take() {
+            lease.release().await;
+        }
         Ok(())
     }
 }

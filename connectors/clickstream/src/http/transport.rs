@@ -28,7 +28,8 @@ impl TransportSettings {
     pub(super) fn new(config: &Config) -> Result<Self> {
         let issues = check_types(config)?;
         if let Some(issue) = issues.first() {
-            return Err(Error::config(format!("{}: {}", issue.name, issue.message)));
+            let message = format!("{}: {}", issue.name, issue.message);
+            return Err(Error::config_at(issue.name.as_str(), message));
         }
         let proxies = Networks::parse(config.list(PROXIES)?).map_err(|error| unusable(PROXIES, &error))?;
         let addresses = AddressLimits { most: config.optional_int(PER_ADDRESS)?, proxies };
@@ -71,7 +72,7 @@ impl TlsSettings {
 }
 
 fn unusable(name: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::config(format!("{name}: {error}"))
+    Error::config_at(name, format!("{name}: {error}"))
 }
 
 /// What is wrong, each with its property.

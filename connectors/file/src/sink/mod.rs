@@ -4,9 +4,7 @@ mod connector;
 mod output;
 mod task;
 
-use std::sync::Arc;
-
-use tributary_api::{ConfigDef, ConfigKey, ConfigType, Factory, Importance, Plugin, SinkFactory};
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Importance, KAFKA_VERSION, Plugin};
 
 use self::connector::FileStreamSinkConnector;
 use self::task::FileStreamSinkTask;
@@ -14,12 +12,8 @@ use self::task::FileStreamSinkTask;
 const FILE: &str = "file";
 
 pub(crate) fn plugin() -> Plugin {
-    let factory = SinkFactory {
-        connector: Arc::new(|| Box::<FileStreamSinkConnector>::default()),
-        task: Arc::new(|| Box::<FileStreamSinkTask>::default()),
-        task_class: "org.apache.kafka.connect.file.FileStreamSinkTask".to_owned(),
-    };
-    Plugin::new("org.apache.kafka.connect.file.FileStreamSinkConnector", config(), Factory::Sink(factory)).doc(
+    let class = "org.apache.kafka.connect.file.FileStreamSinkConnector";
+    Plugin::sink(class, KAFKA_VERSION, config(), FileStreamSinkConnector::default, FileStreamSinkTask::start).doc(
         "Appends the value of each record, as text and a line end, to a file. Bytes are written as they are. Offsets \
          are committed once the lines are synced to disk.",
     )

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::Path;
 
 use async_trait::async_trait;
-use tributary_api::{Error, Offsets, Props, Record, Result, SinkTask, SinkTaskContext, Value};
+use tributary_api::{Config, Error, Offsets, Record, Result, SinkTask, SinkTaskContext, Value};
 
 use super::FILE;
 use super::output::Output;
@@ -10,28 +10,28 @@ use super::output::Output;
 /// The buffer is written when it holds this many bytes, and at the end of each batch.
 const WRITE_SIZE: usize = 256 * 1024;
 
-#[derive(Default)]
 pub(super) struct FileStreamSinkTask {
-    output: Option<Output>,
+    output: Output,
     buffer: Vec<u8>,
     /// Whether something was written since the last sync.
     dirty: bool,
 }
 
+impl FileStreamSinkTask {
+    pub(super) async fn start(_cx: SinkTaskContext, config: Config) -> Result<Self> {
+        let file = config.optional_string(FILE)?.filter(|file| !file.is_empty());
+        let output = Output::open(file.map(Path::new)).await?;
+        Ok(Self { output, buffer: Vec::new(), dirty: false })
+    }
+}
+
 #[async_trait]
 impl SinkTask for FileStreamSinkTask {
-    async fn start(&mut self, _cx: SinkTaskContext, props: &Props) -> Result<()> {
-        let config = super::config().parse(props)?;
-        let file = config.optional_string(FILE)?.filter(|file| !file.is_empty());
-        self.output = Some(Output::open(file.map(Path::new)).await?);
-        Ok(())
-    }
-
     async fn put(&mut self, records: &[Record]) -> Result<()> {
         if records.is_empty() {
             return Ok(());
         }
-        let mut batch = self.output()?.batch();
+        let mut batch = self.output.batch();
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         self.dirty = true;
@@ -47,21 +47,10 @@ impl SinkTask for FileStreamSinkTask {
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
         if self.dirty {
-            self.output()?.sync().await?;
+            self.output.sync().await?;
             self.dirty = false;
         }
         Ok(offsets.clone())
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        *self = Self::default();
-        Ok(())
-    }
-}
-
-impl FileStreamSinkTask {
-    fn output(&self) -> Result<&Output> {
-        self.output.as_ref().ok_or_else(|| Error::fatal("put was called before start"))
     }
 }
 

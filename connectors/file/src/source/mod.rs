@@ -5,9 +5,7 @@ mod input;
 mod lines;
 mod task;
 
-use std::sync::Arc;
-
-use tributary_api::{ConfigDef, ConfigKey, ConfigType, Factory, Importance, Plugin, SourceFactory, Validator};
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Importance, KAFKA_VERSION, Plugin, Validator};
 
 use self::connector::FileStreamSourceConnector;
 use self::task::FileStreamSourceTask;
@@ -22,12 +20,8 @@ const FILENAME: &str = "filename";
 const POSITION: &str = "position";
 
 pub(crate) fn plugin() -> Plugin {
-    let factory = SourceFactory {
-        connector: Arc::new(|| Box::<FileStreamSourceConnector>::default()),
-        task: Arc::new(|| Box::<FileStreamSourceTask>::default()),
-        task_class: "org.apache.kafka.connect.file.FileStreamSourceTask".to_owned(),
-    };
-    Plugin::new("org.apache.kafka.connect.file.FileStreamSourceConnector", config(), Factory::Source(factory)).doc(
+    let class = "org.apache.kafka.connect.file.FileStreamSourceConnector";
+    Plugin::source(class, KAFKA_VERSION, config(), FileStreamSourceConnector::default, FileStreamSourceTask::start).doc(
         "Sends each line of a file, as text, to a topic, and follows the file as it grows. A line ends with \\n, \\r\\n \
          or \\r; the last one is sent once its end is there.",
     )

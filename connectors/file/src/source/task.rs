@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytestring::ByteString;
 use tokio::time::{Instant, sleep};
 use tributary_api::{
-    Datum, Error, OffsetMap, OffsetValue, Origin, Props, Record, Result, Schema, SchemaRef, SchemaType,
+    Config, Datum, Error, OffsetMap, OffsetValue, Origin, Record, Result, Schema, SchemaRef, SchemaType,
     SourcePartition, SourceTask, SourceTaskContext, Topic, Value,
 };
 
@@ -22,12 +22,7 @@ const SHARE: u32 = 8;
 /// A longer line is taken for a file that is not text.
 const LONGEST_LINE: usize = 128 * 1024 * 1024;
 
-#[derive(Default)]
 pub(super) struct FileStreamSourceTask {
-    running: Option<Running>,
-}
-
-struct Running {
     cx: SourceTaskContext,
     /// Absent: standard input.
     file: Option<PathBuf>,
@@ -47,37 +42,6 @@ struct Running {
 
 #[async_trait]
 impl SourceTask for FileStreamSourceTask {
-    async fn start(&mut self, cx: SourceTaskContext, props: &Props) -> Result<()> {
-        let config = super::config().parse(props)?;
-        let file = config.optional_string(FILE)?.filter(|file| !file.is_empty()).map(PathBuf::from);
-        self.running = Some(Running {
-            cx,
-            file,
-            topic: config.string(TOPIC)?.into(),
-            batch_size: usize::try_from(config.int::<i32>(BATCH_SIZE)?).unwrap_or(0).max(1),
-            schema: Schema::new(SchemaType::String).into_ref(),
-            input: None,
-            partition: None,
-            lines: Lines::default(),
-            expected: 0,
-            missed: false,
-            quiet: None,
-        });
-        Ok(())
-    }
-
-    async fn poll(&mut self) -> Result<Vec<Record>> {
-        let running = self.running.as_mut().ok_or_else(|| Error::fatal("poll was called before start"))?;
-        running.poll().await
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        self.running = None;
-        Ok(())
-    }
-}
-
-impl Running {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let stopping = self.cx.stopping().clone();
         let deadline = Instant::now() + IDLE;
@@ -97,6 +61,25 @@ impl Running {
             }
         }
         Ok(Vec::new())
+    }
+}
+
+impl FileStreamSourceTask {
+    pub(super) async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
+        let file = config.optional_string(FILE)?.filter(|file| !file.is_empty()).map(PathBuf::from);
+        Ok(Self {
+            cx,
+            file,
+            topic: config.string(TOPIC)?.into(),
+            batch_size: usize::try_from(config.int::<i32>(BATCH_SIZE)?).unwrap_or(0).max(1),
+            schema: Schema::new(SchemaType::String).into_ref(),
+            input: None,
+            partition: None,
+            lines: Lines::default(),
+            expected: 0,
+            missed: false,
+            quiet: None,
+        })
     }
 
     /// How long to wait before looking again.

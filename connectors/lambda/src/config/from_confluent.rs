@@ -5,9 +5,17 @@ use tributary_api::{Config, Error, Props, Result, Secret};
 
 use super::read::{credentials, given, limit_of, millis, region_of, simple_name, unknown_provider, with_scheme};
 use super::{
-    Access, Functions, LONGER_THAN_ANY, Limits, Mode, OnError, Proxy, Report, Reports, Retries, Role, Settings, Text,
+    Access, AccessProperties, Functions, LONGER_THAN_ANY, Limits, Mode, OnError, Proxy, Report, Reports, Retries, Role,
+    Settings, Text,
 };
 use crate::payload::{Format, Visibility};
+
+const PROPERTIES: AccessProperties = AccessProperties {
+    region: "aws.lambda.region",
+    proxy: "aws.lambda.proxy.url",
+    credentials: "aws.access.key.id",
+    key_id: "aws.access.key.id",
+};
 
 /// Reads Confluent's properties, and Tributary's own.
 pub(super) fn settings(config: &Config) -> Result<Settings> {
@@ -19,10 +27,13 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
     let limit = limit_of(mode);
     let asked: Option<usize> = config.optional_int("aws.lambda.batch.bytes")?;
     if let Some(asked) = asked.filter(|asked| *asked > limit) {
-        return Err(Error::config(format!(
-            "aws.lambda.batch.bytes is {asked}, and Lambda takes {limit} bytes in an event whose answer is not waited \
+        return Err(Error::config_at(
+            "aws.lambda.batch.bytes",
+            format!(
+                "aws.lambda.batch.bytes is {asked}, and Lambda takes {limit} bytes in an event whose answer is not waited \
              for: lower it, or set aws.lambda.invocation.type to sync"
-        )));
+            ),
+        ));
     }
     let retries_max: i64 = config.int("aws.lambda.retries.max")?;
     let timeout: Option<u64> = config.optional_int("aws.lambda.socket.timeout")?;
@@ -39,7 +50,9 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
         }
     }
     if provider == "AwsAssumeRoleCredentialsProvider" && has_role.is_none() {
-        return Err(Error::config(format!("{role}role.arn is missing: name the role to assume")));
+        let property = format!("{role}role.arn");
+        let message = format!("{property} is missing: name the role to assume");
+        return Err(Error::config_at(property, message));
     }
     Ok(Settings {
         mode,
@@ -85,6 +98,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
             proxy: proxy(config)?,
             timeout: timeout.map_or(LONGER_THAN_ANY, Duration::from_millis),
             application: given(config, "aws.lambda.user.agent")?,
+            properties: &PROPERTIES,
         },
         reports: if mode == Mode::Sync { reports(config)? } else { None },
         functions,
@@ -100,12 +114,12 @@ fn functions(config: &Config) -> Result<Functions> {
             Some((topic, function)) if !topic.is_empty() && !function.is_empty() => {
                 of_topics.insert(topic.to_owned(), function.to_owned());
             }
-            _ => return Err(Error::config(format!("{MAP} holds {entry:?}: write each as topic;function"))),
+            _ => return Err(Error::config_at(MAP, format!("{MAP} holds {entry:?}: write each as topic;function"))),
         }
     }
     let multiple = config.string("aws.lambda.configuration.mode")? == "multiple";
     if !of_topics.is_empty() && !multiple {
-        return Err(Error::config(format!("{MAP} is set: set aws.lambda.configuration.mode to multiple too")));
+        return Err(Error::config_at(MAP, format!("{MAP} is set: set aws.lambda.configuration.mode to multiple too")));
     }
     Ok(Functions { default, of_topics })
 }
@@ -115,10 +129,13 @@ fn confluent_format(config: &Config) -> Result<Format> {
         "JsonKeyValueConverter" => false,
         "EscapedJsonKeyValueConverter" => true,
         other => {
-            return Err(Error::config(format!(
-                "record.converter.class {other} is not known: there are JsonKeyValueConverter and \
+            return Err(Error::config_at(
+                "record.converter.class",
+                format!(
+                    "record.converter.class {other} is not known: there are JsonKeyValueConverter and \
                  EscapedJsonKeyValueConverter"
-            )));
+                ),
+            ));
         }
     };
     Ok(match config.string("aws.lambda.payload.format")? {

@@ -4,11 +4,18 @@ use std::time::Duration;
 use tributary_api::{Config, Error, Result};
 
 use super::read::{credentials, given, limit_of, millis, region_of, simple_name, unknown_provider, with_scheme};
-use super::{Access, Credentials, Functions, Limits, Mode, OnError, Proxy, Retries, Role, Settings};
+use super::{Access, AccessProperties, Credentials, Functions, Limits, Mode, OnError, Proxy, Retries, Role, Settings};
 use crate::payload::{Format, Visibility};
 
 /// What Kafka's consumers take for `max.poll.records` by default.
 const MAX_POLL_RECORDS: usize = 500;
+
+const PROPERTIES: AccessProperties = AccessProperties {
+    region: "aws.region",
+    proxy: "http.proxy.host",
+    credentials: "aws.credentials.provider.class",
+    key_id: "aws.credentials.provider.aws.access.key.id",
+};
 
 /// Reads Nordstrom's properties.
 pub(super) fn settings(config: &Config) -> Result<Settings> {
@@ -24,7 +31,9 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
         "DefaultAWSCredentialsProviderChain" | "DefaultCredentialsProvider" => (Credentials::Chain, None),
         "AWSUserCredentialsProvider" => (with_keys?, None),
         "AWSAssumeRoleCredentialsProvider" if arn.is_none() => {
-            return Err(Error::config(format!("{prefix}role.arn is missing: name the role to assume")));
+            let property = format!("{prefix}role.arn");
+            let message = format!("{property} is missing: name the role to assume");
+            return Err(Error::config_at(property, message));
         }
         "AWSAssumeRoleCredentialsProvider" => (Credentials::Chain, arn),
         other => {
@@ -35,8 +44,9 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
     };
     let mut statuses = Vec::new();
     for code in config.list("retriable.error.codes")? {
-        let parsed =
-            code.parse().map_err(|_| Error::config(format!("retriable.error.codes holds {code}: write statuses")))?;
+        let parsed = code.parse().map_err(|_| {
+            Error::config_at("retriable.error.codes", format!("retriable.error.codes holds {code}: write statuses"))
+        })?;
         statuses.push(parsed);
     }
     let host = given(config, "http.proxy.host")?;
@@ -76,6 +86,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
             proxy: host.filter(|_| port >= 0).map(|host| Proxy { url: with_port(&host, port), user: None }),
             timeout: millis(config, "aws.lambda.invocation.timeout.ms")?,
             application: None,
+            properties: &PROPERTIES,
         },
         reports: None,
         functions: Functions { default, of_topics: BTreeMap::new() },
@@ -88,7 +99,7 @@ fn max_poll_records(config: &Config) -> Result<usize> {
     let Some(text) = config.originals().get(property) else { return Ok(MAX_POLL_RECORDS) };
     match text.trim().parse() {
         Ok(records) if records > 0 => Ok(records),
-        _ => Err(Error::config(format!("{property} is {text}: write a number from 1"))),
+        _ => Err(Error::config_at(property, format!("{property} is {text}: write a number from 1"))),
     }
 }
 
@@ -105,9 +116,12 @@ fn nordstrom_format(config: &Config, array: bool) -> Result<Format> {
         "JsonPayloadFormatter" => {
             Ok(Format::NordstromJson { array, key: visibility("key")?, value: visibility("value")? })
         }
-        other => Err(Error::config(format!(
-            "payload.formatter.class {other} is not known: there are PlainPayloadFormatter and JsonPayloadFormatter"
-        ))),
+        other => Err(Error::config_at(
+            "payload.formatter.class",
+            format!(
+                "payload.formatter.class {other} is not known: there are PlainPayloadFormatter and JsonPayloadFormatter"
+            ),
+        )),
     }
 }
 

@@ -12,8 +12,8 @@ use tributary_api::{ConfigKey, ConfigType};
 pub(crate) use self::confluent::definition as confluent;
 pub(crate) use self::nordstrom::definition as nordstrom;
 pub(crate) use self::settings::{
-    Access, Credentials, Flavour, Functions, Limits, Mode, OnError, Proxy, Report, Reports, Retries, Role, Settings,
-    Text,
+    Access, AccessProperties, Credentials, Flavour, Functions, Limits, Mode, OnError, Proxy, Report, Reports, Retries,
+    Role, Settings, Text,
 };
 
 /// What a function may be given, in bytes, when its answer is waited for.

@@ -11,13 +11,16 @@ pub(super) fn credentials(config: &Config, id: &str, secret: &str) -> Result<Cre
     match (set(id)?, set(secret)?) {
         (None, None) => Ok(Credentials::Chain),
         (Some(id), Some(secret)) => Ok(Credentials::Static { id, secret }),
-        (Some(_), None) => Err(Error::config(format!("{secret} is missing: set it, or leave out the key id too"))),
-        (None, Some(_)) => Err(Error::config(format!("{id} is missing: set it, or leave out the secret too"))),
+        (Some(_), None) => {
+            Err(Error::config_at(secret, format!("{secret} is missing: set it, or leave out the key id too")))
+        }
+        (None, Some(_)) => Err(Error::config_at(id, format!("{id} is missing: set it, or leave out the secret too"))),
     }
 }
 
 pub(super) fn unknown_provider(name: &str, known: &str) -> Error {
-    Error::config(format!("aws.credentials.provider.class {name} is not known: use {known}"))
+    let property = "aws.credentials.provider.class";
+    Error::config_at(property, format!("{property} {name} is not known: use {known}"))
 }
 
 pub(super) fn limit_of(mode: Mode) -> usize {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tributary_api::{Props, Result, Secret};
+use tributary_api::{Config, Props, Result, Secret};
 
 use super::{confluent, from_confluent, from_nordstrom, nordstrom};
 use crate::payload::Format;
@@ -93,6 +93,19 @@ pub(crate) struct Access {
     /// How long an answer is waited for.
     pub(crate) timeout: Duration,
     pub(crate) application: Option<String>,
+    /// What to name when it cannot be used.
+    pub(crate) properties: &'static AccessProperties,
+}
+
+/// The properties that say how Lambda is reached, as the configuration calls them.
+#[derive(Debug)]
+pub(crate) struct AccessProperties {
+    pub(crate) region: &'static str,
+    pub(crate) proxy: &'static str,
+    /// Which credentials are used.
+    pub(crate) credentials: &'static str,
+    /// The id of an access key.
+    pub(crate) key_id: &'static str,
 }
 
 /// Whose credentials requests, or the assumption of a role, are signed with.
@@ -170,9 +183,18 @@ impl Settings {
     /// # Errors
     /// `Config`, beginning with the name of the property that is wrong.
     pub(crate) fn parse(flavour: Flavour, props: &Props) -> Result<Self> {
+        let definition = match flavour {
+            Flavour::Confluent => confluent(),
+            Flavour::Nordstrom => nordstrom(),
+        };
+        Self::new(flavour, &definition.parse(props)?)
+    }
+
+    /// Reads a configuration of one of the two.
+    pub(crate) fn new(flavour: Flavour, config: &Config) -> Result<Self> {
         match flavour {
-            Flavour::Confluent => from_confluent::settings(&confluent().parse(props)?),
-            Flavour::Nordstrom => from_nordstrom::settings(&nordstrom().parse(props)?),
+            Flavour::Confluent => from_confluent::settings(config),
+            Flavour::Nordstrom => from_nordstrom::settings(config),
         }
     }
 }

@@ -44,7 +44,7 @@ async fn each_record_has_its_part_of_the_answer() {
     let options = task.host.topic_writers().remove(0);
     assert_eq!(options.producer["bootstrap.servers"], "broker:9092");
     assert_eq!((options.producer["acks"].as_str(), options.admin["retries"].as_str()), ("1", "2"));
-    let topic = |name: &str| NewTopic { name: name.to_owned(), partitions: 1, replication_factor: 3 };
+    let topic = |name: &str| NewTopic::new(name).partitions(1).replication_factor(3);
     assert_eq!(task.host.new_topics(), [topic("test-success"), topic("test-error")]);
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mongodb::bson::{Bson, Document, doc};
-use tributary_api::{Datum, ErrorKind, Factory, Origin, Plugin, Props, Record, TimestampType};
+use tributary_api::{
+    ConverterOptions, Datum, DecodeContext, ErrorKind, Factory, Origin, Plugin, Props, Record, TimestampType,
+};
 
 use super::{Encoder, Mapper, json};
 use crate::config::{Settings, definition};
@@ -38,8 +40,9 @@ fn datum(part: &Bson) -> Datum {
             let plugin = json_converter();
             let props = Props::from([("schemas.enable".to_owned(), (format == "schema").to_string())]);
             let Factory::Converter(make) = &plugin.factory else { panic!("no converter") };
-            let mut converter = make(&plugin.description.config.parse(&props).unwrap(), false).unwrap();
-            converter.to_connect_data("orders", Some(Bytes::from(text.to_owned()))).unwrap()
+            let mut converter =
+                make(&plugin.description.config.parse(&props).unwrap(), ConverterOptions::VALUE).unwrap();
+            converter.to_connect_data(&DecodeContext::new("orders", &[]), Some(Bytes::from(text.to_owned()))).unwrap()
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::field::Field;
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Metadata, Subscriber};
-use tributary_api::{ErrorKind, Record, Value};
+use tributary_api::{ErrorKind, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::support::{BUCKET, Place, Task, key, lines, object, record};
@@ -120,7 +120,8 @@ async fn objects_keep_the_names_of_their_topics_and_that_is_logged_once() {
     task.put(0..3).await.unwrap();
     assert_eq!(told.load(Ordering::Relaxed), 0);
     for offset in 3..6 {
-        let renamed = Record { topic: Arc::from("other"), ..record(offset, object(offset)) };
+        let mut renamed = record(offset, object(offset));
+        renamed.topic = Arc::from("other");
         task.task.put(&[renamed]).await.unwrap();
     }
     assert_eq!(told.load(Ordering::Relaxed), 1);

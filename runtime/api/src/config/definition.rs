@@ -121,19 +121,22 @@ impl ConfigDef {
     /// The values of all defined properties.
     ///
     /// # Errors
-    /// `Config`, with every fault found.
+    /// `Config`, with every fault found, and of the first property that has one.
     pub fn parse(&self, props: &Props) -> Result<Config> {
-        let (mut values, mut errors) = (BTreeMap::new(), Vec::new());
+        let (mut values, mut errors, mut first) = (BTreeMap::new(), Vec::new(), None);
         for key in &self.keys {
             match parse_key(key, props) {
                 Ok(parsed) => drop(values.insert(key.name.clone(), parsed)),
-                Err(message) => errors.push(message),
+                Err(message) => {
+                    first.get_or_insert(&key.name);
+                    errors.push(message);
+                }
             }
         }
-        if errors.is_empty() {
-            return Ok(Config { values, originals: Originals(props.clone()) });
+        match first {
+            None => Ok(Config { values, originals: Originals(props.clone()) }),
+            Some(property) => Err(Error::config_at(property, errors.join(" "))),
         }
-        Err(Error::config(errors.join(" ")))
     }
 
     /// The properties with the values of secrets replaced by `[hidden]`.

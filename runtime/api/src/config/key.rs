@@ -80,6 +80,7 @@ pub enum Default {
 
 /// What a value must be beyond its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Validator {
     /// Not below.
     AtLeast(i64),
@@ -102,6 +103,7 @@ pub enum Validator {
 
 /// One property. Built by chaining; a new one is an optional `MEDIUM` without a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ConfigKey {
     /// The name.
     pub name: String,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::definition::ConfigDef;
 pub use self::key::{ConfigKey, ConfigType, Default, Importance, Validator, Width};
 pub use self::parsed::{Config, Secret};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A configuration as it is written: property names to text.
 pub type Props = BTreeMap<String, String>;
@@ -45,9 +45,37 @@ impl ConfigIssue {
     pub fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self { name: name.into(), message: message.into() }
     }
+
+    /// The issue as an error of its property.
+    pub fn into_error(self) -> Error {
+        Error::config_at(self.name, self.message)
+    }
+
+    /// An error as an issue with the property that it is of, or else with another one.
+    pub fn of_error(error: &Error, otherwise: &str) -> Self {
+        Self::new(error.property().unwrap_or(otherwise), error.to_string())
+    }
 }
 
 /// Looks up the values that stand in a configuration as `${provider:path:key}`.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tributary_api::{ConfigProvider, Result};
+///
+/// /// `${upper::name}` is `NAME`.
+/// struct Upper;
+///
+/// impl ConfigProvider for Upper {
+///     fn get(&self, _path: &str, keys: &[&str]) -> Result<BTreeMap<String, String>> {
+///         Ok(keys.iter().map(|key| ((*key).to_owned(), key.to_uppercase())).collect())
+///     }
+///
+///     fn is_secret(&self, _path: &str, _key: &str) -> bool {
+///         false
+///     }
+/// }
+/// ```
 pub trait ConfigProvider: Send + Sync {
     /// The values of the keys under a path; keys that are not there are left out.
     ///

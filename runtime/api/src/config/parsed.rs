@@ -81,7 +81,7 @@ impl Config {
             Parsed::Null => Ok(None),
             Parsed::Integer(number) => match T::try_from(*number) {
                 Ok(number) => Ok(Some(number)),
-                Err(_) => Err(Error::config(format!("{name} is out of range: {number}"))),
+                Err(_) => Err(Error::config_at(name, format!("{name} is out of range: {number}"))),
             },
             other => Err(mistyped(name, "a whole number", other)),
         }
@@ -146,7 +146,7 @@ impl Config {
 }
 
 fn missing(name: &str) -> Error {
-    Error::config(format!("{name} is null: give it a value"))
+    Error::config_at(name, format!("{name} is null: give it a value"))
 }
 
 fn mistyped(name: &str, asked: &str, found: &Parsed) -> Error {

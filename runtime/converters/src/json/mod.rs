@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, Error, Factory, Importance, Plugin, Result, Schema,
-    SchemaRef, Validator, Value,
+    Config, ConfigDef, ConfigKey, ConfigType, Converter, Datum, DecodeContext, EncodeContext, Error, Factory,
+    Importance, KAFKA_VERSION, Plugin, Result, Schema, SchemaRef, Validator, Value,
 };
 
 use self::cache::{ReadSchemas, WrittenSchemas};
@@ -36,7 +36,10 @@ pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|config, _| Ok(Box::new(JsonConverter::new(config)?))));
     let header = Factory::HeaderConverter(Arc::new(|config| Ok(Box::new(AsHeader(JsonConverter::new(config)?)))));
     let doc = "JSON: with schemas, an object of the fields schema and payload; without, the plain value.";
-    [Plugin::new(CLASS, config("value"), converter).doc(doc), Plugin::new(CLASS, config("header"), header).doc(doc)]
+    [
+        Plugin::new(CLASS, KAFKA_VERSION, config("value"), converter).doc(doc),
+        Plugin::new(CLASS, KAFKA_VERSION, config("header"), header).doc(doc),
+    ]
 }
 
 fn config(used_for: &str) -> ConfigDef {
@@ -156,11 +159,11 @@ fn content(json: Option<&str>, replace_null: bool) -> Result<Option<SchemaRef>> 
 }
 
 impl Converter for JsonConverter {
-    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, datum: &Datum) -> Result<Option<Bytes>> {
         self.write(datum)
     }
 
-    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, bytes: Option<Bytes>) -> Result<Datum> {
         self.read(bytes)
     }
 }

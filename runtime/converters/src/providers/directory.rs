@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result, read_small_file};
+use tributary_api::{ConfigProvider, Error, Factory, KAFKA_VERSION, Plugin, Result, read_small_file};
 
 use super::MOST_BYTES;
 use super::allowed_paths::AllowedPaths;
@@ -11,7 +11,7 @@ pub(super) fn plugin() -> Plugin {
     let factory =
         Factory::ConfigProvider(Arc::new(|config| Ok(Box::new(DirectoryConfigProvider(AllowedPaths::new(config)?)))));
     let class = "org.apache.kafka.common.config.provider.DirectoryConfigProvider";
-    Plugin::new(class, AllowedPaths::config(), factory)
+    Plugin::new(class, KAFKA_VERSION, AllowedPaths::config(), factory)
         .doc("${directory:/path/to/folder:file}: the whole content of a file in a folder, as mounted secrets are.")
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fancy_regex::Regex;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigProvider, ConfigType, Error, Factory, Importance, Plugin, Result,
+    Config, ConfigDef, ConfigKey, ConfigProvider, ConfigType, Error, Factory, Importance, KAFKA_VERSION, Plugin, Result,
 };
 
 const ALLOWLIST_PATTERN: &str = "allowlist.pattern";
@@ -15,7 +15,7 @@ pub(super) fn plugin() -> Plugin {
         .default(".*")
         .importance(Importance::Low)
         .doc("A regular expression that the whole name of a variable must match to be read.")]);
-    Plugin::new("org.apache.kafka.common.config.provider.EnvVarConfigProvider", config, factory)
+    Plugin::new("org.apache.kafka.common.config.provider.EnvVarConfigProvider", KAFKA_VERSION, config, factory)
         .doc("${env:VARIABLE}: an environment variable.")
 }
 

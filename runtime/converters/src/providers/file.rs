@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use encoding_rs::UTF_8;
 use java_properties::PropertiesIter;
-use tributary_api::{ConfigProvider, Error, Factory, Plugin, Result, read_small_file};
+use tributary_api::{ConfigProvider, Error, Factory, KAFKA_VERSION, Plugin, Result, read_small_file};
 
 use super::MOST_BYTES;
 use super::allowed_paths::AllowedPaths;
@@ -13,7 +13,7 @@ pub(super) fn plugin() -> Plugin {
     let factory =
         Factory::ConfigProvider(Arc::new(|config| Ok(Box::new(FileConfigProvider(AllowedPaths::new(config)?)))));
     let class = "org.apache.kafka.common.config.provider.FileConfigProvider";
-    Plugin::new(class, AllowedPaths::config(), factory)
+    Plugin::new(class, KAFKA_VERSION, AllowedPaths::config(), factory)
         .doc("${file:/path/to.properties:key}: a key of a properties file.")
 }
 

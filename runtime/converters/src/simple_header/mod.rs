@@ -8,16 +8,17 @@ mod tokens;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tributary_api::{ConfigDef, Datum, Factory, HeaderConverter, Plugin, Result, Value};
+use tributary_api::{ConfigDef, Datum, Factory, HeaderConverter, KAFKA_VERSION, Plugin, Result, Value};
 
 use crate::utf8;
 
 pub(crate) fn plugin() -> Plugin {
     let factory = Factory::HeaderConverter(Arc::new(|_| Ok(Box::new(SimpleHeaderConverter))));
-    Plugin::new("org.apache.kafka.connect.storage.SimpleHeaderConverter", ConfigDef::default(), factory).doc(
-        "Header values as text. Read, text becomes a boolean, the narrowest number, a date, a list or a map if it \
+    Plugin::new("org.apache.kafka.connect.storage.SimpleHeaderConverter", KAFKA_VERSION, ConfigDef::default(), factory)
+        .doc(
+            "Header values as text. Read, text becomes a boolean, the narrowest number, a date, a list or a map if it \
          looks like one.",
-    )
+        )
 }
 
 struct SimpleHeaderConverter;

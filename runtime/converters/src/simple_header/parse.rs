@@ -93,7 +93,8 @@ impl Parser<'_> {
         while self.tokens.has_next() {
             if self.tokens.take("]") {
                 let items: Option<Vec<_>> = items.into_iter().map(|item| common.align(item)).collect();
-                let schema = Schema { element: common.schema().cloned(), ..Schema::new(SchemaType::Array) };
+                let mut schema = Schema::new(SchemaType::Array);
+                schema.element = common.schema().cloned();
                 return Ok(Datum::new(schema.into_ref(), Value::Array(items.ok_or(NotAValue)?)));
             }
             if self.tokens.take(",") {
@@ -121,8 +122,8 @@ impl Parser<'_> {
                 let values = if keys.schema().is_some() { values } else { Common::Mixed };
                 let align = |(key, value)| Some((keys.align(key)?, values.align(value)?));
                 let entries: Option<Vec<_>> = entries.into_vec().into_iter().map(align).collect();
-                let (key, element) = (keys.schema().cloned(), values.schema().cloned());
-                let schema = Schema { key, element, ..Schema::new(SchemaType::Map) };
+                let mut schema = Schema::new(SchemaType::Map);
+                (schema.key, schema.element) = (keys.schema().cloned(), values.schema().cloned());
                 return Ok(Datum::new(schema.into_ref(), Value::Map(entries.ok_or(NotAValue)?)));
             }
             if self.tokens.take(",") {
@@ -178,7 +179,7 @@ fn temporal(text: &str) -> Option<Datum> {
         Value::Time(_) => (Schema::TIME, SchemaType::Int32),
         _ => (Schema::TIMESTAMP, SchemaType::Int64),
     };
-    let schema = Schema { version: Some(1), ..Schema::new(kind).named(name) };
+    let schema = Schema::new(kind).named(name).with_version(1);
     Some(Datum { schema: Some(schema.into_ref()), value })
 }
 
@@ -204,11 +205,10 @@ fn number(text: &str, decimal: Decimal) -> Datum {
             return Datum { schema: Some(schema(SchemaType::Float64)), value: Value::Float64(number) };
         }
     }
-    let schema = Schema {
-        version: Some(1),
-        parameters: vec![("scale".into(), decimal.scale.to_string().into())],
-        ..Schema::new(SchemaType::Bytes).named(Schema::DECIMAL)
-    };
+    let schema = Schema::new(SchemaType::Bytes)
+        .named(Schema::DECIMAL)
+        .with_version(1)
+        .with_parameter("scale", decimal.scale.to_string());
     Datum::new(schema.into_ref(), decimal)
 }
 

@@ -3,6 +3,7 @@
 mod connector;
 mod sink;
 mod source;
+mod topics;
 mod transform;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

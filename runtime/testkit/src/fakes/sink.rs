@@ -10,19 +10,13 @@ use tributary_api::{
 };
 
 use super::lock;
+use super::topics::MemoryTopics;
 
 /// A consumer, a dead letter queue and a topic to read again, in memory.
 #[derive(Debug, Default)]
 pub struct FakeSinkHost {
     state: Mutex<State>,
-    written: Arc<Written>,
-}
-
-/// What became of the topics written to.
-#[derive(Debug, Default)]
-struct Written {
-    records: Mutex<Vec<TopicRecord>>,
-    error: Mutex<Option<Error>>,
+    topics: MemoryTopics,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +30,6 @@ struct State {
     reported: Vec<(Record, Error)>,
     log: BTreeMap<TopicPartition, Vec<Record>>,
     readers: usize,
-    writers: Vec<TopicWriterOptions>,
 }
 
 impl FakeSinkHost {
@@ -97,7 +90,7 @@ impl FakeSinkHost {
 
     /// What the writers of topics were asked for, in order.
     pub fn topic_writers(&self) -> Vec<TopicWriterOptions> {
-        lock(&self.state).writers.clone()
+        self.topics.options()
     }
 
     /// The topics that writers were to create.
@@ -107,12 +100,12 @@ impl FakeSinkHost {
 
     /// The records written to topics, in order.
     pub fn written(&self) -> Vec<TopicRecord> {
-        lock(&self.written.records).clone()
+        self.topics.written()
     }
 
     /// Makes every write fail with this error, or no longer.
     pub fn fail_writes(&self, error: Option<Error>) {
-        *lock(&self.written.error) = error;
+        self.topics.fail(error);
     }
 
     /// The bad records handed over, in order.
@@ -172,8 +165,7 @@ impl SinkHost for FakeSinkHost {
     }
 
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
-        lock(&self.state).writers.push(options);
-        Ok(Box::new(Writer(Arc::clone(&self.written))))
+        Ok(self.topics.writer(options))
     }
 }
 
@@ -192,19 +184,5 @@ impl TopicReader for Reader {
     async fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
         let count = max_records.min(self.records.len());
         Ok(self.records.drain(..count).collect())
-    }
-}
-
-/// Writes to memory.
-struct Writer(Arc<Written>);
-
-#[async_trait]
-impl TopicWriter for Writer {
-    async fn write(&self, records: Vec<TopicRecord>) -> Result<()> {
-        if let Some(error) = lock(&self.0.error).clone() {
-            return Err(error);
-        }
-        lock(&self.0.records).extend(records);
-        Ok(())
     }
 }

@@ -2,14 +2,19 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Origin, Record, Result, SourceHost, SourceOffset, SourcePartition, SourceTaskContext};
+use tributary_api::{
+    Error, Origin, Record, Result, SourceHost, SourceOffset, SourcePartition, SourceTaskContext, TopicRecord,
+    TopicWriter, TopicWriterOptions,
+};
 
 use super::lock;
+use super::topics::MemoryTopics;
 
 /// An offset store in memory.
 #[derive(Debug, Default)]
 pub struct FakeSourceHost {
     offsets: Mutex<Vec<(SourcePartition, SourceOffset)>>,
+    topics: MemoryTopics,
 }
 
 impl FakeSourceHost {
@@ -39,6 +44,16 @@ impl FakeSourceHost {
         }
     }
 
+    /// The records that the task has written to topics of its own, in order.
+    pub fn written(&self) -> Vec<TopicRecord> {
+        self.topics.written()
+    }
+
+    /// Makes every write to a topic fail with this error, or no longer.
+    pub fn fail_writes(&self, error: Option<Error>) {
+        self.topics.fail(error);
+    }
+
     /// What is stored.
     pub fn offsets(&self) -> Vec<(SourcePartition, SourceOffset)> {
         lock(&self.offsets).clone()
@@ -47,7 +62,15 @@ impl FakeSourceHost {
 
 #[async_trait]
 impl SourceHost for FakeSourceHost {
-    async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
-        Ok(lock(&self.offsets).iter().find(|(known, _)| known == partition).map(|(_, offset)| offset.clone()))
+    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        let stored = lock(&self.offsets);
+        let of = |partition: &SourcePartition| {
+            stored.iter().find(|(known, _)| known == partition).map(|(_, offset)| offset.clone())
+        };
+        Ok(partitions.iter().map(of).collect())
+    }
+
+    async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        Ok(self.topics.writer(options))
     }
 }

@@ -32,7 +32,7 @@ impl SinkSubject for MemorySink {
             task: Arc::new(move || Box::new(task())),
             task_class: "MemorySinkTask".to_owned(),
         };
-        Plugin::new("MemorySinkConnector", fault.config(), Factory::Sink(factory)).doc("Writes to memory.")
+        Plugin::new("MemorySinkConnector", "1", fault.config(), Factory::Sink(factory)).doc("Writes to memory.")
     }
 
     fn props(&self) -> Props {

@@ -47,7 +47,7 @@ impl SourceSubject for MemorySource {
             }),
             task_class: "MemorySourceTask".to_owned(),
         };
-        Plugin::new("MemorySourceConnector", fault.config(), Factory::Source(factory)).doc("Reads memory.")
+        Plugin::new("MemorySourceConnector", "1", fault.config(), Factory::Source(factory)).doc("Reads memory.")
     }
 
     fn props(&self) -> Props {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    ConfigDef, ConfigKey, ConfigType, Factory, Importance, Plugin, Predicate, Record, Result, Validator,
+    ConfigDef, ConfigKey, ConfigType, Factory, Importance, KAFKA_VERSION, Plugin, Predicate, Record, Result, Validator,
 };
 
 const NAME: &str = "name";
@@ -16,7 +16,7 @@ pub(crate) fn plugin() -> Plugin {
         let name = config.string(NAME)?.to_owned();
         Ok(Box::new(HasHeaderKey { name }))
     }));
-    Plugin::new("org.apache.kafka.connect.transforms.predicates.HasHeaderKey", config, factory)
+    Plugin::new("org.apache.kafka.connect.transforms.predicates.HasHeaderKey", KAFKA_VERSION, config, factory)
         .doc("Holds for records with at least one header of the name.")
 }
 

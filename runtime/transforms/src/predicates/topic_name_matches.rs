@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    ConfigDef, ConfigKey, ConfigType, Factory, Importance, Plugin, Predicate, Record, Result, Topic, Validator,
+    ConfigDef, ConfigKey, ConfigType, Factory, Importance, KAFKA_VERSION, Plugin, Predicate, Record, Result, Topic,
+    Validator,
 };
 
 use crate::support::JavaRegex;
@@ -18,7 +19,7 @@ pub(crate) fn plugin() -> Plugin {
         let regex = JavaRegex::new(PATTERN, config.string(PATTERN)?)?;
         Ok(Box::new(TopicNameMatches { regex, last: None }))
     }));
-    Plugin::new("org.apache.kafka.connect.transforms.predicates.TopicNameMatches", config, factory)
+    Plugin::new("org.apache.kafka.connect.transforms.predicates.TopicNameMatches", KAFKA_VERSION, config, factory)
         .doc("Holds for records of topics whose names match.")
 }
 

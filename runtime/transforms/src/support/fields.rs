@@ -32,13 +32,12 @@ pub(crate) fn field_value(schema: &Schema, value: Value, replace_null: bool) -> 
 
 /// A struct schema without fields that is otherwise as the given one, but required.
 pub(crate) fn basics(schema: &Schema) -> Schema {
-    Schema {
-        name: schema.name.clone(),
-        version: schema.version,
-        doc: schema.doc.clone(),
-        parameters: schema.parameters.clone(),
-        ..Schema::new(SchemaType::Struct)
-    }
+    let mut basics = Schema::new(SchemaType::Struct);
+    basics.name.clone_from(&schema.name);
+    basics.version = schema.version;
+    basics.doc.clone_from(&schema.doc);
+    basics.parameters.clone_from(&schema.parameters);
+    basics
 }
 
 pub(crate) fn replace_null_key() -> ConfigKey {

@@ -40,7 +40,7 @@ fn sink(entries: &[(&str, &str)]) -> Vec<(String, String)> {
 
 fn parse(entries: &[(&str, &str)], worker: &WorkerSettings) -> Result<ConnectorConfig> {
     // A processor has all of a sink's properties, and no code to make.
-    let mut plugin = Plugin::new("t.Sink", ConfigDef::default(), Factory::Processor);
+    let mut plugin = Plugin::new("t.Sink", "1", ConfigDef::default(), Factory::Processor);
     plugin.description.kind = PluginKind::Sink;
     let base = [("name", "n"), ("connector.class", "t.Sink"), ("topics", "a, b")];
     ConnectorConfig::parse(props(&[&base[..], entries].concat()), &plugin, worker)

@@ -59,7 +59,7 @@ const RETRY_SELDOM: Duration = Duration::from_secs(5);
 
 /// The connector that hosts transforms with state.
 pub fn stream_processor() -> Plugin {
-    Plugin::new(CLASS, config::definition(), Factory::Processor).doc(
+    Plugin::new(CLASS, env!("CARGO_PKG_VERSION"), config::definition(), Factory::Processor).doc(
         "Reads topics, passes each record through transforms that may keep state, set timers and look into tables, and \
          writes what comes of it: exactly once on Kafka, at least once on the embedded broker.",
     )

@@ -60,9 +60,10 @@ impl KafkaOffsetStore {
 
 #[async_trait]
 impl OffsetStore for KafkaOffsetStore {
-    async fn get(&self, connector: &str, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
-        let all = self.all(connector).await?;
-        Ok(all.into_iter().find(|(stored, _)| stored == partition).map(|(_, offset)| offset))
+    async fn get(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        self.log.read_to_end().await?;
+        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(of_partitions(&offsets, connector, partitions))
     }
 
     async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()> {
@@ -73,6 +74,14 @@ impl OffsetStore for KafkaOffsetStore {
         }
         self.log.write_all(records).await
     }
+}
+
+fn of_partitions(offsets: &Offsets, connector: &str, partitions: &[SourcePartition]) -> Vec<Option<SourceOffset>> {
+    let entries = offsets.get(connector).map(Vec::as_slice).unwrap_or_default();
+    let of = |partition: &SourcePartition| {
+        entries.iter().find(|entry| entry.partition == *partition).map(|entry| entry.offset.clone())
+    };
+    partitions.iter().map(of).collect()
 }
 
 fn read(offsets: &mut Offsets, record: LogRecord) {
@@ -120,6 +129,23 @@ mod tests {
         assert_eq!(offsets["c"][0].key, key.as_bytes(), "java finds it by these bytes");
         read(&mut offsets, record(key, None));
         assert!(offsets["c"].is_empty());
+    }
+
+    #[test]
+    fn offsets_are_answered_in_the_order_of_the_partitions_asked_for() {
+        let mut offsets = Offsets::new();
+        for (connector, table, position) in [("c", "a", 1), ("c", "b", 2), ("d", "c", 3)] {
+            let key = format!(r#"["{connector}",{{"table":"{table}"}}]"#);
+            read(&mut offsets, record(&key, Some(&format!(r#"{{"position":{position}}}"#))));
+        }
+        let asked = ["b", "c", "a"].map(|table| OffsetMap::new([("table", table.into())]));
+        let positions = |connector: &str| -> Vec<Option<i64>> {
+            let found = of_partitions(&offsets, connector, &asked).into_iter();
+            found.map(|offset| offset.and_then(|offset| offset.int("position"))).collect()
+        };
+        assert_eq!(positions("c"), [Some(2), None, Some(1)], "another connector's are not told");
+        assert_eq!(positions("d"), [None, Some(3), None]);
+        assert_eq!(positions("nobody"), [None; 3]);
     }
 
     #[test]

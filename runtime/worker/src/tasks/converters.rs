@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use tributary_api::{Converter, Error, Factory, HeaderConverter, Plugin, PluginKind, PluginRegistry, Props, Result};
+use tributary_api::{
+    Converter, ConverterOptions, Error, Factory, HeaderConverter, Plugin, PluginKind, PluginRegistry, Props, Result,
+};
 
 use crate::settings::under;
 
@@ -43,7 +45,8 @@ fn key_or_value(
         let Factory::Converter(make) = &plugin.factory else {
             return Err(Error::config(format!("{class} is not a converter")));
         };
-        let converter = make(&plugin.description.config.parse(&props)?, property == "key.converter")?;
+        let options = if property == "key.converter" { ConverterOptions::KEY } else { ConverterOptions::VALUE };
+        let converter = make(&plugin.description.config.parse(&props)?, options)?;
         Ok((class_of(plugin), converter))
     };
     build().map_err(|error| error.context(property))

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tributary_api::{
-    ByteString, Datum, Error, ErrorKind, Header, HeaderConverter, Headers, Origin, PluginRegistry, Props, Record,
-    Records, Result, Topic,
+    ByteString, Datum, DecodeContext, EncodeContext, Error, ErrorKind, Header, HeaderConverter, Headers,
+    PluginRegistry, Props, Record, Records, Result, Topic,
 };
 use tributary_kafka::{ProducerRecord, RawRecord};
 
@@ -99,12 +99,13 @@ impl Encoder {
                 .map_err(|error| Failure::new(Stage::HeaderConverter, header_class, error))?;
             headers.push((one.name.clone(), bytes));
         }
+        let mut cx = EncodeContext::new(topic, &mut headers);
         Ok(Encoded {
             key: key
-                .from_connect_data(topic, &record.key)
+                .from_connect_data(&mut cx, &record.key)
                 .map_err(|error| Failure::new(Stage::KeyConverter, key_class, error))?,
             value: value
-                .from_connect_data(topic, &record.value)
+                .from_connect_data(&mut cx, &record.value)
                 .map_err(|error| Failure::new(Stage::ValueConverter, value_class, error))?,
             headers,
             partition: record.partition,
@@ -180,11 +181,11 @@ impl Decoder {
     pub(crate) fn decode(&mut self, raw: RawRecord) -> Result<Record, Failure> {
         let Converters { key, key_class, value, value_class, header, header_class } = &mut self.converters;
         let topic = raw.topic;
-        let key = key
-            .to_connect_data(&topic, raw.key)
-            .map_err(|error| Failure::new(Stage::KeyConverter, key_class, error))?;
+        let cx = DecodeContext::new(&topic, &raw.headers);
+        let key =
+            key.to_connect_data(&cx, raw.key).map_err(|error| Failure::new(Stage::KeyConverter, key_class, error))?;
         let value = value
-            .to_connect_data(&topic, raw.value)
+            .to_connect_data(&cx, raw.value)
             .map_err(|error| Failure::new(Stage::ValueConverter, value_class, error))?;
         let mut headers = Headers::new();
         for (name, bytes) in raw.headers {
@@ -193,16 +194,11 @@ impl Decoder {
                 .map_err(|error| Failure::new(Stage::HeaderConverter, header_class, error))?;
             headers.push_consumed(name, datum, bytes);
         }
-        Ok(Record {
-            origin: Origin::Kafka { topic: topic.clone(), partition: raw.partition, offset: raw.offset },
-            topic,
-            partition: Some(raw.partition),
-            key,
-            value,
-            headers,
-            timestamp: raw.timestamp,
-            timestamp_type: raw.timestamp_type,
-        })
+        let mut record = Record::new(topic, value).with_key(key).consumed_at(raw.partition, raw.offset);
+        record.headers = headers;
+        record.timestamp = raw.timestamp;
+        record.timestamp_type = raw.timestamp_type;
+        Ok(record)
     }
 
     /// A record that is no longer there as it was consumed, as near to it as the converters come. What they read but
@@ -242,9 +238,12 @@ impl Decoder {
         for one in record.headers.iter() {
             headers.push((one.name.clone(), header_bytes(header.as_mut(), topic, one)?));
         }
+        // What the converters would add is there already.
+        let mut with_additions = headers.clone();
+        let mut cx = EncodeContext::new(topic, &mut with_additions);
         Ok(Encoded {
-            key: key.from_connect_data(topic, &record.key)?,
-            value: value.from_connect_data(topic, &record.value)?,
+            key: key.from_connect_data(&mut cx, &record.key)?,
+            value: value.from_connect_data(&mut cx, &record.value)?,
             topic: Arc::clone(&record.topic),
             partition: record.partition,
             timestamp: record.timestamp,

@@ -16,6 +16,7 @@ mod plugin_call;
 mod producer;
 mod sink;
 mod source;
+mod topic_writers;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub(crate) use self::{
     errors::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject},
     plugin_call::PluginCalls,
     producer::{own_producer, patient},
+    topic_writers::TopicWriters,
 };
 
 use crate::connector_config::ConnectorConfig;
@@ -75,11 +77,11 @@ pub(crate) trait TaskListener: Send + Sync {
 /// Where the offsets of source connectors are kept.
 #[async_trait]
 pub(crate) trait OffsetStore: Send + Sync {
-    /// The stored offset of a source partition.
+    /// The stored offsets of source partitions, in the order of these; one read for all of them.
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn get(&self, connector: &str, partition: &SourcePartition) -> Result<Option<SourceOffset>>;
+    async fn get(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>>;
 
     /// Stores offsets; `None` removes a partition's. Durable when it returns.
     ///

@@ -150,7 +150,7 @@ impl Validator {
             Ok(Ok(issues)) => Ok(issues),
             // Nobody has looked at it: that is no fault of the configuration.
             Err(error) if error.is_retriable() => Err(error),
-            Ok(Err(error)) | Err(error) => Ok(vec![ConfigIssue::new("connector.class", error.to_string())]),
+            Ok(Err(error)) | Err(error) => Ok(vec![ConfigIssue::of_error(&error, "connector.class")]),
         }
     }
 

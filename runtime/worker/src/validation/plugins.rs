@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
 use tributary_api::{
-    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Factory, Importance, Plugin, PluginKind, PluginRegistry, Props,
-    Width,
+    ConfigDef, ConfigIssue, ConfigKey, ConfigType, ConverterOptions, Factory, Importance, Plugin, PluginKind,
+    PluginRegistry, Props, Width,
 };
 
 use crate::settings::{items, under};
@@ -191,7 +191,10 @@ fn construction_issue(plugin: &Plugin, props: &Props, property: &str) -> Option<
     let error = match &plugin.factory {
         Factory::Transformation(make) => make(&config).err(),
         Factory::Predicate(make) => make(&config).err(),
-        Factory::Converter(make) => make(&config, property == "key.converter").err(),
+        Factory::Converter(make) => {
+            let options = if property == "key.converter" { ConverterOptions::KEY } else { ConverterOptions::VALUE };
+            make(&config, options).err()
+        }
         Factory::HeaderConverter(make) => make(&config).err(),
         _ => None,
     };

@@ -81,13 +81,13 @@ fn sink(class: &str, gate: Option<Arc<Gate>>) -> Plugin {
         ConfigKey::new("mode", ConfigType::String).one_of(&["a", "b"]),
         ConfigKey::new("size", ConfigType::Int).validator(Check::AtLeast(1)),
     ]);
-    Plugin::new(class, config, Factory::Sink(SinkFactory { connector, task, task_class: format!("{class}Task") }))
+    Plugin::new(class, "1", config, Factory::Sink(SinkFactory { connector, task, task_class: format!("{class}Task") }))
 }
 
 fn predicate() -> Plugin {
     let config = ConfigDef::new([ConfigKey::new("pattern", ConfigType::String)]);
     let make = |_: &Config| -> Result<Box<dyn Predicate>> { Ok(Box::new(Always)) };
-    Plugin::new("t.Always", config, Factory::Predicate(Arc::new(make)))
+    Plugin::new("t.Always", "1", config, Factory::Predicate(Arc::new(make)))
 }
 
 fn validator(more: &[(&str, &str)], gate: Option<&Arc<Gate>>) -> Validator {
@@ -102,7 +102,8 @@ fn validator(more: &[(&str, &str)], gate: Option<&Arc<Gate>>) -> Validator {
     ];
     let settings = WorkerSettings::parse(&props(&[&own[..], more].concat()), "w:1".to_owned(), true).unwrap();
     let plugins =
-        PluginRegistry::new([sink("t.EchoConnector", None), sink("t.WaitConnector", gate.cloned()), predicate()]);
+        PluginRegistry::new([sink("t.EchoConnector", None), sink("t.WaitConnector", gate.cloned()), predicate()])
+            .unwrap();
     Validator::new(settings, plugins, Variables::default().with("p", Arc::new(Secrets)))
 }
 

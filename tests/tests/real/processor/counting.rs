@@ -20,8 +20,13 @@ pub(crate) fn plugin() -> Plugin {
         let text = |name: &str| config.string(name).map(str::to_owned);
         Ok(Box::new(Count { output: text("output")?, table: text("table")? }))
     };
-    Plugin::new("test.Count", ConfigDef::new([text("output"), text("table")]), Factory::Transformation(Arc::new(make)))
-        .needs_processor()
+    Plugin::new(
+        "test.Count",
+        "1",
+        ConfigDef::new([text("output"), text("table")]),
+        Factory::Transformation(Arc::new(make)),
+    )
+    .needs_processor()
 }
 
 impl Transformation for Count {

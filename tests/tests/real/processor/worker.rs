@@ -127,7 +127,7 @@ async fn start(worker: Props, connector: Props) -> Worker {
     let plugins = tributary_converters::plugins().into_iter().chain([stream_processor(), counting::plugin()]);
     let options = WorkerOptions {
         props: worker,
-        plugins: PluginRegistry::new(plugins),
+        plugins: PluginRegistry::new(plugins).unwrap(),
         worker_id: "127.0.0.1:1".to_owned(),
         embedded_broker: false,
         loggers: Arc::new(Silent),

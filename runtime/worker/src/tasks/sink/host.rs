@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use tributary_api::{Error, Record, Result, SinkHost, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions};
 use tributary_kafka::RawRecord;
 
-use super::{Readers, TopicWriters};
-use crate::tasks::Decoder;
+use super::Readers;
 use crate::tasks::control::Wake;
 use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
+use crate::tasks::{Decoder, TopicWriters};
 
 /// What a sink plugin asks of its task, from whatever thread. The loop carries it out before the next batch.
 pub(crate) struct Host {

@@ -9,7 +9,6 @@ mod read_again;
 mod rebalance;
 mod sink_loop;
 mod subscription;
-mod topic_writers;
 
 #[cfg(test)]
 mod tests;
@@ -26,9 +25,8 @@ pub(crate) use self::progress::Progress;
 pub(crate) use self::read_again::Readers;
 pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
 pub(crate) use self::subscription::Subscription;
-pub(crate) use self::topic_writers::TopicWriters;
 use super::errors::{DeadLetters, ErrorOperator};
-use super::{Decoder, TaskContext};
+use super::{Decoder, TaskContext, TopicWriters};
 
 /// Runs a sink task until it is stopped or fails.
 ///

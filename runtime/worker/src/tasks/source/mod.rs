@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tributary_api::{Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext};
+use tributary_api::{
+    Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext, TopicWriter, TopicWriterOptions,
+};
 
 pub(crate) use self::deliveries::Deliveries;
 pub(crate) use self::flush::OffsetFlusher;
@@ -24,7 +26,7 @@ pub(crate) use self::output::{Capacity, Output};
 pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::TopicCreation;
 use super::errors::ErrorOperator;
-use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, patient};
+use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, TopicWriters, patient};
 use crate::clients::TaskProducer;
 
 /// How many producers in a row a task may lose before it fails.
@@ -83,20 +85,29 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
     Ok((outcome, producer.is_lost()))
 }
 
-/// Answers the plugin's questions about stored offsets.
+/// What the task does for its plugin beside its records.
 struct Host {
     connector: String,
     store: Arc<dyn OffsetStore>,
+    writers: TopicWriters,
 }
 
 #[async_trait]
 impl SourceHost for Host {
-    async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
-        self.store.get(&self.connector, partition).await
+    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        self.store.get(&self.connector, partitions).await
+    }
+
+    async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        self.writers.open(options).await
     }
 }
 
 fn plugin_context(cx: &TaskContext, stopping: tokio_util::sync::CancellationToken) -> SourceTaskContext {
-    let host = Host { connector: cx.spec.id.connector.clone(), store: Arc::clone(&cx.spec.offsets) };
+    let host = Host {
+        connector: cx.spec.id.connector.clone(),
+        store: Arc::clone(&cx.spec.offsets),
+        writers: TopicWriters::new(cx),
+    };
     SourceTaskContext::new(&cx.spec.id.connector, cx.spec.id.task, stopping, Arc::new(host))
 }

@@ -101,9 +101,12 @@ impl Stored {
 
 #[async_trait]
 impl OffsetStore for Stored {
-    async fn get(&self, _connector: &str, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
+    async fn get(&self, _connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
         let puts = self.puts.lock().unwrap();
-        Ok(puts.iter().flatten().rev().find(|(known, _)| known == partition).and_then(|(_, offset)| offset.clone()))
+        let of = |partition: &SourcePartition| {
+            puts.iter().flatten().rev().find(|(known, _)| known == partition).and_then(|(_, offset)| offset.clone())
+        };
+        Ok(partitions.iter().map(of).collect())
     }
 
     async fn put(&self, _connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()> {
@@ -123,7 +126,7 @@ impl OffsetStore for Stored {
 pub(in crate::tasks) struct Text;
 
 impl Converter for Text {
-    fn from_connect_data(&mut self, _topic: &str, datum: &Datum) -> Result<Option<Bytes>> {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, datum: &Datum) -> Result<Option<Bytes>> {
         match &datum.value {
             Value::Null => Ok(None),
             Value::String(text) => Ok(Some(text.as_bytes().clone())),
@@ -131,7 +134,7 @@ impl Converter for Text {
         }
     }
 
-    fn to_connect_data(&mut self, _topic: &str, bytes: Option<Bytes>) -> Result<Datum> {
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, bytes: Option<Bytes>) -> Result<Datum> {
         let Some(bytes) = bytes else { return Ok(Datum::NULL) };
         let text = ByteString::try_from(bytes).map_err(|error| Error::data("not UTF-8").cause(&error))?;
         Ok(Datum::schemaless(text))
@@ -140,11 +143,11 @@ impl Converter for Text {
 
 impl HeaderConverter for Text {
     fn from_connect_header(&mut self, topic: &str, _name: &str, datum: &Datum) -> Result<Option<Bytes>> {
-        self.from_connect_data(topic, datum)
+        self.from_connect_data(&mut EncodeContext::new(topic, &mut Vec::new()), datum)
     }
 
     fn to_connect_header(&mut self, topic: &str, _name: &str, bytes: Option<Bytes>) -> Result<Datum> {
-        self.to_connect_data(topic, bytes)
+        self.to_connect_data(&DecodeContext::new(topic, &[]), bytes)
     }
 }
 
@@ -201,22 +204,25 @@ pub(in crate::tasks) fn registry() -> PluginRegistry {
     PluginRegistry::new([
         Plugin::new(
             "test.TextConverter",
+            "1",
             ConfigDef::new([text("mode").default("plain")]),
             Factory::Converter(converter),
         ),
-        Plugin::new("test.TextHeaderConverter", ConfigDef::default(), Factory::HeaderConverter(header)),
+        Plugin::new("test.TextHeaderConverter", "1", ConfigDef::default(), Factory::HeaderConverter(header)),
         Plugin::new(
             "test.Append",
+            "1",
             ConfigDef::new([text("text").default("!"), ConfigKey::new("state", ConfigType::Boolean).default(false)]),
             Factory::Transformation(append),
         ),
-        Plugin::new("test.OfTopic", ConfigDef::new([text("topic").required()]), Factory::Predicate(of_topic)),
+        Plugin::new("test.OfTopic", "1", ConfigDef::new([text("topic").required()]), Factory::Predicate(of_topic)),
     ])
+    .unwrap()
 }
 
 /// A specification for a plugin, with properties of the connector.
 pub(in crate::tasks) fn spec(factory: Factory, connector: &[(&str, &str)], store: Arc<Stored>) -> TaskSpec {
-    let plugin = Plugin::new("test.Connector", ConfigDef::default(), factory);
+    let plugin = Plugin::new("test.Connector", "1", ConfigDef::default(), factory);
     let mut all = props(&[("name", "c"), ("connector.class", "test.Connector"), ("topics", "t")]);
     all.extend(props(connector));
     let worker = settings(&[]);

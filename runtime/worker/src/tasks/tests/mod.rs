@@ -2,6 +2,7 @@
 
 mod chain;
 mod converters;
+mod encoding;
 pub(super) mod fakes;
 mod life;
 mod metrics;

@@ -27,7 +27,7 @@ async fn a_record_that_is_reported_late_is_as_it_was_consumed() {
 
 /// Kafka's own converters, with which what is read cannot always be written.
 fn kafkas(settings: &[(&str, &str)]) -> Decoder {
-    let plugins = PluginRegistry::new(tributary_converters::plugins());
+    let plugins = PluginRegistry::new(tributary_converters::plugins()).unwrap();
     let defaults = [("key.converter", "StringConverter"), ("header.converter", "SimpleHeaderConverter")];
     let all: Vec<_> = defaults.iter().chain(settings).copied().collect();
     Decoder::for_sink(&props(&[]), &props(&all), &plugins).unwrap()

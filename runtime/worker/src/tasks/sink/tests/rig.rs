@@ -15,9 +15,9 @@ use tributary_api::{
 use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, Starts};
 
 use crate::tasks::errors::ErrorOperator;
-use crate::tasks::sink::{Helpers, Host, Input, Readers, SinkLoop, SinkParts, Subscription, TopicWriters};
+use crate::tasks::sink::{Helpers, Host, Input, Readers, SinkLoop, SinkParts, Subscription};
 use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
-use crate::tasks::{Control, Decoder, TaskMetrics};
+use crate::tasks::{Control, Decoder, TaskMetrics, TopicWriters};
 
 /// What happened, in order.
 #[derive(Default)]

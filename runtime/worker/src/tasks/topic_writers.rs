@@ -12,16 +12,16 @@ use tributary_kafka::{
     Admin, ClientConfig, Delivery, DeliveryListener, NewTopic, Producer, ProducerRecord, Role, Token,
 };
 
+use super::{Control, TaskContext, own_producer};
 use crate::clients::ensure_topics;
 use crate::settings::WorkerSettings;
-use crate::tasks::{Control, TaskContext, own_producer};
 
 /// How soon room in a full queue is looked for again, should no delivery tell of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How to reach and trust a broker: what an admin client takes over from the producer beside it.
 const ACCESS: [&str; 4] = ["bootstrap.servers", "security.", "sasl.", "ssl."];
 
-/// Makes writers of topics for a sink task.
+/// Makes writers of topics for a task.
 pub(crate) struct TopicWriters {
     task: TaskId,
     worker: Arc<WorkerSettings>,

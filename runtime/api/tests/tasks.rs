@@ -1,0 +1,97 @@
+//! Tasks that a plugin's function makes.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tributary_api::{
+    CancellationToken, Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Datum, Error, ErrorKind,
+    Factory, Plugin, Props, Record, Result, SourceConnector, SourceHost, SourceOffset, SourcePartition, SourceTask,
+    SourceTaskContext, TopicWriter, TopicWriterOptions, async_trait,
+};
+
+#[derive(Default)]
+struct Nothing;
+
+#[async_trait]
+impl Connector for Nothing {
+    async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> Result<()> {
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(Vec::new())
+    }
+}
+
+impl SourceConnector for Nothing {}
+
+#[async_trait]
+impl SourceHost for Nothing {
+    async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        Ok(vec![None; partitions.len()])
+    }
+
+    async fn topic_writer(&self, _options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+        Err(Error::fatal("not in this test"))
+    }
+}
+
+/// Sends what it is configured to, and counts its stops.
+struct Echo {
+    text: String,
+    stops: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl SourceTask for Echo {
+    async fn poll(&mut self) -> Result<Vec<Record>> {
+        Ok(vec![Record::new("t", Datum::schemaless(self.text.as_str()))])
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.stops.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn task(stops: &Arc<AtomicUsize>) -> Box<dyn SourceTask> {
+    let stops = Arc::clone(stops);
+    let start = move |_: SourceTaskContext, config: Config| {
+        let stops = Arc::clone(&stops);
+        async move { Ok(Echo { text: config.string("text")?.to_owned(), stops }) }
+    };
+    let config = ConfigDef::new([ConfigKey::new("text", ConfigType::String).required()]);
+    let plugin = Plugin::source("org.example.EchoConnector", "2.0.0", config, Nothing::default, start);
+    assert_eq!(plugin.description.version, "2.0.0");
+    let Factory::Source(factory) = plugin.factory else { panic!("not a source") };
+    assert_eq!(factory.task_class, "org.example.EchoTask");
+    (factory.task)()
+}
+
+fn cx() -> SourceTaskContext {
+    SourceTaskContext::new("c", 0, CancellationToken::new(), Arc::new(Nothing))
+}
+
+#[tokio::test]
+async fn a_task_is_started_with_its_parsed_configuration() {
+    let stops = Arc::default();
+    let mut task = task(&stops);
+    task.start(cx(), &[("text".to_owned(), "hello".to_owned())].into()).await.unwrap();
+    assert_eq!(task.poll().await.unwrap()[0].value.value.as_str(), Some("hello"));
+    task.stop().await.unwrap();
+    task.stop().await.unwrap();
+    assert_eq!(stops.load(Ordering::SeqCst), 1, "stopped once");
+}
+
+#[tokio::test]
+async fn a_task_whose_configuration_is_wrong_is_not_made() {
+    let stops = Arc::default();
+    let mut task = task(&stops);
+    let error = task.start(cx(), &Props::new()).await.unwrap_err();
+    assert_eq!((error.kind(), error.property()), (ErrorKind::Config, Some("text")));
+    assert!(task.ack_listener().is_none());
+    assert_eq!(task.poll().await.unwrap_err().kind(), ErrorKind::Fatal);
+    task.stop().await.unwrap();
+    assert_eq!(stops.load(Ordering::SeqCst), 0, "there is nothing to stop");
+}

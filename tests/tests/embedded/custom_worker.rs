@@ -1,0 +1,92 @@
+//! `examples/custom-worker` as its author would run it: their source, sink and transform beside Tributary's own plugins.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use tributary_tests::{Tributary, WorkerOptions, consume_all, create_topic, wait_until};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const LETTERS: usize = 500;
+const TOPIC: &str = "letters";
+
+#[tokio::test]
+async fn an_authors_source_sink_and_transform_run_in_a_worker_of_their_own() -> Result<()> {
+    let string = "org.apache.kafka.connect.storage.StringConverter";
+    let options = WorkerOptions::embedded()
+        .binary("custom-worker")
+        .set("key.converter", string)
+        .set("value.converter", string)
+        .set("demo.shop.enable", "false");
+    let mut worker = Tributary::start(options).await?;
+    let [inbox, outbox] = ["inbox", "outbox"].map(|name| worker.folder().join(name));
+    fs::create_dir(&inbox)?;
+    fs::create_dir(&outbox)?;
+    create_topic(&worker.bootstrap(), TOPIC, 3).await?;
+    let rest = worker.rest();
+    for class in ["com.example.InboxSourceConnector", "com.example.OutboxSinkConnector"] {
+        let plugins = rest.get("/connector-plugins").await?.success()?;
+        let plugin = plugins.as_array().and_then(|all| all.iter().find(|plugin| plugin["class"] == class)).cloned();
+        assert_eq!(
+            plugin.as_ref().map(|plugin| &plugin["version"]),
+            Some(&json!("1.2.0")),
+            "{class}: the author's own"
+        );
+    }
+
+    let source = json!({"connector.class": "InboxSource", "folder": inbox, "topic": TOPIC});
+    let sink = json!({
+        "connector.class": "OutboxSink", "folder": outbox, "topics": TOPIC, "tasks.max": "2",
+        "transforms": "greet", "transforms.greet.type": "com.example.Prefix", "transforms.greet.prefix": "Dear:",
+    });
+    rest.put_connector("inbox", &source).await?;
+    rest.put_connector("outbox", &sink).await?;
+    (0..LETTERS / 2).try_for_each(|number| deliver(&inbox, number))?;
+    wait_until(LIMIT, "half of the letters in the outbox", || async { letters(&outbox).len() == LETTERS / 2 }).await?;
+    // The offsets of both go with it: what was sent before is not sent again.
+    worker.stop().await?;
+    (LETTERS / 2..LETTERS).try_for_each(|number| deliver(&inbox, number))?;
+    worker.restart().await?;
+    wait_until(LIMIT, "all letters in the outbox", || async { letters(&outbox).len() == LETTERS }).await?;
+
+    let mut expected: Vec<String> = (0..LETTERS).map(|number| format!("Dear:{number}")).collect();
+    expected.sort();
+    assert_eq!(letters(&outbox), expected);
+    assert_eq!(consume_all(&worker.bootstrap(), TOPIC, false).await?.len(), LETTERS, "each was sent once");
+    worker.stop().await
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_shown_on_the_authors_property() -> Result<()> {
+    let options = WorkerOptions::embedded().binary("custom-worker").set("demo.shop.enable", "false");
+    let mut worker = Tributary::start(options).await?;
+    let config = json!({"connector.class": "InboxSource", "topic": TOPIC});
+    let answer = worker.rest().put("/connector-plugins/InboxSource/config/validate", &config).await?.success()?;
+    let errors = |name: &str| -> Value {
+        let all = answer["configs"].as_array().into_iter().flatten();
+        all.map(|config| &config["value"])
+            .find(|value| value["name"] == name)
+            .map_or(Value::Null, |value| value["errors"].clone())
+    };
+    assert_eq!(errors("folder"), json!(["Missing required configuration \"folder\" which has no default value."]));
+    assert_eq!(errors("topic"), json!([]));
+    worker.stop().await
+}
+
+/// A file that is complete when it appears.
+fn deliver(inbox: &Path, number: usize) -> Result<()> {
+    let draft = inbox.with_extension("draft");
+    fs::write(&draft, number.to_string())?;
+    Ok(fs::rename(draft, inbox.join(format!("{number:06}")))?)
+}
+
+/// The texts of the complete files, in order.
+fn letters(outbox: &Path) -> Vec<String> {
+    let files = fs::read_dir(outbox).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let complete = files.filter(|path| path.extension().is_some_and(|end| end == "txt"));
+    let mut texts: Vec<String> = complete.filter_map(|path| fs::read_to_string(path).ok()).collect();
+    texts.sort();
+    texts
+}
