@@ -37,7 +37,7 @@ pub(super) const TIERS: [Tier; 8] = [
         threads: 1,
         limit: minutes(10),
     },
-    Tier { name: "faults", holds: |program| is_server_test(program, "faults"), threads: 1, limit: minutes(15) },
+    Tier { name: "faults", holds: |program| is_server_test(program, "faults"), threads: 1, limit: minutes(20) },
     Tier { name: "browser", holds: |program| is_server_test(program, "browser"), threads: 1, limit: minutes(10) },
 ];
 
