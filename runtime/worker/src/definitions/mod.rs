@@ -131,7 +131,7 @@ fn sink_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
             .importance(Importance::High)
             .width(Width::Long)
             .display_name("Topics")
-            .doc("Topics to read, divided by commas."),
+            .doc("Topics to read, separated by commas."),
         key("topics.regex", ConfigType::String, COMMON)
             .order(4)
             .default("")
@@ -150,7 +150,7 @@ fn sink_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
         dlq("errors.deadletterqueue.context.headers.enable", ConfigType::Boolean)
             .default(false)
             .display_name("Enable Error Context Headers")
-            .doc("Whether headers tell where and why the record failed."),
+            .doc("Whether headers say where and why the record failed."),
     ];
     keys.into_iter().fold(common(worker, version), ConfigDef::with)
 }
@@ -242,7 +242,7 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
         retry("errors.retry.timeout")
             .default(0)
             .display_name("Retry Timeout for Errors")
-            .doc("Milliseconds for which a failed operation is tried again; 0: not at all, -1: for ever."),
+            .doc("Milliseconds for which a failed operation is tried again; 0: not at all, -1: without limit."),
         retry("errors.retry.delay.max.ms")
             .default(60_000)
             .display_name("Maximum Delay Between Retries for Errors")
