@@ -7,6 +7,7 @@ mod file;
 mod mongodb;
 mod outage;
 mod pipeline;
+mod writer;
 
 use anyhow::Result;
 use tributary_tests::process::is_alive;

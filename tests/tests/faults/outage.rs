@@ -4,11 +4,7 @@
 //! `TRIBUTARY_TEST_OUTAGE_S` makes the outages longer than 25 s.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -19,6 +15,8 @@ use tributary_tests::{
     Answer, Kafka, RestClient, RunFolder, Tier, Tributary, WorkerOptions, committed_offsets, create_topic, end_offsets,
     require, wait_until,
 };
+
+use crate::writer::Writer;
 
 const OUTAGE: &str = "TRIBUTARY_TEST_OUTAGE_S";
 pub(crate) const TOPIC: &str = "outage";
@@ -87,7 +85,7 @@ impl Run {
     /// A worker with these options on a broker that has the topic.
     pub(crate) async fn of(kafka: Kafka, options: WorkerOptions) -> Result<Self> {
         let folder = RunFolder::new("outage")?;
-        let writer = Writer::start(&folder.path().join("in.txt"))?;
+        let writer = Writer::start(&folder.path().join("in.txt"), 1)?;
         let out = folder.path().join("out.txt");
         let worker = Tributary::start(options.set("offset.flush.interval.ms", "500")).await?;
         let rest = worker.rest();
@@ -206,43 +204,4 @@ fn in_order(file: &Path, written: u32) -> Result<()> {
 
 fn sink(file: &Path) -> Value {
     json!({"connector.class": "FileStreamSink", "topics": TOPIC, "file": file})
-}
-
-/// Writes lines into a file until it is told to end.
-struct Writer {
-    file: PathBuf,
-    lines: Arc<AtomicU32>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<std::io::Result<()>>>,
-}
-
-impl Writer {
-    fn start(file: &Path) -> Result<Self> {
-        let mut output = fs::File::create(file)?;
-        let (lines, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, ending) = (Arc::clone(&lines), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            while !ending.load(Ordering::SeqCst) {
-                writeln!(output, "line {}", count.fetch_add(1, Ordering::SeqCst))?;
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Ok(())
-        });
-        Ok(Self { file: file.to_owned(), lines, stop, thread: Some(thread) })
-    }
-
-    /// How many lines there are.
-    fn end(&mut self) -> u32 {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap().unwrap();
-        }
-        self.lines.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.end();
-    }
 }
