@@ -25,7 +25,7 @@ mod versions;
 mod worker;
 
 pub use definitions::{MAX_TASKS, sink_definition, source_definition};
-pub use loggers::{LoggerControl, LoggerRefusal};
+pub use loggers::{LoggerControl, LoggerRefusal, NoLoggers};
 pub use processor::stream_processor;
 pub use redaction::Redaction;
 pub use settings::WorkerSettings;

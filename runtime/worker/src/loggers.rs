@@ -20,6 +20,24 @@ pub trait LoggerControl: Send + Sync {
     fn set(&self, logger: &str, level: &str) -> Result<Vec<String>, LoggerRefusal>;
 }
 
+/// For a worker in a process whose log levels are none of its business: it shows none, and sets none.
+#[derive(Clone, Copy, Debug)]
+pub struct NoLoggers;
+
+impl LoggerControl for NoLoggers {
+    fn levels(&self) -> Loggers {
+        Loggers::default()
+    }
+
+    fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
+        Err(LoggerRefusal::NoLevel)
+    }
+
+    fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
+        Err(LoggerRefusal::NoLevel)
+    }
+}
+
 /// Why a level was not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggerRefusal {

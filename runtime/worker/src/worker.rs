@@ -138,26 +138,8 @@ fn purge(configs: &ConfigStore, stored: &StatusStore, statuses: &Statuses) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use tributary_control::Loggers;
-
     use super::*;
-    use crate::loggers::LoggerRefusal;
-
-    struct Silent;
-
-    impl LoggerControl for Silent {
-        fn levels(&self) -> Loggers {
-            Loggers::default()
-        }
-
-        fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
-            Err(LoggerRefusal::NoLevel)
-        }
-
-        fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
-            Err(LoggerRefusal::NoLevel)
-        }
-    }
+    use crate::loggers::NoLoggers;
 
     #[tokio::test]
     async fn a_converter_that_is_not_here_ends_the_start_before_anything_is_asked_of_a_broker() {
@@ -175,7 +157,7 @@ mod tests {
             plugins: PluginRegistry::new([]).unwrap(),
             worker_id: "127.0.0.1:1".to_owned(),
             embedded_broker: false,
-            loggers: Arc::new(Silent),
+            loggers: Arc::new(NoLoggers),
             redaction: Redaction::default(),
             providers: Vec::new(),
         });

@@ -11,10 +11,10 @@ use tributary_api::{
     EncodeContext, Factory, Plugin, PluginRegistry, Props, Record, SinkConnector, SinkFactory, SinkTask,
     SinkTaskContext, SourceConnector, SourceFactory, SourceTask, SourceTaskContext,
 };
-use tributary_control::{Herder, InstanceState, Loggers, TaskId};
+use tributary_control::{Herder, InstanceState, TaskId};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
 use tributary_tests::wait_until;
-use tributary_worker::{LoggerControl, LoggerRefusal, Redaction, Worker, WorkerOptions};
+use tributary_worker::{NoLoggers, Redaction, Worker, WorkerOptions};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Of each kind: in a source's start, in its poll, in its converter (a registry that does not answer), in a sink's put.
@@ -212,22 +212,6 @@ fn plugins(shared: &Arc<Shared>) -> Vec<Plugin> {
     ]
 }
 
-struct Silent;
-
-impl LoggerControl for Silent {
-    fn levels(&self) -> Loggers {
-        Loggers::default()
-    }
-
-    fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
-        Err(LoggerRefusal::NoLevel)
-    }
-
-    fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
-        Err(LoggerRefusal::NoLevel)
-    }
-}
-
 pub(super) async fn start(bootstrap: &str, plugins: Vec<Plugin>) -> Result<Worker> {
     let string = "org.apache.kafka.connect.storage.StringConverter";
     let props = [
@@ -245,7 +229,7 @@ pub(super) async fn start(bootstrap: &str, plugins: Vec<Plugin>) -> Result<Worke
         plugins: PluginRegistry::new(tributary_converters::plugins().into_iter().chain(plugins)).unwrap(),
         worker_id: "127.0.0.1:1".to_owned(),
         embedded_broker: true,
-        loggers: Arc::new(Silent),
+        loggers: Arc::new(NoLoggers),
         redaction: Redaction::default(),
         providers: Vec::new(),
     });

@@ -10,7 +10,7 @@ use crate::settings::WorkerSettings;
 const MAX_POLL_RECORDS: i64 = 5_000;
 /// Java's defaults.
 const METADATA_MAX_AGE_MS: i64 = 300_000;
-const BUFFER_MEMORY: i64 = 32 << 20;
+pub(super) const BUFFER_MEMORY: i64 = 32 << 20;
 
 /// What the tasks heed themselves of the settings of their clients: the connector's override, else the worker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

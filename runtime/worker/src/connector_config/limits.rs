@@ -3,11 +3,11 @@
 use tributary_api::{ConfigIssue, PluginKind, Props};
 use tributary_kafka::ClientConfig;
 
+use super::clients::BUFFER_MEMORY;
 use crate::settings::WorkerSettings;
 use crate::tasks::patient;
 
 /// Java's defaults.
-const BUFFER_MEMORY: i64 = 32 << 20;
 const MAX_REQUEST_SIZE: i64 = 1 << 20;
 const REQUEST_TIMEOUT_MS: i64 = 30_000;
 

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tributary_api::{PluginRegistry, Props};
-use tributary_control::{ConnectorOffsets, Error, InstanceState, Loggers, TargetState, TaskId};
+use tributary_control::{ConnectorOffsets, Error, InstanceState, TargetState, TaskId};
 use tributary_tests::unique;
-use tributary_worker::{LoggerControl, LoggerRefusal, Redaction, Worker, WorkerOptions, stream_processor};
+use tributary_worker::{NoLoggers, Redaction, Worker, WorkerOptions, stream_processor};
 
 use super::broker::Broker;
 use super::counting;
@@ -107,22 +107,6 @@ fn props(entries: &[(&str, &str)]) -> Props {
     entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-struct Silent;
-
-impl LoggerControl for Silent {
-    fn levels(&self) -> Loggers {
-        Loggers::default()
-    }
-
-    fn check(&self, _logger: &str, _level: &str) -> Result<(), LoggerRefusal> {
-        Err(LoggerRefusal::NoLevel)
-    }
-
-    fn set(&self, _logger: &str, _level: &str) -> Result<Vec<String>, LoggerRefusal> {
-        Err(LoggerRefusal::NoLevel)
-    }
-}
-
 async fn start(worker: Props, connector: Props) -> Worker {
     let plugins = tributary_converters::plugins().into_iter().chain([stream_processor(), counting::plugin()]);
     let options = WorkerOptions {
@@ -130,7 +114,7 @@ async fn start(worker: Props, connector: Props) -> Worker {
         plugins: PluginRegistry::new(plugins).unwrap(),
         worker_id: "127.0.0.1:1".to_owned(),
         embedded_broker: false,
-        loggers: Arc::new(Silent),
+        loggers: Arc::new(NoLoggers),
         redaction: Redaction::default(),
         providers: Vec::new(),
     };
