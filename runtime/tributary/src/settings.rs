@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use java_properties::PropertiesError;
 use tributary_api::{Config, ConfigDef, ConfigType, PluginRegistry, Props};
 use tributary_rest::RestOptions;
-use tributary_worker::{Redaction, Variables, WorkerSettings};
+use tributary_worker::{ConfigTransformer, Redaction, WorkerSettings};
 
 use crate::cli::WorkerArgs;
 use crate::{environment, worker_properties};
@@ -94,7 +94,7 @@ impl Written {
     /// # Errors
     /// With every property that is wrong.
     pub(crate) fn resolve(mut self, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Settings> {
-        self.props = Variables::parse(&self.props, plugins, redaction)?.resolve(&self.props)?;
+        self.props = ConfigTransformer::parse(&self.props, plugins, redaction)?.resolve(&self.props)?;
         worker_properties::tell_unread(&self.props);
         self.parse()
     }

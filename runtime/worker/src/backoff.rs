@@ -7,13 +7,13 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
-    most: Duration,
+    max: Duration,
     tries: u32,
 }
 
 impl Backoff {
-    pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self { first, most, tries: 0 }
+    pub(crate) const fn new(first: Duration, max: Duration) -> Self {
+        Self { first, max, tries: 0 }
     }
 
     /// The same after so many tries.
@@ -23,7 +23,7 @@ impl Backoff {
 
     /// The wait before the next try.
     pub(crate) fn next(&mut self) -> Duration {
-        let doubled = self.first.saturating_mul(1 << self.tries.min(20)).min(self.most);
+        let doubled = self.first.saturating_mul(1 << self.tries.min(20)).min(self.max);
         self.tries = self.tries.saturating_add(1);
         doubled.mul_f64(rand::random_range(0.5..=1.0))
     }
@@ -34,7 +34,7 @@ impl Backoff {
     }
 
     /// Whether the try at hand is worth a line in the log: the first ones are, then ever fewer.
-    pub(crate) fn is_told(&self) -> bool {
+    pub(crate) fn should_log(&self) -> bool {
         self.tries.is_power_of_two()
     }
 
@@ -66,7 +66,7 @@ mod tests {
         let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
         let told = (0..600).filter(|_| {
             backoff.next();
-            backoff.is_told()
+            backoff.should_log()
         });
         assert_eq!(told.count(), 10);
     }

@@ -3,9 +3,10 @@
 //! [`Worker::start`] opens the stores, starts the herder and answers its [`Herder`](tributary_control::Herder).
 #![forbid(unsafe_code)]
 
-mod apart;
 mod backoff;
+mod blocking_pool;
 mod clients;
+mod config_transformer;
 mod connector_config;
 mod definitions;
 mod executor;
@@ -20,14 +21,13 @@ mod stores;
 mod supervision;
 mod tasks;
 mod validation;
-mod variables;
 mod versions;
 mod worker;
 
+pub use config_transformer::ConfigTransformer;
 pub use definitions::{MAX_TASKS, sink_definition, source_definition};
 pub use loggers::{LoggerControl, LoggerRefusal, NoLoggers};
 pub use processor::stream_processor;
 pub use redaction::Redaction;
 pub use settings::WorkerSettings;
-pub use variables::Variables;
 pub use worker::{Worker, WorkerOptions};

@@ -8,23 +8,23 @@ use aho_corasick::{AhoCorasick, MatchKind};
 /// The shortest text that is looked for: what is shorter is no secret, and is in every sentence.
 const SHORTEST: usize = 4;
 /// From this length on a value is hidden wherever it is; a shorter one only where it stands alone.
-const LONG: usize = 16;
+const LONG_VALUE: usize = 16;
 /// A longer line is looked for piece by piece.
 const PIECE: usize = 1024;
 /// How many texts are known at the most; the oldest are forgotten first.
-const MOST: usize = 10_000;
+const MAX_VALUES: usize = 10_000;
 /// How many bytes they may have together.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// The values that configuration providers have given out, each with the variable that stands for it. Where a text is to be
 /// shown or logged, the variable takes the value's place: a plugin's error may quote its configuration.
 ///
 /// A handle; its clones know the same.
 #[derive(Clone, Default)]
-pub struct Redaction(Arc<Mutex<Known>>);
+pub struct Redaction(Arc<Mutex<KnownValues>>);
 
 #[derive(Default)]
-struct Known {
+struct KnownValues {
     variables: HashMap<String, String>,
     /// The values, oldest first.
     order: VecDeque<String>,
@@ -40,15 +40,15 @@ struct Finder {
 
 impl Redaction {
     /// From now on the value is shown as its variable.
-    pub(crate) fn learn(&self, variable: &str, value: &str) {
+    pub(crate) fn add(&self, variable: &str, value: &str) {
         let mut known = self.known();
         for line in value.lines().map(str::trim) {
             let mut rest = line;
             while !rest.is_empty() {
                 let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
-                known.learn(variable, piece);
+                known.add(variable, piece);
                 // As it is where a text is quoted.
-                known.learn(variable, &piece.escape_debug().to_string());
+                known.add(variable, &piece.escape_debug().to_string());
                 rest = more;
             }
         }
@@ -70,13 +70,13 @@ impl Redaction {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownValues> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    fn learn(&mut self, variable: &str, value: &str) {
+impl KnownValues {
+    fn add(&mut self, variable: &str, value: &str) {
         if value.len() < SHORTEST || self.variables.get(value).is_some_and(|there| there == variable) {
             return;
         }
@@ -85,7 +85,7 @@ impl Known {
             self.bytes += value.len();
             self.order.push_back(value.to_owned());
         }
-        while self.order.len() > MOST || self.bytes > MOST_BYTES {
+        while self.order.len() > MAX_VALUES || self.bytes > MAX_BYTES {
             let Some(oldest) = self.order.pop_front() else { return };
             self.bytes -= oldest.len();
             self.variables.remove(&oldest);
@@ -107,7 +107,7 @@ impl Finder {
     fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let (mut shown, mut end) = (String::new(), 0);
         for found in self.values.find_iter(text) {
-            if found.len() < LONG && !stands_alone(text, found.start(), found.end()) {
+            if found.len() < LONG_VALUE && !is_whole_word(text, found.start(), found.end()) {
                 continue;
             }
             shown.push_str(&text[end..found.start()]);
@@ -123,7 +123,7 @@ impl Finder {
 }
 
 /// Whether what is there is a word of its own.
-fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
     let in_word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || "-_.".contains(c));
     let sentence_ends = text[end..].starts_with('.') && !in_word(text[end..].chars().nth(1));
     !in_word(text[..start].chars().next_back()) && (sentence_ends || !in_word(text[end..].chars().next()))
@@ -142,7 +142,7 @@ mod tests {
     fn redaction(values: &[&str]) -> Redaction {
         let redaction = Redaction::default();
         for (number, value) in values.iter().enumerate() {
-            redaction.learn(&format!("${{p:{number}}}"), value);
+            redaction.add(&format!("${{p:{number}}}"), value);
         }
         redaction
     }
@@ -179,7 +179,7 @@ mod tests {
         let hide = redaction(&[&long]);
         assert!(!hide.apply(&format!("<{long}>")).contains('é'));
         let hide = Redaction::default();
-        (0..MOST + 1).for_each(|number| hide.learn("${p}", &format!("a secret with number {number:05}")));
+        (0..MAX_VALUES + 1).for_each(|number| hide.add("${p}", &format!("a secret with number {number:05}")));
         assert_eq!(hide.apply("a secret with number 00000"), "a secret with number 00000");
         assert_eq!(hide.apply("a secret with number 00001"), "${p}");
         assert!(!format!("{hide:?}").contains("secret"));

@@ -206,19 +206,19 @@ impl WorkerSettings {
             let unprefixed = self.defaults.iter().filter(|(name, _)| !own(name));
             props.extend(unprefixed.map(|(name, value)| (name.clone(), value.clone())));
         }
-        props.extend(under(&self.defaults, prefix));
+        props.extend(with_prefix(&self.defaults, prefix));
         props
     }
 }
 
 /// What a list property has, without what is empty.
-pub(crate) fn items<'a>(props: &'a Props, name: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn list_items<'a>(props: &'a Props, name: &str) -> impl Iterator<Item = &'a str> {
     let list = props.get(name).map_or("", String::as_str);
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// The properties under a prefix, without it.
-pub(crate) fn under(props: &Props, prefix: &str) -> Props {
+pub(crate) fn with_prefix(props: &Props, prefix: &str) -> Props {
     props
         .range(prefix.to_owned()..)
         .map_while(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
@@ -226,12 +226,12 @@ pub(crate) fn under(props: &Props, prefix: &str) -> Props {
 }
 
 fn override_with(config: ClientConfig, props: &Props, prefix: &str) -> ClientConfig {
-    under(props, prefix).iter().fold(config, |config, (name, value)| config.set(name, value))
+    with_prefix(props, prefix).iter().fold(config, |config, (name, value)| config.set(name, value))
 }
 
 fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool) -> Result<InternalTopic> {
     let replication = format!("{prefix}.storage.replication.factor");
-    let extra = under(config.originals(), &format!("{prefix}.storage."));
+    let extra = with_prefix(config.originals(), &format!("{prefix}.storage."));
     let known = ["topic", "partitions", "replication.factor"];
     let positive = |setting: &str, number: i32, what: &str| match number {
         -1 | 1.. => Ok(number),

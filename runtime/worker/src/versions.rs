@@ -103,19 +103,19 @@ fn compare(a: &str, b: &str) -> Ordering {
     let parts = |version: &str| -> Vec<Part> { version.split(['.', '-']).map(Part::of).collect() };
     let (a, b) = (parts(a), parts(b));
     let longest = a.len().max(b.len());
-    let at = |parts: &[Part], index: usize| parts.get(index).cloned().unwrap_or(Part::Number(0));
+    let at = |parts: &[Part], index: usize| parts.get(index).cloned().unwrap_or(Part::Counter(0));
     (0..longest).map(|index| at(&a, index).cmp(&at(&b, index))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Word(String),
-    Number(u64),
+    Counter(u64),
 }
 
 impl Part {
     fn of(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Word(text.to_ascii_lowercase()), Self::Number)
+        text.parse().map_or_else(|_| Self::Word(text.to_ascii_lowercase()), Self::Counter)
     }
 }
 

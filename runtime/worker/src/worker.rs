@@ -8,7 +8,8 @@ use tributary_api::{ConfigProvider, KAFKA_VERSION, PluginRegistry, Props, Result
 use tributary_control::{Herder, TaskId, WorkerInfo};
 use tributary_kafka::{Admin, Role};
 
-use crate::herder::{ClusterHerder, Roster, Shared, Stages, Statuses};
+use crate::config_transformer::ConfigTransformer;
+use crate::herder::{ClusterHerder, HerderContext, Runners, Stages, StatusWriter};
 use crate::loggers::LoggerControl;
 use crate::membership::{Membership, Solo};
 use crate::metrics::TaskRegistry;
@@ -17,7 +18,6 @@ use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
 use crate::tasks::Converters;
 use crate::validation::Validator;
-use crate::variables::Variables;
 
 /// Requests of the configuration topic that may wait.
 const EVENTS: usize = 64;
@@ -57,27 +57,30 @@ impl Worker {
         // A worker's converter that is not here, or not rightly configured, would fail every task.
         drop(Converters::build(&Props::new(), &props, &plugins)?);
         let settings = settings.with_redaction(&redaction);
-        let variables = Variables::parse(&props, &plugins, &redaction)?;
-        let variables = providers.into_iter().fold(variables, |known, (name, one)| known.with(&name, one));
-        let validator = Validator::new(Arc::clone(&settings), plugins, variables);
+        let transformer = ConfigTransformer::parse(&props, &plugins, &redaction)?;
+        let transformer = providers.into_iter().fold(transformer, |known, (name, one)| known.with(&name, one));
+        let validator = Validator::new(Arc::clone(&settings), plugins, transformer);
         let (event_sender, events) = mpsc::channel(EVENTS);
         let admin = Admin::new(&settings.own_client(Role::Admin, "shared-admin"))?;
-        let (configs, offsets, statuses, cluster_id) = tokio::try_join!(
+        let (configs, offsets, status_store, cluster_id) = tokio::try_join!(
             ConfigStore::open(&settings, event_sender),
             KafkaOffsetStore::open(&settings),
             StatusStore::open(&settings),
             admin.cluster_id(),
         )?;
-        let membership: Arc<dyn Membership> = Arc::new(Solo { generation: statuses.generation().saturating_add(1) });
+        let membership: Arc<dyn Membership> =
+            Arc::new(Solo { generation: status_store.generation().saturating_add(1) });
         let tracking = settings.topic_tracking;
-        let writer = Statuses::new(statuses.clone(), Arc::clone(&membership), worker_id, tracking, redaction);
-        purge(&configs, &statuses, &writer);
+        let status_writer =
+            StatusWriter::new(status_store.clone(), Arc::clone(&membership), worker_id, tracking, redaction);
+        purge(&configs, &status_store, &status_writer);
         let graceful_timeout = settings.graceful_timeout;
-        let Validator { settings, plugins, variables, .. } = validator.clone();
+        let Validator { settings, plugins, transformer, .. } = validator.clone();
         let (incarnations, metrics) = (AtomicU64::new(1), TaskRegistry::default());
-        let shared = Shared { settings, plugins, variables, configs, offsets, statuses: writer, incarnations, metrics };
-        let roster = Roster::new(shared, membership);
-        roster.start(events, Arc::clone(&loggers));
+        let context =
+            HerderContext { settings, plugins, transformer, configs, offsets, status_writer, incarnations, metrics };
+        let runners = Runners::new(context, membership);
+        runners.start(events, Arc::clone(&loggers));
         let info = WorkerInfo {
             // Clients decide by it what they may ask.
             version: KAFKA_VERSION.to_owned(),
@@ -85,7 +88,7 @@ impl Worker {
             kafka_cluster_id: cluster_id.unwrap_or_default(),
         };
         let (writes, stages) = (Mutex::new(()), Stages::default());
-        let herder = ClusterHerder { info, roster, statuses, validator, loggers, writes, stages };
+        let herder = ClusterHerder { info, runners, status_store, validator, loggers, writes, stages };
         Ok(Self { herder: Arc::new(herder), graceful_timeout })
     }
 
@@ -96,16 +99,16 @@ impl Worker {
 
     /// The metrics of all tasks, as Prometheus text.
     pub fn metrics(&self) -> Box<dyn Fn() -> String + Send + Sync> {
-        let roster = Arc::clone(&self.herder.roster);
-        Box::new(move || roster.shared.metrics.prometheus())
+        let runners = Arc::clone(&self.herder.runners);
+        Box::new(move || runners.context.metrics.prometheus())
     }
 
     /// Ends all connectors and tasks, within the graceful timeout, and writes their last states and offsets.
     pub async fn stop(&self) {
-        let roster = &self.herder.roster;
-        roster.stop(self.graceful_timeout + Duration::from_secs(1)).await;
-        let (configs, offsets) = (roster.shared.configs.clone(), roster.shared.offsets.clone());
-        tokio::join!(configs.close(), offsets.close(), self.herder.statuses.clone().close());
+        let runners = &self.herder.runners;
+        runners.stop(self.graceful_timeout + Duration::from_secs(1)).await;
+        let (configs, offsets) = (runners.context.configs.clone(), runners.context.offsets.clone());
+        tokio::join!(configs.close(), offsets.close(), self.herder.status_store.clone().close());
     }
 }
 
@@ -122,15 +125,15 @@ impl fmt::Debug for WorkerOptions {
 }
 
 /// Removes the states of connectors and tasks that are no longer configured.
-fn purge(configs: &ConfigStore, stored: &StatusStore, statuses: &Statuses) {
-    for name in stored.known_connectors() {
+fn purge(configs: &ConfigStore, status_store: &StatusStore, status_writer: &StatusWriter) {
+    for name in status_store.known_connectors() {
         let entry = configs.connector(&name);
         if entry.is_none() {
-            statuses.remove_connector(&name);
+            status_writer.remove_connector(&name);
         }
         let configured: Vec<TaskId> = entry.map(|entry| entry.task_ids(&name)).unwrap_or_default();
-        let gone = stored.tasks(&name).into_iter().filter(|(id, _)| !configured.contains(id));
-        gone.for_each(|(id, _)| statuses.remove_task(&id));
+        let gone = status_store.tasks(&name).into_iter().filter(|(id, _)| !configured.contains(id));
+        gone.for_each(|(id, _)| status_writer.remove_task(&id));
     }
 }
 

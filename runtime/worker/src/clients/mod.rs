@@ -17,7 +17,7 @@ use tributary_api::Result;
 use tributary_kafka::{Admin, ClientConfig};
 
 use self::producers::SharedProducer;
-pub(crate) use self::producers::{Deliver, TaskProducer};
+pub(crate) use self::producers::{TaskDeliveryListener, TaskProducer};
 pub(crate) use self::topics::{create_topics, ensure_topics};
 use crate::executor::Executor;
 
@@ -38,7 +38,7 @@ impl Clients {
         self: &Arc<Self>,
         config: ClientConfig,
         executor: &Executor,
-        listener: Arc<dyn Deliver>,
+        listener: Arc<dyn TaskDeliveryListener>,
     ) -> Result<TaskProducer> {
         let most = std::thread::available_parallelism().map_or(1, usize::from);
         let mut producers = lock(&self.producers);

@@ -9,7 +9,7 @@ use super::routes::{Route, Routes};
 use crate::executor::Executor;
 
 /// Hears of a task's deliveries.
-pub(crate) trait Deliver: DeliveryListener {
+pub(crate) trait TaskDeliveryListener: DeliveryListener {
     /// Whether hearing calls the plugin, whose code must not run on the thread that serves others too.
     fn calls_plugin(&self) -> bool;
 
@@ -32,13 +32,13 @@ impl SharedProducer {
             config.set_native("queue.buffering.max.kbytes", i32::MAX).set_native("queue.buffering.max.messages", 0);
         let producer = Producer::new(&config, Arc::clone(&routes) as _)?;
         let shared = Arc::new(Self { producer, routes, clients });
-        shared.routes.serve(&shared);
+        shared.routes.set_producer(&shared);
         Ok(shared)
     }
 
     /// One more task; none when no more can be told apart.
-    pub(super) fn join(self: &Arc<Self>, listener: &Arc<dyn Deliver>) -> Option<TaskProducer> {
-        let route = self.routes.enter(Arc::clone(listener))?;
+    pub(super) fn join(self: &Arc<Self>, listener: &Arc<dyn TaskDeliveryListener>) -> Option<TaskProducer> {
+        let route = self.routes.add(Arc::clone(listener))?;
         Some(TaskProducer { shared: Arc::clone(self), route })
     }
 
@@ -64,7 +64,7 @@ impl TaskProducer {
     /// As for [`Producer::send`].
     pub(crate) fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         self.route.sending();
-        let sent = self.shared.producer.send(record, self.route.mark(token));
+        let sent = self.shared.producer.send(record, self.route.tag(token));
         if sent.is_err() {
             self.route.done(1);
         }
@@ -99,7 +99,7 @@ impl TaskProducer {
 
 impl Drop for TaskProducer {
     fn drop(&mut self) {
-        self.shared.routes.leave(&self.route);
+        self.shared.routes.remove(&self.route);
     }
 }
 

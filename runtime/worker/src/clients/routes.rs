@@ -5,13 +5,13 @@ use tributary_api::{Error, RecordMetadata};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
 use super::lock;
-use super::producers::{Deliver, SharedProducer};
+use super::producers::{SharedProducer, TaskDeliveryListener};
 use crate::executor::Executor;
 
 /// A token's upper bits are the number of a route, the rest is the task's own.
 const OWN_BITS: u32 = 48;
 const OWN_MASK: Token = (1 << OWN_BITS) - 1;
-const MOST: usize = 1 << (Token::BITS - OWN_BITS);
+const MAX_ROUTES: usize = 1 << (Token::BITS - OWN_BITS);
 
 /// Whose deliveries are whose.
 pub(super) struct Routes {
@@ -29,17 +29,17 @@ struct Slot {
 /// From the producer's delivery thread to one task.
 pub(super) struct Route {
     number: usize,
-    listener: Arc<dyn Deliver>,
+    listener: Arc<dyn TaskDeliveryListener>,
     outstanding: Arc<AtomicUsize>,
     /// What waits to be told apart from the delivery thread. As much as the task has on the way at the most.
-    apart: Mutex<Apart>,
+    queue: Mutex<QueuedDeliveries>,
     executor: Executor,
 }
 
 #[derive(Default)]
-struct Apart {
+struct QueuedDeliveries {
     waiting: Vec<(Token, Result<RecordMetadata, Error>)>,
-    telling: bool,
+    delivering: bool,
 }
 
 impl Routes {
@@ -48,7 +48,7 @@ impl Routes {
     }
 
     /// From now on the producer is known whose deliveries these are.
-    pub(super) fn serve(&self, producer: &Arc<SharedProducer>) {
+    pub(super) fn set_producer(&self, producer: &Arc<SharedProducer>) {
         // Each has routes of its own, and serves them from its start on.
         let _already_set = self.producer.set(Arc::downgrade(producer));
     }
@@ -61,16 +61,16 @@ impl Routes {
     }
 
     /// A route to a listener; none when all numbers are taken.
-    pub(super) fn enter(&self, listener: Arc<dyn Deliver>) -> Option<Arc<Route>> {
+    pub(super) fn add(&self, listener: Arc<dyn TaskDeliveryListener>) -> Option<Arc<Route>> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let unused = |slot: &Slot| slot.route.is_none() && slot.outstanding.load(Ordering::Acquire) == 0;
         let number = slots.iter().position(unused).unwrap_or(slots.len());
-        if number >= MOST {
+        if number >= MAX_ROUTES {
             return None;
         }
         let (outstanding, executor) = (Arc::<AtomicUsize>::default(), self.executor.clone());
-        let apart = Mutex::default();
-        let route = Arc::new(Route { number, listener, outstanding: Arc::clone(&outstanding), apart, executor });
+        let queue = Mutex::default();
+        let route = Arc::new(Route { number, listener, outstanding: Arc::clone(&outstanding), queue, executor });
         let slot = Slot { route: Some(Arc::clone(&route)), outstanding };
         match slots.get_mut(number) {
             Some(former) => *former = slot,
@@ -79,7 +79,7 @@ impl Routes {
         Some(route)
     }
 
-    pub(super) fn leave(&self, route: &Route) {
+    pub(super) fn remove(&self, route: &Route) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get_mut(route.number) {
             slot.route = None;
@@ -87,7 +87,7 @@ impl Routes {
     }
 
     /// Tells one route, and counts what has arrived for one that is gone.
-    fn tell(&self, number: usize, deliveries: &[Delivery<'_>]) {
+    fn dispatch(&self, number: usize, deliveries: &[Delivery<'_>]) {
         let (route, outstanding) = {
             let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
             let Some(slot) = slots.get(number) else { return };
@@ -116,13 +116,13 @@ impl DeliveryListener for Routes {
         for of_one in marked.chunk_by(|(one, _), (other, _)| one == other) {
             own.clear();
             own.extend(of_one.iter().map(|(_, delivery)| *delivery));
-            self.tell(of_one[0].0, &own);
+            self.dispatch(of_one[0].0, &own);
         }
     }
 }
 
 impl Route {
-    pub(super) fn mark(&self, token: Token) -> Token {
+    pub(super) fn tag(&self, token: Token) -> Token {
         debug_assert_eq!(token & !OWN_MASK, 0, "a task's token must leave the upper bits free");
         (self.number as Token) << OWN_BITS | token
     }
@@ -149,24 +149,24 @@ impl Route {
         if !self.listener.calls_plugin() {
             return self.listener.delivered(deliveries);
         }
-        let mut apart = lock(&self.apart);
+        let mut queue = lock(&self.queue);
         let owned = deliveries.iter().map(|delivery| (delivery.token, delivery.result.map_err(Clone::clone)));
-        apart.waiting.extend(owned);
-        if !std::mem::replace(&mut apart.telling, true) {
+        queue.waiting.extend(owned);
+        if !std::mem::replace(&mut queue.delivering, true) {
             let route = Arc::clone(self);
-            self.executor.spawn(async move { route.tell_apart() });
+            self.executor.spawn(async move { route.deliver_queued() });
         }
     }
 
-    fn tell_apart(&self) {
+    fn deliver_queued(&self) {
         loop {
             let waiting = {
-                let mut apart = lock(&self.apart);
-                if apart.waiting.is_empty() {
-                    apart.telling = false;
+                let mut queue = lock(&self.queue);
+                if queue.waiting.is_empty() {
+                    queue.delivering = false;
                     return;
                 }
-                std::mem::take(&mut apart.waiting)
+                std::mem::take(&mut queue.waiting)
             };
             let deliveries: Vec<Delivery<'_>> = waiting
                 .iter()

@@ -47,7 +47,7 @@ impl DeliveryListener for Heard {
     }
 }
 
-impl Deliver for Heard {
+impl TaskDeliveryListener for Heard {
     fn calls_plugin(&self) -> bool {
         self.plugin
     }
@@ -66,13 +66,12 @@ fn delivered(tokens: &[Token]) -> Vec<Delivery<'static>> {
 async fn each_task_hears_of_its_own_records_in_order() {
     let routes = Routes::new(Executor::new(Handle::current()));
     let (one, other) = (Arc::<Heard>::default(), Heard::plugin(false));
-    let (first, second) =
-        (routes.enter(Arc::clone(&one) as _).unwrap(), routes.enter(Arc::clone(&other) as _).unwrap());
+    let (first, second) = (routes.add(Arc::clone(&one) as _).unwrap(), routes.add(Arc::clone(&other) as _).unwrap());
     let highest = (1 << 48) - 1;
     for route in [&first, &second] {
         (0..3).for_each(|_| route.sending());
     }
-    let sent = [second.mark(9), first.mark(7), first.mark(highest), second.mark(1), second.mark(8), first.mark(0)];
+    let sent = [second.tag(9), first.tag(7), first.tag(highest), second.tag(1), second.tag(8), first.tag(0)];
     routes.delivered(&delivered(&sent));
     one.wait_for(&[7, highest, 0]);
     other.wait_for(&[9, 1, 8]);
@@ -82,12 +81,11 @@ async fn each_task_hears_of_its_own_records_in_order() {
 async fn a_plugin_that_never_returns_from_an_acknowledgement_holds_up_its_own_task_alone() {
     let routes = Routes::new(Executor::new(Handle::current()));
     let (hangs, other) = (Heard::plugin(true), Heard::plugin(false));
-    let (first, second) =
-        (routes.enter(Arc::clone(&hangs) as _).unwrap(), routes.enter(Arc::clone(&other) as _).unwrap());
+    let (first, second) = (routes.add(Arc::clone(&hangs) as _).unwrap(), routes.add(Arc::clone(&other) as _).unwrap());
     for token in 0..3 {
         first.sending();
         second.sending();
-        routes.delivered(&delivered(&[first.mark(token), second.mark(token)]));
+        routes.delivered(&delivered(&[first.tag(token), second.tag(token)]));
     }
     other.wait_for(&[0, 1, 2]);
     assert!(hangs.tokens.lock().unwrap().is_empty());
@@ -99,15 +97,15 @@ async fn a_plugin_that_never_returns_from_an_acknowledgement_holds_up_its_own_ta
 async fn a_number_is_used_again_only_when_nothing_of_its_former_task_is_on_the_way() {
     let routes = Routes::new(Executor::new(Handle::current()));
     let (former, next) = (Arc::<Heard>::default(), Arc::<Heard>::default());
-    let route = routes.enter(Arc::clone(&former) as _).unwrap();
-    let late = route.mark(5);
+    let route = routes.add(Arc::clone(&former) as _).unwrap();
+    let late = route.tag(5);
     route.sending();
-    routes.leave(&route);
-    let other = routes.enter(Arc::clone(&next) as _).unwrap();
-    assert_ne!(other.mark(5), late);
+    routes.remove(&route);
+    let other = routes.add(Arc::clone(&next) as _).unwrap();
+    assert_ne!(other.tag(5), late);
     routes.delivered(&delivered(&[late]));
     assert!(former.tokens.lock().unwrap().is_empty() && next.tokens.lock().unwrap().is_empty(), "nobody is told");
-    assert_eq!(routes.enter(Arc::clone(&next) as _).unwrap().mark(5), late);
+    assert_eq!(routes.add(Arc::clone(&next) as _).unwrap().tag(5), late);
 }
 
 fn config(extra: (&str, &str)) -> ClientConfig {

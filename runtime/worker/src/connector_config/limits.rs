@@ -5,7 +5,7 @@ use tributary_kafka::ClientConfig;
 
 use super::clients::BUFFER_MEMORY;
 use crate::settings::WorkerSettings;
-use crate::tasks::patient;
+use crate::tasks::without_delivery_timeout;
 
 /// Java's defaults.
 const MAX_REQUEST_SIZE: i64 = 1 << 20;
@@ -15,7 +15,7 @@ const REQUEST_TIMEOUT_MS: i64 = 30_000;
 pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
     let writes = kind != PluginKind::Sink || props.contains_key("errors.deadletterqueue.topic.name");
     if writes {
-        let producer = patient(settings.producer("", 0, props));
+        let producer = without_delivery_timeout(settings.producer("", 0, props));
         sizes(&producer, issues);
         times(&producer, issues);
     }

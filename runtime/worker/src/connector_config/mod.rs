@@ -2,7 +2,7 @@
 //! `/validate`, the connector's start and its tasks all judge by the same code. What `/validate` accepts, a task takes.
 
 mod clients;
-mod input;
+mod input_topics;
 mod limits;
 mod overrides;
 mod rules;
@@ -14,8 +14,8 @@ use tributary_api::{Config, ConfigIssue, Error, Plugin, PluginKind, Props, Resul
 
 pub(crate) use self::clients::ClientLimits;
 #[cfg(test)]
-use self::input::BY_NAME;
-pub(crate) use self::input::Input;
+use self::input_topics::BY_NAME;
+pub(crate) use self::input_topics::InputTopics;
 pub(crate) use self::limits::with_limits;
 pub(crate) use self::overrides::PREFIXES;
 pub(crate) use self::topic_creation::TopicRules;
@@ -34,7 +34,7 @@ pub(crate) struct ConnectorConfig {
     pub(crate) enforce_max_tasks: bool,
     pub(crate) errors: ErrorConfig,
     /// What a sink or a processor reads; none of a source.
-    pub(crate) input: Option<Input>,
+    pub(crate) input: Option<InputTopics>,
     /// How the topics of a source are created; left to the broker without rules.
     pub(crate) topic_creation: Option<TopicRules>,
     pub(crate) clients: ClientLimits,
@@ -43,7 +43,7 @@ pub(crate) struct ConnectorConfig {
 /// The parts that more than one property makes.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    input: Option<Input>,
+    input: Option<InputTopics>,
     topic_creation: Option<TopicRules>,
     clients: ClientLimits,
 }
@@ -81,7 +81,7 @@ pub(crate) fn check(props: &Props, kind: PluginKind, worker: &WorkerSettings) ->
     let mut issues = Vec::new();
     let is_source = kind == PluginKind::Source;
     let parts = Parts {
-        input: if is_source { None } else { Input::parse(props, &mut issues) },
+        input: if is_source { None } else { InputTopics::parse(props, &mut issues) },
         topic_creation: match is_source && worker.topic_creation {
             true => TopicRules::parse(props, worker.embedded_broker, &mut issues),
             false => None,

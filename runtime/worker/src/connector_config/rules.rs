@@ -1,6 +1,6 @@
 use tributary_api::{ConfigIssue, PluginKind, Props};
 
-use super::input::{BY_NAME, Input};
+use super::input_topics::{BY_NAME, InputTopics};
 use crate::processor;
 use crate::settings::WorkerSettings;
 
@@ -9,7 +9,7 @@ pub(super) fn check(
     props: &Props,
     kind: PluginKind,
     settings: &WorkerSettings,
-    input: Option<&Input>,
+    input: Option<&InputTopics>,
     issues: &mut Vec<ConfigIssue>,
 ) {
     match kind {
@@ -18,7 +18,7 @@ pub(super) fn check(
     }
     if kind == PluginKind::Processor {
         match input {
-            Some(Input::Matching(_)) => issues.push(ConfigIssue::new("topics.regex", BY_NAME)),
+            Some(InputTopics::Matching(_)) => issues.push(ConfigIssue::new("topics.regex", BY_NAME)),
             _ => issues.extend(processor::issue(props, settings)),
         }
     }
@@ -31,7 +31,7 @@ pub(super) fn check(
     }
 }
 
-fn sink(props: &Props, settings: &WorkerSettings, input: Option<&Input>, issues: &mut Vec<ConfigIssue>) {
+fn sink(props: &Props, settings: &WorkerSettings, input: Option<&InputTopics>, issues: &mut Vec<ConfigIssue>) {
     let queue = props.get("errors.deadletterqueue.topic.name").map(|queue| queue.trim());
     if let (Some(queue), Some(input)) = (queue.filter(|queue| !queue.is_empty()), input) {
         issues.extend(own_queue(props, queue, input));
@@ -52,16 +52,16 @@ fn sink(props: &Props, settings: &WorkerSettings, input: Option<&Input>, issues:
 }
 
 /// A connector that reads its own dead letters would never come to an end.
-fn own_queue(props: &Props, queue: &str, input: &Input) -> Option<ConfigIssue> {
+fn own_queue(props: &Props, queue: &str, input: &InputTopics) -> Option<ConfigIssue> {
     match input {
-        Input::Topics(topics) if topics.iter().any(|topic| topic == queue) => Some(ConfigIssue::new(
+        InputTopics::Topics(topics) if topics.iter().any(|topic| topic == queue) => Some(ConfigIssue::new(
             "topics",
             format!(
                 "The DLQ topic '{queue}' may not be included in the list of topics ('topics=[{}]') consumed by the connector",
                 topics.join(", ")
             ),
         )),
-        Input::Matching(pattern) if pattern.is_match(queue).unwrap_or(false) => Some(ConfigIssue::new(
+        InputTopics::Matching(pattern) if pattern.is_match(queue).unwrap_or(false) => Some(ConfigIssue::new(
             "topics.regex",
             format!(
                 "The DLQ topic '{queue}' may not be matched by the regex for the topics ('topics.regex={}') consumed by the \

@@ -151,7 +151,7 @@ async fn a_configuration_is_parsed_as_a_whole_or_refused_with_all_its_faults() {
     let worker = settings(&[]);
     let config = parse(&[("tasks.max", " 3 "), ("tasks.max.enforce", "FALSE")], &worker).unwrap();
     assert_eq!((config.max_tasks, config.enforce_max_tasks), (3, false));
-    assert!(matches!(&config.input, Some(Input::Topics(topics)) if *topics == ["a", "b"]));
+    assert!(matches!(&config.input, Some(InputTopics::Topics(topics)) if *topics == ["a", "b"]));
     let wrong = [("tasks.max", "1001"), ("errors.tolerance", "All"), ("errors.deadletterqueue.topic.name", "b")];
     let error = parse(&wrong, &worker).unwrap_err().to_string();
     for fault in ["tasks.max", "errors.tolerance", "The DLQ topic 'b'"] {

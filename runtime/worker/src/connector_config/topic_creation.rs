@@ -2,8 +2,8 @@ use fancy_regex::Regex;
 use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Props};
 use tributary_kafka::NewTopic;
 
-use super::input::whole_match;
-use crate::settings::{items, under};
+use super::input_topics::whole_match;
+use crate::settings::{list_items, with_prefix};
 
 /// The rules of `topic.creation.*`.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl TopicRules {
             return None;
         }
         let mut default = Shape::parse(props, "default", None, issues);
-        let names = items(props, "topic.creation.groups").filter(|name| *name != "default");
+        let names = list_items(props, "topic.creation.groups").filter(|name| *name != "default");
         let mut groups: Vec<Group> = names.map(|name| Group::parse(props, name, &default, issues)).collect();
         if embedded {
             default.replication = 1;
@@ -63,7 +63,7 @@ impl Group {
         let mut patterns = |kind: &str| -> Vec<Regex> {
             let property = format!("topic.creation.{name}.{kind}");
             let mut read = Vec::new();
-            for pattern in items(props, &property) {
+            for pattern in list_items(props, &property) {
                 match whole_match(pattern) {
                     Ok(pattern) => read.push(pattern),
                     Err(reason) => {
@@ -111,7 +111,7 @@ impl Shape {
             default.map(|default| default.partitions),
             "Number of partitions must be positive, or -1 to use the broker's default",
         );
-        let mut config = under(props, &prefix);
+        let mut config = with_prefix(props, &prefix);
         config.retain(|name, _| !["include", "exclude", "partitions", "replication.factor"].contains(&name.as_str()));
         Self { partitions, replication, config }
     }

@@ -23,23 +23,23 @@ use self::monitor::MonitorWaker;
 use self::threads::TaskThread;
 
 /// Threads at the most: more than as many plugins that block at a time is a plugin's fault for the operator to see.
-const MOST: usize = 2048;
+const MAX_THREADS: usize = 2048;
 /// How long a thread that is one too many is kept.
-const KEEP: Duration = Duration::from_secs(3);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A cheap handle. The threads end when the last one is gone and nothing lives here any more.
 #[derive(Clone)]
-pub(crate) struct Executor(Arc<Shared>);
+pub(crate) struct Executor(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     runtime: Handle,
     /// How many threads serve those that are woken, beside the ones held up. More than there are cores, so that the system's
     /// scheduler shares these among them; few, so that a thousand that are woken at once do not wake a thread each.
     width: usize,
-    keep: Duration,
+    idle_timeout: Duration,
     state: Mutex<State>,
     monitor: Arc<MonitorWaker>,
-    myself: Weak<Shared>,
+    weak_self: Weak<Inner>,
 }
 
 #[derive(Default)]
@@ -50,27 +50,27 @@ struct State {
     /// Those without work; the last one has the warmest cache and is woken first.
     idle: Vec<Arc<TaskThread>>,
     /// How many threads the monitor has found in a long poll.
-    held: usize,
+    stuck: usize,
     /// Whether the monitor runs.
-    watched: bool,
+    monitored: bool,
     /// The bound on threads was told of.
-    full: bool,
+    limit_logged: bool,
 }
 
 impl Executor {
     pub(crate) fn new(runtime: Handle) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self::with(runtime, cores * 2, KEEP)
+        Self::with(runtime, cores * 2, IDLE_TIMEOUT)
     }
 
-    fn with(runtime: Handle, width: usize, keep: Duration) -> Self {
-        let make = |myself: &Weak<Shared>| Shared {
+    fn with(runtime: Handle, width: usize, idle_timeout: Duration) -> Self {
+        let make = |weak_self: &Weak<Inner>| Inner {
             runtime,
             width,
-            keep,
+            idle_timeout,
             state: Mutex::default(),
             monitor: Arc::default(),
-            myself: Weak::clone(myself),
+            weak_self: Weak::clone(weak_self),
         };
         Self(Arc::new_cyclic(make))
     }
@@ -82,8 +82,8 @@ impl Executor {
 
     /// Drives a future to its end. Who wants to hear of the end, or of a panic, has the future tell it.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let shared = Arc::clone(&self.0);
-        let (runnable, task) = async_task::spawn(future, move |runnable| shared.schedule(runnable));
+        let inner = Arc::clone(&self.0);
+        let (runnable, task) = async_task::spawn(future, move |runnable| inner.schedule(runnable));
         task.detach();
         runnable.schedule();
     }
@@ -95,12 +95,12 @@ impl Executor {
     }
 }
 
-impl Shared {
+impl Inner {
     /// From any thread, also from within a client library's callback: it only queues, nothing is run or dropped here.
     fn schedule(&self, runnable: Runnable) {
         let mut state = self.state();
         state.ready.push_back(runnable);
-        let idle = self.help(&mut state);
+        let idle = self.thread_for_ready(&mut state);
         drop(state);
         match idle {
             Some(thread) => thread.wake(),
@@ -110,9 +110,9 @@ impl Shared {
     }
 
     /// One more thread for what waits, unless as many as there should be are at work: an idle one to be woken, or a new one.
-    fn help(&self, state: &mut State) -> Option<Arc<TaskThread>> {
-        if state.threads.len() - state.idle.len() - state.held >= self.width {
-            self.watch(state);
+    fn thread_for_ready(&self, state: &mut State) -> Option<Arc<TaskThread>> {
+        if state.threads.len() - state.idle.len() - state.stuck >= self.width {
+            self.start_monitor(state);
             return None;
         }
         let idle = state.idle.pop();
@@ -127,7 +127,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.monitor.close();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);

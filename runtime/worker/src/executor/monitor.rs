@@ -3,7 +3,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use super::{Shared, State};
+use super::{Inner, State};
 
 /// A thread that is longer in one poll does not count among those that serve the waiting ones.
 const LONG_POLL: Duration = Duration::from_millis(1);
@@ -38,22 +38,22 @@ impl MonitorWaker {
     }
 }
 
-impl Shared {
+impl Inner {
     /// Starts the monitor unless it runs.
-    pub(super) fn watch(&self, state: &mut State) {
-        if state.watched {
+    pub(super) fn start_monitor(&self, state: &mut State) {
+        if state.monitored {
             return;
         }
-        let (myself, waker) = (Weak::clone(&self.myself), Arc::clone(&self.monitor));
+        let (weak_self, waker) = (Weak::clone(&self.weak_self), Arc::clone(&self.monitor));
         let started = thread::Builder::new().name("tasks-monitor".to_owned()).spawn(move || {
             while waker.wait() {
                 thread::sleep(LONG_POLL);
-                let Some(executor) = myself.upgrade() else { return };
-                executor.look();
+                let Some(executor) = weak_self.upgrade() else { return };
+                executor.add_missing_threads();
             }
         });
         match started {
-            Ok(_) => state.watched = true,
+            Ok(_) => state.monitored = true,
             Err(error) => {
                 tracing::error!(%error, "cannot start the thread that watches the tasks: allow the process more")
             }
@@ -61,15 +61,15 @@ impl Shared {
     }
 
     /// Adds a thread when something waits and too few threads are free to serve it.
-    fn look(&self) {
+    fn add_missing_threads(&self) {
         let mut state = self.state();
         if state.ready.is_empty() {
             self.monitor.woken.store(false, Ordering::Release);
             return;
         }
-        let stuck = state.threads.iter().filter(|thread| thread.is_stuck() && thread.mark_held()).count();
-        state.held += stuck;
-        let idle = self.help(&mut state);
+        let stuck = state.threads.iter().filter(|thread| thread.is_stuck() && thread.mark_stuck()).count();
+        state.stuck += stuck;
+        let idle = self.thread_for_ready(&mut state);
         drop(state);
         if let Some(thread) = idle {
             thread.wake();

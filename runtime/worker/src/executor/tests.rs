@@ -117,7 +117,7 @@ async fn a_panic_ends_its_future_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_threads_end_with_the_last_handle() {
     let executor = executor();
-    let shared = Arc::downgrade(&executor.0);
+    let inner = Arc::downgrade(&executor.0);
     let (told, hears) = tokio::sync::oneshot::channel();
     let kept = executor.clone();
     executor.spawn(async move {
@@ -126,5 +126,5 @@ async fn all_threads_end_with_the_last_handle() {
     });
     hears.await.unwrap();
     drop(executor);
-    until("the last thread to let go", || shared.strong_count() == 0).await;
+    until("the last thread to let go", || inner.strong_count() == 0).await;
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_task::Runnable;
 
-use super::{MOST, Shared, State};
+use super::{Inner, MAX_THREADS, State};
 
 /// A thread as the others see it.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct TaskThread {
     /// What `polls` was when the monitor looked last.
     seen: AtomicU64,
     /// Counted among those held up. Changed only under the state's lock.
-    held: AtomicBool,
+    stuck: AtomicBool,
     /// There is work.
     woken: AtomicBool,
 }
@@ -52,26 +52,29 @@ impl TaskThread {
     }
 
     /// To be called under the state's lock; whether it was not counted before.
-    pub(super) fn mark_held(&self) -> bool {
-        !self.held.swap(true, Ordering::Relaxed)
+    pub(super) fn mark_stuck(&self) -> bool {
+        !self.stuck.swap(true, Ordering::Relaxed)
     }
 }
 
-impl Shared {
+impl Inner {
     /// One more thread for what waits. When the system has none to give, the monitor tries again.
     pub(super) fn add_thread(&self, state: &mut State) {
-        if state.threads.len() >= MOST {
-            if !std::mem::replace(&mut state.full, true) {
-                tracing::error!(threads = MOST, "plugins block all threads there may be: others have to wait for them");
+        if state.threads.len() >= MAX_THREADS {
+            if !std::mem::replace(&mut state.limit_logged, true) {
+                tracing::error!(
+                    threads = MAX_THREADS,
+                    "plugins block all threads there may be: others have to wait for them"
+                );
             }
             return;
         }
         let thread = Arc::<TaskThread>::default();
-        let (myself, own) = (Weak::clone(&self.myself), Arc::clone(&thread));
+        let (weak_self, own) = (Weak::clone(&self.weak_self), Arc::clone(&thread));
         let runtime = self.runtime.clone();
         let run = move || {
             let _entered = runtime.enter();
-            work(&myself, &own);
+            work(&weak_self, &own);
         };
         match thread::Builder::new().name("tasks".to_owned()).spawn(run) {
             Ok(handle) => {
@@ -80,7 +83,7 @@ impl Shared {
             }
             Err(error) => {
                 tracing::error!(%error, "cannot start a thread for the tasks, trying again: allow the process more");
-                self.watch(state);
+                self.start_monitor(state);
             }
         }
     }
@@ -88,8 +91,8 @@ impl Shared {
     /// What to run next; without work the thread is put among the idle ones.
     fn next(&self, thread: &Arc<TaskThread>) -> Option<Runnable> {
         let mut state = self.state();
-        if thread.held.swap(false, Ordering::Relaxed) {
-            state.held -= 1;
+        if thread.stuck.swap(false, Ordering::Relaxed) {
+            state.stuck -= 1;
         }
         let next = state.ready.pop_front();
         if next.is_none() {
@@ -99,28 +102,28 @@ impl Shared {
     }
 
     /// Whether an idle thread may end: it was not woken meanwhile, and is one too many.
-    fn leave(&self, thread: &Arc<TaskThread>) -> bool {
+    fn retire(&self, thread: &Arc<TaskThread>) -> bool {
         let mut state = self.state();
         let Some(place) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, thread)) else { return false };
-        if state.threads.len() - state.held <= self.width {
+        if state.threads.len() - state.stuck <= self.width {
             return false;
         }
         state.idle.remove(place);
         state.threads.retain(|other| !Arc::ptr_eq(other, thread));
-        state.full = false;
+        state.limit_logged = false;
         true
     }
 }
 
-fn work(shared: &Weak<Shared>, thread: &Arc<TaskThread>) {
+fn work(inner: &Weak<Inner>, thread: &Arc<TaskThread>) {
     loop {
-        let Some(executor) = shared.upgrade() else { return };
+        let Some(executor) = inner.upgrade() else { return };
         let Some(runnable) = executor.next(thread) else {
-            let keep = executor.keep;
+            let idle_timeout = executor.idle_timeout;
             drop(executor);
-            while !thread.wait(keep) {
-                let Some(executor) = shared.upgrade() else { return };
-                if executor.leave(thread) {
+            while !thread.wait(idle_timeout) {
+                let Some(executor) = inner.upgrade() else { return };
+                if executor.retire(thread) {
                     return;
                 }
             }

@@ -10,7 +10,7 @@ use tributary_api::{
     SinkConnector, SourceConnector,
 };
 
-use super::runner::Message;
+use super::message::RunnerMessage;
 use crate::connector_config::ConnectorConfig;
 use crate::definitions::MAX_TASKS;
 use crate::executor::Executor;
@@ -22,8 +22,8 @@ const PLAN_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connector's own object, started, behind its mailbox. A processor has none: its plan is its configuration.
-pub(super) struct Instance {
-    mailbox: Option<PluginMailbox<Option<AnyConnector>>>,
+pub(super) struct ConnectorInstance {
+    mailbox: Option<PluginMailbox<Option<SourceOrSink>>>,
     task_class: String,
     is_sink: bool,
 }
@@ -44,12 +44,12 @@ impl From<Error> for PlanError {
 }
 
 /// Either kind of connector.
-pub(super) enum AnyConnector {
+pub(super) enum SourceOrSink {
     Source(Box<dyn SourceConnector>),
     Sink(Box<dyn SinkConnector>),
 }
 
-impl AnyConnector {
+impl SourceOrSink {
     /// Makes a connector that is not started; a processor has none.
     pub(super) fn make(factory: &Factory) -> Option<Self> {
         match factory {
@@ -93,7 +93,7 @@ impl AnyConnector {
     }
 }
 
-impl Instance {
+impl ConnectorInstance {
     /// Makes and starts the connector.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl Instance {
         plugin: &Plugin,
         props: Props,
         executor: &Executor,
-        inbox: mpsc::Sender<Message>,
+        inbox: mpsc::Sender<RunnerMessage>,
     ) -> Result<Self> {
         let (task_class, is_sink) = match &plugin.factory {
             Factory::Source(source) => (source.task_class.clone(), false),
@@ -117,9 +117,10 @@ impl Instance {
             }
         };
         let factory = plugin.factory.clone();
-        let make = move || AnyConnector::make(&factory);
+        let make = move || SourceOrSink::make(&factory);
         let mailbox = PluginMailbox::open(executor, make);
-        let context = ConnectorContext::new(name, Arc::new(Host { inbox, runtime: executor.runtime().clone() }));
+        let context =
+            ConnectorContext::new(name, Arc::new(InstanceHost { inbox, runtime: executor.runtime().clone() }));
         mailbox
             .call("start", START_DEADLINE, move |connector| {
                 async move { present(connector)?.start(context, &props).await }.boxed()
@@ -177,30 +178,30 @@ impl Instance {
     }
 }
 
-fn present(connector: &mut Option<AnyConnector>) -> Result<&mut dyn Connector> {
-    connector.as_mut().map(AnyConnector::connector).ok_or_else(|| Error::fatal("the plugin is not a connector"))
+fn present(connector: &mut Option<SourceOrSink>) -> Result<&mut dyn Connector> {
+    connector.as_mut().map(SourceOrSink::connector).ok_or_else(|| Error::fatal("the plugin is not a connector"))
 }
 
-struct Host {
-    inbox: mpsc::Sender<Message>,
+struct InstanceHost {
+    inbox: mpsc::Sender<RunnerMessage>,
     runtime: Handle,
 }
 
-impl Host {
+impl InstanceHost {
     /// From any thread, without waiting.
-    fn send(&self, message: Message) {
+    fn send(&self, message: RunnerMessage) {
         let inbox = self.inbox.clone();
         // The runner may have gone: then nobody is left to tell.
         self.runtime.spawn(async move { drop(inbox.send(message).await) });
     }
 }
 
-impl ConnectorHost for Host {
+impl ConnectorHost for InstanceHost {
     fn request_task_reconfiguration(&self) {
-        self.send(Message::Reconfigure);
+        self.send(RunnerMessage::Reconfigure);
     }
 
     fn raise_error(&self, error: Error) {
-        self.send(Message::ConnectorFailed(error));
+        self.send(RunnerMessage::ConnectorFailed(error));
     }
 }

@@ -9,8 +9,8 @@ use tributary_api::{Factory, OffsetMap, OffsetValue, Offsets, PluginKind, Props,
 use tributary_control::{ConnectorOffset, ConnectorOffsets, Error, Result, TargetState};
 use tributary_kafka::Admin;
 
-use super::instance::AnyConnector;
-use super::runner::Shared;
+use super::context::HerderContext;
+use super::instance::SourceOrSink;
 use crate::processor;
 use crate::stores::ConnectorEntry;
 use crate::supervision::PluginMailbox;
@@ -19,38 +19,38 @@ use crate::tasks::OffsetStore as _;
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What is stored for a connector.
-pub(super) async fn read(shared: &Shared, name: &str) -> Result<ConnectorOffsets> {
-    let config = connector(shared, name)?.config.clone();
-    let kind = shared.plugin(&config)?.description.kind;
+pub(super) async fn read(context: &HerderContext, name: &str) -> Result<ConnectorOffsets> {
+    let config = connector(context, name)?.config.clone();
+    let kind = context.plugin(&config)?.description.kind;
     let offsets = if kind == PluginKind::Source {
-        let stored = shared.offsets.all(name).await?;
+        let stored = context.offsets.all(name).await?;
         stored.into_iter().map(|(partition, offset)| ConnectorOffset { partition, offset: Some(offset) }).collect()
     } else {
-        let group = admin(shared, name, &config).await?.group_offsets(&group(shared, name, &config)).await?;
+        let group = admin(context, name, &config).await?.group_offsets(&group(context, name, &config)).await?;
         group.into_iter().map(|(partition, offset)| sink_offset(&partition, offset)).collect()
     };
     Ok(ConnectorOffsets { offsets })
 }
 
 /// Stores what an operator wants.
-pub(super) async fn alter(shared: &Shared, name: &str, request: ConnectorOffsets) -> Result<String> {
+pub(super) async fn alter(context: &HerderContext, name: &str, request: ConnectorOffsets) -> Result<String> {
     if request.offsets.is_empty() {
         return Err(Error::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
     }
-    let config = stopped(shared, name)?;
-    let plugin = shared.plugin(&config)?;
+    let config = stopped(context, name)?;
+    let plugin = context.plugin(&config)?;
     let complete = if plugin.description.kind == PluginKind::Source {
         let offsets: Vec<_> = request.offsets.into_iter().map(|one| (one.partition, one.offset)).collect();
-        let complete = ask(shared, &config, Change::Source(offsets.clone())).await?;
-        shared.offsets.put(name, offsets).await?;
+        let complete = ask_plugin(context, &config, Change::Source(offsets.clone())).await?;
+        context.offsets.put(name, offsets).await?;
         complete
     } else {
         let changes = parse_sink(request)?;
         let set: Offsets = changes.iter().filter_map(|(tp, offset)| Some((tp.clone(), (*offset)?))).collect();
         let removed: Vec<TopicPartition> =
             changes.into_iter().filter(|(_, offset)| offset.is_none()).map(|(tp, _)| tp).collect();
-        let complete = ask(shared, &config, Change::Sink(set.clone())).await?;
-        let (admin, group) = (admin(shared, name, &config).await?, group(shared, name, &config));
+        let complete = ask_plugin(context, &config, Change::Sink(set.clone())).await?;
+        let (admin, group) = (admin(context, name, &config).await?, group(context, name, &config));
         refuse_active(&admin, &group, name, "alter").await?;
         if matches!(plugin.factory, Factory::Processor) {
             refuse_backwards(&admin.group_offsets(&group).await?, &set, &removed)?;
@@ -67,24 +67,24 @@ pub(super) async fn alter(shared: &Shared, name: &str, request: ConnectorOffsets
 }
 
 /// Removes all that is stored.
-pub(super) async fn reset(shared: &Shared, name: &str) -> Result<String> {
-    let config = stopped(shared, name)?;
-    let plugin = shared.plugin(&config)?;
+pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String> {
+    let config = stopped(context, name)?;
+    let plugin = context.plugin(&config)?;
     let complete = if plugin.description.kind == PluginKind::Source {
-        let stored = shared.offsets.all(name).await?;
+        let stored = context.offsets.all(name).await?;
         let removed: Vec<_> = stored.into_iter().map(|(partition, _)| (partition, None)).collect();
-        let complete = ask(shared, &config, Change::Source(removed.clone())).await?;
-        shared.offsets.put(name, removed).await?;
+        let complete = ask_plugin(context, &config, Change::Source(removed.clone())).await?;
+        context.offsets.put(name, removed).await?;
         complete
     } else {
-        let complete = ask(shared, &config, Change::Sink(Offsets::new())).await?;
-        let (admin, group) = (admin(shared, name, &config).await?, group(shared, name, &config));
+        let complete = ask_plugin(context, &config, Change::Sink(Offsets::new())).await?;
+        let (admin, group) = (admin(context, name, &config).await?, group(context, name, &config));
         refuse_active(&admin, &group, name, "reset").await?;
         if matches!(plugin.factory, Factory::Processor) {
             // State goes first: what is left of a request that fails half-way is asked for again, and must not be counted
             // twice until then.
-            let config = named(shared.variables.resolve_apart(&config).await?, name);
-            admin.delete_topics(&processor::changelogs(&config, &shared.settings, &shared.plugins)?).await?;
+            let config = named(context.transformer.resolve_async(&config).await?, name);
+            admin.delete_topics(&processor::changelogs(&config, &context.settings, &context.plugins)?).await?;
         }
         admin.delete_groups(&[group]).await?;
         complete
@@ -113,11 +113,11 @@ enum Change {
 }
 
 /// The plugin's own word.
-async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
-    let factory = shared.plugin(config)?.factory.clone();
-    let props = shared.variables.resolve_apart(config).await?;
-    let make = move || AnyConnector::make(&factory);
-    let mailbox = PluginMailbox::open(&shared.settings.executor, make);
+async fn ask_plugin(context: &HerderContext, config: &Props, change: Change) -> Result<bool> {
+    let factory = context.plugin(config)?.factory.clone();
+    let props = context.transformer.resolve_async(config).await?;
+    let make = move || SourceOrSink::make(&factory);
+    let mailbox = PluginMailbox::open(&context.settings.executor, make);
     let answered = mailbox
         .call("alter_offsets", PLUGIN_DEADLINE, move |connector| match (connector, change) {
             (Some(connector), Change::Source(offsets)) => connector.alter_source(props, offsets),
@@ -127,12 +127,12 @@ async fn ask(shared: &Shared, config: &Props, change: Change) -> Result<bool> {
         })
         .await;
     // Connect answers 500 for whatever a connector refuses here.
-    answered.map_err(|error| Error::internal(shared.variables.redaction().apply(&error.to_string())))
+    answered.map_err(|error| Error::internal(context.transformer.redaction().apply(&error.to_string())))
 }
 
 /// What a connector's own state of affairs allows: it must be stopped, with no tasks left.
-fn stopped(shared: &Shared, name: &str) -> Result<Props> {
-    let entry = connector(shared, name)?;
+fn stopped(context: &HerderContext, name: &str) -> Result<Props> {
+    let entry = connector(context, name)?;
     if entry.target != TargetState::Stopped || !entry.tasks.is_empty() {
         return Err(Error::bad_request(format!(
             "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
@@ -142,18 +142,18 @@ fn stopped(shared: &Shared, name: &str) -> Result<Props> {
     Ok(entry.config.clone())
 }
 
-fn connector(shared: &Shared, name: &str) -> Result<Arc<ConnectorEntry>> {
-    shared.configs.connector(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
+fn connector(context: &HerderContext, name: &str) -> Result<Arc<ConnectorEntry>> {
+    context.configs.connector(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
 }
 
-async fn admin(shared: &Shared, name: &str, config: &Props) -> Result<Admin> {
-    let config = shared.variables.resolve_apart(config).await?;
-    Ok(Admin::new(&shared.settings.admin(name, 0, &config))?)
+async fn admin(context: &HerderContext, name: &str, config: &Props) -> Result<Admin> {
+    let config = context.transformer.resolve_async(config).await?;
+    Ok(Admin::new(&context.settings.admin(name, 0, &config))?)
 }
 
 /// The group that its tasks read in.
-fn group(shared: &Shared, name: &str, config: &Props) -> String {
-    let consumer = shared.settings.consumer(name, 0, config);
+fn group(context: &HerderContext, name: &str, config: &Props) -> String {
+    let consumer = context.settings.consumer(name, 0, config);
     consumer.get("group.id").map_or_else(|| format!("connect-{name}"), str::to_owned)
 }
 

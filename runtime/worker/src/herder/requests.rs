@@ -13,9 +13,9 @@ use tributary_control::{
     ValidationResult, WorkerInfo,
 };
 
+use super::message::RunnerMessage;
 use super::offsets;
-use super::roster::Roster;
-use super::runner::Message;
+use super::runners::Runners;
 use super::stages::Stages;
 use crate::definitions::{connector_definition, converter_type};
 use crate::loggers::{LoggerControl, LoggerRefusal};
@@ -30,8 +30,8 @@ const VALIDATING: &str = "validating connector configuration";
 /// The herder of a worker whose state is in three compacted topics.
 pub(crate) struct ClusterHerder {
     pub(crate) info: WorkerInfo,
-    pub(crate) roster: Arc<Roster>,
-    pub(crate) statuses: StatusStore,
+    pub(crate) runners: Arc<Runners>,
+    pub(crate) status_store: StatusStore,
     pub(crate) validator: Validator,
     pub(crate) loggers: Arc<dyn LoggerControl>,
     /// What reads and then writes the configuration does so alone.
@@ -46,7 +46,7 @@ impl Herder for ClusterHerder {
     }
 
     async fn health(&self) -> Health {
-        let refreshed = tokio::time::timeout(HEALTH_DEADLINE, self.roster.shared.configs.refresh());
+        let refreshed = tokio::time::timeout(HEALTH_DEADLINE, self.runners.context.configs.refresh());
         let answered = self.stages.during("reading to the end of the config topic", refreshed).await;
         let (status, message) = match answered {
             Ok(Ok(())) => (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests."),
@@ -63,7 +63,7 @@ impl Herder for ClusterHerder {
     }
 
     async fn connectors(&self) -> Result<Vec<String>> {
-        Ok(self.roster.shared.configs.names())
+        Ok(self.runners.context.configs.names())
     }
 
     async fn connector(&self, name: &str) -> Result<ConnectorInfo> {
@@ -74,7 +74,7 @@ impl Herder for ClusterHerder {
         let CreateRequest { name, config, initial_state } = request;
         let config = named(config, &name);
         self.ensure_valid(&config).await?;
-        let _alone = self.writes.lock().await;
+        let _write_lock = self.writes.lock().await;
         if self.connector_entry(&name).is_some() {
             return Err(Error::conflict(format!("Connector {name} already exists")));
         }
@@ -85,7 +85,7 @@ impl Herder for ClusterHerder {
     async fn put_config(&self, name: &str, config: Props) -> Result<Created> {
         let config = named(config, name);
         self.ensure_valid(&config).await?;
-        let _alone = self.writes.lock().await;
+        let _write_lock = self.writes.lock().await;
         let created = self.connector_entry(name).is_none();
         self.write_connector(name, &config, None).await?;
         let info = if created { self.new_info(name) } else { self.info_of(name) };
@@ -102,24 +102,24 @@ impl Herder for ClusterHerder {
         }
         // Its name is not put back: a patch that takes it away is refused.
         self.ensure_valid(&config).await?;
-        let _alone = self.writes.lock().await;
+        let _write_lock = self.writes.lock().await;
         self.write_connector(name, &config, None).await?;
         self.connector(name).await
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
-        let _alone = self.writes.lock().await;
+        let _write_lock = self.writes.lock().await;
         self.entry(name)?;
         let what = format!("removing the config for connector {name} from the config topic");
-        Ok(self.stages.during(what, self.roster.shared.configs.remove_connector(name)).await?)
+        Ok(self.stages.during(what, self.runners.context.configs.remove_connector(name)).await?)
     }
 
     async fn status(&self, name: &str) -> Result<ConnectorStatus> {
         let none = || Error::not_found(format!("No status found for connector {name}"));
         let entry = self.connector_entry(name).ok_or_else(none)?;
-        let status = self.statuses.connector(name).ok_or_else(none)?;
+        let status = self.status_store.connector(name).ok_or_else(none)?;
         let Status { state, trace, worker_id, version, .. } = status;
-        let tasks = self.statuses.tasks(name).into_iter().map(|(id, status)| task_state(&id, status)).collect();
+        let tasks = self.status_store.tasks(name).into_iter().map(|(id, status)| task_state(&id, status)).collect();
         let connector = ConnectorState { state, worker_id, trace, version };
         Ok(ConnectorStatus { name: name.to_owned(), connector, tasks, kind: self.kind(&entry.config) })
     }
@@ -130,7 +130,7 @@ impl Herder for ClusterHerder {
     }
 
     async fn task_status(&self, task: &TaskId) -> Result<TaskStatus> {
-        let status = self.statuses.task(task);
+        let status = self.status_store.task(task);
         let status = status.ok_or_else(|| Error::not_found(format!("No status found for task {task}")))?;
         Ok(task_state(task, status))
     }
@@ -149,22 +149,22 @@ impl Herder for ClusterHerder {
             });
         }
         let (answer, answered) = oneshot::channel();
-        let asked = self.ask(&task.connector, Message::RestartTask(task.task, answer), answered);
+        let asked = self.ask(&task.connector, RunnerMessage::RestartTask(task.task, answer), answered);
         self.stages.during(format!("restarting task {task}"), asked).await
     }
 
     async fn restart(&self, name: &str, request: RestartRequest) -> Result<Option<ConnectorStatus>> {
-        self.known(name)?;
+        self.ensure_known(name)?;
         if !request.include_tasks && !request.only_failed {
             let (answer, answered) = oneshot::channel();
-            let asked = self.ask(name, Message::RestartConnector(answer), answered);
+            let asked = self.ask(name, RunnerMessage::RestartConnector(answer), answered);
             self.stages.during(format!("restarting connector {name}"), asked).await?;
             return Ok(None);
         }
         let no_status = |_| Error::not_found(format!("Status for connector {name} not found"));
         let mut status = self.status(name).await.map_err(no_status)?;
         let what = format!("writing restart request for connector {name} to the config topic");
-        self.stages.during(what, self.roster.shared.configs.put_restart(name, request)).await?;
+        self.stages.during(what, self.runners.context.configs.put_restart(name, request)).await?;
         let covered = |state: InstanceState| !request.only_failed || state == InstanceState::Failed;
         if covered(status.connector.state) {
             (status.connector.state, status.connector.trace) = (InstanceState::Restarting, None);
@@ -176,10 +176,10 @@ impl Herder for ClusterHerder {
     }
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<()> {
-        let _alone = self.writes.lock().await;
+        let _write_lock = self.writes.lock().await;
         // Without the colon that the other calls have, as in Connect.
-        self.known(name).map_err(|_| Error::not_found(format!("Unknown connector {name}")))?;
-        let configs = &self.roster.shared.configs;
+        self.ensure_known(name).map_err(|_| Error::not_found(format!("Unknown connector {name}")))?;
+        let configs = &self.runners.context.configs;
         let written = async {
             if target == TargetState::Stopped {
                 configs.put_tasks(name, &[]).await?;
@@ -190,25 +190,25 @@ impl Herder for ClusterHerder {
         let written = self.stages.during(what, written).await;
         if written.is_err() && target == TargetState::Stopped {
             // Its tasks may be gone by now, though it is not to stop: they are planned again.
-            self.roster.send(name, Message::Reconfigure).await;
+            self.runners.send(name, RunnerMessage::Reconfigure).await;
         }
         Ok(written?)
     }
 
     async fn offsets(&self, name: &str) -> Result<ConnectorOffsets> {
-        let read = offsets::read(&self.roster.shared, name);
+        let read = offsets::read(&self.runners.context, name);
         self.stages.during(format!("reading offsets for connector {name}"), read).await
     }
 
     async fn alter_offsets(&self, name: &str, request: ConnectorOffsets) -> Result<String> {
-        let _alone = self.writes.lock().await;
-        let altered = offsets::alter(&self.roster.shared, name, request);
+        let _write_lock = self.writes.lock().await;
+        let altered = offsets::alter(&self.runners.context, name, request);
         self.stages.during(format!("modifying offsets for connector {name}"), altered).await
     }
 
     async fn reset_offsets(&self, name: &str) -> Result<String> {
-        let _alone = self.writes.lock().await;
-        let reset = offsets::reset(&self.roster.shared, name);
+        let _write_lock = self.writes.lock().await;
+        let reset = offsets::reset(&self.runners.context, name);
         self.stages.during(format!("modifying offsets for connector {name}"), reset).await
     }
 
@@ -216,7 +216,7 @@ impl Herder for ClusterHerder {
         if !self.validator.settings.topic_tracking {
             return Err(Error::new(HttpStatus::Forbidden, "Topic tracking is disabled."));
         }
-        Ok(ActiveTopics { topics: self.statuses.topics(name) })
+        Ok(ActiveTopics { topics: self.status_store.topics(name) })
     }
 
     async fn reset_topics(&self, name: &str) -> Result<()> {
@@ -226,27 +226,27 @@ impl Herder for ClusterHerder {
         if !self.validator.settings.topic_tracking_reset {
             return Err(Error::new(HttpStatus::Forbidden, "Topic tracking reset is disabled."));
         }
-        Ok(self.statuses.reset_topics(name).await?)
+        Ok(self.status_store.reset_topics(name).await?)
     }
 
     async fn processing(&self, name: &str) -> Result<Processing> {
-        let shared = &self.roster.shared;
+        let context = &self.runners.context;
         let config = self.entry(name)?.config.clone();
-        if !matches!(shared.plugin(&config)?.factory, Factory::Processor) {
+        if !matches!(context.plugin(&config)?.factory, Factory::Processor) {
             return Err(Error::not_found(format!("Connector {name} is not a processor")));
         }
-        let config = shared.variables.resolve_apart(&named(config, name)).await?;
-        processor::processing(&config, &shared.settings).map_err(|error| {
-            let told = Error::from(error);
-            Error::new(told.status, shared.variables.redaction().apply(&told.message))
+        let config = context.transformer.resolve_async(&named(config, name)).await?;
+        processor::processing(&config, &context.settings).map_err(|error| {
+            let error = Error::from(error);
+            Error::new(error.status, context.transformer.redaction().apply(&error.message))
         })
     }
 
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
         let plugins = self.validator.plugins.iter().map(|plugin| &plugin.description);
         let mut listed: Vec<_> = plugins.filter(|plugin| !connectors_only || plugin.kind.is_connector()).collect();
-        listed.retain(|plugin| place(plugin.kind).is_some());
-        listed.sort_by(|a, b| (place(a.kind), &a.class).cmp(&(place(b.kind), &b.class)));
+        listed.retain(|plugin| listing_order(plugin.kind).is_some());
+        listed.sort_by(|a, b| (listing_order(a.kind), &a.class).cmp(&(listing_order(b.kind), &b.class)));
         let info = |plugin: &tributary_api::PluginDescription| PluginInfo {
             class: plugin.class.clone(),
             kind: plugin.kind.rest_name().to_owned(),
@@ -302,23 +302,23 @@ impl Herder for ClusterHerder {
     }
 
     async fn set_logger(&self, logger: &str, level: &str, cluster: bool) -> Result<Vec<String>> {
-        let told = |refusal| match refusal {
+        let to_error = |refusal| match refusal {
             LoggerRefusal::NoLevel => Error::not_found(format!("invalid log level '{level}'.")),
             refusal => Error::bad_request(refusal.to_string()),
         };
         if cluster {
             // What this worker would not keep is not kept in the topic either.
-            self.loggers.check(logger, level).map_err(told)?;
-            self.roster.shared.configs.put_logger(logger, level).await?;
+            self.loggers.check(logger, level).map_err(to_error)?;
+            self.runners.context.configs.put_logger(logger, level).await?;
             return Ok(Vec::new());
         }
-        self.loggers.set(logger, level).map_err(told)
+        self.loggers.set(logger, level).map_err(to_error)
     }
 }
 
 impl ClusterHerder {
     fn connector_entry(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
-        self.roster.shared.configs.connector(name)
+        self.runners.context.configs.connector(name)
     }
 
     async fn ensure_valid(&self, config: &Props) -> Result<()> {
@@ -327,14 +327,14 @@ impl ClusterHerder {
 
     async fn write_connector(&self, name: &str, config: &Props, target: Option<TargetState>) -> Result<()> {
         let what = format!("writing a config for connector {name} to the config topic");
-        Ok(self.stages.during(what, self.roster.shared.configs.put_connector(name, config, target)).await?)
+        Ok(self.stages.during(what, self.runners.context.configs.put_connector(name, config, target)).await?)
     }
 
     fn entry(&self, name: &str) -> Result<Arc<ConnectorEntry>> {
         self.connector_entry(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
     }
 
-    fn known(&self, name: &str) -> Result<()> {
+    fn ensure_known(&self, name: &str) -> Result<()> {
         match self.connector_entry(name).is_some() {
             true => Ok(()),
             false => Err(Error::not_found(format!("Unknown connector: {name}"))),
@@ -357,7 +357,7 @@ impl ClusterHerder {
     }
 
     fn kind(&self, config: &Props) -> ConnectorType {
-        let plugin = self.roster.shared.plugin(config);
+        let plugin = self.runners.context.plugin(config);
         match plugin.map(|plugin| plugin.description.kind) {
             Ok(PluginKind::Source) => ConnectorType::Source,
             // Clients know no third kind, and a processor has a sink's offsets.
@@ -369,13 +369,13 @@ impl ClusterHerder {
     async fn ask(
         &self,
         connector: &str,
-        message: Message,
+        message: RunnerMessage,
         answered: oneshot::Receiver<tributary_api::Result<()>>,
     ) -> Result<()> {
-        if self.roster.send(connector, message).await
+        if self.runners.send(connector, message).await
             && let Ok(answer) = answered.await
         {
-            let redaction = self.validator.variables.redaction();
+            let redaction = self.validator.transformer.redaction();
             return answer.map_err(|error| Error::internal(redaction.apply(&error.to_string())));
         }
         Err(Error::conflict(
@@ -386,7 +386,7 @@ impl ClusterHerder {
 }
 
 /// The order in which clients see the kinds of plugins; they see no configuration providers.
-fn place(kind: PluginKind) -> Option<u8> {
+fn listing_order(kind: PluginKind) -> Option<u8> {
     match kind {
         PluginKind::Sink | PluginKind::Processor => Some(0),
         PluginKind::Source => Some(1),

@@ -2,81 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tributary_api::{Error, Plugin, PluginKind, PluginRegistry, Props, Result};
+use tokio::sync::mpsc;
+use tributary_api::{Error, Props, Result};
 use tributary_control::{InstanceState, RestartRequest, TargetState};
 
-use super::instance::{Instance, PlanError};
-use super::statuses::Statuses;
+use super::context::HerderContext;
+use super::instance::{ConnectorInstance, PlanError};
+use super::message::RunnerMessage;
 use super::task_set::TaskSet;
-use crate::connector_config::ConnectorConfig;
-use crate::metrics::TaskRegistry;
-use crate::settings::WorkerSettings;
-use crate::stores::{ConfigStore, ConnectorEntry, Followed, KafkaOffsetStore};
-use crate::variables::Variables;
+use crate::stores::{ConnectorEntry, ConnectorWatch};
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
-/// A request to a runner.
-pub(super) enum Message {
-    /// Restart the connector's own instance and say how it went.
-    RestartConnector(oneshot::Sender<Result<()>>),
-    /// Restart one task.
-    RestartTask(u32, oneshot::Sender<Result<()>>),
-    /// Restart what the request covers.
-    Restart(RestartRequest),
-    /// Ask the connector again how its work divides.
-    Reconfigure,
-    /// The connector failed outside a call.
-    ConnectorFailed(Error),
-    /// End everything; the worker stops.
-    Shutdown(oneshot::Sender<()>),
-}
-
-/// What all runners share.
-pub(crate) struct Shared {
-    pub(crate) settings: Arc<WorkerSettings>,
-    pub(crate) plugins: PluginRegistry,
-    pub(crate) variables: Variables,
-    pub(crate) configs: ConfigStore,
-    pub(crate) offsets: KafkaOffsetStore,
-    pub(crate) statuses: Arc<Statuses>,
-    pub(crate) incarnations: AtomicU64,
-    pub(crate) metrics: TaskRegistry,
-}
-
-impl Shared {
-    pub(super) fn next_incarnation(&self) -> u64 {
-        self.incarnations.fetch_add(1, Ordering::Relaxed)
-    }
-
-    pub(super) fn plugin(&self, config: &Props) -> Result<&Plugin> {
-        let class = config
-            .get("connector.class")
-            .ok_or_else(|| Error::config("connector.class is missing: name the connector's plugin"))?;
-        self.plugins.find(class, PluginKind::is_connector)
-    }
-
-    /// A connector's configuration, with the values of its variables.
-    pub(super) async fn parse(&self, config: &Props) -> Result<ConnectorConfig> {
-        let plugin = self.plugin(config)?;
-        ConnectorConfig::parse(self.variables.resolve_apart(config).await?, plugin, &self.settings)
-    }
-}
-
 /// Runs one connector until it is deleted or the worker stops.
 pub(super) struct Runner {
     name: String,
-    shared: Arc<Shared>,
-    inbox: mpsc::Receiver<Message>,
+    context: Arc<HerderContext>,
+    inbox: mpsc::Receiver<RunnerMessage>,
     /// Given to the connector's context; a runner never sends to itself.
-    sender: mpsc::Sender<Message>,
-    changes: Followed,
-    current: Current,
+    sender: mpsc::Sender<RunnerMessage>,
+    changes: ConnectorWatch,
+    current: CurrentInstance,
     tasks: TaskSet,
     /// Whether the tasks are those that the running instance wants.
     planned: bool,
@@ -85,8 +34,8 @@ pub(super) struct Runner {
 
 /// The connector's own instance as it is.
 #[derive(Default)]
-struct Current {
-    instance: Option<Instance>,
+struct CurrentInstance {
+    instance: Option<ConnectorInstance>,
     /// The configuration it was started for, and the target it follows.
     revision: Option<(i64, TargetState)>,
     failed: bool,
@@ -95,12 +44,22 @@ struct Current {
 impl Runner {
     pub(super) fn new(
         name: String,
-        shared: Arc<Shared>,
-        sender: mpsc::Sender<Message>,
-        inbox: mpsc::Receiver<Message>,
+        context: Arc<HerderContext>,
+        sender: mpsc::Sender<RunnerMessage>,
+        inbox: mpsc::Receiver<RunnerMessage>,
     ) -> Self {
-        let (changes, tasks) = (shared.configs.follow(&name), TaskSet::new(name.clone(), Arc::clone(&shared)));
-        Self { name, shared, inbox, sender, changes, current: Current::default(), tasks, planned: false, retry: None }
+        let (changes, tasks) = (context.configs.follow(&name), TaskSet::new(name.clone(), Arc::clone(&context)));
+        Self {
+            name,
+            context,
+            inbox,
+            sender,
+            changes,
+            current: CurrentInstance::default(),
+            tasks,
+            planned: false,
+            retry: None,
+        }
     }
 
     /// Runs until the connector is gone from the configuration, or a shutdown.
@@ -117,7 +76,7 @@ impl Runner {
             tokio::select! {
                 changed = self.changes.changed() => if changed.is_err() { return },
                 message = self.inbox.recv() => match message {
-                    Some(Message::Shutdown(done)) => {
+                    Some(RunnerMessage::Shutdown(done)) => {
                         self.shut_down().await;
                         let _ = done.send(());
                         return;
@@ -126,7 +85,7 @@ impl Runner {
                     None => return,
                 },
                 () = sleep(self.retry) => {}
-                task = self.tasks.due() => self.start_again(task).await,
+                task = self.tasks.next_restart() => self.restart_failed_task(task).await,
             }
         }
     }
@@ -145,28 +104,28 @@ impl Runner {
         // What the plan wrote is in the topic by now.
         let Some(entry) = self.entry() else { return };
         if entry.target == TargetState::Stopped || entry.inconsistent {
-            self.tasks.clear().await;
+            self.tasks.remove_all().await;
         } else {
-            self.tasks.follow(&entry).await;
+            self.tasks.reconcile(&entry).await;
         }
     }
 
-    async fn handle(&mut self, message: Message) {
+    async fn handle(&mut self, message: RunnerMessage) {
         match message {
-            Message::RestartConnector(answer) => {
+            RunnerMessage::RestartConnector(answer) => {
                 let restarted = self.restart_connector().await;
                 let _ = answer.send(restarted);
             }
-            Message::RestartTask(task, answer) => {
+            RunnerMessage::RestartTask(task, answer) => {
                 if let Some(entry) = self.entry() {
                     self.tasks.restart(&[task], &entry).await;
                 }
                 let _ = answer.send(Ok(()));
             }
-            Message::Restart(request) => self.restart(request).await,
-            Message::Reconfigure => self.planned = false,
-            Message::ConnectorFailed(error) => self.fail(&error),
-            Message::Shutdown(done) => {
+            RunnerMessage::Restart(request) => self.restart(request).await,
+            RunnerMessage::Reconfigure => self.planned = false,
+            RunnerMessage::ConnectorFailed(error) => self.fail(&error),
+            RunnerMessage::Shutdown(done) => {
                 let _ = done.send(());
             }
         }
@@ -178,9 +137,9 @@ impl Runner {
     }
 
     /// Starts a task again that has failed.
-    async fn start_again(&mut self, task: u32) {
+    async fn restart_failed_task(&mut self, task: u32) {
         if let Some(entry) = self.entry() {
-            self.tasks.start_again(task, &entry).await;
+            self.tasks.restart_failed(task, &entry).await;
         }
     }
 
@@ -196,7 +155,7 @@ impl Runner {
     async fn restart(&mut self, request: RestartRequest) {
         let Some(entry) = self.entry() else { return };
         if !request.only_failed || self.current.failed {
-            self.shared.statuses.connector(&self.name, InstanceState::Restarting, None, None);
+            self.context.status_writer.connector(&self.name, InstanceState::Restarting, None, None);
             self.restart_instance(&entry.config, entry.revision, entry.target).await;
         }
         if request.include_tasks {
@@ -213,8 +172,8 @@ impl Runner {
         }
         self.planned = false;
         self.retry = None;
-        self.current = Current { instance: None, revision: Some((revision, target)), failed: false };
-        let version = self.shared.plugin(config).ok().map(|plugin| plugin.description.version.clone());
+        self.current = CurrentInstance { instance: None, revision: Some((revision, target)), failed: false };
+        let version = self.context.plugin(config).ok().map(|plugin| plugin.description.version.clone());
         let state = match target {
             TargetState::Started => InstanceState::Running,
             TargetState::Paused => InstanceState::Paused,
@@ -237,13 +196,14 @@ impl Runner {
                 Err(error) => return self.fail(&error),
             }
         }
-        self.shared.statuses.connector(&self.name, state, None, version);
+        self.context.status_writer.connector(&self.name, state, None, version);
     }
 
-    async fn start_instance(&self, config: &Props) -> Result<Instance> {
-        let plugin = self.shared.plugin(config)?;
-        let config = self.shared.parse(config).await?;
-        Instance::start(&self.name, plugin, config.props, &self.shared.settings.executor, self.sender.clone()).await
+    async fn start_instance(&self, config: &Props) -> Result<ConnectorInstance> {
+        let plugin = self.context.plugin(config)?;
+        let config = self.context.parse(config).await?;
+        ConnectorInstance::start(&self.name, plugin, config.props, &self.context.settings.executor, self.sender.clone())
+            .await
     }
 
     /// Asks the connector for its tasks and writes them if they, or the connector's own configuration, are others than
@@ -265,26 +225,26 @@ impl Runner {
 
     async fn try_plan(&self, entry: &ConnectorEntry) -> Result<(), PlanError> {
         let Some(instance) = &self.current.instance else { return Ok(()) };
-        let config = self.shared.parse(&entry.config).await?;
+        let config = self.context.parse(&entry.config).await?;
         let tasks = instance.task_configs(&self.name, &config).await?;
         let tasks: Vec<Props> = tasks.into_iter().map(|task| unresolved(task, &entry.config, &config.props)).collect();
         let same_tasks = entry.tasks.values().eq(tasks.iter()) && !entry.inconsistent;
         if same_tasks && entry.applied.as_ref() == Some(&entry.config) && entry.tasks_revision > entry.revision {
             return Ok(());
         }
-        Ok(self.shared.configs.put_tasks(&self.name, &tasks).await?)
+        Ok(self.context.configs.put_tasks(&self.name, &tasks).await?)
     }
 
     fn fail(&mut self, error: &Error) {
         tracing::error!(connector = self.name, %error, "the connector failed");
         self.current.failed = true;
         self.retry = None;
-        self.shared.statuses.connector(&self.name, InstanceState::Failed, Some(error.trace()), None);
+        self.context.status_writer.connector(&self.name, InstanceState::Failed, Some(error.trace()), None);
     }
 
     async fn remove(&mut self) {
         self.end().await;
-        self.shared.statuses.remove_connector(&self.name);
+        self.context.status_writer.remove_connector(&self.name);
     }
 
     async fn shut_down(&mut self) {
@@ -293,12 +253,12 @@ impl Runner {
             instance.stop(&self.name).await;
         }
         if !self.current.failed && self.current.revision.is_some() {
-            self.shared.statuses.connector(&self.name, InstanceState::Unassigned, None, None);
+            self.context.status_writer.connector(&self.name, InstanceState::Unassigned, None, None);
         }
     }
 
     async fn end(&mut self) {
-        self.tasks.clear().await;
+        self.tasks.remove_all().await;
         if let Some(instance) = self.current.instance.take() {
             instance.stop(&self.name).await;
         }

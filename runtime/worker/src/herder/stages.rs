@@ -7,10 +7,10 @@ use tributary_control::Stage;
 
 /// What requests wait for, to tell those whose request takes too long. As many as there are requests at once.
 #[derive(Debug, Default)]
-pub(crate) struct Stages(Mutex<Known>);
+pub(crate) struct Stages(Mutex<StageState>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct StageState {
     /// By the order in which they began.
     running: BTreeMap<u64, (String, Timestamp)>,
     next: u64,
@@ -18,7 +18,7 @@ struct Known {
 }
 
 /// Something that is being done. Dropped before it is done, it is forgotten.
-struct Running<'a> {
+struct RunningStage<'a> {
     stages: &'a Stages,
     number: u64,
 }
@@ -40,20 +40,20 @@ impl Stages {
         running.or_else(|| known.last_done.clone())
     }
 
-    fn begin(&self, what: String) -> Running<'_> {
+    fn begin(&self, what: String) -> RunningStage<'_> {
         let mut known = self.known();
         let number = known.next;
         known.next += 1;
         known.running.insert(number, (what, Timestamp::now()));
-        Running { stages: self, number }
+        RunningStage { stages: self, number }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, StageState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Running<'_> {
+impl RunningStage<'_> {
     fn done(self) {
         let mut known = self.stages.known();
         if let Some((description, began)) = known.running.remove(&self.number) {
@@ -62,7 +62,7 @@ impl Running<'_> {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for RunningStage<'_> {
     fn drop(&mut self) {
         self.stages.known().running.remove(&self.number);
     }

@@ -6,21 +6,21 @@ use futures::future::{join_all, select_all};
 use tributary_api::{PluginKind, Result};
 use tributary_control::{InstanceState, TargetState, TaskId};
 
+use super::context::HerderContext;
 use super::restarts::{Failures, RestartPolicy};
-use super::runner::Shared;
 use crate::stores::ConnectorEntry;
 use crate::tasks::{self, TaskHandle, TaskListener, TaskSpec};
 
 /// The tasks of one connector that run here.
 pub(super) struct TaskSet {
     connector: String,
-    shared: Arc<Shared>,
-    running: BTreeMap<u32, Running>,
+    context: Arc<HerderContext>,
+    running: BTreeMap<u32, RunningTask>,
     /// As the configuration of the last start has it; none before, or when it does not say.
     policy: Option<RestartPolicy>,
 }
 
-struct Running {
+struct RunningTask {
     /// None when it could not even be made; the status tells why.
     handle: Option<TaskHandle>,
     revision: i64,
@@ -29,21 +29,21 @@ struct Running {
 }
 
 impl TaskSet {
-    pub(super) fn new(connector: String, shared: Arc<Shared>) -> Self {
-        Self { connector, shared, running: BTreeMap::new(), policy: None }
+    pub(super) fn new(connector: String, context: Arc<HerderContext>) -> Self {
+        Self { connector, context, running: BTreeMap::new(), policy: None }
     }
 
     /// Makes what runs equal to what is configured: ends what is gone or was written again, starts what is new, pauses and
     /// resumes the rest.
-    pub(super) async fn follow(&mut self, entry: &ConnectorEntry) {
-        let outdated = |(number, task): (&u32, &Running)| {
+    pub(super) async fn reconcile(&mut self, entry: &ConnectorEntry) {
+        let outdated = |(number, task): (&u32, &RunningTask)| {
             let current = entry.tasks.contains_key(number) && task.revision == entry.tasks_revision;
             (!current).then_some(*number)
         };
         let outdated: Vec<u32> = self.running.iter().filter_map(outdated).collect();
         self.stop(&outdated).await;
         for number in outdated.iter().filter(|number| !entry.tasks.contains_key(number)) {
-            self.shared.statuses.remove_task(&self.id(*number));
+            self.context.status_writer.remove_task(&self.id(*number));
         }
         let missing: Vec<u32> =
             entry.tasks.keys().filter(|number| !self.running.contains_key(number)).copied().collect();
@@ -66,7 +66,7 @@ impl TaskSet {
         let known: Vec<u32> = numbers.iter().filter(|number| entry.tasks.contains_key(number)).copied().collect();
         self.stop(&known).await;
         for number in &known {
-            self.shared.statuses.task(&self.id(*number), InstanceState::Restarting, None);
+            self.context.status_writer.task(&self.id(*number), InstanceState::Restarting, None);
         }
         if entry.target != TargetState::Stopped {
             for number in known {
@@ -77,7 +77,7 @@ impl TaskSet {
 
     /// Waits until a failed task is to be started again, and tells which. For ever where none is. It may be dropped and
     /// called again.
-    pub(super) async fn due(&mut self) -> u32 {
+    pub(super) async fn next_restart(&mut self) -> u32 {
         loop {
             let Some(policy) = self.policy.filter(RestartPolicy::is_on) else { return std::future::pending().await };
             self.notice_failures(&policy);
@@ -120,26 +120,26 @@ impl TaskSet {
     }
 
     /// Starts a failed task again, as told by [`due`](Self::due).
-    pub(super) async fn start_again(&mut self, number: u32, entry: &ConnectorEntry) {
+    pub(super) async fn restart_failed(&mut self, number: u32, entry: &ConnectorEntry) {
         let Some(failures) = self.running.get(&number).map(|task| task.failures) else { return };
         self.stop(&[number]).await;
         if entry.target != TargetState::Stopped && entry.tasks.contains_key(&number) {
-            self.shared.statuses.task(&self.id(number), InstanceState::Restarting, None);
+            self.context.status_writer.task(&self.id(number), InstanceState::Restarting, None);
             self.start(number, entry, failures.restarted()).await;
         }
     }
 
     /// The tasks that a restart covers.
     pub(super) fn restartable(&self, only_failed: bool) -> Vec<u32> {
-        let covered = |task: &Running| !only_failed || task.handle.as_ref().is_none_or(TaskHandle::has_ended);
+        let covered = |task: &RunningTask| !only_failed || task.handle.as_ref().is_none_or(TaskHandle::has_ended);
         self.running.iter().filter(|(_, task)| covered(task)).map(|(number, _)| *number).collect()
     }
 
     /// Ends all tasks for good.
-    pub(super) async fn clear(&mut self) {
+    pub(super) async fn remove_all(&mut self) {
         let all: Vec<u32> = self.running.keys().copied().collect();
         self.stop(&all).await;
-        all.into_iter().for_each(|number| self.shared.statuses.remove_task(&self.id(number)));
+        all.into_iter().for_each(|number| self.context.status_writer.remove_task(&self.id(number)));
     }
 
     /// Ends all tasks because the worker stops: another may take them.
@@ -148,7 +148,7 @@ impl TaskSet {
         let all: Vec<u32> = self.running.keys().copied().collect();
         self.stop(&all).await;
         for number in all.into_iter().filter(|number| !failed.contains(number)) {
-            self.shared.statuses.task(&self.id(number), InstanceState::Unassigned, None);
+            self.context.status_writer.task(&self.id(number), InstanceState::Unassigned, None);
         }
     }
 
@@ -159,17 +159,17 @@ impl TaskSet {
             Ok(handle) => Some(handle),
             Err(error) => {
                 tracing::error!(task = %self.id(number), %error, "the task cannot be started");
-                self.shared.statuses.task(&self.id(number), InstanceState::Failed, Some(error.trace()));
+                self.context.status_writer.task(&self.id(number), InstanceState::Failed, Some(error.trace()));
                 None
             }
         };
-        self.running.insert(number, Running { handle, revision: entry.tasks_revision, paused, failures });
+        self.running.insert(number, RunningTask { handle, revision: entry.tasks_revision, paused, failures });
     }
 
     async fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
-        let kind = self.shared.plugin(&entry.config).ok()?.description.kind;
+        let kind = self.context.plugin(&entry.config).ok()?.description.kind;
         // A task that cannot be started for a variable may be started when its value is there.
-        let resolved = self.shared.variables.resolve_apart(&entry.config).await;
+        let resolved = self.context.transformer.resolve_async(&entry.config).await;
         let config = resolved.unwrap_or_else(|_| entry.config.clone());
         RestartPolicy::parse(&config, kind)
             .inspect_err(|error| {
@@ -179,42 +179,42 @@ impl TaskSet {
     }
 
     async fn try_start(&self, number: u32, entry: &ConnectorEntry, paused: bool) -> Result<TaskHandle> {
-        let (id, incarnation) = (self.id(number), self.shared.next_incarnation());
-        let plugin = self.shared.plugin(&entry.config)?;
-        self.shared.statuses.admit(&id, incarnation, &plugin.description.version);
+        let (id, incarnation) = (self.id(number), self.context.next_incarnation());
+        let plugin = self.context.plugin(&entry.config)?;
+        self.context.status_writer.set_incarnation(&id, incarnation, &plugin.description.version);
         let no_task = Default::default();
         let spec = TaskSpec {
             id,
-            connector: self.shared.parse(&entry.config).await?,
-            task: self.shared.variables.resolve_apart(entry.tasks.get(&number).unwrap_or(&no_task)).await?,
+            connector: self.context.parse(&entry.config).await?,
+            task: self.context.transformer.resolve_async(entry.tasks.get(&number).unwrap_or(&no_task)).await?,
             plugin: plugin.clone(),
-            plugins: self.shared.plugins.clone(),
-            worker: Arc::clone(&self.shared.settings),
+            plugins: self.context.plugins.clone(),
+            worker: Arc::clone(&self.context.settings),
             paused,
-            offsets: Arc::new(self.shared.offsets.clone()),
+            offsets: Arc::new(self.context.offsets.clone()),
             incarnation,
         };
-        let listener: Arc<dyn TaskListener> = Arc::clone(&self.shared.statuses) as _;
+        let listener: Arc<dyn TaskListener> = Arc::clone(&self.context.status_writer) as _;
         let (id, is_source) = (spec.id.clone(), plugin.description.kind == PluginKind::Source);
         let handle = tasks::start(spec, listener);
-        self.shared.metrics.add(id, handle.metrics(), is_source);
+        self.context.metrics.add(id, handle.metrics(), is_source);
         Ok(handle)
     }
 
     /// All at once: each has the whole graceful timeout.
     async fn stop(&mut self, numbers: &[u32]) {
-        let mut leaving: Vec<(u32, Running)> =
+        let mut leaving: Vec<(u32, RunningTask)> =
             numbers.iter().filter_map(|number| Some((*number, self.running.remove(number)?))).collect();
         leaving.iter().filter_map(|(_, task)| task.handle.as_ref()).for_each(TaskHandle::stop);
-        let timeout = self.shared.settings.graceful_timeout;
-        let (connector, statuses, metrics) = (&self.connector, &self.shared.statuses, &self.shared.metrics);
+        let timeout = self.context.settings.graceful_timeout;
+        let (connector, statuses, metrics) = (&self.connector, &self.context.status_writer, &self.context.metrics);
         join_all(leaving.iter_mut().map(|(number, task)| async move {
             let Some(handle) = task.handle.as_mut() else { return };
             if !handle.stopped(timeout).await {
                 tracing::warn!(connector, task = number, "the task did not end in time and was abandoned");
             }
             let id = TaskId::new(connector, *number);
-            statuses.dismiss(&id);
+            statuses.clear_incarnation(&id);
             metrics.remove(&id);
         }))
         .await;

@@ -9,14 +9,14 @@ use tributary_state::{DiskStore, MemoryStore, PartitionState, Store};
 use super::config::StoreKind;
 use super::process_loop::ProcessLoop;
 use super::restore::restore;
-use super::{ANSWER, until_answered};
+use super::{ANSWER_TIMEOUT, retry_until_answered};
 
 /// How long a state file of a task that is ending is waited for.
-const BUSY: Duration = Duration::from_secs(30);
-const BUSY_STEP: Duration = Duration::from_millis(100);
+const STATE_FILE_TIMEOUT: Duration = Duration::from_secs(30);
+const STATE_FILE_RETRY: Duration = Duration::from_millis(100);
 
 /// A partition number of the input topics, with its state.
-pub(super) struct Owned {
+pub(super) struct OwnedPartition {
     pub(super) state: PartitionState,
     topics: BTreeSet<TopicPartition>,
 }
@@ -28,8 +28,8 @@ impl ProcessLoop {
             return self.input.accept_at(&[]);
         }
         let control = Arc::clone(&self.cx.control);
-        let take_in = async || self.take_in(partitions).await;
-        let starts = until_answered(&control, "take partitions in", take_in).await?;
+        let acquire = async || self.acquire(partitions).await;
+        let starts = retry_until_answered(&control, "take partitions in", acquire).await?;
         let position = |at: &TopicPartition| starts.get(at).map_or(Position::Committed, |next| Position::At(*next));
         let positions: Vec<_> = partitions.iter().map(|at| (at.clone(), position(at))).collect();
         self.input.accept_at(&positions)?;
@@ -37,33 +37,33 @@ impl ProcessLoop {
             self.input.pause(partitions)?;
         }
         self.committed.extend(starts);
-        self.tell_assignment();
+        self.publish_assignment();
         Ok(())
     }
 
     /// Offsets come first, and only such as no open transaction can still move: the changelogs' ends, asked for after
     /// them, then hold all the state that belongs to the records before.
-    async fn take_in(&mut self, partitions: &[TopicPartition]) -> Result<Offsets> {
+    async fn acquire(&mut self, partitions: &[TopicPartition]) -> Result<Offsets> {
         let starts = self.starts(partitions)?;
         let count = self.topics.input_partitions().await?;
         self.partition_count = count;
         self.topics.ensure_changelogs(&self.changelogs.topics, count).await?;
         let ids = self.topics.ids(&self.changelogs.topics).await?;
-        self.changelogs.know(&ids, &self.links.layout);
+        self.changelogs.set_ids(&ids, &self.stores.layout);
         let mut coming: BTreeMap<i32, PartitionState> = BTreeMap::new();
         for at in partitions {
-            self.cx.voice.topic_used(&at.topic);
+            self.cx.reporter.topic_used(&at.topic);
             if !self.owned.contains_key(&at.partition) && !coming.contains_key(&at.partition) {
                 let store = self.store(at.partition).await?;
-                coming.insert(at.partition, PartitionState::open(&self.links.layout, store)?);
+                coming.insert(at.partition, PartitionState::open(&self.stores.layout, store)?);
             }
         }
         let control = &self.cx.control;
-        if !restore(&mut coming, &self.changelogs, &self.links.layout, &self.consumer, control)? {
+        if !restore(&mut coming, &self.changelogs, &self.stores.layout, &self.consumer, control)? {
             return Err(Error::retriable("the task is stopping"));
         }
         for (partition, state) in coming {
-            self.owned.insert(partition, Owned { state, topics: BTreeSet::new() });
+            self.owned.insert(partition, OwnedPartition { state, topics: BTreeSet::new() });
         }
         for at in partitions {
             if let Some(owned) = self.owned.get_mut(&at.partition) {
@@ -76,13 +76,13 @@ impl ProcessLoop {
     /// Where the partitions are read from: the group's offset or, where there is none, what `auto.offset.reset` says, so
     /// that there is an offset to commit also when timers fire before the first record.
     fn starts(&self, partitions: &[TopicPartition]) -> Result<Offsets> {
-        let mut starts = self.input.committed(partitions, ANSWER)?;
+        let mut starts = self.input.committed(partitions, ANSWER_TIMEOUT)?;
         let reset = self.group.get("auto.offset.reset").unwrap_or("earliest").to_ascii_lowercase();
         for at in partitions {
             if starts.contains_key(at) {
                 continue;
             }
-            let (first, end) = self.input.watermarks(at, ANSWER)?;
+            let (first, end) = self.input.watermarks(at, ANSWER_TIMEOUT)?;
             match reset.as_str() {
                 "latest" | "largest" | "end" => drop(starts.insert(at.clone(), end)),
                 "earliest" | "smallest" | "beginning" => drop(starts.insert(at.clone(), first)),
@@ -105,7 +105,7 @@ impl ProcessLoop {
                 self.owned.remove(&at.partition);
             }
         }
-        self.tell_assignment();
+        self.publish_assignment();
         self.input.release(partitions)
     }
 
@@ -114,13 +114,13 @@ impl ProcessLoop {
         self.owned.values().flat_map(|owned| owned.topics.iter().cloned()).collect()
     }
 
-    pub(super) fn tell_assignment(&self) {
+    pub(super) fn publish_assignment(&self) {
         self.cx.metrics.sink.partitions.set(self.partitions().len() as u64);
         tracing::info!(partitions = ?self.owned.keys().collect::<Vec<_>>(), "partitions owned");
     }
 
     async fn store(&self, partition: i32) -> Result<Box<dyn Store>> {
-        let layout = &self.links.layout;
+        let layout = &self.stores.layout;
         let StoreKind::Disk { folder, cache_bytes } = &self.config.store else {
             return Ok(Box::new(MemoryStore::new(layout)));
         };
@@ -129,7 +129,7 @@ impl ProcessLoop {
         let open = async {
             loop {
                 match DiskStore::open(&path, layout, *cache_bytes) {
-                    Err(error) if error.is_retriable() => tokio::time::sleep(BUSY_STEP).await,
+                    Err(error) if error.is_retriable() => tokio::time::sleep(STATE_FILE_RETRY).await,
                     opened => return opened,
                 }
             }
@@ -138,7 +138,7 @@ impl ProcessLoop {
         let store = tokio::select! {
             biased;
             () = self.cx.control.stopping().cancelled() => return Err(Error::retriable("the task is stopping")),
-            opened = tokio::time::timeout(BUSY, open) => opened.map_err(|_| late())??,
+            opened = tokio::time::timeout(STATE_FILE_TIMEOUT, open) => opened.map_err(|_| late())??,
         };
         Ok(Box::new(store))
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, Result, Validator};
 
-use crate::settings::{WorkerSettings, items};
+use crate::settings::{WorkerSettings, list_items};
 
 const GROUP: &str = "Processing";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
@@ -125,7 +125,7 @@ impl ProcessorConfig {
     /// `Config`, naming what is wrong.
     pub(super) fn parse(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
         let config = definition().parse(connector)?;
-        let topics: Vec<String> = items(connector, "topics").map(str::to_owned).collect();
+        let topics: Vec<String> = list_items(connector, "topics").map(str::to_owned).collect();
         if topics.is_empty() {
             return Err(Error::config("topics is missing: name the topics to process (topics.regex is for sinks)"));
         }

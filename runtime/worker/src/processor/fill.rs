@@ -10,40 +10,40 @@ use tributary_api::{Error, Offsets, Records, Result, Timer, Topic, TopicPartitio
 use tributary_kafka::RawRecord;
 use tributary_state::PartitionState;
 
-use super::assignment::Owned;
-use super::host::StateHost;
-use super::outbox::CommitError;
+use super::assignment::OwnedPartition;
 use super::process_loop::ProcessLoop;
-use super::room::{Room, unwritten};
-use super::{CLASS, Links, Tables};
-use crate::tasks::{Encoded, Encoder, Failure, Recovery, Stage, Subject, now_ms};
+use super::size_limit::{SizeLimit, unwritten};
+use super::transactional_output::CommitError;
+use super::transform_stores::StateHost;
+use super::{CLASS, Tables, TransformStores};
+use crate::tasks::{Encoded, Encoder, FailedRecord, Failure, Recovery, Stage, now_ms};
 
 /// Timers fired in one transaction at most.
 const MAX_TIMERS: usize = 1_000;
 
 /// Where outputs come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum OutputOrigin {
     Record { topic: Topic, partition: i32, offset: i64 },
     Timer { partition: i32, key: Bytes },
 }
 
 /// What a batch has read.
-pub(super) struct Progress {
+pub(super) struct BatchProgress {
     pub(super) begun: Instant,
     /// Where to read again after an abort.
     pub(super) first: Offsets,
     /// Behind the last record processed.
     pub(super) next: Offsets,
     /// Where to go on reading when the batch was cut short.
-    pub(super) left: Offsets,
+    pub(super) postponed: Offsets,
     /// The records and timers processed, in order: outputs are named by their places in it.
-    pub(super) places: Vec<Place>,
+    pub(super) origins: Vec<OutputOrigin>,
     pub(super) records: usize,
     pub(super) outputs: usize,
 }
 
-impl Progress {
+impl BatchProgress {
     pub(super) fn of(raw: &[RawRecord]) -> Self {
         let mut first = Offsets::new();
         for record in raw {
@@ -53,27 +53,31 @@ impl Progress {
             begun: Instant::now(),
             first,
             next: Offsets::new(),
-            left: Offsets::new(),
-            places: Vec::with_capacity(raw.len()),
+            postponed: Offsets::new(),
+            origins: Vec::with_capacity(raw.len()),
             records: 0,
             outputs: 0,
         }
     }
 
-    fn leave(&mut self, records: impl Iterator<Item = RawRecord>) {
+    fn postpone(&mut self, records: impl Iterator<Item = RawRecord>) {
         for record in records {
             let at = TopicPartition::new(record.topic, record.partition);
-            self.left.entry(at).or_insert(record.offset);
+            self.postponed.entry(at).or_insert(record.offset);
         }
     }
 }
 
 impl ProcessLoop {
     /// Fires what is due and processes what was read. `false` when the task is asked to stop half-way.
-    pub(super) async fn fill(&mut self, mut raw: Vec<RawRecord>, progress: &mut Progress) -> Result<bool, CommitError> {
+    pub(super) async fn fill(
+        &mut self,
+        mut raw: Vec<RawRecord>,
+        progress: &mut BatchProgress,
+    ) -> Result<bool, CommitError> {
         let now = now_ms();
         let mut outputs = Vec::with_capacity(raw.len() * 2);
-        if !self.paused && (raw.is_empty() || self.limit.is_whole()) {
+        if !self.paused && (raw.is_empty() || self.limit.is_at_max()) {
             self.fire(now, &mut outputs, progress).await?;
         }
         merge_by_time(&mut raw, self.config.topics.len());
@@ -81,7 +85,7 @@ impl ProcessLoop {
         while let Some(record) = records.next() {
             // What is done so far is committed while there is time.
             if self.is_late(progress) {
-                progress.leave(std::iter::once(record).chain(records));
+                progress.postpone(std::iter::once(record).chain(records));
                 break;
             }
             if !self.process(record, now, &mut outputs, progress).await? {
@@ -92,11 +96,16 @@ impl ProcessLoop {
         Ok(true)
     }
 
-    fn is_late(&self, progress: &Progress) -> bool {
-        !progress.places.is_empty() && progress.begun.elapsed() > self.config.transaction_timeout / 3
+    fn is_late(&self, progress: &BatchProgress) -> bool {
+        !progress.origins.is_empty() && progress.begun.elapsed() > self.config.transaction_timeout / 3
     }
 
-    async fn fire(&mut self, now: i64, outputs: &mut Vec<Encoded>, progress: &mut Progress) -> Result<(), CommitError> {
+    async fn fire(
+        &mut self,
+        now: i64,
+        outputs: &mut Vec<Encoded>,
+        progress: &mut BatchProgress,
+    ) -> Result<(), CommitError> {
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
         let mut room = self.limit.get().min(MAX_TIMERS);
         for partition in partitions {
@@ -122,25 +131,25 @@ impl ProcessLoop {
         timer: Timer,
         now: i64,
         outputs: &mut Vec<Encoded>,
-        progress: &mut Progress,
+        progress: &mut BatchProgress,
     ) -> Result<()> {
-        let place = Place::Timer { partition, key: timer.key.clone() };
-        let refused = self.refused.get(&place).cloned();
-        progress.places.push(place);
-        let Self { owned, encoder, links, tables, operator, changelogs, outbox, .. } = self;
-        let Some(Owned { state, .. }) = owned.get_mut(&partition) else { return Ok(()) };
+        let origin = OutputOrigin::Timer { partition, key: timer.key.clone() };
+        let refused = self.refused.get(&origin).cloned();
+        progress.origins.push(origin);
+        let Self { owned, encoder, stores, tables, operator, changelogs, output, .. } = self;
+        let Some(OwnedPartition { state, .. }) = owned.get_mut(&partition) else { return Ok(()) };
         state.cancel(&timer.key)?;
         let (savepoint, before) = (state.savepoint(), outputs.len());
-        let room = Room { bytes: outbox.max_record_bytes(), changelogs: &changelogs.topics };
+        let size_limit = SizeLimit { bytes: output.max_record_bytes(), changelogs: &changelogs.topics };
         let fired = match refused {
             Some(error) => Err(unwritten(error)),
-            None => fire(encoder, &timer, now, links, tables, state, outputs)
-                .and_then(|()| room.check(outputs, before, state, savepoint)),
+            None => fire(encoder, &timer, now, stores, tables, state, outputs)
+                .and_then(|()| size_limit.check(outputs, before, state, savepoint)),
         };
         fired.or_else(|failure| {
             state.rollback(savepoint);
             outputs.truncate(before);
-            operator.give_up(&failure, Subject::Unknown)
+            operator.give_up(&failure, FailedRecord::Unknown)
         })
     }
 
@@ -151,25 +160,26 @@ impl ProcessLoop {
         raw: RawRecord,
         now: i64,
         outputs: &mut Vec<Encoded>,
-        progress: &mut Progress,
+        progress: &mut BatchProgress,
     ) -> Result<bool> {
-        let place = Place::Record { topic: Arc::clone(&raw.topic), partition: raw.partition, offset: raw.offset };
-        let refused = if self.refused.is_empty() { None } else { self.refused.get(&place).cloned() };
-        progress.places.push(place);
+        let origin =
+            OutputOrigin::Record { topic: Arc::clone(&raw.topic), partition: raw.partition, offset: raw.offset };
+        let refused = if self.refused.is_empty() { None } else { self.refused.get(&origin).cloned() };
+        progress.origins.push(origin);
         let partitions = self.partition_count;
-        let Self { owned, decoder, encoder, links, tables, operator, changelogs, outbox, .. } = self;
-        let Some(Owned { state, .. }) = owned.get_mut(&raw.partition) else {
+        let Self { owned, decoder, encoder, stores, tables, operator, changelogs, output, .. } = self;
+        let Some(OwnedPartition { state, .. }) = owned.get_mut(&raw.partition) else {
             return Err(Error::fatal(format!("a record of partition {} came that is not owned", raw.partition)));
         };
-        let room = Room { bytes: outbox.max_record_bytes(), changelogs: &changelogs.topics };
-        let homeless = raw.key.is_none() && partitions > 1 && links.layout.names().len() > 1;
+        let size_limit = SizeLimit { bytes: output.max_record_bytes(), changelogs: &changelogs.topics };
+        let lacks_key = raw.key.is_none() && partitions > 1 && stores.layout.names().len() > 1;
         let mut attempt = |raw: RawRecord| {
             let (savepoint, before) = (state.savepoint(), outputs.len());
             let done = decoder.decode(raw).and_then(|mut record| {
                 record.partition = None; // outputs are partitioned by their keys
-                let mut host = StateHost { now, links, tables, state, link: 0 };
+                let mut host = StateHost { now, stores, tables, state, transform: 0 };
                 encoder.run(record, &mut host, outputs)?;
-                room.check(outputs, before, state, savepoint)
+                size_limit.check(outputs, before, state, savepoint)
             });
             if done.is_err() {
                 outputs.truncate(before);
@@ -179,12 +189,12 @@ impl ProcessLoop {
         };
         let failed = match refused {
             Some(error) => Some(unwritten(error)),
-            None if homeless => Some(without_key(partitions)),
+            None if lacks_key => Some(without_key(partitions)),
             None => attempt(raw.clone()).err(),
         };
         if let Some(failure) = failed {
             let again = || attempt(raw.clone());
-            if operator.recover(failure, Subject::Consumed(&raw), again).await? == Recovery::Stopped {
+            if operator.recover(failure, FailedRecord::Consumed(&raw), again).await? == Recovery::Stopped {
                 return Ok(false);
             }
         }
@@ -194,21 +204,21 @@ impl ProcessLoop {
     }
 
     /// Hands over what came of the last record or timer.
-    async fn write(&mut self, outputs: &mut Vec<Encoded>, progress: &mut Progress) -> Result<(), CommitError> {
+    async fn write(&mut self, outputs: &mut Vec<Encoded>, progress: &mut BatchProgress) -> Result<(), CommitError> {
         progress.outputs += outputs.len();
-        let origin = progress.places.len().saturating_sub(1);
+        let origin = progress.origins.len().saturating_sub(1);
         for output in outputs.drain(..) {
             if !self.topics.is_known(&output.topic) {
                 tokio::select! {
                     biased;
                     () = self.cx.control.stopping().cancelled() => {
-                        return Err(CommitError::Again(Error::retriable("the task is stopping")));
+                        return Err(CommitError::Retry(Error::retriable("the task is stopping")));
                     }
                     ensured = self.topics.ensure_output(&output.topic) => ensured?,
                 }
-                self.cx.voice.topic_used(&output.topic);
+                self.cx.reporter.topic_used(&output.topic);
             }
-            self.outbox.send(&output, origin)?;
+            self.output.send(&output, origin)?;
         }
         Ok(())
     }
@@ -228,16 +238,16 @@ fn fire(
     encoder: &mut Encoder,
     timer: &Timer,
     now: i64,
-    links: &Links,
+    stores: &TransformStores,
     tables: &Tables,
     state: &mut PartitionState,
     outputs: &mut Vec<Encoded>,
 ) -> Result<(), Failure> {
-    let Some((link, timer)) = links.owner(timer) else {
+    let Some((link, timer)) = stores.owner(timer) else {
         tracing::warn!("a timer is of no transform any more, it is dropped");
         return Ok(());
     };
-    let mut host = StateHost { now, links, tables, state, link };
+    let mut host = StateHost { now, stores, tables, state, transform: link };
     let records = match encoder.chain.on_timer(link, timer, &mut host)? {
         Records::None => Vec::new(),
         Records::One(record) => vec![record],
@@ -258,10 +268,10 @@ pub(super) fn merge_by_time(records: &mut [RawRecord], topics: usize) {
     let mut latest: HashMap<(tributary_api::Topic, i32), i64> = HashMap::new();
     let mut times = HashMap::with_capacity(records.len());
     for record in &*records {
-        let place = (record.topic.clone(), record.partition);
-        let time = latest.entry(place.clone()).or_insert(i64::MIN);
+        let partition = (record.topic.clone(), record.partition);
+        let time = latest.entry(partition.clone()).or_insert(i64::MIN);
         *time = record.timestamp.unwrap_or(i64::MIN).max(*time);
-        times.insert((place, record.offset), *time);
+        times.insert((partition, record.offset), *time);
     }
     let time = |record: &RawRecord| times.get(&((record.topic.clone(), record.partition), record.offset)).copied();
     records.sort_by_key(|record| time(record));

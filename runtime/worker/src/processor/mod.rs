@@ -10,20 +10,20 @@
 //! offsets, each acknowledged before the next.
 
 mod assignment;
+mod batch_limit;
 mod config;
+mod delivery_reports;
 mod fill;
-mod host;
-mod outbox;
-mod pace;
 mod process_loop;
 mod renewal;
-mod reports;
 mod restore;
-mod room;
+mod size_limit;
 mod tables;
 mod topics;
 mod transact;
-mod unsettled;
+mod transactional_output;
+mod transform_stores;
+mod uncertain_transaction;
 
 #[cfg(test)]
 mod tests;
@@ -37,25 +37,27 @@ use tributary_api::{ConfigIssue, Error, Factory, Offsets, Plugin, PluginRegistry
 use tributary_control::Processing;
 use tributary_kafka::Consumer;
 
+use self::batch_limit::BatchLimit;
 use self::config::{Guarantee, ProcessorConfig, SESSION_TIMEOUT_MS};
-use self::host::Links;
-use self::outbox::Outbox;
-use self::pace::BatchLimit;
 use self::process_loop::ProcessLoop;
 use self::renewal::Renewals;
 use self::restore::Changelogs;
 use self::tables::Tables;
 use self::topics::Topics;
+use self::transactional_output::TransactionalOutput;
+use self::transform_stores::TransformStores;
 use crate::backoff::Backoff;
 use crate::settings::WorkerSettings;
-use crate::tasks::{Chain, Control, Converters, DeadLetters, Decoder, Encoder, ErrorOperator, TaskContext};
+use crate::tasks::{
+    Control, Converters, DeadLetters, Decoder, Encoder, ErrorOperator, TaskContext, TransformationChain,
+};
 
 /// The class under which processors are configured.
 const CLASS: &str = "tributary.StreamProcessor";
 
 /// Between two tries of what the broker could not answer, at first and at most.
 const RETRY: Duration = Duration::from_millis(250);
-const RETRY_SELDOM: Duration = Duration::from_secs(5);
+const MAX_RETRY: Duration = Duration::from_secs(5);
 
 /// The connector that hosts transforms with state.
 pub fn stream_processor() -> Plugin {
@@ -85,9 +87,9 @@ pub(crate) fn processing(connector: &Props, worker: &WorkerSettings) -> Result<P
 /// `Config` when its transforms cannot be made.
 pub(crate) fn changelogs(connector: &Props, worker: &WorkerSettings, plugins: &PluginRegistry) -> Result<Vec<String>> {
     let name = connector.get("name").map_or("", String::as_str);
-    let chain = Chain::build(connector, plugins)?;
-    let links = Links::new(connector, chain.requirements())?;
-    Ok(Changelogs::new(&worker.group_id, name, &links.layout).topics)
+    let chain = TransformationChain::build(connector, plugins)?;
+    let stores = TransformStores::new(connector, chain.requirements())?;
+    Ok(Changelogs::new(&worker.group_id, name, &stores.layout).topics)
 }
 
 /// What only the combination of properties shows, and the task would fail with.
@@ -115,13 +117,15 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
 async fn work(cx: TaskContext) -> Result<()> {
     let (spec, worker, id) = (&cx.spec, &cx.spec.worker, &cx.spec.id);
     let config = ProcessorConfig::parse(&spec.connector.props, worker)?;
-    let chain = Chain::build(&spec.connector.props, &spec.plugins)?;
-    let links = Links::new(&spec.connector.props, chain.requirements())?;
+    let chain = TransformationChain::build(&spec.connector.props, &spec.plugins)?;
+    let stores = TransformStores::new(&spec.connector.props, chain.requirements())?;
     let converters = || Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins);
-    let plain = || -> Result<Decoder> { Ok(Decoder::new(Chain::build(&Props::new(), &spec.plugins)?, converters()?)) };
+    let plain = || -> Result<Decoder> {
+        Ok(Decoder::new(TransformationChain::build(&Props::new(), &spec.plugins)?, converters()?))
+    };
     let errors = spec.connector.errors.clone();
     let dead_letters =
-        until_answered(&cx.control, "open the dead letter queue", async || DeadLetters::open(&cx, &errors).await);
+        retry_until_answered(&cx.control, "open the dead letter queue", async || DeadLetters::open(&cx, &errors).await);
     let dead_letters = dead_letters.await?;
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
@@ -132,12 +136,12 @@ async fn work(cx: TaskContext) -> Result<()> {
         .consumer(&id.connector, id.task, &spec.connector.props)
         .set("isolation.level", config.guarantee.isolation())
         .set_default("session.timeout.ms", SESSION_TIMEOUT_MS);
-    let tables = until_answered(&cx.control, "read the tables", async || {
-        Tables::open(&cx, &links, &consumer, &topics, plain()?, &operator).await
+    let tables = retry_until_answered(&cx.control, "read the tables", async || {
+        Tables::open(&cx, &stores, &consumer, &topics, plain()?, &operator).await
     });
     let Some(tables) = tables.await? else { return Ok(()) };
-    let changelogs = Changelogs::new(&worker.group_id, &id.connector, &links.layout);
-    let outbox = Outbox::open(&cx, &config, &consumer, &changelogs.topics).await?;
+    let changelogs = Changelogs::new(&worker.group_id, &id.connector, &stores.layout);
+    let output = TransactionalOutput::open(&cx, &config, &consumer, &changelogs.topics).await?;
     let group = match config.topics.len() {
         1 => consumer.clone(),
         // Partitions of one number must stay together: they share their state.
@@ -148,10 +152,10 @@ async fn work(cx: TaskContext) -> Result<()> {
     let process_loop = ProcessLoop {
         limit: BatchLimit::new(config.max_batch, config.transaction_timeout),
         config,
-        links,
+        stores,
         topics,
         tables,
-        outbox,
+        output,
         input,
         consumer,
         group,
@@ -164,7 +168,7 @@ async fn work(cx: TaskContext) -> Result<()> {
         partition_count: 0,
         paused: false,
         refused: HashMap::new(),
-        again: Backoff::new(process_loop::SLICE, RETRY_SELDOM),
+        abort_backoff: Backoff::new(process_loop::POLL_TIMEOUT, MAX_RETRY),
         renewals: Renewals::default(),
         next_flush: Instant::now(),
         cx,
@@ -173,12 +177,12 @@ async fn work(cx: TaskContext) -> Result<()> {
 }
 
 /// How long one question to a broker may take, until a request to stop is looked for.
-const ANSWER: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Repeats what cannot be done for now: a topic is there for one broker a little later than for the other, and a broker that
 /// is away comes back. Ends with another error, or with the last one when the task is asked to stop.
-async fn until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let mut backoff = Backoff::new(RETRY, RETRY_SELDOM);
+async fn retry_until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut backoff = Backoff::new(RETRY, MAX_RETRY);
     loop {
         let outcome = tokio::select! {
             biased;
@@ -188,7 +192,7 @@ async fn until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFn
         match outcome {
             Err(error) if error.is_retriable() && !control.is_stopping() => {
                 let wait = backoff.next();
-                if backoff.is_told() {
+                if backoff.should_log() {
                     tracing::warn!(%error, tries = backoff.tries(), "could not {what}, trying again");
                 }
                 control.sleep(wait).await;

@@ -5,18 +5,18 @@ use tokio::time::Instant;
 use tributary_api::{Error, Offsets, Result};
 use tributary_kafka::{ClientConfig, Consumer, Polled, RawRecord};
 
-use super::assignment::Owned;
-use super::fill::Place;
-use super::outbox::{CommitError, Renewal};
-use super::pace::BatchLimit;
-use super::renewal::{Ending, Renewals};
+use super::assignment::OwnedPartition;
+use super::batch_limit::BatchLimit;
+use super::fill::OutputOrigin;
+use super::renewal::{ExitReason, Renewals};
 use super::restore::Changelogs;
-use super::{Links, Outbox, ProcessorConfig, Tables, Topics};
+use super::transactional_output::{CommitError, Renewal};
+use super::{ProcessorConfig, Tables, Topics, TransactionalOutput, TransformStores};
 use crate::backoff::Backoff;
 use crate::tasks::{Decoder, Encoder, ErrorOperator, TaskContext, now_ms};
 
 /// How long one poll waits at most: so soon is a request to stop or pause seen.
-pub(super) const SLICE: Duration = Duration::from_millis(100);
+pub(super) const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often state files are made durable: it shortens the next restore and nothing else.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -24,10 +24,10 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct ProcessLoop {
     pub(super) cx: TaskContext,
     pub(super) config: ProcessorConfig,
-    pub(super) links: Links,
+    pub(super) stores: TransformStores,
     pub(super) topics: Topics,
     pub(super) tables: Tables,
-    pub(super) outbox: Outbox,
+    pub(super) output: TransactionalOutput,
     pub(super) input: Consumer,
     /// Settings of further consumers.
     pub(super) consumer: ClientConfig,
@@ -37,7 +37,7 @@ pub(super) struct ProcessLoop {
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
     pub(super) operator: ErrorOperator,
-    pub(super) owned: BTreeMap<i32, Owned>,
+    pub(super) owned: BTreeMap<i32, OwnedPartition>,
     /// The group's offsets of the partitions owned; where a partition has none, where it is read from.
     pub(super) committed: Offsets,
     /// How many partitions the input topics have.
@@ -45,9 +45,9 @@ pub(super) struct ProcessLoop {
     pub(super) paused: bool,
     pub(super) limit: BatchLimit,
     /// What the broker does not take the outputs or the state of, until it is committed as failed.
-    pub(super) refused: HashMap<Place, Error>,
+    pub(super) refused: HashMap<OutputOrigin, Error>,
     /// Between a batch that was aborted and the next try.
-    pub(super) again: Backoff,
+    pub(super) abort_backoff: Backoff,
     pub(super) renewals: Renewals,
     pub(super) next_flush: Instant,
 }
@@ -58,13 +58,13 @@ impl ProcessLoop {
     /// # Errors
     /// Why it failed.
     pub(super) async fn run(mut self) -> Result<()> {
-        self.cx.voice.running(self.cx.control.is_paused());
+        self.cx.reporter.running(self.cx.control.is_paused());
         let outcome = loop {
             match self.work().await {
                 Ok(()) => break Ok(()),
-                Err(Ending::Fail(error)) => break Err(error),
-                Err(Ending::Renew(_)) if self.cx.control.is_stopping() => break Ok(()),
-                Err(Ending::Renew(renewal)) => {
+                Err(ExitReason::Fail(error)) => break Err(error),
+                Err(ExitReason::Renew(_)) if self.cx.control.is_stopping() => break Ok(()),
+                Err(ExitReason::Renew(renewal)) => {
                     if let Err(error) = self.renew(renewal).await {
                         break Err(error);
                     }
@@ -75,28 +75,28 @@ impl ProcessLoop {
         outcome
     }
 
-    async fn work(&mut self) -> Result<(), Ending> {
+    async fn work(&mut self) -> Result<(), ExitReason> {
         while !self.cx.control.is_stopping() {
             self.follow_pause()?;
             self.tables.follow(&self.operator)?;
             self.flush_stores()?;
-            if !self.limit.is_whole() && self.is_timer_due() {
+            if !self.limit.is_at_max() && self.is_timer_due() {
                 // While batches are held down, timers have batches of their own.
                 self.transact(Vec::new()).await?;
             }
             match self.input.poll(self.limit.get(), self.wait()) {
                 Ok(Polled::Records(raw)) => {
-                    let (raw, met) = self.gather(raw)?;
+                    let (raw, rebalance) = self.gather(raw)?;
                     self.transact(raw).await?;
-                    if let Some(met) = met {
-                        self.rebalance(met).await?;
+                    if let Some(rebalance) = rebalance {
+                        self.rebalance(rebalance).await?;
                     }
                 }
                 Ok(Polled::Idle) if self.is_timer_due() => self.transact(Vec::new()).await?,
-                Ok(met) => self.rebalance(met).await?,
+                Ok(rebalance) => self.rebalance(rebalance).await?,
                 Err(error) if error.is_retriable() => {
                     tracing::warn!(%error, "could not read, trying again");
-                    self.cx.control.sleep(SLICE).await;
+                    self.cx.control.sleep(POLL_TIMEOUT).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -121,10 +121,10 @@ impl ProcessLoop {
             if left.is_zero() {
                 break;
             }
-            match self.input.poll(self.limit.get() - raw.len(), left.min(SLICE)) {
+            match self.input.poll(self.limit.get() - raw.len(), left.min(POLL_TIMEOUT)) {
                 Ok(Polled::Records(more)) => raw.extend(more),
                 Ok(Polled::Idle) => {}
-                Ok(met) => return Ok((raw, Some(met))),
+                Ok(rebalance) => return Ok((raw, Some(rebalance))),
                 Err(error) if error.is_retriable() => break,
                 Err(error) => return Err(error),
             }
@@ -135,7 +135,7 @@ impl ProcessLoop {
     /// How long a poll may wait for records.
     fn wait(&self) -> Duration {
         let until = |at: i64| Duration::from_millis(u64::try_from(at - now_ms()).unwrap_or(0));
-        self.next_timer().map_or(SLICE, until).min(SLICE)
+        self.next_timer().map_or(POLL_TIMEOUT, until).min(POLL_TIMEOUT)
     }
 
     fn is_timer_due(&self) -> bool {
@@ -162,7 +162,7 @@ impl ProcessLoop {
         } else {
             self.input.resume(&partitions)?
         }
-        self.cx.voice.running(paused);
+        self.cx.reporter.running(paused);
         Ok(())
     }
 
@@ -178,9 +178,9 @@ impl ProcessLoop {
         if self.cx.control.is_abandoned() {
             return;
         }
-        match self.outbox.abort() {
+        match self.output.abort() {
             Ok(()) => {}
-            Err(CommitError::Again(error) | CommitError::Stop(error) | CommitError::Renew(Renewal { error, .. })) => {
+            Err(CommitError::Retry(error) | CommitError::Fail(error) | CommitError::Renew(Renewal { error, .. })) => {
                 tracing::warn!(%error, "could not abort the last transaction, the broker will");
             }
         }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tributary_api::{Error, Result};
 use tributary_kafka::Consumer;
 
-use super::outbox::{CommitError, Renewal};
 use super::process_loop::ProcessLoop;
+use super::transactional_output::{CommitError, Renewal};
 use crate::backoff::Backoff;
 
 /// Between two renewals, the first time and at most.
@@ -19,30 +19,30 @@ const MOST: Duration = Duration::from_secs(30);
 /// After so long without a renewal the next one is a first one.
 const HEALTHY: Duration = Duration::from_secs(60);
 /// How often another owner is looked for.
-const LOOK: Duration = Duration::from_secs(1);
-const LOOK_SELDOM: Duration = Duration::from_secs(5);
+const OWNER_CHECK: Duration = Duration::from_secs(1);
+const MAX_OWNER_CHECK: Duration = Duration::from_secs(5);
 
 /// Why the loop was left.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(super) enum ExitReason {
     /// To be entered again with a new producer and a new membership.
     Renew(Renewal),
     /// The task fails.
     Fail(Error),
 }
 
-impl From<Error> for Ending {
+impl From<Error> for ExitReason {
     fn from(error: Error) -> Self {
         if error.is_retriable() { Self::Renew(Renewal { error, fenced: false }) } else { Self::Fail(error) }
     }
 }
 
-impl From<CommitError> for Ending {
+impl From<CommitError> for ExitReason {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Again(error) => Self::Renew(Renewal { error, fenced: false }),
+            CommitError::Retry(error) => Self::Renew(Renewal { error, fenced: false }),
             CommitError::Renew(renewal) => Self::Renew(renewal),
-            CommitError::Stop(error) => Self::Fail(error),
+            CommitError::Fail(error) => Self::Fail(error),
         }
     }
 }
@@ -77,22 +77,22 @@ impl ProcessLoop {
         let wait = self.renewals.wait();
         let wait_ms = wait.as_millis();
         tracing::warn!(%error, fenced, wait_ms, "processor goes on with a new producer, from its group's offsets");
-        self.let_go();
+        self.discard_uncommitted();
         let member = self.input.group_metadata().map(|group| group.member().to_owned()).unwrap_or_default();
         self.input.leave();
-        self.outbox.close();
+        self.output.close();
         self.cx.control.sleep(wait).await;
         if fenced {
             self.stand_by(&member).await;
         }
-        self.outbox.renew(&self.cx.control).await?;
+        self.output.renew(&self.cx.control).await?;
         self.input = Consumer::subscribe(&self.group, &self.config.topics)?;
         self.renewals.last = Some(Instant::now());
         Ok(())
     }
 
     /// Forgets what is not committed, and whose partitions these are.
-    fn let_go(&mut self) {
+    fn discard_uncommitted(&mut self) {
         for (partition, owned) in &mut self.owned {
             owned.state.abort();
             if let Err(error) = owned.state.flush() {
@@ -101,7 +101,7 @@ impl ProcessLoop {
         }
         self.owned.clear();
         self.committed.clear();
-        self.tell_assignment();
+        self.publish_assignment();
     }
 
     /// Waits while another worker runs this very task: to take the transactional id back would only make the two fence
@@ -110,7 +110,7 @@ impl ProcessLoop {
     async fn stand_by(&self, former_member: &str) {
         let setting = |name: &str| self.group.get(name).unwrap_or_default().to_owned();
         let (group, client_id) = (setting("group.id"), setting("client.id"));
-        let mut backoff = Backoff::new(LOOK, LOOK_SELDOM);
+        let mut backoff = Backoff::new(OWNER_CHECK, MAX_OWNER_CHECK);
         loop {
             let members = tokio::select! {
                 biased;

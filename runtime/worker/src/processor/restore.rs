@@ -5,11 +5,11 @@ use tributary_api::{Error, Offsets, Result, TopicPartition};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord};
 use tributary_state::{Layout, PartitionState, Positions, Slot};
 
-use super::ANSWER;
+use super::ANSWER_TIMEOUT;
 use crate::tasks::Control;
 
 const BATCH: usize = 10_000;
-const SLICE: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The changelog topics of a processor, in the order of the layout's slots.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Changelogs {
     }
 
     /// Takes in the topics' ids, by the topic's name.
-    pub(super) fn know(&mut self, ids: &BTreeMap<String, String>, layout: &Layout) {
+    pub(super) fn set_ids(&mut self, ids: &BTreeMap<String, String>, layout: &Layout) {
         let id = |(slot, store): (Slot, &str)| Some((store.to_owned(), ids.get(self.topics.get(slot.0)?)?.clone()));
         self.ids = layout.slots().filter_map(id).collect();
     }
@@ -56,42 +56,43 @@ pub(super) fn restore(
         .collect();
     let client = client.clone().set_native("enable.partition.eof", true);
     let asking = Consumer::assign(&client, &[])?;
-    let ends = asking.end_offsets(&all, false, ANSWER).map_err(|error| error.context("cannot restore state"))?;
+    let ends =
+        asking.end_offsets(&all, false, ANSWER_TIMEOUT).map_err(|error| error.context("cannot restore state"))?;
     for (partition, state) in states.iter_mut() {
-        if is_beyond(state, *partition, changelogs, layout, &ends, &asking)? {
+        if is_ahead_of_changelog(state, *partition, changelogs, layout, &ends, &asking)? {
             tracing::warn!(partition, "state does not fit its changelog, it is restored from the start");
             state.clear()?;
         }
     }
     asking.close();
-    let mut work = Work { states, changelogs, layout, reached: HashMap::new(), restored: 0 };
-    let from = work.begin(&ends);
+    let mut job = RestoreJob { states, changelogs, layout, reached: HashMap::new(), restored: 0 };
+    let from = job.begin(&ends);
     if from.is_empty() {
         return Ok(true);
     }
     let started = Instant::now();
     let mut consumer = Consumer::assign(&client, &from)?;
-    while !work.is_done(&ends) {
+    while !job.is_done(&ends) {
         if control.is_stopping() {
             return Ok(false);
         }
-        match consumer.poll(BATCH, SLICE) {
-            Ok(Polled::Records(records)) => work.take(records)?,
+        match consumer.poll(BATCH, POLL_TIMEOUT) {
+            Ok(Polled::Records(records)) => job.take(records)?,
             Ok(_) => {}
             Err(error) if error.is_retriable() => tracing::warn!(%error, "could not read a changelog, trying again"),
             Err(error) => return Err(error.context("cannot restore state")),
         }
-        work.reach(consumer.take_ends());
+        job.raise(consumer.take_ends());
     }
     consumer.close();
-    let (records, elapsed_ms) = (work.restored, started.elapsed().as_millis());
-    tracing::info!(partitions = ?work.states.keys().collect::<Vec<_>>(), records, elapsed_ms, "state is restored");
+    let (records, elapsed_ms) = (job.restored, started.elapsed().as_millis());
+    tracing::info!(partitions = ?job.states.keys().collect::<Vec<_>>(), records, elapsed_ms, "state is restored");
     Ok(true)
 }
 
 /// A position that the changelog does not have: the topic was made anew, which its id or its end says, or what comes next
 /// was deleted.
-fn is_beyond(
+fn is_ahead_of_changelog(
     state: &PartitionState,
     partition: i32,
     changelogs: &Changelogs,
@@ -107,14 +108,14 @@ fn is_beyond(
         }
         let at = TopicPartition::new(changelogs.topics[slot.0].as_str(), partition);
         let end = ends.get(&at).copied().unwrap_or(0);
-        if *position > end || (*position < end && *position < asking.watermarks(&at, ANSWER)?.0) {
+        if *position > end || (*position < end && *position < asking.watermarks(&at, ANSWER_TIMEOUT)?.0) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-struct Work<'a> {
+struct RestoreJob<'a> {
     states: &'a mut BTreeMap<i32, PartitionState>,
     changelogs: &'a Changelogs,
     layout: &'a Layout,
@@ -123,7 +124,7 @@ struct Work<'a> {
     restored: usize,
 }
 
-impl Work<'_> {
+impl RestoreJob<'_> {
     /// Where to read from, for the partitions that are behind.
     fn begin(&mut self, ends: &Offsets) -> Vec<(TopicPartition, Position)> {
         let mut from = Vec::new();
@@ -162,7 +163,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn reach(&mut self, ends: Vec<(TopicPartition, i64)>) {
+    fn raise(&mut self, ends: Vec<(TopicPartition, i64)>) {
         for (at, end) in ends {
             let reached = self.reached.entry(at).or_default();
             *reached = end.max(*reached);

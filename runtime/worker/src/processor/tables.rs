@@ -5,11 +5,11 @@ use tributary_api::{Datum, Error, Offsets, Result, TopicPartition};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord};
 use tributary_state::GlobalTable;
 
-use super::{ANSWER, Links, Topics};
-use crate::tasks::{Decoder, ErrorOperator, Subject, TaskContext};
+use super::{ANSWER_TIMEOUT, Topics, TransformStores};
+use crate::tasks::{Decoder, ErrorOperator, FailedRecord, TaskContext};
 
 const BATCH: usize = 5_000;
-const SLICE: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The tables of a task, whole, followed from their topics.
 pub(super) struct Tables {
@@ -26,13 +26,13 @@ impl Tables {
     /// When a topic cannot be read or a row cannot be converted; `Retriable` while a topic is not there for every broker.
     pub(super) async fn open(
         cx: &TaskContext,
-        links: &Links,
+        stores: &TransformStores,
         consumer: &ClientConfig,
         topics: &Topics,
         decoder: Decoder,
         operator: &ErrorOperator,
     ) -> Result<Option<Self>> {
-        let names = links.tables.clone();
+        let names = stores.tables.clone();
         let tables = names.iter().map(|_| GlobalTable::default()).collect();
         let mut this = Self { consumer: None, topics: names, tables, decoder };
         if this.topics.is_empty() {
@@ -42,7 +42,7 @@ impl Tables {
         for topic in &this.topics {
             let count = topics.ensure_table(topic).await.map_err(|error| error.context("cannot read a table"))?;
             partitions.extend((0..count).map(|partition| TopicPartition::new(topic.as_str(), partition)));
-            cx.voice.topic_used(topic);
+            cx.reporter.topic_used(topic);
         }
         let client = consumer
             .clone()
@@ -50,13 +50,13 @@ impl Tables {
             .set_native("enable.partition.eof", true);
         let from_start: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Earliest)).collect();
         let consumer = this.consumer.insert(Consumer::assign(&client, &from_start)?);
-        let mut missing: Offsets = consumer.end_offsets(&partitions, false, ANSWER)?;
+        let mut missing: Offsets = consumer.end_offsets(&partitions, false, ANSWER_TIMEOUT)?;
         missing.retain(|_, end| *end > 0);
         while !missing.is_empty() {
             if cx.control.is_stopping() {
                 return Ok(None);
             }
-            for (partition, next) in this.read(SLICE, operator)? {
+            for (partition, next) in this.read(POLL_TIMEOUT, operator)? {
                 if missing.get(&partition).is_some_and(|end| next >= *end) {
                     missing.remove(&partition);
                 }
@@ -78,9 +78,9 @@ impl Tables {
         Ok(())
     }
 
-    /// The latest row of a key, in a table by its place in [`Links::tables`].
-    pub(super) fn get(&self, place: usize, key: &[u8]) -> Option<&Datum> {
-        self.tables.get(place)?.get(key)
+    /// The latest row of a key, in a table by its place in [`TransformStores::tables`].
+    pub(super) fn get(&self, index: usize, key: &[u8]) -> Option<&Datum> {
+        self.tables.get(index)?.get(key)
     }
 
     /// Reads once; answers how far the partitions have been read.
@@ -112,17 +112,17 @@ impl Tables {
     }
 
     fn take(&mut self, raw: RawRecord, operator: &ErrorOperator) -> Result<()> {
-        let Some(place) = self.topics.iter().position(|topic| **topic == *raw.topic) else { return Ok(()) };
+        let Some(index) = self.topics.iter().position(|topic| **topic == *raw.topic) else { return Ok(()) };
         let Some(key) = raw.key.clone() else { return Ok(()) }; // a table has no place for it
         match self.decoder.decode(raw.clone()) {
             Ok(record) => {
-                if let Some(table) = self.tables.get_mut(place) {
+                if let Some(table) = self.tables.get_mut(index) {
                     table.set(&key, record.value);
                 }
                 Ok(())
             }
             Err(failure) => operator
-                .give_up(&failure, Subject::Consumed(&raw))
+                .give_up(&failure, FailedRecord::Consumed(&raw))
                 .map_err(|error: Error| error.context(format!("row of table {} at offset {}", raw.topic, raw.offset))),
         }
     }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use tributary_api::{Props, Requirements, StoreSpec, TableSpec, Timer, TimestampType, Topic};
 use tributary_kafka::RawRecord;
 
-use super::fill::{Place, Progress, merge_by_time};
-use super::host::Links;
+use super::delivery_reports::{OUTPUT, Refusal, output_token};
+use super::fill::{BatchProgress, OutputOrigin, merge_by_time};
 use super::issue;
-use super::reports::{OUTPUT, Refusal, output_token};
 use super::restore::Changelogs;
 use super::transact::{changelog, token};
+use super::transform_stores::TransformStores;
 use crate::settings::WorkerSettings;
 
 fn needs(store: &str, table: &str, timers: bool) -> Requirements {
@@ -25,9 +25,9 @@ fn chain(aliases: &str) -> Props {
 #[test]
 fn stores_have_changelogs_and_tables_are_shared() {
     let needs = [needs("people", "customers", true), needs("carts", "customers", false)];
-    let links = Links::new(&chain("a, b"), needs.into_iter()).unwrap();
-    assert_eq!(links.tables, ["customers"]);
-    let names = Changelogs::new("workers", "personalize", &links.layout).topics;
+    let stores = TransformStores::new(&chain("a, b"), needs.into_iter()).unwrap();
+    assert_eq!(stores.tables, ["customers"]);
+    let names = Changelogs::new("workers", "personalize", &stores.layout).topics;
     let expected = ["people", "carts", "timers"].map(|store| format!("workers-personalize-{store}-changelog"));
     assert_eq!(names, expected);
 }
@@ -36,19 +36,21 @@ fn stores_have_changelogs_and_tables_are_shared() {
 fn store_of_one_name_is_refused_twice() {
     for second in ["people", "timers"] {
         let needs = [needs("people", "t", false), needs(second, "t", false)];
-        let error = Links::new(&chain("a,b"), needs.into_iter()).unwrap_err();
+        let error = TransformStores::new(&chain("a,b"), needs.into_iter()).unwrap_err();
         assert!(error.to_string().contains("transforms.b"), "{error}");
     }
 }
 
 #[test]
 fn timer_finds_its_transform_by_alias() {
-    let links = Links::new(&chain("first,second"), [needs("x", "t", true), needs("y", "t", true)].into_iter()).unwrap();
+    let stores =
+        TransformStores::new(&chain("first,second"), [needs("x", "t", true), needs("y", "t", true)].into_iter())
+            .unwrap();
     let timer = |key: &'static str| Timer { key: Bytes::from_static(key.as_bytes()), at: 1, payload: Bytes::new() };
-    let (link, own) = links.owner(&timer("second\0ann\0x")).unwrap();
+    let (link, own) = stores.owner(&timer("second\0ann\0x")).unwrap();
     assert_eq!((link, &*own.key), (1, b"ann\0x".as_slice()));
-    assert!(links.owner(&timer("removed\0ann")).is_none());
-    assert!(links.owner(&timer("first")).is_none());
+    assert!(stores.owner(&timer("removed\0ann")).is_none());
+    assert!(stores.owner(&timer("first")).is_none());
 }
 
 #[test]
@@ -130,14 +132,14 @@ fn one_refused_record_is_known_by_its_token_and_several_are_searched() {
         value: None,
         headers: Vec::new(),
     };
-    let mut progress = Progress::of(&[raw(7), raw(8)]);
-    let place = |offset| Place::Record { topic: Topic::from("in"), partition: 0, offset };
-    progress.places.extend([place(7), place(8)]);
+    let mut progress = BatchProgress::of(&[raw(7), raw(8)]);
+    let origin = |offset| OutputOrigin::Record { topic: Topic::from("in"), partition: 0, offset };
+    progress.origins.extend([origin(7), origin(8)]);
     let refusal = |tokens: &[u64]| Refusal { error: tributary_api::Error::data("too large"), tokens: tokens.to_vec() };
     let second = [output_token(0, 1), output_token(7, 1)];
-    assert_eq!(progress.culprit(&refusal(&second)), Some(&place(8)));
-    assert_eq!(progress.culprit(&refusal(&[output_token(0, 0), output_token(0, 1)])), None, "it may be either");
-    assert_eq!(progress.culprit(&refusal(&[second[0], 3])), None, "state is of any");
-    progress.places.truncate(1);
-    assert_eq!(progress.culprit(&refusal(&[3])), Some(&place(7)), "there is no other");
+    assert_eq!(progress.failing_origin(&refusal(&second)), Some(&origin(8)));
+    assert_eq!(progress.failing_origin(&refusal(&[output_token(0, 0), output_token(0, 1)])), None, "it may be either");
+    assert_eq!(progress.failing_origin(&refusal(&[second[0], 3])), None, "state is of any");
+    progress.origins.truncate(1);
+    assert_eq!(progress.failing_origin(&refusal(&[3])), Some(&origin(7)), "there is no other");
 }

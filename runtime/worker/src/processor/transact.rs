@@ -4,48 +4,48 @@ use tributary_api::{Error, Offsets, Result};
 use tributary_kafka::{ProducerRecord, RawRecord, Token};
 use tributary_state::{Positions, Slot};
 
-use super::fill::{Place, Progress};
-use super::outbox::CommitError;
+use super::delivery_reports::{Refusal, origin};
+use super::fill::{BatchProgress, OutputOrigin};
 use super::process_loop::ProcessLoop;
-use super::renewal::Ending;
-use super::reports::{Refusal, origin};
+use super::renewal::ExitReason;
+use super::transactional_output::CommitError;
 
 /// After so many aborts in a row everything is made new: whatever stands in the way may be this side's.
 const ABORTS: u32 = 8;
 
 impl ProcessLoop {
     /// One batch, whole or not at all.
-    pub(super) async fn transact(&mut self, raw: Vec<RawRecord>) -> Result<(), Ending> {
-        let mut progress = Progress::of(&raw);
+    pub(super) async fn transact(&mut self, raw: Vec<RawRecord>) -> Result<(), ExitReason> {
+        let mut progress = BatchProgress::of(&raw);
         let outcome = self.try_batch(raw, &mut progress).await;
         let took = progress.begun.elapsed();
         match outcome {
             Ok(()) => {
-                self.again.reset();
+                self.abort_backoff.reset();
                 self.limit.committed(took);
                 let metrics = &self.cx.metrics;
                 metrics.sink.read.add(progress.records);
                 metrics.sink.sent.add(progress.outputs);
                 metrics.batch_size.record(progress.records as u64);
                 // A batch that took too long was committed without its last records: they are read again.
-                if !progress.left.is_empty() {
-                    self.input.seek_all(&progress.left)?;
+                if !progress.postponed.is_empty() {
+                    self.input.seek_all(&progress.postponed)?;
                 }
                 Ok(())
             }
-            Err(CommitError::Stop(error)) => Err(Ending::Fail(error)),
+            Err(CommitError::Fail(error)) => Err(ExitReason::Fail(error)),
             Err(CommitError::Renew(renewal)) => {
-                self.learn(&progress, took);
-                Err(Ending::Renew(renewal))
+                self.adapt(&progress, took);
+                Err(ExitReason::Renew(renewal))
             }
-            Err(CommitError::Again(error)) => self.roll_back(&progress, error).await,
+            Err(CommitError::Retry(error)) => self.roll_back(&progress, error).await,
         }
     }
 
-    async fn try_batch(&mut self, raw: Vec<RawRecord>, progress: &mut Progress) -> Result<(), CommitError> {
-        self.outbox.begin()?;
+    async fn try_batch(&mut self, raw: Vec<RawRecord>, progress: &mut BatchProgress) -> Result<(), CommitError> {
+        self.output.begin()?;
         if !self.fill(raw, progress).await? {
-            return Err(CommitError::Again(Error::retriable("the task is stopping")));
+            return Err(CommitError::Retry(Error::retriable("the task is stopping")));
         }
         self.dead_letters_delivered().await?;
         self.commit(progress)
@@ -58,14 +58,14 @@ impl ProcessLoop {
             biased;
             delivered = letters.delivered(self.config.transaction_timeout / 2) => Ok(delivered?),
             () = self.cx.control.stopping().cancelled() => {
-                Err(CommitError::Again(Error::retriable("the task is stopping")))
+                Err(CommitError::Retry(Error::retriable("the task is stopping")))
             }
         }
     }
 
-    fn commit(&mut self, progress: &Progress) -> Result<(), CommitError> {
+    fn commit(&mut self, progress: &BatchProgress) -> Result<(), CommitError> {
         if self.cx.control.is_abandoned() {
-            return Err(CommitError::Again(Error::retriable("the task was given up")));
+            return Err(CommitError::Retry(Error::retriable("the task was given up")));
         }
         let started = Instant::now();
         let topics = &self.changelogs.topics;
@@ -86,14 +86,14 @@ impl ProcessLoop {
         let fired = self.committed.iter().filter(|(at, _)| self.is_changed(at.partition));
         let mut offsets: Offsets = fired.map(|(at, next)| (at.clone(), *next)).collect();
         offsets.extend(progress.next.iter().map(|(at, next)| (at.clone(), *next)));
-        let committed = self.outbox.commit(changes, &offsets, &self.input);
+        let committed = self.output.commit(changes, &offsets, &self.input);
         self.cx.metrics.offsets_committed(started.elapsed(), committed.is_ok());
         committed?;
         self.committed.extend(offsets);
         for (partition, owned) in self.owned.iter_mut().filter(|(_, owned)| owned.state.is_changed()) {
             let mut positions: Positions = owned.state.positions().clone();
-            for (slot, name) in self.links.layout.slots() {
-                if let Some(end) = self.outbox.end_of(token(*partition, slot)) {
+            for (slot, name) in self.stores.layout.slots() {
+                if let Some(end) = self.output.end_of(token(*partition, slot)) {
                     positions.changelog.insert(name.to_owned(), end);
                 }
             }
@@ -102,10 +102,10 @@ impl ProcessLoop {
             }
             let own = progress.next.iter().filter(|(at, _)| at.partition == *partition);
             positions.input.extend(own.map(|(at, next)| (at.clone(), *next)));
-            owned.state.commit(&positions).map_err(CommitError::Stop)?;
+            owned.state.commit(&positions).map_err(CommitError::Fail)?;
         }
         if !self.refused.is_empty() {
-            self.refused.retain(|place, _| !progress.places.contains(place));
+            self.refused.retain(|origin, _| !progress.origins.contains(origin));
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl ProcessLoop {
     }
 
     /// Forgets the batch and reads it again.
-    async fn roll_back(&mut self, progress: &Progress, error: Error) -> Result<(), Ending> {
+    async fn roll_back(&mut self, progress: &BatchProgress, error: Error) -> Result<(), ExitReason> {
         for owned in self.owned.values_mut() {
             owned.state.abort();
         }
@@ -123,18 +123,18 @@ impl ProcessLoop {
             return Ok(());
         }
         // All reports are in once the batch is given up.
-        let aborted = self.outbox.abort();
-        let learnt = self.learn(progress, progress.begun.elapsed());
+        let aborted = self.output.abort();
+        let adapted = self.adapt(progress, progress.begun.elapsed());
         aborted?;
-        if let Some(error) = self.outbox.denial() {
-            return Err(Ending::Fail(error));
+        if let Some(error) = self.output.denial() {
+            return Err(ExitReason::Fail(error));
         }
-        let wait = if learnt { Duration::ZERO } else { self.again.next() };
-        if learnt || self.again.is_told() {
-            let (tries, limit) = (self.again.tries(), self.limit.get());
+        let wait = if adapted { Duration::ZERO } else { self.abort_backoff.next() };
+        if adapted || self.abort_backoff.should_log() {
+            let (tries, limit) = (self.abort_backoff.tries(), self.limit.get());
             tracing::warn!(%error, tries, limit, "batch was aborted, it is processed again");
         }
-        if !learnt && self.again.tries().is_multiple_of(ABORTS) {
+        if !adapted && self.abort_backoff.tries().is_multiple_of(ABORTS) {
             return Err(Error::retriable(format!("batch was aborted {ABORTS} times in a row")).cause(&error).into());
         }
         let own = self.partitions();
@@ -145,33 +145,33 @@ impl ProcessLoop {
     }
 
     /// Takes from a batch that failed what the next try does otherwise; whether there is such a thing.
-    fn learn(&mut self, progress: &Progress, took: Duration) -> bool {
-        if let Some(refusal) = self.outbox.take_refusal() {
-            match progress.culprit(&refusal) {
-                Some(place) => {
+    fn adapt(&mut self, progress: &BatchProgress, took: Duration) -> bool {
+        if let Some(refusal) = self.output.take_refusal() {
+            match progress.failing_origin(&refusal) {
+                Some(origin) => {
                     let error = refusal.error.context("a broker does not take what comes of the record");
-                    self.refused.insert(place.clone(), error);
+                    self.refused.insert(origin.clone(), error);
                 }
-                None => self.limit.halve(progress.places.len()),
+                None => self.limit.halve(progress.origins.len()),
             }
             return true;
         }
         if took > self.config.transaction_timeout / 2 {
-            self.limit.halve(progress.places.len());
+            self.limit.halve(progress.origins.len());
         }
         false
     }
 }
 
-impl Progress {
+impl BatchProgress {
     /// The record or timer whose outputs or state the broker refused; none when it can be one of several.
-    pub(super) fn culprit(&self, refusal: &Refusal) -> Option<&Place> {
-        if let [only] = &*self.places {
+    pub(super) fn failing_origin(&self, refusal: &Refusal) -> Option<&OutputOrigin> {
+        if let [only] = &*self.origins {
             return Some(only);
         }
         let first = refusal.tokens.first().copied().and_then(origin)?;
         let alone = refusal.tokens.iter().all(|token| origin(*token) == Some(first));
-        if alone { self.places.get(first) } else { None }
+        if alone { self.origins.get(first) } else { None }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::definitions::MAX_TASKS;
 use crate::settings::WorkerSettings;
 
 /// Task configurations of this size together, in bytes, are no reason for a broker to refuse a batch.
-const TOGETHER: usize = 128 * 1024;
+const MAX_BATCH_BYTES: usize = 128 * 1024;
 
 /// A request that comes through the topic and counts only while it is fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +30,15 @@ pub(crate) enum ConfigEvent {
 #[derive(Clone)]
 pub(crate) struct ConfigStore {
     log: CompactedLog,
-    known: Arc<Known>,
+    view: Arc<ConfigView>,
 }
 
 /// A connector as its runner follows it; none once it is gone.
-pub(crate) type Followed = watch::Receiver<Option<Arc<ConnectorEntry>>>;
+pub(crate) type ConnectorWatch = watch::Receiver<Option<Arc<ConnectorEntry>>>;
 
 /// What the topic says now, and who is told of what: a change of one connector concerns nobody else.
 #[derive(Default)]
-struct Known {
+struct ConfigView {
     state: Mutex<ConfigState>,
     followers: Mutex<HashMap<String, watch::Sender<Option<Arc<ConnectorEntry>>>>>,
     /// Counts the connectors that came and went.
@@ -48,39 +48,39 @@ struct Known {
 impl ConfigStore {
     /// Opens the topic and reads it to its end. Events are sent for records that come after.
     pub(crate) async fn open(settings: &WorkerSettings, events: mpsc::Sender<ConfigEvent>) -> Result<Self> {
-        let known = Arc::<Known>::default();
+        let view = Arc::<ConfigView>::default();
         // Nothing is live before the first read to the end is done.
         let live = Arc::new(Mutex::new(None));
-        let reader = Reader { known: Arc::clone(&known), live: Arc::clone(&live) };
+        let reader = ConfigReader { view: Arc::clone(&view), live: Arc::clone(&live) };
         let log =
             open(settings, &settings.topics.configs, "configs", Box::new(move |record| reader.read(record))).await?;
         *live.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
-        Ok(Self { log, known })
+        Ok(Self { log, view })
     }
 
     /// What the topic says of a connector now; none when there is none of that name.
     pub(crate) fn connector(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
-        self.known.state().connectors.get(name).cloned()
+        self.view.state().connectors.get(name).cloned()
     }
 
     /// The connectors there are, in order.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.known.state().connectors.keys().cloned().collect()
+        self.view.state().connectors.keys().cloned().collect()
     }
 
     /// Wakes whenever connectors come or go.
     pub(crate) fn watch_names(&self) -> watch::Receiver<u64> {
-        self.known.names.subscribe()
+        self.view.names.subscribe()
     }
 
     /// Has those look again who watch the names.
-    pub(crate) fn look_again(&self) {
-        self.known.names.send_modify(|changes| *changes += 1);
+    pub(crate) fn wake_name_watchers(&self) {
+        self.view.names.send_modify(|changes| *changes += 1);
     }
 
     /// Wakes whenever the topic says something new of one connector.
-    pub(crate) fn follow(&self, name: &str) -> Followed {
-        let mut followers = self.known.followers();
+    pub(crate) fn follow(&self, name: &str) -> ConnectorWatch {
+        let mut followers = self.view.followers();
         // The state is read under the lock of the followers, as it is told: else a change in between were missed.
         let entry = self.connector(name);
         match followers.get(name) {
@@ -101,7 +101,7 @@ impl ConfigStore {
     /// Writes a connector; its target state first, so that it never runs in another, such as that of a former connector
     /// of this name that was removed by half.
     pub(crate) async fn put_connector(&self, name: &str, config: &Props, target: Option<TargetState>) -> Result<()> {
-        let left_over = self.known.state().has_left_over_target(name).then(TargetState::default);
+        let left_over = self.view.state().has_left_over_target(name).then(TargetState::default);
         if let Some(target) = target.or(left_over) {
             self.log.write(format!("target-state-{name}"), Some(json(&TargetRecord::from(target))?)).await?;
         }
@@ -125,7 +125,7 @@ impl ConfigStore {
         let commit = json(&Commit { tasks: tasks.len().try_into().unwrap_or(u32::MAX) })?;
         let size: usize = records.iter().filter_map(|(_, value)| Some(value.as_ref()?.len())).sum();
         // What a broker may refuse as too large is written before it is made to count.
-        if size > TOGETHER {
+        if size > MAX_BATCH_BYTES {
             self.log.write_all(std::mem::take(&mut records)).await?;
         }
         records.push((format!("commit-{connector}").into(), Some(commit)));
@@ -157,7 +157,7 @@ impl ConfigStore {
     }
 }
 
-impl Known {
+impl ConfigView {
     fn state(&self) -> MutexGuard<'_, ConfigState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,15 +209,15 @@ enum Applied {
     Event(ConfigEvent),
 }
 
-struct Reader {
-    known: Arc<Known>,
+struct ConfigReader {
+    view: Arc<ConfigView>,
     live: Arc<Mutex<Option<mpsc::Sender<ConfigEvent>>>>,
 }
 
-impl Reader {
+impl ConfigReader {
     fn read(&self, record: LogRecord) {
         let key = record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        match self.known.read(&key, &record) {
+        match self.view.read(&key, &record) {
             Ok(None) => {}
             Ok(Some(event)) => self.event(event),
             Err(reason) => {

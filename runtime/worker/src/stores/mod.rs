@@ -6,7 +6,7 @@ mod log;
 mod offset;
 mod status;
 
-pub(crate) use config::{ConfigEvent, ConfigStore, Followed};
+pub(crate) use config::{ConfigEvent, ConfigStore, ConnectorWatch};
 pub(crate) use config_state::ConnectorEntry;
 pub(crate) use offset::KafkaOffsetStore;
 pub(crate) use status::{Status, StatusStore};

@@ -10,11 +10,11 @@ pub(crate) struct TaskContext {
     pub(crate) spec: TaskSpec,
     pub(crate) control: Arc<Control>,
     pub(crate) metrics: Arc<TaskMetrics>,
-    pub(crate) voice: Arc<Voice>,
+    pub(crate) reporter: Arc<StatusReporter>,
 }
 
 /// Tells the herder about one life of a task; mute once the task is abandoned.
-pub(crate) struct Voice {
+pub(crate) struct StatusReporter {
     task: TaskId,
     incarnation: u64,
     control: Arc<Control>,
@@ -25,14 +25,14 @@ pub(crate) struct Voice {
 impl TaskContext {
     pub(super) fn new(spec: TaskSpec, listener: Arc<dyn TaskListener>) -> Self {
         let control = Arc::new(Control::new(spec.paused));
-        let voice = Arc::new(Voice {
+        let reporter = Arc::new(StatusReporter {
             task: spec.id.clone(),
             incarnation: spec.incarnation,
             control: Arc::clone(&control),
             listener,
             last: Mutex::new(None),
         });
-        Self { spec, control, metrics: Arc::default(), voice }
+        Self { spec, control, metrics: Arc::default(), reporter }
     }
 
     /// Waits until the task may run; `false` when it should end instead.
@@ -46,7 +46,7 @@ impl TaskContext {
     }
 }
 
-impl Voice {
+impl StatusReporter {
     /// Tells a state, if it is another one than before.
     pub(crate) fn state(&self, state: InstanceState) {
         let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(state);

@@ -95,11 +95,11 @@ impl Control {
 
     /// Done to a client when the task is given up, if the client is still there; it must not block. What is asked of a task
     /// outlives what the task works with, so that nothing is kept alive here.
-    pub(crate) fn on_abandon<T: Send + Sync + 'static>(&self, client: &Arc<T>, let_go: fn(&T)) {
+    pub(crate) fn on_abandon<T: Send + Sync + 'static>(&self, client: &Arc<T>, release: fn(&T)) {
         let client = Arc::downgrade(client);
         let hook = move || {
             if let Some(client) = client.upgrade() {
-                let_go(&client);
+                release(&client);
             }
         };
         lock(&self.on_abandon).push(Box::new(hook));

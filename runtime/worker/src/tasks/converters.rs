@@ -4,7 +4,7 @@ use tributary_api::{
     Converter, ConverterOptions, Error, Factory, HeaderConverter, Plugin, PluginKind, PluginRegistry, Props, Result,
 };
 
-use crate::settings::under;
+use crate::settings::with_prefix;
 
 const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
@@ -70,7 +70,7 @@ fn header(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result
 fn chosen<'a>(property: &str, connector: &'a Props, worker: &'a Props) -> Option<(&'a str, Props)> {
     [connector, worker].into_iter().find_map(|props| {
         let class = props.get(property)?.trim();
-        (!class.is_empty()).then(|| (class, under(props, &format!("{property}."))))
+        (!class.is_empty()).then(|| (class, with_prefix(props, &format!("{property}."))))
     })
 }
 

@@ -8,7 +8,7 @@ use tributary_api::{
 use tributary_kafka::{ProducerRecord, RawRecord};
 
 use super::errors::{Failure, Stage};
-use super::{Chain, ChainHost, Converters};
+use super::{ChainHost, Converters, TransformationChain};
 
 /// A record as it is written to Kafka.
 #[derive(Clone, Debug)]
@@ -46,12 +46,12 @@ impl Encoded {
 
 /// Records to bytes: the transforms, then the converters.
 pub(crate) struct Encoder {
-    pub(crate) chain: Chain,
+    pub(crate) chain: TransformationChain,
     converters: Converters,
 }
 
 impl Encoder {
-    pub(crate) fn new(chain: Chain, converters: Converters) -> Self {
+    pub(crate) fn new(chain: TransformationChain, converters: Converters) -> Self {
         Self { chain, converters }
     }
 
@@ -137,12 +137,12 @@ fn valid_timestamp(timestamp: Option<i64>) -> Result<Option<i64>> {
 
 /// Bytes to records: the converters, then the transforms.
 pub(crate) struct Decoder {
-    pub(crate) chain: Chain,
+    pub(crate) chain: TransformationChain,
     converters: Converters,
 }
 
 impl Decoder {
-    pub(crate) fn new(chain: Chain, converters: Converters) -> Self {
+    pub(crate) fn new(chain: TransformationChain, converters: Converters) -> Self {
         Self { chain, converters }
     }
 
@@ -152,7 +152,7 @@ impl Decoder {
     /// `Config` when a converter or transform cannot be made, or one needs state.
     pub(crate) fn for_sink(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let converters = Converters::build(connector, worker, plugins)?;
-        Ok(Self::new(Chain::build_stateless(connector, plugins)?, converters))
+        Ok(Self::new(TransformationChain::build_stateless(connector, plugins)?, converters))
     }
 
     /// Appends what becomes of a consumed record.

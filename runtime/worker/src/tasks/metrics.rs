@@ -28,9 +28,9 @@ impl MetricGroup {
 
 /// One number that only grows, or is set.
 #[derive(Debug, Default)]
-pub(crate) struct Number(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
-impl Number {
+impl Counter {
     pub(crate) fn add(&self, n: usize) {
         self.0.fetch_add(n as u64, Ordering::Relaxed);
     }
@@ -46,13 +46,13 @@ impl Number {
 
 /// The largest and the mean of something, over the task's life.
 #[derive(Debug, Default)]
-pub(crate) struct Spread {
-    count: Number,
-    sum: Number,
+pub(crate) struct MaxAndMean {
+    count: Counter,
+    sum: Counter,
     max: AtomicU64,
 }
 
-impl Spread {
+impl MaxAndMean {
     pub(crate) fn record(&self, value: u64) {
         self.count.add(1);
         self.sum.0.fetch_add(value, Ordering::Relaxed);
@@ -79,10 +79,10 @@ impl Spread {
 /// microseconds and shown in milliseconds.
 #[derive(Debug, Default)]
 pub(crate) struct TaskMetrics {
-    pub(crate) batch_size: Spread,
-    pub(crate) offset_commit_time: Spread,
-    pub(crate) offset_commit_success: Number,
-    pub(crate) offset_commit_failure: Number,
+    pub(crate) batch_size: MaxAndMean,
+    pub(crate) offset_commit_time: MaxAndMean,
+    pub(crate) offset_commit_success: Counter,
+    pub(crate) offset_commit_failure: Counter,
     pub(crate) source: SourceMetrics,
     pub(crate) sink: SinkMetrics,
     pub(crate) errors: ErrorMetrics,
@@ -91,37 +91,37 @@ pub(crate) struct TaskMetrics {
 /// Of source tasks.
 #[derive(Debug, Default)]
 pub(crate) struct SourceMetrics {
-    pub(crate) polled: Number,
-    pub(crate) written: Number,
-    pub(crate) active: Number,
-    pub(crate) poll_time: Spread,
+    pub(crate) polled: Counter,
+    pub(crate) written: Counter,
+    pub(crate) active: Counter,
+    pub(crate) poll_time: MaxAndMean,
 }
 
 /// Of sink tasks.
 #[derive(Debug, Default)]
 pub(crate) struct SinkMetrics {
-    pub(crate) read: Number,
-    pub(crate) sent: Number,
-    pub(crate) active: Number,
-    pub(crate) partitions: Number,
-    pub(crate) commit_seq_no: Number,
-    pub(crate) commits_completed: Number,
-    pub(crate) commits_skipped: Number,
-    pub(crate) put_time: Spread,
+    pub(crate) read: Counter,
+    pub(crate) sent: Counter,
+    pub(crate) active: Counter,
+    pub(crate) partitions: Counter,
+    pub(crate) commit_seq_no: Counter,
+    pub(crate) commits_completed: Counter,
+    pub(crate) commits_skipped: Counter,
+    pub(crate) put_time: MaxAndMean,
 }
 
 /// Of the error operator.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorMetrics {
-    pub(crate) failures: Number,
-    pub(crate) errors: Number,
-    pub(crate) skipped: Number,
-    pub(crate) retries: Number,
-    pub(crate) logged: Number,
-    pub(crate) dlq_requests: Number,
-    pub(crate) dlq_failures: Number,
+    pub(crate) failures: Counter,
+    pub(crate) errors: Counter,
+    pub(crate) skipped: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) logged: Counter,
+    pub(crate) dlq_requests: Counter,
+    pub(crate) dlq_failures: Counter,
     /// Milliseconds since the epoch.
-    pub(crate) last_error: Number,
+    pub(crate) last_error: Counter,
 }
 
 impl TaskMetrics {
@@ -134,7 +134,7 @@ impl TaskMetrics {
     /// All metrics with their JMX names; of source and sink metrics only the asked ones.
     #[allow(clippy::cast_precision_loss)]
     pub(crate) fn snapshot(&self, source: bool) -> Vec<(MetricGroup, &'static str, f64)> {
-        let number = |number: &Number| number.get() as f64;
+        let number = |number: &Counter| number.get() as f64;
         let ms = |micros: f64| micros / 1_000.0;
         let (ok, bad) = (number(&self.offset_commit_success), number(&self.offset_commit_failure));
         let share = |part: f64| if ok + bad == 0.0 { 0.0 } else { part / (ok + bad) };

@@ -3,8 +3,6 @@
 //! [`start`] makes one from a [`TaskSpec`]; the [`TaskHandle`] pauses, resumes, stops and, if the plugin never
 //! returns, abandons it: an abandoned task writes no status, stores no offset and sends nothing more.
 
-mod body;
-mod chain;
 mod context;
 mod control;
 mod converters;
@@ -16,7 +14,9 @@ mod plugin_call;
 mod producer;
 mod sink;
 mod source;
+mod spawn;
 mod topic_writers;
+mod transformation_chain;
 
 #[cfg(test)]
 mod tests;
@@ -27,19 +27,19 @@ use async_trait::async_trait;
 use tributary_api::{Plugin, PluginRegistry, Props, Result, SourceOffset, SourcePartition};
 use tributary_control::{InstanceState, TaskId};
 
-pub(crate) use self::{body::start, handle::TaskHandle, metrics::TaskMetrics};
 #[allow(unused_imports)] // what the processor builds on
 pub(crate) use self::{
-    chain::{Chain, ChainHost, Stateless},
     context::TaskContext,
     control::Control,
     converters::Converters,
     encoding::{Decoder, Encoded, Encoder},
-    errors::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject},
+    errors::{DeadLetters, ErrorConfig, ErrorOperator, FailedRecord, Failure, Recovery, Stage},
     plugin_call::PluginCalls,
-    producer::{own_producer, patient},
+    producer::{own_producer, without_delivery_timeout},
     topic_writers::TopicWriters,
+    transformation_chain::{ChainHost, StatelessHost, TransformationChain},
 };
+pub(crate) use self::{handle::TaskHandle, metrics::TaskMetrics, spawn::start};
 
 use crate::connector_config::ConnectorConfig;
 use crate::settings::WorkerSettings;

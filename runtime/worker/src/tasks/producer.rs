@@ -16,13 +16,13 @@ pub(crate) fn own_producer(
     listener: Arc<dyn DeliveryListener>,
 ) -> Result<Arc<Producer>> {
     let options = ProducerOptions { stop: control.stopping().clone(), ..ProducerOptions::default() };
-    let producer = Arc::new(Producer::with_options(&patient(client), listener, options)?);
+    let producer = Arc::new(Producer::with_options(&without_delivery_timeout(client), listener, options)?);
     control.on_abandon(&producer, Producer::purge);
     Ok(producer)
 }
 
 /// A producer that never gives a record up because the broker is away for long, unless the user has said otherwise.
 /// Connect's own default, and the only one that keeps a task alive through an outage.
-pub(crate) fn patient(client: ClientConfig) -> ClientConfig {
+pub(crate) fn without_delivery_timeout(client: ClientConfig) -> ClientConfig {
     client.set_default("delivery.timeout.ms", i32::MAX)
 }

@@ -17,7 +17,7 @@ use crate::clients::ensure_topics;
 use crate::settings::WorkerSettings;
 
 /// How soon room in a full queue is looked for again, should no delivery tell of it.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const ROOM_CHECK: Duration = Duration::from_millis(50);
 /// How to reach and trust a broker: what an admin client takes over from the producer beside it.
 const ACCESS: [&str; 4] = ["bootstrap.servers", "security.", "sasl.", "ssl."];
 
@@ -49,7 +49,7 @@ impl TopicWriters {
         let stop = self.control.stopping().clone();
         let pending = Arc::<Pending>::default();
         let producer = own_producer(&self.control, producer, Arc::clone(&pending) as _)?;
-        Ok(Box::new(Writer { producer, pending, stop }))
+        Ok(Box::new(ProducerTopicWriter { producer, pending, stop }))
     }
 
     fn clients(&self, options: &TopicWriterOptions) -> (ClientConfig, ClientConfig) {
@@ -89,14 +89,14 @@ fn all<'a>(client: ClientConfig, settings: impl IntoIterator<Item = (&'a String,
 }
 
 /// Writes through a producer of its own.
-struct Writer {
+struct ProducerTopicWriter {
     producer: Arc<Producer>,
     pending: Arc<Pending>,
     stop: CancellationToken,
 }
 
 #[async_trait]
-impl TopicWriter for Writer {
+impl TopicWriter for ProducerTopicWriter {
     async fn write(&self, records: Vec<TopicRecord>) -> Result<()> {
         let (write, done) = self.pending.begin();
         for record in &records {
@@ -111,7 +111,7 @@ impl TopicWriter for Writer {
     }
 }
 
-impl Writer {
+impl ProducerTopicWriter {
     /// Hands a record to the producer, and waits for room without blocking the thread.
     async fn send(&self, record: &TopicRecord, token: Token) -> Result<()> {
         let headers: Vec<(&str, Option<&[u8]>)> =
@@ -128,9 +128,9 @@ impl Writer {
             self.pending.sending(token);
             match self.producer.try_send(&out, token) {
                 Ok(true) => return Ok(()),
-                Ok(false) => self.pending.settle(token, None),
+                Ok(false) => self.pending.complete(token, None),
                 Err(error) => {
-                    self.pending.settle(token, None);
+                    self.pending.complete(token, None);
                     return Err(error);
                 }
             }
@@ -139,7 +139,7 @@ impl Writer {
                     return Err(Error::retriable("the producer's queue is full and the task is stopping"));
                 }
                 () = self.pending.room.notified() => {}
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep(ROOM_CHECK) => {}
             }
         }
     }
@@ -163,12 +163,12 @@ struct Write {
 }
 
 /// A write that may send more records; it ends when this is dropped.
-struct Open<'a> {
+struct OpenWrite<'a> {
     pending: &'a Pending,
     token: Token,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenWrite<'_> {
     fn drop(&mut self) {
         let mut writes = self.pending.writes();
         if let Some(write) = writes.get_mut(&self.token) {
@@ -183,11 +183,11 @@ impl Pending {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self) -> (Open<'_>, oneshot::Receiver<Result<()>>) {
+    fn begin(&self) -> (OpenWrite<'_>, oneshot::Receiver<Result<()>>) {
         let token = self.next.fetch_add(1, Ordering::Relaxed);
         let (done, outcome) = oneshot::channel();
         self.writes().insert(token, Write { left: 0, open: true, error: None, done });
-        (Open { pending: self, token }, outcome)
+        (OpenWrite { pending: self, token }, outcome)
     }
 
     fn sending(&self, token: Token) {
@@ -202,12 +202,12 @@ impl Pending {
         }
     }
 
-    fn settle(&self, token: Token, error: Option<&Error>) {
-        settle(&mut self.writes(), token, error);
+    fn complete(&self, token: Token, error: Option<&Error>) {
+        complete(&mut self.writes(), token, error);
     }
 }
 
-fn settle(writes: &mut HashMap<Token, Write>, token: Token, error: Option<&Error>) {
+fn complete(writes: &mut HashMap<Token, Write>, token: Token, error: Option<&Error>) {
     if let Some(write) = writes.get_mut(&token) {
         write.left = write.left.saturating_sub(1);
         if let Some(error) = error {
@@ -230,7 +230,7 @@ impl DeliveryListener for Pending {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         let mut writes = self.writes();
         for delivery in deliveries {
-            settle(&mut writes, delivery.token, delivery.result.as_ref().err().copied());
+            complete(&mut writes, delivery.token, delivery.result.as_ref().err().copied());
         }
         drop(writes);
         self.room.notify_waiters();

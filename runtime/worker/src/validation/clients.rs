@@ -2,7 +2,7 @@ use tributary_api::{ConfigIssue, PluginKind, Props};
 use tributary_kafka::ClientConfig;
 
 use crate::connector_config::PREFIXES;
-use crate::settings::{WorkerSettings, under};
+use crate::settings::{WorkerSettings, with_prefix};
 
 /// What a client would refuse of the settings that the connector overrides. It reads the files that they name.
 pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
@@ -22,7 +22,7 @@ pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, 
 fn clients(props: &Props, kind: PluginKind, settings: &WorkerSettings) -> Vec<(&'static str, ClientConfig)> {
     let [producer, consumer, admin] = PREFIXES;
     let name = props.get("name").map(String::as_str).unwrap_or_default();
-    let wanted = |prefix: &str| !under(props, prefix).is_empty();
+    let wanted = |prefix: &str| !with_prefix(props, prefix).is_empty();
     let mut clients = Vec::new();
     if wanted(producer) {
         clients.push((producer, settings.producer(name, 0, props)));

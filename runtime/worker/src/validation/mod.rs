@@ -11,25 +11,24 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use tokio::runtime::Handle;
 use tributary_api::{ConfigDef, ConfigIssue, Connector, Factory, Plugin, PluginKind, PluginRegistry, Props, Result};
 use tributary_control::{Error, Status, ValidationResult};
 
-use crate::apart::Apart;
+use crate::blocking_pool::BlockingPool;
+use crate::config_transformer::ConfigTransformer;
 use crate::connector_config::{self, with_limits};
 use crate::definitions::connector_definition;
 use crate::settings::WorkerSettings;
-use crate::variables::Variables;
 
 /// What the framework looks at is here and in files.
-const OWN_DEADLINE: Duration = Duration::from_secs(20);
-const OWN_PLACES: usize = 4;
-const OWN_WAITING: usize = 1_000;
+const FRAMEWORK_DEADLINE: Duration = Duration::from_secs(20);
+const FRAMEWORK_CALLS: usize = 4;
+const FRAMEWORK_WAITING: usize = 1_000;
 /// With the wait for a turn it is less than the 90 s after which REST gives up.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(45);
 /// How many configurations of one class its plugin looks at at once: it may ask a server that does not answer.
-const PLUGIN_PLACES: usize = 4;
+const PLUGIN_CALLS: usize = 4;
 const PLUGIN_WAITING: usize = 64;
 
 /// Checks configurations for a worker. What may block is done apart from the runtime's threads: the framework's part in
@@ -38,13 +37,13 @@ const PLUGIN_WAITING: usize = 64;
 pub(crate) struct Validator {
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) plugins: PluginRegistry,
-    pub(crate) variables: Variables,
-    own: Apart,
-    by_class: Arc<Mutex<HashMap<String, Apart>>>,
+    pub(crate) transformer: ConfigTransformer,
+    own: BlockingPool,
+    by_class: Arc<Mutex<HashMap<String, BlockingPool>>>,
 }
 
 /// What the framework found.
-struct Judged {
+struct FrameworkCheck {
     definition: ConfigDef,
     /// Variables resolved.
     props: Props,
@@ -52,8 +51,14 @@ struct Judged {
 }
 
 impl Validator {
-    pub(crate) fn new(settings: Arc<WorkerSettings>, plugins: PluginRegistry, variables: Variables) -> Self {
-        Self { settings, plugins, variables, own: Apart::new(OWN_PLACES, OWN_WAITING), by_class: Arc::default() }
+    pub(crate) fn new(settings: Arc<WorkerSettings>, plugins: PluginRegistry, transformer: ConfigTransformer) -> Self {
+        Self {
+            settings,
+            plugins,
+            transformer,
+            own: BlockingPool::new(FRAMEWORK_CALLS, FRAMEWORK_WAITING),
+            by_class: Arc::default(),
+        }
     }
 
     /// Every property with its value and what is wrong with it. Where a variable is written, its text is shown.
@@ -65,17 +70,17 @@ impl Validator {
             Error::bad_request(format!("Connector config {} contains no connector type", names_only(raw)))
         })?;
         let plugin = self.connector(class)?.clone();
-        let judged = {
+        let checked = {
             let (validator, plugin, raw) = (self.clone(), plugin.clone(), raw.clone());
-            self.own.call("the validation", OWN_DEADLINE, move || validator.judge(&plugin, &raw)).await
+            self.own.call("the validation", FRAMEWORK_DEADLINE, move || validator.check_framework(&plugin, &raw)).await
         };
-        let mut judged = judged.and_then(|judged| judged).map_err(|error| self.told(&error))?;
+        let mut checked = checked.and_then(|checked| checked).map_err(|error| self.to_rest_error(&error))?;
         // A configuration that does not parse is not the plugin's to judge: it would say the same again.
-        if plugin.description.config.parse(&judged.props).is_ok() {
-            let asked = self.ask_plugin(&plugin, &judged.props).await;
-            judged.issues.extend(asked.map_err(|error| self.told(&error))?);
+        if plugin.description.config.parse(&checked.props).is_ok() {
+            let asked = self.ask_plugin(&plugin, &checked.props).await;
+            checked.issues.extend(asked.map_err(|error| self.to_rest_error(&error))?);
         }
-        Ok(result::of(class, judged, raw, &self.plugins, self.variables.redaction()))
+        Ok(result::of(class, checked, raw, &self.plugins, self.transformer.redaction()))
     }
 
     /// Checks a configuration that is to be stored.
@@ -113,8 +118,8 @@ impl Validator {
     }
 
     /// What can be said without the connector's own code. It reads files, and is long for a long configuration.
-    fn judge(&self, plugin: &Plugin, raw: &Props) -> Result<Judged> {
-        let props = self.variables.resolve(raw)?;
+    fn check_framework(&self, plugin: &Plugin, raw: &Props) -> Result<FrameworkCheck> {
+        let props = self.transformer.resolve(raw)?;
         let description = &plugin.description;
         let framework =
             connector_definition(description.kind, Some(&self.settings.defaults), &description.version, &props);
@@ -123,16 +128,16 @@ impl Validator {
         let definition = plugins::enrich(framework, &props, &self.plugins, description.kind, &mut issues);
         let definition = definition.embed("", None, &description.config);
         let definition = plugins::converters(definition, &props, &self.plugins, &mut issues);
-        Ok(Judged { definition, props, issues })
+        Ok(FrameworkCheck { definition, props, issues })
     }
 
     /// The plugin's own checks.
     async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Result<Vec<ConfigIssue>> {
         let factory = plugin.factory.clone();
-        let make = move || -> Option<Box<dyn AnyConnector>> {
+        let make = move || -> Option<Box<dyn Connector>> {
             match factory {
-                Factory::Source(source) => Some(Box::new((source.connector)())),
-                Factory::Sink(sink) => Some(Box::new((sink.connector)())),
+                Factory::Source(source) => Some((source.connector)()),
+                Factory::Sink(sink) => Some((sink.connector)()),
                 _ => None,
             }
         };
@@ -141,11 +146,11 @@ impl Validator {
             let Some(mut connector) = make() else { return Ok(Vec::new()) };
             // One that waits is given up at the deadline; one that blocks keeps its place.
             runtime
-                .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(props)).await })
+                .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&props)).await })
                 .unwrap_or_else(|_| Err(late()))
         };
-        let apart = self.place_of(&plugin.description.class);
-        let checked = apart.call("validate", PLUGIN_DEADLINE + Duration::from_millis(100), check).await;
+        let pool = self.pool_of(&plugin.description.class);
+        let checked = pool.call("validate", PLUGIN_DEADLINE + Duration::from_millis(100), check).await;
         match checked {
             Ok(Ok(issues)) => Ok(issues),
             // Nobody has looked at it: that is no fault of the configuration.
@@ -154,36 +159,23 @@ impl Validator {
         }
     }
 
-    fn place_of(&self, class: &str) -> Apart {
+    fn pool_of(&self, class: &str) -> BlockingPool {
         let mut by_class = self.by_class.lock().unwrap_or_else(PoisonError::into_inner);
-        by_class.entry(class.to_owned()).or_insert_with(|| Apart::new(PLUGIN_PLACES, PLUGIN_WAITING)).clone()
+        by_class.entry(class.to_owned()).or_insert_with(|| BlockingPool::new(PLUGIN_CALLS, PLUGIN_WAITING)).clone()
     }
 
-    fn told(&self, error: &tributary_api::Error) -> Error {
+    fn to_rest_error(&self, error: &tributary_api::Error) -> Error {
         let status = match error.kind() {
             tributary_api::ErrorKind::Config => Status::BadRequest,
             tributary_api::ErrorKind::Retriable => Status::Unavailable,
             _ => Status::Internal,
         };
-        Error::new(status, self.variables.redaction().apply(&error.to_string()))
+        Error::new(status, self.transformer.redaction().apply(&error.to_string()))
     }
 }
 
 fn late() -> tributary_api::Error {
     tributary_api::Error::fatal(format!("validate did not return within {} ms", PLUGIN_DEADLINE.as_millis()))
-}
-
-/// Sources and sinks alike.
-trait AnyConnector {
-    fn validate(&mut self, props: Props) -> futures::future::BoxFuture<'_, Result<Vec<ConfigIssue>>>;
-}
-
-impl<C: Connector + ?Sized> AnyConnector for Box<C> {
-    fn validate(&mut self, props: Props) -> futures::future::BoxFuture<'_, Result<Vec<ConfigIssue>>> {
-        // A connector is used from one thread only, but its futures must be `Send` to be boxed as one.
-        let connector: &mut C = self;
-        async move { Connector::validate(connector, &props).await }.boxed()
-    }
 }
 
 /// Values may be secrets.

@@ -5,13 +5,13 @@ use tributary_api::{
     PluginRegistry, Props, Width,
 };
 
-use crate::settings::{items, under};
+use crate::settings::{list_items, with_prefix};
 
 /// How many transforms or predicates a connector may have.
-const MOST_ALIASES: usize = 256;
+const MAX_ALIASES: usize = 256;
 
 /// A configuration that names transforms and predicates.
-struct Chains<'a> {
+struct AliasedPlugins<'a> {
     props: &'a Props,
     plugins: &'a PluginRegistry,
     host: PluginKind,
@@ -26,9 +26,9 @@ pub(super) fn enrich(
     host: PluginKind,
     issues: &mut Vec<ConfigIssue>,
 ) -> ConfigDef {
-    let predicates = items(props, Chain::PREDICATES.property).map(str::to_owned).collect();
-    let chains = Chains { props, plugins, host, predicates };
-    for chain in [Chain::TRANSFORMS, Chain::PREDICATES] {
+    let predicates = list_items(props, AliasList::PREDICATES.property).map(str::to_owned).collect();
+    let chains = AliasedPlugins { props, plugins, host, predicates };
+    for chain in [AliasList::TRANSFORMS, AliasList::PREDICATES] {
         for alias in aliases(props, chain.property, issues) {
             definition = chain.embed(definition, &alias, &chains, issues);
         }
@@ -51,7 +51,7 @@ pub(super) fn converters(
             continue;
         };
         let prefix = format!("{property}.");
-        let known = under(props, &prefix);
+        let known = with_prefix(props, &prefix);
         issues.extend(construction_issue(plugin, &known, property));
         definition = definition.embed(&prefix, None, &plugin.description.config);
     }
@@ -59,14 +59,14 @@ pub(super) fn converters(
 }
 
 /// Transforms or predicates: the same shape twice.
-struct Chain {
+struct AliasList {
     property: &'static str,
     kind: PluginKind,
     group: &'static str,
     noun: &'static str,
 }
 
-impl Chain {
+impl AliasList {
     const TRANSFORMS: Self =
         Self { property: "transforms", kind: PluginKind::Transformation, group: "Transforms", noun: "Transformation" };
     const PREDICATES: Self =
@@ -76,10 +76,10 @@ impl Chain {
         &self,
         definition: ConfigDef,
         alias: &str,
-        chains: &Chains<'_>,
+        chains: &AliasedPlugins<'_>,
         issues: &mut Vec<ConfigIssue>,
     ) -> ConfigDef {
-        let Chains { props, plugins, host, predicates } = chains;
+        let AliasedPlugins { props, plugins, host, predicates } = chains;
         let prefix = format!("{}.{alias}.", self.property);
         let group = format!("{}: {alias}", self.group);
         let type_name = format!("{prefix}type");
@@ -103,7 +103,7 @@ impl Chain {
             issues.push(ConfigIssue::new(&type_name, message));
         }
         definition = definition.embed(&prefix, Some(&group), &plugin.description.config);
-        issues.extend(construction_issue(plugin, &under(props, &prefix), &type_name));
+        issues.extend(construction_issue(plugin, &with_prefix(props, &prefix), &type_name));
         if self.kind == PluginKind::Transformation {
             check_predicate(alias, props, predicates, issues);
         }
@@ -166,10 +166,10 @@ fn check_predicate(alias: &str, props: &Props, predicates: &HashSet<String>, iss
 }
 
 fn aliases(props: &Props, property: &str, issues: &mut Vec<ConfigIssue>) -> Vec<String> {
-    let all: Vec<String> = items(props, property).map(str::to_owned).collect();
-    if all.len() > MOST_ALIASES {
+    let all: Vec<String> = list_items(props, property).map(str::to_owned).collect();
+    if all.len() > MAX_ALIASES {
         let message = format!(
-            "Invalid value for configuration {property}: {} aliases, a connector may have {MOST_ALIASES} at the most",
+            "Invalid value for configuration {property}: {} aliases, a connector may have {MAX_ALIASES} at the most",
             all.len()
         );
         issues.push(ConfigIssue::new(property, message));

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use tributary_api::{ConfigIssue, ConfigKey, ConfigValue, PluginRegistry, Props};
 use tributary_control::ValidationResult;
 
-use super::Judged;
+use super::FrameworkCheck;
 use crate::definitions::recommended_converters;
 use crate::redaction::Redaction;
 
@@ -12,12 +12,12 @@ const HIDDEN: &str = "[hidden]";
 /// What is shown of a configuration that was looked at: nothing of it that a variable stands for.
 pub(super) fn of(
     class: &str,
-    judged: Judged,
+    checked: FrameworkCheck,
     raw: &Props,
     plugins: &PluginRegistry,
     redaction: &Redaction,
 ) -> ValidationResult {
-    let Judged { definition, props, issues } = judged;
+    let FrameworkCheck { definition, props, issues } = checked;
     let groups = definition.groups();
     let values = definition.validate(&props);
     let keys = definition.keys().cloned().map(Some);

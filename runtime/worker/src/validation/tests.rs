@@ -104,7 +104,7 @@ fn validator(more: &[(&str, &str)], gate: Option<&Arc<Gate>>) -> Validator {
     let plugins =
         PluginRegistry::new([sink("t.EchoConnector", None), sink("t.WaitConnector", gate.cloned()), predicate()])
             .unwrap();
-    Validator::new(settings, plugins, Variables::default().with("p", Arc::new(Secrets)))
+    Validator::new(settings, plugins, ConfigTransformer::default().with("p", Arc::new(Secrets)))
 }
 
 fn props(pairs: &[(&str, &str)]) -> Props {
@@ -176,7 +176,7 @@ async fn a_plugin_that_never_answers_has_its_places_and_no_more() {
     };
     let (many, other) = futures::future::join(many, others).await;
     assert_eq!(errors(&other.unwrap(), "topics"), ["cannot use \"t\""]);
-    assert!((1..=PLUGIN_PLACES).contains(&gate.most.load(Ordering::SeqCst)), "{:?}", gate.most);
+    assert!((1..=PLUGIN_CALLS).contains(&gate.most.load(Ordering::SeqCst)), "{:?}", gate.most);
     let refused: Vec<Error> = many.into_iter().filter_map(std::result::Result::err).collect();
     assert!(refused.len() > 300, "{}", refused.len());
     assert!(refused.iter().all(|error| error.status == Status::Unavailable), "{:?}", refused[0]);

@@ -30,10 +30,10 @@ impl DeadLetterSink for Producer {
 const OMITTED: &str = "__connect.errors.omitted";
 
 /// The longest text in a header: a message may hold a piece of the record.
-const MAX_TEXT: usize = 8 * 1024;
+const MAX_TEXT_BYTES: usize = 8 * 1024;
 
 /// From this length of a value on a letter is kept until it is acknowledged, for it may be too long for the topic.
-const LONG: usize = 4 * 1024;
+const LONG_VALUE: usize = 4 * 1024;
 
 /// The dead letter queue of a task: the records as they were consumed, with headers that tell what happened. A letter that
 /// is too long is written without its value, and without key and headers of its own if that does not do.
@@ -42,14 +42,14 @@ pub(crate) struct DeadLetters {
     task: TaskId,
     context_headers: bool,
     sink: Arc<dyn DeadLetterSink>,
-    outcome: Arc<Outcome>,
+    deliveries: Arc<LetterDeliveries>,
     metrics: Arc<TaskMetrics>,
     redaction: Redaction,
 }
 
 /// What became of the letters sent.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct LetterDeliveries {
     outstanding: AtomicU64,
     failed: Mutex<Option<Error>>,
     changed: Notify,
@@ -88,24 +88,24 @@ impl DeadLetters {
         let letters = NewTopic { name: topic.clone(), partitions: 1, replication, config: Props::new() };
         let admin = Admin::new(&worker.admin(&id.connector, id.task, connector)).map_err(within)?;
         ensure_topics(&admin, vec![letters]).await.map_err(within)?;
-        let outcome = Arc::new(Outcome { metrics: Arc::clone(&cx.metrics), ..Outcome::default() });
+        let deliveries = Arc::new(LetterDeliveries { metrics: Arc::clone(&cx.metrics), ..LetterDeliveries::default() });
         let client = worker.dlq_producer(&id.connector, id.task, connector);
-        let producer = own_producer(&cx.control, client, Arc::clone(&outcome) as _).map_err(within)?;
-        let queue = Self::over(producer, outcome, topic, id.clone(), config, Arc::clone(&cx.metrics));
+        let producer = own_producer(&cx.control, client, Arc::clone(&deliveries) as _).map_err(within)?;
+        let queue = Self::over(producer, deliveries, topic, id.clone(), config, Arc::clone(&cx.metrics));
         Ok(Some(queue.redacted(worker.redaction.clone())))
     }
 
     /// A queue over any sink, whose deliveries the outcome hears of.
     pub(crate) fn over(
         sink: Arc<dyn DeadLetterSink>,
-        outcome: Arc<Outcome>,
+        deliveries: Arc<LetterDeliveries>,
         topic: String,
         task: TaskId,
         config: &ErrorConfig,
         metrics: Arc<TaskMetrics>,
     ) -> Self {
         let redaction = Redaction::default();
-        Self { topic, task, context_headers: config.dead_letter_headers, sink, outcome, metrics, redaction }
+        Self { topic, task, context_headers: config.dead_letter_headers, sink, deliveries, metrics, redaction }
     }
 
     /// A queue whose letters do not quote what variables stand for: whoever reads the topic may not know it.
@@ -127,14 +127,14 @@ impl DeadLetters {
         let context = if self.context_headers { self.context(raw, failure) } else { Vec::new() };
         letter.headers.extend(context.iter().cloned());
         self.metrics.errors.dlq_requests.add(1);
-        self.outcome.outstanding.fetch_add(1, Ordering::AcqRel);
-        let token = if letter.value.as_ref().is_some_and(|value| value.len() >= LONG) {
-            self.outcome.keep(letter.clone().without_value())
+        self.deliveries.outstanding.fetch_add(1, Ordering::AcqRel);
+        let token = if letter.value.as_ref().is_some_and(|value| value.len() >= LONG_VALUE) {
+            self.deliveries.keep(letter.clone().without_value())
         } else {
             0
         };
         let sent = self.write(&letter, token).or_else(|error| {
-            self.outcome.forget(token);
+            self.deliveries.forget(token);
             if error.kind() != ErrorKind::Data {
                 return Err(error);
             }
@@ -142,7 +142,7 @@ impl DeadLetters {
             self.write(&letter.without_value(), 0).or_else(|_| self.write(&bare, 0))
         });
         sent.map_err(|error| {
-            self.outcome.settle(1);
+            self.deliveries.acknowledged(1);
             self.metrics.errors.dlq_failures.add(1);
             error.context(format!("cannot write to the dead letter queue {}", self.topic))
         })
@@ -170,14 +170,14 @@ impl DeadLetters {
         let settled = async {
             loop {
                 self.send_refused()?;
-                if self.outcome.outstanding.load(Ordering::Acquire) == 0 {
+                if self.deliveries.outstanding.load(Ordering::Acquire) == 0 {
                     return Ok(());
                 }
-                self.outcome.changed.notified().await;
+                self.deliveries.changed.notified().await;
             }
         };
         let in_time = tokio::time::timeout(timeout, settled).await;
-        if let Some(error) = self.outcome.error() {
+        if let Some(error) = self.deliveries.error() {
             return Err(error);
         }
         in_time.map_err(|_| Error::retriable("dead letters are not acknowledged yet"))?
@@ -185,12 +185,12 @@ impl DeadLetters {
 
     /// Sends again, without their values, the letters that are too long for the topic.
     fn send_refused(&self) -> Result<()> {
-        for letter in self.outcome.take_refused() {
+        for letter in self.deliveries.take_refused() {
             tracing::warn!(topic = self.topic, "a dead letter is too long for its topic: written without its value");
             self.write(&letter, 0).map_err(|error| {
                 let error = error.context(format!("cannot write to the dead letter queue {}", self.topic));
-                self.outcome.lost(&error);
-                self.outcome.settle(1);
+                self.deliveries.lost(&error);
+                self.deliveries.acknowledged(1);
                 error
             })?;
         }
@@ -199,7 +199,7 @@ impl DeadLetters {
 
     fn context(&self, raw: &RawRecord, Failure { stage, class, error }: &Failure) -> Vec<(ByteString, Option<Bytes>)> {
         // Before it is cut: half a secret would not be found.
-        let told = |text: String| cut(self.redaction.apply(&text).into_owned());
+        let redacted_text = |text: String| cut(self.redaction.apply(&text).into_owned());
         let texts = [
             ("__connect.errors.topic", raw.topic.to_string()),
             ("__connect.errors.partition", raw.partition.to_string()),
@@ -209,8 +209,8 @@ impl DeadLetters {
             ("__connect.errors.stage", stage.name().to_owned()),
             ("__connect.errors.class.name", class.to_string()),
             ("__connect.errors.exception.class.name", error.class().to_owned()),
-            ("__connect.errors.exception.message", told(error.to_string())),
-            ("__connect.errors.exception.stacktrace", told(error.trace())),
+            ("__connect.errors.exception.message", redacted_text(error.to_string())),
+            ("__connect.errors.exception.stacktrace", redacted_text(error.trace())),
         ];
         texts.into_iter().map(|(name, text)| header(name, text)).collect()
     }
@@ -237,15 +237,15 @@ fn header(name: &'static str, text: String) -> (ByteString, Option<Bytes>) {
 }
 
 fn cut(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT));
+    if text.len() > MAX_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
         text.push_str("...");
     }
     text
 }
 
-impl Outcome {
-    fn settle(&self, letters: u64) {
+impl LetterDeliveries {
+    fn acknowledged(&self, letters: u64) {
         self.outstanding.fetch_sub(letters, Ordering::AcqRel);
         self.changed.notify_one();
     }
@@ -296,7 +296,7 @@ impl Outcome {
     }
 }
 
-impl DeliveryListener for Outcome {
+impl DeliveryListener for LetterDeliveries {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         let mut settled = 0;
         for Delivery { token, result } in deliveries {
@@ -307,6 +307,6 @@ impl DeliveryListener for Outcome {
             }
             settled += 1;
         }
-        self.settle(settled);
+        self.acknowledged(settled);
     }
 }

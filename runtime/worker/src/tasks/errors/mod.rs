@@ -3,8 +3,8 @@
 
 mod config;
 mod dead_letters;
+mod failed_record;
 mod operator;
-mod subject;
 
 #[cfg(test)]
 mod tests;
@@ -15,8 +15,8 @@ use tributary_api::{Error, ErrorKind};
 
 pub(crate) use self::config::ErrorConfig;
 pub(crate) use self::dead_letters::DeadLetters;
+pub(crate) use self::failed_record::FailedRecord;
 pub(crate) use self::operator::{ErrorOperator, Recovery};
-pub(crate) use self::subject::Subject;
 
 /// What was being done with a record, as dead letter headers and logs name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

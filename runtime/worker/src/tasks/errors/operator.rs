@@ -8,7 +8,7 @@ use tributary_api::{Error, ErrorKind, Result};
 use tributary_control::TaskId;
 
 use super::config::Retry;
-use super::{DeadLetters, ErrorConfig, Failure, Subject};
+use super::{DeadLetters, ErrorConfig, FailedRecord, Failure};
 use crate::tasks::{TaskMetrics, now_ms};
 
 const FIRST_DELAY: Duration = Duration::from_millis(300);
@@ -20,7 +20,7 @@ pub(crate) struct ErrorOperator {
     dead_letters: Option<DeadLetters>,
     metrics: Arc<TaskMetrics>,
     stopping: CancellationToken,
-    answers: AtomicBool,
+    answers_senders: AtomicBool,
 }
 
 /// What came of a failed step.
@@ -42,13 +42,13 @@ impl ErrorOperator {
         metrics: Arc<TaskMetrics>,
         stopping: CancellationToken,
     ) -> Self {
-        Self { task, config, dead_letters, metrics, stopping, answers: AtomicBool::new(false) }
+        Self { task, config, dead_letters, metrics, stopping, answers_senders: AtomicBool::new(false) }
     }
 
     /// From now on whoever a record came from hears what became of it, and has an answer for one that cannot be stored:
     /// such a record costs itself, whatever `errors.tolerance` says.
-    pub(crate) fn answers(&self) {
-        self.answers.store(true, Ordering::Relaxed);
+    pub(crate) fn answers_senders(&self) {
+        self.answers_senders.store(true, Ordering::Relaxed);
     }
 
     /// Whether a failed step may be repeated, so that its input must be kept.
@@ -80,7 +80,7 @@ impl ErrorOperator {
     pub(crate) async fn recover<T>(
         &self,
         failure: Failure,
-        subject: Subject<'_>,
+        subject: FailedRecord<'_>,
         mut again: impl FnMut() -> Result<T, Failure>,
     ) -> Result<Recovery<T>> {
         let started = Instant::now();
@@ -107,15 +107,15 @@ impl ErrorOperator {
     /// # Errors
     /// When the error is not tolerated, or the dead letter queue does not take the record: the task fails.
     #[cold]
-    pub(crate) fn give_up(&self, failure: &Failure, subject: Subject<'_>) -> Result<()> {
+    pub(crate) fn give_up(&self, failure: &Failure, subject: FailedRecord<'_>) -> Result<()> {
         let counters = &self.metrics.errors;
         counters.failures.add(1);
         counters.last_error.set(u64::try_from(now_ms()).unwrap_or_default());
         self.log(failure, subject);
-        if let (Some(queue), Subject::Consumed(raw)) = (&self.dead_letters, subject) {
+        if let (Some(queue), FailedRecord::Consumed(raw)) = (&self.dead_letters, subject) {
             queue.send(raw, failure)?;
         }
-        let answered = self.answers.load(Ordering::Relaxed) && failure.error.kind() == ErrorKind::Data;
+        let answered = self.answers_senders.load(Ordering::Relaxed) && failure.error.kind() == ErrorKind::Data;
         if answered || self.config.tolerate_all && failure.is_tolerable() {
             counters.skipped.add(1);
             return Ok(());
@@ -130,7 +130,7 @@ impl ErrorOperator {
         Err(Error::fatal(reason).cause(&failure.error.clone().context(within)))
     }
 
-    fn log(&self, failure: &Failure, subject: Subject<'_>) {
+    fn log(&self, failure: &Failure, subject: FailedRecord<'_>) {
         if !self.config.log {
             return;
         }

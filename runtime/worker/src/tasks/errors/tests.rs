@@ -8,8 +8,8 @@ use tributary_api::{Error, PluginKind, RecordMetadata, Result, TimestampType};
 use tributary_control::TaskId;
 use tributary_kafka::{Delivery, DeliveryListener, ProducerRecord, RawRecord, Token};
 
-use super::dead_letters::{DeadLetterSink, Outcome};
-use super::{DeadLetters, ErrorConfig, ErrorOperator, Failure, Recovery, Stage, Subject};
+use super::dead_letters::{DeadLetterSink, LetterDeliveries};
+use super::{DeadLetters, ErrorConfig, ErrorOperator, FailedRecord, Failure, Recovery, Stage};
 use crate::definitions::sink_definition;
 use crate::redaction::Redaction;
 use crate::tasks::TaskMetrics;
@@ -60,7 +60,7 @@ fn raw() -> RawRecord {
 async fn without_a_timeout_a_record_is_tried_once() {
     let bench = bench(&[("errors.tolerance", "all")]);
     let again = || -> Result<u32, Failure> { unreachable!("tried again") };
-    let recovery = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap();
+    let recovery = bench.operator.recover(later(), FailedRecord::Unknown, again).await.unwrap();
     assert_eq!(recovery, Recovery::Skipped);
     let errors = &bench.metrics.errors;
     assert_eq!((errors.failures.get(), errors.skipped.get(), errors.retries.get()), (1, 1, 0));
@@ -102,7 +102,7 @@ async fn a_step_is_repeated_until_it_succeeds() {
         left -= 1;
         if left == 0 { Ok("done") } else { Err(later()) }
     };
-    let recovery = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap();
+    let recovery = bench.operator.recover(later(), FailedRecord::Unknown, again).await.unwrap();
     assert_eq!(recovery, Recovery::Done("done"));
     let errors = &bench.metrics.errors;
     assert_eq!((errors.retries.get(), errors.failures.get(), errors.skipped.get()), (4, 4, 0));
@@ -112,7 +112,7 @@ async fn a_step_is_repeated_until_it_succeeds() {
 async fn a_step_is_given_up_after_the_timeout() {
     let bench = bench(&[("errors.retry.timeout", "30"), ("errors.retry.delay.max.ms", "1")]);
     let again = || -> Result<(), Failure> { Err(later()) };
-    let error = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap_err();
+    let error = bench.operator.recover(later(), FailedRecord::Unknown, again).await.unwrap_err();
     let class = "org.apache.kafka.connect.errors.ConnectException";
     assert!(error.trace().starts_with(&format!("{class}: Tolerance exceeded in error handler")), "{}", error.trace());
     assert!(error.to_string().contains("not ready"), "{error}");
@@ -123,7 +123,7 @@ async fn a_step_is_given_up_after_the_timeout() {
 async fn a_bad_record_is_not_tried_again() {
     let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.tolerance", "all")]);
     let again = || -> Result<(), Failure> { unreachable!("tried again") };
-    let recovery = bench.operator.recover(failure(Error::data("bad")), Subject::Unknown, again).await.unwrap();
+    let recovery = bench.operator.recover(failure(Error::data("bad")), FailedRecord::Unknown, again).await.unwrap();
     assert_eq!(recovery, Recovery::Skipped);
 }
 
@@ -132,14 +132,14 @@ async fn a_stop_ends_the_wait_and_counts_nothing_as_skipped() {
     let bench = bench(&[("errors.retry.timeout", "-1"), ("errors.tolerance", "all")]);
     bench.stopping.cancel();
     let again = || -> Result<(), Failure> { unreachable!("tried again") };
-    let recovery = bench.operator.recover(later(), Subject::Unknown, again).await.unwrap();
+    let recovery = bench.operator.recover(later(), FailedRecord::Unknown, again).await.unwrap();
     assert_eq!((recovery, bench.metrics.errors.skipped.get()), (Recovery::Stopped, 0));
 }
 
 #[test]
 fn what_no_retry_helps_is_never_tolerated() {
     let bench = bench(&[("errors.tolerance", "all")]);
-    let error = bench.operator.give_up(&failure(Error::fatal("broken")), Subject::Unknown).unwrap_err();
+    let error = bench.operator.give_up(&failure(Error::fatal("broken")), FailedRecord::Unknown).unwrap_err();
     assert!(error.to_string().starts_with("Unhandled exception in error handler"), "{error}");
     assert_eq!(bench.metrics.errors.errors.get(), 1);
 }
@@ -148,7 +148,7 @@ fn what_no_retry_helps_is_never_tolerated() {
 fn the_place_of_a_record_is_told_and_its_content_is_not() {
     let raw = raw();
     assert_eq!(
-        Subject::Consumed(&raw).to_string(),
+        FailedRecord::Consumed(&raw).to_string(),
         ", where consumed record is {topic='in', partition=4, offset=17, timestamp=99, timestampType=CreateTime}"
     );
 }
@@ -185,36 +185,37 @@ impl DeadLetterSink for Letters {
     }
 }
 
-fn queue(context_headers: &str) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
+fn queue(context_headers: &str) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOperator) {
     queue_with(context_headers, &Redaction::default())
 }
 
-fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
+fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOperator) {
     let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
         ("errors.deadletterqueue.context.headers.enable", context_headers),
     ]);
     let config = config.unwrap();
-    let (letters, outcome, metrics) = (Arc::<Letters>::default(), Arc::<Outcome>::default(), Arc::default());
+    let (letters, deliveries, metrics) =
+        (Arc::<Letters>::default(), Arc::<LetterDeliveries>::default(), Arc::default());
     let id = TaskId::new("c", 3);
     let sink = Arc::clone(&letters) as Arc<dyn DeadLetterSink>;
     let queue =
-        DeadLetters::over(sink, Arc::clone(&outcome), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
+        DeadLetters::over(sink, Arc::clone(&deliveries), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
     let queue = queue.redacted(redaction.clone());
     let operator = ErrorOperator::new(id, config, Some(queue), metrics, CancellationToken::new());
-    (letters, outcome, operator)
+    (letters, deliveries, operator)
 }
 
-fn delivered(outcome: &Outcome, error: Option<&Error>) {
+fn delivered(deliveries: &LetterDeliveries, error: Option<&Error>) {
     let result = error.map_or(Ok(RecordMetadata { partition: 0, offset: 0 }), Err);
-    outcome.delivered(&[Delivery { token: 0, result }]);
+    deliveries.delivered(&[Delivery { token: 0, result }]);
 }
 
 #[tokio::test]
 async fn a_dead_letter_is_the_record_as_consumed_with_what_happened() {
-    let (letters, outcome, operator) = queue("true");
-    operator.give_up(&failure(Error::data("not a number").context("field n")), Subject::Consumed(&raw())).unwrap();
+    let (letters, deliveries, operator) = queue("true");
+    operator.give_up(&failure(Error::data("not a number").context("field n")), FailedRecord::Consumed(&raw())).unwrap();
     {
         let letters = letters.0.lock().unwrap();
         let letter = &letters[0];
@@ -243,21 +244,21 @@ async fn a_dead_letter_is_the_record_as_consumed_with_what_happened() {
     }
     let queue = operator.dead_letters().unwrap();
     assert!(queue.delivered(Duration::from_millis(20)).await.unwrap_err().is_retriable(), "it is not there yet");
-    delivered(&outcome, None);
+    delivered(&deliveries, None);
     queue.delivered(Duration::from_millis(20)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_dead_letter_does_not_quote_what_a_variable_stands_for() {
     let redaction = Redaction::default();
-    redaction.learn("${file:/secrets:uri}", "mongodb://me:correct-horse-battery@host");
+    redaction.add("${file:/secrets:uri}", "mongodb://me:correct-horse-battery@host");
     let (letters, _, operator) = queue_with("true", &redaction);
     let cause = Error::data("no answer of mongodb://me:correct-horse-battery@host");
     // A text that is cut within the secret would hide it from whoever looks for it.
     let long = Error::data(format!("{}mongodb://me:correct-horse-battery@host", "y".repeat(3_100)));
     let long = long.context("x".repeat(5_060));
     for error in [cause.clone().context("insert"), Error::data("insert").cause(&cause), long] {
-        operator.give_up(&failure(error), Subject::Consumed(&raw())).unwrap();
+        operator.give_up(&failure(error), FailedRecord::Consumed(&raw())).unwrap();
     }
     let letters = letters.0.lock().unwrap();
     assert_eq!(letters.len(), 3);
@@ -268,10 +269,10 @@ async fn a_dead_letter_does_not_quote_what_a_variable_stands_for() {
 
 #[tokio::test]
 async fn a_lost_dead_letter_holds_back_every_commit() {
-    let (letters, outcome, operator) = queue("false");
-    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&raw())).unwrap();
+    let (letters, deliveries, operator) = queue("false");
+    operator.give_up(&failure(Error::data("bad")), FailedRecord::Consumed(&raw())).unwrap();
     assert_eq!(letters.0.lock().unwrap()[0].headers, [("own".to_owned(), "h".to_owned())]);
-    delivered(&outcome, Some(&Error::fatal("too large")));
+    delivered(&deliveries, Some(&Error::fatal("too large")));
     let error = operator.dead_letters().unwrap().delivered(Duration::from_millis(20)).await.unwrap_err();
     assert!(!error.is_retriable() && error.to_string().contains("too large"), "{error}");
 }
@@ -293,20 +294,21 @@ impl DeadLetterSink for Narrow {
     }
 }
 
-fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<Outcome>, ErrorOperator) {
+fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOperator) {
     let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
         ("errors.deadletterqueue.context.headers.enable", "true"),
     ]);
     let config = config.unwrap();
-    let (letters, outcome, metrics) = (Arc::<Letters>::default(), Arc::<Outcome>::default(), Arc::default());
+    let (letters, deliveries, metrics) =
+        (Arc::<Letters>::default(), Arc::<LetterDeliveries>::default(), Arc::default());
     let id = TaskId::new("c", 3);
     let sink = Arc::new(Narrow { letters: Arc::clone(&letters), most });
     let queue =
-        DeadLetters::over(sink, Arc::clone(&outcome), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
+        DeadLetters::over(sink, Arc::clone(&deliveries), "dead".to_owned(), id.clone(), &config, Arc::clone(&metrics));
     let operator = ErrorOperator::new(id, config, Some(queue), metrics, CancellationToken::new());
-    (letters, outcome, operator)
+    (letters, deliveries, operator)
 }
 
 fn omitted(letter: &Letter) -> Option<&str> {
@@ -318,9 +320,9 @@ fn omitted(letter: &Letter) -> Option<&str> {
 async fn a_letter_too_long_for_the_producer_goes_without_its_value() {
     let (letters, _, operator) = narrow_queue(2_000);
     let long = RawRecord { value: Some(vec![b'v'; 1_900].into()), ..raw() };
-    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&long)).unwrap();
+    operator.give_up(&failure(Error::data("bad")), FailedRecord::Consumed(&long)).unwrap();
     let longer = RawRecord { key: Some(vec![b'k'; 1_900].into()), ..long };
-    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&longer)).unwrap();
+    operator.give_up(&failure(Error::data("bad")), FailedRecord::Consumed(&longer)).unwrap();
     let letters = letters.0.lock().unwrap();
     assert_eq!((letters[0].value.as_slice(), omitted(&letters[0])), (b"none".as_slice(), Some("value of 1900 bytes")));
     assert_eq!(letters[0].headers[0], ("own".to_owned(), "h".to_owned()));
@@ -332,22 +334,22 @@ async fn a_letter_too_long_for_the_producer_goes_without_its_value() {
 #[tokio::test]
 async fn texts_in_a_letter_are_bounded() {
     let (letters, _, operator) = narrow_queue(20_000);
-    operator.give_up(&failure(Error::data("x".repeat(1_000_000))), Subject::Consumed(&raw())).unwrap();
+    operator.give_up(&failure(Error::data("x".repeat(1_000_000))), FailedRecord::Consumed(&raw())).unwrap();
     assert_eq!(letters.0.lock().unwrap()[0].value, b"v");
 }
 
 #[tokio::test]
 async fn a_letter_too_long_for_its_topic_is_sent_again_without_its_value() {
-    let (letters, outcome, operator) = queue("true");
+    let (letters, deliveries, operator) = queue("true");
     let long = RawRecord { value: Some(vec![b'v'; 50_000].into()), ..raw() };
-    operator.give_up(&failure(Error::data("bad")), Subject::Consumed(&long)).unwrap();
+    operator.give_up(&failure(Error::data("bad")), FailedRecord::Consumed(&long)).unwrap();
     let token = letters.0.lock().unwrap()[0].token;
     assert_ne!(token, 0);
     let refused = Error::data("message size too large");
-    outcome.delivered(&[Delivery { token, result: Err(&refused) }]);
+    deliveries.delivered(&[Delivery { token, result: Err(&refused) }]);
     let queue = operator.dead_letters().unwrap();
     assert!(queue.delivered(Duration::from_millis(20)).await.unwrap_err().is_retriable(), "it is on its way again");
     assert_eq!(omitted(&letters.0.lock().unwrap()[1]), Some("value of 50000 bytes"));
-    outcome.delivered(&[Delivery { token: 0, result: Ok(RecordMetadata { partition: 0, offset: 0 }) }]);
+    deliveries.delivered(&[Delivery { token: 0, result: Ok(RecordMetadata { partition: 0, offset: 0 }) }]);
     queue.delivered(Duration::from_millis(20)).await.unwrap();
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use tributary_api::{Record, Result, TopicPartition};
 use tributary_kafka::RawRecord;
 
-use crate::tasks::errors::{ErrorOperator, Recovery, Subject};
-use crate::tasks::{Decoder, Stateless};
+use crate::tasks::errors::{ErrorOperator, FailedRecord, Recovery};
+use crate::tasks::{Decoder, StatelessHost};
 
 /// Records for one `put`, and what taking them means. Kept for its memory.
 #[derive(Debug, Default)]
@@ -14,12 +14,12 @@ pub(crate) struct Batch {
     /// As consumed, where a record may have to be reported.
     pub(crate) raw: Vec<RawRecord>,
     /// The run of offsets in each partition, also of records that were dropped on the way.
-    pub(crate) runs: Vec<Run>,
+    pub(crate) ranges: Vec<OffsetRange>,
 }
 
 /// Offsets read of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct OffsetRange {
     pub(crate) partition: TopicPartition,
     pub(crate) first: i64,
     /// Behind the last.
@@ -30,7 +30,7 @@ impl Batch {
     pub(crate) fn clear(&mut self) {
         self.records.clear();
         self.raw.clear();
-        self.runs.clear();
+        self.ranges.clear();
     }
 
     /// Converts and transforms what was read; `false` when the task was asked to stop meanwhile, and the batch is to
@@ -45,16 +45,16 @@ impl Batch {
         operator: &ErrorOperator,
         now: i64,
     ) -> Result<bool> {
-        let mut host = Stateless { now };
+        let mut host = StatelessHost { now };
         let keeps = operator.reports() || operator.retries();
-        let mut run = 0;
+        let mut range = 0;
         for raw in raw {
-            run = self.note(&raw, run);
+            range = self.note_offset(&raw, range);
             let kept = keeps.then(|| raw.clone());
             if let Err(mut failure) = decoder.run(raw, &mut host, &mut self.records) {
-                let subject = kept.as_ref().map_or(Subject::Unknown, Subject::Consumed);
+                let subject = kept.as_ref().map_or(FailedRecord::Unknown, FailedRecord::Consumed);
                 if kept.is_none() {
-                    let Run { partition, next, .. } = &self.runs[run];
+                    let OffsetRange { partition, next, .. } = &self.ranges[range];
                     failure.error = failure.error.context(format!("record {} of {partition}", next - 1));
                 }
                 let again = || match &kept {
@@ -77,26 +77,27 @@ impl Batch {
         let gone = |topic: &str, partition: i32| {
             partitions.iter().any(|gone| gone.partition == partition && &*gone.topic == topic)
         };
-        self.runs.retain(|run| !gone(&run.partition.topic, run.partition.partition));
+        self.ranges.retain(|range| !gone(&range.partition.topic, range.partition.partition));
         self.raw.retain(|raw| !gone(&raw.topic, raw.partition));
         self.records
             .retain(|record| !record.consumed_from().is_some_and(|(topic, partition, _)| gone(topic, partition)));
     }
 
     /// Notes the offset in its partition's run, most often the one of the record before; answers which.
-    fn note(&mut self, raw: &RawRecord, last: usize) -> usize {
-        let same = |run: &Run| {
-            run.partition.partition == raw.partition
-                && (Arc::ptr_eq(&run.partition.topic, &raw.topic) || run.partition.topic == raw.topic)
+    fn note_offset(&mut self, raw: &RawRecord, last: usize) -> usize {
+        let same = |range: &OffsetRange| {
+            range.partition.partition == raw.partition
+                && (Arc::ptr_eq(&range.partition.topic, &raw.topic) || range.partition.topic == raw.topic)
         };
-        let place = if self.runs.get(last).is_some_and(same) { Some(last) } else { self.runs.iter().position(same) };
+        let index =
+            if self.ranges.get(last).is_some_and(same) { Some(last) } else { self.ranges.iter().position(same) };
         let next = raw.offset + 1;
-        if let Some(place) = place {
-            self.runs[place].next = next;
-            return place;
+        if let Some(index) = index {
+            self.ranges[index].next = next;
+            return index;
         }
         let partition = TopicPartition::new(Arc::clone(&raw.topic), raw.partition);
-        self.runs.push(Run { partition, first: raw.offset, next });
-        self.runs.len() - 1
+        self.ranges.push(OffsetRange { partition, first: raw.offset, next });
+        self.ranges.len() - 1
     }
 }

@@ -1,9 +1,9 @@
 use tokio::time::Instant;
 use tributary_api::{Error, Offsets, Result, TopicPartition};
 
-use super::{Input, SinkLoop};
+use super::{RecordConsumer, SinkLoop};
 
-impl<I: Input> SinkLoop<I> {
+impl<I: RecordConsumer> SinkLoop<I> {
     /// Commits what is safe and does not wait for the answer, unless another one is still waited for.
     pub(super) async fn commit_if_free(&mut self) -> Result<()> {
         let worker = &self.cx.spec.worker;
@@ -105,7 +105,7 @@ impl<I: Input> SinkLoop<I> {
     fn rewind(&mut self, reason: &Error) -> Result<()> {
         let targets = self.progress.rewind();
         tracing::warn!(%reason, "partitions are read again from their last commit");
-        self.drop_unread(&self.progress.partitions())?;
+        self.discard_undelivered(&self.progress.partitions())?;
         targets.iter().try_for_each(|(partition, offset)| self.input.seek(partition, *offset))
     }
 }

@@ -6,29 +6,29 @@ use async_trait::async_trait;
 use tributary_api::{Error, Record, Result, SinkHost, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions};
 use tributary_kafka::RawRecord;
 
-use super::Readers;
+use super::TopicReaders;
 use crate::tasks::control::Wake;
-use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
+use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
 use crate::tasks::{Decoder, TopicWriters};
 
 /// What a sink plugin asks of its task, from whatever thread. The loop carries it out before the next batch.
-pub(crate) struct Host {
+pub(crate) struct SinkTaskHost {
     requests: Mutex<Requests>,
     /// The batch at the plugin, as consumed; only where reports go anywhere.
     at_plugin: Mutex<Vec<RawRecord>>,
     operator: Arc<ErrorOperator>,
     class: Arc<str>,
     decoder: Mutex<Decoder>,
-    readers: Readers,
+    readers: TopicReaders,
     writers: TopicWriters,
     /// Ends the loop's wait for records.
     wake: Wake,
 }
 
 /// What the host does its part with, beside the loop.
-pub(crate) struct Helpers {
+pub(crate) struct HostParts {
     pub(crate) decoder: Decoder,
-    pub(crate) readers: Readers,
+    pub(crate) readers: TopicReaders,
     pub(crate) writers: TopicWriters,
 }
 
@@ -61,9 +61,9 @@ impl Requests {
     }
 }
 
-impl Host {
-    pub(crate) fn new(operator: Arc<ErrorOperator>, class: Arc<str>, helpers: Helpers, wake: Wake) -> Self {
-        let Helpers { decoder, readers, writers } = helpers;
+impl SinkTaskHost {
+    pub(crate) fn new(operator: Arc<ErrorOperator>, class: Arc<str>, parts: HostParts, wake: Wake) -> Self {
+        let HostParts { decoder, readers, writers } = parts;
         Self {
             wake,
             requests: Mutex::default(),
@@ -110,7 +110,7 @@ impl Host {
 }
 
 #[async_trait]
-impl SinkHost for Host {
+impl SinkHost for SinkTaskHost {
     fn assignment(&self) -> Vec<TopicPartition> {
         self.requests().assignment.iter().cloned().collect()
     }
@@ -152,9 +152,9 @@ impl SinkHost for Host {
     fn report(&self, record: &Record, error: &Error) -> Result<()> {
         let failure = Failure::new(Stage::TaskPut, &self.class, error.clone());
         if self.operator.dead_letters().is_none() && !self.operator.logs_records() {
-            return self.operator.give_up(&failure, Subject::Unknown);
+            return self.operator.give_up(&failure, FailedRecord::Unknown);
         }
-        self.operator.give_up(&failure, Subject::Consumed(&self.consumed(record)?))
+        self.operator.give_up(&failure, FailedRecord::Consumed(&self.consumed(record)?))
     }
 
     async fn reader(&self, partition: &TopicPartition, from: i64, most: usize) -> Result<Box<dyn TopicReader>> {

@@ -3,12 +3,12 @@
 mod batch;
 mod commit;
 mod host;
-mod input;
 mod progress;
-mod read_again;
 mod rebalance;
+mod record_consumer;
 mod sink_loop;
 mod subscription;
+mod topic_readers;
 
 #[cfg(test)]
 mod tests;
@@ -19,12 +19,12 @@ use tributary_api::{Error, Result, SinkTask};
 use tributary_kafka::Consumer;
 
 pub(crate) use self::batch::Batch;
-pub(crate) use self::host::{Helpers, Host};
-pub(crate) use self::input::Input;
+pub(crate) use self::host::{HostParts, SinkTaskHost};
 pub(crate) use self::progress::Progress;
-pub(crate) use self::read_again::Readers;
+pub(crate) use self::record_consumer::RecordConsumer;
 pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
 pub(crate) use self::subscription::Subscription;
+pub(crate) use self::topic_readers::TopicReaders;
 use super::errors::{DeadLetters, ErrorOperator};
 use super::{Decoder, TaskContext, TopicWriters};
 
@@ -46,7 +46,7 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let consumer = worker.consumer(&id.connector, id.task, &connector.props).set_default("session.timeout.ms", 10_000);
     // Records end the wait; without any, this is how often the broker is asked.
     let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
-    let readers = Readers::new(
+    let readers = TopicReaders::new(
         // A reader knows where it ends, and waits for nothing that comes later.
         consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")).set("fetch.max.wait.ms", 100),
         connector.props.clone(),
@@ -65,8 +65,8 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let class = spec.plugin.description.class.as_str().into();
     let (woken, asked) = (input.waker(), input.waker());
     cx.control.on_request(Box::new(move || woken.wake()));
-    let helpers = Helpers { decoder: again, readers, writers: TopicWriters::new(&cx) };
-    let host = Arc::new(Host::new(Arc::clone(&operator), class, helpers, Box::new(move || asked.wake())));
+    let parts = HostParts { decoder: again, readers, writers: TopicWriters::new(&cx) };
+    let host = Arc::new(SinkTaskHost::new(Arc::clone(&operator), class, parts, Box::new(move || asked.wake())));
     let max_records = connector.clients.max_poll_records;
     let parts = SinkParts { input, decoder, operator, host, subscription, max_records };
     SinkLoop::new(cx, task, parts).run().await

@@ -5,10 +5,10 @@ use tributary_kafka::Starts;
 
 /// How far a sink task has come in each of its partitions.
 #[derive(Debug, Default)]
-pub(crate) struct Progress(BTreeMap<TopicPartition, Place>);
+pub(crate) struct Progress(BTreeMap<TopicPartition, PartitionOffsets>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct PartitionOffsets {
     /// Where reading starts again when the plugin loses what it has taken.
     base: Option<i64>,
     /// Behind the last record the plugin has taken.
@@ -24,7 +24,7 @@ impl Progress {
         for partition in partitions {
             let (from, committed) = (starts.of(partition), starts.committed.get(partition).copied());
             let start = starts.reset.get(partition).copied();
-            self.0.insert(partition.clone(), Place { base: from, current: from, committed, start });
+            self.0.insert(partition.clone(), PartitionOffsets { base: from, current: from, committed, start });
         }
     }
 
@@ -40,15 +40,15 @@ impl Progress {
 
     /// A record was read, though the plugin may not have taken it yet.
     pub(crate) fn read(&mut self, partition: &TopicPartition, first: i64) {
-        if let Some(place) = self.0.get_mut(partition) {
-            place.base.get_or_insert(first);
+        if let Some(offsets_of) = self.0.get_mut(partition) {
+            offsets_of.base.get_or_insert(first);
         }
     }
 
     /// The plugin has taken records up to this next offset.
     pub(crate) fn delivered(&mut self, partition: &TopicPartition, next: i64) {
-        if let Some(place) = self.0.get_mut(partition) {
-            place.current = Some(next);
+        if let Some(offsets_of) = self.0.get_mut(partition) {
+            offsets_of.current = Some(next);
         }
     }
 
@@ -64,18 +64,18 @@ impl Progress {
     pub(crate) fn committable(&self, of: &[TopicPartition], safe: Offsets) -> Offsets {
         let mut committable = safe;
         committable.retain(|partition, offset| {
-            let Some(place) = self.0.get(partition) else {
+            let Some(offsets_of) = self.0.get(partition) else {
                 tracing::warn!(%partition, "the plugin gave an offset of a partition that is not its own");
                 return false;
             };
-            if place.current.is_none_or(|current| *offset > current) {
+            if offsets_of.current.is_none_or(|current| *offset > current) {
                 tracing::warn!(%partition, offset, "the plugin gave an offset beyond what it was given");
                 return false;
             }
-            place.committed != Some(*offset)
+            offsets_of.committed != Some(*offset)
         });
         for partition in of {
-            if let Some(Place { start: Some(start), committed: None, .. }) = self.0.get(partition) {
+            if let Some(PartitionOffsets { start: Some(start), committed: None, .. }) = self.0.get(partition) {
                 committable.entry(partition.clone()).or_insert(*start);
             }
         }
@@ -84,25 +84,25 @@ impl Progress {
 
     pub(crate) fn committed(&mut self, offsets: &Offsets) {
         for (partition, offset) in offsets {
-            if let Some(place) = self.0.get_mut(partition) {
-                place.committed = Some(*offset);
-                place.base = Some(*offset);
+            if let Some(offsets_of) = self.0.get_mut(partition) {
+                offsets_of.committed = Some(*offset);
+                offsets_of.base = Some(*offset);
             }
         }
     }
 
     /// The plugin asked to read a partition from another offset on; `false` when it is not its own.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, offset: i64) -> bool {
-        let Some(place) = self.0.get_mut(partition) else { return false };
-        *place = Place { base: Some(offset), current: Some(offset), start: None, ..*place };
+        let Some(offsets_of) = self.0.get_mut(partition) else { return false };
+        *offsets_of = PartitionOffsets { base: Some(offset), current: Some(offset), start: None, ..*offsets_of };
         true
     }
 
     /// Goes back to where the last commit stands; answers where to read from.
     pub(crate) fn rewind(&mut self) -> Offsets {
-        let back = |(partition, place): (&TopicPartition, &mut Place)| {
-            place.current = place.current.and(place.base);
-            Some((partition.clone(), place.base?))
+        let back = |(partition, offsets_of): (&TopicPartition, &mut PartitionOffsets)| {
+            offsets_of.current = offsets_of.current.and(offsets_of.base);
+            Some((partition.clone(), offsets_of.base?))
         };
         self.0.iter_mut().filter_map(back).collect()
     }

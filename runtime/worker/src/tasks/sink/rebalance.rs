@@ -1,20 +1,20 @@
 use tributary_api::{Result, TopicPartition};
 
-use super::{Input, SinkLoop};
+use super::{RecordConsumer, SinkLoop};
 
-impl<I: Input> SinkLoop<I> {
+impl<I: RecordConsumer> SinkLoop<I> {
     /// Partitions come in.
     pub(super) async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let starts = self.input.accept(partitions)?;
         self.progress.assigned(partitions, &starts);
-        self.tell_assignment();
+        self.publish_assignment();
         if self.paused || self.redelivery.is_some() {
             self.input.pause(partitions)?;
         }
         if !partitions.is_empty() {
             self.calls.call("open", self.task.open(partitions)).await?;
         }
-        self.carry_out_requests()
+        self.apply_requests()
     }
 
     /// Partitions leave: what is safe of them is committed first, unless they are lost already.
@@ -24,8 +24,8 @@ impl<I: Input> SinkLoop<I> {
             self.close_partitions(partitions).await;
         }
         self.progress.revoked(partitions);
-        self.drop_unread(partitions)?;
-        self.tell_assignment();
+        self.discard_undelivered(partitions)?;
+        self.publish_assignment();
         self.input.release(partitions)?;
         committed
     }
@@ -36,7 +36,7 @@ impl<I: Input> SinkLoop<I> {
         }
     }
 
-    fn tell_assignment(&self) {
+    fn publish_assignment(&self) {
         let assignment = self.progress.partitions();
         self.cx.metrics.sink.partitions.set(assignment.len() as u64);
         let mut requests = self.host.requests();

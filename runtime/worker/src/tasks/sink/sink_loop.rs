@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, Result, SinkTask, SinkTaskContext, Topic, TopicPartition};
 use tributary_kafka::{Polled, RawRecord};
 
-use super::{Batch, Host, Input, Progress, Subscription};
+use super::{Batch, Progress, RecordConsumer, SinkTaskHost, Subscription};
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{Decoder, PluginCalls, TaskContext, now_ms};
 
@@ -26,7 +26,7 @@ pub(crate) struct SinkLoop<I> {
     pub(super) input: I,
     decoder: Decoder,
     pub(super) operator: Arc<ErrorOperator>,
-    pub(super) host: Arc<Host>,
+    pub(super) host: Arc<SinkTaskHost>,
     subscription: Subscription,
     max_records: usize,
     pub(super) progress: Progress,
@@ -50,7 +50,7 @@ pub(crate) struct SinkParts<I> {
     pub(crate) input: I,
     pub(crate) decoder: Decoder,
     pub(crate) operator: Arc<ErrorOperator>,
-    pub(crate) host: Arc<Host>,
+    pub(crate) host: Arc<SinkTaskHost>,
     pub(crate) subscription: Subscription,
     pub(crate) max_records: usize,
 }
@@ -62,7 +62,7 @@ pub(super) struct Redelivery {
     at: Instant,
 }
 
-impl<I: Input> SinkLoop<I> {
+impl<I: RecordConsumer> SinkLoop<I> {
     pub(crate) fn new(cx: TaskContext, task: Box<dyn SinkTask>, parts: SinkParts<I>) -> Self {
         let SinkParts { input, decoder, operator, host, subscription, max_records } = parts;
         let stopping = cx.control.stopping().child_token();
@@ -108,7 +108,7 @@ impl<I: Input> SinkLoop<I> {
         let host = Arc::clone(&self.host) as _;
         let cx = SinkTaskContext::new(&id.connector, id.task, self.stopping.clone(), host);
         self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
-        self.cx.voice.running(self.cx.control.is_paused());
+        self.cx.reporter.running(self.cx.control.is_paused());
         Ok(())
     }
 
@@ -124,7 +124,7 @@ impl<I: Input> SinkLoop<I> {
             if requested || Instant::now() >= self.next_commit {
                 self.commit_if_free().await?;
             }
-            self.carry_out_requests()?;
+            self.apply_requests()?;
             if self.redelivery.is_some_and(|redelivery| Instant::now() >= redelivery.at) {
                 self.put().await?;
             }
@@ -185,7 +185,7 @@ impl<I: Input> SinkLoop<I> {
         let until = [Some(self.next_commit), self.timer, redelivery].into_iter().flatten().fold(latest, Instant::min);
         tokio::select! {
             () = self.input.ready() => {}
-            () = self.subscription.news() => {}
+            () = self.subscription.wait_for_listing() => {}
             () = tokio::time::sleep_until(until) => {}
         }
         self.host.requests().end_wait();
@@ -206,7 +206,7 @@ impl<I: Input> SinkLoop<I> {
             self.batch.clear();
             return Ok(());
         }
-        self.note_runs();
+        self.record_ranges();
         self.put().await
     }
 
@@ -230,8 +230,8 @@ impl<I: Input> SinkLoop<I> {
                 if !self.batch.records.is_empty() {
                     metrics.batch_size.record(self.batch.records.len() as u64);
                 }
-                for run in &self.batch.runs {
-                    self.progress.delivered(&run.partition, run.next);
+                for range in &self.batch.ranges {
+                    self.progress.delivered(&range.partition, range.next);
                 }
                 self.batch.clear();
                 self.end_redelivery()
@@ -278,7 +278,7 @@ impl<I: Input> SinkLoop<I> {
         } else if self.redelivery.is_none() {
             self.resume_unpaused()?;
         }
-        self.cx.voice.running(paused);
+        self.cx.reporter.running(paused);
         Ok(())
     }
 
@@ -292,7 +292,7 @@ impl<I: Input> SinkLoop<I> {
     }
 
     /// Does what the plugin asked for: seeks, pauses, resumes.
-    pub(super) fn carry_out_requests(&mut self) -> Result<()> {
+    pub(super) fn apply_requests(&mut self) -> Result<()> {
         let (seeks, mut pause, mut resume) = {
             let mut requests = self.host.requests();
             let seeks = std::mem::take(&mut requests.seeks);
@@ -313,7 +313,7 @@ impl<I: Input> SinkLoop<I> {
         }
         for (partition, offset) in seeks {
             if self.progress.seek(&partition, offset) {
-                self.drop_unread(std::slice::from_ref(&partition))?;
+                self.discard_undelivered(std::slice::from_ref(&partition))?;
                 self.input.seek(&partition, offset)?;
             }
         }
@@ -321,25 +321,25 @@ impl<I: Input> SinkLoop<I> {
     }
 
     /// Throws away what was read of partitions and not taken by the plugin.
-    pub(super) fn drop_unread(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+    pub(super) fn discard_undelivered(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.batch.forget(partitions);
         for raw in &mut self.backlog {
             raw.retain(|raw| !partitions.iter().any(|tp| tp.partition == raw.partition && tp.topic == raw.topic));
         }
         self.backlog.retain(|raw| !raw.is_empty());
-        if self.redelivery.is_some() && self.batch.runs.is_empty() {
+        if self.redelivery.is_some() && self.batch.ranges.is_empty() {
             self.batch.clear();
             self.end_redelivery()?;
         }
         Ok(())
     }
 
-    fn note_runs(&mut self) {
-        for run in &self.batch.runs {
-            self.progress.read(&run.partition, run.first);
-            if !self.topics.contains(&run.partition.topic) {
-                self.topics.insert(Arc::clone(&run.partition.topic));
-                self.cx.voice.topic_used(&run.partition.topic);
+    fn record_ranges(&mut self) {
+        for range in &self.batch.ranges {
+            self.progress.read(&range.partition, range.first);
+            if !self.topics.contains(&range.partition.topic) {
+                self.topics.insert(Arc::clone(&range.partition.topic));
+                self.cx.reporter.topic_used(&range.partition.topic);
             }
         }
     }

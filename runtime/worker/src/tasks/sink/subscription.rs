@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use tributary_api::Result;
 use tributary_kafka::Admin;
 
-use crate::connector_config::Input;
+use crate::connector_config::InputTopics;
 
 /// How soon topics are listed again while none matches.
-const NONE_YET: Duration = Duration::from_secs(2);
+const NO_MATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Topics that no pattern means, as for Java's consumer.
-const BROKERS_OWN: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
 /// Knows the topics there are.
 #[async_trait]
@@ -44,11 +44,11 @@ pub(crate) struct Matching {
     interval: Duration,
     due: Instant,
     current: Vec<String>,
-    looking: JoinSet<Result<Vec<String>>>,
-    found: Option<Found>,
+    listing: JoinSet<Result<Vec<String>>>,
+    found: Option<Listing>,
 }
 
-type Found = std::result::Result<Result<Vec<String>>, JoinError>;
+type Listing = std::result::Result<Result<Vec<String>>, JoinError>;
 
 impl Subscription {
     /// To what the connector reads; only a pattern needs a list of topics, which is asked as often as metadata is.
@@ -56,19 +56,19 @@ impl Subscription {
     /// # Errors
     /// When the topics cannot be listed at all.
     pub(crate) fn new(
-        input: &Input,
+        input: &InputTopics,
         metadata_max_age: Duration,
         list: impl FnOnce() -> Result<Arc<dyn TopicList>>,
     ) -> Result<Self> {
         match input {
-            Input::Topics(topics) => Ok(Self::Topics(topics.clone())),
-            Input::Matching(pattern) => Ok(Self::Matching(Matching {
+            InputTopics::Topics(topics) => Ok(Self::Topics(topics.clone())),
+            InputTopics::Matching(pattern) => Ok(Self::Matching(Matching {
                 pattern: Arc::clone(pattern),
                 list: list()?,
                 interval: metadata_max_age.max(Duration::from_millis(100)),
                 due: Instant::now(),
                 current: Vec::new(),
-                looking: JoinSet::new(),
+                listing: JoinSet::new(),
                 found: None,
             })),
         }
@@ -83,7 +83,7 @@ impl Subscription {
             Self::Topics(topics) => return Ok(topics.clone()),
             Self::Matching(matching) => matching,
         };
-        match look(&*matching.list, &matching.pattern).await {
+        match list_matching(&*matching.list, &matching.pattern).await {
             Ok(topics) => matching.current = topics,
             Err(error) if error.is_retriable() => tracing::warn!(%error, "could not list topics, trying again"),
             Err(error) => return Err(error),
@@ -91,33 +91,33 @@ impl Subscription {
         if matching.current.is_empty() {
             tracing::info!("no topic matches topics.regex yet");
         }
-        matching.look_again();
+        matching.schedule_listing();
         Ok(matching.current.clone())
     }
 
     /// Waits until [`changed`](Self::changed) has something to do. May be dropped and called again at any time.
-    pub(crate) async fn news(&mut self) {
+    pub(crate) async fn wait_for_listing(&mut self) {
         match self {
             Self::Topics(_) => std::future::pending().await,
             Self::Matching(matching) if matching.found.is_some() => {}
-            Self::Matching(matching) if matching.looking.is_empty() => tokio::time::sleep_until(matching.due).await,
-            Self::Matching(matching) => matching.found = matching.looking.join_next().await,
+            Self::Matching(matching) if matching.listing.is_empty() => tokio::time::sleep_until(matching.due).await,
+            Self::Matching(matching) => matching.found = matching.listing.join_next().await,
         }
     }
 
     /// The topics, if they are others than before. Never waits: topics are listed beside the loop.
     pub(crate) fn changed(&mut self, runtime: &Handle) -> Option<Vec<String>> {
         let Self::Matching(matching) = self else { return None };
-        if matching.looking.is_empty() && matching.found.is_none() && Instant::now() >= matching.due {
+        if matching.listing.is_empty() && matching.found.is_none() && Instant::now() >= matching.due {
             let (list, pattern) = (Arc::clone(&matching.list), Arc::clone(&matching.pattern));
-            matching.looking.spawn_on(async move { look(&*list, &pattern).await }, runtime);
+            matching.listing.spawn_on(async move { list_matching(&*list, &pattern).await }, runtime);
         }
-        let found = matching.found.take().or_else(|| matching.looking.try_join_next())?;
-        matching.look_again();
+        let found = matching.found.take().or_else(|| matching.listing.try_join_next())?;
+        matching.schedule_listing();
         match found {
             Ok(Ok(topics)) if topics != matching.current && !topics.is_empty() => {
                 matching.current = topics.clone();
-                matching.look_again();
+                matching.schedule_listing();
                 Some(topics)
             }
             Ok(Ok(_)) => None,
@@ -134,15 +134,15 @@ impl Subscription {
 }
 
 impl Matching {
-    fn look_again(&mut self) {
-        let wait = if self.current.is_empty() { NONE_YET.min(self.interval) } else { self.interval };
+    fn schedule_listing(&mut self) {
+        let wait = if self.current.is_empty() { NO_MATCH_INTERVAL.min(self.interval) } else { self.interval };
         self.due = Instant::now() + wait;
     }
 }
 
-async fn look(list: &dyn TopicList, pattern: &Regex) -> Result<Vec<String>> {
+async fn list_matching(list: &dyn TopicList, pattern: &Regex) -> Result<Vec<String>> {
     let mut topics = list.names().await?;
-    topics.retain(|topic| !BROKERS_OWN.contains(&topic.as_str()) && pattern.is_match(topic).unwrap_or(false));
+    topics.retain(|topic| !INTERNAL_TOPICS.contains(&topic.as_str()) && pattern.is_match(topic).unwrap_or(false));
     topics.sort_unstable();
     Ok(topics)
 }

@@ -2,9 +2,9 @@ use tributary_api::{Error, Origin, Record, Result};
 use tributary_kafka::Token;
 
 use super::InFlight;
-use super::deliveries::Outcome;
-use crate::tasks::errors::{ErrorOperator, Failure, Recovery, Subject};
-use crate::tasks::{Encoded, Encoder, Stateless};
+use super::deliveries::AckResult;
+use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Recovery};
+use crate::tasks::{Encoded, Encoder, StatelessHost};
 
 /// Records that are transformed, converted and sent as one piece.
 const CHUNK: usize = 1024;
@@ -13,14 +13,14 @@ const CHUNK: usize = 1024;
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) outputs: Vec<Encoded>,
-    inputs: Vec<Input>,
+    inputs: Vec<TrackedRecord>,
     /// Of each output, once it is tracked.
     pub(super) tokens: Vec<Token>,
     /// Inputs of which nothing came: a transform dropped them, or they were given up.
-    pub(super) unsent: Vec<(Origin, Outcome)>,
+    pub(super) unsent: Vec<(Origin, AckResult)>,
 }
 
-struct Input {
+struct TrackedRecord {
     origin: Origin,
     outputs: u32,
     bytes: usize,
@@ -39,7 +39,7 @@ impl Chunk {
         now: i64,
     ) -> Result<bool> {
         self.clear();
-        let mut host = Stateless { now };
+        let mut host = StatelessHost { now };
         let keeps_input = operator.retries() || operator.logs_records();
         while self.inputs.len() < CHUNK
             && let Some(mut record) = records.next()
@@ -52,7 +52,7 @@ impl Chunk {
             let outputs = match encoder.run(record, &mut host, &mut self.outputs) {
                 Ok(outputs) => outputs,
                 Err(failure) => {
-                    let subject = kept.as_ref().map_or(Subject::Origin(&origin), Subject::Source);
+                    let subject = kept.as_ref().map_or(FailedRecord::Origin(&origin), FailedRecord::Source);
                     let mut last = failure.error.clone();
                     let again = || {
                         let outcome = match &kept {
@@ -77,14 +77,14 @@ impl Chunk {
                 // Else the client reads the clock once more for each record.
                 output.timestamp.get_or_insert(now);
             }
-            self.inputs.push(Input { origin, outputs, bytes, lost });
+            self.inputs.push(TrackedRecord { origin, outputs, bytes, lost });
         }
         Ok(true)
     }
 
     /// Puts the inputs into the order of their partitions.
     pub(super) fn track(&mut self, in_flight: &mut InFlight) {
-        for Input { origin, outputs, bytes, lost } in self.inputs.drain(..) {
+        for TrackedRecord { origin, outputs, bytes, lost } in self.inputs.drain(..) {
             if outputs == 0 {
                 self.unsent.push((origin.clone(), lost.map_or(Ok(None), Err)));
             }

@@ -7,15 +7,15 @@ use tributary_api::{Ack, AckListener, Error, Origin, RecordMetadata, Result, Top
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
 use super::InFlight;
-use crate::clients::Deliver;
+use crate::clients::TaskDeliveryListener;
 use crate::supervision::panicked;
-use crate::tasks::errors::{ErrorOperator, Failure, Stage, Subject};
-use crate::tasks::{Control, TaskMetrics, context::Voice};
+use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
+use crate::tasks::{Control, TaskMetrics, context::StatusReporter};
 
 const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
 
 /// What the plugin hears of a record: where it was written, that it was dropped on purpose, or why it was not written.
-pub(super) type Outcome = std::result::Result<Option<RecordMetadata>, Error>;
+pub(super) type AckResult = std::result::Result<Option<RecordMetadata>, Error>;
 
 /// What the producer's thread and the task's thread share: the records on their way, and what went wrong with them.
 /// Each side takes the lock once for a batch.
@@ -33,7 +33,7 @@ pub(crate) struct Deliveries {
     operator: Arc<ErrorOperator>,
     metrics: Arc<TaskMetrics>,
     control: Arc<Control>,
-    voice: Arc<Voice>,
+    reporter: Arc<StatusReporter>,
 }
 
 impl Deliveries {
@@ -41,7 +41,7 @@ impl Deliveries {
         operator: Arc<ErrorOperator>,
         metrics: Arc<TaskMetrics>,
         control: Arc<Control>,
-        voice: Arc<Voice>,
+        reporter: Arc<StatusReporter>,
     ) -> Self {
         Self {
             in_flight: Mutex::new(InFlight::new()),
@@ -55,15 +55,15 @@ impl Deliveries {
             operator,
             metrics,
             control,
-            voice,
+            reporter,
         }
     }
 
     /// From now on the plugin hears of every record that is done.
-    pub(crate) fn tell(&self, listener: Arc<dyn AckListener>) {
+    pub(crate) fn set_ack_listener(&self, listener: Arc<dyn AckListener>) {
         // The loop asks the plugin once.
         let _already_set = self.listener.set(listener);
-        self.operator.answers();
+        self.operator.answers_senders();
     }
 
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
@@ -113,7 +113,7 @@ impl Deliveries {
     }
 
     /// These records are done before anything was sent: dropped on purpose, or given up.
-    pub(super) fn unsent(&self, done: &[(Origin, Outcome)]) {
+    pub(super) fn acknowledge_unsent(&self, done: &[(Origin, AckResult)]) {
         if !done.is_empty() {
             self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
         }
@@ -137,7 +137,7 @@ impl Deliveries {
         self.failed.notify_one();
     }
 
-    fn acknowledge_to_plugin<'a>(&self, done: impl Iterator<Item = (&'a Origin, &'a Outcome)>) {
+    fn acknowledge_to_plugin<'a>(&self, done: impl Iterator<Item = (&'a Origin, &'a AckResult)>) {
         let Some(listener) = self.listener.get() else { return };
         let acks: Vec<Ack<'_>> =
             done.map(|(origin, outcome)| Ack { origin, result: outcome.as_ref().copied() }).collect();
@@ -149,19 +149,19 @@ impl Deliveries {
         }
     }
 
-    fn tell_new_topics(&self, deliveries: &[Delivery<'_>]) {
+    fn report_new_topics(&self, deliveries: &[Delivery<'_>]) {
         let mut new = self.new_topics.lock().unwrap_or_else(PoisonError::into_inner);
         new.retain(|(token, topic)| {
             let Some(first) = deliveries.iter().find(|delivery| delivery.token == *token) else { return true };
             if first.result.is_ok() {
-                self.voice.topic_used(topic);
+                self.reporter.topic_used(topic);
             }
             false
         });
     }
 }
 
-impl Deliver for Deliveries {
+impl TaskDeliveryListener for Deliveries {
     fn calls_plugin(&self) -> bool {
         self.listener.get().is_some()
     }
@@ -180,7 +180,7 @@ impl DeliveryListener for Deliveries {
             return;
         }
         let told = self.listener.get().is_some();
-        let mut done: Vec<(Origin, Outcome)> = Vec::new();
+        let mut done: Vec<(Origin, AckResult)> = Vec::new();
         let mut failures: Vec<(Token, Error)> = Vec::new();
         {
             let mut in_flight = self.in_flight();
@@ -206,7 +206,7 @@ impl DeliveryListener for Deliveries {
             }
         }
         self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
-        self.tell_new_topics(deliveries);
+        self.report_new_topics(deliveries);
         // Last: who waits for the end of deliveries finds all of the above done.
         self.outstanding.fetch_sub(deliveries.len(), Ordering::AcqRel);
         self.changed.notify_one();
@@ -215,10 +215,10 @@ impl DeliveryListener for Deliveries {
 
 impl Deliveries {
     /// A record was not written: it is given up, and its sender is told so, or it ends the task.
-    fn lost(&self, token: Token, error: Error, done: &mut Vec<(Origin, Outcome)>) -> Result<()> {
+    fn lost(&self, token: Token, error: Error, done: &mut Vec<(Origin, AckResult)>) -> Result<()> {
         let failure = Failure::new(Stage::KafkaProduce, &self.producer, error);
         let origin = self.in_flight().origin(token).cloned().unwrap_or_default();
-        let given_up = self.operator.give_up(&failure, Subject::Origin(&origin));
+        let given_up = self.operator.give_up(&failure, FailedRecord::Origin(&origin));
         let error = failure.error;
         if given_up.is_err() {
             // Not counted off: its offset must not be stored.

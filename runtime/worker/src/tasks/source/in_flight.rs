@@ -11,13 +11,13 @@ const KEPT_PARTITIONS: usize = 1024;
 pub(super) const SEQUENCE_BITS: u32 = 28;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 /// The lane of records without a source partition: acknowledged, never stored.
-const UNPLACED: u32 = 0;
+const NO_PARTITION: u32 = 0;
 
 /// The records of a source task that are on their way, in one lane for each source partition. Acknowledgements come in
 /// any order; an offset may be stored once every record up to it is acknowledged or dropped (I1).
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    lanes: Vec<Lane>,
+    queues: Vec<PartitionQueue>,
     free: Vec<u32>,
     index: HashMap<Key, u32>,
     last: u32,
@@ -26,7 +26,7 @@ pub(crate) struct InFlight {
 }
 
 #[derive(Debug, Default)]
-struct Lane {
+struct PartitionQueue {
     partition: Option<SourcePartition>,
     key: Option<Key>,
     /// The sequence of the first entry, modulo the mask.
@@ -69,10 +69,10 @@ impl Eq for Key {}
 impl InFlight {
     pub(crate) fn new() -> Self {
         Self {
-            lanes: vec![Lane::default()],
+            queues: vec![PartitionQueue::default()],
             free: Vec::new(),
             index: HashMap::new(),
-            last: UNPLACED,
+            last: NO_PARTITION,
             records: 0,
             bytes: 0,
         }
@@ -91,11 +91,11 @@ impl InFlight {
     /// Adds a record behind all others of its partition. Each of its outputs is sent with the token that comes back.
     /// A record without outputs was dropped, and is done.
     pub(crate) fn track(&mut self, origin: Origin, outputs: u32, bytes: usize) -> Token {
-        let number = self.lane_of(&origin);
-        let lane = &mut self.lanes[number as usize];
-        let sequence = lane.base.wrapping_add(lane.entries.len() as u64) & SEQUENCE_MASK;
+        let number = self.queue_of(&origin);
+        let queue = &mut self.queues[number as usize];
+        let sequence = queue.base.wrapping_add(queue.entries.len() as u64) & SEQUENCE_MASK;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        lane.entries.push_back(Entry { origin, pending: outputs, bytes, lost: None });
+        queue.entries.push_back(Entry { origin, pending: outputs, bytes, lost: None });
         self.records += 1;
         self.bytes += bytes as usize;
         if outputs == 0 {
@@ -112,7 +112,7 @@ impl InFlight {
         token: Token,
         finished: impl FnOnce(&Origin, Option<Error>) -> R,
     ) -> Option<R> {
-        self.settle(token, None, finished)
+        self.complete_output(token, None, finished)
     }
 
     /// One output of a record is given up: what is behind it goes on. Told like an acknowledgement.
@@ -123,19 +123,19 @@ impl InFlight {
         why: Error,
         finished: impl FnOnce(&Origin, Option<Error>) -> R,
     ) -> Option<R> {
-        self.settle(token, Some(why), finished)
+        self.complete_output(token, Some(why), finished)
     }
 
-    fn settle<R>(
+    fn complete_output<R>(
         &mut self,
         token: Token,
         lost: Option<Error>,
         finished: impl FnOnce(&Origin, Option<Error>) -> R,
     ) -> Option<R> {
         let number = u32::try_from(token >> SEQUENCE_BITS).ok()?;
-        let lane = self.lanes.get_mut(number as usize)?;
-        let place = (token & SEQUENCE_MASK).wrapping_sub(lane.base) & SEQUENCE_MASK;
-        let entry = lane.entries.get_mut(usize::try_from(place).ok()?)?;
+        let queue = self.queues.get_mut(number as usize)?;
+        let index = (token & SEQUENCE_MASK).wrapping_sub(queue.base) & SEQUENCE_MASK;
+        let entry = queue.entries.get_mut(usize::try_from(index).ok()?)?;
         if entry.pending == 0 {
             return None;
         }
@@ -146,28 +146,28 @@ impl InFlight {
         if entry.pending > 0 {
             return None;
         }
-        let told = finished(&entry.origin, entry.lost.take());
+        let outcome = finished(&entry.origin, entry.lost.take());
         self.bytes -= entry.bytes as usize;
-        if place == 0 {
+        if index == 0 {
             self.advance(number);
         }
-        Some(told)
+        Some(outcome)
     }
 
     /// The origin of a record that is not done.
     pub(crate) fn origin(&self, token: Token) -> Option<&Origin> {
-        let lane = self.lanes.get(usize::try_from(token >> SEQUENCE_BITS).ok()?)?;
-        let place = (token & SEQUENCE_MASK).wrapping_sub(lane.base) & SEQUENCE_MASK;
-        lane.entries.get(usize::try_from(place).ok()?).map(|entry| &entry.origin)
+        let queue = self.queues.get(usize::try_from(token >> SEQUENCE_BITS).ok()?)?;
+        let index = (token & SEQUENCE_MASK).wrapping_sub(queue.base) & SEQUENCE_MASK;
+        queue.entries.get(usize::try_from(index).ok()?).map(|entry| &entry.origin)
     }
 
     /// The offsets that may be stored and are not. To be followed by [`stored`](Self::stored) before the next call.
     pub(crate) fn take_storable(&mut self) -> Vec<(SourcePartition, SourceOffset)> {
         let mut storable = Vec::new();
-        for lane in self.lanes.iter_mut().filter(|lane| lane.state == Storage::Dirty) {
-            if let (Some(partition), Some(offset)) = (&lane.partition, &lane.storable) {
+        for queue in self.queues.iter_mut().filter(|queue| queue.state == Storage::Dirty) {
+            if let (Some(partition), Some(offset)) = (&queue.partition, &queue.storable) {
                 storable.push((partition.clone(), offset.clone()));
-                lane.state = Storage::Storing;
+                queue.state = Storage::Storing;
             }
         }
         storable
@@ -175,8 +175,8 @@ impl InFlight {
 
     /// What was taken is durable, or it is not and will be taken again.
     pub(crate) fn stored(&mut self, durable: bool) {
-        for lane in &mut self.lanes {
-            lane.state = match lane.state {
+        for queue in &mut self.queues {
+            queue.state = match queue.state {
                 Storage::Storing if durable => Storage::Clean,
                 Storage::Storing | Storage::StoringDirty => Storage::Dirty,
                 state => state,
@@ -188,16 +188,16 @@ impl InFlight {
     }
 
     fn advance(&mut self, number: u32) {
-        let lane = &mut self.lanes[number as usize];
-        while lane.entries.front().is_some_and(|entry| entry.pending == 0) {
-            let Some(entry) = lane.entries.pop_front() else { break };
-            lane.base = lane.base.wrapping_add(1) & SEQUENCE_MASK;
+        let queue = &mut self.queues[number as usize];
+        while queue.entries.front().is_some_and(|entry| entry.pending == 0) {
+            let Some(entry) = queue.entries.pop_front() else { break };
+            queue.base = queue.base.wrapping_add(1) & SEQUENCE_MASK;
             self.records -= 1;
             if let Origin::Source { offset: Some(offset), .. } = entry.origin
-                && lane.partition.is_some()
+                && queue.partition.is_some()
             {
-                lane.storable = Some(offset);
-                lane.state = match lane.state {
+                queue.storable = Some(offset);
+                queue.state = match queue.state {
                     Storage::Storing | Storage::StoringDirty => Storage::StoringDirty,
                     Storage::Clean | Storage::Dirty => Storage::Dirty,
                 };
@@ -205,9 +205,9 @@ impl InFlight {
         }
     }
 
-    fn lane_of(&mut self, origin: &Origin) -> u32 {
-        let Origin::Source { partition: Some(partition), .. } = origin else { return UNPLACED };
-        let last = self.lanes[self.last as usize].partition.as_ref();
+    fn queue_of(&mut self, origin: &Origin) -> u32 {
+        let Origin::Source { partition: Some(partition), .. } = origin else { return NO_PARTITION };
+        let last = self.queues[self.last as usize].partition.as_ref();
         if last.is_some_and(|last| last.ptr_eq(partition)) {
             return self.last;
         }
@@ -216,30 +216,31 @@ impl InFlight {
             self.last = *number;
             return self.last;
         }
-        let lane = Lane { partition: Some(partition.clone()), key: Some(key.clone()), ..Lane::default() };
+        let queue =
+            PartitionQueue { partition: Some(partition.clone()), key: Some(key.clone()), ..PartitionQueue::default() };
         self.last = self.free.pop().unwrap_or_else(|| {
-            self.lanes.push(Lane::default());
-            u32::try_from(self.lanes.len() - 1).unwrap_or(UNPLACED)
+            self.queues.push(PartitionQueue::default());
+            u32::try_from(self.queues.len() - 1).unwrap_or(NO_PARTITION)
         });
-        self.lanes[self.last as usize] = lane;
+        self.queues[self.last as usize] = queue;
         self.index.insert(key, self.last);
         self.last
     }
 
     /// Lanes with nothing on the way and nothing to store make room: their numbers are used again.
     fn forget_idle(&mut self) {
-        for (number, lane) in self.lanes.iter_mut().enumerate().skip(1) {
-            if lane.state == Storage::Clean
-                && lane.entries.is_empty()
-                && let Some(key) = lane.key.take()
+        for (number, queue) in self.queues.iter_mut().enumerate().skip(1) {
+            if queue.state == Storage::Clean
+                && queue.entries.is_empty()
+                && let Some(key) = queue.key.take()
             {
-                lane.partition = None;
-                lane.storable = None;
+                queue.partition = None;
+                queue.storable = None;
                 self.index.remove(&key);
                 self.free.extend(u32::try_from(number));
             }
         }
-        self.last = UNPLACED;
+        self.last = NO_PARTITION;
     }
 }
 

@@ -4,7 +4,7 @@ mod chunk;
 mod deliveries;
 mod flush;
 mod in_flight;
-mod output;
+mod record_producer;
 mod source_loop;
 mod topics;
 
@@ -22,19 +22,21 @@ use tributary_api::{
 pub(crate) use self::deliveries::Deliveries;
 pub(crate) use self::flush::OffsetFlusher;
 pub(crate) use self::in_flight::InFlight;
-pub(crate) use self::output::{Capacity, Output};
+pub(crate) use self::record_producer::{Capacity, RecordProducer};
 pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::TopicCreation;
 use super::errors::ErrorOperator;
-use super::{Chain, Converters, Encoder, OffsetStore, TaskContext, TopicWriters, patient};
+use super::{
+    Converters, Encoder, OffsetStore, TaskContext, TopicWriters, TransformationChain, without_delivery_timeout,
+};
 use crate::clients::TaskProducer;
 
 /// How many producers in a row a task may lose before it fails.
-const PRODUCERS: u32 = 5;
+const MAX_LOST_PRODUCERS: u32 = 5;
 /// After so long with one producer its end is the first in a row.
-const HEALTHY: Duration = Duration::from_secs(60);
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// The wait before it does.
-const NEXT_PRODUCER: Duration = Duration::from_secs(1);
+const PRODUCER_RETRY: Duration = Duration::from_secs(1);
 
 /// Runs a source task until it is stopped or fails. A producer that has failed for good, most often for the records of
 /// another task, is no reason to fail: the task starts again with another one, from its stored offsets.
@@ -47,11 +49,11 @@ pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask>
     loop {
         let started = Instant::now();
         let (outcome, lost) = run_once(&cx, make()).await?;
-        ends = if started.elapsed() > HEALTHY { 1 } else { ends + 1 };
+        ends = if started.elapsed() > HEALTHY_AFTER { 1 } else { ends + 1 };
         match outcome {
-            Err(error) if lost && ends < PRODUCERS && !cx.control.is_stopping() => {
+            Err(error) if lost && ends < MAX_LOST_PRODUCERS && !cx.control.is_stopping() => {
                 tracing::error!(%error, "the producer has failed for good, the task starts again with another one");
-                cx.control.sleep(NEXT_PRODUCER).await;
+                cx.control.sleep(PRODUCER_RETRY).await;
             }
             outcome => return outcome,
         }
@@ -63,7 +65,7 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
     let (spec, worker) = (&cx.spec, &cx.spec.worker);
     let id = &spec.id;
     let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
-    let encoder = Encoder::new(Chain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
+    let encoder = Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
     let errors = spec.connector.errors.clone();
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
@@ -73,9 +75,9 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
         Arc::clone(&operator),
         Arc::clone(&cx.metrics),
         Arc::clone(&cx.control),
-        Arc::clone(&cx.voice),
+        Arc::clone(&cx.reporter),
     ));
-    let client = patient(worker.source_producer(&spec.connector.props));
+    let client = without_delivery_timeout(worker.source_producer(&spec.connector.props));
     let producer = worker.clients.producer(client, &worker.executor, Arc::clone(&deliveries) as _)?;
     let producer = Arc::new(producer);
     cx.control.on_abandon(&producer, TaskProducer::abandon);
@@ -86,14 +88,14 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
 }
 
 /// What the task does for its plugin beside its records.
-struct Host {
+struct SourceTaskHost {
     connector: String,
     store: Arc<dyn OffsetStore>,
     writers: TopicWriters,
 }
 
 #[async_trait]
-impl SourceHost for Host {
+impl SourceHost for SourceTaskHost {
     async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
         self.store.get(&self.connector, partitions).await
     }
@@ -104,7 +106,7 @@ impl SourceHost for Host {
 }
 
 fn plugin_context(cx: &TaskContext, stopping: tokio_util::sync::CancellationToken) -> SourceTaskContext {
-    let host = Host {
+    let host = SourceTaskHost {
         connector: cx.spec.id.connector.clone(),
         store: Arc::clone(&cx.spec.offsets),
         writers: TopicWriters::new(cx),

@@ -7,7 +7,7 @@ use tributary_api::{Record, Result, SourceTask, Topic};
 use tributary_kafka::Token;
 
 use super::chunk::Chunk;
-use super::{Capacity, Deliveries, OffsetFlusher, Output, TopicCreation, plugin_context};
+use super::{Capacity, Deliveries, OffsetFlusher, RecordProducer, TopicCreation, plugin_context};
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext, now_ms};
 
@@ -48,7 +48,7 @@ enum Flow {
     Stop,
 }
 
-impl<O: Output> SourceLoop<O> {
+impl<O: RecordProducer> SourceLoop<O> {
     pub(crate) fn new(cx: Arc<TaskContext>, task: Box<dyn SourceTask>, parts: SourceParts<O>) -> Self {
         let SourceParts { encoder, operator, output, deliveries, topics, capacity } = parts;
         let worker = &cx.spec.worker;
@@ -83,9 +83,9 @@ impl<O: Output> SourceLoop<O> {
         let cx = plugin_context(&self.cx, self.stopping.clone());
         self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
         if let Some(listener) = self.task.ack_listener() {
-            self.deliveries.tell(listener);
+            self.deliveries.set_ack_listener(listener);
         }
-        self.cx.voice.running(self.cx.control.is_paused());
+        self.cx.reporter.running(self.cx.control.is_paused());
         Ok(())
     }
 
@@ -117,17 +117,17 @@ impl<O: Output> SourceLoop<O> {
             return Ok(Flow::Stop);
         }
         if !self.cx.control.is_paused() {
-            self.cx.voice.running(false);
+            self.cx.reporter.running(false);
             return Ok(Flow::Go);
         }
-        self.cx.voice.running(true);
+        self.cx.reporter.running(true);
         let go = tokio::select! {
             biased;
             error = self.deliveries.failed() => return Err(error),
             go = self.cx.wait_until_resumed() => go,
             never = self.flusher.serve() => match never {},
         };
-        self.cx.voice.running(!go);
+        self.cx.reporter.running(!go);
         Ok(if go { Flow::Go } else { Flow::Stop })
     }
 
@@ -174,7 +174,7 @@ impl<O: Output> SourceLoop<O> {
                         give_up_at = Some(Instant::now() + grace);
                         failure = Some(error);
                     }
-                    Ok(()) = paused.changed() => self.cx.voice.running(*paused.borrow_and_update()),
+                    Ok(()) = paused.changed() => self.cx.reporter.running(*paused.borrow_and_update()),
                     () = tokio::time::sleep_until(give_up_at.unwrap_or_else(Instant::now)), if give_up_at.is_some() => {
                         break None;
                     }
@@ -252,7 +252,7 @@ impl<O: Output> SourceLoop<O> {
                 never = self.flusher.serve() => match never {},
             }
         }
-        self.deliveries.unsent(&self.chunk.unsent);
+        self.deliveries.acknowledge_unsent(&self.chunk.unsent);
         Ok(Flow::Go)
     }
 

@@ -4,7 +4,7 @@ use tributary_api::*;
 use tributary_kafka::RawRecord;
 
 use super::fakes::{Text, registry};
-use crate::tasks::{Chain, Converters, Decoder, Encoder};
+use crate::tasks::{Converters, Decoder, Encoder, TransformationChain};
 
 const HEADER: &str = "schema.of.";
 
@@ -38,8 +38,8 @@ fn converters() -> Converters {
     }
 }
 
-fn chain() -> Chain {
-    Chain::build_stateless(&Props::new(), &registry()).unwrap()
+fn chain() -> TransformationChain {
+    TransformationChain::build_stateless(&Props::new(), &registry()).unwrap()
 }
 
 fn names(headers: &RawHeaders) -> Vec<&str> {

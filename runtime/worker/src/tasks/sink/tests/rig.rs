@@ -15,7 +15,7 @@ use tributary_api::{
 use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, Starts};
 
 use crate::tasks::errors::ErrorOperator;
-use crate::tasks::sink::{Helpers, Host, Input, Readers, SinkLoop, SinkParts, Subscription};
+use crate::tasks::sink::{HostParts, RecordConsumer, SinkLoop, SinkParts, SinkTaskHost, Subscription, TopicReaders};
 use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
 use crate::tasks::{Control, Decoder, TaskMetrics, TopicWriters};
 
@@ -74,7 +74,7 @@ impl Consumer {
     }
 }
 
-impl Input for Consumer {
+impl RecordConsumer for Consumer {
     fn poll(&mut self, _max_records: usize) -> Result<Polled> {
         if let Some(event) = self.next.take() {
             return Ok(event);
@@ -202,7 +202,7 @@ impl SinkTask for Plugin {
 pub(super) struct Rig {
     pub(super) journal: Arc<Journal>,
     pub(super) script: Arc<Script>,
-    pub(super) host: Arc<Host>,
+    pub(super) host: Arc<SinkTaskHost>,
     pub(super) heard: Arc<Heard>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<TaskMetrics>,
@@ -241,10 +241,10 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
             cx.control.stopping().clone(),
         ));
         let client = ClientConfig::new(Role::Consumer, &props(&[]));
-        let readers = Readers::new(client, connector.clone(), defaults.clone(), registry());
+        let readers = TopicReaders::new(client, connector.clone(), defaults.clone(), registry());
         let wake = Box::new(move || drop(asked.try_send(Polled::Idle)));
-        let helpers = Helpers { decoder: decoder(), readers, writers: TopicWriters::new(&cx) };
-        let host = Host::new(Arc::clone(&operator), "test.Sink".into(), helpers, wake);
+        let parts = HostParts { decoder: decoder(), readers, writers: TopicWriters::new(&cx) };
+        let host = SinkTaskHost::new(Arc::clone(&operator), "test.Sink".into(), parts, wake);
         let host = Arc::new(host);
         *give.lock().unwrap() = Some(Arc::clone(&host));
         let subscription = Subscription::Topics(vec!["t".to_owned()]);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tributary_api::{Error, Result};
 
-use crate::connector_config::Input;
+use crate::connector_config::InputTopics;
 use crate::tasks::sink::Subscription;
 use crate::tasks::sink::subscription::TopicList;
 use crate::tasks::tests::fakes::props;
@@ -26,7 +26,7 @@ impl TopicList for Cluster {
 const OFTEN: Duration = Duration::from_millis(100);
 
 fn subscribed(pattern: &str, cluster: &Arc<Cluster>) -> Subscription {
-    let input = Input::parse(&props(&[("topics.regex", pattern)]), &mut Vec::new()).unwrap();
+    let input = InputTopics::parse(&props(&[("topics.regex", pattern)]), &mut Vec::new()).unwrap();
     Subscription::new(&input, OFTEN, || Ok(Arc::clone(cluster) as _)).unwrap()
 }
 

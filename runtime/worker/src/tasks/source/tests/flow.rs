@@ -16,9 +16,9 @@ use tributary_kafka::{Delivery, DeliveryListener as _, NewTopic, ProducerRecord,
 use crate::connector_config::TopicRules;
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::source::topics::TopicAdmin;
-use crate::tasks::source::{Capacity, Deliveries, Output, SourceLoop, SourceParts, TopicCreation};
+use crate::tasks::source::{Capacity, Deliveries, RecordProducer, SourceLoop, SourceParts, TopicCreation};
 use crate::tasks::tests::fakes::{Heard, Log, Stored, context, props, registry, settings, source, spec};
-use crate::tasks::{Chain, Control, Converters, Encoder};
+use crate::tasks::{Control, Converters, Encoder, TransformationChain};
 
 type Batch = Result<Vec<Record>>;
 
@@ -83,7 +83,7 @@ struct Broker {
     sent: Notify,
 }
 
-impl Output for Broker {
+impl RecordProducer for Broker {
     fn is_lost(&self) -> bool {
         false
     }
@@ -143,7 +143,7 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics:
     let (cx, heard) = context(spec);
     let connector = props(connector);
     let converters = Converters::build(&connector, &settings(&[]).defaults, &registry()).unwrap();
-    let encoder = Encoder::new(Chain::build_stateless(&connector, &registry()).unwrap(), converters);
+    let encoder = Encoder::new(TransformationChain::build_stateless(&connector, &registry()).unwrap(), converters);
     let operator = Arc::new(ErrorOperator::new(
         cx.spec.id.clone(),
         cx.spec.connector.errors.clone(),
@@ -155,7 +155,7 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics:
         Arc::clone(&operator),
         Arc::clone(&cx.metrics),
         Arc::clone(&cx.control),
-        Arc::clone(&cx.voice),
+        Arc::clone(&cx.reporter),
     ));
     let (broker, control, metrics) = (Arc::<Broker>::default(), Arc::clone(&cx.control), Arc::clone(&cx.metrics));
     let told = (!connector.contains_key(DEAF.0)).then(|| Arc::clone(&acks));

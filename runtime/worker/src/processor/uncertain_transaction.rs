@@ -3,18 +3,18 @@ use std::time::Duration;
 use tributary_api::{Offsets, Result};
 use tributary_kafka::{GroupMetadata, Producer, ProducerRecord, TransactionError};
 
-use super::outbox::SLICE;
+use super::transactional_output::CALL_TIMEOUT;
 
 /// What a transaction whose end is not known can have written to: of records that were never acknowledged nobody knows the
 /// partition, so these are all that were written to before.
 #[derive(Default)]
-pub(super) struct Unsettled {
+pub(super) struct UncertainTransaction {
     partitions: Vec<(String, i32)>,
     offsets: Offsets,
     tries: u32,
 }
 
-impl Unsettled {
+impl UncertainTransaction {
     pub(super) fn new(partitions: Vec<(String, i32)>, offsets: Offsets) -> Self {
         Self { partitions, offsets, tries: 0 }
     }
@@ -26,19 +26,19 @@ impl Unsettled {
     ///
     /// # Errors
     /// When it is to be tried again, with another producer.
-    pub(super) fn settle(&mut self, producer: &Producer, group: &str, timeout: Duration) -> Result<()> {
+    pub(super) fn end_everywhere(&mut self, producer: &Producer, group: &str, timeout: Duration) -> Result<()> {
         const TRIES: u32 = 3;
         let Self { partitions, offsets, tries } = self;
         if partitions.is_empty() && offsets.is_empty() {
             return Ok(());
         }
         *tries += 1;
-        let settled = abort_over(producer, partitions, offsets, group, timeout);
-        if *tries < TRIES && settled.is_err() {
-            return settled;
+        let ended = abort_over(producer, partitions, offsets, group, timeout);
+        if *tries < TRIES && ended.is_err() {
+            return ended;
         }
         *self = Self::default();
-        if let Err(error) = settled {
+        if let Err(error) = ended {
             tracing::warn!(%error, "could not make sure that the transaction before has ended everywhere");
         }
         Ok(())
@@ -58,9 +58,9 @@ fn abort_over(
         let record = ProducerRecord { topic, partition: Some(*partition), key: Some(&[]), ..ProducerRecord::default() };
         producer.send(&record, 0)?;
     }
-    producer.flush(SLICE.min(timeout))?;
+    producer.flush(CALL_TIMEOUT.min(timeout))?;
     if let Some(group) = GroupMetadata::outside(group) {
-        let sent = producer.send_offsets_to_transaction(offsets, &group, SLICE.min(timeout));
+        let sent = producer.send_offsets_to_transaction(offsets, &group, CALL_TIMEOUT.min(timeout));
         if let Err(error) = sent {
             // The group is part of the transaction all the same.
             tracing::debug!(%error, "offsets of nobody were not taken");

@@ -5,7 +5,7 @@ use tributary_kafka::RawRecord;
 
 /// The record that an error is about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject<'a> {
+pub(crate) enum FailedRecord<'a> {
     /// As it was consumed: it can go to a dead letter queue.
     Consumed(&'a RawRecord),
     /// As a source task made it.
@@ -17,7 +17,7 @@ pub(crate) enum Subject<'a> {
 }
 
 /// What a log line may tell of a record: its place, never its content.
-impl fmt::Display for Subject<'_> {
+impl fmt::Display for FailedRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Consumed(raw) => {

@@ -5,13 +5,13 @@ use tributary_api::{
 use tributary_state::{Layout, PartitionState, Slot};
 
 use super::Tables;
-use crate::settings::items;
+use crate::settings::list_items;
 use crate::tasks::ChainHost;
 
 /// What each transform of the chain has of its host.
 #[derive(Debug)]
-pub(super) struct Links {
-    links: Vec<Link>,
+pub(super) struct TransformStores {
+    transforms: Vec<TransformEntry>,
     /// The keyed stores of every partition.
     pub(super) layout: Layout,
     /// Topics of the tables, each once.
@@ -19,20 +19,21 @@ pub(super) struct Links {
 }
 
 #[derive(Debug)]
-struct Link {
+struct TransformEntry {
     alias: String,
     slots: Vec<Slot>,
-    /// Places in [`Links::tables`].
+    /// Places in [`TransformStores::tables`].
     tables: Vec<usize>,
     timers: bool,
 }
 
-impl Links {
+impl TransformStores {
     /// # Errors
     /// `Config` when two transforms want a store of one name.
     pub(super) fn new(connector: &Props, requirements: impl Iterator<Item = Requirements>) -> Result<Self> {
-        let aliases = items(connector, "transforms");
-        let (mut stores, mut tables, mut links): (Vec<String>, Vec<String>, Vec<Link>) = Default::default();
+        let aliases = list_items(connector, "transforms");
+        let (mut stores, mut tables, mut transforms): (Vec<String>, Vec<String>, Vec<TransformEntry>) =
+            Default::default();
         for (alias, needs) in aliases.zip(requirements) {
             let mut slots = Vec::new();
             for store in needs.stores {
@@ -53,16 +54,21 @@ impl Links {
                     tables.push(table.topic);
                 }
             }
-            links.push(Link { alias: alias.to_owned(), slots, tables: own_tables, timers: needs.timers });
+            transforms.push(TransformEntry {
+                alias: alias.to_owned(),
+                slots,
+                tables: own_tables,
+                timers: needs.timers,
+            });
         }
-        Ok(Self { links, layout: Layout::new(stores), tables })
+        Ok(Self { transforms, layout: Layout::new(stores), tables })
     }
 
     /// Whose a timer is, with the timer as the transform knows it. `None` when its transform is no longer there.
     pub(super) fn owner(&self, timer: &Timer) -> Option<(usize, Timer)> {
         let end = timer.key.iter().position(|byte| *byte == 0)?;
-        let place = self.links.iter().position(|link| link.alias.as_bytes() == &timer.key[..end])?;
-        Some((place, Timer { key: timer.key.slice(end + 1..), ..timer.clone() }))
+        let index = self.transforms.iter().position(|entry| entry.alias.as_bytes() == &timer.key[..end])?;
+        Some((index, Timer { key: timer.key.slice(end + 1..), ..timer.clone() }))
     }
 }
 
@@ -78,23 +84,23 @@ fn timer_key(alias: &str, key: &[u8]) -> Bytes {
 /// Gives the transforms the state of the partition whose record or timer is at hand.
 pub(super) struct StateHost<'a> {
     pub(super) now: i64,
-    pub(super) links: &'a Links,
+    pub(super) stores: &'a TransformStores,
     pub(super) tables: &'a Tables,
     pub(super) state: &'a mut PartitionState,
     /// The transform at work.
-    pub(super) link: usize,
+    pub(super) transform: usize,
 }
 
 impl ChainHost for StateHost<'_> {
-    fn context(&mut self, link: usize) -> TransformContext<'_> {
-        self.link = link;
+    fn context(&mut self, transform: usize) -> TransformContext<'_> {
+        self.transform = transform;
         TransformContext::stateful(self.now, self)
     }
 }
 
 impl StateHost<'_> {
-    fn own(&self) -> Result<&Link> {
-        self.links.links.get(self.link).ok_or_else(|| Error::fatal("there is no such transform"))
+    fn own(&self) -> Result<&TransformEntry> {
+        self.stores.transforms.get(self.transform).ok_or_else(|| Error::fatal("there is no such transform"))
     }
 
     fn slot(&self, store: StoreId) -> Result<Slot> {
@@ -125,8 +131,8 @@ impl TransformHost for StateHost<'_> {
 
     fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>> {
         let asked = self.own()?.tables.get(table.0).copied();
-        let place = asked.ok_or_else(|| Error::fatal(format!("the transform did not ask for a table {}", table.0)))?;
-        Ok(self.tables.get(place, key))
+        let index = asked.ok_or_else(|| Error::fatal(format!("the transform did not ask for a table {}", table.0)))?;
+        Ok(self.tables.get(index, key))
     }
 
     fn schedule(&mut self, timer: Timer) -> Result<()> {

@@ -22,8 +22,8 @@ const TRACE_BYTES: usize = 200_000;
 /// Writes states to the status topic, in the background. What waits is kept once for each subject, the latest state: so
 /// that task threads never block here, and the queue is never longer than there are tasks. What could not be written
 /// waits again.
-pub(crate) struct Statuses {
-    store: Arc<dyn StateLog>,
+pub(crate) struct StatusWriter {
+    store: Arc<dyn StatusLog>,
     membership: Arc<dyn Membership>,
     worker_id: String,
     topic_tracking: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Statuses {
 
 #[derive(Default)]
 struct Queue {
-    waiting: BTreeMap<Subject, Option<Status>>,
+    waiting: BTreeMap<StatusKey, Option<Status>>,
     /// Being written at this moment.
     writing: bool,
     /// The incarnation of each task that may report; an abandoned one may not.
@@ -50,31 +50,31 @@ struct Incarnation {
 
 /// Where states are written.
 #[async_trait]
-pub(super) trait StateLog: Send + Sync {
+pub(super) trait StatusLog: Send + Sync {
     /// Writes a state; `None` removes it, but for topics, which have none.
-    async fn put(&self, subject: &Subject, status: Option<&Status>) -> Result<()>;
+    async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()>;
 }
 
 #[async_trait]
-impl StateLog for StatusStore {
-    async fn put(&self, subject: &Subject, status: Option<&Status>) -> Result<()> {
-        match subject {
-            Subject::Connector(name) => self.put_connector(name, status).await,
-            Subject::Task(id) => self.put_task(id, status).await,
-            Subject::Topic(id, topic) => self.put_topic(id, topic, now()).await,
+impl StatusLog for StatusStore {
+    async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()> {
+        match key {
+            StatusKey::Connector(name) => self.put_connector(name, status).await,
+            StatusKey::Task(id) => self.put_task(id, status).await,
+            StatusKey::Topic(id, topic) => self.put_topic(id, topic, now()).await,
         }
     }
 }
 
 /// What a state is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
+pub(super) enum StatusKey {
     Connector(String),
     Task(TaskId),
     Topic(TaskId, String),
 }
 
-impl Statuses {
+impl StatusWriter {
     pub(crate) fn new(
         store: StatusStore,
         membership: Arc<dyn Membership>,
@@ -82,11 +82,11 @@ impl Statuses {
         topic_tracking: bool,
         redaction: Redaction,
     ) -> Arc<Self> {
-        Self::over(Arc::new(store), membership, worker_id, topic_tracking, redaction)
+        Self::with_store(Arc::new(store), membership, worker_id, topic_tracking, redaction)
     }
 
-    fn over(
-        store: Arc<dyn StateLog>,
+    fn with_store(
+        store: Arc<dyn StatusLog>,
         membership: Arc<dyn Membership>,
         worker_id: String,
         topic_tracking: bool,
@@ -152,48 +152,48 @@ impl Statuses {
     }
 
     /// From now on this incarnation of a task may report.
-    pub(super) fn admit(&self, task: &TaskId, number: u64, version: &str) {
+    pub(super) fn set_incarnation(&self, task: &TaskId, number: u64, version: &str) {
         let incarnation = Incarnation { number, version: version.to_owned(), topics: Vec::new() };
         self.lock().incarnations.insert(task.clone(), incarnation);
     }
 
     /// From now on no incarnation of a task may report.
-    pub(super) fn dismiss(&self, task: &TaskId) {
+    pub(super) fn clear_incarnation(&self, task: &TaskId) {
         self.lock().incarnations.remove(task);
     }
 
     pub(super) fn connector(&self, name: &str, state: InstanceState, trace: Option<String>, version: Option<String>) {
-        self.put(Subject::Connector(name.to_owned()), Some(self.status(state, trace, version)));
+        self.put(StatusKey::Connector(name.to_owned()), Some(self.status(state, trace, version)));
     }
 
     pub(super) fn task(&self, id: &TaskId, state: InstanceState, trace: Option<String>) {
         let version = self.lock().incarnations.get(id).map(|incarnation| incarnation.version.clone());
-        self.put(Subject::Task(id.clone()), Some(self.status(state, trace, version)));
+        self.put(StatusKey::Task(id.clone()), Some(self.status(state, trace, version)));
     }
 
     pub(crate) fn remove_connector(&self, name: &str) {
-        self.put(Subject::Connector(name.to_owned()), None);
+        self.put(StatusKey::Connector(name.to_owned()), None);
     }
 
     pub(crate) fn remove_task(&self, id: &TaskId) {
-        self.put(Subject::Task(id.clone()), None);
+        self.put(StatusKey::Task(id.clone()), None);
     }
 
-    fn put(&self, subject: Subject, status: Option<Status>) {
-        self.lock().waiting.insert(subject, status);
+    fn put(&self, key: StatusKey, status: Option<Status>) {
+        self.lock().waiting.insert(key, status);
         self.changed.notify_one();
     }
 
     /// Writes states, all at once: they are of different subjects. What fails waits again, unless there is a newer state
     /// by now. Whether all went well.
-    async fn write(&self, batch: BTreeMap<Subject, Option<Status>>) -> bool {
-        let outcomes = join_all(batch.iter().map(|(subject, status)| self.store.put(subject, status.as_ref()))).await;
+    async fn write(&self, batch: BTreeMap<StatusKey, Option<Status>>) -> bool {
+        let outcomes = join_all(batch.iter().map(|(key, status)| self.store.put(key, status.as_ref()))).await;
         let mut queue = self.lock();
         queue.writing = false;
         let mut failed = None;
-        for ((subject, status), outcome) in batch.into_iter().zip(outcomes) {
+        for ((key, status), outcome) in batch.into_iter().zip(outcomes) {
             if let Err(error) = outcome {
-                queue.waiting.entry(subject).or_insert(status);
+                queue.waiting.entry(key).or_insert(status);
                 failed = Some(error);
             }
         }
@@ -216,7 +216,7 @@ impl Statuses {
     }
 }
 
-impl TaskListener for Statuses {
+impl TaskListener for StatusWriter {
     fn state_changed(&self, task: &TaskId, incarnation: u64, state: InstanceState, trace: Option<String>) {
         let current = self.lock().incarnations.get(task).map(|current| current.number);
         if current == Some(incarnation) {
@@ -236,7 +236,7 @@ impl TaskListener for Statuses {
             }
             incarnation.topics.push(topic.to_owned());
         }
-        self.put(Subject::Topic(task.clone(), topic.to_owned()), None);
+        self.put(StatusKey::Topic(task.clone(), topic.to_owned()), None);
     }
 }
 
@@ -267,24 +267,24 @@ mod tests {
     struct Log {
         away: Mutex<bool>,
         refused: Notify,
-        written: Mutex<Vec<(Subject, Option<InstanceState>)>>,
+        written: Mutex<Vec<(StatusKey, Option<InstanceState>)>>,
     }
 
     #[async_trait]
-    impl StateLog for Log {
-        async fn put(&self, subject: &Subject, status: Option<&Status>) -> Result<()> {
+    impl StatusLog for Log {
+        async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()> {
             if *self.away.lock().unwrap() {
                 self.refused.notify_one();
                 return Err(Error::retriable("no broker"));
             }
-            self.written.lock().unwrap().push((subject.clone(), status.map(|status| status.state)));
+            self.written.lock().unwrap().push((key.clone(), status.map(|status| status.state)));
             Ok(())
         }
     }
 
-    async fn with_log(test: impl AsyncFnOnce(&Statuses, &Log)) {
+    async fn with_log(test: impl AsyncFnOnce(&StatusWriter, &Log)) {
         let log = Arc::<Log>::default();
-        let statuses = Statuses::over(
+        let statuses = StatusWriter::with_store(
             Arc::clone(&log) as _,
             Arc::new(Solo { generation: 1 }),
             "w".to_owned(),
@@ -310,7 +310,7 @@ mod tests {
             while log.written.lock().unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            assert_eq!(*log.written.lock().unwrap(), [(Subject::Task(task), Some(InstanceState::Failed))]);
+            assert_eq!(*log.written.lock().unwrap(), [(StatusKey::Task(task), Some(InstanceState::Failed))]);
         })
         .await;
     }
@@ -326,8 +326,8 @@ mod tests {
             statuses.connector("kept", InstanceState::Failed, None, None);
             *log.away.lock().unwrap() = false;
             statuses.flush(Duration::from_secs(2)).await;
-            let subject = |name: &str| Subject::Connector(name.to_owned());
-            let expected = [(subject("gone"), None), (subject("kept"), Some(InstanceState::Failed))];
+            let key = |name: &str| StatusKey::Connector(name.to_owned());
+            let expected = [(key("gone"), None), (key("kept"), Some(InstanceState::Failed))];
             assert_eq!(*log.written.lock().unwrap(), expected);
         })
         .await;

@@ -20,7 +20,7 @@ impl BatchLimit {
     }
 
     /// Whether nothing holds batches down.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_at_max(&self) -> bool {
         self.now == self.most
     }
 
@@ -45,7 +45,7 @@ mod tests {
     fn a_batch_is_halved_down_to_one_record_and_grows_while_it_is_quick() {
         let mut limit = BatchLimit::new(1_000, Duration::from_secs(8));
         limit.halve(1_000);
-        assert_eq!((limit.get(), limit.is_whole()), (500, false));
+        assert_eq!((limit.get(), limit.is_at_max()), (500, false));
         limit.halve(3);
         limit.halve(1);
         assert_eq!(limit.get(), 1);
@@ -54,6 +54,6 @@ mod tests {
         for _ in 0..20 {
             limit.committed(Duration::from_millis(10));
         }
-        assert!(limit.is_whole());
+        assert!(limit.is_at_max());
     }
 }

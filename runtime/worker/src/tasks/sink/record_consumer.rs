@@ -5,7 +5,7 @@ use tributary_kafka::{Consumer, Polled, Starts};
 
 /// Where a sink task's records come from: what the loop uses of [`Consumer`], with its meaning.
 #[allow(missing_docs)]
-pub(crate) trait Input: Send {
+pub(crate) trait RecordConsumer: Send {
     /// What there is, without waiting.
     fn poll(&mut self, max_records: usize) -> Result<Polled>;
     fn ready(&mut self) -> impl Future<Output = ()> + Send;
@@ -22,7 +22,7 @@ pub(crate) trait Input: Send {
     fn close(self);
 }
 
-impl Input for Consumer {
+impl RecordConsumer for Consumer {
     fn poll(&mut self, max_records: usize) -> Result<Polled> {
         Consumer::poll(self, max_records, Duration::ZERO)
     }

@@ -8,26 +8,26 @@ use tributary_kafka::{
     ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, Unconfirmed, is_denied,
 };
 
-use super::reports::{Refusal, Reports, output_token};
+use super::delivery_reports::{DeliveryReports, Refusal, output_token};
 use super::transact::changelog;
-use super::unsettled::Unsettled;
+use super::uncertain_transaction::UncertainTransaction;
 use super::{Guarantee, ProcessorConfig};
 use crate::backoff::Backoff;
 use crate::tasks::{Control, Encoded, TaskContext};
 
 /// How long one call waits for the broker: so soon is a request to stop seen. Calls that were cut short are made again.
-pub(super) const SLICE: Duration = Duration::from_secs(2);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two calls, the first of which came back at once.
-const BREATH: Duration = Duration::from_millis(20);
+const CALL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Writes outputs and changelogs, and commits them with the input offsets.
-pub(super) struct Outbox {
+pub(super) struct TransactionalOutput {
     /// None between two producers.
     producer: Option<Arc<Producer>>,
     /// The producer to purge when the task is given up.
     purged: Arc<Mutex<Weak<Producer>>>,
     client: ClientConfig,
-    reports: Arc<Reports>,
+    reports: Arc<DeliveryReports>,
     guarantee: Guarantee,
     timeout: Duration,
     stop: CancellationToken,
@@ -41,18 +41,18 @@ pub(super) struct Outbox {
     group: String,
     /// The offsets of the last transaction.
     offsets: Offsets,
-    unsettled: Unsettled,
+    uncertain: UncertainTransaction,
 }
 
 /// Why a batch was not committed.
 #[derive(Debug)]
 pub(super) enum CommitError {
     /// Nothing of it counts: do it again.
-    Again(Error),
+    Retry(Error),
     /// The producer is of no use any more, or nobody knows what counts: go on with a new one, from the group's offsets.
     Renew(Renewal),
     /// The task cannot go on.
-    Stop(Error),
+    Fail(Error),
 }
 
 /// Why a new producer is needed.
@@ -65,11 +65,11 @@ pub(super) struct Renewal {
 
 impl From<Error> for CommitError {
     fn from(error: Error) -> Self {
-        if error.is_retriable() { Self::Again(error) } else { Self::Stop(error) }
+        if error.is_retriable() { Self::Retry(error) } else { Self::Fail(error) }
     }
 }
 
-impl Outbox {
+impl TransactionalOutput {
     /// Makes the producer; with transactions, fences off whoever had the task before and ends what it left open.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Outbox {
                 producer.purge();
             }
         });
-        let mut outbox = Self {
+        let mut output = Self {
             producer: None,
             purged,
             client,
@@ -108,24 +108,24 @@ impl Outbox {
             states: HashSet::new(),
             group: group.get("group.id").unwrap_or_default().to_owned(),
             offsets: Offsets::new(),
-            unsettled: Unsettled::default(),
+            uncertain: UncertainTransaction::default(),
         };
-        outbox.renew(&cx.control).await?;
-        Ok(outbox)
+        output.renew(&cx.control).await?;
+        Ok(output)
     }
 
     /// Gives the producer up with all that is not committed.
     pub(super) fn close(&mut self) {
         self.producer = None;
         if std::mem::take(&mut self.open) && self.guarantee == Guarantee::ExactlyOnce {
-            let said = self.reports.said();
+            let reported = self.reports.state();
             let output = |(topic, partition): &(usize, i32)| Some((self.topics.get(*topic)?.to_string(), *partition));
             let state = |token: &Token| {
                 let (partition, slot) = changelog(*token)?;
                 Some((self.changelogs.get(slot)?.clone(), partition))
             };
-            let partitions = said.outputs.iter().filter_map(output).chain(self.states.iter().filter_map(state));
-            self.unsettled = Unsettled::new(partitions.collect(), std::mem::take(&mut self.offsets));
+            let partitions = reported.outputs.iter().filter_map(output).chain(self.states.iter().filter_map(state));
+            self.uncertain = UncertainTransaction::new(partitions.collect(), std::mem::take(&mut self.offsets));
         }
     }
 
@@ -146,8 +146,8 @@ impl Outbox {
                 self.producer = Some(producer);
                 return Ok(());
             }
-            let error = match producer.init_transactions(SLICE) {
-                Ok(()) => match self.unsettled.settle(&producer, &self.group, self.timeout) {
+            let error = match producer.init_transactions(CALL_TIMEOUT) {
+                Ok(()) => match self.uncertain.end_everywhere(&producer, &self.group, self.timeout) {
                     Ok(()) => {
                         self.producer = Some(producer);
                         return Ok(());
@@ -167,7 +167,7 @@ impl Outbox {
                 return Err(Error::retriable("the task is stopping").cause(&error));
             }
             let wait = backoff.next();
-            if backoff.is_told() {
+            if backoff.should_log() {
                 tracing::warn!(%error, tries = backoff.tries(), "could not take over the transactional id, trying again");
             }
             control.sleep(wait).await;
@@ -196,7 +196,7 @@ impl Outbox {
     pub(super) fn begin(&mut self) -> Result<(), CommitError> {
         self.reports.begin();
         if self.guarantee == Guarantee::ExactlyOnce {
-            self.producer()?.begin_transaction().map_err(sorted)?;
+            self.producer()?.begin_transaction().map_err(commit_error)?;
         }
         self.offsets.clear();
         self.open = true;
@@ -211,7 +211,7 @@ impl Outbox {
             self.topics.push(Arc::clone(&output.topic));
         }
         let (producer, token) = (self.producer()?, output_token(topic, origin));
-        output.send_with(|record| producer.send(record, token)).map_err(|error| self.unsent(error, token))
+        output.send_with(|record| producer.send(record, token)).map_err(|error| self.send_error(error, token))
     }
 
     /// Ends a batch: its changelog records (with their tokens, none of them 0) and the input offsets.
@@ -226,20 +226,23 @@ impl Outbox {
                 self.offsets.clone_from(offsets);
                 self.send_changes(changes)?;
                 let (producer, group) = (self.producer()?, input.group_metadata()?);
-                let again = |error| CommitError::Again(error);
-                self.insist(|timeout| producer.send_offsets_to_transaction(offsets, &group, timeout), again)?;
+                let again = |error| CommitError::Retry(error);
+                self.call_until_answered(
+                    |timeout| producer.send_offsets_to_transaction(offsets, &group, timeout),
+                    again,
+                )?;
                 // The commit waits for all records too, and then asks no more what became of them.
                 self.flush()?;
                 // Nobody knows whether a commit that was not answered holds: the next producer's first call decides it.
                 let unknown = |error: Error| renewal(error.context("the broker does not answer to a commit"));
-                self.insist(|timeout| producer.commit_transaction(timeout), unknown)?;
+                self.call_until_answered(|timeout| producer.commit_transaction(timeout), unknown)?;
             }
             Guarantee::AtLeastOnce => {
                 // An event that is known in state must have left its outputs behind.
                 self.flush()?;
                 self.send_changes(changes)?;
                 self.flush()?;
-                input.commit(offsets).map_err(CommitError::Again)?;
+                input.commit(offsets).map_err(CommitError::Retry)?;
             }
         }
         self.open = false;
@@ -253,10 +256,12 @@ impl Outbox {
         }
         let producer = self.producer()?;
         match self.guarantee {
-            Guarantee::ExactlyOnce => self.insist(|timeout| producer.abort_transaction(timeout), renewal)?,
+            Guarantee::ExactlyOnce => {
+                self.call_until_answered(|timeout| producer.abort_transaction(timeout), renewal)?
+            }
             Guarantee::AtLeastOnce => {
                 producer.purge();
-                producer.flush(SLICE).map_err(renewal)?;
+                producer.flush(CALL_TIMEOUT).map_err(renewal)?;
             }
         }
         self.open = false;
@@ -265,17 +270,17 @@ impl Outbox {
 
     /// Behind the last changelog record of a token in the batch just committed.
     pub(super) fn end_of(&self, token: Token) -> Option<i64> {
-        self.reports.said().ends.get(&token).copied()
+        self.reports.state().ends.get(&token).copied()
     }
 
     /// The records that the broker refused since the last batch began.
     pub(super) fn take_refusal(&self) -> Option<Refusal> {
-        self.reports.said().refusal.take()
+        self.reports.state().refusal.take()
     }
 
     /// Why a record was lost for good, if one was: no repetition helps.
     pub(super) fn denial(&self) -> Option<Error> {
-        self.reports.said().failed.as_ref().filter(|error| is_denied(error)).cloned().map(denied)
+        self.reports.state().failed.as_ref().filter(|error| is_denied(error)).cloned().map(denied)
     }
 
     fn send_changes<'a>(
@@ -285,20 +290,20 @@ impl Outbox {
         let producer = self.producer.clone().ok_or_else(no_producer)?;
         for (token, record) in changes {
             self.states.insert(token);
-            producer.send(&record, token).map_err(|error| self.unsent(error, token))?;
+            producer.send(&record, token).map_err(|error| self.send_error(error, token))?;
         }
         Ok(())
     }
 
     #[cold]
-    fn unsent(&self, error: Error, token: Token) -> CommitError {
+    fn send_error(&self, error: Error, token: Token) -> CommitError {
         match error.kind() {
             ErrorKind::Data => {
-                self.reports.said().refuse(token, &error);
-                CommitError::Again(error)
+                self.reports.state().refuse(token, &error);
+                CommitError::Retry(error)
             }
-            ErrorKind::Retriable => CommitError::Again(error),
-            _ if is_denied(&error) => CommitError::Stop(denied(error)),
+            ErrorKind::Retriable => CommitError::Retry(error),
+            _ if is_denied(&error) => CommitError::Fail(denied(error)),
             _ => renewal(error),
         }
     }
@@ -307,22 +312,22 @@ impl Outbox {
     fn flush(&self) -> Result<(), CommitError> {
         let (producer, deadline) = (self.producer()?, Instant::now() + self.timeout);
         loop {
-            match producer.flush(SLICE.min(self.timeout)) {
+            match producer.flush(CALL_TIMEOUT.min(self.timeout)) {
                 Ok(()) => break,
                 Err(_) if Instant::now() < deadline && !self.stop.is_cancelled() => {}
-                Err(error) => return Err(CommitError::Again(error)),
+                Err(error) => return Err(CommitError::Retry(error)),
             }
         }
-        let said = self.reports.said();
-        let refused = said.refusal.as_ref().map(|refusal| &refusal.error);
-        match said.failed.as_ref().or(refused) {
+        let reported = self.reports.state();
+        let refused = reported.refusal.as_ref().map(|refusal| &refusal.error);
+        match reported.failed.as_ref().or(refused) {
             None => Ok(()),
-            Some(error) => Err(CommitError::Again(error.clone())),
+            Some(error) => Err(CommitError::Retry(error.clone())),
         }
     }
 
     /// Makes a call again as long as that helps, time lasts and nobody asks the task to stop.
-    fn insist(
+    fn call_until_answered(
         &self,
         mut call: impl FnMut(Duration) -> Result<(), TransactionError>,
         too_late: impl FnOnce(Error) -> CommitError,
@@ -330,14 +335,14 @@ impl Outbox {
         let deadline = Instant::now() + self.timeout * 2;
         loop {
             let called = Instant::now();
-            match call(SLICE.min(self.timeout)) {
+            match call(CALL_TIMEOUT.min(self.timeout)) {
                 Ok(()) => return Ok(()),
                 Err(TransactionError::Retriable(error)) if Instant::now() < deadline && !self.stop.is_cancelled() => {
                     tracing::debug!(%error, "making the call again");
-                    std::thread::sleep(BREATH.saturating_sub(called.elapsed()));
+                    std::thread::sleep(CALL_PAUSE.saturating_sub(called.elapsed()));
                 }
                 Err(TransactionError::Retriable(error)) => return Err(too_late(error)),
-                Err(error) => return Err(sorted(error)),
+                Err(error) => return Err(commit_error(error)),
             }
         }
     }
@@ -345,15 +350,15 @@ impl Outbox {
 
 #[cold]
 fn no_producer() -> CommitError {
-    CommitError::Again(Error::retriable("there is no producer"))
+    CommitError::Retry(Error::retriable("there is no producer"))
 }
 
-fn sorted(error: TransactionError) -> CommitError {
+fn commit_error(error: TransactionError) -> CommitError {
     if is_denied(error.error()) {
-        return CommitError::Stop(denied(error.into_error()));
+        return CommitError::Fail(denied(error.into_error()));
     }
     match error {
-        TransactionError::Retriable(error) | TransactionError::Abort(error) => CommitError::Again(error),
+        TransactionError::Retriable(error) | TransactionError::Abort(error) => CommitError::Retry(error),
         TransactionError::Fenced(error) => CommitError::Renew(Renewal { error, fenced: true }),
         TransactionError::Fatal(error) => renewal(error),
     }

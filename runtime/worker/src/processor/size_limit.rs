@@ -13,12 +13,12 @@ use crate::tasks::{Encoded, Failure, Stage};
 const TOO_LARGE: &str = "org.apache.kafka.common.errors.RecordTooLargeException";
 
 /// How long what is written may be.
-pub(super) struct Room<'a> {
+pub(super) struct SizeLimit<'a> {
     pub(super) bytes: usize,
     pub(super) changelogs: &'a [String],
 }
 
-impl Room<'_> {
+impl SizeLimit<'_> {
     /// Whether all that came of a record can be written.
     pub(super) fn check(
         &self,

@@ -8,7 +8,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::runner::{Message, Runner, Shared};
+use super::context::HerderContext;
+use super::message::RunnerMessage;
+use super::runner::Runner;
 use crate::loggers::LoggerControl;
 use crate::membership::Membership;
 use crate::stores::ConfigEvent;
@@ -17,37 +19,37 @@ use crate::stores::ConfigEvent;
 const INBOX: usize = 64;
 
 /// The runners, one for each connector that this worker runs.
-pub(crate) struct Roster {
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct Runners {
+    pub(crate) context: Arc<HerderContext>,
     membership: Arc<dyn Membership>,
-    runners: Mutex<HashMap<String, Entry>>,
+    runners: Mutex<HashMap<String, RunnerEntry>>,
     tracker: TaskTracker,
     /// No more hiring.
-    leaving: CancellationToken,
+    closing: CancellationToken,
     /// All is ended: background work may end too.
     stopping: CancellationToken,
 }
 
-struct Entry {
-    inbox: mpsc::Sender<Message>,
+struct RunnerEntry {
+    inbox: mpsc::Sender<RunnerMessage>,
     task: JoinHandle<()>,
 }
 
-impl Roster {
-    pub(crate) fn new(shared: Shared, membership: Arc<dyn Membership>) -> Arc<Self> {
+impl Runners {
+    pub(crate) fn new(context: HerderContext, membership: Arc<dyn Membership>) -> Arc<Self> {
         Arc::new(Self {
-            shared: Arc::new(shared),
+            context: Arc::new(context),
             membership,
             runners: Mutex::default(),
             tracker: TaskTracker::new(),
-            leaving: CancellationToken::new(),
+            closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
         })
     }
 
     /// Starts following the configuration.
     pub(crate) fn start(self: &Arc<Self>, events: mpsc::Receiver<ConfigEvent>, loggers: Arc<dyn LoggerControl>) {
-        let statuses = Arc::clone(&self.shared.statuses);
+        let statuses = Arc::clone(&self.context.status_writer);
         let stopping = self.stopping.clone();
         self.tracker.spawn(async move {
             tokio::select! {
@@ -55,12 +57,12 @@ impl Roster {
                 () = stopping.cancelled() => {}
             }
         });
-        self.tracker.spawn(Arc::clone(self).follow());
-        self.tracker.spawn(Arc::clone(self).act_on(events, loggers));
+        self.tracker.spawn(Arc::clone(self).follow_configuration());
+        self.tracker.spawn(Arc::clone(self).handle_events(events, loggers));
     }
 
     /// Sends a request to a connector's runner; false when there is none here.
-    pub(super) async fn send(&self, connector: &str, message: Message) -> bool {
+    pub(super) async fn send(&self, connector: &str, message: RunnerMessage) -> bool {
         let inbox = {
             let runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
             runners.get(connector).map(|entry| entry.inbox.clone())
@@ -73,68 +75,68 @@ impl Roster {
 
     /// Ends all runners, at once, and writes the last states.
     pub(crate) async fn stop(&self, timeout: Duration) {
-        let entries: Vec<Entry> = {
+        let entries: Vec<RunnerEntry> = {
             let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
-            self.leaving.cancel();
+            self.closing.cancel();
             runners.drain().map(|(_, entry)| entry).collect()
         };
         let stopped = join_all(entries.into_iter().map(|entry| async move {
             let (done, ended) = oneshot::channel();
-            if entry.inbox.send(Message::Shutdown(done)).await.is_ok() {
+            if entry.inbox.send(RunnerMessage::Shutdown(done)).await.is_ok() {
                 let _ = ended.await;
             }
         }));
         if tokio::time::timeout(timeout, stopped).await.is_err() {
             tracing::warn!("some connectors did not end in time and were abandoned");
         }
-        self.shared.statuses.flush(Duration::from_secs(2)).await;
+        self.context.status_writer.flush(Duration::from_secs(2)).await;
         self.stopping.cancel();
         self.tracker.close();
         self.tracker.wait().await;
     }
 
-    async fn follow(self: Arc<Self>) {
-        let mut changes = self.shared.configs.watch_names();
+    async fn follow_configuration(self: Arc<Self>) {
+        let mut changes = self.context.configs.watch_names();
         loop {
             changes.mark_unchanged();
-            self.hire(&self.shared.configs.names());
+            self.start_missing(&self.context.configs.names());
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
-                () = self.leaving.cancelled() => return,
+                () = self.closing.cancelled() => return,
             }
         }
     }
 
     /// Starts a runner for every connector that has none. A runner ends by itself when its connector is deleted; one of
     /// the same name waits until it has.
-    fn hire(&self, names: &[String]) {
+    fn start_missing(&self, names: &[String]) {
         let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.leaving.is_cancelled() {
+        if self.closing.is_cancelled() {
             return;
         }
         runners.retain(|name, entry| names.binary_search(name).is_ok() || !entry.task.is_finished());
         for name in names.iter().filter(|name| self.membership.is_mine(name)) {
-            let former = match runners.get(name) {
+            let predecessor = match runners.get(name) {
                 Some(entry) if !entry.task.is_finished() && !entry.inbox.is_closed() => continue,
                 Some(_) => runners.remove(name),
                 None => None,
             };
             let (sender, inbox) = mpsc::channel(INBOX);
-            let runner = Runner::new(name.clone(), Arc::clone(&self.shared), sender.clone(), inbox);
-            let shared = Arc::clone(&self.shared);
+            let runner = Runner::new(name.clone(), Arc::clone(&self.context), sender.clone(), inbox);
+            let context = Arc::clone(&self.context);
             let task = self.tracker.spawn(async move {
-                if let Some(former) = former {
-                    let _ = former.task.await;
+                if let Some(predecessor) = predecessor {
+                    let _ = predecessor.task.await;
                 }
                 runner.run().await;
                 // A connector that came while its name's former one was about to go has no runner yet.
-                shared.configs.look_again();
+                context.configs.wake_name_watchers();
             });
-            runners.insert(name.clone(), Entry { inbox: sender, task });
+            runners.insert(name.clone(), RunnerEntry { inbox: sender, task });
         }
     }
 
-    async fn act_on(self: Arc<Self>, mut events: mpsc::Receiver<ConfigEvent>, loggers: Arc<dyn LoggerControl>) {
+    async fn handle_events(self: Arc<Self>, mut events: mpsc::Receiver<ConfigEvent>, loggers: Arc<dyn LoggerControl>) {
         loop {
             let event = tokio::select! {
                 event = events.recv() => event,
@@ -142,7 +144,7 @@ impl Roster {
             };
             match event {
                 Some(ConfigEvent::Restart(connector, request)) => {
-                    self.send(&connector, Message::Restart(request)).await;
+                    self.send(&connector, RunnerMessage::Restart(request)).await;
                 }
                 Some(ConfigEvent::Logger(logger, level)) => {
                     if let Err(reason) = loggers.set(&logger, &level) {

@@ -6,18 +6,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_api::{Error, PluginRegistry, Props, Record, Result, TopicPartition, TopicReader};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position};
 
-use crate::tasks::{Decoder, Stateless, now_ms};
+use crate::tasks::{Decoder, StatelessHost, now_ms};
 
 /// Readers at a time, each with a consumer of its own.
-const CONCURRENT: usize = 4;
+const MAX_READERS: usize = 4;
 /// How long one step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// At the end of a log there may be nothing but markers of transactions: this often it is looked how far it was read.
-const LOOK: Duration = Duration::from_millis(100);
+const POSITION_CHECK: Duration = Duration::from_millis(100);
 
 /// Makes readers of partitions, beside the task's own consumer.
 #[derive(Clone)]
-pub(crate) struct Readers {
+pub(crate) struct TopicReaders {
     client: ClientConfig,
     connector: Props,
     worker: Props,
@@ -26,13 +26,13 @@ pub(crate) struct Readers {
 }
 
 /// One reader; between two steps it is here, during a step on a thread that may block.
-struct Reader {
+struct PartitionReader {
     end: i64,
-    log: Option<Log>,
+    log: Option<OpenPartition>,
 }
 
 /// A partition that is read.
-struct Log {
+struct OpenPartition {
     partition: TopicPartition,
     consumer: Consumer,
     decoder: Decoder,
@@ -41,9 +41,9 @@ struct Log {
     _slot: OwnedSemaphorePermit,
 }
 
-impl Readers {
+impl TopicReaders {
     pub(crate) fn new(client: ClientConfig, connector: Props, worker: Props, plugins: PluginRegistry) -> Self {
-        Self { client, connector, worker, plugins, slots: Arc::new(Semaphore::new(CONCURRENT)) }
+        Self { client, connector, worker, plugins, slots: Arc::new(Semaphore::new(MAX_READERS)) }
     }
 
     /// A reader from an offset on, of the last records of the log at most and of those that are still there.
@@ -60,7 +60,7 @@ impl Readers {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
         let (readers, partition) = (self.clone(), partition.clone());
         let log = blocking(move || readers.open_blocking(partition, (from, most), slot)).await??;
-        Ok(Box::new(Reader { end: log.end, log: Some(log) }))
+        Ok(Box::new(PartitionReader { end: log.end, log: Some(log) }))
     }
 
     fn open_blocking(
@@ -68,7 +68,7 @@ impl Readers {
         partition: TopicPartition,
         (from, most): (i64, usize),
         slot: OwnedSemaphorePermit,
-    ) -> Result<Log> {
+    ) -> Result<OpenPartition> {
         let mut consumer = Consumer::assign(&self.client, &[])?;
         // Beyond what is committed there may be records of a transaction that nobody knows the end of.
         let committed = consumer.end_offsets(std::slice::from_ref(&partition), true, DEADLINE)?;
@@ -77,12 +77,12 @@ impl Readers {
         let next = from.max(low).max(end.saturating_sub(i64::try_from(most).unwrap_or(i64::MAX)));
         consumer.accept_at(&[(partition.clone(), Position::At(next))])?;
         let decoder = Decoder::for_sink(&self.connector, &self.worker, &self.plugins)?;
-        Ok(Log { partition, consumer, decoder, next, end, _slot: slot })
+        Ok(OpenPartition { partition, consumer, decoder, next, end, _slot: slot })
     }
 }
 
 #[async_trait]
-impl TopicReader for Reader {
+impl TopicReader for PartitionReader {
     fn end(&self) -> i64 {
         self.end
     }
@@ -100,7 +100,7 @@ impl TopicReader for Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for PartitionReader {
     /// A consumer takes its time to end.
     fn drop(&mut self) {
         let Some(log) = self.log.take() else { return };
@@ -111,10 +111,10 @@ impl Drop for Reader {
     }
 }
 
-impl Log {
+impl OpenPartition {
     fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
         let deadline = Instant::now() + DEADLINE;
-        let mut host = Stateless { now: now_ms() };
+        let mut host = StatelessHost { now: now_ms() };
         let mut records = Vec::new();
         while self.next < self.end && records.is_empty() {
             if Instant::now() >= deadline {
@@ -123,7 +123,7 @@ impl Log {
                     self.partition, self.next
                 )));
             }
-            match self.consumer.poll(max_records, LOOK)? {
+            match self.consumer.poll(max_records, POSITION_CHECK)? {
                 Polled::Records(raw) => {
                     for raw in raw {
                         if raw.offset >= self.end {

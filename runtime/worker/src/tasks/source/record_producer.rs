@@ -4,7 +4,7 @@ use tributary_kafka::{ProducerRecord, Token};
 use crate::clients::TaskProducer;
 
 /// Where a source task's records go.
-pub(crate) trait Output: Send + Sync {
+pub(crate) trait RecordProducer: Send + Sync {
     /// As [`tributary_kafka::Producer::send`].
     ///
     /// # Errors
@@ -15,7 +15,7 @@ pub(crate) trait Output: Send + Sync {
     fn is_lost(&self) -> bool;
 }
 
-impl Output for TaskProducer {
+impl RecordProducer for TaskProducer {
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         TaskProducer::send(self, record, token)
     }

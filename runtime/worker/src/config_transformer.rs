@@ -6,35 +6,39 @@ use std::time::Duration;
 
 use tributary_api::{ConfigProvider, Error, Factory, PluginKind, PluginRegistry, Props, Result};
 
-use crate::apart::Apart;
+use crate::blocking_pool::BlockingPool;
 use crate::redaction::Redaction;
-use crate::settings::{items, under};
+use crate::settings::{list_items, with_prefix};
 
 /// How many different variables a configuration may have.
-const MOST_VARIABLES: usize = 1_000;
+const MAX_VARIABLES: usize = 1_000;
 /// How many bytes it may have with the values in it: a short variable can stand for a long value.
-const MOST_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 8 << 20;
 /// Configurations whose providers are asked at once: a provider may block.
-const PLACES: usize = 4;
-const WAITING: usize = 10_000;
+const MAX_CALLS: usize = 4;
+const MAX_WAITING: usize = 10_000;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The configuration providers of a worker. REST and the configuration topic keep the text as written; only what a
 /// plugin is given has the values in it.
 #[derive(Clone)]
-pub struct Variables {
+pub struct ConfigTransformer {
     providers: BTreeMap<String, Arc<dyn ConfigProvider>>,
     redaction: Redaction,
-    apart: Apart,
+    pool: BlockingPool,
 }
 
-impl Default for Variables {
+impl Default for ConfigTransformer {
     fn default() -> Self {
-        Self { providers: BTreeMap::new(), redaction: Redaction::default(), apart: Apart::new(PLACES, WAITING) }
+        Self {
+            providers: BTreeMap::new(),
+            redaction: Redaction::default(),
+            pool: BlockingPool::new(MAX_CALLS, MAX_WAITING),
+        }
     }
 }
 
-impl Variables {
+impl ConfigTransformer {
     /// The providers named by `config.providers`, each with its `config.providers.<name>.class` and `.param.*`. What they
     /// give out is told to the redaction.
     ///
@@ -42,14 +46,14 @@ impl Variables {
     /// `Config` when a provider has no class, an unknown one, or wrong parameters.
     pub fn parse(worker: &Props, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Self> {
         let mut providers = BTreeMap::new();
-        for name in items(worker, "config.providers") {
+        for name in list_items(worker, "config.providers") {
             let prefix = format!("config.providers.{name}.");
             let class = worker
                 .get(&format!("{prefix}class"))
                 .ok_or_else(|| Error::config(format!("{prefix}class is missing: name the provider's class")))?;
             let plugin = plugins.find(class, |kind| kind == PluginKind::ConfigProvider)?;
             let Factory::ConfigProvider(make) = &plugin.factory else { continue };
-            let config = plugin.description.config.parse(&under(worker, &format!("{prefix}param.")))?;
+            let config = plugin.description.config.parse(&with_prefix(worker, &format!("{prefix}param.")))?;
             let provider = make(&config).map_err(|error| error.context(format!("configuration provider {name}")))?;
             providers.insert(name.to_owned(), Arc::from(provider));
         }
@@ -69,7 +73,7 @@ impl Variables {
     }
 
     /// The properties with every variable of a known provider replaced, once; a value is not looked at again. What no
-    /// provider knows stays as it is. Providers may block: [`resolve_apart`](Self::resolve_apart) is for asynchronous code.
+    /// provider knows stays as it is. Providers may block: [`resolve_async`](Self::resolve_async) is for asynchronous code.
     ///
     /// # Errors
     /// The provider's own, with the property; `Config` for too many variables or too long values.
@@ -88,9 +92,9 @@ impl Variables {
                 })
                 .collect();
             bytes += resolved.len();
-            match bytes > MOST_BYTES {
+            match bytes > MAX_BYTES {
                 true => Err(Error::config(format!(
-                    "property {name}: with the values of its variables the configuration has more than {MOST_BYTES} bytes"
+                    "property {name}: with the values of its variables the configuration has more than {MAX_BYTES} bytes"
                 ))),
                 false => Ok((name.clone(), resolved)),
             }
@@ -102,12 +106,12 @@ impl Variables {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve); others when the providers do not answer.
-    pub(crate) async fn resolve_apart(&self, props: &Props) -> Result<Props> {
+    pub(crate) async fn resolve_async(&self, props: &Props) -> Result<Props> {
         if self.wanted(props)?.is_empty() {
             return Ok(props.clone());
         }
-        let (variables, props) = (self.clone(), props.clone());
-        self.apart.call("looking up variables", DEADLINE, move || variables.resolve(&props)).await?
+        let (transformer, props) = (self.clone(), props.clone());
+        self.pool.call("looking up variables", DEADLINE, move || transformer.resolve(&props)).await?
     }
 
     /// What is asked of each provider, by name and path.
@@ -123,9 +127,9 @@ impl Variables {
                 let entry =
                     wanted.entry((provider, path)).or_insert_with(|| Wanted { property, keys: BTreeSet::new() });
                 count += usize::from(entry.keys.insert((key, inner)));
-                if count > MOST_VARIABLES {
+                if count > MAX_VARIABLES {
                     return Err(Error::config(format!(
-                        "property {property}: a configuration may have {MOST_VARIABLES} variables at the most"
+                        "property {property}: a configuration may have {MAX_VARIABLES} variables at the most"
                     )));
                 }
             }
@@ -144,7 +148,7 @@ impl Variables {
             for (key, inner) in keys {
                 let Some(value) = found.get(key) else { continue };
                 if provider.is_secret(path, key) {
-                    self.redaction.learn(&format!("${{{inner}}}"), value);
+                    self.redaction.add(&format!("${{{inner}}}"), value);
                 }
                 values.insert(inner, value.clone());
             }
@@ -197,7 +201,7 @@ fn parts(variable: &str) -> Option<(&str, &str, &str)> {
     Some((provider, path, key))
 }
 
-impl std::fmt::Debug for Variables {
+impl std::fmt::Debug for ConfigTransformer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.providers.keys()).finish()
     }
@@ -235,12 +239,12 @@ mod tests {
         Props::from([("p".to_owned(), value.to_owned())])
     }
 
-    fn variables() -> Variables {
-        Variables::default().with("echo", Arc::new(Echo)).with("long", Arc::new(Long))
+    fn transformer() -> ConfigTransformer {
+        ConfigTransformer::default().with("echo", Arc::new(Echo)).with("long", Arc::new(Long))
     }
 
     fn check(value: &str, expected: &str) {
-        assert_eq!(variables().resolve(&props(value)).unwrap()["p"], expected);
+        assert_eq!(transformer().resolve(&props(value)).unwrap()["p"], expected);
     }
 
     #[test]
@@ -258,20 +262,20 @@ mod tests {
 
     #[test]
     fn what_was_given_out_is_hidden_unless_it_is_public() {
-        let variables = variables();
-        variables.resolve(&props("${echo:/folder:password}${echo:public}")).unwrap();
+        let transformer = transformer();
+        transformer.resolve(&props("${echo:/folder:password}${echo:public}")).unwrap();
         let text = "cannot log in with </folder|password> at <|public>";
-        assert_eq!(variables.redaction().apply(text), "cannot log in with ${echo:/folder:password} at <|public>");
+        assert_eq!(transformer.redaction().apply(text), "cannot log in with ${echo:/folder:password} at <|public>");
     }
 
     #[test]
     fn a_configuration_has_so_many_variables_and_so_many_bytes() {
         let many: String = (0..1_001).map(|number| format!("${{echo:{number}}}")).collect();
-        let error = variables().resolve(&props(&many)).unwrap_err();
+        let error = transformer().resolve(&props(&many)).unwrap_err();
         assert!(error.to_string().contains("1000 variables at the most"), "{error}");
-        let error = variables().resolve(&props(&"${long:k}".repeat(9))).unwrap_err();
+        let error = transformer().resolve(&props(&"${long:k}".repeat(9))).unwrap_err();
         assert!(error.to_string().contains("more than 8388608 bytes"), "{error}");
-        assert!(variables().resolve(&props(&"${long:k}".repeat(7))).is_ok());
+        assert!(transformer().resolve(&props(&"${long:k}".repeat(7))).is_ok());
     }
 
     #[tokio::test]
@@ -284,12 +288,12 @@ mod tests {
             }
         }
         let (release, held) = std::sync::mpsc::sync_channel(1);
-        let variables = variables().with("blocks", Arc::new(Blocks(held.into())));
+        let transformer = transformer().with("blocks", Arc::new(Blocks(held.into())));
         let (blocked, other) = (props("${blocks:k}"), props("${echo:k}"));
         // On the only thread of this runtime: one call on it would be the end.
-        let first = variables.resolve_apart(&blocked);
+        let first = transformer.resolve_async(&blocked);
         let then = async {
-            let resolved = variables.resolve_apart(&other).await.unwrap();
+            let resolved = transformer.resolve_async(&other).await.unwrap();
             drop(release);
             resolved
         };

@@ -7,7 +7,7 @@ use tracing::{Instrument as _, Span};
 use tributary_api::{Error, Factory, Result};
 use tributary_control::InstanceState;
 
-use super::context::Voice;
+use super::context::StatusReporter;
 use super::{Control, TaskContext, TaskHandle, TaskListener, TaskSpec, sink, source};
 use crate::supervision::panicked;
 
@@ -15,51 +15,51 @@ use crate::supervision::panicked;
 /// `Paused`, `Unassigned` when it has ended as asked, `Failed` with a trace.
 pub(crate) fn start(spec: TaskSpec, listener: Arc<dyn TaskListener>) -> TaskHandle {
     let cx = TaskContext::new(spec, listener);
-    let (tell_end, ended) = watch::channel(false);
+    let (ended_sender, ended) = watch::channel(false);
     let handle = TaskHandle { control: Arc::clone(&cx.control), metrics: Arc::clone(&cx.metrics), ended };
-    let (life, executor) = (Life::of(&cx), cx.spec.worker.executor.clone());
+    let (lifecycle, executor) = (TaskLifecycle::of(&cx), cx.spec.worker.executor.clone());
     if matches!(cx.spec.plugin.factory, Factory::Processor) {
-        own_thread(life, cx, tell_end);
+        spawn_on_own_thread(lifecycle, cx, ended_sender);
     } else {
         executor.spawn(async move {
-            life.live(run(cx)).await;
-            tell_end.send_replace(true);
+            lifecycle.supervise(run(cx)).await;
+            ended_sender.send_replace(true);
         });
     }
     handle
 }
 
 /// A processor has a thread to itself: it waits for records and for the ends of transactions inside the client library.
-fn own_thread(life: Life, cx: TaskContext, tell_end: watch::Sender<bool>) {
-    let (voice, runtime) = (Arc::clone(&cx.voice), cx.spec.worker.executor.runtime().clone());
+fn spawn_on_own_thread(lifecycle: TaskLifecycle, cx: TaskContext, ended_sender: watch::Sender<bool>) {
+    let (reporter, runtime) = (Arc::clone(&cx.reporter), cx.spec.worker.executor.runtime().clone());
     // Linux shows 15 bytes of a thread's name.
     let name: String = cx.spec.id.to_string().chars().take(15).collect();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
         // Nothing else runs on this thread: the loop owes nobody a turn.
-        runtime.block_on(tokio::task::unconstrained(life.live(process(cx))));
-        tell_end.send_replace(true);
+        runtime.block_on(tokio::task::unconstrained(lifecycle.supervise(process(cx))));
+        ended_sender.send_replace(true);
     });
     if let Err(error) = thread {
-        voice.failed(&Error::fatal("cannot start a thread for the task").cause(&error));
+        reporter.failed(&Error::fatal("cannot start a thread for the task").cause(&error));
     }
 }
 
 /// What goes around a task's loop, whatever the loop does.
-struct Life {
-    voice: Arc<Voice>,
+struct TaskLifecycle {
+    reporter: Arc<StatusReporter>,
     control: Arc<Control>,
     span: Span,
 }
 
-impl Life {
+impl TaskLifecycle {
     fn of(cx: &TaskContext) -> Self {
         let span = tracing::info_span!("task", connector = %cx.spec.id.connector, task = cx.spec.id.task);
-        Self { voice: Arc::clone(&cx.voice), control: Arc::clone(&cx.control), span }
+        Self { reporter: Arc::clone(&cx.reporter), control: Arc::clone(&cx.control), span }
     }
 
-    async fn live(self, run: impl Future<Output = Result<()>>) {
-        let Self { voice, control, span } = self;
-        let life = async {
+    async fn supervise(self, run: impl Future<Output = Result<()>>) {
+        let Self { reporter, control, span } = self;
+        let lifecycle = async {
             tokio::select! {
                 biased;
                 outcome = run => outcome,
@@ -67,13 +67,13 @@ impl Life {
                 () = control.abandoned() => Ok(()),
             }
         };
-        let outcome = AssertUnwindSafe(life).catch_unwind().instrument(span.clone()).await;
+        let outcome = AssertUnwindSafe(lifecycle).catch_unwind().instrument(span.clone()).await;
         span.in_scope(|| match outcome.unwrap_or_else(|panic| Err(panicked("the task", &*panic))) {
-            Ok(()) => voice.state(InstanceState::Unassigned),
+            Ok(()) => reporter.state(InstanceState::Unassigned),
             Err(_) if control.is_abandoned() => {}
             Err(error) => {
                 tracing::error!(%error, "task failed: restart it when the cause is removed");
-                voice.failed(&error);
+                reporter.failed(&error);
             }
         });
     }
@@ -98,7 +98,7 @@ async fn process(cx: TaskContext) -> Result<()> {
 /// Waits while the task is paused from its start on; `false` when it should end instead.
 async fn may_run(cx: &TaskContext) -> bool {
     if cx.control.is_paused() {
-        cx.voice.running(true);
+        cx.reporter.running(true);
     }
     cx.wait_until_resumed().await
 }

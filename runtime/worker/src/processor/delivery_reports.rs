@@ -34,10 +34,10 @@ pub(super) struct Refusal {
 
 /// What the broker said about records since the last commit.
 #[derive(Default)]
-pub(super) struct Reports(Mutex<Said>);
+pub(super) struct DeliveryReports(Mutex<DeliveryState>);
 
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct DeliveryState {
     /// By token, behind the last record.
     pub(super) ends: HashMap<Token, i64>,
     /// Where outputs were ever written: their topics, by place, and partitions.
@@ -46,7 +46,7 @@ pub(super) struct Said {
     pub(super) refusal: Option<Refusal>,
 }
 
-impl Said {
+impl DeliveryState {
     pub(super) fn refuse(&mut self, token: Token, error: &Error) {
         let refusal = self.refusal.get_or_insert_with(|| Refusal { error: error.clone(), tokens: Vec::new() });
         if refusal.tokens.len() < MAX_REFUSED {
@@ -55,34 +55,34 @@ impl Said {
     }
 }
 
-impl Reports {
+impl DeliveryReports {
     /// Another batch begins.
     pub(super) fn begin(&self) {
-        let mut said = self.said();
-        let outputs = std::mem::take(&mut said.outputs);
-        *said = Said { outputs, ..Said::default() };
+        let mut reported = self.state();
+        let outputs = std::mem::take(&mut reported.outputs);
+        *reported = DeliveryState { outputs, ..DeliveryState::default() };
     }
 
-    pub(super) fn said(&self) -> MutexGuard<'_, Said> {
+    pub(super) fn state(&self) -> MutexGuard<'_, DeliveryState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl DeliveryListener for Reports {
+impl DeliveryListener for DeliveryReports {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
-        let mut said = self.said();
+        let mut reported = self.state();
         for delivery in deliveries {
             match delivery.result {
                 Ok(place) if delivery.token & OUTPUT != 0 => {
                     let topic = ((delivery.token & !OUTPUT) >> TOPIC) as usize;
-                    said.outputs.insert((topic, place.partition));
+                    reported.outputs.insert((topic, place.partition));
                 }
                 Ok(place) => {
-                    let end = said.ends.entry(delivery.token).or_default();
+                    let end = reported.ends.entry(delivery.token).or_default();
                     *end = (place.offset + 1).max(*end);
                 }
-                Err(error) if error.kind() == ErrorKind::Data => said.refuse(delivery.token, error),
-                Err(error) => drop(said.failed.get_or_insert_with(|| error.clone())),
+                Err(error) if error.kind() == ErrorKind::Data => reported.refuse(delivery.token, error),
+                Err(error) => drop(reported.failed.get_or_insert_with(|| error.clone())),
             }
         }
     }

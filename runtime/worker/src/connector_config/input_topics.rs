@@ -3,18 +3,18 @@ use std::sync::Arc;
 use fancy_regex::Regex;
 use tributary_api::{ConfigIssue, Props};
 
-use crate::settings::items;
+use crate::settings::list_items;
 
 /// What a sink or a processor reads.
 #[derive(Clone, Debug)]
-pub(crate) enum Input {
+pub(crate) enum InputTopics {
     /// `topics`.
     Topics(Vec<String>),
     /// Every topic whose whole name matches `topics.regex`.
     Matching(Arc<Regex>),
 }
 
-impl Input {
+impl InputTopics {
     /// Reads `topics` or `topics.regex`. There is an issue wherever there is no input.
     pub(crate) fn parse(props: &Props, issues: &mut Vec<ConfigIssue>) -> Option<Self> {
         let given = |name: &str| props.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
@@ -23,7 +23,7 @@ impl Input {
             None
         };
         match (given("topics"), given("topics.regex")) {
-            (Some(_), None) => Some(Self::Topics(items(props, "topics").map(str::to_owned).collect())),
+            (Some(_), None) => Some(Self::Topics(list_items(props, "topics").map(str::to_owned).collect())),
             (None, Some(pattern)) => match whole_match(pattern) {
                 Ok(pattern) => Some(Self::Matching(Arc::new(pattern))),
                 Err(reason) => {

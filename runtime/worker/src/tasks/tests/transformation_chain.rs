@@ -1,22 +1,22 @@
 use tributary_api::{Datum, ErrorKind, Record, Timer};
 
 use super::fakes::{props, registry};
-use crate::tasks::{Chain, Stateless};
+use crate::tasks::{StatelessHost, TransformationChain};
 
-const NOW: Stateless = Stateless { now: 7 };
+const NOW: StatelessHost = StatelessHost { now: 7 };
 
-fn chain(entries: &[(&str, &str)]) -> Chain {
-    Chain::build_stateless(&props(entries), &registry()).unwrap()
+fn chain(entries: &[(&str, &str)]) -> TransformationChain {
+    TransformationChain::build_stateless(&props(entries), &registry()).unwrap()
 }
 
-fn run(chain: &mut Chain, topic: &str, text: &str) -> Vec<String> {
+fn run(chain: &mut TransformationChain, topic: &str, text: &str) -> Vec<String> {
     let record = Record::new(topic, Datum::schemaless(text));
     let records = chain.apply(record, &mut NOW.clone()).unwrap();
     records.into_iter().map(|record| record.value.value.as_str().unwrap().to_owned()).collect()
 }
 
 fn fault(entries: &[(&str, &str)]) -> String {
-    let error = Chain::build_stateless(&props(entries), &registry()).err().unwrap();
+    let error = TransformationChain::build_stateless(&props(entries), &registry()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Config);
     error.to_string()
 }

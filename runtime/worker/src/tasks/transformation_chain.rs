@@ -6,14 +6,14 @@ use tributary_api::{
 };
 
 use super::errors::{Failure, Stage};
-use crate::settings::{items, under};
+use crate::settings::{list_items, with_prefix};
 
 /// The transforms of a connector, in the order of its property `transforms`, each with its predicate.
 ///
 /// A record passes as a whole or not at all: when one of several outputs fails in a later transform, the record fails.
-pub(crate) struct Chain(Vec<Link>);
+pub(crate) struct TransformationChain(Vec<TransformationStage>);
 
-struct Link {
+struct TransformationStage {
     class: Arc<str>,
     transform: Box<dyn Transformation>,
     condition: Option<Condition>,
@@ -27,32 +27,33 @@ struct Condition {
 /// What a chain runs in: it gives each transform the clock and, in a processor, its own state.
 pub(crate) trait ChainHost {
     /// The context of a transform, by its place in the chain.
-    fn context(&mut self, link: usize) -> TransformContext<'_>;
+    fn context(&mut self, stage: usize) -> TransformContext<'_>;
 }
 
 /// A host with a clock and nothing else.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stateless {
+pub(crate) struct StatelessHost {
     /// Milliseconds since the epoch.
     pub(crate) now: i64,
 }
 
-impl ChainHost for Stateless {
+impl ChainHost for StatelessHost {
     fn context(&mut self, _link: usize) -> TransformContext<'_> {
         TransformContext::stateless(self.now)
     }
 }
 
-impl Chain {
+impl TransformationChain {
     /// Makes the transforms that a connector names.
     ///
     /// # Errors
     /// `Config` when one is not there or its properties are wrong.
     pub(crate) fn build(connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
-        let link = |alias: &str| {
-            Link::build(alias, connector, plugins).map_err(|error| error.context(format!("transforms.{alias}")))
+        let stage = |alias: &str| {
+            TransformationStage::build(alias, connector, plugins)
+                .map_err(|error| error.context(format!("transforms.{alias}")))
         };
-        items(connector, "transforms").map(link).collect::<Result<_>>().map(Self)
+        list_items(connector, "transforms").map(stage).collect::<Result<_>>().map(Self)
     }
 
     /// Makes the transforms for a host without state.
@@ -61,11 +62,11 @@ impl Chain {
     /// Also when one of them needs state, with the name of the host that has it.
     pub(crate) fn build_stateless(connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let chain = Self::build(connector, plugins)?;
-        match chain.0.iter().find(|link| !link.transform.requirements().is_empty()) {
+        match chain.0.iter().find(|stage| !stage.transform.requirements().is_empty()) {
             None => Ok(chain),
-            Some(link) => Err(Error::config(format!(
+            Some(stage) => Err(Error::config(format!(
                 "{} needs state: run it in a connector of class tributary.StreamProcessor",
-                link.class
+                stage.class
             ))),
         }
     }
@@ -76,7 +77,7 @@ impl Chain {
 
     /// What each transform asks of its host, in the order of the chain.
     pub(crate) fn requirements(&self) -> impl Iterator<Item = Requirements> {
-        self.0.iter().map(|link| link.transform.requirements())
+        self.0.iter().map(|stage| stage.transform.requirements())
     }
 
     /// Passes a record through the whole chain.
@@ -93,27 +94,29 @@ impl Chain {
     /// The failure, with the transform it happened in.
     pub(crate) fn on_timer(
         &mut self,
-        link: usize,
+        stage: usize,
         timer: Timer,
         host: &mut impl ChainHost,
     ) -> Result<Records, Failure> {
-        let Some(Link { class, transform, .. }) = self.0.get_mut(link) else { return Ok(Records::None) };
+        let Some(TransformationStage { class, transform, .. }) = self.0.get_mut(stage) else {
+            return Ok(Records::None);
+        };
         let fired = transform
-            .on_timer(timer, &mut host.context(link))
+            .on_timer(timer, &mut host.context(stage))
             .map_err(|error| Failure::new(Stage::Transformation, class, error))?;
-        self.pass(link + 1, fired, host)
+        self.pass(stage + 1, fired, host)
     }
 
     fn pass(&mut self, first: usize, records: Records, host: &mut impl ChainHost) -> Result<Records, Failure> {
         let mut current = records;
-        for (place, link) in self.0.iter_mut().enumerate().skip(first) {
+        for (index, stage) in self.0.iter_mut().enumerate().skip(first) {
             current = match current {
                 Records::None => return Ok(Records::None),
-                Records::One(record) => link.apply(record, place, host)?,
+                Records::One(record) => stage.apply(record, index, host)?,
                 Records::Many(records) => {
                     let mut outputs = Vec::with_capacity(records.len());
                     for record in records {
-                        outputs.extend(link.apply(record, place, host)?);
+                        outputs.extend(stage.apply(record, index, host)?);
                     }
                     Records::Many(outputs)
                 }
@@ -123,9 +126,9 @@ impl Chain {
     }
 }
 
-impl Link {
+impl TransformationStage {
     fn build(alias: &str, connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
-        let mut props = under(connector, &format!("transforms.{alias}."));
+        let mut props = with_prefix(connector, &format!("transforms.{alias}."));
         let class = props.remove("type").ok_or_else(|| Error::config("type is missing: name the transform's class"))?;
         let predicate = props.remove("predicate").filter(|name| !name.is_empty());
         let negate = props.remove("negate").is_some_and(|negate| negate.trim().eq_ignore_ascii_case("true"));
@@ -140,7 +143,7 @@ impl Link {
         })
     }
 
-    fn apply(&mut self, record: Record, place: usize, host: &mut impl ChainHost) -> Result<Records, Failure> {
+    fn apply(&mut self, record: Record, index: usize, host: &mut impl ChainHost) -> Result<Records, Failure> {
         let Self { class, transform, condition } = self;
         let failure = |error| Failure::new(Stage::Transformation, class, error);
         if let Some(Condition { predicate, negate }) = condition
@@ -148,17 +151,17 @@ impl Link {
         {
             return Ok(Records::One(record));
         }
-        transform.apply(record, &mut host.context(place)).map_err(failure)
+        transform.apply(record, &mut host.context(index)).map_err(failure)
     }
 }
 
 impl Condition {
     fn build(name: &str, negate: bool, connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let within = |error: Error| error.context(format!("predicates.{name}"));
-        if !items(connector, "predicates").any(|known| known == name) {
+        if !list_items(connector, "predicates").any(|known| known == name) {
             return Err(Error::config(format!("predicate {name} is not defined: add it to predicates")));
         }
-        let mut props = under(connector, &format!("predicates.{name}."));
+        let mut props = with_prefix(connector, &format!("predicates.{name}."));
         let class = props.remove("type").ok_or_else(|| within(Error::config("type is missing: name the class")))?;
         let plugin = plugins.find(class.trim(), |kind| kind == PluginKind::Predicate).map_err(within)?;
         let Factory::Predicate(make) = &plugin.factory else {

@@ -10,20 +10,20 @@ use tributary_api::{Error, Result};
 use crate::supervision::panicked;
 
 /// How long a call waits for its turn.
-const TURN: Duration = Duration::from_secs(20);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Places for calls of one kind. A call that never returns keeps its place, and takes nothing else from anybody.
 #[derive(Clone, Debug)]
-pub(crate) struct Apart {
-    places: Arc<Semaphore>,
+pub(crate) struct BlockingPool {
+    permits: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     limit: usize,
 }
 
-impl Apart {
+impl BlockingPool {
     /// So many calls at once, and so many that wait.
-    pub(crate) fn new(places: usize, limit: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), waiting: Arc::default(), limit }
+    pub(crate) fn new(permits: usize, limit: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(permits)), waiting: Arc::default(), limit }
     }
 
     /// Calls, and waits for the answer until the deadline. `what` stands in front of "did not end within".
@@ -38,14 +38,14 @@ impl Apart {
     ) -> Result<R> {
         let busy =
             || Error::retriable(format!("{what} has to wait for earlier ones that have not ended: try again later"));
-        let turn = {
-            let _waiting = Waiting::begin(&self.waiting, self.limit).ok_or_else(busy)?;
-            tokio::time::timeout(TURN, Arc::clone(&self.places).acquire_owned()).await
+        let acquired = {
+            let _waiting_call = WaitingCall::begin(&self.waiting, self.limit).ok_or_else(busy)?;
+            tokio::time::timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await
         };
-        let place = turn.ok().and_then(std::result::Result::ok).ok_or_else(busy)?;
+        let permit = acquired.ok().and_then(std::result::Result::ok).ok_or_else(busy)?;
         let thread = tokio::task::spawn_blocking(move || {
             let answer = call();
-            drop(place);
+            drop(permit);
             answer
         });
         match tokio::time::timeout(deadline, thread).await {
@@ -60,16 +60,16 @@ impl Apart {
 }
 
 /// One that waits for its turn.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingCall<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingCall<'a> {
     fn begin(count: &'a AtomicUsize, limit: usize) -> Option<Self> {
         let more = |count: usize| (count < limit).then_some(count + 1);
         count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(count))
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -90,14 +90,14 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_run_at_once_than_there_are_places_and_a_crowd_is_turned_away() {
-        let apart = Apart::new(2, 16);
+        let blocking_pool = BlockingPool::new(2, 16);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         // Each of them holds until told to go on.
         let (go_on, gate) = sync_channel::<()>(400);
         let gate = Arc::new(Mutex::new(gate));
         let calls = (0..400).map(|_| {
             let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
-            apart.call("the look", LONG, move || {
+            blocking_pool.call("the look", LONG, move || {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 gate.lock().unwrap().recv().unwrap();
                 running.fetch_sub(1, Ordering::SeqCst);
@@ -115,17 +115,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_never_returns_costs_its_place_only() {
-        let apart = Apart::new(2, 16);
+        let blocking_pool = BlockingPool::new(2, 16);
         let (release, held) = sync_channel::<()>(1);
-        let error = apart.call("the look", Duration::from_millis(20), move || held.recv()).await.unwrap_err();
+        let error = blocking_pool.call("the look", Duration::from_millis(20), move || held.recv()).await.unwrap_err();
         assert_eq!(error.to_string(), "the look did not end within 20 ms");
-        assert_eq!(apart.call("the look", LONG, || 7).await.unwrap(), 7);
+        assert_eq!(blocking_pool.call("the look", LONG, || 7).await.unwrap(), 7);
         drop(release);
     }
 
     #[tokio::test]
     async fn a_panic_is_an_error() {
-        let error = Apart::new(1, 1).call::<()>("the look", LONG, || panic!("no disk")).await.unwrap_err();
+        let error = BlockingPool::new(1, 1).call::<()>("the look", LONG, || panic!("no disk")).await.unwrap_err();
         assert_eq!(error.to_string(), "the plugin panicked in the look: no disk");
     }
 }

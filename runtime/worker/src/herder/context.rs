@@ -1,0 +1,42 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tributary_api::{Error, Plugin, PluginKind, PluginRegistry, Props, Result};
+
+use super::status_writer::StatusWriter;
+use crate::config_transformer::ConfigTransformer;
+use crate::connector_config::ConnectorConfig;
+use crate::metrics::TaskRegistry;
+use crate::settings::WorkerSettings;
+use crate::stores::{ConfigStore, KafkaOffsetStore};
+
+/// What all runners share.
+pub(crate) struct HerderContext {
+    pub(crate) settings: Arc<WorkerSettings>,
+    pub(crate) plugins: PluginRegistry,
+    pub(crate) transformer: ConfigTransformer,
+    pub(crate) configs: ConfigStore,
+    pub(crate) offsets: KafkaOffsetStore,
+    pub(crate) status_writer: Arc<StatusWriter>,
+    pub(crate) incarnations: AtomicU64,
+    pub(crate) metrics: TaskRegistry,
+}
+
+impl HerderContext {
+    pub(super) fn next_incarnation(&self) -> u64 {
+        self.incarnations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn plugin(&self, config: &Props) -> Result<&Plugin> {
+        let class = config
+            .get("connector.class")
+            .ok_or_else(|| Error::config("connector.class is missing: name the connector's plugin"))?;
+        self.plugins.find(class, PluginKind::is_connector)
+    }
+
+    /// A connector's configuration, with the values of its variables.
+    pub(super) async fn parse(&self, config: &Props) -> Result<ConnectorConfig> {
+        let plugin = self.plugin(config)?;
+        ConnectorConfig::parse(self.transformer.resolve_async(config).await?, plugin, &self.settings)
+    }
+}
