@@ -1,9 +1,9 @@
-//! How long to wait before something is tried again.
+//! Waits between retries.
 
 use std::time::Duration;
 
-/// Waits between tries: doubling up to a bound, and up to half of each left to chance, so that those who lost the same broker
-/// do not come back in step.
+/// Exponential back-off with jitter: the wait doubles up to a maximum, and up to half of it is random, so that clients
+/// that lost the same broker do not all retry at the same moment.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -16,7 +16,7 @@ impl Backoff {
         Self { first, max, tries: 0 }
     }
 
-    /// The same after so many tries.
+    /// The same, as after this many tries.
     pub(crate) const fn after(self, tries: u32) -> Self {
         Self { tries, ..self }
     }
@@ -33,12 +33,12 @@ impl Backoff {
         self.tries
     }
 
-    /// Whether the try at hand is worth a line in the log: the first ones are, then ever fewer.
+    /// Whether this try is to be logged: the 1st, 2nd, 4th, 8th and so on.
     pub(crate) fn should_log(&self) -> bool {
         self.tries.is_power_of_two()
     }
 
-    /// A try was a success.
+    /// A try succeeded.
     pub(crate) fn reset(&mut self) {
         self.tries = 0;
     }

@@ -1,4 +1,5 @@
-//! Calls that may block, on threads of their own: so many at once, each with a deadline, and no crowd in front of them.
+//! Calls that may block, on separate threads: a limited number at a time, each with a deadline, and a limited number
+//! that wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +10,10 @@ use tributary_api::{Error, Result};
 
 use crate::supervision::panicked;
 
-/// How long a call waits for its turn.
+/// How long a call waits for a permit.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Places for calls of one kind. A call that never returns keeps its place, and takes nothing else from anybody.
+/// Permits for calls of one kind. A call that never returns keeps its permit and its thread, and affects nothing else.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockingPool {
     permits: Arc<Semaphore>,
@@ -21,15 +22,16 @@ pub(crate) struct BlockingPool {
 }
 
 impl BlockingPool {
-    /// So many calls at once, and so many that wait.
+    /// A pool for so many calls at a time, and so many that may wait.
     pub(crate) fn new(permits: usize, limit: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(permits)), waiting: Arc::default(), limit }
     }
 
-    /// Calls, and waits for the answer until the deadline. `what` stands in front of "did not end within".
+    /// Calls, and waits for the result until the deadline. `what` is the subject of the error message "… did not end
+    /// within …".
     ///
     /// # Errors
-    /// `Retriable` when no place became free in time; fatal when the call panicked or has not ended by the deadline.
+    /// `Retriable` when no permit became free in time; fatal when the call panicked or has not ended by the deadline.
     pub(crate) async fn call<R: Send + 'static>(
         &self,
         what: &str,
@@ -37,7 +39,7 @@ impl BlockingPool {
         call: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R> {
         let busy =
-            || Error::retriable(format!("{what} has to wait for earlier ones that have not ended: try again later"));
+            || Error::retriable(format!("{what} has to wait for earlier calls that have not ended: try again later"));
         let acquired = {
             let _waiting_call = WaitingCall::begin(&self.waiting, self.limit).ok_or_else(busy)?;
             tokio::time::timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await
@@ -59,7 +61,7 @@ impl BlockingPool {
     }
 }
 
-/// One that waits for its turn.
+/// A call that waits for a permit.
 struct WaitingCall<'a>(&'a AtomicUsize);
 
 impl<'a> WaitingCall<'a> {
@@ -92,7 +94,7 @@ mod tests {
     async fn no_more_run_at_once_than_there_are_places_and_a_crowd_is_turned_away() {
         let blocking_pool = BlockingPool::new(2, 16);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        // Each of them holds until told to go on.
+        // Each call blocks until it is released.
         let (go_on, gate) = sync_channel::<()>(400);
         let gate = Arc::new(Mutex::new(gate));
         let calls = (0..400).map(|_| {
@@ -106,7 +108,7 @@ mod tests {
         (0..400).for_each(|_| go_on.send(()).unwrap());
         let outcomes = join_all(calls).await;
         let served = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        // Two at once, sixteen that wait; all others at once know that they are too many.
+        // Two run, sixteen wait; all others are refused at once.
         assert!((18..400).contains(&served), "{served}");
         assert!(most.load(Ordering::SeqCst) <= 2, "{most:?}");
         let error = outcomes.into_iter().find_map(std::result::Result::err).unwrap();

@@ -12,9 +12,9 @@ use crate::settings::{list_items, with_prefix};
 
 /// How many different variables a configuration may have.
 const MAX_VARIABLES: usize = 1_000;
-/// How many bytes it may have with the values in it: a short variable can stand for a long value.
+/// How many bytes it may have once variables are replaced: a short variable can have a long value.
 const MAX_BYTES: usize = 8 << 20;
-/// Configurations whose providers are asked at once: a provider may block.
+/// How many configurations are resolved at a time, because a provider may block, and how many may wait for their turn.
 const MAX_CALLS: usize = 4;
 const MAX_WAITING: usize = 10_000;
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -39,8 +39,8 @@ impl Default for ConfigTransformer {
 }
 
 impl ConfigTransformer {
-    /// The providers named by `config.providers`, each with its `config.providers.<name>.class` and `.param.*`. What they
-    /// give out is told to the redaction.
+    /// The providers named by `config.providers`, each with its `config.providers.<name>.class` and `.param.*`. Secret
+    /// values that they return are added to the redaction.
     ///
     /// # Errors
     /// `Config` when a provider has no class, an unknown one, or wrong parameters.
@@ -67,7 +67,7 @@ impl ConfigTransformer {
         self
     }
 
-    /// What hides the values that were given out.
+    /// Hides the values that providers returned.
     pub(crate) fn redaction(&self) -> &Redaction {
         &self.redaction
     }
@@ -102,7 +102,7 @@ impl ConfigTransformer {
         props.iter().map(&mut resolve).collect()
     }
 
-    /// The same on a thread of its own, with a deadline.
+    /// As [`resolve`](Self::resolve), on a thread that may block, with a deadline.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve); others when the providers do not answer.
@@ -137,7 +137,7 @@ impl ConfigTransformer {
         Ok(wanted)
     }
 
-    /// The values by what stands between the braces.
+    /// The values, by the text between the braces.
     fn look_up<'a>(&self, wanted: BTreeMap<(&'a str, &'a str), Wanted<'a>>) -> Result<HashMap<&'a str, String>> {
         let mut values = HashMap::new();
         for ((name, path), Wanted { property, keys }) in wanted {

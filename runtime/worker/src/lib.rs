@@ -1,6 +1,6 @@
-//! The engine: it keeps what operators want in three compacted topics and makes it so.
+//! The engine: it stores the wanted state in three compacted topics and runs connectors and tasks accordingly.
 //!
-//! [`Worker::start`] opens the stores, starts the herder and answers its [`Herder`](tributary_control::Herder).
+//! [`Worker::start`] opens the stores and starts the herder; [`Worker::herder`] is its interface.
 #![forbid(unsafe_code)]
 
 mod backoff;

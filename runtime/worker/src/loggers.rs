@@ -2,7 +2,7 @@ use std::fmt;
 
 use tributary_control::Loggers;
 
-/// The process's log levels, held by whoever set up logging.
+/// The process's log levels; implemented by the code that sets up logging.
 pub trait LoggerControl: Send + Sync {
     /// The loggers whose level was set, the root first.
     fn levels(&self) -> Loggers;
@@ -10,7 +10,7 @@ pub trait LoggerControl: Send + Sync {
     /// Whether a level can be set.
     ///
     /// # Errors
-    /// When there is no such level, or too much would be kept.
+    /// When there is no such level, or the maximum number of levels or length of a name is exceeded.
     fn check(&self, logger: &str, level: &str) -> Result<(), LoggerRefusal>;
 
     /// Sets the level of a logger and those below it; answers their names, sorted.
@@ -20,7 +20,7 @@ pub trait LoggerControl: Send + Sync {
     fn set(&self, logger: &str, level: &str) -> Result<Vec<String>, LoggerRefusal>;
 }
 
-/// For a worker in a process whose log levels are none of its business: it shows none, and sets none.
+/// For a worker embedded in a process that manages its own log levels: it shows none and sets none.
 #[derive(Clone, Copy, Debug)]
 pub struct NoLoggers;
 
@@ -43,9 +43,9 @@ impl LoggerControl for NoLoggers {
 pub enum LoggerRefusal {
     /// There is no such level.
     NoLevel,
-    /// So many loggers have a level of their own already.
+    /// This many loggers have a level of their own already, which is the maximum.
     TooMany(usize),
-    /// The name has more bytes than this.
+    /// The name has more than this many bytes.
     TooLong(usize),
 }
 

@@ -1,13 +1,13 @@
-/// Who runs what. A single worker is a cluster of one; Kafka's `connect` group protocol is to be the other
-/// implementation, so that nothing in the herder takes it for granted that all work is local.
+/// Decides which worker runs which connectors. A single worker is a cluster of one; another implementation can use
+/// Kafka's `connect` group protocol, so the herder must not assume that all work is local.
 pub(crate) trait Membership: Send + Sync {
     /// Whether this worker runs the connector's own instance and its tasks.
     fn is_mine(&self, connector: &str) -> bool;
-    /// The group's generation: it grows whenever work may have changed hands.
+    /// The group's generation: it grows with every reassignment.
     fn generation(&self) -> i64;
 }
 
-/// A cluster of one. Its generation follows on from the highest one that was written before it started.
+/// A cluster of one. Its generation is one more than the highest stored before it started.
 #[derive(Debug)]
 pub(crate) struct Solo {
     pub(crate) generation: i64,

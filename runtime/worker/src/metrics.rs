@@ -8,7 +8,7 @@ use tributary_control::TaskId;
 
 use crate::tasks::TaskMetrics;
 
-/// The tasks that run here, with what they count.
+/// The tasks of this worker, with their metrics.
 #[derive(Default)]
 pub(crate) struct TaskRegistry(Mutex<BTreeMap<TaskId, Entry>>);
 

@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-/// The shortest text that is looked for: what is shorter is no secret, and is in every sentence.
+/// The shortest value that is hidden: shorter ones are hardly secrets and occur in ordinary text.
 const SHORTEST: usize = 4;
-/// From this length on a value is hidden wherever it is; a shorter one only where it stands alone.
+/// A value of this length or more is hidden wherever it occurs; a shorter one only as a whole word.
 const LONG_VALUE: usize = 16;
-/// A longer line is looked for piece by piece.
+/// A longer line is searched for in pieces of this size.
 const PIECE: usize = 1024;
-/// How many texts are known at the most; the oldest are forgotten first.
+/// The maximum number of values; the oldest are removed first.
 const MAX_VALUES: usize = 10_000;
-/// How many bytes they may have together.
+/// Their maximum size together.
 const MAX_BYTES: usize = 4 << 20;
 
-/// The values that configuration providers have given out, each with the variable that stands for it. Where a text is to be
-/// shown or logged, the variable takes the value's place: a plugin's error may quote its configuration.
+/// The values that configuration providers have returned, each with its variable. In texts that are shown or logged,
+/// the variable replaces the value, because a plugin's error may quote its configuration.
 ///
-/// A handle; its clones know the same.
+/// A handle; clones share the values.
 #[derive(Clone, Default)]
 pub struct Redaction(Arc<Mutex<KnownValues>>);
 
@@ -29,7 +29,7 @@ struct KnownValues {
     /// The values, oldest first.
     order: VecDeque<String>,
     bytes: usize,
-    /// Made when it is asked for.
+    /// Built when it is needed.
     finder: Option<Arc<Finder>>,
 }
 
@@ -39,7 +39,7 @@ struct Finder {
 }
 
 impl Redaction {
-    /// From now on the value is shown as its variable.
+    /// Adds a value, which is shown as its variable from now on.
     pub(crate) fn add(&self, variable: &str, value: &str) {
         let mut known = self.known();
         for line in value.lines().map(str::trim) {
@@ -47,14 +47,14 @@ impl Redaction {
             while !rest.is_empty() {
                 let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
                 known.add(variable, piece);
-                // As it is where a text is quoted.
+                // As it appears in a quoted text.
                 known.add(variable, &piece.escape_debug().to_string());
                 rest = more;
             }
         }
     }
 
-    /// The text with variables in the place of their values.
+    /// The text with values replaced by their variables.
     pub fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let finder = {
             let mut known = self.known();
@@ -65,7 +65,7 @@ impl Redaction {
         };
         match finder {
             Some(finder) => finder.apply(text),
-            // No text is safe that was not looked through.
+            // A text that cannot be searched is not shown at all.
             None => Cow::Borrowed("[hidden]"),
         }
     }
@@ -122,7 +122,7 @@ impl Finder {
     }
 }
 
-/// Whether what is there is a word of its own.
+/// Whether the match is a whole word.
 fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
     let in_word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || "-_.".contains(c));
     let sentence_ends = text[end..].starts_with('.') && !in_word(text[end..].chars().nth(1));

@@ -13,9 +13,9 @@ use crate::redaction::Redaction;
 /// The settings of a worker, under Kafka Connect's names, parsed once.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
-    /// The properties as written, variables resolved: what clients and converters inherit from.
+    /// The worker's properties, variables resolved: clients and converters inherit from them.
     pub defaults: Props,
-    /// Names the cluster: prefix of the worker's clients and transactional ids.
+    /// The name of the Connect cluster: the prefix of the worker's client ids and transactional ids.
     pub group_id: String,
     /// `host:port` under which other workers and clients reach this one.
     pub worker_id: String,
@@ -35,11 +35,11 @@ pub struct WorkerSettings {
     pub embedded_broker: bool,
     /// The three topics.
     pub topics: InternalTopics,
-    /// Which client settings a connector may override.
+    /// The client settings that a connector may override.
     pub override_policy: OverridePolicy,
-    /// What must not be read in what tasks write of their errors.
+    /// Hides secret values in the errors of tasks.
     pub(crate) redaction: Redaction,
-    /// Where plugin futures are driven.
+    /// Runs plugin futures.
     pub(crate) executor: Executor,
     /// Kafka clients that tasks share.
     pub(crate) clients: Arc<Clients>,
@@ -135,26 +135,26 @@ impl WorkerSettings {
         }))
     }
 
-    /// The same settings, whose tasks do not write what this redaction knows.
+    /// The same settings with this redaction for errors of tasks.
     pub(crate) fn with_redaction(self: Arc<Self>, redaction: &Redaction) -> Arc<Self> {
         Arc::new(Self { redaction: redaction.clone(), ..Arc::unwrap_or_clone(self) })
     }
 
-    /// The settings of the producer that source tasks like this one share.
+    /// The settings of the producer that source tasks with equal settings share.
     pub(crate) fn source_producer(&self, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
             .set("client.id", format!("connector-producer-{}", self.group_id));
         override_with(own, props, "producer.override.")
     }
 
-    /// The settings of the administration client that tasks like this one share.
+    /// The settings of the administration client that tasks with equal settings share.
     pub(crate) fn shared_admin(&self, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Admin, &self.client_props("admin."))
             .set("client.id", format!("connector-adminclient-{}", self.group_id));
         override_with(own, props, "admin.override.")
     }
 
-    /// The settings of a producer that a task has for itself.
+    /// The settings of a producer that is used by one task.
     pub fn producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
             .set_default("client.id", format!("connector-producer-{connector}-{task}"));
@@ -167,8 +167,8 @@ impl WorkerSettings {
             .set_default("group.id", format!("connect-{connector}"))
             .set_default("auto.offset.reset", "earliest")
             .set("enable.auto.commit", false)
-            // A topic that comes into being later is noticed within this time; Java's five minutes are for brokers that
-            // create topics by themselves.
+            // A topic that is created later is noticed within this time. Java's five minutes suit brokers that create
+            // topics automatically.
             .set_default("metadata.max.age.ms", if self.embedded_broker { 1_000 } else { 5_000 })
             .set_default("client.id", format!("connector-consumer-{connector}-{task}"));
         override_with(own, props, "consumer.override.")
@@ -193,15 +193,15 @@ impl WorkerSettings {
         ClientConfig::new(role, &self.defaults).set("client.id", format!("{}-{purpose}", self.group_id))
     }
 
-    /// Bootstrap servers and whatever stands under the prefix. Settings without a prefix are the worker's own clients',
-    /// but for how to reach and trust the broker in admin clients.
+    /// The bootstrap servers and all settings with the prefix. Settings without a prefix are for the worker's own
+    /// clients; admin clients inherit them, because they need the connection and security settings.
     fn client_props(&self, prefix: &str) -> Props {
         let mut props = Props::new();
         if let Some(servers) = self.defaults.get("bootstrap.servers") {
             props.insert("bootstrap.servers".to_owned(), servers.clone());
         }
         if prefix == "admin." {
-            // A name for the worker's own clients is not one for those of all tasks.
+            // The `client.id` of the worker's own clients is not inherited.
             let own = |name: &str| name.contains("converter") || name == "client.id";
             let unprefixed = self.defaults.iter().filter(|(name, _)| !own(name));
             props.extend(unprefixed.map(|(name, value)| (name.clone(), value.clone())));
@@ -211,7 +211,7 @@ impl WorkerSettings {
     }
 }
 
-/// What a list property has, without what is empty.
+/// The items of a comma-separated property, without empty ones.
 pub(crate) fn list_items<'a>(props: &'a Props, name: &str) -> impl Iterator<Item = &'a str> {
     let list = props.get(name).map_or("", String::as_str);
     list.split(',').map(str::trim).filter(|item| !item.is_empty())

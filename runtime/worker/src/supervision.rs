@@ -1,4 +1,4 @@
-//! Every call into a connector plugin: apart from its caller, under a deadline, with panics caught.
+//! Calls into connector plugins: on the executor, with a deadline, with panics caught.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,20 +12,20 @@ use tributary_api::{Error, Result};
 
 use crate::executor::Executor;
 
-/// Calls that may wait behind the one at hand.
+/// Calls that may wait while one runs.
 const WAITING: usize = 8;
 
 type Job<T> = Box<dyn for<'a> FnOnce(&'a mut T) -> BoxFuture<'a, ()> + Send>;
 
-/// A plugin object that lives on the executor and is called through its mailbox, one call at a time. Dropping the mailbox
-/// ends it: a call that waits is dropped with it, one that blocks leaves its thread behind and nothing else.
+/// A plugin object that is owned by a task on the executor and called through a mailbox, one call at a time. Dropping
+/// the mailbox ends it: a call that awaits is dropped; one that blocks keeps its thread, and nothing else waits for it.
 pub(crate) struct PluginMailbox<T> {
     jobs: mpsc::Sender<Job<T>>,
     _end: DropGuard,
 }
 
 impl<T: Send + 'static> PluginMailbox<T> {
-    /// Makes the object on the executor.
+    /// Creates the object on the executor.
     pub(crate) fn open(executor: &Executor, make: impl FnOnce() -> T + Send + 'static) -> Self {
         let (jobs, mut queue) = mpsc::channel::<Job<T>>(WAITING);
         let ended = CancellationToken::new();
@@ -46,7 +46,7 @@ impl<T: Send + 'static> PluginMailbox<T> {
         Self { jobs, _end: end }
     }
 
-    /// Calls the object. A panic comes back as a fatal error that tells its message.
+    /// Calls the object. A panic is returned as a fatal error with its message.
     ///
     /// # Errors
     /// The plugin's own; fatal when it panicked, or did not answer before the deadline.
@@ -60,7 +60,7 @@ impl<T: Send + 'static> PluginMailbox<T> {
         let job: Job<T> = Box::new(move |plugin| {
             let called = async move {
                 let outcome = AssertUnwindSafe(async { call(plugin).await }).catch_unwind().await;
-                // Nobody waits any more when the deadline has passed.
+                // The receiver is gone if the deadline has passed.
                 drop(answer.send(outcome.unwrap_or_else(|panic| Err(panicked(what, &*panic)))));
             };
             called.boxed()

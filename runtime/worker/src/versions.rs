@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 /// Whether some available version of a plugin is within a range.
 ///
 /// # Errors
-/// In Connect's words.
+/// With Connect's message.
 pub(crate) fn check(class: &str, available: &[&str], wanted: &str) -> Result<(), String> {
     if wanted == "latest" {
         return Ok(());
@@ -20,7 +20,7 @@ pub(crate) fn check(class: &str, available: &[&str], wanted: &str) -> Result<(),
     }
 }
 
-/// Versions within any of these bounds.
+/// The versions within any of these bounds.
 struct Range(Vec<Bounds>);
 
 struct Bounds {
@@ -28,7 +28,7 @@ struct Bounds {
     with_lower: bool,
     upper: String,
     with_upper: bool,
-    /// One version, and no end left open.
+    /// A single version.
     exact: bool,
 }
 
@@ -53,13 +53,13 @@ impl Range {
 }
 
 impl Bounds {
-    /// With its brackets.
+    /// A range with its brackets.
     fn parse(text: &str) -> Option<Self> {
         let (with_lower, with_upper) = (text.starts_with('['), text.ends_with(']'));
         let inner = text.get(1..text.len() - 1)?.trim();
         let (lower, upper) = match inner.split_once(',') {
             Some((lower, upper)) => (lower.trim(), upper.trim()),
-            // One version is a range of its own only with both ends.
+            // A single version in brackets must have both brackets closed.
             None if with_lower && with_upper && !inner.is_empty() => (inner, inner),
             None => return None,
         };
@@ -98,7 +98,7 @@ impl std::fmt::Display for Range {
     }
 }
 
-/// Part by part, numbers as numbers; a word, such as `rc1`, is before the version that has none there.
+/// Compares part by part, numbers as numbers; a word, such as `rc1`, is lower than no part at all.
 fn compare(a: &str, b: &str) -> Ordering {
     let parts = |version: &str| -> Vec<Part> { version.split(['.', '-']).map(Part::of).collect() };
     let (a, b) = (parts(a), parts(b));

@@ -19,14 +19,14 @@ use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
 use crate::tasks::Converters;
 use crate::validation::Validator;
 
-/// Requests of the configuration topic that may wait.
+/// How many requests from the configuration topic may wait.
 const EVENTS: usize = 64;
 
-/// What a worker is made of.
+/// The parts of a worker.
 pub struct WorkerOptions {
     /// The worker's properties, under Kafka Connect's names, variables resolved.
     pub props: Props,
-    /// The plugins it has.
+    /// Its plugins.
     pub plugins: PluginRegistry,
     /// `host:port` under which REST is reached.
     pub worker_id: String,
@@ -34,9 +34,9 @@ pub struct WorkerOptions {
     pub embedded_broker: bool,
     /// The process's log levels.
     pub loggers: Arc<dyn LoggerControl>,
-    /// Learns what configuration providers give out, and hides it in errors.
+    /// Collects the values that configuration providers return, and hides them in errors.
     pub redaction: Redaction,
-    /// Configuration providers beside those that the properties name.
+    /// Configuration providers in addition to those that the properties name.
     pub providers: Vec<(String, Arc<dyn ConfigProvider>)>,
 }
 
@@ -47,14 +47,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Opens the stores and starts everything that they say should run.
+    /// Opens the stores and starts all connectors and tasks that are configured to run.
     ///
     /// # Errors
     /// `Config` when a property is wrong or a topic is not compacted; `Retriable` when the broker does not answer.
     pub async fn start(options: WorkerOptions) -> Result<Self> {
         let WorkerOptions { props, plugins, worker_id, embedded_broker, loggers, redaction, providers } = options;
         let settings = WorkerSettings::parse(&props, worker_id.clone(), embedded_broker)?;
-        // A worker's converter that is not here, or not rightly configured, would fail every task.
+        // If one of the worker's converters is unknown or badly configured, every task would fail: the start fails
+        // instead.
         drop(Converters::build(&Props::new(), &props, &plugins)?);
         let settings = settings.with_redaction(&redaction);
         let transformer = ConfigTransformer::parse(&props, &plugins, &redaction)?;
@@ -82,7 +83,7 @@ impl Worker {
         let runners = Runners::new(context, membership);
         runners.start(events, Arc::clone(&loggers));
         let info = WorkerInfo {
-            // Clients decide by it what they may ask.
+            // Clients derive from the version which requests are supported.
             version: KAFKA_VERSION.to_owned(),
             commit: option_env!("TRIBUTARY_COMMIT").unwrap_or("unknown").to_owned(),
             kafka_cluster_id: cluster_id.unwrap_or_default(),
@@ -92,7 +93,7 @@ impl Worker {
         Ok(Self { herder: Arc::new(herder), graceful_timeout })
     }
 
-    /// What clients talk to.
+    /// The interface for clients.
     pub fn herder(&self) -> Arc<dyn Herder> {
         Arc::clone(&self.herder) as _
     }

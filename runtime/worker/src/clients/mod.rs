@@ -1,7 +1,7 @@
-//! Kafka clients that tasks share: those of equal settings, as long as anybody uses them.
+//! Kafka clients that tasks share: tasks with equal settings use the same client; it is closed when no task uses it.
 //!
-//! A client has threads and connections of its own, so that one for each of a thousand tasks costs more than the tasks.
-//! What a client is called is not among its settings, unless the user has named it.
+//! Each client has threads and connections, so one for each of a thousand tasks would cost more than the tasks.
+//! `client.id` does not distinguish settings unless the user has set it.
 
 mod producers;
 mod routes;
@@ -21,7 +21,7 @@ pub(crate) use self::producers::{TaskDeliveryListener, TaskProducer};
 pub(crate) use self::topics::{create_topics, ensure_topics};
 use crate::executor::Executor;
 
-/// The clients that are in use.
+/// The clients in use.
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     producers: Mutex<HashMap<ClientConfig, Vec<Weak<SharedProducer>>>>,
@@ -29,8 +29,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// A source task's way to a producer of these settings. There are as many producers as cores before tasks share one,
-    /// and one that has failed for good is joined by nobody.
+    /// A source task's access to a producer with these settings. Tasks share producers once there are as many as cores;
+    /// one that has failed for good gets no new tasks.
     ///
     /// # Errors
     /// `Config` when a setting cannot be used.
@@ -59,7 +59,7 @@ impl Clients {
         producer.join(&listener).ok_or_else(SharedProducer::full)
     }
 
-    /// An administration client of these settings.
+    /// An administration client with these settings.
     ///
     /// # Errors
     /// `Config` when a setting cannot be used.
@@ -74,7 +74,8 @@ impl Clients {
         Ok(admin)
     }
 
-    /// Keeps others from joining a producer that has one user; `false` when it has more.
+    /// Takes a producer with a single user out of the list, so that no other task joins it; `false` when it has more
+    /// users.
     fn retire(&self, producer: &Arc<SharedProducer>) -> bool {
         let mut producers = lock(&self.producers);
         if Arc::strong_count(producer) > 1 {

@@ -8,16 +8,16 @@ use super::Clients;
 use super::routes::{Route, Routes};
 use crate::executor::Executor;
 
-/// Hears of a task's deliveries.
+/// Receives the delivery reports of one task.
 pub(crate) trait TaskDeliveryListener: DeliveryListener {
-    /// Whether hearing calls the plugin, whose code must not run on the thread that serves others too.
+    /// Whether `delivered` calls the plugin, whose code must not run on the thread that delivers to all tasks.
     fn calls_plugin(&self) -> bool;
 
-    /// The producer has failed for good, for whatever reason: of so many records it is not known whether they were written.
+    /// The producer has failed for good. It is not known whether this many records were written.
     fn producer_lost(&self, records: usize, error: &Error);
 }
 
-/// A producer with the tasks that send through it.
+/// A producer and the tasks that send through it.
 pub(super) struct SharedProducer {
     producer: Producer,
     routes: Arc<Routes>,
@@ -27,7 +27,8 @@ pub(super) struct SharedProducer {
 impl SharedProducer {
     pub(super) fn start(config: ClientConfig, executor: &Executor, clients: Weak<Clients>) -> Result<Arc<Self>> {
         let routes = Arc::new(Routes::new(executor.clone()));
-        // Each task keeps within its own share, which is the setting's: together they may have as much as apart.
+        // No limit here: each task keeps to `buffer.memory` itself, so together they may use what separate producers
+        // would.
         let config =
             config.set_native("queue.buffering.max.kbytes", i32::MAX).set_native("queue.buffering.max.messages", 0);
         let producer = Producer::new(&config, Arc::clone(&routes) as _)?;
@@ -36,7 +37,7 @@ impl SharedProducer {
         Ok(shared)
     }
 
-    /// One more task; none when no more can be told apart.
+    /// Adds a task; none when all route numbers are taken.
     pub(super) fn join(self: &Arc<Self>, listener: &Arc<dyn TaskDeliveryListener>) -> Option<TaskProducer> {
         let route = self.routes.add(Arc::clone(listener))?;
         Some(TaskProducer { shared: Arc::clone(self), route })
@@ -51,14 +52,14 @@ impl SharedProducer {
     }
 }
 
-/// One task's way through a producer. Dropping it ends the way: what is delivered later is told to nobody.
+/// One task's access to a shared producer. After it is dropped, later deliveries are not reported to the task.
 pub(crate) struct TaskProducer {
     shared: Arc<SharedProducer>,
     route: Arc<Route>,
 }
 
 impl TaskProducer {
-    /// As [`Producer::send`]. The token must leave the bits free that tell tasks apart.
+    /// As [`Producer::send`]. The token's upper bits must be zero: they hold the number of the task's route.
     ///
     /// # Errors
     /// As for [`Producer::send`].
@@ -71,13 +72,13 @@ impl TaskProducer {
         sent
     }
 
-    /// Whether the producer has failed for good: another one takes its place for who asks again.
+    /// Whether the producer has failed for good: the next request for one gets a new one.
     pub(crate) fn is_lost(&self) -> bool {
         self.shared.is_lost()
     }
 
-    /// Gives up what is not delivered yet, unless others send through the same producer: then it may still be written, and
-    /// counts for nothing.
+    /// Purges the undelivered records, unless other tasks use the producer: then they may still be written, but their
+    /// offsets are not stored.
     pub(crate) fn abandon(&self) {
         if self.shared.clients.upgrade().is_some_and(|clients| clients.retire(&self.shared)) {
             self.shared.producer.purge();
@@ -90,7 +91,7 @@ impl TaskProducer {
         Arc::strong_count(&self.shared)
     }
 
-    /// Records of all of them that are on their way, and events that nobody has taken yet.
+    /// Records of all these tasks in flight, and events not taken yet.
     #[cfg(test)]
     pub(super) fn in_flight(&self) -> usize {
         self.shared.producer.in_flight()

@@ -13,9 +13,9 @@ const OWN_BITS: u32 = 48;
 const OWN_MASK: Token = (1 << OWN_BITS) - 1;
 const MAX_ROUTES: usize = 1 << (Token::BITS - OWN_BITS);
 
-/// Whose deliveries are whose.
+/// Dispatches the deliveries of a shared producer to its tasks.
 pub(super) struct Routes {
-    /// By number. A number is used again once nothing of its former route is on the way.
+    /// By number. A number is used again once no record of its former route is in flight.
     slots: RwLock<Vec<Slot>>,
     executor: Executor,
     producer: OnceLock<Weak<SharedProducer>>,
@@ -26,12 +26,13 @@ struct Slot {
     outstanding: Arc<AtomicUsize>,
 }
 
-/// From the producer's delivery thread to one task.
+/// The route from the producer's delivery thread to one task.
 pub(super) struct Route {
     number: usize,
     listener: Arc<dyn TaskDeliveryListener>,
     outstanding: Arc<AtomicUsize>,
-    /// What waits to be told apart from the delivery thread. As much as the task has on the way at the most.
+    /// Deliveries that are reported on the executor instead of the delivery thread. Bounded by what the task has in
+    /// flight.
     queue: Mutex<QueuedDeliveries>,
     executor: Executor,
 }
@@ -47,13 +48,14 @@ impl Routes {
         Self { slots: RwLock::default(), executor, producer: OnceLock::new() }
     }
 
-    /// From now on the producer is known whose deliveries these are.
+    /// Sets the producer that these routes belong to.
     pub(super) fn set_producer(&self, producer: &Arc<SharedProducer>) {
-        // Each has routes of its own, and serves them from its start on.
+        // Each producer has its own routes and sets itself once.
         let _already_set = self.producer.set(Arc::downgrade(producer));
     }
 
-    /// The producer failed for good: one task's records are no reason for it to be told that another's were given up.
+    /// The error if the producer has failed for good: then the failed deliveries are no rejections of these records,
+    /// and tasks are told that the producer is lost.
     fn lost<'a>(&self, deliveries: &[Delivery<'a>]) -> Option<&'a Error> {
         let error = deliveries.iter().find_map(|delivery| delivery.result.err())?;
         let producer = self.producer.get().and_then(Weak::upgrade)?;
@@ -86,7 +88,7 @@ impl Routes {
         }
     }
 
-    /// Tells one route, and counts what has arrived for one that is gone.
+    /// Reports to one route. Deliveries for a removed route are only counted.
     fn dispatch(&self, number: usize, deliveries: &[Delivery<'_>]) {
         let (route, outstanding) = {
             let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +112,7 @@ impl DeliveryListener for Routes {
             .iter()
             .map(|delivery| (number(delivery.token), Delivery { token: delivery.token & OWN_MASK, ..*delivery }))
             .collect();
-        // Stable: each task hears in the order of its records.
+        // A stable sort: each task gets its deliveries in the order of its records.
         marked.sort_by_key(|(number, _)| *number);
         let mut own = Vec::with_capacity(marked.len());
         for of_one in marked.chunk_by(|(one, _), (other, _)| one == other) {
@@ -135,7 +137,7 @@ impl Route {
         self.outstanding.fetch_sub(records, Ordering::AcqRel);
     }
 
-    /// What was written is told as such, the rest is open.
+    /// Reports the written records as written; for the rest it is unknown.
     fn lost(self: &Arc<Self>, deliveries: &[Delivery<'_>], error: &Error) {
         let written: Vec<_> = deliveries.iter().filter(|delivery| delivery.result.is_ok()).copied().collect();
         if !written.is_empty() {
@@ -144,7 +146,7 @@ impl Route {
         self.listener.producer_lost(deliveries.len() - written.len(), error);
     }
 
-    /// On the delivery thread where nothing of the plugin's is called, else on the executor, in order.
+    /// On the delivery thread if the listener does not call the plugin, otherwise on the executor, in order.
     fn deliver(self: &Arc<Self>, deliveries: &[Delivery<'_>]) {
         if !self.listener.calls_plugin() {
             return self.listener.delivered(deliveries);

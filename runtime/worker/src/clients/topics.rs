@@ -1,7 +1,7 @@
 use tributary_api::Result;
 use tributary_kafka::{Admin, Created, NewTopic};
 
-/// Creates those of the topics that are not there.
+/// Creates those of the topics that do not exist.
 ///
 /// # Errors
 /// When they cannot be described, or one cannot be created; `Retriable` when no broker answers.
@@ -16,7 +16,7 @@ pub(crate) async fn ensure_topics(admin: &Admin, topics: Vec<NewTopic>) -> Resul
     create_topics(admin, topics.into_iter().filter(is_missing).collect()).await
 }
 
-/// Creates topics; one that is there already is as good.
+/// Creates topics; it is no error if one exists.
 ///
 /// # Errors
 /// When one cannot be created; `Retriable` when no broker answers.

@@ -5,19 +5,18 @@ use tributary_api::{ConfigIssue, Props};
 use super::overrides;
 use crate::settings::WorkerSettings;
 
-/// Records in one `put` at most, unless `max.poll.records` says otherwise. Java's 500 is small for a batch that costs
-/// no copies.
+/// The default of `max.poll.records`. Larger than Java's 500, because batches are not copied.
 const MAX_POLL_RECORDS: i64 = 5_000;
 /// Java's defaults.
 const METADATA_MAX_AGE_MS: i64 = 300_000;
 pub(super) const BUFFER_MEMORY: i64 = 32 << 20;
 
-/// What the tasks heed themselves of the settings of their clients: the connector's override, else the worker's.
+/// Client settings that tasks apply themselves: the connector's override, otherwise the worker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientLimits {
     /// `max.poll.records` of the consumer.
     pub(crate) max_poll_records: usize,
-    /// `metadata.max.age.ms` of the consumer: how often the topics that match a pattern are looked for.
+    /// `metadata.max.age.ms` of the consumer: how often the topics that match a pattern are listed.
     pub(crate) metadata_max_age: Duration,
     /// `buffer.memory` of the producer, in bytes.
     pub(crate) buffer_memory: usize,

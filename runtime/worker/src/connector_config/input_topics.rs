@@ -15,7 +15,7 @@ pub(crate) enum InputTopics {
 }
 
 impl InputTopics {
-    /// Reads `topics` or `topics.regex`. There is an issue wherever there is no input.
+    /// Reads `topics` or `topics.regex`. Returns none and adds an issue when they are missing or wrong.
     pub(crate) fn parse(props: &Props, issues: &mut Vec<ConfigIssue>) -> Option<Self> {
         let given = |name: &str| props.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
         let mut both = |message: &str| {
@@ -39,10 +39,11 @@ impl InputTopics {
     }
 }
 
-/// Why a processor has no pattern: its topics have the same number of partitions, and its state one for each.
+/// Why a processor cannot use a pattern: all its topics must have the same number of partitions, one for each partition
+/// of its state.
 pub(super) const BY_NAME: &str = "a processor reads the topics that are named in topics: topics.regex is for sinks";
 
-/// A pattern that a name matches as a whole, as Java's `matches` does.
+/// A pattern that must match the whole name, as Java's `matches` does.
 ///
 /// # Errors
 /// When it is not a regular expression.

@@ -1,4 +1,4 @@
-//! Limits that bound each other.
+//! Limits that depend on each other.
 
 use tributary_api::{ConfigIssue, PluginKind, Props};
 use tributary_kafka::ClientConfig;
@@ -11,7 +11,7 @@ use crate::tasks::without_delivery_timeout;
 const MAX_REQUEST_SIZE: i64 = 1 << 20;
 const REQUEST_TIMEOUT_MS: i64 = 30_000;
 
-/// Limits of the connector's producer that do not agree, whoever has set them.
+/// Limits of the connector's producer that contradict each other, whether the worker or the connector sets them.
 pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
     let writes = kind != PluginKind::Sink || props.contains_key("errors.deadletterqueue.topic.name");
     if writes {
@@ -25,7 +25,7 @@ fn number(client: &ClientConfig, name: &str, default: i64) -> i64 {
     client.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// A record that is larger than all room there is would wait for ever.
+/// A record larger than the whole buffer would wait without end.
 fn sizes(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
     let request = number(producer, "max.request.size", MAX_REQUEST_SIZE);
     let memory = number(producer, "buffer.memory", BUFFER_MEMORY);
@@ -38,7 +38,7 @@ fn sizes(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
     }
 }
 
-/// Java's producer says so too, when it is made.
+/// Java's producer refuses this too, when it is created.
 fn times(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
     let delivery = number(producer, "delivery.timeout.ms", i64::from(i32::MAX));
     let linger = number(producer, "linger.ms", 0);
@@ -52,8 +52,8 @@ fn times(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
     }
 }
 
-/// The properties as a plugin is to judge them: with `producer.override.max.request.size`, which bounds its records, also
-/// where the worker has set it.
+/// The properties for the plugin's `validate`: with `producer.override.max.request.size`, which limits its records,
+/// also where the worker sets it.
 pub(crate) fn with_limits(props: &Props, settings: &WorkerSettings) -> Props {
     let mut props = props.clone();
     if let Some(limit) = settings.producer("", 0, &props).get("max.request.size") {

@@ -1,5 +1,6 @@
 //! The configuration of a connector, parsed once: the framework's properties have their types and bounds here, and
-//! `/validate`, the connector's start and its tasks all judge by the same code. What `/validate` accepts, a task takes.
+//! `/validate`, the connector's start and its tasks use the same checks. A configuration that `/validate` accepts is
+//! accepted by the task.
 
 mod clients;
 mod input_topics;
@@ -23,7 +24,7 @@ use crate::definitions::connector_definition;
 use crate::settings::WorkerSettings;
 use crate::tasks::ErrorConfig;
 
-/// What the framework's properties of a connector say.
+/// The framework's properties of a connector, parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectorConfig {
     /// The whole configuration, variables resolved: plugins, converters and clients find their own properties in it.
@@ -35,12 +36,12 @@ pub(crate) struct ConnectorConfig {
     pub(crate) errors: ErrorConfig,
     /// What a sink or a processor reads; none of a source.
     pub(crate) input: Option<InputTopics>,
-    /// How the topics of a source are created; left to the broker without rules.
+    /// How the topics of a source are created; without rules this is left to the broker.
     pub(crate) topic_creation: Option<TopicRules>,
     pub(crate) clients: ClientLimits,
 }
 
-/// The parts that more than one property makes.
+/// The parts that result from more than one property.
 #[derive(Debug)]
 pub(crate) struct Parts {
     input: Option<InputTopics>,
@@ -52,7 +53,7 @@ impl ConnectorConfig {
     /// Parses a configuration whose variables are resolved.
     ///
     /// # Errors
-    /// `Config`, with every fault found.
+    /// `Config`, with every error found.
     pub(crate) fn parse(props: Props, plugin: &Plugin, worker: &WorkerSettings) -> Result<Self> {
         let kind = plugin.description.kind;
         let framework = connector_definition(kind, None, &plugin.description.version, &props).parse(&props);
@@ -76,7 +77,7 @@ impl ConnectorConfig {
     }
 }
 
-/// What only the combination of properties shows, or their place in a list.
+/// Checks of combinations of properties and of items in lists, which a single key's definition cannot check.
 pub(crate) fn check(props: &Props, kind: PluginKind, worker: &WorkerSettings) -> (Parts, Vec<ConfigIssue>) {
     let mut issues = Vec::new();
     let is_source = kind == PluginKind::Source;

@@ -53,7 +53,8 @@ const FLAGS: [&str; 6] = [
 /// The prefixes under which a connector overrides the settings of its producers, consumers and administration clients.
 pub(crate) const PREFIXES: [&str; 3] = ["producer.override.", "consumer.override.", "admin.override."];
 
-/// What the connector wants of its clients: whether the policy allows it, and whether it is of the setting's type.
+/// Checks the client settings that a connector overrides: whether the policy allows them, and whether the values have
+/// the setting's type.
 pub(super) fn check(props: &Props, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
     for prefix in PREFIXES {
         for (name, value) in overridden(props, prefix) {
@@ -73,7 +74,7 @@ fn overridden<'a>(props: &'a Props, prefix: &'a str) -> impl Iterator<Item = (&'
     props.range(prefix.to_owned()..).take_while(move |(name, _)| name.starts_with(prefix))
 }
 
-/// What is wrong with a client's setting, in the words of Java's clients, under the property that has it.
+/// What is wrong with a client setting, with the message of Java's clients, for the property that sets it.
 pub(super) fn fault(property: &str, setting: &str, value: &str) -> Option<ConfigIssue> {
     let of =
         |settings: &[(&str, Option<i64>)]| settings.iter().find(|(name, _)| *name == setting).map(|(_, least)| *least);

@@ -4,7 +4,7 @@ use super::input_topics::{BY_NAME, InputTopics};
 use crate::processor;
 use crate::settings::WorkerSettings;
 
-/// What only the combination of properties shows.
+/// Checks of combinations of properties.
 pub(super) fn check(
     props: &Props,
     kind: PluginKind,
@@ -22,7 +22,7 @@ pub(super) fn check(
             _ => issues.extend(processor::issue(props, settings)),
         }
     }
-    // The definition looks at it without what is around it.
+    // The definition checks the value without surrounding white space.
     let around = |name: &&String| name.trim() != name.trim_matches(|c: char| c == ' ');
     if let Some(name) = props.get("name").filter(around) {
         let message =
@@ -51,7 +51,7 @@ fn sink(props: &Props, settings: &WorkerSettings, input: Option<&InputTopics>, i
     }
 }
 
-/// A connector that reads its own dead letters would never come to an end.
+/// A connector that reads its own dead letter queue would process the same failed records without end.
 fn own_queue(props: &Props, queue: &str, input: &InputTopics) -> Option<ConfigIssue> {
     match input {
         InputTopics::Topics(topics) if topics.iter().any(|topic| topic == queue) => Some(ConfigIssue::new(

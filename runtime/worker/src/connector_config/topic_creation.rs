@@ -30,7 +30,7 @@ impl TopicRules {
     /// Reads the rules; none when the connector has no such property. On the embedded broker, which is one machine, every
     /// topic has one replica.
     ///
-    /// A connector of Connect's own fails at its start for what is wrong here; its `/validate` does not look.
+    /// In Java Connect `/validate` does not check these rules; there a connector fails when it starts.
     pub(crate) fn parse(props: &Props, embedded: bool, issues: &mut Vec<ConfigIssue>) -> Option<Self> {
         if !props.keys().any(|name| name.starts_with("topic.creation.")) {
             return None;
@@ -45,7 +45,7 @@ impl TopicRules {
         Some(Self { groups, default })
     }
 
-    /// How a topic is made: by the first group that wants it, else by the default.
+    /// The settings of a new topic: those of the first group that includes it, otherwise the default group's.
     pub(crate) fn describe(&self, topic: &str) -> NewTopic {
         let shape = self.groups.iter().find(|group| group.wants(topic)).map_or(&self.default, |group| &group.shape);
         NewTopic {
@@ -58,7 +58,7 @@ impl TopicRules {
 }
 
 impl Group {
-    /// As in Connect, a group that includes nothing is none that anybody needs, and no error.
+    /// As in Connect, a group that includes no topic has no effect and is no error.
     fn parse(props: &Props, name: &str, default: &Shape, issues: &mut Vec<ConfigIssue>) -> Self {
         let mut patterns = |kind: &str| -> Vec<Regex> {
             let property = format!("topic.creation.{name}.{kind}");

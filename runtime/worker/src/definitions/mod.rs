@@ -9,7 +9,7 @@ use tributary_api::{
 
 pub(crate) use self::worker::{ALLOWLIST, worker_definition};
 
-/// How many tasks a connector may have. Java knows no such bound; a thousand are more than one worker can use.
+/// How many tasks a connector may have. Java has no such limit; a thousand are more than one worker can use.
 pub const MAX_TASKS: u32 = 1_000;
 
 const COMMON: &str = "Common";
@@ -19,9 +19,9 @@ const PREDICATES: &str = "Predicates";
 const TOPIC_CREATION: &str = "Topic Creation";
 const EXACTLY_ONCE: &str = "Exactly Once Support";
 
-/// The framework's properties of a connector of a kind: Connect's own, and those of ours that are given, for a list with
-/// others in it is not what its clients know. With a worker's properties its converters are the defaults, as for a connector
-/// there; without, a plugin's documentation has none.
+/// The framework's properties of a connector of a kind: Connect's own, and Tributary's own only if they are set,
+/// because clients of Connect do not know these. With a worker's properties, its converters are the defaults; a
+/// plugin's documentation is made without.
 pub(crate) fn connector_definition(
     kind: PluginKind,
     worker: Option<&Props>,
@@ -37,7 +37,7 @@ pub(crate) fn connector_definition(
     ours.fold(definition, ConfigDef::with)
 }
 
-/// A property that Kafka's converters have, and that whoever makes one sets.
+/// A property of Kafka's converters that is set by the code that creates them.
 pub(crate) fn converter_type() -> ConfigKey {
     let key = ConfigKey::new("converter.type", ConfigType::String).required().importance(Importance::Low);
     key.one_of(&["key", "value", "header"]).doc("What the converter is for: key, value or header; set by the worker.")
@@ -53,7 +53,7 @@ pub fn sink_definition(worker: Option<&Props>, version: &str) -> ConfigDef {
     restart_keys(PluginKind::Sink).into_iter().fold(sink_keys(worker, version), ConfigDef::with)
 }
 
-/// When tasks that have failed are started again.
+/// When failed tasks are restarted.
 pub(crate) fn restart_keys(kind: PluginKind) -> [ConfigKey; 3] {
     let long = |name: &str, default: i64, least: i64| {
         let key = key(name, ConfigType::Long, ERRORS).default(default).validator(Validator::AtLeast(least));

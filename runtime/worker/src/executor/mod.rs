@@ -1,9 +1,9 @@
-//! Where tasks and connectors live: on threads that follow what is runnable, not what exists.
+//! Runs tasks and connectors. The number of threads depends on how many futures are runnable, not on how many exist.
 //!
-//! A future that waits holds no thread. One that computes or blocks holds its thread for as long as it does; while others
-//! wait, the [monitor] sees which threads have been in one poll for long and has others take their place, so that a
-//! plugin that never returns costs its thread and nothing else. Threads run inside the tokio runtime's context: timers
-//! and sockets work as they do everywhere.
+//! A future that awaits holds no thread. One that computes or blocks holds its thread until it yields; while others
+//! wait, the [monitor] finds threads that have been in one poll for long and adds others, so that a plugin that never
+//! returns costs one thread and delays nobody. Threads run inside the tokio runtime's context: timers and sockets work
+//! as usual.
 
 mod monitor;
 mod threads;
@@ -22,19 +22,21 @@ use tokio::runtime::Handle;
 use self::monitor::MonitorWaker;
 use self::threads::TaskThread;
 
-/// Threads at the most: more than as many plugins that block at a time is a plugin's fault for the operator to see.
+/// The maximum number of threads. If more plugins block at a time, something is wrong with one of them, and an error is
+/// logged.
 const MAX_THREADS: usize = 2048;
-/// How long a thread that is one too many is kept.
+/// How long a surplus idle thread is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A cheap handle. The threads end when the last one is gone and nothing lives here any more.
+/// A cheap handle. The threads end when the last handle is dropped and no future is left.
 #[derive(Clone)]
 pub(crate) struct Executor(Arc<Inner>);
 
 struct Inner {
     runtime: Handle,
-    /// How many threads serve those that are woken, beside the ones held up. More than there are cores, so that the system's
-    /// scheduler shares these among them; few, so that a thousand that are woken at once do not wake a thread each.
+    /// How many threads run woken futures, not counting stuck ones. More than there are cores, so that the operating
+    /// system's scheduler shares these fairly; few, so that a thousand futures woken at once do not wake a thousand
+    /// threads.
     width: usize,
     idle_timeout: Duration,
     state: Mutex<State>,
@@ -44,16 +46,16 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// Woken, in order.
+    /// Woken futures, in order.
     ready: VecDeque<Runnable>,
     threads: Vec<Arc<TaskThread>>,
-    /// Those without work; the last one has the warmest cache and is woken first.
+    /// Idle threads; the last one has the warmest cache and is woken first.
     idle: Vec<Arc<TaskThread>>,
     /// How many threads the monitor has found in a long poll.
     stuck: usize,
     /// Whether the monitor runs.
     monitored: bool,
-    /// The bound on threads was told of.
+    /// That the maximum is reached was logged.
     limit_logged: bool,
 }
 
@@ -75,12 +77,12 @@ impl Executor {
         Self(Arc::new_cyclic(make))
     }
 
-    /// The runtime for timers, sockets and work of the engine's own.
+    /// The runtime for timers, sockets and the engine's own work.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.0.runtime
     }
 
-    /// Drives a future to its end. Who wants to hear of the end, or of a panic, has the future tell it.
+    /// Runs a future to its end. To learn of its end or of a panic, let the future report it.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         let inner = Arc::clone(&self.0);
         let (runnable, task) = async_task::spawn(future, move |runnable| inner.schedule(runnable));
@@ -88,7 +90,7 @@ impl Executor {
         runnable.schedule();
     }
 
-    /// Threads there are.
+    /// The current number of threads.
     #[cfg(test)]
     fn threads(&self) -> usize {
         self.0.state().threads.len()
@@ -96,7 +98,7 @@ impl Executor {
 }
 
 impl Inner {
-    /// From any thread, also from within a client library's callback: it only queues, nothing is run or dropped here.
+    /// May be called from any thread, also in a client library's callback: it only queues, and runs or drops no future.
     fn schedule(&self, runnable: Runnable) {
         let mut state = self.state();
         state.ready.push_back(runnable);
@@ -104,12 +106,13 @@ impl Inner {
         drop(state);
         match idle {
             Some(thread) => thread.wake(),
-            // Those at work take it, or the monitor sees that they do not.
+            // A running thread takes it next; if all are stuck, the monitor notices.
             None => self.monitor.wake(),
         }
     }
 
-    /// One more thread for what waits, unless as many as there should be are at work: an idle one to be woken, or a new one.
+    /// Gets a thread for a waiting future unless enough are running: returns an idle one to be woken, or starts a new
+    /// one.
     fn thread_for_ready(&self, state: &mut State) -> Option<Arc<TaskThread>> {
         if state.threads.len() - state.idle.len() - state.stuck >= self.width {
             self.start_monitor(state);

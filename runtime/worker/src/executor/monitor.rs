@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::{Inner, State};
 
-/// A thread that is longer in one poll does not count among those that serve the waiting ones.
+/// A thread that is in one poll for longer than this counts as stuck.
 const LONG_POLL: Duration = Duration::from_millis(1);
 
-/// Wakes the monitor when something waits for a thread. Doing so again costs one atomic operation.
+/// Wakes the monitor when a future waits for a thread. Waking it again costs one atomic operation.
 #[derive(Default)]
 pub(super) struct MonitorWaker {
     woken: AtomicBool,
@@ -19,7 +19,7 @@ pub(super) struct MonitorWaker {
 impl MonitorWaker {
     pub(super) fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            // Under the lock, or the monitor might just be about to wait.
+            // Under the lock: otherwise the monitor could miss this between its check and its wait.
             let _closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             self.changed.notify_one();
         }
@@ -30,7 +30,7 @@ impl MonitorWaker {
         self.changed.notify_one();
     }
 
-    /// Waits to be woken; `false` when nobody will wake it any more.
+    /// Waits to be woken; `false` when the executor is gone.
     fn wait(&self) -> bool {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         let quiet = |closed: &mut bool| !*closed && !self.woken.load(Ordering::Acquire);
@@ -55,12 +55,12 @@ impl Inner {
         match started {
             Ok(_) => state.monitored = true,
             Err(error) => {
-                tracing::error!(%error, "cannot start the thread that watches the tasks: allow the process more")
+                tracing::error!(%error, "cannot start the thread that monitors tasks: raise the process's limit of threads")
             }
         }
     }
 
-    /// Adds a thread when something waits and too few threads are free to serve it.
+    /// Adds a thread when a future waits and too few threads are free.
     fn add_missing_threads(&self) {
         let mut state = self.state();
         if state.ready.is_empty() {

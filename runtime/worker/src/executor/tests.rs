@@ -13,7 +13,7 @@ fn executor() -> Executor {
     Executor::with(Handle::current(), 2, Duration::from_millis(20))
 }
 
-/// Holds up whoever comes through it.
+/// Blocks every thread that passes until it is opened.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,

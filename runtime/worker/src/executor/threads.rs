@@ -8,18 +8,18 @@ use async_task::Runnable;
 
 use super::{Inner, MAX_THREADS, State};
 
-/// A thread as the others see it.
+/// The shared state of one thread.
 #[derive(Default)]
 pub(super) struct TaskThread {
     /// Set before the thread can be idle.
     unparker: OnceLock<Thread>,
-    /// Grows at the begin and at the end of each poll: odd within one.
+    /// Incremented at the start and at the end of each poll: odd during a poll.
     polls: AtomicU64,
-    /// What `polls` was when the monitor looked last.
+    /// The value of `polls` at the monitor's last check.
     seen: AtomicU64,
-    /// Counted among those held up. Changed only under the state's lock.
+    /// Counted as stuck. Changed only under the state's lock.
     stuck: AtomicBool,
-    /// There is work.
+    /// Woken because there is work.
     woken: AtomicBool,
 }
 
@@ -45,26 +45,26 @@ impl TaskThread {
         true
     }
 
-    /// Whether the thread is still in the poll that the last look found it in.
+    /// Whether the thread is still in the same poll as at the last check.
     pub(super) fn is_stuck(&self) -> bool {
         let polls = self.polls.load(Ordering::Acquire);
         polls % 2 == 1 && self.seen.swap(polls, Ordering::Relaxed) == polls
     }
 
-    /// To be called under the state's lock; whether it was not counted before.
+    /// Call it under the state's lock; returns whether it was not counted before.
     pub(super) fn mark_stuck(&self) -> bool {
         !self.stuck.swap(true, Ordering::Relaxed)
     }
 }
 
 impl Inner {
-    /// One more thread for what waits. When the system has none to give, the monitor tries again.
+    /// Starts one more thread. If the operating system refuses, the monitor tries again.
     pub(super) fn add_thread(&self, state: &mut State) {
         if state.threads.len() >= MAX_THREADS {
             if !std::mem::replace(&mut state.limit_logged, true) {
                 tracing::error!(
                     threads = MAX_THREADS,
-                    "plugins block all threads there may be: others have to wait for them"
+                    "the maximum number of threads is blocked by plugins: other tasks have to wait"
                 );
             }
             return;
@@ -82,13 +82,13 @@ impl Inner {
                 state.threads.push(thread);
             }
             Err(error) => {
-                tracing::error!(%error, "cannot start a thread for the tasks, trying again: allow the process more");
+                tracing::error!(%error, "cannot start a thread for tasks, trying again: raise the process's limit of threads");
                 self.start_monitor(state);
             }
         }
     }
 
-    /// What to run next; without work the thread is put among the idle ones.
+    /// The next future to run; without one the thread is added to the idle ones.
     fn next(&self, thread: &Arc<TaskThread>) -> Option<Runnable> {
         let mut state = self.state();
         if thread.stuck.swap(false, Ordering::Relaxed) {
@@ -101,7 +101,7 @@ impl Inner {
         next
     }
 
-    /// Whether an idle thread may end: it was not woken meanwhile, and is one too many.
+    /// Whether an idle thread may end: it was not woken meanwhile and is surplus.
     fn retire(&self, thread: &Arc<TaskThread>) -> bool {
         let mut state = self.state();
         let Some(place) = state.idle.iter().position(|idle| Arc::ptr_eq(idle, thread)) else { return false };
@@ -131,9 +131,9 @@ fn work(inner: &Weak<Inner>, thread: &Arc<TaskThread>) {
         };
         drop(executor);
         thread.polls.fetch_add(1, Ordering::Release);
-        // Futures catch their own panics; what is left is one while they are dropped.
+        // Tasks catch panics of their own code; one that arrives here happened while a future was dropped.
         if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
-            tracing::error!("a panic left a task: it is gone, the others are not concerned");
+            tracing::error!("a task panicked while it was dropped; others are not affected");
         }
         thread.polls.fetch_add(1, Ordering::Release);
     }

@@ -10,7 +10,7 @@ use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore};
 
-/// What all runners share.
+/// Shared by the requests and all runners.
 pub(crate) struct HerderContext {
     pub(crate) settings: Arc<WorkerSettings>,
     pub(crate) plugins: PluginRegistry,
@@ -34,7 +34,7 @@ impl HerderContext {
         self.plugins.find(class, PluginKind::is_connector)
     }
 
-    /// A connector's configuration, with the values of its variables.
+    /// A connector's configuration, parsed, with its variables resolved.
     pub(super) async fn parse(&self, config: &Props) -> Result<ConnectorConfig> {
         let plugin = self.plugin(config)?;
         ConnectorConfig::parse(self.transformer.resolve_async(config).await?, plugin, &self.settings)

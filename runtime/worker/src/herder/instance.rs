@@ -16,24 +16,25 @@ use crate::definitions::MAX_TASKS;
 use crate::executor::Executor;
 use crate::supervision::PluginMailbox;
 
-/// A connector that has not started by then never will.
+/// A connector that has not started by then is considered failed.
 const START_DEADLINE: Duration = Duration::from_secs(300);
 const PLAN_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A connector's own object, started, behind its mailbox. A processor has none: its plan is its configuration.
+/// A started connector object, called through its mailbox. A processor has none: its tasks all get the connector's
+/// configuration.
 pub(super) struct ConnectorInstance {
     mailbox: Option<PluginMailbox<Option<SourceOrSink>>>,
     task_class: String,
     is_sink: bool,
 }
 
-/// Why a connector has no tasks.
+/// Why the tasks of a connector could not be planned.
 #[derive(Debug)]
 pub(super) enum PlanError {
-    /// It made more than it may: that is for an operator to change.
+    /// It returned more tasks than `tasks.max`: an operator has to change something.
     TooManyTasks(Error),
-    /// Whatever else: it is asked again.
+    /// Any other error: the plugin is asked again later.
     NotYet(Error),
 }
 
@@ -43,14 +44,14 @@ impl From<Error> for PlanError {
     }
 }
 
-/// Either kind of connector.
+/// A source or sink connector.
 pub(super) enum SourceOrSink {
     Source(Box<dyn SourceConnector>),
     Sink(Box<dyn SinkConnector>),
 }
 
 impl SourceOrSink {
-    /// Makes a connector that is not started; a processor has none.
+    /// Creates a connector without starting it; none for a processor.
     pub(super) fn make(factory: &Factory) -> Option<Self> {
         match factory {
             Factory::Source(source) => Some(Self::Source((source.connector)())),
@@ -66,7 +67,7 @@ impl SourceOrSink {
         }
     }
 
-    /// The source's own word on offsets that an operator wants.
+    /// Asks a source about a change of offsets.
     pub(super) fn alter_source(
         &mut self,
         props: Props,
@@ -81,7 +82,7 @@ impl SourceOrSink {
         .boxed()
     }
 
-    /// The sink's own word on offsets that an operator wants.
+    /// Asks a sink about a change of offsets.
     pub(super) fn alter_sink(&mut self, props: Props, offsets: Offsets) -> BoxFuture<'_, Result<bool>> {
         async move {
             match self {
@@ -94,7 +95,7 @@ impl SourceOrSink {
 }
 
 impl ConnectorInstance {
-    /// Makes and starts the connector.
+    /// Creates and starts the connector.
     ///
     /// # Errors
     /// The plugin's own; fatal when it panics or blocks.
@@ -129,7 +130,7 @@ impl ConnectorInstance {
         Ok(Self { mailbox: Some(mailbox), task_class, is_sink })
     }
 
-    /// The configuration of each task, as the plugin sees it.
+    /// The configuration of each task, from the plugin.
     ///
     /// # Errors
     /// The plugin's own; fatal when it makes more tasks than it may.
@@ -166,14 +167,14 @@ impl ConnectorInstance {
         Ok(tasks)
     }
 
-    /// Ends the connector; one that blocks is left behind.
+    /// Stops the connector; one that blocks is abandoned.
     pub(super) async fn stop(self, name: &str) {
         let Some(mailbox) = self.mailbox else { return };
         let stopped = mailbox
             .call("stop", STOP_DEADLINE, |connector| async move { present(connector)?.stop().await }.boxed())
             .await;
         if let Err(error) = stopped {
-            tracing::warn!(connector = name, %error, "the connector did not stop well");
+            tracing::warn!(connector = name, %error, "the connector did not stop cleanly");
         }
     }
 }
@@ -188,10 +189,10 @@ struct InstanceHost {
 }
 
 impl InstanceHost {
-    /// From any thread, without waiting.
+    /// May be called from any thread; does not wait.
     fn send(&self, message: RunnerMessage) {
         let inbox = self.inbox.clone();
-        // The runner may have gone: then nobody is left to tell.
+        // Sending fails if the runner has ended: then the message has no meaning.
         self.runtime.spawn(async move { drop(inbox.send(message).await) });
     }
 }

@@ -1,7 +1,7 @@
-//! The herder: requests on one side, the configuration topic in the middle, one runner for each connector on the other.
+//! The herder: requests write to the configuration topic; one runner for each connector follows the topic.
 //!
-//! Requests only write what is wanted. Runners compare it with what runs and make the difference good; they call plugins,
-//! so a request never waits for one, but to validate.
+//! Requests only write the wanted state. Runners compare it with what is running and start and stop accordingly. Only
+//! runners call plugins, so a request does not wait for a plugin, except to validate a configuration.
 
 mod context;
 mod instance;

@@ -18,7 +18,7 @@ use crate::tasks::OffsetStore as _;
 
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What is stored for a connector.
+/// The stored offsets of a connector.
 pub(super) async fn read(context: &HerderContext, name: &str) -> Result<ConnectorOffsets> {
     let config = connector(context, name)?.config.clone();
     let kind = context.plugin(&config)?.description.kind;
@@ -32,7 +32,7 @@ pub(super) async fn read(context: &HerderContext, name: &str) -> Result<Connecto
     Ok(ConnectorOffsets { offsets })
 }
 
-/// Stores what an operator wants.
+/// Stores offsets on an operator's request.
 pub(super) async fn alter(context: &HerderContext, name: &str, request: ConnectorOffsets) -> Result<String> {
     if request.offsets.is_empty() {
         return Err(Error::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
@@ -66,7 +66,7 @@ pub(super) async fn alter(context: &HerderContext, name: &str, request: Connecto
     Ok(message(complete, "altered"))
 }
 
-/// Removes all that is stored.
+/// Removes all stored offsets.
 pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String> {
     let config = stopped(context, name)?;
     let plugin = context.plugin(&config)?;
@@ -81,8 +81,8 @@ pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String>
         let (admin, group) = (admin(context, name, &config).await?, group(context, name, &config));
         refuse_active(&admin, &group, name, "reset").await?;
         if matches!(plugin.factory, Factory::Processor) {
-            // State goes first: what is left of a request that fails half-way is asked for again, and must not be counted
-            // twice until then.
+            // The state is removed first: if the request fails half-way, the records must not be read again over the
+            // old state, which would count them twice.
             let config = named(context.transformer.resolve_async(&config).await?, name);
             admin.delete_topics(&processor::changelogs(&config, &context.settings, &context.plugins)?).await?;
         }
@@ -92,12 +92,12 @@ pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String>
     Ok(message(complete, "reset"))
 }
 
-/// What a processor has read is in its state: read again, it would be counted again.
+/// A processor's state includes the records it has read: reading them again would count them twice.
 fn refuse_backwards(now: &Offsets, set: &Offsets, removed: &[TopicPartition]) -> Result<()> {
     let back = set.iter().find(|(tp, offset)| now.get(tp).is_some_and(|now| *offset < now)).map(|(tp, _)| tp);
     let Some(partition) = removed.iter().find(|tp| now.contains_key(tp)).or(back) else { return Ok(()) };
     Err(Error::bad_request(format!(
-        "The offset of {partition} cannot be moved back: the state of this processor holds what was read up to there, and \
+        "The offset of {partition} cannot be moved back: the state of this processor includes the records read up to there, and \
          would count it twice. A 'DELETE' request resets offsets and state together; offsets can be moved forward"
     )))
 }
@@ -112,7 +112,7 @@ enum Change {
     Sink(Offsets),
 }
 
-/// The plugin's own word.
+/// Asks the plugin to accept or refuse the change of offsets.
 async fn ask_plugin(context: &HerderContext, config: &Props, change: Change) -> Result<bool> {
     let factory = context.plugin(config)?.factory.clone();
     let props = context.transformer.resolve_async(config).await?;
@@ -122,15 +122,15 @@ async fn ask_plugin(context: &HerderContext, config: &Props, change: Change) -> 
         .call("alter_offsets", PLUGIN_DEADLINE, move |connector| match (connector, change) {
             (Some(connector), Change::Source(offsets)) => connector.alter_source(props, offsets),
             (Some(connector), Change::Sink(offsets)) => connector.alter_sink(props, offsets),
-            // A processor's offsets are its group's and nothing else.
+            // A processor has no plugin to ask: its offsets are its group's.
             (None, _) => futures::future::ready(Ok(true)).boxed(),
         })
         .await;
-    // Connect answers 500 for whatever a connector refuses here.
+    // Connect answers 500 for everything that a connector refuses here.
     answered.map_err(|error| Error::internal(context.transformer.redaction().apply(&error.to_string())))
 }
 
-/// What a connector's own state of affairs allows: it must be stopped, with no tasks left.
+/// Checks that the connector is stopped and has no tasks.
 fn stopped(context: &HerderContext, name: &str) -> Result<Props> {
     let entry = connector(context, name)?;
     if entry.target != TargetState::Stopped || !entry.tasks.is_empty() {
@@ -151,7 +151,7 @@ async fn admin(context: &HerderContext, name: &str, config: &Props) -> Result<Ad
     Ok(Admin::new(&context.settings.admin(name, 0, &config))?)
 }
 
-/// The group that its tasks read in.
+/// The consumer group of its tasks.
 fn group(context: &HerderContext, name: &str, config: &Props) -> String {
     let consumer = context.settings.consumer(name, 0, config);
     consumer.get("group.id").map_or_else(|| format!("connect-{name}"), str::to_owned)

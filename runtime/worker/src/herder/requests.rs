@@ -1,4 +1,4 @@
-//! What clients ask: the [`Herder`] seam over the stores and the runners.
+//! Answers the requests of clients: implements [`Herder`] over the stores and the runners.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(crate) struct ClusterHerder {
     pub(crate) status_store: StatusStore,
     pub(crate) validator: Validator,
     pub(crate) loggers: Arc<dyn LoggerControl>,
-    /// What reads and then writes the configuration does so alone.
+    /// Held by requests that read and then write the configuration.
     pub(crate) writes: Mutex<()>,
     pub(crate) stages: Stages,
 }
@@ -100,7 +100,7 @@ impl Herder for ClusterHerder {
                 None => drop(config.remove(&property)),
             }
         }
-        // Its name is not put back: a patch that takes it away is refused.
+        // The name is not added again: a patch that removes it is refused.
         self.ensure_valid(&config).await?;
         let _write_lock = self.writes.lock().await;
         self.write_connector(name, &config, None).await?;
@@ -139,7 +139,7 @@ impl Herder for ClusterHerder {
         let entry = self.connector_entry(&task.connector);
         let entry = entry.ok_or_else(|| Error::not_found(format!("Unknown connector: {}", task.connector)))?;
         if !entry.tasks.contains_key(&task.task) {
-            // Connect remembers tasks that a connector had, and looks for whoever runs them.
+            // Connect remembers tasks that a connector once had, and answers as if another worker ran them.
             return Err(match task.task < entry.former_tasks {
                 true => Error::conflict(
                     "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was \
@@ -177,7 +177,7 @@ impl Herder for ClusterHerder {
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<()> {
         let _write_lock = self.writes.lock().await;
-        // Without the colon that the other calls have, as in Connect.
+        // Without the colon of the other messages, as in Connect.
         self.ensure_known(name).map_err(|_| Error::not_found(format!("Unknown connector {name}")))?;
         let configs = &self.runners.context.configs;
         let written = async {
@@ -189,7 +189,7 @@ impl Herder for ClusterHerder {
         let what = format!("writing the target state for connector {name} to the config topic");
         let written = self.stages.during(what, written).await;
         if written.is_err() && target == TargetState::Stopped {
-            // Its tasks may be gone by now, though it is not to stop: they are planned again.
+            // The empty list of tasks may have been written, but not the target state: the tasks are planned again.
             self.runners.send(name, RunnerMessage::Reconfigure).await;
         }
         Ok(written?)
@@ -307,7 +307,7 @@ impl Herder for ClusterHerder {
             refusal => Error::bad_request(refusal.to_string()),
         };
         if cluster {
-            // What this worker would not keep is not kept in the topic either.
+            // A level that this worker refuses is not written to the topic either.
             self.loggers.check(logger, level).map_err(to_error)?;
             self.runners.context.configs.put_logger(logger, level).await?;
             return Ok(Vec::new());
@@ -351,7 +351,8 @@ impl ClusterHerder {
         })
     }
 
-    /// A connector that has just been written for the first time: its tasks come later, however quick its runner was.
+    /// A connector that was just created: answered without tasks, as in Connect, even if its runner has already written
+    /// some.
     fn new_info(&self, name: &str) -> Result<ConnectorInfo> {
         Ok(ConnectorInfo { tasks: Vec::new(), ..self.info_of(name)? })
     }
@@ -360,7 +361,7 @@ impl ClusterHerder {
         let plugin = self.runners.context.plugin(config);
         match plugin.map(|plugin| plugin.description.kind) {
             Ok(PluginKind::Source) => ConnectorType::Source,
-            // Clients know no third kind, and a processor has a sink's offsets.
+            // Clients know only two types, and a processor's offsets are a sink's.
             Ok(PluginKind::Sink | PluginKind::Processor) => ConnectorType::Sink,
             _ => ConnectorType::Unknown,
         }
@@ -385,7 +386,7 @@ impl ClusterHerder {
     }
 }
 
-/// The order in which clients see the kinds of plugins; they see no configuration providers.
+/// The order of plugin kinds in answers; configuration providers are not listed.
 fn listing_order(kind: PluginKind) -> Option<u8> {
     match kind {
         PluginKind::Sink | PluginKind::Processor => Some(0),

@@ -1,4 +1,4 @@
-//! When a task that has failed is started again: `errors.restart.*`.
+//! When a failed task is restarted: `errors.restart.*`.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use tributary_api::{ConfigDef, PluginKind, Props, Result};
 use crate::backoff::Backoff;
 use crate::definitions::restart_keys;
 
-/// What a connector's `errors.restart.*` properties say.
+/// A connector's `errors.restart.*` properties, parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RestartPolicy {
-    /// None: without end.
+    /// None: without limit.
     max_attempts: Option<u32>,
     first_delay: Duration,
     max_delay: Duration,
 }
 
-/// The failures of one task in a row, since an operator last had a hand in it.
+/// The consecutive failures of one task since its last start on request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failures {
     count: u32,
     started: Instant,
-    /// When it is started again.
+    /// When it is to be restarted.
     pub(super) due: Option<Instant>,
-    /// The last end has been looked at.
+    /// The task's last end has been handled.
     pub(super) noticed: bool,
 }
 
 impl RestartPolicy {
-    /// Reads the properties of a connector: off by default for Connect's kinds, without end for processors.
+    /// Reads the properties of a connector: off by default for sources and sinks, without limit for processors.
     ///
     /// # Errors
     /// `Config`, naming what is wrong.
@@ -44,7 +44,7 @@ impl RestartPolicy {
         })
     }
 
-    /// Whether tasks are started again at all.
+    /// Whether failed tasks are restarted at all.
     pub(super) fn is_on(&self) -> bool {
         self.max_attempts != Some(0)
     }
@@ -56,18 +56,18 @@ impl RestartPolicy {
 }
 
 impl Failures {
-    /// Of a task that is started by somebody's wish.
+    /// For a task that is started on request.
     pub(super) fn none() -> Self {
         Self { count: 0, started: Instant::now(), due: None, noticed: false }
     }
 
-    /// Of a task that is started again.
+    /// For a task that is restarted after a failure.
     pub(super) fn restarted(self) -> Self {
         Self { started: Instant::now(), due: None, noticed: false, ..self }
     }
 
-    /// The task has ended by itself. When it is to be started again, and for the how many-th time; none when it is not.
-    /// One that ran for longer than the longest wait was healthy: it counts anew.
+    /// The task has failed. Returns the number of the restart and the wait before it; none when it is not to be
+    /// restarted. A task that ran for longer than the maximum wait was healthy: its failures are counted from zero.
     pub(super) fn failed(&mut self, policy: &RestartPolicy) -> Option<(u32, Duration)> {
         self.noticed = true;
         if self.started.elapsed() > policy.max_delay {

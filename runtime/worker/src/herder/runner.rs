@@ -1,4 +1,5 @@
-//! One connector: what the configuration topic wants of it against what runs here, made equal again and again.
+//! One connector: compares its wanted state in the configuration topic with what is running, and reconciles them after
+//! every change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,16 +28,16 @@ pub(super) struct Runner {
     changes: ConnectorWatch,
     current: CurrentInstance,
     tasks: TaskSet,
-    /// Whether the tasks are those that the running instance wants.
+    /// Whether the running instance has been asked for its task configurations.
     planned: bool,
     retry: Option<Duration>,
 }
 
-/// The connector's own instance as it is.
+/// The current state of the connector's own instance.
 #[derive(Default)]
 struct CurrentInstance {
     instance: Option<ConnectorInstance>,
-    /// The configuration it was started for, and the target it follows.
+    /// The revision of the configuration and the target state that it was started for.
     revision: Option<(i64, TargetState)>,
     failed: bool,
 }
@@ -67,7 +68,7 @@ impl Runner {
         loop {
             let entry = self.changes.borrow_and_update().clone();
             let Some(entry) = entry else {
-                // One of the same name that comes meanwhile has another runner.
+                // A connector of the same name that is created meanwhile gets another runner.
                 self.inbox.close();
                 self.remove().await;
                 return;
@@ -101,7 +102,7 @@ impl Runner {
         {
             self.plan(entry).await;
         }
-        // What the plan wrote is in the topic by now.
+        // `plan` may have written new tasks: read the entry again.
         let Some(entry) = self.entry() else { return };
         if entry.target == TargetState::Stopped || entry.inconsistent {
             self.tasks.remove_all().await;
@@ -131,12 +132,12 @@ impl Runner {
         }
     }
 
-    /// What the topic says now.
+    /// The connector's current entry in the topic.
     fn entry(&self) -> Option<Arc<ConnectorEntry>> {
         self.changes.borrow().clone()
     }
 
-    /// Starts a task again that has failed.
+    /// Restarts a failed task.
     async fn restart_failed_task(&mut self, task: u32) {
         if let Some(entry) = self.entry() {
             self.tasks.restart_failed(task, &entry).await;
@@ -164,8 +165,8 @@ impl Runner {
         }
     }
 
-    /// Ends the instance and, if it is to run, starts a new one. Gives up waiting when the configuration changes: the
-    /// plugin that does not answer is left behind.
+    /// Stops the instance and, if it is to run, starts a new one. Stops waiting when the configuration changes
+    /// meanwhile: a plugin that does not answer is abandoned.
     async fn restart_instance(&mut self, config: &Props, revision: i64, target: TargetState) {
         if let Some(instance) = self.current.instance.take() {
             instance.stop(&self.name).await;
@@ -206,8 +207,8 @@ impl Runner {
             .await
     }
 
-    /// Asks the connector for its tasks and writes them if they, or the connector's own configuration, are others than
-    /// those that were committed.
+    /// Asks the connector for its task configurations and writes them if they, or the connector's own configuration,
+    /// differ from those last committed.
     async fn plan(&mut self, entry: &ConnectorEntry) {
         match self.try_plan(entry).await {
             Ok(()) => {
@@ -265,7 +266,7 @@ impl Runner {
     }
 }
 
-/// Values that came from configuration providers are stored as they were written.
+/// Values that came from configuration providers are stored as variables again.
 fn unresolved(task: Props, raw: &Props, resolved: &Props) -> Props {
     let as_written = |(name, value): (String, String)| match (raw.get(&name), resolved.get(&name)) {
         (Some(raw), Some(resolved)) if *resolved == value => (name, raw.clone()),

@@ -15,18 +15,18 @@ use crate::loggers::LoggerControl;
 use crate::membership::Membership;
 use crate::stores::ConfigEvent;
 
-/// Requests that may wait for one runner.
+/// How many requests may wait for one runner.
 const INBOX: usize = 64;
 
-/// The runners, one for each connector that this worker runs.
+/// The runners, one for each connector of this worker.
 pub(crate) struct Runners {
     pub(crate) context: Arc<HerderContext>,
     membership: Arc<dyn Membership>,
     runners: Mutex<HashMap<String, RunnerEntry>>,
     tracker: TaskTracker,
-    /// No more hiring.
+    /// No new runners are started.
     closing: CancellationToken,
-    /// All is ended: background work may end too.
+    /// All runners have ended: the background tasks end too.
     stopping: CancellationToken,
 }
 
@@ -47,7 +47,7 @@ impl Runners {
         })
     }
 
-    /// Starts following the configuration.
+    /// Starts to follow the configuration topic.
     pub(crate) fn start(self: &Arc<Self>, events: mpsc::Receiver<ConfigEvent>, loggers: Arc<dyn LoggerControl>) {
         let statuses = Arc::clone(&self.context.status_writer);
         let stopping = self.stopping.clone();
@@ -61,7 +61,7 @@ impl Runners {
         self.tracker.spawn(Arc::clone(self).handle_events(events, loggers));
     }
 
-    /// Sends a request to a connector's runner; false when there is none here.
+    /// Sends a request to a connector's runner; false when this worker has none.
     pub(super) async fn send(&self, connector: &str, message: RunnerMessage) -> bool {
         let inbox = {
             let runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ impl Runners {
         }
     }
 
-    /// Ends all runners, at once, and writes the last states.
+    /// Stops all runners concurrently and writes the last states.
     pub(crate) async fn stop(&self, timeout: Duration) {
         let entries: Vec<RunnerEntry> = {
             let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,8 +107,8 @@ impl Runners {
         }
     }
 
-    /// Starts a runner for every connector that has none. A runner ends by itself when its connector is deleted; one of
-    /// the same name waits until it has.
+    /// Starts a runner for every connector that has none. A runner ends when its connector is deleted; a new one of the
+    /// same name waits until it has ended.
     fn start_missing(&self, names: &[String]) {
         let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
         if self.closing.is_cancelled() {
@@ -129,7 +129,7 @@ impl Runners {
                     let _ = predecessor.task.await;
                 }
                 runner.run().await;
-                // A connector that came while its name's former one was about to go has no runner yet.
+                // A connector of the same name that was created while this runner was ending has no runner yet.
                 context.configs.wake_name_watchers();
             });
             runners.insert(name.clone(), RunnerEntry { inbox: sender, task });

@@ -5,26 +5,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tributary_control::Stage;
 
-/// What requests wait for, to tell those whose request takes too long. As many as there are requests at once.
+/// What requests are waiting for, which is shown when a request takes too long. One entry for each concurrent request.
 #[derive(Debug, Default)]
 pub(crate) struct Stages(Mutex<StageState>);
 
 #[derive(Debug, Default)]
 struct StageState {
-    /// By the order in which they began.
+    /// In the order in which they began.
     running: BTreeMap<u64, (String, Timestamp)>,
     next: u64,
     last_done: Option<Stage>,
 }
 
-/// Something that is being done. Dropped before it is done, it is forgotten.
+/// A running stage. If it is dropped before it is done, it is removed.
 struct RunningStage<'a> {
     stages: &'a Stages,
     number: u64,
 }
 
 impl Stages {
-    /// Does something that may take long, `what` being words to follow "is currently".
+    /// Runs something that may take long; `what` continues the sentence "The worker is currently …".
     pub(crate) async fn during<T>(&self, what: impl Into<String>, work: impl Future<Output = T>) -> T {
         let running = self.begin(what.into());
         let outcome = work.await;
@@ -32,7 +32,7 @@ impl Stages {
         outcome
     }
 
-    /// What has lasted longest of all that is not done, else what was done last.
+    /// The stage that has been running longest, otherwise the last one that was completed.
     pub(crate) fn current(&self) -> Option<Stage> {
         let known = self.known();
         let oldest = known.running.values().next();

@@ -16,12 +16,12 @@ use crate::tasks::TaskListener;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
-/// What is kept of a trace: a status that the broker refuses for its size would never be seen.
+/// The maximum length of a stored trace: a status that the broker refuses as too large would never be seen.
 const TRACE_BYTES: usize = 200_000;
 
-/// Writes states to the status topic, in the background. What waits is kept once for each subject, the latest state: so
-/// that task threads never block here, and the queue is never longer than there are tasks. What could not be written
-/// waits again.
+/// Writes states to the status topic in the background. Only the latest state waits for each connector and task, so
+/// that task threads never block here and the queue is never longer than the number of connectors and tasks. A state
+/// that could not be written waits again.
 pub(crate) struct StatusWriter {
     store: Arc<dyn StatusLog>,
     membership: Arc<dyn Membership>,
@@ -36,9 +36,9 @@ pub(crate) struct StatusWriter {
 #[derive(Default)]
 struct Queue {
     waiting: BTreeMap<StatusKey, Option<Status>>,
-    /// Being written at this moment.
+    /// A batch is being written.
     writing: bool,
-    /// The incarnation of each task that may report; an abandoned one may not.
+    /// The incarnation of each task whose reports are accepted; those of an abandoned one are not.
     incarnations: BTreeMap<TaskId, Incarnation>,
 }
 
@@ -48,10 +48,10 @@ struct Incarnation {
     topics: Vec<String>,
 }
 
-/// Where states are written.
+/// The store of states.
 #[async_trait]
 pub(super) trait StatusLog: Send + Sync {
-    /// Writes a state; `None` removes it, but for topics, which have none.
+    /// Writes a state; `None` removes it, except for topics, which have no state.
     async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()>;
 }
 
@@ -66,7 +66,7 @@ impl StatusLog for StatusStore {
     }
 }
 
-/// What a state is of.
+/// The owner of a state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StatusKey {
     Connector(String),
@@ -96,7 +96,7 @@ impl StatusWriter {
         Arc::new(Self { store, membership, worker_id, topic_tracking, redaction, queue, changed, written })
     }
 
-    /// Writes what waits, for ever; ends with the task that drives it.
+    /// Writes waiting states; never returns, is ended by dropping it.
     pub(super) async fn run(&self) {
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         loop {
@@ -112,7 +112,7 @@ impl StatusWriter {
             }
             if self.write(batch).await {
                 if backoff.tries() > 0 {
-                    tracing::info!("states are written again");
+                    tracing::info!("states can be written to the status topic again");
                 }
                 backoff.reset();
                 continue;
@@ -120,7 +120,7 @@ impl StatusWriter {
             let wait = backoff.next();
             let least = wait.min(FIRST_RETRY);
             tokio::time::sleep(least).await;
-            // Whoever flushes does not have the time.
+            // A new state, or `flush` at shutdown, ends a long wait early.
             tokio::select! {
                 () = tokio::time::sleep(wait - least) => {}
                 () = self.changed.notified() => {}
@@ -128,7 +128,7 @@ impl StatusWriter {
         }
     }
 
-    /// Waits until all that was reported before is written, but not for ever.
+    /// Waits until all states reported so far are written, up to a timeout.
     pub(super) async fn flush(&self, timeout: Duration) {
         let all_written = async {
             loop {
@@ -147,17 +147,17 @@ impl StatusWriter {
             }
         };
         if tokio::time::timeout(timeout, all_written).await.is_err() {
-            tracing::warn!("states could not be written in time: they may show what was before");
+            tracing::warn!("the last states could not be written in time: REST may show older ones");
         }
     }
 
-    /// From now on this incarnation of a task may report.
+    /// From now on the reports of this incarnation of a task are accepted.
     pub(super) fn set_incarnation(&self, task: &TaskId, number: u64, version: &str) {
         let incarnation = Incarnation { number, version: version.to_owned(), topics: Vec::new() };
         self.lock().incarnations.insert(task.clone(), incarnation);
     }
 
-    /// From now on no incarnation of a task may report.
+    /// From now on no reports of a task are accepted.
     pub(super) fn clear_incarnation(&self, task: &TaskId) {
         self.lock().incarnations.remove(task);
     }
@@ -184,8 +184,8 @@ impl StatusWriter {
         self.changed.notify_one();
     }
 
-    /// Writes states, all at once: they are of different subjects. What fails waits again, unless there is a newer state
-    /// by now. Whether all went well.
+    /// Writes states concurrently: they have different keys. A state that could not be written waits again, unless
+    /// there is a newer one by now. Returns whether all were written.
     async fn write(&self, batch: BTreeMap<StatusKey, Option<Status>>) -> bool {
         let outcomes = join_all(batch.iter().map(|(key, status)| self.store.put(key, status.as_ref()))).await;
         let mut queue = self.lock();
@@ -199,14 +199,14 @@ impl StatusWriter {
         }
         if let Some(error) = &failed {
             let waiting = queue.waiting.len();
-            tracing::error!(waiting, %error, "cannot write states, trying again: until then REST shows what was before");
+            tracing::error!(waiting, %error, "cannot write states to the status topic, trying again: until then REST shows older ones");
         }
         failed.is_none()
     }
 
     fn status(&self, state: InstanceState, trace: Option<String>, version: Option<String>) -> Status {
         let generation = self.membership.generation();
-        // An error may quote the configuration that it is about.
+        // An error may quote secret values of the configuration.
         let trace = trace.map(|trace| shortened(self.redaction.apply(&trace).into_owned()));
         Status { state, trace, worker_id: self.worker_id.clone(), generation, version }
     }
@@ -243,7 +243,7 @@ impl TaskListener for StatusWriter {
 fn shortened(mut trace: String) -> String {
     if trace.len() > TRACE_BYTES {
         trace.truncate(trace.floor_char_boundary(TRACE_BYTES));
-        trace.push_str(" ... (too long to be kept whole)");
+        trace.push_str(" ... (truncated)");
     }
     trace
 }
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use crate::membership::Solo;
 
-    /// Refuses what it is told to.
+    /// Refuses writes while `away` is set.
     #[derive(Default)]
     struct Log {
         away: Mutex<bool>,
@@ -337,6 +337,6 @@ mod tests {
     fn a_trace_is_cut_before_it_is_too_long_for_a_record() {
         assert_eq!(shortened("short".to_owned()), "short");
         let long = shortened("ä".repeat(1_000_000));
-        assert!(long.len() < TRACE_BYTES + 100 && long.ends_with("whole)"), "{}", long.len());
+        assert!(long.len() < TRACE_BYTES + 100 && long.ends_with("truncated)"), "{}", long.len());
     }
 }

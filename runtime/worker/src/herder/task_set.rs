@@ -11,17 +11,17 @@ use super::restarts::{Failures, RestartPolicy};
 use crate::stores::ConnectorEntry;
 use crate::tasks::{self, TaskHandle, TaskListener, TaskSpec};
 
-/// The tasks of one connector that run here.
+/// The tasks of one connector that run on this worker.
 pub(super) struct TaskSet {
     connector: String,
     context: Arc<HerderContext>,
     running: BTreeMap<u32, RunningTask>,
-    /// As the configuration of the last start has it; none before, or when it does not say.
+    /// From the configuration of the last start; none before it or if it cannot be parsed.
     policy: Option<RestartPolicy>,
 }
 
 struct RunningTask {
-    /// None when it could not even be made; the status tells why.
+    /// None when it could not be started; its status has the reason.
     handle: Option<TaskHandle>,
     revision: i64,
     paused: bool,
@@ -33,8 +33,8 @@ impl TaskSet {
         Self { connector, context, running: BTreeMap::new(), policy: None }
     }
 
-    /// Makes what runs equal to what is configured: ends what is gone or was written again, starts what is new, pauses and
-    /// resumes the rest.
+    /// Makes the running tasks equal to the configured ones: stops those that were removed or changed, starts new ones,
+    /// pauses and resumes the others.
     pub(super) async fn reconcile(&mut self, entry: &ConnectorEntry) {
         let outdated = |(number, task): (&u32, &RunningTask)| {
             let current = entry.tasks.contains_key(number) && task.revision == entry.tasks_revision;
@@ -61,7 +61,7 @@ impl TaskSet {
         }
     }
 
-    /// Ends and starts some tasks.
+    /// Restarts some tasks.
     pub(super) async fn restart(&mut self, numbers: &[u32], entry: &ConnectorEntry) {
         let known: Vec<u32> = numbers.iter().filter(|number| entry.tasks.contains_key(number)).copied().collect();
         self.stop(&known).await;
@@ -75,8 +75,8 @@ impl TaskSet {
         }
     }
 
-    /// Waits until a failed task is to be started again, and tells which. For ever where none is. It may be dropped and
-    /// called again.
+    /// Waits until a failed task is to be restarted, and returns its number. Never returns while there is none. Cancel
+    /// safe.
     pub(super) async fn next_restart(&mut self) -> u32 {
         loop {
             let Some(policy) = self.policy.filter(RestartPolicy::is_on) else { return std::future::pending().await };
@@ -109,17 +109,17 @@ impl TaskSet {
             let id = TaskId::new(&self.connector, *number);
             match task.failures.failed(policy) {
                 Some((attempt, wait)) => {
-                    tracing::warn!(task = %id, attempt, wait_ms = wait.as_millis(), "the task has failed and is started again");
+                    tracing::warn!(task = %id, attempt, wait_ms = wait.as_millis(), "the task has failed and will be restarted");
                 }
                 None => tracing::error!(
                     task = %id,
-                    "the task has failed more often than errors.restart.max.attempts allows: restart it when the cause is removed"
+                    "the task has failed more often than errors.restart.max.attempts allows: remove the cause and restart it"
                 ),
             }
         }
     }
 
-    /// Starts a failed task again, as told by [`due`](Self::due).
+    /// Restarts a failed task that [`next_restart`](Self::next_restart) has returned.
     pub(super) async fn restart_failed(&mut self, number: u32, entry: &ConnectorEntry) {
         let Some(failures) = self.running.get(&number).map(|task| task.failures) else { return };
         self.stop(&[number]).await;
@@ -135,14 +135,14 @@ impl TaskSet {
         self.running.iter().filter(|(_, task)| covered(task)).map(|(number, _)| *number).collect()
     }
 
-    /// Ends all tasks for good.
+    /// Stops all tasks and removes their states.
     pub(super) async fn remove_all(&mut self) {
         let all: Vec<u32> = self.running.keys().copied().collect();
         self.stop(&all).await;
         all.into_iter().for_each(|number| self.context.status_writer.remove_task(&self.id(number)));
     }
 
-    /// Ends all tasks because the worker stops: another may take them.
+    /// Stops all tasks because the worker stops; another worker may run them.
     pub(super) async fn shut_down(&mut self) {
         let failed = self.restartable(true);
         let all: Vec<u32> = self.running.keys().copied().collect();
@@ -168,12 +168,12 @@ impl TaskSet {
 
     async fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
         let kind = self.context.plugin(&entry.config).ok()?.description.kind;
-        // A task that cannot be started for a variable may be started when its value is there.
+        // If a variable cannot be resolved now, it may be by the time of a restart: the policy is read all the same.
         let resolved = self.context.transformer.resolve_async(&entry.config).await;
         let config = resolved.unwrap_or_else(|_| entry.config.clone());
         RestartPolicy::parse(&config, kind)
             .inspect_err(|error| {
-                tracing::error!(connector = self.connector, %error, "failed tasks are not started again");
+                tracing::error!(connector = self.connector, %error, "cannot read errors.restart.*: failed tasks will not be restarted");
             })
             .ok()
     }
@@ -201,7 +201,7 @@ impl TaskSet {
         Ok(handle)
     }
 
-    /// All at once: each has the whole graceful timeout.
+    /// Stops tasks concurrently: each has the whole graceful timeout.
     async fn stop(&mut self, numbers: &[u32]) {
         let mut leaving: Vec<(u32, RunningTask)> =
             numbers.iter().filter_map(|number| Some((*number, self.running.remove(number)?))).collect();

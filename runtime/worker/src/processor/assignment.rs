@@ -11,18 +11,18 @@ use super::process_loop::ProcessLoop;
 use super::restore::restore;
 use super::{ANSWER_TIMEOUT, retry_until_answered};
 
-/// How long a state file of a task that is ending is waited for.
+/// How long to wait for a state file that another task, which is ending, still has open.
 const STATE_FILE_TIMEOUT: Duration = Duration::from_secs(30);
 const STATE_FILE_RETRY: Duration = Duration::from_millis(100);
 
-/// A partition number of the input topics, with its state.
+/// A partition number of the input topics, and its state.
 pub(super) struct OwnedPartition {
     pub(super) state: PartitionState,
     topics: BTreeSet<TopicPartition>,
 }
 
 impl ProcessLoop {
-    /// Partitions come in: their state is restored before their first record is read.
+    /// Partitions were assigned: their state is restored before their first record is read.
     pub(super) async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         if partitions.is_empty() {
             return self.input.accept_at(&[]);
@@ -41,8 +41,9 @@ impl ProcessLoop {
         Ok(())
     }
 
-    /// Offsets come first, and only such as no open transaction can still move: the changelogs' ends, asked for after
-    /// them, then hold all the state that belongs to the records before.
+    /// The order matters. Offsets are read first, and only stable ones, which no open transaction can change any more.
+    /// The ends of the changelogs are read after them, so they include all state that belongs to the records before
+    /// these offsets.
     async fn acquire(&mut self, partitions: &[TopicPartition]) -> Result<Offsets> {
         let starts = self.starts(partitions)?;
         let count = self.topics.input_partitions().await?;
@@ -73,8 +74,8 @@ impl ProcessLoop {
         Ok(starts)
     }
 
-    /// Where the partitions are read from: the group's offset or, where there is none, what `auto.offset.reset` says, so
-    /// that there is an offset to commit also when timers fire before the first record.
+    /// Where the partitions are read from: the group's offset or, if there is none, by `auto.offset.reset`. It is
+    /// resolved here so that there is an offset to commit when timers fire before the first record.
     fn starts(&self, partitions: &[TopicPartition]) -> Result<Offsets> {
         let mut starts = self.input.committed(partitions, ANSWER_TIMEOUT)?;
         let reset = self.group.get("auto.offset.reset").unwrap_or("earliest").to_ascii_lowercase();
@@ -86,13 +87,13 @@ impl ProcessLoop {
             match reset.as_str() {
                 "latest" | "largest" | "end" => drop(starts.insert(at.clone(), end)),
                 "earliest" | "smallest" | "beginning" => drop(starts.insert(at.clone(), first)),
-                _ => {} // none: the poll says so
+                _ => {} // none: the next poll returns the error
             }
         }
         Ok(starts)
     }
 
-    /// Partitions leave. Nothing is open between two batches, so there is nothing to finish.
+    /// Partitions are revoked. No transaction is open between two batches, so there is nothing to complete.
     pub(super) fn revoked(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
         for at in partitions {
             self.committed.remove(at);
@@ -100,7 +101,7 @@ impl ProcessLoop {
             owned.topics.remove(at);
             if owned.topics.is_empty() {
                 if !lost && let Err(error) = owned.state.flush() {
-                    tracing::warn!(%error, partition = at.partition, "could not flush state, its restore takes longer");
+                    tracing::warn!(%error, partition = at.partition, "could not flush state: the next restore will take longer");
                 }
                 self.owned.remove(&at.partition);
             }
@@ -109,7 +110,7 @@ impl ProcessLoop {
         self.input.release(partitions)
     }
 
-    /// All partitions read.
+    /// All assigned partitions.
     pub(super) fn partitions(&self) -> Vec<TopicPartition> {
         self.owned.values().flat_map(|owned| owned.topics.iter().cloned()).collect()
     }

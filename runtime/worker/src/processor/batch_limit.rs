@@ -1,8 +1,9 @@
-//! How much a processor takes on at once.
+//! Limits the size of a processor's batches.
 
 use std::time::Duration;
 
-/// How many records, or timers, a batch may have: half after one that was too much, more again while batches are quick.
+/// The maximum number of records or timers in a batch: halved after a batch that was too large or too slow, doubled
+/// while batches are quick.
 #[derive(Debug)]
 pub(super) struct BatchLimit {
     now: usize,
@@ -19,12 +20,12 @@ impl BatchLimit {
         self.now
     }
 
-    /// Whether nothing holds batches down.
+    /// Whether the limit is the configured maximum.
     pub(super) fn is_at_max(&self) -> bool {
         self.now == self.most
     }
 
-    /// A batch of this size was too much.
+    /// A batch of this size was too large.
     pub(super) fn halve(&mut self, batch: usize) {
         self.now = (batch / 2).clamp(1, self.now);
     }

@@ -8,10 +8,10 @@ use crate::settings::{WorkerSettings, list_items};
 const GROUP: &str = "Processing";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
-/// A task that was killed is missed this soon: until then its partitions wait.
+/// The group notices a killed worker after this time, and assigns its partitions to others.
 pub(super) const SESSION_TIMEOUT_MS: i64 = 10_000;
 
-/// How a processor promises to treat each record.
+/// A processor's delivery guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guarantee {
     ExactlyOnce,
@@ -26,7 +26,7 @@ impl Guarantee {
         }
     }
 
-    /// What consumers of this processor may see.
+    /// The isolation level with which to read records of such a processor.
     pub(super) fn isolation(self) -> &'static str {
         match self {
             Self::ExactlyOnce => "read_committed",
@@ -35,7 +35,7 @@ impl Guarantee {
     }
 }
 
-/// Where state is kept between commits and restores.
+/// Where state is kept locally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StoreKind {
     Memory,
@@ -56,7 +56,7 @@ impl StoreKind {
 pub(super) struct ProcessorConfig {
     pub(super) topics: Vec<String>,
     pub(super) guarantee: Guarantee,
-    /// Why it is that one.
+    /// Why this guarantee is in effect.
     pub(super) reason: &'static str,
     pub(super) store: StoreKind,
     pub(super) commit_interval: Duration,
@@ -178,13 +178,13 @@ impl ProcessorConfig {
     }
 }
 
-/// In milliseconds; none if it is no number, which is the client's to refuse.
+/// In milliseconds; none if it is no number: then the client refuses it.
 fn session_timeout(connector: &Props, worker: &WorkerSettings) -> Option<i64> {
     let consumer = worker.consumer("", 0, connector);
     consumer.get("session.timeout.ms").map_or(Some(SESSION_TIMEOUT_MS), |text| text.trim().parse().ok())
 }
 
-/// A transaction that outlives its owner's session would keep the next owner waiting.
+/// If a transaction lasted longer than its owner's session, the next owner of the partitions would have to wait for it.
 fn within_session(transaction_timeout: i64, session: i64) -> Result<()> {
     if transaction_timeout < session {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What the broker said about the records of a batch.
+//! The delivery reports of a batch's records.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,41 +6,42 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tributary_api::{Error, ErrorKind};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
-/// Marks the tokens of outputs; changelog records have others.
+/// The bit that marks the tokens of outputs; those of changelog records do not have it.
 pub(super) const OUTPUT: Token = 1 << 63;
-/// Above it stands an output's topic, by its place in a list; below where the output comes from.
+/// The bits from here on hold the index of an output's topic; those below, the index of its origin.
 const TOPIC: u32 = 32;
 
-/// The token of an output: the place of its topic in a list, and the place in the batch of what it comes from.
+/// The token of an output: the index of its topic, and the index in the batch of the record or timer it comes from.
 pub(super) fn output_token(topic: usize, origin: usize) -> Token {
     OUTPUT | (((topic as u64) << TOPIC) & !OUTPUT) | (origin as u64 & u64::from(u32::MAX))
 }
 
-/// Where an output comes from; none of a changelog record.
+/// The index of an output's origin; none for a changelog record.
 pub(super) fn origin(token: Token) -> Option<usize> {
     (token & OUTPUT != 0).then_some((token & u64::from(u32::MAX)) as usize)
 }
 
-/// Refused records remembered of a batch.
+/// The maximum number of refused records that are kept for a batch.
 const MAX_REFUSED: usize = 1_000;
 
-/// Records that the broker does not take.
+/// Records that the broker refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) error: Error,
-    /// Tokens of all that were refused: some of them only because they travelled together with a bad one.
+    /// The tokens of all refused records; some may have been refused only because they were in the same request as a
+    /// bad one.
     pub(super) tokens: Vec<Token>,
 }
 
-/// What the broker said about records since the last commit.
+/// The delivery reports since the last commit.
 #[derive(Default)]
 pub(super) struct DeliveryReports(Mutex<DeliveryState>);
 
 #[derive(Default)]
 pub(super) struct DeliveryState {
-    /// By token, behind the last record.
+    /// By token, the offset after the last record.
     pub(super) ends: HashMap<Token, i64>,
-    /// Where outputs were ever written: their topics, by place, and partitions.
+    /// All topics (as indexes) and partitions to which outputs were written so far.
     pub(super) outputs: HashSet<(usize, i32)>,
     pub(super) failed: Option<Error>,
     pub(super) refusal: Option<Refusal>,

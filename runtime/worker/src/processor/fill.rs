@@ -1,5 +1,5 @@
-//! What one batch does to state and outputs. A record, or a timer, that fails leaves no trace, whatever it fails at: also
-//! when what comes of it is too long to be written.
+//! Processes one batch into state changes and outputs. A record or timer that fails leaves no change in either,
+//! whatever the reason, also if its outputs or state are too long to be written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,26 +18,26 @@ use super::transform_stores::StateHost;
 use super::{CLASS, Tables, TransformStores};
 use crate::tasks::{Encoded, Encoder, FailedRecord, Failure, Recovery, Stage, now_ms};
 
-/// Timers fired in one transaction at most.
+/// The maximum number of timers fired in one transaction.
 const MAX_TIMERS: usize = 1_000;
 
-/// Where outputs come from.
+/// The record or timer that outputs come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum OutputOrigin {
     Record { topic: Topic, partition: i32, offset: i64 },
     Timer { partition: i32, key: Bytes },
 }
 
-/// What a batch has read.
+/// How far a batch has been processed.
 pub(super) struct BatchProgress {
     pub(super) begun: Instant,
-    /// Where to read again after an abort.
+    /// The offsets to read again after an abort.
     pub(super) first: Offsets,
-    /// Behind the last record processed.
+    /// The offset after the last record processed.
     pub(super) next: Offsets,
-    /// Where to go on reading when the batch was cut short.
+    /// The offsets to continue at when the batch was committed without its last records.
     pub(super) postponed: Offsets,
-    /// The records and timers processed, in order: outputs are named by their places in it.
+    /// The records and timers processed, in order; the tokens of outputs hold their indexes.
     pub(super) origins: Vec<OutputOrigin>,
     pub(super) records: usize,
     pub(super) outputs: usize,
@@ -69,7 +69,7 @@ impl BatchProgress {
 }
 
 impl ProcessLoop {
-    /// Fires what is due and processes what was read. `false` when the task is asked to stop half-way.
+    /// Fires the timers that are due and processes the records. `false` when the task is asked to stop meanwhile.
     pub(super) async fn fill(
         &mut self,
         mut raw: Vec<RawRecord>,
@@ -83,7 +83,7 @@ impl ProcessLoop {
         merge_by_time(&mut raw, self.config.topics.len());
         let mut records = raw.into_iter();
         while let Some(record) = records.next() {
-            // What is done so far is committed while there is time.
+            // Commits what is processed so far, before the transaction times out.
             if self.is_late(progress) {
                 progress.postpone(std::iter::once(record).chain(records));
                 break;
@@ -153,8 +153,8 @@ impl ProcessLoop {
         })
     }
 
-    /// Passes one record through the chain; a failed one leaves no trace in state or outputs. `false` when the task is
-    /// asked to stop while the record is repeated.
+    /// Passes one record through the chain; a failed one changes neither state nor outputs. `false` when the task is
+    /// asked to stop during a retry.
     async fn process(
         &mut self,
         raw: RawRecord,
@@ -169,14 +169,14 @@ impl ProcessLoop {
         let partitions = self.partition_count;
         let Self { owned, decoder, encoder, stores, tables, operator, changelogs, output, .. } = self;
         let Some(OwnedPartition { state, .. }) = owned.get_mut(&raw.partition) else {
-            return Err(Error::fatal(format!("a record of partition {} came that is not owned", raw.partition)));
+            return Err(Error::fatal(format!("got a record of partition {}, which is not owned", raw.partition)));
         };
         let size_limit = SizeLimit { bytes: output.max_record_bytes(), changelogs: &changelogs.topics };
         let lacks_key = raw.key.is_none() && partitions > 1 && stores.layout.names().len() > 1;
         let mut attempt = |raw: RawRecord| {
             let (savepoint, before) = (state.savepoint(), outputs.len());
             let done = decoder.decode(raw).and_then(|mut record| {
-                record.partition = None; // outputs are partitioned by their keys
+                record.partition = None; // outputs are partitioned by key
                 let mut host = StateHost { now, stores, tables, state, transform: 0 };
                 encoder.run(record, &mut host, outputs)?;
                 size_limit.check(outputs, before, state, savepoint)
@@ -203,7 +203,7 @@ impl ProcessLoop {
         Ok(true)
     }
 
-    /// Hands over what came of the last record or timer.
+    /// Sends the outputs of the last record or timer.
     async fn write(&mut self, outputs: &mut Vec<Encoded>, progress: &mut BatchProgress) -> Result<(), CommitError> {
         progress.outputs += outputs.len();
         let origin = progress.origins.len().saturating_sub(1);
@@ -224,7 +224,7 @@ impl ProcessLoop {
     }
 }
 
-/// State is kept by partition: records without a key come in any.
+/// State is kept by partition, and records without a key are in any partition.
 #[cold]
 fn without_key(partitions: i32) -> Failure {
     let text = format!(
@@ -244,7 +244,7 @@ fn fire(
     outputs: &mut Vec<Encoded>,
 ) -> Result<(), Failure> {
     let Some((link, timer)) = stores.owner(timer) else {
-        tracing::warn!("a timer is of no transform any more, it is dropped");
+        tracing::warn!("dropped a timer whose transform is no longer configured");
         return Ok(());
     };
     let mut host = StateHost { now, stores, tables, state, transform: link };
@@ -259,8 +259,8 @@ fn fire(
     Ok(())
 }
 
-/// Of several topics the earliest record comes first, as far as each partition's order allows. Of one topic the order
-/// among partitions does not matter.
+/// Orders records of several topics by time, as far as the order within each partition allows. With one topic the order
+/// between partitions does not matter.
 pub(super) fn merge_by_time(records: &mut [RawRecord], topics: usize) {
     if topics < 2 {
         return;

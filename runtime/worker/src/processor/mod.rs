@@ -2,12 +2,12 @@
 //!
 //! A processor is one consumer group and, for each task, one transactional producer. Each input partition owns its
 //! state. For every batch the outputs, the changelog records of the changed keys and the input offsets are one
-//! transaction; when it is committed, and not before, the local stores take the changes over. After an abort the
-//! overlay is dropped and the partitions are read again. When the producer has come to its end, or nobody knows whether a
-//! commit holds, the task goes on with a new producer and a new membership ([`renewal`]).
+//! transaction; only when it is committed are the changes applied to the local stores. After an abort the overlay is
+//! dropped and the partitions are read again. When the producer has failed for good, or the outcome of a commit is
+//! unknown, the task continues with a new producer and rejoins its group ([`renewal`]).
 //!
-//! At-least-once it is the same without the transaction, in an order that loses nothing: outputs, then changelogs, then
-//! offsets, each acknowledged before the next.
+//! With at-least-once the same is done without a transaction, in an order that loses nothing: outputs, then changelogs,
+//! then offsets, each acknowledged before the next.
 
 mod assignment;
 mod batch_limit;
@@ -55,11 +55,11 @@ use crate::tasks::{
 /// The class under which processors are configured.
 const CLASS: &str = "tributary.StreamProcessor";
 
-/// Between two tries of what the broker could not answer, at first and at most.
+/// The first and the maximum wait between retries of requests that the broker did not answer.
 const RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(5);
 
-/// The connector that hosts transforms with state.
+/// The connector that runs transforms with state.
 pub fn stream_processor() -> Plugin {
     Plugin::new(CLASS, env!("CARGO_PKG_VERSION"), config::definition(), Factory::Processor).doc(
         "Reads topics, passes each record through transforms that may keep state, set timers and look into tables, and \
@@ -67,7 +67,7 @@ pub fn stream_processor() -> Plugin {
     )
 }
 
-/// What a processor of this configuration promises.
+/// The guarantee of a processor with this configuration.
 ///
 /// # Errors
 /// `Config`, naming what is wrong.
@@ -92,7 +92,7 @@ pub(crate) fn changelogs(connector: &Props, worker: &WorkerSettings, plugins: &P
     Ok(Changelogs::new(&worker.group_id, name, &stores.layout).topics)
 }
 
-/// What only the combination of properties shows, and the task would fail with.
+/// Checks combinations of properties for which the task would fail.
 pub(crate) fn issue(connector: &Props, worker: &WorkerSettings) -> Option<ConfigIssue> {
     let name = if worker.embedded_broker { "processing.guarantee" } else { "transaction.timeout.ms" };
     let has_topics = connector.get("topics").is_some_and(|topics| !topics.trim().is_empty());
@@ -108,7 +108,7 @@ pub(crate) fn issue(connector: &Props, worker: &WorkerSettings) -> Option<Config
 pub(crate) async fn run(cx: TaskContext) -> Result<()> {
     let control = Arc::clone(&cx.control);
     match work(cx).await {
-        // What could be tried again later will be, by the task's next life.
+        // A retriable error during a stop is no failure: the next start of the task tries again.
         Err(error) if control.is_stopping() && error.is_retriable() => Ok(()),
         outcome => outcome,
     }
@@ -144,7 +144,7 @@ async fn work(cx: TaskContext) -> Result<()> {
     let output = TransactionalOutput::open(&cx, &config, &consumer, &changelogs.topics).await?;
     let group = match config.topics.len() {
         1 => consumer.clone(),
-        // Partitions of one number must stay together: they share their state.
+        // Partitions with the same number must be assigned together: they share their state.
         _ => consumer.clone().set_native("partition.assignment.strategy", "range"),
     };
     let input = Consumer::subscribe(&group, &config.topics)?;
@@ -176,11 +176,11 @@ async fn work(cx: TaskContext) -> Result<()> {
     process_loop.run().await
 }
 
-/// How long one question to a broker may take, until a request to stop is looked for.
+/// The timeout of one request to a broker, after which a request to stop is checked.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Repeats what cannot be done for now: a topic is there for one broker a little later than for the other, and a broker that
-/// is away comes back. Ends with another error, or with the last one when the task is asked to stop.
+/// Retries a step while its error is retriable: a new topic is not known to all brokers at once, and an unreachable
+/// broker returns. Ends with any other error, or with the last one when the task is asked to stop.
 async fn retry_until_answered<T>(control: &Control, what: &str, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let mut backoff = Backoff::new(RETRY, MAX_RETRY);
     loop {

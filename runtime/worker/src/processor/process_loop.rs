@@ -15,12 +15,12 @@ use super::{ProcessorConfig, Tables, Topics, TransactionalOutput, TransformStore
 use crate::backoff::Backoff;
 use crate::tasks::{Decoder, Encoder, ErrorOperator, TaskContext, now_ms};
 
-/// How long one poll waits at most: so soon is a request to stop or pause seen.
+/// The maximum wait of one poll, so that a request to stop or pause is noticed within this time.
 pub(super) const POLL_TIMEOUT: Duration = Duration::from_millis(100);
-/// How often state files are made durable: it shortens the next restore and nothing else.
+/// How often state files are synced to disk. This only shortens the next restore.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// One processor task at work.
+/// The loop of one processor task.
 pub(super) struct ProcessLoop {
     pub(super) cx: TaskContext,
     pub(super) config: ProcessorConfig,
@@ -29,24 +29,24 @@ pub(super) struct ProcessLoop {
     pub(super) tables: Tables,
     pub(super) output: TransactionalOutput,
     pub(super) input: Consumer,
-    /// Settings of further consumers.
+    /// Settings for the consumers of changelogs and tables.
     pub(super) consumer: ClientConfig,
-    /// Settings of the input's consumer.
+    /// Settings for the consumer of the input topics.
     pub(super) group: ClientConfig,
     pub(super) changelogs: Changelogs,
     pub(super) decoder: Decoder,
     pub(super) encoder: Encoder,
     pub(super) operator: ErrorOperator,
     pub(super) owned: BTreeMap<i32, OwnedPartition>,
-    /// The group's offsets of the partitions owned; where a partition has none, where it is read from.
+    /// The group's offsets of the owned partitions; for a partition without one, the offset it is read from.
     pub(super) committed: Offsets,
     /// How many partitions the input topics have.
     pub(super) partition_count: i32,
     pub(super) paused: bool,
     pub(super) limit: BatchLimit,
-    /// What the broker does not take the outputs or the state of, until it is committed as failed.
+    /// Records and timers whose outputs or state the broker refused; kept until they are committed as failed.
     pub(super) refused: HashMap<OutputOrigin, Error>,
-    /// Between a batch that was aborted and the next try.
+    /// The wait after an aborted batch.
     pub(super) abort_backoff: Backoff,
     pub(super) renewals: Renewals,
     pub(super) next_flush: Instant,
@@ -81,7 +81,7 @@ impl ProcessLoop {
             self.tables.follow(&self.operator)?;
             self.flush_stores()?;
             if !self.limit.is_at_max() && self.is_timer_due() {
-                // While batches are held down, timers have batches of their own.
+                // While the batch limit is reduced, timers are processed in separate batches.
                 self.transact(Vec::new()).await?;
             }
             match self.input.poll(self.limit.get(), self.wait()) {
@@ -112,8 +112,8 @@ impl ProcessLoop {
         }
     }
 
-    /// With a commit interval, waits for more records to commit together. A rebalance ends the wait and is answered
-    /// behind the batch.
+    /// With a commit interval, waits for more records to commit together. A rebalance ends the wait and is handled
+    /// after the batch.
     fn gather(&mut self, mut raw: Vec<RawRecord>) -> Result<(Vec<RawRecord>, Option<Polled>)> {
         let until = std::time::Instant::now() + self.config.commit_interval;
         while raw.len() < self.limit.get() && !self.cx.control.is_stopping() {
@@ -149,7 +149,7 @@ impl ProcessLoop {
         self.owned.values().filter_map(|owned| owned.state.next_timer()).min()
     }
 
-    /// Pauses and resumes as the operator wishes. The consumer stays in its group; timers wait.
+    /// Pauses and resumes on the operator's request. The consumer stays in its group; timers do not fire while paused.
     fn follow_pause(&mut self) -> Result<()> {
         let paused = self.cx.control.is_paused();
         if paused == self.paused {
@@ -181,13 +181,13 @@ impl ProcessLoop {
         match self.output.abort() {
             Ok(()) => {}
             Err(CommitError::Retry(error) | CommitError::Fail(error) | CommitError::Renew(Renewal { error, .. })) => {
-                tracing::warn!(%error, "could not abort the last transaction, the broker will");
+                tracing::warn!(%error, "could not abort the last transaction: the broker will abort it on timeout");
             }
         }
         for owned in self.owned.values_mut() {
             owned.state.abort();
             if let Err(error) = owned.state.flush() {
-                tracing::warn!(%error, "could not flush state, its restore takes longer");
+                tracing::warn!(%error, "could not flush state: the next restore will take longer");
             }
         }
         self.owned.clear();

@@ -1,8 +1,9 @@
-//! A processor goes on where a producer or a membership has come to its end: with new ones, from the group's offsets.
+//! When its producer or its group membership has failed for good, a processor continues with new ones, from the group's
+//! offsets.
 //!
-//! What made it so does not matter: a broker that was away or frozen, this process frozen, a transaction that lasted too
-//! long, an answer that never came. The first call of the new producer ends whatever the old one left open. From then on
-//! the group's offsets say what counts, and state is restored to the ends of its changelogs.
+//! The cause does not matter: an unreachable or frozen broker, a frozen process, a transaction that timed out, a
+//! missing response. The new producer's `init_transactions` ends the old one's open transaction. After that the group's
+//! offsets are final, and state is restored up to the ends of its changelogs.
 
 use std::time::{Duration, Instant};
 
@@ -13,19 +14,19 @@ use super::process_loop::ProcessLoop;
 use super::transactional_output::{CommitError, Renewal};
 use crate::backoff::Backoff;
 
-/// Between two renewals, the first time and at most.
+/// The first and the maximum wait before a renewal.
 const FIRST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(30);
-/// After so long without a renewal the next one is a first one.
+/// After this long without a renewal the wait starts again at the first.
 const HEALTHY: Duration = Duration::from_secs(60);
-/// How often another owner is looked for.
+/// How often the group is checked for another owner of the task.
 const OWNER_CHECK: Duration = Duration::from_secs(1);
 const MAX_OWNER_CHECK: Duration = Duration::from_secs(5);
 
-/// Why the loop was left.
+/// Why the loop ended.
 #[derive(Debug)]
 pub(super) enum ExitReason {
-    /// To be entered again with a new producer and a new membership.
+    /// Run it again with a new producer and a new group membership.
     Renew(Renewal),
     /// The task fails.
     Fail(Error),
@@ -47,7 +48,7 @@ impl From<CommitError> for ExitReason {
     }
 }
 
-/// How often the loop is entered again.
+/// Limits how often the loop is run again.
 pub(super) struct Renewals {
     backoff: Backoff,
     last: Option<Instant>,
@@ -69,14 +70,14 @@ impl Renewals {
 }
 
 impl ProcessLoop {
-    /// Takes everything up again.
+    /// Replaces the producer and rejoins the group.
     ///
     /// # Errors
-    /// `Retriable` when the task is asked to stop meanwhile; others when the broker does not let it.
+    /// `Retriable` when the task is asked to stop meanwhile; others when the broker refuses.
     pub(super) async fn renew(&mut self, Renewal { error, fenced }: Renewal) -> Result<()> {
         let wait = self.renewals.wait();
         let wait_ms = wait.as_millis();
-        tracing::warn!(%error, fenced, wait_ms, "processor goes on with a new producer, from its group's offsets");
+        tracing::warn!(%error, fenced, wait_ms, "processor continues with a new producer, from its group's offsets");
         self.discard_uncommitted();
         let member = self.input.group_metadata().map(|group| group.member().to_owned()).unwrap_or_default();
         self.input.leave();
@@ -91,12 +92,12 @@ impl ProcessLoop {
         Ok(())
     }
 
-    /// Forgets what is not committed, and whose partitions these are.
+    /// Discards uncommitted changes and the assigned partitions.
     fn discard_uncommitted(&mut self) {
         for (partition, owned) in &mut self.owned {
             owned.state.abort();
             if let Err(error) = owned.state.flush() {
-                tracing::warn!(%error, partition, "could not flush state, its restore takes longer");
+                tracing::warn!(%error, partition, "could not flush state: the next restore will take longer");
             }
         }
         self.owned.clear();
@@ -104,9 +105,9 @@ impl ProcessLoop {
         self.publish_assignment();
     }
 
-    /// Waits while another worker runs this very task: to take the transactional id back would only make the two fence
-    /// each other off for ever. A fence without another owner is what a pause of this process or a transaction that
-    /// lasted too long leaves behind.
+    /// Waits while another worker runs the same task: taking the transactional id back would make the two fence each
+    /// other off again and again. If there is no other owner, the producer was fenced because this process was paused
+    /// or its transaction timed out.
     async fn stand_by(&self, former_member: &str) {
         let setting = |name: &str| self.group.get(name).unwrap_or_default().to_owned();
         let (group, client_id) = (setting("group.id"), setting("client.id"));
@@ -122,13 +123,13 @@ impl ProcessLoop {
                     members.into_iter().find(|member| member.client_id == client_id && member.id != former_member)
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "could not look for another owner of the task");
+                    tracing::debug!(%error, "could not check the group for another owner of the task");
                     return;
                 }
             };
             let Some(other) = other else {
                 if backoff.tries() > 0 {
-                    tracing::warn!(group, "the other worker is gone: this one takes the task over");
+                    tracing::warn!(group, "the other worker has stopped: this one takes over the task");
                 }
                 return;
             };

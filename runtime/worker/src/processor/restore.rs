@@ -25,7 +25,7 @@ impl Changelogs {
         Self { topics: layout.names().iter().map(name).collect(), ids: BTreeMap::new() }
     }
 
-    /// Takes in the topics' ids, by the topic's name.
+    /// Sets the topics' ids, given by topic name.
     pub(super) fn set_ids(&mut self, ids: &BTreeMap<String, String>, layout: &Layout) {
         let id = |(slot, store): (Slot, &str)| Some((store.to_owned(), ids.get(self.topics.get(slot.0)?)?.clone()));
         self.ids = layout.slots().filter_map(id).collect();
@@ -36,10 +36,11 @@ impl Changelogs {
     }
 }
 
-/// Brings the state of partitions to the ends of their changelogs. `false` when the task is asked to stop meanwhile.
+/// Restores the state of partitions to the ends of their changelogs. `false` when the task is asked to stop meanwhile.
 ///
-/// The ends are those that uncommitted records reach: what the last owner committed in its last moment is not yet among
-/// the committed ones. Read are committed records only, so this waits until the transactions before are decided.
+/// The target is the end of the log including open transactions, because the previous owner's last commit may not have
+/// reached the last stable offset yet. Only committed records are read, so this waits until those transactions are
+/// resolved.
 ///
 /// # Errors
 /// When a changelog cannot be read or a store cannot be written.
@@ -90,8 +91,8 @@ pub(super) fn restore(
     Ok(true)
 }
 
-/// A position that the changelog does not have: the topic was made anew, which its id or its end says, or what comes next
-/// was deleted.
+/// Whether a state's position is not in its changelog: the topic was created again, as its id or its end shows, or the
+/// next records were deleted.
 fn is_ahead_of_changelog(
     state: &PartitionState,
     partition: i32,
@@ -125,7 +126,7 @@ struct RestoreJob<'a> {
 }
 
 impl RestoreJob<'_> {
-    /// Where to read from, for the partitions that are behind.
+    /// Where to read from, for the partitions whose state is older than their changelog.
     fn begin(&mut self, ends: &Offsets) -> Vec<(TopicPartition, Position)> {
         let mut from = Vec::new();
         for (partition, state) in self.states.iter() {
@@ -157,7 +158,10 @@ impl RestoreJob<'_> {
         }
         for (partition, batch) in batches {
             let positions = self.positions(partition);
-            let state = self.states.get_mut(&partition).ok_or_else(|| Error::fatal("record of a strange partition"))?;
+            let state = self
+                .states
+                .get_mut(&partition)
+                .ok_or_else(|| Error::fatal("got a record of a partition that is not being restored"))?;
             state.restore(batch, &positions)?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What brokers and producers take. It is looked at before a record's attempt ends, while the record can still fail alone.
+//! Checks what brokers and producers accept, before a record's processing ends: at this point only that record fails.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::tasks::{Encoded, Failure, Stage};
 
 const TOO_LARGE: &str = "org.apache.kafka.common.errors.RecordTooLargeException";
 
-/// How long what is written may be.
+/// The maximum size of a written record.
 pub(super) struct SizeLimit<'a> {
     pub(super) bytes: usize,
     pub(super) changelogs: &'a [String],
 }
 
 impl SizeLimit<'_> {
-    /// Whether all that came of a record can be written.
+    /// Checks that all outputs and state changes of a record can be written.
     pub(super) fn check(
         &self,
         outputs: &[Encoded],
@@ -58,7 +58,7 @@ impl SizeLimit<'_> {
     }
 }
 
-/// What brokers take as a topic's name.
+/// Whether brokers accept a name for a topic.
 fn is_topic(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(legal)

@@ -11,7 +11,7 @@ use crate::tasks::{Decoder, ErrorOperator, FailedRecord, TaskContext};
 const BATCH: usize = 5_000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The tables of a task, whole, followed from their topics.
+/// The tables of a task: complete copies that follow their topics.
 pub(super) struct Tables {
     consumer: Option<Consumer>,
     topics: Vec<String>,
@@ -20,10 +20,10 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Reads all tables to the ends they have now. `None` when the task is asked to stop meanwhile.
+    /// Reads all tables to their current ends. `None` when the task is asked to stop meanwhile.
     ///
     /// # Errors
-    /// When a topic cannot be read or a row cannot be converted; `Retriable` while a topic is not there for every broker.
+    /// When a topic cannot be read or a row cannot be converted; `Retriable` while not every broker knows a new topic.
     pub(super) async fn open(
         cx: &TaskContext,
         stores: &TransformStores,
@@ -67,7 +67,7 @@ impl Tables {
         Ok(Some(this))
     }
 
-    /// Takes in what has arrived, without waiting.
+    /// Applies the records that have arrived, without waiting.
     ///
     /// # Errors
     /// When a topic cannot be read or a row cannot be converted.
@@ -78,12 +78,12 @@ impl Tables {
         Ok(())
     }
 
-    /// The latest row of a key, in a table by its place in [`TransformStores::tables`].
+    /// The latest row of a key; `index` is the table's in [`TransformStores::tables`].
     pub(super) fn get(&self, index: usize, key: &[u8]) -> Option<&Datum> {
         self.tables.get(index)?.get(key)
     }
 
-    /// Reads once; answers how far the partitions have been read.
+    /// Polls once; returns how far the partitions have been read.
     fn read(&mut self, wait: Duration, operator: &ErrorOperator) -> Result<HashMap<TopicPartition, i64>> {
         let mut reached = HashMap::new();
         let Some(consumer) = &mut self.consumer else { return Ok(reached) };
@@ -99,7 +99,7 @@ impl Tables {
         for raw in &records {
             reached.insert(TopicPartition::new(raw.topic.clone(), raw.partition), raw.offset + 1);
         }
-        // Transactions and compaction leave ends without records.
+        // The last offsets of a partition may hold no record, because of transaction markers and compaction.
         let ends = consumer.take_ends();
         for raw in records {
             self.take(raw, operator)?;
@@ -113,7 +113,7 @@ impl Tables {
 
     fn take(&mut self, raw: RawRecord, operator: &ErrorOperator) -> Result<()> {
         let Some(index) = self.topics.iter().position(|topic| **topic == *raw.topic) else { return Ok(()) };
-        let Some(key) = raw.key.clone() else { return Ok(()) }; // a table has no place for it
+        let Some(key) = raw.key.clone() else { return Ok(()) }; // a table has no row without a key
         match self.decoder.decode(raw.clone()) {
             Ok(record) => {
                 if let Some(table) = self.tables.get_mut(index) {

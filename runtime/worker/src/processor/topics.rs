@@ -8,17 +8,17 @@ use super::ProcessorConfig;
 use crate::clients::create_topics;
 use crate::tasks::TaskContext;
 
-/// Seven days: what is erased must be gone from a changelog by then.
+/// Seven days: deleted data is removed from a changelog within this time.
 const MAX_COMPACTION_LAG_MS: i64 = 7 * 24 * 3_600_000;
 
-/// Creates the topics that a processor needs and nobody has created.
+/// Creates the topics that a processor needs and that do not exist.
 pub(super) struct Topics {
     admin: Admin,
-    /// Inputs: nothing may be written back to them.
+    /// The input topics, to which no output may be written.
     inputs: Vec<String>,
     compacted: Vec<String>,
     creates: bool,
-    /// The embedded broker's topics have no ids.
+    /// False for the embedded broker, whose topics have no ids.
     have_ids: bool,
     replication: i32,
     known: HashSet<Topic>,
@@ -38,7 +38,8 @@ impl Topics {
         })
     }
 
-    /// How many partitions the input topics have: the same for all, for partitions of one number share their state.
+    /// The number of partitions of the input topics. It must be the same for all, because partitions with the same
+    /// number share their state.
     pub(super) async fn input_partitions(&self) -> Result<i32> {
         let counts: Vec<(String, i32)> = self.describe(&self.inputs).await?;
         let Some((first, count)) = counts.first() else {
@@ -52,7 +53,7 @@ impl Topics {
         }
     }
 
-    /// Makes sure that the changelogs are there, with as many partitions as the inputs.
+    /// Ensures that the changelogs exist, with as many partitions as the inputs.
     pub(super) async fn ensure_changelogs(&self, names: &[String], partitions: i32) -> Result<()> {
         let mut settings = compacted();
         settings.insert("max.compaction.lag.ms".to_owned(), MAX_COMPACTION_LAG_MS.to_string());
@@ -69,7 +70,7 @@ impl Topics {
         Ok(())
     }
 
-    /// The ids of topics, by name; none of a broker without them.
+    /// The ids of topics, by name; empty for a broker without topic ids.
     pub(super) async fn ids(&self, names: &[String]) -> Result<BTreeMap<String, String>> {
         if !self.have_ids {
             return Ok(BTreeMap::new());
@@ -77,7 +78,7 @@ impl Topics {
         Ok(self.admin.topic_ids(names).await?.into_iter().collect())
     }
 
-    /// Makes sure that a table's topic is there, and says how many partitions it has.
+    /// Ensures that a table's topic exists, and returns its number of partitions.
     pub(super) async fn ensure_table(&self, topic: &str) -> Result<i32> {
         let name = [topic.to_owned()];
         if let Some((_, count)) = self.describe(&name).await?.first() {
@@ -91,12 +92,12 @@ impl Topics {
             .ok_or_else(|| Error::retriable(format!("topic {topic} is not there yet")))
     }
 
-    /// Whether an output topic needs a word with the broker before it is written to.
+    /// Whether an output topic is known to exist; otherwise call [`ensure_output`](Self::ensure_output) first.
     pub(super) fn is_known(&self, topic: &Topic) -> bool {
         self.known.contains(topic)
     }
 
-    /// Makes sure that an output topic is there.
+    /// Ensures that an output topic exists.
     ///
     /// # Errors
     /// `Config` when it is one of the inputs.

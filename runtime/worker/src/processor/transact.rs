@@ -10,11 +10,11 @@ use super::process_loop::ProcessLoop;
 use super::renewal::ExitReason;
 use super::transactional_output::CommitError;
 
-/// After so many aborts in a row everything is made new: whatever stands in the way may be this side's.
+/// After this many aborts in a row the producer and the group membership are replaced, in case the cause is in them.
 const ABORTS: u32 = 8;
 
 impl ProcessLoop {
-    /// One batch, whole or not at all.
+    /// Processes and commits one batch atomically.
     pub(super) async fn transact(&mut self, raw: Vec<RawRecord>) -> Result<(), ExitReason> {
         let mut progress = BatchProgress::of(&raw);
         let outcome = self.try_batch(raw, &mut progress).await;
@@ -27,7 +27,7 @@ impl ProcessLoop {
                 metrics.sink.read.add(progress.records);
                 metrics.sink.sent.add(progress.outputs);
                 metrics.batch_size.record(progress.records as u64);
-                // A batch that took too long was committed without its last records: they are read again.
+                // A batch that took too long is committed without its last records: they are read again.
                 if !progress.postponed.is_empty() {
                     self.input.seek_all(&progress.postponed)?;
                 }
@@ -51,7 +51,7 @@ impl ProcessLoop {
         self.commit(progress)
     }
 
-    /// The offsets behind a failed record are committed only when its letter has arrived.
+    /// The offset after a failed record is committed only when its dead letter is acknowledged.
     async fn dead_letters_delivered(&self) -> Result<(), CommitError> {
         let Some(letters) = self.operator.dead_letters() else { return Ok(()) };
         tokio::select! {
@@ -65,7 +65,7 @@ impl ProcessLoop {
 
     fn commit(&mut self, progress: &BatchProgress) -> Result<(), CommitError> {
         if self.cx.control.is_abandoned() {
-            return Err(CommitError::Retry(Error::retriable("the task was given up")));
+            return Err(CommitError::Retry(Error::retriable("the task is abandoned")));
         }
         let started = Instant::now();
         let topics = &self.changelogs.topics;
@@ -82,7 +82,8 @@ impl ProcessLoop {
                 (token(*partition, slot), record)
             })
         });
-        // A transaction of timers alone holds offsets too: they are what fences off an owner of yesterday.
+        // A transaction with only timers commits offsets too: committing offsets with the group's generation fences off
+        // a former owner of the partitions.
         let fired = self.committed.iter().filter(|(at, _)| self.is_changed(at.partition));
         let mut offsets: Offsets = fired.map(|(at, next)| (at.clone(), *next)).collect();
         offsets.extend(progress.next.iter().map(|(at, next)| (at.clone(), *next)));
@@ -114,7 +115,7 @@ impl ProcessLoop {
         self.owned.get(&partition).is_some_and(|owned| owned.state.is_changed())
     }
 
-    /// Forgets the batch and reads it again.
+    /// Discards the batch and reads it again.
     async fn roll_back(&mut self, progress: &BatchProgress, error: Error) -> Result<(), ExitReason> {
         for owned in self.owned.values_mut() {
             owned.state.abort();
@@ -122,7 +123,7 @@ impl ProcessLoop {
         if self.cx.control.is_stopping() {
             return Ok(());
         }
-        // All reports are in once the batch is given up.
+        // After the abort all delivery reports have arrived.
         let aborted = self.output.abort();
         let adapted = self.adapt(progress, progress.begun.elapsed());
         aborted?;
@@ -144,7 +145,8 @@ impl ProcessLoop {
         Ok(())
     }
 
-    /// Takes from a batch that failed what the next try does otherwise; whether there is such a thing.
+    /// Draws the consequences of a failed batch for the next try: a record to fail, or a smaller batch. Returns whether
+    /// the broker refused records.
     fn adapt(&mut self, progress: &BatchProgress, took: Duration) -> bool {
         if let Some(refusal) = self.output.take_refusal() {
             match progress.failing_origin(&refusal) {
@@ -164,7 +166,7 @@ impl ProcessLoop {
 }
 
 impl BatchProgress {
-    /// The record or timer whose outputs or state the broker refused; none when it can be one of several.
+    /// The record or timer whose outputs or state the broker refused; none when it may be one of several.
     pub(super) fn failing_origin(&self, refusal: &Refusal) -> Option<&OutputOrigin> {
         if let [only] = &*self.origins {
             return Some(only);
@@ -175,7 +177,7 @@ impl BatchProgress {
     }
 }
 
-/// Names the changelog records of a partition's store; never an output's.
+/// The token of the changelog records of a partition's store; differs from every output's.
 pub(super) fn token(partition: i32, slot: Slot) -> Token {
     (u64::from(partition.unsigned_abs()) << 16) | (slot.0 as u64 + 1)
 }

@@ -15,16 +15,17 @@ use super::{Guarantee, ProcessorConfig};
 use crate::backoff::Backoff;
 use crate::tasks::{Control, Encoded, TaskContext};
 
-/// How long one call waits for the broker: so soon is a request to stop seen. Calls that were cut short are made again.
+/// How long one call waits for the broker, so that a request to stop is noticed within this time. Calls that time out
+/// are repeated.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two calls, the first of which came back at once.
+/// The minimum time between two calls, in case one returns at once.
 const CALL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Writes outputs and changelogs, and commits them with the input offsets.
 pub(super) struct TransactionalOutput {
-    /// None between two producers.
+    /// None while a producer is being replaced.
     producer: Option<Arc<Producer>>,
-    /// The producer to purge when the task is given up.
+    /// The producer to purge when the task is abandoned.
     purged: Arc<Mutex<Weak<Producer>>>,
     client: ClientConfig,
     reports: Arc<DeliveryReports>,
@@ -33,10 +34,10 @@ pub(super) struct TransactionalOutput {
     stop: CancellationToken,
     /// A transaction is open.
     open: bool,
-    /// The topics of outputs: tokens name them by place.
+    /// The topics of outputs; tokens hold their indexes.
     topics: Vec<Topic>,
     changelogs: Vec<String>,
-    /// The changelog partitions ever written to, by token.
+    /// All changelog partitions written to so far, as tokens.
     states: HashSet<Token>,
     group: String,
     /// The offsets of the last transaction.
@@ -47,11 +48,11 @@ pub(super) struct TransactionalOutput {
 /// Why a batch was not committed.
 #[derive(Debug)]
 pub(super) enum CommitError {
-    /// Nothing of it counts: do it again.
+    /// Nothing was committed: process the batch again.
     Retry(Error),
-    /// The producer is of no use any more, or nobody knows what counts: go on with a new one, from the group's offsets.
+    /// The producer has failed for good, or the outcome is unknown: continue with a new one, from the group's offsets.
     Renew(Renewal),
-    /// The task cannot go on.
+    /// The task fails.
     Fail(Error),
 }
 
@@ -59,7 +60,7 @@ pub(super) enum CommitError {
 #[derive(Debug)]
 pub(super) struct Renewal {
     pub(super) error: Error,
-    /// The transactional id is somebody else's now, or the broker has ended the transaction by itself.
+    /// Another producer has taken over the transactional id, or the broker has aborted the transaction on timeout.
     pub(super) fenced: bool,
 }
 
@@ -70,10 +71,11 @@ impl From<Error> for CommitError {
 }
 
 impl TransactionalOutput {
-    /// Makes the producer; with transactions, fences off whoever had the task before and ends what it left open.
+    /// Creates the producer; with transactions, this fences off the task's previous owner and ends its open
+    /// transaction.
     ///
     /// # Errors
-    /// `Retriable` when the task is asked to stop meanwhile; others when the broker does not let it.
+    /// `Retriable` when the task is asked to stop meanwhile; others when the broker refuses.
     pub(super) async fn open(
         cx: &TaskContext,
         config: &ProcessorConfig,
@@ -114,7 +116,7 @@ impl TransactionalOutput {
         Ok(output)
     }
 
-    /// Gives the producer up with all that is not committed.
+    /// Drops the producer and everything that is not committed.
     pub(super) fn close(&mut self) {
         self.producer = None;
         if std::mem::take(&mut self.open) && self.guarantee == Guarantee::ExactlyOnce {
@@ -129,8 +131,8 @@ impl TransactionalOutput {
         }
     }
 
-    /// A new producer in the place of one that is of no use any more. The broker is waited for as long as it takes: then
-    /// every transaction of the producers before is committed or aborted.
+    /// Replaces a failed producer. Waits for the broker for as long as it takes; afterwards every transaction of
+    /// earlier producers is committed or aborted.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -154,7 +156,7 @@ impl TransactionalOutput {
                     }
                     Err(error) => error,
                 },
-                // The same call goes on where it was.
+                // Repeating the call on the same producer continues it.
                 Err(TransactionError::Retriable(error)) => {
                     self.producer = Some(producer);
                     error
@@ -175,7 +177,8 @@ impl TransactionalOutput {
     }
 
     fn make(&self) -> Result<Arc<Producer>> {
-        // A batch is repeated as a whole: of two records of a key, the older one must not come last.
+        // An unconfirmed record fails the batch instead of being sent again on its own: otherwise an older record of a
+        // key could be written after a newer one.
         let (stop, unconfirmed) = (self.stop.clone(), Unconfirmed::Fail);
         let options = ProducerOptions { stop, unconfirmed, ..ProducerOptions::default() };
         let producer = Arc::new(Producer::with_options(&self.client, Arc::clone(&self.reports) as _, options)?);
@@ -187,7 +190,7 @@ impl TransactionalOutput {
         self.producer.as_deref().ok_or_else(no_producer)
     }
 
-    /// How long a record may be.
+    /// The maximum length of a record.
     pub(super) fn max_record_bytes(&self) -> usize {
         self.producer.as_ref().map_or(usize::MAX, |producer| producer.max_record_bytes())
     }
@@ -203,7 +206,7 @@ impl TransactionalOutput {
         Ok(())
     }
 
-    /// Hands over one output, with the place in the batch of what it comes from.
+    /// Sends one output; `origin` is the index in the batch of the record or timer it comes from.
     pub(super) fn send(&mut self, output: &Encoded, origin: usize) -> Result<(), CommitError> {
         let known = self.topics.iter().position(|topic| *topic == output.topic);
         let topic = known.unwrap_or(self.topics.len());
@@ -214,7 +217,7 @@ impl TransactionalOutput {
         output.send_with(|record| producer.send(record, token)).map_err(|error| self.send_error(error, token))
     }
 
-    /// Ends a batch: its changelog records (with their tokens, none of them 0) and the input offsets.
+    /// Commits a batch with its changelog records (with their tokens, none of them 0) and the input offsets.
     pub(super) fn commit<'a>(
         &mut self,
         changes: impl Iterator<Item = (Token, ProducerRecord<'a>)>,
@@ -231,14 +234,17 @@ impl TransactionalOutput {
                     |timeout| producer.send_offsets_to_transaction(offsets, &group, timeout),
                     again,
                 )?;
-                // The commit waits for all records too, and then asks no more what became of them.
+                // Checks all delivery reports first: the commit itself waits for all records, but does not check
+                // whether each was written.
                 self.flush()?;
-                // Nobody knows whether a commit that was not answered holds: the next producer's first call decides it.
+                // The outcome of an unanswered commit is unknown until the next producer's `init_transactions` has
+                // resolved it.
                 let unknown = |error: Error| renewal(error.context("the broker does not answer to a commit"));
                 self.call_until_answered(|timeout| producer.commit_transaction(timeout), unknown)?;
             }
             Guarantee::AtLeastOnce => {
-                // An event that is known in state must have left its outputs behind.
+                // Outputs are written before the state that records their event: otherwise a crash in between would
+                // lose them.
                 self.flush()?;
                 self.send_changes(changes)?;
                 self.flush()?;
@@ -249,7 +255,7 @@ impl TransactionalOutput {
         Ok(())
     }
 
-    /// Gives up the batch at hand.
+    /// Aborts the current batch.
     pub(super) fn abort(&mut self) -> Result<(), CommitError> {
         if !self.open {
             return Ok(());
@@ -268,17 +274,17 @@ impl TransactionalOutput {
         Ok(())
     }
 
-    /// Behind the last changelog record of a token in the batch just committed.
+    /// The offset after the last changelog record of a token in the batch just committed.
     pub(super) fn end_of(&self, token: Token) -> Option<i64> {
         self.reports.state().ends.get(&token).copied()
     }
 
-    /// The records that the broker refused since the last batch began.
+    /// The records that the broker refused since the last `begin`.
     pub(super) fn take_refusal(&self) -> Option<Refusal> {
         self.reports.state().refusal.take()
     }
 
-    /// Why a record was lost for good, if one was: no repetition helps.
+    /// The error of a record that the broker denied for lack of authorisation: repeating the batch does not help.
     pub(super) fn denial(&self) -> Option<Error> {
         self.reports.state().failed.as_ref().filter(|error| is_denied(error)).cloned().map(denied)
     }
@@ -326,7 +332,7 @@ impl TransactionalOutput {
         }
     }
 
-    /// Makes a call again as long as that helps, time lasts and nobody asks the task to stop.
+    /// Repeats a call while its error is retriable, until the deadline or until the task is asked to stop.
     fn call_until_answered(
         &self,
         mut call: impl FnMut(Duration) -> Result<(), TransactionError>,
@@ -338,7 +344,7 @@ impl TransactionalOutput {
             match call(CALL_TIMEOUT.min(self.timeout)) {
                 Ok(()) => return Ok(()),
                 Err(TransactionError::Retriable(error)) if Instant::now() < deadline && !self.stop.is_cancelled() => {
-                    tracing::debug!(%error, "making the call again");
+                    tracing::debug!(%error, "repeating the call");
                     std::thread::sleep(CALL_PAUSE.saturating_sub(called.elapsed()));
                 }
                 Err(TransactionError::Retriable(error)) => return Err(too_late(error)),
@@ -369,5 +375,5 @@ fn renewal(error: Error) -> CommitError {
 }
 
 fn denied(error: Error) -> Error {
-    Error::fatal("the brokers do not let the processor write: correct its login or its rights").cause(&error)
+    Error::fatal("the brokers deny the processor access: correct its credentials or its permissions").cause(&error)
 }

@@ -8,13 +8,13 @@ use super::Tables;
 use crate::settings::list_items;
 use crate::tasks::ChainHost;
 
-/// What each transform of the chain has of its host.
+/// The stores, tables and timers of each transform of the chain.
 #[derive(Debug)]
 pub(super) struct TransformStores {
     transforms: Vec<TransformEntry>,
     /// The keyed stores of every partition.
     pub(super) layout: Layout,
-    /// Topics of the tables, each once.
+    /// The topics of the tables, without duplicates.
     pub(super) tables: Vec<String>,
 }
 
@@ -22,14 +22,14 @@ pub(super) struct TransformStores {
 struct TransformEntry {
     alias: String,
     slots: Vec<Slot>,
-    /// Places in [`TransformStores::tables`].
+    /// Indexes into [`TransformStores::tables`].
     tables: Vec<usize>,
     timers: bool,
 }
 
 impl TransformStores {
     /// # Errors
-    /// `Config` when two transforms want a store of one name.
+    /// `Config` when two transforms require a store of the same name.
     pub(super) fn new(connector: &Props, requirements: impl Iterator<Item = Requirements>) -> Result<Self> {
         let aliases = list_items(connector, "transforms");
         let (mut stores, mut tables, mut transforms): (Vec<String>, Vec<String>, Vec<TransformEntry>) =
@@ -64,7 +64,8 @@ impl TransformStores {
         Ok(Self { transforms, layout: Layout::new(stores), tables })
     }
 
-    /// Whose a timer is, with the timer as the transform knows it. `None` when its transform is no longer there.
+    /// The index of the transform that a timer belongs to, and the timer with the transform's own key. `None` when the
+    /// transform was removed.
     pub(super) fn owner(&self, timer: &Timer) -> Option<(usize, Timer)> {
         let end = timer.key.iter().position(|byte| *byte == 0)?;
         let index = self.transforms.iter().position(|entry| entry.alias.as_bytes() == &timer.key[..end])?;
@@ -72,7 +73,7 @@ impl TransformStores {
     }
 }
 
-/// Timers of all transforms share a store: each key begins with its transform's alias.
+/// Timers of all transforms share a store, so each key begins with its transform's alias.
 fn timer_key(alias: &str, key: &[u8]) -> Bytes {
     let mut full = BytesMut::with_capacity(alias.len() + 1 + key.len());
     full.put_slice(alias.as_bytes());
@@ -81,13 +82,13 @@ fn timer_key(alias: &str, key: &[u8]) -> Bytes {
     full.freeze()
 }
 
-/// Gives the transforms the state of the partition whose record or timer is at hand.
+/// Gives the transforms access to the state of the partition whose record or timer is being processed.
 pub(super) struct StateHost<'a> {
     pub(super) now: i64,
     pub(super) stores: &'a TransformStores,
     pub(super) tables: &'a Tables,
     pub(super) state: &'a mut PartitionState,
-    /// The transform at work.
+    /// The index of the current transform.
     pub(super) transform: usize,
 }
 

@@ -5,8 +5,8 @@ use tributary_kafka::{GroupMetadata, Producer, ProducerRecord, TransactionError}
 
 use super::transactional_output::CALL_TIMEOUT;
 
-/// What a transaction whose end is not known can have written to: of records that were never acknowledged nobody knows the
-/// partition, so these are all that were written to before.
+/// What a transaction with an unknown outcome may have written to. The partitions of unacknowledged records are not
+/// known, so this is every partition written to so far.
 #[derive(Default)]
 pub(super) struct UncertainTransaction {
     partitions: Vec<(String, i32)>,
@@ -19,13 +19,13 @@ impl UncertainTransaction {
         Self { partitions, offsets, tries: 0 }
     }
 
-    /// Ends what brokers may have left open of the transaction. A broker that decides about a transaction while it starts
-    /// passes over partitions that have no leader yet, and never comes back to them (seen with 4.3.1): their readers wait for
-    /// ever, and so do those of the group's offsets. A transaction of the same id that writes there ends both. It is
-    /// aborted: where the one before was left open nowhere, it leaves no trace.
+    /// Ends the transaction on partitions where brokers may have left it open. A broker that resolves a transaction
+    /// while it starts skips partitions that have no leader yet and does not return to them (seen with 4.3.1): readers
+    /// of these partitions, and of the group's offsets, would wait without end. Another transaction of the same id that
+    /// writes to them ends both. It is aborted, so it has no effect where nothing was left open.
     ///
     /// # Errors
-    /// When it is to be tried again, with another producer.
+    /// When it must be tried again with another producer.
     pub(super) fn end_everywhere(&mut self, producer: &Producer, group: &str, timeout: Duration) -> Result<()> {
         const TRIES: u32 = 3;
         let Self { partitions, offsets, tries } = self;
@@ -39,13 +39,13 @@ impl UncertainTransaction {
         }
         *self = Self::default();
         if let Err(error) = ended {
-            tracing::warn!(%error, "could not make sure that the transaction before has ended everywhere");
+            tracing::warn!(%error, "could not ensure that the previous transaction has ended on all partitions");
         }
         Ok(())
     }
 }
 
-/// One transaction over partitions and offsets that is given up.
+/// Writes to all partitions and offsets in one transaction and aborts it.
 fn abort_over(
     producer: &Producer,
     partitions: &[(String, i32)],
@@ -62,8 +62,8 @@ fn abort_over(
     if let Some(group) = GroupMetadata::outside(group) {
         let sent = producer.send_offsets_to_transaction(offsets, &group, CALL_TIMEOUT.min(timeout));
         if let Err(error) = sent {
-            // The group is part of the transaction all the same.
-            tracing::debug!(%error, "offsets of nobody were not taken");
+            // The group has been added to the transaction even so.
+            tracing::debug!(%error, "the broker refused the offsets of the aborted transaction");
         }
     }
     producer.abort_transaction(timeout).map_err(TransactionError::into_error)

@@ -14,10 +14,10 @@ use super::log::{json, open};
 use crate::definitions::MAX_TASKS;
 use crate::settings::WorkerSettings;
 
-/// Task configurations of this size together, in bytes, are no reason for a broker to refuse a batch.
+/// Up to this size together, in bytes, task configurations are written in one batch with their commit record.
 const MAX_BATCH_BYTES: usize = 128 * 1024;
 
-/// A request that comes through the topic and counts only while it is fresh.
+/// A request that comes through the topic; it is acted on only if it is read while the worker runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConfigEvent {
     /// Restart a connector.
@@ -26,7 +26,7 @@ pub(crate) enum ConfigEvent {
     Logger(String, String),
 }
 
-/// The configuration topic: one partition, whose order is the protocol.
+/// The configuration topic. It has one partition, because the protocol depends on the order of records.
 #[derive(Clone)]
 pub(crate) struct ConfigStore {
     log: CompactedLog,
@@ -36,7 +36,7 @@ pub(crate) struct ConfigStore {
 /// A connector as its runner follows it; none once it is gone.
 pub(crate) type ConnectorWatch = watch::Receiver<Option<Arc<ConnectorEntry>>>;
 
-/// What the topic says now, and who is told of what: a change of one connector concerns nobody else.
+/// The current content of the topic, and who is notified: a change of one connector wakes only those who follow it.
 #[derive(Default)]
 struct ConfigView {
     state: Mutex<ConfigState>,
@@ -49,7 +49,7 @@ impl ConfigStore {
     /// Opens the topic and reads it to its end. Events are sent for records that come after.
     pub(crate) async fn open(settings: &WorkerSettings, events: mpsc::Sender<ConfigEvent>) -> Result<Self> {
         let view = Arc::<ConfigView>::default();
-        // Nothing is live before the first read to the end is done.
+        // Requests read before the first read to the end is complete are old: no events are sent for them.
         let live = Arc::new(Mutex::new(None));
         let reader = ConfigReader { view: Arc::clone(&view), live: Arc::clone(&live) };
         let log =
@@ -58,7 +58,7 @@ impl ConfigStore {
         Ok(Self { log, view })
     }
 
-    /// What the topic says of a connector now; none when there is none of that name.
+    /// A connector as the topic has it now; none when there is none of that name.
     pub(crate) fn connector(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
         self.view.state().connectors.get(name).cloned()
     }
@@ -73,15 +73,16 @@ impl ConfigStore {
         self.view.names.subscribe()
     }
 
-    /// Has those look again who watch the names.
+    /// Wakes those who watch the names, although no name has changed.
     pub(crate) fn wake_name_watchers(&self) {
         self.view.names.send_modify(|changes| *changes += 1);
     }
 
-    /// Wakes whenever the topic says something new of one connector.
+    /// Wakes whenever the topic changes one connector.
     pub(crate) fn follow(&self, name: &str) -> ConnectorWatch {
         let mut followers = self.view.followers();
-        // The state is read under the lock of the followers, as it is told: else a change in between were missed.
+        // The state is read under the followers' lock, under which changes are published too: otherwise a change
+        // between reading and subscribing would be missed.
         let entry = self.connector(name);
         match followers.get(name) {
             Some(follower) => follower.subscribe(),
@@ -93,7 +94,7 @@ impl ConfigStore {
         }
     }
 
-    /// Reads what others have written until now.
+    /// Reads everything written so far.
     pub(crate) async fn refresh(&self) -> Result<()> {
         self.log.read_to_end().await
     }
@@ -115,7 +116,7 @@ impl ConfigStore {
         self.log.write_and_read(gone.map(|key| (key.into(), None)).into()).await
     }
 
-    /// Writes a connector's tasks, then the record that makes them count.
+    /// Writes a connector's task configurations, then the commit record that makes them effective.
     pub(crate) async fn put_tasks(&self, connector: &str, tasks: &[Props]) -> Result<()> {
         let mut records: Vec<(Bytes, Option<Bytes>)> = Vec::with_capacity(tasks.len());
         for (number, task) in tasks.iter().enumerate() {
@@ -124,7 +125,8 @@ impl ConfigStore {
         }
         let commit = json(&Commit { tasks: tasks.len().try_into().unwrap_or(u32::MAX) })?;
         let size: usize = records.iter().filter_map(|(_, value)| Some(value.as_ref()?.len())).sum();
-        // What a broker may refuse as too large is written before it is made to count.
+        // A large set is written before its commit record: if the broker refuses a record as too large, nothing is
+        // committed.
         if size > MAX_BATCH_BYTES {
             self.log.write_all(std::mem::take(&mut records)).await?;
         }
@@ -138,7 +140,7 @@ impl ConfigStore {
         self.log.write_and_read(vec![(format!("target-state-{connector}").into(), Some(value))]).await
     }
 
-    /// Asks whoever runs a connector to restart it.
+    /// Requests a restart from the worker that runs the connector.
     pub(crate) async fn put_restart(&self, connector: &str, request: RestartRequest) -> Result<()> {
         let RestartRequest { include_tasks, only_failed } = request;
         let value = json(&Restart { include_tasks, only_failed })?;
@@ -166,7 +168,7 @@ impl ConfigView {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one record over, and tells whom it concerns.
+    /// Applies one record and notifies those who follow its connector.
     fn read(&self, key: &str, record: &LogRecord) -> Result<Option<ConfigEvent>, &'static str> {
         let mut followers = self.followers();
         let (applied, entry, came_or_went) = {
@@ -234,7 +236,8 @@ impl ConfigReader {
     }
 }
 
-/// Control characters are no part of a name: REST refuses them, and threads cannot bear them.
+/// Control characters are not allowed in a name: REST refuses them, and the operating system refuses them in thread
+/// names.
 fn named(name: &str) -> Result<&str, &'static str> {
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err("the connector's name is empty or holds control characters");

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use tributary_api::Props;
 use tributary_control::{TargetState, TaskId};
 
-/// What the configuration topic says, as of an offset.
+/// The content of the configuration topic up to an offset.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigState {
-    /// What is known of each connector, by name. What others hold of it stays as it was.
+    /// Each connector, by name. Entries that were handed out do not change.
     pub(crate) connectors: BTreeMap<String, Arc<ConnectorEntry>>,
     /// Task configurations that wait for their commit record.
     pending: BTreeMap<String, BTreeMap<u32, Props>>,
@@ -22,7 +22,7 @@ pub(crate) struct ConnectorEntry {
     pub(crate) config: Props,
     /// Offset of the configuration's record: a new one means that it was written again.
     pub(crate) revision: i64,
-    /// What is wanted.
+    /// The target state.
     pub(crate) target: TargetState,
     /// The committed tasks, by number.
     pub(crate) tasks: BTreeMap<u32, Props>,
@@ -44,7 +44,8 @@ impl ConnectorEntry {
 }
 
 impl ConfigState {
-    /// Whether a connector of this name would begin in the state of one that was deleted, or never came to be.
+    /// Whether a target state of this name is left over from a connector that was deleted or never created: a new one
+    /// would start in it.
     pub(super) fn has_left_over_target(&self, name: &str) -> bool {
         self.early_targets.contains_key(name)
     }
@@ -52,7 +53,7 @@ impl ConfigState {
     pub(super) fn put_connector(&mut self, name: &str, config: Option<Props>, revision: i64) {
         let Some(config) = config else {
             self.pending.remove(name);
-            // Its target state is removed by a record of its own, which may never come.
+            // Its target state is removed by a separate record, which may be missing if the removal was interrupted.
             if let Some(target) =
                 self.connectors.remove(name).map(|entry| entry.target).filter(|target| *target != TargetState::Started)
             {
@@ -78,7 +79,7 @@ impl ConfigState {
     pub(super) fn commit_tasks(&mut self, connector: &str, count: u32, revision: i64) {
         let pending = self.pending.remove(connector).unwrap_or_default();
         let Some(entry) = self.connectors.get_mut(connector).map(Arc::make_mut) else { return };
-        // Compaction may have removed some of the set: it then may not run until it is written again.
+        // Compaction may have removed some of the set: then the tasks do not run until the set is written again.
         let complete = pending.keys().copied().eq(0..count);
         entry.inconsistent = !complete;
         if complete {
@@ -86,7 +87,12 @@ impl ConfigState {
             entry.tasks = pending;
             entry.applied = Some(entry.config.clone());
         } else {
-            tracing::debug!(connector, count, found = pending.len(), "the tasks of a connector are not complete");
+            tracing::debug!(
+                connector,
+                count,
+                found = pending.len(),
+                "the task configurations of a connector are incomplete"
+            );
         }
         entry.tasks_revision = revision;
     }

@@ -24,7 +24,7 @@ pub(super) async fn open(
         producer: settings
             .own_client(Role::Producer, purpose)
             .set_default("linger.ms", 0)
-            // Who waits is told in time, and what is given up is not written later behind everybody's back.
+            // A caller that waits gets an error in time, and a record that was reported as lost is not written later.
             .set_default("delivery.timeout.ms", 30_000)
             .set("enable.idempotence", false)
             .set("max.in.flight.requests.per.connection", 1),

@@ -12,8 +12,8 @@ use crate::tasks::OffsetStore;
 
 /// The offset topic: key `["connector",{partition}]`, value `{offset}`.
 ///
-/// A Java worker finds an offset by the exact bytes of its key. A partition that is there already keeps the key it has,
-/// whatever order its names were written in; a new one is written in the plugin's order.
+/// A Java worker finds an offset by the exact bytes of its key. A stored partition keeps its key, whatever the order of
+/// its fields; a new one is written in the plugin's order.
 #[derive(Clone)]
 pub(crate) struct KafkaOffsetStore {
     log: CompactedLog,
@@ -143,7 +143,7 @@ mod tests {
             let found = of_partitions(&offsets, connector, &asked).into_iter();
             found.map(|offset| offset.and_then(|offset| offset.int("position"))).collect()
         };
-        assert_eq!(positions("c"), [Some(2), None, Some(1)], "another connector's are not told");
+        assert_eq!(positions("c"), [Some(2), None, Some(1)], "another connector's offsets are not returned");
         assert_eq!(positions("d"), [None, Some(3), None]);
         assert_eq!(positions("nobody"), [None; 3]);
     }

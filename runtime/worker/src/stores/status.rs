@@ -17,7 +17,7 @@ pub(crate) struct Status {
     /// The error that failed it.
     #[serde(default)]
     pub(crate) trace: Option<String>,
-    /// Who wrote it.
+    /// The worker that wrote it.
     pub(crate) worker_id: String,
     /// The group's generation when it was written.
     #[serde(default)]
@@ -27,7 +27,7 @@ pub(crate) struct Status {
     pub(crate) version: Option<String>,
 }
 
-/// The status topic with what it says.
+/// The status topic and its content.
 #[derive(Clone)]
 pub(crate) struct StatusStore {
     log: CompactedLog,
@@ -64,7 +64,7 @@ impl StatusStore {
     /// All tasks of a connector that have a status.
     pub(crate) fn tasks(&self, connector: &str) -> Vec<(TaskId, Status)> {
         let state = self.lock();
-        // By connector first: what others have is not looked at.
+        // Ordered by connector, so that only its own tasks are read.
         let tasks = state.tasks.range(TaskId::new(connector, 0)..=TaskId::new(connector, u32::MAX));
         tasks.map(|(id, status)| (id.clone(), status.clone())).collect()
     }
@@ -157,7 +157,7 @@ impl State {
     }
 }
 
-/// A worker that shut down after another took over must not hide that the other one runs it.
+/// `UNASSIGNED` from a worker that shut down after another took over must not replace the other one's `RUNNING`.
 fn set<K: Ord>(states: &mut BTreeMap<K, Status>, key: K, status: Option<Status>) {
     let Some(status) = status else {
         states.remove(&key);

@@ -5,7 +5,7 @@ use tributary_control::{InstanceState, TaskId};
 
 use super::{Control, TaskListener, TaskMetrics, TaskSpec};
 
-/// What a task's loop works with: its specification, the requests of its handle, and whom to tell.
+/// What a task's loop works with: its specification, the requests of its handle, its metrics and its status reporter.
 pub(crate) struct TaskContext {
     pub(crate) spec: TaskSpec,
     pub(crate) control: Arc<Control>,
@@ -13,7 +13,7 @@ pub(crate) struct TaskContext {
     pub(crate) reporter: Arc<StatusReporter>,
 }
 
-/// Tells the herder about one life of a task; mute once the task is abandoned.
+/// Reports the states of one incarnation of a task to the herder; reports nothing once the task is abandoned.
 pub(crate) struct StatusReporter {
     task: TaskId,
     incarnation: u64,
@@ -47,7 +47,7 @@ impl TaskContext {
 }
 
 impl StatusReporter {
-    /// Tells a state, if it is another one than before.
+    /// Reports a state if it differs from the last one.
     pub(crate) fn state(&self, state: InstanceState) {
         let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(state);
         if before != Some(state) && !self.control.is_abandoned() {
@@ -55,19 +55,19 @@ impl StatusReporter {
         }
     }
 
-    /// Tells that the task runs or is paused.
+    /// Reports that the task is running or paused.
     pub(crate) fn running(&self, paused: bool) {
         self.state(if paused { InstanceState::Paused } else { InstanceState::Running });
     }
 
-    /// Tells that the task has failed, and why.
+    /// Reports that the task has failed, and why.
     pub(crate) fn failed(&self, error: &Error) {
         if !self.control.is_abandoned() {
             self.listener.state_changed(&self.task, self.incarnation, InstanceState::Failed, Some(error.trace()));
         }
     }
 
-    /// Tells that a topic is in use.
+    /// Reports that a topic is in use.
     pub(crate) fn topic_used(&self, topic: &str) {
         if !self.control.is_abandoned() {
             self.listener.topic_used(&self.task, topic);

@@ -6,10 +6,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 type OnAbandon = Box<dyn FnOnce() + Send>;
-/// Ends a wait of the task's thread that no future can end.
+/// Ends a wait inside a client library, which cancelling a future does not end.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// What is asked of a task: shared by its handle and its threads.
+/// The requests to a task, shared by its handle and its threads.
 pub(crate) struct Control {
     stopping: CancellationToken,
     paused: watch::Sender<bool>,
@@ -38,7 +38,7 @@ impl Control {
         self.stopping.is_cancelled()
     }
 
-    /// Waits so long, or until the task is asked to stop.
+    /// Sleeps, or returns early when the task is asked to stop.
     pub(crate) async fn sleep(&self, time: Duration) {
         tokio::select! {
             () = self.stopping.cancelled() => {}
@@ -66,17 +66,17 @@ impl Control {
         self.paused.subscribe()
     }
 
-    /// Whether nobody waits for the task any more: it must leave no trace from now on.
+    /// Whether the task is abandoned: from now on it must not write, commit or report anything.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.is_cancelled()
     }
 
-    /// Waits until the task is given up.
+    /// Waits until the task is abandoned.
     pub(crate) async fn abandoned(&self) {
         self.abandoned.cancelled().await;
     }
 
-    /// Gives the task up, and lets go of what it still holds in clients.
+    /// Abandons the task and releases what it holds in clients.
     pub(crate) fn abandon(&self) {
         self.abandoned.cancel();
         self.stop();
@@ -84,7 +84,7 @@ impl Control {
         hooks.into_iter().for_each(|hook| hook());
     }
 
-    /// Called with every request; it must not block.
+    /// `wake` is called with every request; it must not block.
     pub(crate) fn on_request(&self, wake: Wake) {
         lock(&self.wakes).push(wake);
     }
@@ -93,8 +93,8 @@ impl Control {
         lock(&self.wakes).iter().for_each(|wake| wake());
     }
 
-    /// Done to a client when the task is given up, if the client is still there; it must not block. What is asked of a task
-    /// outlives what the task works with, so that nothing is kept alive here.
+    /// Called with a client when the task is abandoned, if the client still exists; it must not block. A weak
+    /// reference, because this object may outlive the task's clients and must not keep them alive.
     pub(crate) fn on_abandon<T: Send + Sync + 'static>(&self, client: &Arc<T>, release: fn(&T)) {
         let client = Arc::downgrade(client);
         let hook = move || {

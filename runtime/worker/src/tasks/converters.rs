@@ -23,7 +23,7 @@ impl Converters {
     /// connector inherits no setting of the worker's.
     ///
     /// # Errors
-    /// `Config` when one is not there or its properties are wrong.
+    /// `Config` when one is unknown or its properties are wrong.
     pub(crate) fn build(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let (key_class, key) = key_or_value("key.converter", connector, worker, plugins)?;
         let (value_class, value) = key_or_value("value.converter", connector, worker, plugins)?;
@@ -66,7 +66,7 @@ fn header(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result
     build().map_err(|error| error.context(property))
 }
 
-/// The class that holds for a property, with the settings from where the class was named.
+/// The class in effect for a property, with the settings of the configuration (connector or worker) that names it.
 fn chosen<'a>(property: &str, connector: &'a Props, worker: &'a Props) -> Option<(&'a str, Props)> {
     [connector, worker].into_iter().find_map(|props| {
         let class = props.get(property)?.trim();

@@ -55,10 +55,10 @@ impl Encoder {
         Self { chain, converters }
     }
 
-    /// Appends what becomes of a record, and says how many that is.
+    /// Appends the outputs of a record and returns their number.
     ///
     /// # Errors
-    /// Where and why it failed; then nothing is appended.
+    /// The stage and the error; then nothing is appended.
     pub(crate) fn run(
         &mut self,
         record: Record,
@@ -89,7 +89,7 @@ impl Encoder {
     /// Converts one record.
     ///
     /// # Errors
-    /// Where and why it failed.
+    /// The stage and the error.
     pub(crate) fn encode(&mut self, record: Record) -> Result<Encoded, Failure> {
         let Converters { key, key_class, value, value_class, header, header_class } = &mut self.converters;
         let topic = &*record.topic;
@@ -116,7 +116,7 @@ impl Encoder {
     }
 }
 
-/// A header that was consumed, and that nobody has changed, is written as it was.
+/// A consumed header that was not changed is written with its original bytes.
 fn header_bytes(converter: &mut dyn HeaderConverter, topic: &str, header: &Header) -> Result<Option<Bytes>> {
     match &header.raw {
         Some(raw) => Ok(Some(raw.clone())),
@@ -124,7 +124,7 @@ fn header_bytes(converter: &mut dyn HeaderConverter, topic: &str, header: &Heade
     }
 }
 
-/// Java's producer takes -1 for no timestamp and refuses what is below.
+/// Java's producer takes -1 for no timestamp and refuses smaller values.
 fn valid_timestamp(timestamp: Option<i64>) -> Result<Option<i64>> {
     match timestamp {
         Some(-1) => Ok(None),
@@ -155,7 +155,7 @@ impl Decoder {
         Ok(Self::new(TransformationChain::build_stateless(connector, plugins)?, converters))
     }
 
-    /// Appends what becomes of a consumed record.
+    /// Appends the outputs of a consumed record.
     ///
     /// # Errors
     /// Where and why it failed; then nothing is appended.
@@ -201,12 +201,12 @@ impl Decoder {
         Ok(record)
     }
 
-    /// A record that is no longer there as it was consumed, as near to it as the converters come. What they read but
-    /// cannot write again stands for its place only, without key and value: a record that is reported must not end the
-    /// task.
+    /// Converts a record back to the form in which it was consumed, when the consumed bytes are no longer held; as
+    /// close to them as the converters allow. If the converters cannot write what they read, only topic, partition,
+    /// offset and timestamp are kept: a reported record must not fail the task.
     ///
     /// # Errors
-    /// When the record has lost its origin.
+    /// When the record has no origin.
     pub(crate) fn encode_again(&mut self, record: &Record) -> Result<RawRecord> {
         let Some((origin, partition, offset)) = record.consumed_from() else {
             return Err(Error::fatal("a reported record must keep its origin"));
@@ -238,7 +238,7 @@ impl Decoder {
         for one in record.headers.iter() {
             headers.push((one.name.clone(), header_bytes(header.as_mut(), topic, one)?));
         }
-        // What the converters would add is there already.
+        // Converters may add headers, which the consumed record has already: these go to a copy that is not used.
         let mut with_additions = headers.clone();
         let mut cx = EncodeContext::new(topic, &mut with_additions);
         Ok(Encoded {

@@ -26,7 +26,7 @@ impl MetricGroup {
     }
 }
 
-/// One number that only grows, or is set.
+/// A counter, or a gauge that is set.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -44,7 +44,7 @@ impl Counter {
     }
 }
 
-/// The largest and the mean of something, over the task's life.
+/// The maximum and the mean of a value since the task's start.
 #[derive(Debug, Default)]
 pub(crate) struct MaxAndMean {
     count: Counter,
@@ -75,8 +75,8 @@ impl MaxAndMean {
     }
 }
 
-/// What a task counts, in batches. Names and units are those of Kafka Connect's JMX metrics; times are kept in
-/// microseconds and shown in milliseconds.
+/// The metrics of a task, updated once per batch. Names and units are those of Kafka Connect's JMX metrics; times are
+/// kept in microseconds and shown in milliseconds.
 #[derive(Debug, Default)]
 pub(crate) struct TaskMetrics {
     pub(crate) batch_size: MaxAndMean,
@@ -125,13 +125,13 @@ pub(crate) struct ErrorMetrics {
 }
 
 impl TaskMetrics {
-    /// A commit of offsets is done.
+    /// A commit of offsets has ended.
     pub(crate) fn offsets_committed(&self, took: Duration, success: bool) {
         self.offset_commit_time.record_time(took);
         if success { self.offset_commit_success.add(1) } else { self.offset_commit_failure.add(1) }
     }
 
-    /// All metrics with their JMX names; of source and sink metrics only the asked ones.
+    /// All metrics with their JMX names; of source and sink metrics only those of the task's kind.
     #[allow(clippy::cast_precision_loss)]
     pub(crate) fn snapshot(&self, source: bool) -> Vec<(MetricGroup, &'static str, f64)> {
         let number = |number: &Counter| number.get() as f64;

@@ -1,4 +1,4 @@
-//! Tasks: each lives on the executor, moves records between a plugin and Kafka, and reports what becomes of it.
+//! Tasks: each runs on the executor, moves records between a plugin and Kafka, and reports its state.
 //!
 //! [`start`] makes one from a [`TaskSpec`]; the [`TaskHandle`] pauses, resumes, stops and, if the plugin never
 //! returns, abandons it: an abandoned task writes no status, stores no offset and sends nothing more.
@@ -44,7 +44,7 @@ pub(crate) use self::{handle::TaskHandle, metrics::TaskMetrics, spawn::start};
 use crate::connector_config::ConnectorConfig;
 use crate::settings::WorkerSettings;
 
-/// All that a task needs to run.
+/// Everything a task needs to run.
 pub(crate) struct TaskSpec {
     /// Which task of which connector.
     pub(crate) id: TaskId,
@@ -62,13 +62,13 @@ pub(crate) struct TaskSpec {
     pub(crate) paused: bool,
     /// Where a source's offsets are kept.
     pub(crate) offsets: Arc<dyn OffsetStore>,
-    /// Told with every state, so that a late word of a former life is known as such.
+    /// Reported with every state, so that a late report of an earlier incarnation is recognised and ignored.
     pub(crate) incarnation: u64,
 }
 
-/// Hears what becomes of a task. Called on whatever thread the task is on: it must not block.
+/// Receives the states of tasks. Called on the task's thread: it must not block.
 pub(crate) trait TaskListener: Send + Sync {
-    /// The task is in another state; the trace comes with `Failed`.
+    /// The task's state has changed; `Failed` comes with a trace.
     fn state_changed(&self, task: &TaskId, incarnation: u64, state: InstanceState, trace: Option<String>);
     /// The task read from or wrote to a topic for the first time.
     fn topic_used(&self, task: &TaskId, topic: &str);

@@ -5,8 +5,7 @@ use tributary_api::Result;
 
 use crate::supervision::panicked;
 
-/// Calls into a plugin, with panics caught. After a panic the plugin's state is unknown: nothing should be asked of
-/// it any more.
+/// Calls into a plugin, with panics caught. After a panic the plugin's state is unknown: it must not be called again.
 #[derive(Debug, Default)]
 pub(crate) struct PluginCalls {
     broken: bool,
@@ -27,12 +26,12 @@ impl PluginCalls {
         }
     }
 
-    /// Whether a call panicked or had to be given up.
+    /// Whether a call panicked or was abandoned.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// A call was given up half-way.
+    /// A call was abandoned before it returned.
     pub(crate) fn mark_broken(&mut self) {
         self.broken = true;
     }

@@ -5,8 +5,8 @@ use tributary_kafka::{ClientConfig, DeliveryListener, Producer, ProducerOptions}
 
 use super::Control;
 
-/// A producer that a task has for itself: its waits end when the task is asked to stop, and what it holds is dropped when
-/// the task is abandoned.
+/// A producer that only this task uses: its waits end when the task is asked to stop, and its queue is purged when the
+/// task is abandoned.
 ///
 /// # Errors
 /// `Config` when a setting cannot be used.
@@ -21,8 +21,8 @@ pub(crate) fn own_producer(
     Ok(producer)
 }
 
-/// A producer that never gives a record up because the broker is away for long, unless the user has said otherwise.
-/// Connect's own default, and the only one that keeps a task alive through an outage.
+/// Settings of a producer that never drops a record because the broker is unreachable for long, unless the user sets a
+/// timeout. As Connect does by default: otherwise an outage would fail every task.
 pub(crate) fn without_delivery_timeout(client: ClientConfig) -> ClientConfig {
     client.set_default("delivery.timeout.ms", i32::MAX)
 }

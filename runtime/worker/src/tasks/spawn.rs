@@ -11,8 +11,8 @@ use super::context::StatusReporter;
 use super::{Control, TaskContext, TaskHandle, TaskListener, TaskSpec, sink, source};
 use crate::supervision::panicked;
 
-/// Starts a task and returns at once. Whatever happens is told to the listener: `Running` once the plugin has started,
-/// `Paused`, `Unassigned` when it has ended as asked, `Failed` with a trace.
+/// Starts a task and returns at once. The listener gets its states: `Running` once the plugin has started, `Paused`,
+/// `Unassigned` when it has ended on request, `Failed` with a trace.
 pub(crate) fn start(spec: TaskSpec, listener: Arc<dyn TaskListener>) -> TaskHandle {
     let cx = TaskContext::new(spec, listener);
     let (ended_sender, ended) = watch::channel(false);
@@ -29,13 +29,14 @@ pub(crate) fn start(spec: TaskSpec, listener: Arc<dyn TaskListener>) -> TaskHand
     handle
 }
 
-/// A processor has a thread to itself: it waits for records and for the ends of transactions inside the client library.
+/// A processor has its own thread, because it blocks in the client library while it waits for records and for
+/// transactions.
 fn spawn_on_own_thread(lifecycle: TaskLifecycle, cx: TaskContext, ended_sender: watch::Sender<bool>) {
     let (reporter, runtime) = (Arc::clone(&cx.reporter), cx.spec.worker.executor.runtime().clone());
     // Linux shows 15 bytes of a thread's name.
     let name: String = cx.spec.id.to_string().chars().take(15).collect();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        // Nothing else runs on this thread: the loop owes nobody a turn.
+        // `unconstrained`: nothing else runs on this thread, so tokio's cooperative budget is not needed.
         runtime.block_on(tokio::task::unconstrained(lifecycle.supervise(process(cx))));
         ended_sender.send_replace(true);
     });
@@ -44,7 +45,7 @@ fn spawn_on_own_thread(lifecycle: TaskLifecycle, cx: TaskContext, ended_sender: 
     }
 }
 
-/// What goes around a task's loop, whatever the loop does.
+/// Runs a task's loop: catches panics, ends it when the task is abandoned, and reports how it ended.
 struct TaskLifecycle {
     reporter: Arc<StatusReporter>,
     control: Arc<Control>,
@@ -63,7 +64,7 @@ impl TaskLifecycle {
             tokio::select! {
                 biased;
                 outcome = run => outcome,
-                // A plugin that waits is dropped, one that blocks keeps its thread.
+                // A plugin that awaits is dropped here; one that blocks keeps its thread.
                 () = control.abandoned() => Ok(()),
             }
         };
@@ -72,7 +73,7 @@ impl TaskLifecycle {
             Ok(()) => reporter.state(InstanceState::Unassigned),
             Err(_) if control.is_abandoned() => {}
             Err(error) => {
-                tracing::error!(%error, "task failed: restart it when the cause is removed");
+                tracing::error!(%error, "task failed: remove the cause and restart it");
                 reporter.failed(&error);
             }
         });
@@ -83,7 +84,7 @@ async fn run(cx: TaskContext) -> Result<()> {
     if !may_run(&cx).await {
         return Ok(());
     }
-    // Boxed: a task is as large as the loop it runs, not as the largest there is.
+    // Boxed, so that a task takes the memory of its own loop and not of the largest one.
     match cx.spec.plugin.factory.clone() {
         Factory::Source(factory) => Box::pin(source::run(cx, &*factory.task)).await,
         Factory::Sink(factory) => Box::pin(sink::run(cx, (factory.task)())).await,
@@ -95,7 +96,7 @@ async fn process(cx: TaskContext) -> Result<()> {
     if may_run(&cx).await { crate::processor::run(cx).await } else { Ok(()) }
 }
 
-/// Waits while the task is paused from its start on; `false` when it should end instead.
+/// Waits while the task is started as paused; `false` when it should end instead.
 async fn may_run(cx: &TaskContext) -> bool {
     if cx.control.is_paused() {
         cx.reporter.running(true);

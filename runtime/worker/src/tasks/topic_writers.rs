@@ -16,12 +16,12 @@ use super::{Control, TaskContext, own_producer};
 use crate::clients::ensure_topics;
 use crate::settings::WorkerSettings;
 
-/// How soon room in a full queue is looked for again, should no delivery tell of it.
+/// How often a full queue is tried again if no delivery reports free space.
 const ROOM_CHECK: Duration = Duration::from_millis(50);
-/// How to reach and trust a broker: what an admin client takes over from the producer beside it.
+/// Connection and security settings: the admin client takes these over from the producer's.
 const ACCESS: [&str; 4] = ["bootstrap.servers", "security.", "sasl.", "ssl."];
 
-/// Makes writers of topics for a task.
+/// Creates topic writers for a task.
 pub(crate) struct TopicWriters {
     task: TaskId,
     worker: Arc<WorkerSettings>,
@@ -39,7 +39,7 @@ impl TopicWriters {
         }
     }
 
-    /// Creates the topics that are not there, and a producer for them.
+    /// Creates the topics that do not exist, and a producer for them.
     ///
     /// # Errors
     /// `Config` when a setting cannot be used; when a topic cannot be created.
@@ -88,7 +88,7 @@ fn all<'a>(client: ClientConfig, settings: impl IntoIterator<Item = (&'a String,
     settings.into_iter().fold(client, |client, (name, value)| client.set(name, value))
 }
 
-/// Writes through a producer of its own.
+/// A writer with its own producer.
 struct ProducerTopicWriter {
     producer: Arc<Producer>,
     pending: Arc<Pending>,
@@ -105,14 +105,14 @@ impl TopicWriter for ProducerTopicWriter {
                 break;
             }
         }
-        // Nothing more comes: what is sent is waited for, also when some was not.
+        // No more records will be sent: waits for those that were, even if sending one failed.
         drop(write);
         done.await.unwrap_or_else(|_| Err(Error::retriable("the producer is gone")))
     }
 }
 
 impl ProducerTopicWriter {
-    /// Hands a record to the producer, and waits for room without blocking the thread.
+    /// Hands a record to the producer; waits for space in its queue without blocking the thread.
     async fn send(&self, record: &TopicRecord, token: Token) -> Result<()> {
         let headers: Vec<(&str, Option<&[u8]>)> =
             record.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
@@ -145,7 +145,7 @@ impl ProducerTopicWriter {
     }
 }
 
-/// Writes whose records are not all acknowledged.
+/// Writes with unacknowledged records.
 #[derive(Default)]
 struct Pending {
     writes: Mutex<HashMap<Token, Write>>,
@@ -154,7 +154,7 @@ struct Pending {
 }
 
 struct Write {
-    /// Records sent and not acknowledged.
+    /// Records that were sent and are not acknowledged.
     left: usize,
     /// Whether more may be sent.
     open: bool,
@@ -162,7 +162,7 @@ struct Write {
     done: oneshot::Sender<Result<()>>,
 }
 
-/// A write that may send more records; it ends when this is dropped.
+/// A write that may send more records; it is complete when this is dropped and all its records are acknowledged.
 struct OpenWrite<'a> {
     pending: &'a Pending,
     token: Token,
@@ -221,7 +221,7 @@ fn finish(writes: &mut HashMap<Token, Write>, token: Token) {
     if writes.get(&token).is_some_and(|write| write.left == 0 && !write.open)
         && let Some(write) = writes.remove(&token)
     {
-        // Nobody waits for a write that was given up.
+        // The receiver is gone if the caller was cancelled.
         let _ = write.done.send(write.error.map_or(Ok(()), Err));
     }
 }

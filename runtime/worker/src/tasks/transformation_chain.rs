@@ -24,9 +24,9 @@ struct Condition {
     negate: bool,
 }
 
-/// What a chain runs in: it gives each transform the clock and, in a processor, its own state.
+/// Provides each transform of a chain with the time and, in a processor, with its state.
 pub(crate) trait ChainHost {
-    /// The context of a transform, by its place in the chain.
+    /// The context of a transform, by its index in the chain.
     fn context(&mut self, stage: usize) -> TransformContext<'_>;
 }
 
@@ -47,7 +47,7 @@ impl TransformationChain {
     /// Makes the transforms that a connector names.
     ///
     /// # Errors
-    /// `Config` when one is not there or its properties are wrong.
+    /// `Config` when one is unknown or its properties are wrong.
     pub(crate) fn build(connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let stage = |alias: &str| {
             TransformationStage::build(alias, connector, plugins)
@@ -75,7 +75,7 @@ impl TransformationChain {
         self.0.is_empty()
     }
 
-    /// What each transform asks of its host, in the order of the chain.
+    /// What each transform requires of its host, in the order of the chain.
     pub(crate) fn requirements(&self) -> impl Iterator<Item = Requirements> {
         self.0.iter().map(|stage| stage.transform.requirements())
     }

@@ -4,12 +4,12 @@ use tributary_kafka::ClientConfig;
 use crate::connector_config::PREFIXES;
 use crate::settings::{WorkerSettings, with_prefix};
 
-/// What a client would refuse of the settings that the connector overrides. It reads the files that they name.
+/// Checks the client settings that a connector overrides as the client itself does, including the files that they name.
 pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
     for (prefix, client) in clients(props, kind, settings) {
         let Err(error) = client.validate() else { continue };
         let message = error.to_string();
-        // It names the setting first.
+        // The client's message begins with the name of the setting.
         let setting = message.split(' ').next().unwrap_or_default();
         let name = format!("{prefix}{setting}");
         if props.contains_key(&name) && !issues.iter().any(|issue| issue.name == name) {
@@ -18,7 +18,7 @@ pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, 
     }
 }
 
-/// The clients that some override is for, as the connector's tasks will have them.
+/// The clients for which the connector overrides a setting, with the settings that its tasks will use.
 fn clients(props: &Props, kind: PluginKind, settings: &WorkerSettings) -> Vec<(&'static str, ClientConfig)> {
     let [producer, consumer, admin] = PREFIXES;
     let name = props.get("name").map(String::as_str).unwrap_or_default();

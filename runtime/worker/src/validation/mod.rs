@@ -1,5 +1,5 @@
 //! Checks of a connector's configuration: the framework's properties, the plugin's, those of every transform, predicate
-//! and converter it names, and what only the combination shows. The texts are Kafka Connect's where it has one.
+//! and converter it names, and combinations of them. The messages are Kafka Connect's where it has one.
 
 mod clients;
 mod plugins;
@@ -21,18 +21,19 @@ use crate::connector_config::{self, with_limits};
 use crate::definitions::connector_definition;
 use crate::settings::WorkerSettings;
 
-/// What the framework looks at is here and in files.
+/// The framework's own checks may read files. How many run at a time, and how many wait.
 const FRAMEWORK_DEADLINE: Duration = Duration::from_secs(20);
 const FRAMEWORK_CALLS: usize = 4;
 const FRAMEWORK_WAITING: usize = 1_000;
-/// With the wait for a turn it is less than the 90 s after which REST gives up.
+/// Together with the time in the queue this is less than the 90 s after which REST answers with a timeout.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(45);
-/// How many configurations of one class its plugin looks at at once: it may ask a server that does not answer.
+/// How many configurations of one class its plugin validates at a time, because it may wait for a server, and how many
+/// wait.
 const PLUGIN_CALLS: usize = 4;
 const PLUGIN_WAITING: usize = 64;
 
-/// Checks configurations for a worker. What may block is done apart from the runtime's threads: the framework's part in
-/// places for all, the plugin's in places for its class, so that one whose server is away holds up no other.
+/// Checks configurations for a worker. Checks that may block do not run on the runtime's threads: the framework's run
+/// in one pool, the plugin's in a pool for each class, so that one whose server does not answer delays no other.
 #[derive(Clone, Debug)]
 pub(crate) struct Validator {
     pub(crate) settings: Arc<WorkerSettings>,
@@ -42,7 +43,7 @@ pub(crate) struct Validator {
     by_class: Arc<Mutex<HashMap<String, BlockingPool>>>,
 }
 
-/// What the framework found.
+/// The result of the framework's checks.
 struct FrameworkCheck {
     definition: ConfigDef,
     /// Variables resolved.
@@ -75,7 +76,7 @@ impl Validator {
             self.own.call("the validation", FRAMEWORK_DEADLINE, move || validator.check_framework(&plugin, &raw)).await
         };
         let mut checked = checked.and_then(|checked| checked).map_err(|error| self.to_rest_error(&error))?;
-        // A configuration that does not parse is not the plugin's to judge: it would say the same again.
+        // The plugin does not see a configuration that does not parse: it would report the same errors again.
         if plugin.description.config.parse(&checked.props).is_ok() {
             let asked = self.ask_plugin(&plugin, &checked.props).await;
             checked.issues.extend(asked.map_err(|error| self.to_rest_error(&error))?);
@@ -86,7 +87,7 @@ impl Validator {
     /// Checks a configuration that is to be stored.
     ///
     /// # Errors
-    /// 400 with every fault found.
+    /// 400 with every error found.
     pub(crate) async fn ensure_valid(&self, raw: &Props) -> Result<(), Error> {
         let result = self.validate(raw).await?;
         if result.error_count == 0 {
@@ -117,7 +118,7 @@ impl Validator {
         })
     }
 
-    /// What can be said without the connector's own code. It reads files, and is long for a long configuration.
+    /// The checks that need no code of the connector. They may read files, and take long for a long configuration.
     fn check_framework(&self, plugin: &Plugin, raw: &Props) -> Result<FrameworkCheck> {
         let props = self.transformer.resolve(raw)?;
         let description = &plugin.description;
@@ -144,7 +145,7 @@ impl Validator {
         let (runtime, props) = (Handle::current(), with_limits(props, &self.settings));
         let check = move || {
             let Some(mut connector) = make() else { return Ok(Vec::new()) };
-            // One that waits is given up at the deadline; one that blocks keeps its place.
+            // A plugin that awaits is dropped at the deadline; one that blocks keeps its thread and its permit.
             runtime
                 .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&props)).await })
                 .unwrap_or_else(|_| Err(late()))
@@ -153,7 +154,7 @@ impl Validator {
         let checked = pool.call("validate", PLUGIN_DEADLINE + Duration::from_millis(100), check).await;
         match checked {
             Ok(Ok(issues)) => Ok(issues),
-            // Nobody has looked at it: that is no fault of the configuration.
+            // The configuration was not checked: that is no error in it.
             Err(error) if error.is_retriable() => Err(error),
             Ok(Err(error)) | Err(error) => Ok(vec![ConfigIssue::of_error(&error, "connector.class")]),
         }
@@ -178,7 +179,7 @@ fn late() -> tributary_api::Error {
     tributary_api::Error::fatal(format!("validate did not return within {} ms", PLUGIN_DEADLINE.as_millis()))
 }
 
-/// Values may be secrets.
+/// The names of the properties only, because values may be secrets.
 fn names_only(props: &Props) -> String {
     format!("{{{}}}", props.keys().cloned().collect::<Vec<_>>().join(", "))
 }

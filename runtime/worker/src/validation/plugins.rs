@@ -10,7 +10,7 @@ use crate::settings::{list_items, with_prefix};
 /// How many transforms or predicates a connector may have.
 const MAX_ALIASES: usize = 256;
 
-/// A configuration that names transforms and predicates.
+/// The transforms and predicates that a configuration names.
 struct AliasedPlugins<'a> {
     props: &'a Props,
     plugins: &'a PluginRegistry,
@@ -58,7 +58,7 @@ pub(super) fn converters(
     definition
 }
 
-/// Transforms or predicates: the same shape twice.
+/// A list of transforms or of predicates; both have the same form.
 struct AliasList {
     property: &'static str,
     kind: PluginKind,
@@ -185,7 +185,7 @@ fn aliases(props: &Props, property: &str, issues: &mut Vec<ConfigIssue>) -> Vec<
     unique
 }
 
-/// What making one says beyond the types of its properties (a regular expression, a rules file).
+/// What creating the plugin reports beyond the types of its properties (a regular expression, a rules file).
 fn construction_issue(plugin: &Plugin, props: &Props, property: &str) -> Option<ConfigIssue> {
     let config = plugin.description.config.parse(props).ok()?;
     let error = match &plugin.factory {

@@ -9,7 +9,7 @@ use crate::redaction::Redaction;
 
 const HIDDEN: &str = "[hidden]";
 
-/// What is shown of a configuration that was looked at: nothing of it that a variable stands for.
+/// The answer for a checked configuration. It does not show the values of variables.
 pub(super) fn of(
     class: &str,
     checked: FrameworkCheck,
@@ -75,7 +75,7 @@ impl Shown<'_> {
         if let (Some(raw), Some(resolved)) = (raw, resolved)
             && raw != resolved
         {
-            // A value too short to be looked for elsewhere is quoted here.
+            // A value that is too short for the redaction may be quoted here.
             for shown in [resolved.as_str(), resolved.trim()] {
                 let (quoted, written) = (format!("Invalid value {shown} for "), format!("Invalid value {raw} for "));
                 value.errors.iter_mut().for_each(|error| *error = error.replace(&quoted, &written));
@@ -90,7 +90,7 @@ impl Shown<'_> {
             }
         };
         value.errors.iter_mut().chain(&mut value.recommended_values).for_each(hide);
-        // An alias may come from a variable, and properties are named after it.
+        // An alias may come from a variable, and is part of the names of properties.
         hide(&mut value.name);
         if let Some(key) = key {
             [&mut key.name, &mut key.display_name].into_iter().chain(&mut key.group).for_each(hide);

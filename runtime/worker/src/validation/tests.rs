@@ -14,7 +14,7 @@ use super::*;
 
 const SECRET: &str = "0123456789abcdef-the-session-secret";
 
-/// Gives out what no one may see.
+/// Returns secrets.
 struct Secrets;
 
 impl ConfigProvider for Secrets {
@@ -28,10 +28,10 @@ impl ConfigProvider for Secrets {
     }
 }
 
-/// Its validation waits, or quotes all that it was given.
+/// Its validation waits, or quotes its configuration.
 struct Sink(Option<Arc<Gate>>);
 
-/// Counts who waits at it.
+/// Counts those who wait.
 #[derive(Default)]
 struct Gate {
     waiting: AtomicUsize,
@@ -111,7 +111,7 @@ fn props(pairs: &[(&str, &str)]) -> Props {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A sink that is right as far as it goes, and more.
+/// A valid sink, with more properties.
 fn config(class: &str, more: &[(&str, &str)]) -> Props {
     props(&[&[("connector.class", class), ("name", "n"), ("topics", "t")], more].concat())
 }
@@ -169,7 +169,7 @@ async fn a_plugin_that_never_answers_has_its_places_and_no_more() {
     let waits = config("Wait", &[]);
     let many = futures::future::join_all((0..400).map(|_| validator.validate(&waits)));
     let others = async {
-        // One that asks for another class is answered while they wait.
+        // Another class is validated meanwhile.
         let other = validator.validate(&config("Echo", &[])).await;
         gate.open.notify_one();
         other

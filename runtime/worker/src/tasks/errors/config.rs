@@ -12,13 +12,13 @@ pub(crate) struct ErrorConfig {
     pub(crate) tolerate_all: bool,
     pub(crate) log: bool,
     pub(crate) log_records: bool,
-    /// Where a sink's failed records go.
+    /// The topic for a sink's failed records.
     pub(crate) dead_letter_topic: Option<String>,
     pub(crate) dead_letter_replication: i32,
     pub(crate) dead_letter_headers: bool,
 }
 
-/// How long a failed step is repeated.
+/// How long a failed stage is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retry {
     Never,
@@ -36,12 +36,12 @@ impl ErrorConfig {
         let retry = match ms("errors.retry.timeout")? {
             Ok(Duration::ZERO) => Retry::Never,
             Ok(timeout) => Retry::For(timeout),
-            // In Java any negative number is for ever.
+            // In Java any negative number means without a limit.
             Err(_) => Retry::Forever,
         };
         let mut config = Self {
             retry,
-            // Java fails over a delay below 1 when it comes to a retry; here it is the shortest.
+            // A maximum delay below 1 ms makes Java fail at the first retry; here it counts as 1 ms.
             max_delay: ms("errors.retry.delay.max.ms")?.unwrap_or_default().max(Duration::from_millis(1)),
             tolerate_all: connector.string("errors.tolerance")? == "all",
             log: connector.boolean("errors.log.enable")?,

@@ -14,7 +14,7 @@ use crate::clients::ensure_topics;
 use crate::redaction::Redaction;
 use crate::tasks::{TaskContext, TaskMetrics, own_producer};
 
-/// Where dead letters are written to.
+/// What a dead letter queue uses of a producer.
 pub(crate) trait DeadLetterSink: Send + Sync {
     /// As [`Producer::send`].
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()>;
@@ -26,17 +26,18 @@ impl DeadLetterSink for Producer {
     }
 }
 
-/// Says in a letter what of the record was left out, because the queue does not take so long a record.
+/// The header that says what was left out of a record that is too long for the queue.
 const OMITTED: &str = "__connect.errors.omitted";
 
-/// The longest text in a header: a message may hold a piece of the record.
+/// The longest text in a header: an error message may quote the record.
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 
-/// From this length of a value on a letter is kept until it is acknowledged, for it may be too long for the topic.
+/// A dead letter with a value of this length or more is kept until it is acknowledged, because the topic may refuse it
+/// as too long.
 const LONG_VALUE: usize = 4 * 1024;
 
-/// The dead letter queue of a task: the records as they were consumed, with headers that tell what happened. A letter that
-/// is too long is written without its value, and without key and headers of its own if that does not do.
+/// The dead letter queue of a task: the consumed records, with headers that describe the failure. A record that is too
+/// long is written without its value and, if that is still too long, without its key and its own headers.
 pub(crate) struct DeadLetters {
     topic: String,
     task: TaskId,
@@ -47,7 +48,7 @@ pub(crate) struct DeadLetters {
     redaction: Redaction,
 }
 
-/// What became of the letters sent.
+/// Tracks the delivery of dead letters.
 #[derive(Debug, Default)]
 pub(crate) struct LetterDeliveries {
     outstanding: AtomicU64,
@@ -57,16 +58,16 @@ pub(crate) struct LetterDeliveries {
     long: Mutex<LongLetters>,
 }
 
-/// Long letters on their way, without their values.
+/// Long dead letters in flight, without their values.
 #[derive(Debug, Default)]
 struct LongLetters {
     last: Token,
     sent: HashMap<Token, Letter>,
-    /// Too long for the topic: to be sent again as they are here.
+    /// Refused as too long: to be sent again as they are here.
     refused: Vec<Letter>,
 }
 
-/// A letter that is the task's own copy.
+/// A copy of a dead letter.
 #[derive(Clone, Debug)]
 struct Letter {
     key: Option<Bytes>,
@@ -76,10 +77,10 @@ struct Letter {
 }
 
 impl DeadLetters {
-    /// The queue that a connector names, its topic created if it is not there; none if it names none.
+    /// The queue that a connector names, its topic created if it does not exist; none if it names none.
     ///
     /// # Errors
-    /// When the topic cannot be created or the producer cannot be made.
+    /// When the topic or the producer cannot be created.
     pub(crate) async fn open(cx: &TaskContext, config: &ErrorConfig) -> Result<Option<Self>> {
         let Some(topic) = config.dead_letter_topic.clone() else { return Ok(None) };
         let (id, worker, connector) = (&cx.spec.id, &cx.spec.worker, &cx.spec.connector.props);
@@ -95,7 +96,7 @@ impl DeadLetters {
         Ok(Some(queue.redacted(worker.redaction.clone())))
     }
 
-    /// A queue over any sink, whose deliveries the outcome hears of.
+    /// A queue over any sink that reports its deliveries to `deliveries`.
     pub(crate) fn over(
         sink: Arc<dyn DeadLetterSink>,
         deliveries: Arc<LetterDeliveries>,
@@ -108,15 +109,16 @@ impl DeadLetters {
         Self { topic, task, context_headers: config.dead_letter_headers, sink, deliveries, metrics, redaction }
     }
 
-    /// A queue whose letters do not quote what variables stand for: whoever reads the topic may not know it.
+    /// A queue whose headers do not quote the values of configuration variables: not everyone who can read the topic
+    /// may know them.
     pub(crate) fn redacted(self, redaction: Redaction) -> Self {
         Self { redaction, ..self }
     }
 
-    /// Sends a record to the queue. It is there only when [`delivered`](Self::delivered) has returned.
+    /// Sends a record to the queue. It is durable only after [`delivered`](Self::delivered) has returned.
     ///
     /// # Errors
-    /// When the producer does not take it.
+    /// When the producer refuses it.
     pub(crate) fn send(&self, raw: &RawRecord, failure: &Failure) -> Result<()> {
         let mut letter = Letter {
             key: raw.key.clone(),
@@ -162,10 +164,10 @@ impl DeadLetters {
         self.sink.send(&record, token)
     }
 
-    /// Waits until all letters sent so far are acknowledged.
+    /// Waits until all dead letters sent so far are acknowledged.
     ///
     /// # Errors
-    /// Fatal when one was lost: nothing behind it may be committed. `Retriable` when it takes too long.
+    /// Fatal when one was lost: no later offset may be committed. `Retriable` when it takes too long.
     pub(crate) async fn delivered(&self, timeout: Duration) -> Result<()> {
         let settled = async {
             loop {
@@ -183,7 +185,7 @@ impl DeadLetters {
         in_time.map_err(|_| Error::retriable("dead letters are not acknowledged yet"))?
     }
 
-    /// Sends again, without their values, the letters that are too long for the topic.
+    /// Sends again, without their values, the dead letters that the topic refused as too long.
     fn send_refused(&self) -> Result<()> {
         for letter in self.deliveries.take_refused() {
             tracing::warn!(topic = self.topic, "a dead letter is too long for its topic: written without its value");
@@ -198,7 +200,7 @@ impl DeadLetters {
     }
 
     fn context(&self, raw: &RawRecord, Failure { stage, class, error }: &Failure) -> Vec<(ByteString, Option<Bytes>)> {
-        // Before it is cut: half a secret would not be found.
+        // Redacted before it is shortened: half a secret would not be found.
         let redacted_text = |text: String| cut(self.redaction.apply(&text).into_owned());
         let texts = [
             ("__connect.errors.topic", raw.topic.to_string()),
@@ -272,7 +274,7 @@ impl LetterDeliveries {
         std::mem::take(&mut self.long().refused)
     }
 
-    /// Whether a letter that is too long for the topic can be sent again without its value.
+    /// Whether the topic refused a dead letter as too long that can be sent again without its value.
     fn is_refused(&self, token: Token, error: &Error) -> bool {
         let mut long = self.long();
         match long.sent.remove(&token) {

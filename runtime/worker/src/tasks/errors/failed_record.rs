@@ -6,17 +6,17 @@ use tributary_kafka::RawRecord;
 /// The record that an error is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FailedRecord<'a> {
-    /// As it was consumed: it can go to a dead letter queue.
+    /// A consumed record: it can go to a dead letter queue.
     Consumed(&'a RawRecord),
-    /// As a source task made it.
+    /// A record of a source task.
     Source(&'a Record),
-    /// Only where a source task had it from.
+    /// Only the source partition and offset of a record of a source task.
     Origin(&'a Origin),
-    /// Not known any more.
+    /// No longer known.
     Unknown,
 }
 
-/// What a log line may tell of a record: its place, never its content.
+/// Identifies a record in a log line: its topic, partition and offset, never its content.
 impl fmt::Display for FailedRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

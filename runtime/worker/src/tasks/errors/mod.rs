@@ -1,5 +1,5 @@
-//! What happens to a record that cannot be handled: repeated, skipped and counted, logged, sent to the dead letter
-//! queue, or the end of the task, as the connector's `errors.*` properties say.
+//! What happens to a record that fails: it is retried, skipped and counted, logged, sent to the dead letter queue, or
+//! fails the task, as the connector's `errors.*` properties say.
 
 mod config;
 mod dead_letters;
@@ -18,7 +18,7 @@ pub(crate) use self::dead_letters::DeadLetters;
 pub(crate) use self::failed_record::FailedRecord;
 pub(crate) use self::operator::{ErrorOperator, Recovery};
 
-/// What was being done with a record, as dead letter headers and logs name it.
+/// The stage at which a record failed, under its name in dead letter headers and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// In a sink's `put`.
@@ -31,7 +31,7 @@ pub(crate) enum Stage {
     ValueConverter,
     /// In the header converter.
     HeaderConverter,
-    /// On the way to Kafka.
+    /// In the producer.
     KafkaProduce,
 }
 
@@ -48,11 +48,11 @@ impl Stage {
     }
 }
 
-/// An error with one record, and where it happened.
+/// The failure of one record, with the stage and the class.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) stage: Stage,
-    /// The class at work.
+    /// The class that failed.
     pub(crate) class: Arc<str>,
     pub(crate) error: Error,
 }
@@ -63,7 +63,7 @@ impl Failure {
         Self { stage, class: Arc::clone(class), error }
     }
 
-    /// Whether the record may be given up for the sake of the others.
+    /// Whether the record may be skipped under `errors.tolerance=all`.
     fn is_tolerable(&self) -> bool {
         matches!(self.stage, Stage::TaskPut | Stage::KafkaProduce)
             || matches!(self.error.kind(), ErrorKind::Data | ErrorKind::Retriable)

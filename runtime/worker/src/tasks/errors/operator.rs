@@ -13,7 +13,7 @@ use crate::tasks::{TaskMetrics, now_ms};
 
 const FIRST_DELAY: Duration = Duration::from_millis(300);
 
-/// Decides about failed records. The way of a record that does not fail never comes here.
+/// Decides what happens to failed records; others never reach it.
 pub(crate) struct ErrorOperator {
     task: TaskId,
     config: ErrorConfig,
@@ -23,14 +23,14 @@ pub(crate) struct ErrorOperator {
     answers_senders: AtomicBool,
 }
 
-/// What came of a failed step.
+/// The result of a retry.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Recovery<T> {
-    /// It succeeded in the end.
+    /// It succeeded.
     Done(T),
     /// The record is skipped: counted, logged, sent to the dead letter queue as configured.
     Skipped,
-    /// The task is asked to stop: the record counts as not read.
+    /// The task is asked to stop: the record is read again at the next start.
     Stopped,
 }
 
@@ -45,23 +45,23 @@ impl ErrorOperator {
         Self { task, config, dead_letters, metrics, stopping, answers_senders: AtomicBool::new(false) }
     }
 
-    /// From now on whoever a record came from hears what became of it, and has an answer for one that cannot be stored:
-    /// such a record costs itself, whatever `errors.tolerance` says.
+    /// From now on the plugin passes each record's outcome to its sender, which gets an error for a record that cannot
+    /// be stored. Such a record is skipped, whatever `errors.tolerance` says, instead of failing the task.
     pub(crate) fn answers_senders(&self) {
         self.answers_senders.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a failed step may be repeated, so that its input must be kept.
+    /// Whether a failed stage may be retried, so that its input must be kept.
     pub(crate) fn retries(&self) -> bool {
         self.config.retry != Retry::Never
     }
 
-    /// Whether a failed record is told of anywhere.
+    /// Whether failed records are logged or sent to a dead letter queue.
     pub(crate) fn reports(&self) -> bool {
         self.dead_letters.is_some() || self.config.log
     }
 
-    /// Whether a log line names the record.
+    /// Whether log lines identify the record.
     pub(crate) fn logs_records(&self) -> bool {
         self.config.log && self.config.log_records
     }
@@ -71,11 +71,11 @@ impl ErrorOperator {
         self.dead_letters.as_ref()
     }
 
-    /// Repeats a failed step as long as it fails with `Retriable` errors and `errors.retry.timeout` lasts, then gives
-    /// the record up.
+    /// Retries a failed stage while its errors are `Retriable` and within `errors.retry.timeout`, then skips the
+    /// record.
     ///
     /// # Errors
-    /// When the error is not tolerated: the task fails.
+    /// When the error is not tolerated: then the task fails.
     #[cold]
     pub(crate) async fn recover<T>(
         &self,
@@ -102,10 +102,10 @@ impl ErrorOperator {
         self.give_up(&last, subject).map(|()| Recovery::Skipped)
     }
 
-    /// Gives a record up: counts, logs, sends it to the dead letter queue.
+    /// Skips a record: counts it, logs it, sends it to the dead letter queue.
     ///
     /// # Errors
-    /// When the error is not tolerated, or the dead letter queue does not take the record: the task fails.
+    /// When the error is not tolerated, or the dead letter queue refuses the record: then the task fails.
     #[cold]
     pub(crate) fn give_up(&self, failure: &Failure, subject: FailedRecord<'_>) -> Result<()> {
         let counters = &self.metrics.errors;
@@ -145,8 +145,8 @@ impl ErrorOperator {
         self.metrics.errors.logged.add(1);
     }
 
-    /// The wait before an attempt, counted from 1: it doubles, and is random once it would exceed the maximum. `None`
-    /// when the step is not to be repeated.
+    /// The wait before an attempt, counted from 1: it doubles, and is random once it would exceed the maximum, as in
+    /// Connect. `None` when there is no further attempt.
     pub(super) fn delay(&self, error: &Error, attempt: u32, elapsed: Duration) -> Option<Duration> {
         let left = match self.config.retry {
             Retry::Never => return None,

@@ -6,14 +6,14 @@ use tributary_kafka::RawRecord;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Recovery};
 use crate::tasks::{Decoder, StatelessHost};
 
-/// Records for one `put`, and what taking them means. Kept for its memory.
+/// The records of one `put`, with their offsets. Reused, so that its memory is.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// What the plugin is given.
+    /// The records for the plugin.
     pub(crate) records: Vec<Record>,
-    /// As consumed, where a record may have to be reported.
+    /// The consumed records, kept only where a record may have to be reported.
     pub(crate) raw: Vec<RawRecord>,
-    /// The run of offsets in each partition, also of records that were dropped on the way.
+    /// The offsets read in each partition, including those of records that were dropped.
     pub(crate) ranges: Vec<OffsetRange>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Batch {
 pub(crate) struct OffsetRange {
     pub(crate) partition: TopicPartition,
     pub(crate) first: i64,
-    /// Behind the last.
+    /// The offset after the last one.
     pub(crate) next: i64,
 }
 
@@ -33,11 +33,11 @@ impl Batch {
         self.ranges.clear();
     }
 
-    /// Converts and transforms what was read; `false` when the task was asked to stop meanwhile, and the batch is to
-    /// be thrown away.
+    /// Converts and transforms the records that were read; `false` when the task was asked to stop meanwhile and the
+    /// batch is to be discarded.
     ///
     /// # Errors
-    /// When a record fails and that is not tolerated.
+    /// When a record fails and the error is not tolerated.
     pub(crate) async fn fill(
         &mut self,
         raw: Vec<RawRecord>,
@@ -72,7 +72,7 @@ impl Batch {
         Ok(true)
     }
 
-    /// Takes out what belongs to partitions that are not this task's any more.
+    /// Removes the records of partitions that are no longer assigned to this task.
     pub(crate) fn forget(&mut self, partitions: &[TopicPartition]) {
         let gone = |topic: &str, partition: i32| {
             partitions.iter().any(|gone| gone.partition == partition && &*gone.topic == topic)
@@ -83,7 +83,8 @@ impl Batch {
             .retain(|record| !record.consumed_from().is_some_and(|(topic, partition, _)| gone(topic, partition)));
     }
 
-    /// Notes the offset in its partition's run, most often the one of the record before; answers which.
+    /// Adds the offset to its partition's range, most often that of the previous record; returns the index of the
+    /// range.
     fn note_offset(&mut self, raw: &RawRecord, last: usize) -> usize {
         let same = |range: &OffsetRange| {
             range.partition.partition == raw.partition

@@ -4,7 +4,7 @@ use tributary_api::{Error, Offsets, Result, TopicPartition};
 use super::{RecordConsumer, SinkLoop};
 
 impl<I: RecordConsumer> SinkLoop<I> {
-    /// Commits what is safe and does not wait for the answer, unless another one is still waited for.
+    /// Commits the safe offsets without waiting for the answer; does nothing while an earlier commit is unanswered.
     pub(super) async fn commit_if_free(&mut self) -> Result<()> {
         let worker = &self.cx.spec.worker;
         self.next_commit = Instant::now() + worker.offset_flush_interval;
@@ -29,7 +29,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         Ok(())
     }
 
-    /// Commits what is safe of partitions that are about to leave, and waits for the answer.
+    /// Commits the safe offsets of partitions that are being revoked, and waits for the answer.
     pub(super) async fn commit_and_wait(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.collect_commits();
         let Some(offsets) = self.safe_offsets(partitions, true).await? else { return Ok(()) };
@@ -43,7 +43,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         Ok(())
     }
 
-    /// Hears the answers to asynchronous commits.
+    /// Takes the answers to asynchronous commits.
     pub(super) fn collect_commits(&mut self) {
         if let Some(since) = self.committing {
             for outcome in self.input.commit_results() {
@@ -64,7 +64,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         }
     }
 
-    /// What the plugin calls safe; none when there is nothing to commit.
+    /// The offsets that the plugin calls safe; none when there is nothing to commit.
     async fn safe_offsets(&mut self, partitions: &[TopicPartition], closing: bool) -> Result<Option<Offsets>> {
         let current = self.progress.current(partitions);
         if current.is_empty() {
@@ -91,7 +91,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
             }
             Err(error) if self.calls.is_broken() => Err(error),
             Err(error) => {
-                tracing::error!(%error, "the plugin could not say what is safe, nothing is committed");
+                tracing::error!(%error, "pre_commit failed: no offsets are committed");
                 self.cx.metrics.offset_commit_failure.add(1);
                 if !closing {
                     self.rewind(&error)?;
@@ -101,10 +101,10 @@ impl<I: RecordConsumer> SinkLoop<I> {
         }
     }
 
-    /// Reads all partitions again from their last commit.
+    /// Seeks all partitions back to their last commit.
     fn rewind(&mut self, reason: &Error) -> Result<()> {
         let targets = self.progress.rewind();
-        tracing::warn!(%reason, "partitions are read again from their last commit");
+        tracing::warn!(%reason, "reading partitions again from their last commit");
         self.discard_undelivered(&self.progress.partitions())?;
         targets.iter().try_for_each(|(partition, offset)| self.input.seek(partition, *offset))
     }

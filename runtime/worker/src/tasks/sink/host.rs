@@ -11,10 +11,10 @@ use crate::tasks::control::Wake;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
 use crate::tasks::{Decoder, TopicWriters};
 
-/// What a sink plugin asks of its task, from whatever thread. The loop carries it out before the next batch.
+/// Takes a sink plugin's requests to its task, from any thread. The loop carries them out before the next batch.
 pub(crate) struct SinkTaskHost {
     requests: Mutex<Requests>,
-    /// The batch at the plugin, as consumed; only where reports go anywhere.
+    /// The consumed records of the batch being put; kept only if failed records are reported.
     at_plugin: Mutex<Vec<RawRecord>>,
     operator: Arc<ErrorOperator>,
     class: Arc<str>,
@@ -25,37 +25,37 @@ pub(crate) struct SinkTaskHost {
     wake: Wake,
 }
 
-/// What the host does its part with, beside the loop.
+/// The parts of a host.
 pub(crate) struct HostParts {
     pub(crate) decoder: Decoder,
     pub(crate) readers: TopicReaders,
     pub(crate) writers: TopicWriters,
 }
 
-/// What is asked and not yet done.
+/// Requests that are not carried out yet.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     pub(crate) assignment: BTreeSet<TopicPartition>,
-    /// Paused by the plugin: kept over rebalances for partitions that stay.
+    /// Paused by the plugin: kept across rebalances for partitions that stay assigned.
     pub(crate) paused: BTreeSet<TopicPartition>,
     pub(crate) to_pause: Vec<TopicPartition>,
     pub(crate) to_resume: Vec<TopicPartition>,
     pub(crate) seeks: BTreeMap<TopicPartition, i64>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) commit: bool,
-    /// The loop waits, and looks at requests only when it is woken.
+    /// The loop waits and has to be woken to see a request.
     waiting: bool,
 }
 
 impl Requests {
-    /// The loop is about to wait; `false` when there is something to do first.
+    /// The loop is about to wait; `false` when there are requests to carry out first.
     pub(super) fn wait(&mut self) -> bool {
         let nothing = self.to_pause.is_empty() && self.to_resume.is_empty() && self.seeks.is_empty() && !self.commit;
         self.waiting = nothing;
         nothing
     }
 
-    /// The loop looks at requests by itself again.
+    /// The loop no longer waits: it need not be woken.
     pub(super) fn end_wait(&mut self) {
         self.waiting = false;
     }
@@ -91,12 +91,12 @@ impl SinkTaskHost {
         }
     }
 
-    /// Exchanges the batch at the plugin.
+    /// Exchanges the consumed records of the batch being put.
     pub(crate) fn swap_batch(&self, raw: &mut Vec<RawRecord>) {
         std::mem::swap(&mut *lock(&self.at_plugin), raw);
     }
 
-    /// The record as consumed, or as near to it as the converters come.
+    /// The record as consumed, or converted back if the consumed bytes are no longer held.
     fn consumed(&self, record: &Record) -> Result<RawRecord> {
         let Some((topic, partition, offset)) = record.consumed_from() else {
             return Err(Error::fatal("a reported record must keep its origin"));

@@ -1,4 +1,4 @@
-//! The sink loop: read, convert, transform, put, ask what is safe, commit that and nothing else.
+//! The sink loop: read, convert, transform, put; commit the offsets that the plugin calls safe, and no others.
 
 mod batch;
 mod commit;
@@ -42,12 +42,12 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
-    // A task that was killed is missed this soon: until then its partitions wait.
+    // The group notices a killed worker after this time, and assigns its partitions to others.
     let consumer = worker.consumer(&id.connector, id.task, &connector.props).set_default("session.timeout.ms", 10_000);
-    // Records end the wait; without any, this is how often the broker is asked.
+    // A fetch returns as soon as there are records; without any, the broker is asked this often.
     let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
     let readers = TopicReaders::new(
-        // A reader knows where it ends, and waits for nothing that comes later.
+        // A reader ends at a known offset and does not wait for later records.
         consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")).set("fetch.max.wait.ms", 100),
         connector.props.clone(),
         worker.defaults.clone(),

@@ -3,7 +3,7 @@ use tributary_api::{Result, TopicPartition};
 use super::{RecordConsumer, SinkLoop};
 
 impl<I: RecordConsumer> SinkLoop<I> {
-    /// Partitions come in.
+    /// Partitions were assigned.
     pub(super) async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let starts = self.input.accept(partitions)?;
         self.progress.assigned(partitions, &starts);
@@ -17,7 +17,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         self.apply_requests()
     }
 
-    /// Partitions leave: what is safe of them is committed first, unless they are lost already.
+    /// Partitions are revoked: their safe offsets are committed first, unless they are already lost to another member.
     pub(super) async fn revoked(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
         let committed = if lost { Ok(()) } else { self.commit_and_wait(partitions).await };
         if !self.calls.is_broken() && !partitions.is_empty() {

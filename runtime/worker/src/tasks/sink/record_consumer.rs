@@ -3,10 +3,10 @@ use std::time::Duration;
 use tributary_api::{Offsets, Result, TopicPartition};
 use tributary_kafka::{Consumer, Polled, Starts};
 
-/// Where a sink task's records come from: what the loop uses of [`Consumer`], with its meaning.
+/// What a sink loop uses of a [`Consumer`].
 #[allow(missing_docs)]
 pub(crate) trait RecordConsumer: Send {
-    /// What there is, without waiting.
+    /// Records or events that are available now, without waiting.
     fn poll(&mut self, max_records: usize) -> Result<Polled>;
     fn ready(&mut self) -> impl Future<Output = ()> + Send;
     fn longest_wait(&self) -> Duration;

@@ -16,12 +16,12 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(300);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
-/// One sink task at work.
+/// The loop of one sink task.
 pub(crate) struct SinkLoop<I> {
     pub(super) cx: TaskContext,
     pub(super) task: Box<dyn SinkTask>,
     pub(super) calls: PluginCalls,
-    /// What the plugin watches.
+    /// The plugin's token: cancelled when the task should end.
     pub(super) stopping: CancellationToken,
     pub(super) input: I,
     decoder: Decoder,
@@ -30,22 +30,22 @@ pub(crate) struct SinkLoop<I> {
     subscription: Subscription,
     max_records: usize,
     pub(super) progress: Progress,
-    /// At the plugin, or waiting to be put again.
+    /// Being put, or waiting to be put again.
     pub(super) batch: Batch,
-    /// Read before the partitions were paused; comes after the batch.
+    /// Read before the partitions were paused; put after the batch.
     pub(super) backlog: VecDeque<Vec<RawRecord>>,
     pub(super) redelivery: Option<Redelivery>,
-    /// The operator's pause, apart from the plugin's.
+    /// Paused by the operator; partitions paused by the plugin are in the host's requests.
     pub(super) paused: bool,
     /// When the plugin wants to be called at the latest.
     timer: Option<Instant>,
     pub(super) next_commit: Instant,
-    /// Since when the answer to an asynchronous commit is waited for.
+    /// When the asynchronous commit was sent whose answer is pending.
     pub(super) committing: Option<Instant>,
     topics: BTreeSet<Topic>,
 }
 
-/// What a sink loop works with, each made elsewhere.
+/// The parts of a sink loop.
 pub(crate) struct SinkParts<I> {
     pub(crate) input: I,
     pub(crate) decoder: Decoder,
@@ -55,7 +55,7 @@ pub(crate) struct SinkParts<I> {
     pub(crate) max_records: usize,
 }
 
-/// A batch that the plugin could not take for now.
+/// A batch that is put again because the plugin returned a retriable error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Redelivery {
     attempt: u32,
@@ -90,7 +90,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         }
     }
 
-    /// Runs until the task is stopped or fails; what is safe is committed in both cases.
+    /// Runs until the task is stopped or fails; safe offsets are committed in both cases.
     ///
     /// # Errors
     /// Why it failed.
@@ -116,7 +116,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         while !self.cx.control.is_stopping() {
             self.follow_pause()?;
             if let Some(topics) = self.subscription.changed(self.cx.spec.worker.executor.runtime()) {
-                tracing::info!(?topics, "the topics to read have changed");
+                tracing::info!(?topics, "the topics that match topics.regex have changed");
                 self.input.change_subscription(&topics)?;
             }
             self.collect_commits();
@@ -168,7 +168,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         }
     }
 
-    /// Waits for something to read or to do.
+    /// Waits for records, a rebalance, a change of the matching topics, or the next due time.
     async fn wait(&mut self) {
         let now = Instant::now();
         {
@@ -191,7 +191,8 @@ impl<I: RecordConsumer> SinkLoop<I> {
         self.host.requests().end_wait();
     }
 
-    /// Nothing to read: the plugin may still have asked to be called, or have something to do before a commit.
+    /// No records came: the plugin is called all the same when it has asked to be by now, or when a commit is due,
+    /// before which it may have to flush.
     async fn idle(&mut self) -> Result<()> {
         let now = Instant::now();
         let due = self.timer.is_some_and(|timer| now >= timer) || now >= self.next_commit;
@@ -210,8 +211,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         self.put().await
     }
 
-    /// Gives the batch to the plugin. When it cannot take it for now, all partitions are paused and the very same
-    /// batch comes again (I6).
+    /// Puts the batch. On a retriable error all partitions are paused and the same batch is put again (I6).
     async fn put(&mut self) -> Result<()> {
         self.timer = None;
         if self.operator.reports() {
@@ -257,7 +257,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         Ok(())
     }
 
-    /// Partitions are read again, but for those paused otherwise.
+    /// Resumes the partitions, except those paused by the plugin or the operator.
     pub(super) fn end_redelivery(&mut self) -> Result<()> {
         if self.redelivery.take().is_none() || self.paused {
             return Ok(());
@@ -265,7 +265,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         self.resume_unpaused()
     }
 
-    /// Pauses and resumes as the operator wishes. The consumer stays in its group.
+    /// Pauses and resumes on the operator's request. The consumer stays in its group.
     fn follow_pause(&mut self) -> Result<()> {
         let paused = self.cx.control.is_paused();
         if paused == self.paused {
@@ -291,7 +291,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         self.input.resume(&partitions)
     }
 
-    /// Does what the plugin asked for: seeks, pauses, resumes.
+    /// Carries out the plugin's requests: seeks, pauses, resumes.
     pub(super) fn apply_requests(&mut self) -> Result<()> {
         let (seeks, mut pause, mut resume) = {
             let mut requests = self.host.requests();
@@ -320,7 +320,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         Ok(())
     }
 
-    /// Throws away what was read of partitions and not taken by the plugin.
+    /// Discards records of these partitions that were read and not yet put.
     pub(super) fn discard_undelivered(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.batch.forget(partitions);
         for raw in &mut self.backlog {
@@ -344,7 +344,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         }
     }
 
-    /// Commits what is safe, gives the partitions back and ends the plugin.
+    /// Commits the safe offsets, closes the partitions and stops the plugin.
     async fn finish(mut self) {
         self.stopping.cancel();
         if self.cx.control.is_abandoned() {
@@ -353,7 +353,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
         let partitions = self.progress.partitions();
         if !partitions.is_empty() && !self.calls.is_broken() {
             if let Err(error) = self.commit_and_wait(&partitions).await {
-                tracing::error!(%error, "could not commit the last offsets: the records come again");
+                tracing::error!(%error, "could not commit the last offsets: records will be delivered again");
             }
             self.close_partitions(&partitions).await;
         }

@@ -11,13 +11,13 @@ use tributary_kafka::Admin;
 
 use crate::connector_config::InputTopics;
 
-/// How soon topics are listed again while none matches.
+/// How often topics are listed while none matches.
 const NO_MATCH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Topics that no pattern means, as for Java's consumer.
+/// Topics that no pattern matches, as in Java's consumer.
 const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
-/// Knows the topics there are.
+/// Lists the topics of a cluster.
 #[async_trait]
 pub(crate) trait TopicList: Send + Sync {
     /// Their names.
@@ -31,8 +31,8 @@ impl TopicList for Admin {
     }
 }
 
-/// What a sink reads: topics by name, or all whose whole name matches a Java regular expression, looked for again
-/// whenever metadata is due.
+/// What a sink reads: topics by name, or all whose whole name matches a Java regular expression; these are listed again
+/// at the metadata interval.
 pub(crate) enum Subscription {
     Topics(Vec<String>),
     Matching(Matching),
@@ -51,7 +51,8 @@ pub(crate) struct Matching {
 type Listing = std::result::Result<Result<Vec<String>>, JoinError>;
 
 impl Subscription {
-    /// To what the connector reads; only a pattern needs a list of topics, which is asked as often as metadata is.
+    /// To the topics that the connector names. Only a pattern needs a list of topics, which is requested at the
+    /// metadata interval.
     ///
     /// # Errors
     /// When the topics cannot be listed at all.
@@ -74,10 +75,10 @@ impl Subscription {
         }
     }
 
-    /// The topics to start with; none when nothing matches yet, or the topics there are could not be listed for now.
+    /// The topics to start with; none when nothing matches yet or the topics cannot be listed at the moment.
     ///
     /// # Errors
-    /// When the topics cannot be listed, other than for now.
+    /// When listing fails with an error that is not retriable.
     pub(crate) async fn first_topics(&mut self) -> Result<Vec<String>> {
         let matching = match self {
             Self::Topics(topics) => return Ok(topics.clone()),
@@ -95,7 +96,7 @@ impl Subscription {
         Ok(matching.current.clone())
     }
 
-    /// Waits until [`changed`](Self::changed) has something to do. May be dropped and called again at any time.
+    /// Waits until [`changed`](Self::changed) has something to do: a listing is due or has arrived. Cancel safe.
     pub(crate) async fn wait_for_listing(&mut self) {
         match self {
             Self::Topics(_) => std::future::pending().await,
@@ -105,7 +106,7 @@ impl Subscription {
         }
     }
 
-    /// The topics, if they are others than before. Never waits: topics are listed beside the loop.
+    /// The topics, if they have changed. Never waits: listing runs in a task of its own.
     pub(crate) fn changed(&mut self, runtime: &Handle) -> Option<Vec<String>> {
         let Self::Matching(matching) = self else { return None };
         if matching.listing.is_empty() && matching.found.is_none() && Instant::now() >= matching.due {
@@ -122,11 +123,11 @@ impl Subscription {
             }
             Ok(Ok(_)) => None,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "could not list topics, the subscription stays as it is");
+                tracing::warn!(%error, "could not list topics, the subscription is unchanged");
                 None
             }
             Err(error) => {
-                tracing::error!(%error, "listing topics failed, the subscription stays as it is");
+                tracing::error!(%error, "listing topics failed, the subscription is unchanged");
                 None
             }
         }

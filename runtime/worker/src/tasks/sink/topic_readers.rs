@@ -8,14 +8,15 @@ use tributary_kafka::{ClientConfig, Consumer, Polled, Position};
 
 use crate::tasks::{Decoder, StatelessHost, now_ms};
 
-/// Readers at a time, each with a consumer of its own.
+/// Readers at a time; each has its own consumer.
 const MAX_READERS: usize = 4;
-/// How long one step may take.
+/// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// At the end of a log there may be nothing but markers of transactions: this often it is looked how far it was read.
+/// How often the position is checked: at the end of a log there may be only transaction markers, which are never
+/// delivered as records.
 const POSITION_CHECK: Duration = Duration::from_millis(100);
 
-/// Makes readers of partitions, beside the task's own consumer.
+/// Creates readers of partitions that are independent of the task's consumer.
 #[derive(Clone)]
 pub(crate) struct TopicReaders {
     client: ClientConfig,
@@ -25,13 +26,13 @@ pub(crate) struct TopicReaders {
     slots: Arc<Semaphore>,
 }
 
-/// One reader; between two steps it is here, during a step on a thread that may block.
+/// One reader. During a call its partition is moved to a thread that may block, and back afterwards.
 struct PartitionReader {
     end: i64,
     log: Option<OpenPartition>,
 }
 
-/// A partition that is read.
+/// A partition being read.
 struct OpenPartition {
     partition: TopicPartition,
     consumer: Consumer,
@@ -46,7 +47,8 @@ impl TopicReaders {
         Self { client, connector, worker, plugins, slots: Arc::new(Semaphore::new(MAX_READERS)) }
     }
 
-    /// A reader from an offset on, of the last records of the log at most and of those that are still there.
+    /// A reader from an offset to the current end of the log: of at most the last `most` records, and of those that
+    /// retention has left.
     ///
     /// # Errors
     /// `Retriable` when the broker does not answer in time.
@@ -70,7 +72,7 @@ impl TopicReaders {
         slot: OwnedSemaphorePermit,
     ) -> Result<OpenPartition> {
         let mut consumer = Consumer::assign(&self.client, &[])?;
-        // Beyond what is committed there may be records of a transaction that nobody knows the end of.
+        // Not beyond the last stable offset: later records may belong to an open transaction.
         let committed = consumer.end_offsets(std::slice::from_ref(&partition), true, DEADLINE)?;
         let (low, high) = consumer.watermarks(&partition, DEADLINE)?;
         let end = committed.get(&partition).copied().unwrap_or(high);
@@ -88,7 +90,7 @@ impl TopicReader for PartitionReader {
     }
 
     async fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
-        let gone = || Error::fatal("this reader was given up within a step");
+        let gone = || Error::fatal("an earlier call of this reader was cancelled");
         let mut log = self.log.take().ok_or_else(gone)?;
         let (log, outcome) = blocking(move || {
             let outcome = log.read(max_records);
@@ -101,11 +103,11 @@ impl TopicReader for PartitionReader {
 }
 
 impl Drop for PartitionReader {
-    /// A consumer takes its time to end.
+    /// Closing a consumer blocks, so it is done on a thread that may.
     fn drop(&mut self) {
         let Some(log) = self.log.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Nobody has to wait for it: it ends by itself, within its own limits.
+            // It is not awaited: closing has its own time limit.
             drop(runtime.spawn_blocking(move || drop(log)));
         }
     }

@@ -6,17 +6,17 @@ use super::deliveries::AckResult;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Recovery};
 use crate::tasks::{Encoded, Encoder, StatelessHost};
 
-/// Records that are transformed, converted and sent as one piece.
+/// Records that are transformed, converted and sent together.
 const CHUNK: usize = 1024;
 
-/// A piece of a batch on its way to the producer. Kept for its memory.
+/// A part of a batch on its way to the producer. Reused, so that its memory is.
 #[derive(Default)]
 pub(super) struct Chunk {
     pub(super) outputs: Vec<Encoded>,
     inputs: Vec<TrackedRecord>,
     /// Of each output, once it is tracked.
     pub(super) tokens: Vec<Token>,
-    /// Inputs of which nothing came: a transform dropped them, or they were given up.
+    /// Inputs without an output: a transform dropped them, or they were skipped after an error.
     pub(super) unsent: Vec<(Origin, AckResult)>,
 }
 
@@ -24,13 +24,13 @@ struct TrackedRecord {
     origin: Origin,
     outputs: u32,
     bytes: usize,
-    /// Why it was given up.
+    /// Why it was skipped.
     lost: Option<Error>,
 }
 
 impl Chunk {
-    /// Transforms and converts the next records in place of those before. `false` when the task is asked to stop while
-    /// one of them is repeated.
+    /// Transforms and converts the next records, replacing the previous ones. `false` when the task is asked to stop
+    /// during a retry.
     pub(super) async fn fill(
         &mut self,
         encoder: &mut Encoder,
@@ -74,7 +74,7 @@ impl Chunk {
             let mut bytes = 0;
             for output in &mut self.outputs[before..] {
                 bytes += output.size();
-                // Else the client reads the clock once more for each record.
+                // Otherwise the client reads the clock for each record.
                 output.timestamp.get_or_insert(now);
             }
             self.inputs.push(TrackedRecord { origin, outputs, bytes, lost });
@@ -82,7 +82,7 @@ impl Chunk {
         Ok(true)
     }
 
-    /// Puts the inputs into the order of their partitions.
+    /// Adds the inputs to the queues of their partitions.
     pub(super) fn track(&mut self, in_flight: &mut InFlight) {
         for TrackedRecord { origin, outputs, bytes, lost } in self.inputs.drain(..) {
             if outputs == 0 {

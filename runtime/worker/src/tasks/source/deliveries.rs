@@ -14,11 +14,12 @@ use crate::tasks::{Control, TaskMetrics, context::StatusReporter};
 
 const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
 
-/// What the plugin hears of a record: where it was written, that it was dropped on purpose, or why it was not written.
+/// What the plugin's acknowledgement of a record holds: where it was written, none if it was dropped on purpose, or why
+/// it was not written.
 pub(super) type AckResult = std::result::Result<Option<RecordMetadata>, Error>;
 
-/// What the producer's thread and the task's thread share: the records on their way, and what went wrong with them.
-/// Each side takes the lock once for a batch.
+/// Shared by the producer's delivery thread and the task: the records in flight and the error that ends the task. Each
+/// side takes the lock once per batch.
 pub(crate) struct Deliveries {
     in_flight: Mutex<InFlight>,
     /// Outputs handed to the producer and not reported yet.
@@ -59,7 +60,7 @@ impl Deliveries {
         }
     }
 
-    /// From now on the plugin hears of every record that is done.
+    /// From now on the plugin gets an acknowledgement for every record.
     pub(crate) fn set_ack_listener(&self, listener: Arc<dyn AckListener>) {
         // The loop asks the plugin once.
         let _already_set = self.listener.set(listener);
@@ -90,12 +91,12 @@ impl Deliveries {
         self.changed.notified().await;
     }
 
-    /// So many outputs are about to be handed to the producer.
+    /// Adds to the count of outstanding outputs, before they are handed to the producer.
     pub(crate) fn sending(&self, outputs: usize) {
         self.outstanding.fetch_add(outputs, Ordering::AcqRel);
     }
 
-    /// So many outputs were not handed to the producer after all.
+    /// Subtracts outputs that were counted and not handed to the producer.
     pub(crate) fn not_sent(&self, outputs: usize) {
         self.outstanding.fetch_sub(outputs, Ordering::AcqRel);
     }
@@ -107,12 +108,12 @@ impl Deliveries {
         }
     }
 
-    /// A topic is used for the first time; told when the first record is there.
+    /// A topic is used for the first time; reported when its first record is acknowledged.
     pub(crate) fn first_use(&self, token: Token, topic: Topic) {
         self.new_topics.lock().unwrap_or_else(PoisonError::into_inner).push((token, topic));
     }
 
-    /// These records are done before anything was sent: dropped on purpose, or given up.
+    /// Acknowledges records of which nothing is sent: dropped on purpose, or skipped after an error.
     pub(super) fn acknowledge_unsent(&self, done: &[(Origin, AckResult)]) {
         if !done.is_empty() {
             self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
@@ -122,7 +123,7 @@ impl Deliveries {
     /// The producer refused a record.
     ///
     /// # Errors
-    /// When it may not be given up for the sake of the others.
+    /// When the error is not tolerated.
     pub(crate) fn refused(&self, token: Token, error: &Error) -> Result<()> {
         self.not_sent(1);
         let mut done = Vec::new();
@@ -166,7 +167,7 @@ impl TaskDeliveryListener for Deliveries {
         self.listener.get().is_some()
     }
 
-    /// Nothing is counted off: the records are read and sent again.
+    /// The records are not marked as acknowledged: the task starts again from its stored offsets and sends them again.
     fn producer_lost(&self, records: usize, error: &Error) {
         self.fail(error.clone());
         self.outstanding.fetch_sub(records, Ordering::AcqRel);
@@ -207,21 +208,21 @@ impl DeliveryListener for Deliveries {
         }
         self.acknowledge_to_plugin(done.iter().map(|(origin, outcome)| (origin, outcome)));
         self.report_new_topics(deliveries);
-        // Last: who waits for the end of deliveries finds all of the above done.
+        // Last, so that everything above is done when `drained` returns.
         self.outstanding.fetch_sub(deliveries.len(), Ordering::AcqRel);
         self.changed.notify_one();
     }
 }
 
 impl Deliveries {
-    /// A record was not written: it is given up, and its sender is told so, or it ends the task.
+    /// A record was not written: it is skipped and its sender gets the error, or the task fails.
     fn lost(&self, token: Token, error: Error, done: &mut Vec<(Origin, AckResult)>) -> Result<()> {
         let failure = Failure::new(Stage::KafkaProduce, &self.producer, error);
         let origin = self.in_flight().origin(token).cloned().unwrap_or_default();
         let given_up = self.operator.give_up(&failure, FailedRecord::Origin(&origin));
         let error = failure.error;
         if given_up.is_err() {
-            // Not counted off: its offset must not be stored.
+            // Not marked as acknowledged: its offset must not be stored.
             done.push((origin, Err(error)));
             return given_up;
         }

@@ -10,8 +10,8 @@ use tributary_api::{Error, Result};
 use super::Deliveries;
 use crate::tasks::{Control, OffsetStore, TaskMetrics};
 
-/// Stores the offsets of acknowledged records: at an interval, beside the poll, one batch at a time. Only when they
-/// are durable may the plugin hear `commit` (I2).
+/// Stores the offsets of acknowledged records at an interval, concurrently with `poll`, one batch at a time. The
+/// plugin's `commit` is called only after they are durable (I2).
 pub(crate) struct OffsetFlusher {
     connector: String,
     store: Arc<dyn OffsetStore>,
@@ -52,7 +52,7 @@ impl OffsetFlusher {
         }
     }
 
-    /// Stores offsets at the interval, for ever. May be dropped and called again at any time.
+    /// Stores offsets at the interval and never returns. Cancel safe: it may be dropped and called again at any time.
     pub(crate) async fn serve(&mut self) -> Infallible {
         loop {
             match &mut self.running {
@@ -68,7 +68,7 @@ impl OffsetFlusher {
         }
     }
 
-    /// Stores what may be stored now, and waits for it.
+    /// Stores all offsets that may be stored now, and waits until they are.
     pub(crate) async fn flush(&mut self) {
         if let Some(running) = self.running.take() {
             let outcome = running.await;
@@ -81,7 +81,7 @@ impl OffsetFlusher {
         }
     }
 
-    /// Whether the plugin should hear `commit` now; true once for each time offsets were stored.
+    /// Whether the plugin's `commit` is to be called now; true once for each time offsets were stored.
     pub(crate) fn take_commit_due(&mut self) -> bool {
         std::mem::take(&mut self.commit_due)
     }
@@ -112,7 +112,7 @@ impl OffsetFlusher {
         self.metrics.offsets_committed(self.started.elapsed(), outcome.is_ok());
         match outcome {
             Ok(()) => self.commit_due = true,
-            Err(error) => tracing::error!(%error, "could not store offsets, they are kept for the next time"),
+            Err(error) => tracing::error!(%error, "could not store offsets, trying again with the next interval"),
         }
     }
 }

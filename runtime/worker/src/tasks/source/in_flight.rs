@@ -4,16 +4,17 @@ use std::hash::{Hash, Hasher};
 use tributary_api::{Error, OffsetValue, Origin, SourceOffset, SourcePartition};
 use tributary_kafka::Token;
 
-/// Above this many known source partitions, idle ones are forgotten.
+/// Above this many known source partitions, idle ones are removed.
 const KEPT_PARTITIONS: usize = 1024;
-/// A token is the number of a lane and, below it, the number of a record in the lane. There are fewer lanes than records on
-/// the way and kept partitions together, so that both leave the upper 16 bits free, which tell tasks apart.
+/// A token is the number of a queue and, below it, the number of a record in the queue. There are never more queues
+/// than records in flight and kept partitions together, so the upper 16 bits stay free; they identify the task in a
+/// shared producer.
 pub(super) const SEQUENCE_BITS: u32 = 28;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
-/// The lane of records without a source partition: acknowledged, never stored.
+/// The queue of records without a source partition: they are acknowledged, and have no offset to store.
 const NO_PARTITION: u32 = 0;
 
-/// The records of a source task that are on their way, in one lane for each source partition. Acknowledgements come in
+/// The records of a source task that are in flight, in one queue for each source partition. Acknowledgements come in
 /// any order; an offset may be stored once every record up to it is acknowledged or dropped (I1).
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -42,11 +43,11 @@ enum Storage {
     /// What is storable is stored.
     #[default]
     Clean,
-    /// There is something to store.
+    /// There is an offset to store.
     Dirty,
     /// It is being stored.
     Storing,
-    /// It is being stored, and there is something newer.
+    /// It is being stored, and there is a newer one.
     StoringDirty,
 }
 
@@ -56,11 +57,11 @@ struct Entry {
     /// Outputs that are not acknowledged.
     pending: u32,
     bytes: u32,
-    /// Why one of its outputs was given up: a record is written as a whole or not.
+    /// Why one of its outputs was skipped: then the whole record counts as not written.
     lost: Option<Error>,
 }
 
-/// A partition's place in the index: equal partitions are equal here, in whatever order their names stand.
+/// A partition as the key of the index: partitions with the same fields are equal, whatever the order of the fields.
 #[derive(Clone, Debug, PartialEq)]
 struct Key(SourcePartition);
 
@@ -78,7 +79,7 @@ impl InFlight {
         }
     }
 
-    /// Records that wait: for an acknowledgement of their own or of one before them.
+    /// Records that wait for their own acknowledgement or for that of an earlier record of their partition.
     pub(crate) fn records(&self) -> usize {
         self.records
     }
@@ -88,8 +89,8 @@ impl InFlight {
         self.bytes
     }
 
-    /// Adds a record behind all others of its partition. Each of its outputs is sent with the token that comes back.
-    /// A record without outputs was dropped, and is done.
+    /// Adds a record at the end of its partition's queue. Each of its outputs is sent with the returned token. A record
+    /// without outputs was dropped and is complete.
     pub(crate) fn track(&mut self, origin: Origin, outputs: u32, bytes: usize) -> Token {
         let number = self.queue_of(&origin);
         let queue = &mut self.queues[number as usize];
@@ -105,8 +106,8 @@ impl InFlight {
         (u64::from(number) << SEQUENCE_BITS) | sequence
     }
 
-    /// One output of a record is acknowledged. The record's origin is passed on when it was the last one, with the reason
-    /// if one of its other outputs was given up.
+    /// One output of a record is acknowledged. `finished` is called with the record's origin when it was the last one,
+    /// and with the error if another of its outputs was skipped.
     pub(crate) fn acknowledge<R>(
         &mut self,
         token: Token,
@@ -115,7 +116,8 @@ impl InFlight {
         self.complete_output(token, None, finished)
     }
 
-    /// One output of a record is given up: what is behind it goes on. Told like an acknowledgement.
+    /// One output of a record is skipped, so that later records of its partition do not wait for it. `finished` is
+    /// called as for an acknowledgement.
     #[cold]
     pub(crate) fn give_up<R>(
         &mut self,
@@ -154,14 +156,14 @@ impl InFlight {
         Some(outcome)
     }
 
-    /// The origin of a record that is not done.
+    /// The origin of a record that is not complete.
     pub(crate) fn origin(&self, token: Token) -> Option<&Origin> {
         let queue = self.queues.get(usize::try_from(token >> SEQUENCE_BITS).ok()?)?;
         let index = (token & SEQUENCE_MASK).wrapping_sub(queue.base) & SEQUENCE_MASK;
         queue.entries.get(usize::try_from(index).ok()?).map(|entry| &entry.origin)
     }
 
-    /// The offsets that may be stored and are not. To be followed by [`stored`](Self::stored) before the next call.
+    /// The offsets that may be stored and are not yet. [`stored`](Self::stored) must be called before the next call.
     pub(crate) fn take_storable(&mut self) -> Vec<(SourcePartition, SourceOffset)> {
         let mut storable = Vec::new();
         for queue in self.queues.iter_mut().filter(|queue| queue.state == Storage::Dirty) {
@@ -173,7 +175,7 @@ impl InFlight {
         storable
     }
 
-    /// What was taken is durable, or it is not and will be taken again.
+    /// The offsets last taken are durable; if not, they will be taken again.
     pub(crate) fn stored(&mut self, durable: bool) {
         for queue in &mut self.queues {
             queue.state = match queue.state {
@@ -227,7 +229,7 @@ impl InFlight {
         self.last
     }
 
-    /// Lanes with nothing on the way and nothing to store make room: their numbers are used again.
+    /// Removes queues with nothing in flight and nothing to store; their numbers are used again.
     fn forget_idle(&mut self) {
         for (number, queue) in self.queues.iter_mut().enumerate().skip(1) {
             if queue.state == Storage::Clean

@@ -1,4 +1,5 @@
-//! The source loop: poll, transform, convert, send, wait for the broker, store the offsets, tell the plugin.
+//! The source loop: poll, transform, convert, send, wait for acknowledgements, store the offsets, call the plugin's
+//! `commit`.
 
 mod chunk;
 mod deliveries;
@@ -31,15 +32,15 @@ use super::{
 };
 use crate::clients::TaskProducer;
 
-/// How many producers in a row a task may lose before it fails.
+/// How many producers in a row may fail before the task fails.
 const MAX_LOST_PRODUCERS: u32 = 5;
-/// After so long with one producer its end is the first in a row.
+/// A producer that lasted longer than this resets the count.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
-/// The wait before it does.
+/// The wait before the task starts again with a new producer.
 const PRODUCER_RETRY: Duration = Duration::from_secs(1);
 
-/// Runs a source task until it is stopped or fails. A producer that has failed for good, most often for the records of
-/// another task, is no reason to fail: the task starts again with another one, from its stored offsets.
+/// Runs a source task until it is stopped or fails. When the producer fails for good, most often because of another
+/// task's records, the task does not fail: it starts again with a new one, from its stored offsets.
 ///
 /// # Errors
 /// Why it failed.
@@ -60,7 +61,7 @@ pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask>
     }
 }
 
-/// How it went, and whether the producer has failed for good.
+/// The outcome of one run, and whether the producer has failed for good.
 async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(Result<()>, bool)> {
     let (spec, worker) = (&cx.spec, &cx.spec.worker);
     let id = &spec.id;
@@ -87,7 +88,7 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
     Ok((outcome, producer.is_lost()))
 }
 
-/// What the task does for its plugin beside its records.
+/// The services of the task that the plugin can call.
 struct SourceTaskHost {
     connector: String,
     store: Arc<dyn OffsetStore>,

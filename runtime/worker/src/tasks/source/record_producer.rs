@@ -3,15 +3,15 @@ use tributary_kafka::{ProducerRecord, Token};
 
 use crate::clients::TaskProducer;
 
-/// Where a source task's records go.
+/// What a source task uses of a producer.
 pub(crate) trait RecordProducer: Send + Sync {
     /// As [`tributary_kafka::Producer::send`].
     ///
     /// # Errors
-    /// `Retriable` when there is no room for now; others refuse this record.
+    /// `Retriable` when the queue is full; others when this record is refused.
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()>;
 
-    /// Whether nothing that is sent here will be written any more.
+    /// Whether the producer has failed for good: nothing sent here will be written.
     fn is_lost(&self) -> bool;
 }
 
@@ -25,7 +25,7 @@ impl RecordProducer for TaskProducer {
     }
 }
 
-/// How much may be on its way at a time: what bounds the memory of a source task (I9).
+/// How much may be in flight at a time: this bounds the memory of a source task (I9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {
     pub(crate) records: usize,
@@ -33,8 +33,8 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    /// From the producer's `buffer.memory`, below which the task stays, so that it waits for room itself, where it
-    /// can be stopped, and not inside the client.
+    /// Less than the producer's `buffer.memory`, so that the task itself waits for capacity, where it can be stopped,
+    /// and not inside the client.
     pub(crate) fn of(buffer_memory: usize) -> Self {
         Self { records: 100_000, bytes: buffer_memory / 4 * 3 }
     }

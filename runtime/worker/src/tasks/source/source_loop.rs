@@ -11,10 +11,10 @@ use super::{Capacity, Deliveries, OffsetFlusher, RecordProducer, TopicCreation, 
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext, now_ms};
 
-/// The wait before a record is offered again to a producer that had no room.
+/// The wait before a record is sent again after the producer's queue was full.
 const SEND_AGAIN: Duration = Duration::from_millis(100);
 
-/// One source task at work.
+/// The loop of one source task.
 pub(crate) struct SourceLoop<O> {
     cx: Arc<TaskContext>,
     task: Box<dyn SourceTask>,
@@ -31,7 +31,7 @@ pub(crate) struct SourceLoop<O> {
     chunk: Chunk,
 }
 
-/// What a source loop works with, each made elsewhere.
+/// The parts of a source loop.
 pub(crate) struct SourceParts<O> {
     pub(crate) encoder: Encoder,
     pub(crate) operator: Arc<ErrorOperator>,
@@ -41,7 +41,7 @@ pub(crate) struct SourceParts<O> {
     pub(crate) capacity: Capacity,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Go,
@@ -101,14 +101,15 @@ impl<O: RecordProducer> SourceLoop<O> {
                 return Ok(());
             }
         }
-        // What the last poll returned is sent although the task is to end: the plugin has given it away.
+        // The last batch is sent although the task is stopping: the plugin has handed it over and will not return it
+        // again.
         if !held.is_empty() && !self.cx.control.is_paused() && !self.cx.control.is_abandoned() {
             self.submit(held).await?;
         }
         Ok(())
     }
 
-    /// Goes on at once when the task is not paused.
+    /// Returns at once when the task is not paused.
     async fn wait_while_paused(&mut self) -> Result<Flow> {
         if let Some(error) = self.deliveries.failure() {
             return Err(error.clone());
@@ -131,8 +132,9 @@ impl<O: RecordProducer> SourceLoop<O> {
         Ok(if go { Flow::Go } else { Flow::Stop })
     }
 
-    /// The plugin's next batch. Beside it, offsets are stored and requests to pause are answered. The plugin's future
-    /// is not dropped before it ends, unless the task has failed and the plugin does not heed it.
+    /// The plugin's next batch. Meanwhile offsets are stored and requests to pause are answered. The plugin's future is
+    /// not dropped before it ends, unless the task has failed and the plugin does not react to the cancelled token
+    /// within the graceful timeout.
     async fn poll(&mut self) -> Result<Vec<Record>> {
         if self.flusher.take_commit_due() {
             self.commit().await?;
@@ -158,7 +160,7 @@ impl<O: RecordProducer> SourceLoop<O> {
 
     async fn poll_plugin(&mut self) -> Result<Vec<Record>> {
         let mut paused = self.cx.control.watch_paused();
-        // A request that came since the last look is one to answer.
+        // A request that came since the last poll is answered too.
         paused.mark_changed();
         let grace = self.cx.spec.worker.graceful_timeout;
         let (mut failure, mut give_up_at) = (None, None);
@@ -191,7 +193,7 @@ impl<O: RecordProducer> SourceLoop<O> {
         }
     }
 
-    /// Waits, while offsets are stored as usual.
+    /// Waits while offsets are stored as usual.
     async fn pause_for(&mut self, time: Duration) -> Result<Flow> {
         tokio::select! {
             biased;
@@ -225,14 +227,14 @@ impl<O: RecordProducer> SourceLoop<O> {
         Ok(Flow::Go)
     }
 
-    /// Transforms and converts the next piece.
+    /// Transforms and converts the next chunk.
     async fn prepare(&mut self, records: &mut std::vec::IntoIter<Record>, now: i64) -> Result<Flow> {
         let work = self.chunk.fill(&mut self.encoder, &self.operator, records, now);
         let complete = PluginCalls::default().call("a transform or converter", work).await?;
         Ok(if complete { Flow::Go } else { Flow::Stop })
     }
 
-    /// Waits for room and puts the piece into the order of its partitions.
+    /// Waits until there is capacity in flight and adds the chunk to the queues of its partitions.
     async fn track(&mut self) -> Result<Flow> {
         loop {
             {
@@ -268,13 +270,13 @@ impl<O: RecordProducer> SourceLoop<O> {
         flow
     }
 
-    /// Sees to it that a topic is there, however long the broker is away.
+    /// Ensures that a topic exists; retries for as long as the broker is not reachable.
     async fn ensure(&mut self, topic: &Topic) -> Result<Flow> {
         loop {
             match self.topics.ensure(topic).await {
                 Ok(()) => return Ok(Flow::Go),
                 Err(error) if error.is_retriable() => {
-                    tracing::warn!(%error, topic = &**topic, "could not look for the topic, trying again");
+                    tracing::warn!(%error, topic = &**topic, "could not look up the topic, trying again");
                     if self.pause_for(SEND_AGAIN).await? == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
@@ -284,7 +286,7 @@ impl<O: RecordProducer> SourceLoop<O> {
         }
     }
 
-    /// Counts in `sent` what was handed over or refused.
+    /// Counts in `sent` the records that were handed to the producer or refused by it.
     async fn send_all(&mut self, outputs: &[Encoded], tokens: &[Token], sent: &mut usize) -> Result<Flow> {
         for (record, &token) in outputs.iter().zip(tokens) {
             if self.topics.is_new(&record.topic) {
@@ -300,12 +302,12 @@ impl<O: RecordProducer> SourceLoop<O> {
                 match record.send_with(|record| self.output.send(record, token)) {
                     Ok(()) => break,
                     Err(error) if error.is_retriable() => {
-                        tracing::debug!(%error, "the producer has no room, the record is sent again");
+                        tracing::debug!(%error, "the producer's queue is full, trying again");
                         if self.pause_for(SEND_AGAIN).await? == Flow::Stop {
                             return Ok(Flow::Stop);
                         }
                     }
-                    // Not this record's fault.
+                    // The producer has failed, not this record.
                     Err(error) if self.output.is_lost() => return Err(error),
                     Err(error) => {
                         let refused = self.deliveries.refused(token, &error);
@@ -322,12 +324,12 @@ impl<O: RecordProducer> SourceLoop<O> {
         Ok(Flow::Go)
     }
 
-    /// Waits for the last acknowledgements, stores what may be stored and ends the plugin.
+    /// Waits for the last acknowledgements, stores the offsets that may be stored and stops the plugin.
     async fn finish(&mut self) {
         self.stopping.cancel();
         let timeout = self.cx.spec.worker.offset_flush_timeout.min(self.cx.spec.worker.graceful_timeout);
         if tokio::time::timeout(timeout, self.deliveries.drained()).await.is_err() {
-            tracing::warn!("not all records were acknowledged in time: they come again with the next start");
+            tracing::warn!("not all records were acknowledged in time: they will be sent again at the next start");
         }
         self.flusher.flush().await;
         if self.calls.is_broken() || self.cx.control.is_abandoned() {

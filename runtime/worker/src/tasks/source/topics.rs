@@ -9,12 +9,12 @@ use crate::clients::create_topics;
 use crate::connector_config::{ConnectorConfig, TopicRules};
 use crate::settings::WorkerSettings;
 
-/// Looks for topics and makes them.
+/// Looks up and creates topics.
 #[async_trait]
 pub(crate) trait TopicAdmin: Send + Sync {
-    /// Whether a topic is there.
+    /// Whether a topic exists.
     async fn exists(&self, topic: &str) -> Result<bool>;
-    /// Makes a topic; one that is there already is as good.
+    /// Creates a topic; it is no error if it exists.
     async fn create(&self, topic: NewTopic) -> Result<()>;
 }
 
@@ -30,7 +30,7 @@ impl TopicAdmin for Admin {
     }
 }
 
-/// Sees to it that a topic is there before the first record is sent to it: made by the rules of the connector's
+/// Ensures that a topic exists before the first record is sent to it: created by the rules of the connector's
 /// `topic.creation.*` properties, or left to the broker when it has none.
 pub(crate) struct TopicCreation {
     rules: Option<(TopicRules, Arc<dyn TopicAdmin>)>,
@@ -39,10 +39,10 @@ pub(crate) struct TopicCreation {
 }
 
 impl TopicCreation {
-    /// For a connector; where it has rules, with an admin client.
+    /// For a connector; with an admin client if it has rules.
     ///
     /// # Errors
-    /// When the client cannot be made.
+    /// When the client cannot be created.
     pub(crate) fn new(connector: &ConnectorConfig, worker: &WorkerSettings) -> Result<Self> {
         let admin = || worker.clients.admin(worker.shared_admin(&connector.props));
         let with_admin = |rules| Ok::<_, Error>((rules, admin()? as Arc<dyn TopicAdmin>));
@@ -53,7 +53,7 @@ impl TopicCreation {
         Self { rules, known: HashSet::new(), last: None }
     }
 
-    /// Whether this topic was not seen before; in most cases one comparison of pointers.
+    /// Whether this topic was not used before; in most cases one comparison of pointers.
     pub(crate) fn is_new(&mut self, topic: &Topic) -> bool {
         if self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, topic)) {
             return false;
@@ -62,10 +62,10 @@ impl TopicCreation {
         !self.known.contains(topic)
     }
 
-    /// Makes the topic if need be, and remembers it.
+    /// Creates the topic if it does not exist, and remembers it.
     ///
     /// # Errors
-    /// When it is not there and cannot be made.
+    /// When it does not exist and cannot be created.
     pub(crate) async fn ensure(&mut self, topic: &Topic) -> Result<()> {
         if let Some((rules, admin)) = &self.rules {
             create(rules, &**admin, topic).await.map_err(|error| {
