@@ -2,13 +2,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// The result of every fallible call in the contract.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What the runtime should do about an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The same call may succeed later: the runtime repeats it with the same input.
@@ -36,10 +34,10 @@ const LONGEST: usize = 8 * 1024;
 /// assert_eq!(error.kind(), ErrorKind::Retriable);
 /// assert_eq!(error.to_string(), "cannot write batch: broker did not answer");
 /// ```
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct Error(Box<Inner>);
 
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 struct Inner {
     kind: ErrorKind,
     /// Outermost first; the last one is the original message, what follows it are the causes.

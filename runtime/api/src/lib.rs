@@ -16,6 +16,7 @@ mod converter;
 mod deferred;
 mod display;
 mod error;
+mod java_regex;
 pub mod json;
 mod offsets;
 mod plugin;
@@ -35,13 +36,14 @@ pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use config::{
-    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigProvider, ConfigType, ConfigValue, Default, Importance, Props,
-    Secret, Validator, Width,
+    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigProvider, ConfigType, ConfigValue, CustomValidator, DefaultValue,
+    Importance, KeyNames, NameMatch, Props, Recommendation, Secret, Validator, Width, Wording,
 };
 pub use connector::{Connector, ExactlyOnceSupport, SinkConnector, SourceConnector};
 pub use context::{ConnectorContext, ConnectorHost, SinkHost, SinkTaskContext, SourceHost, SourceTaskContext};
 pub use converter::{Converter, ConverterOptions, DecodeContext, EncodeContext, HeaderConverter, RawHeaders};
 pub use error::{Error, ErrorKind, Result};
+pub use java_regex::{JavaRegex, JavaReplacement};
 pub use num_bigint::BigInt;
 pub use offsets::{OffsetMap, OffsetValue, Offsets, SourceOffset, SourcePartition, TopicPartition};
 pub use plugin::{

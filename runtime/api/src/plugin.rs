@@ -1,8 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::deferred::Deferred;
 use crate::{
     Config, ConfigDef, ConfigProvider, Converter, ConverterOptions, HeaderConverter, Predicate, Result, SinkConnector,
@@ -17,8 +15,7 @@ pub const KAFKA_VERSION: &str = "4.3.1";
 pub const API_VERSION: u32 = 1;
 
 /// What a plugin is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PluginKind {
     /// A sink connector.
     Sink,
@@ -71,7 +68,7 @@ impl PluginKind {
 }
 
 /// All that is known of a plugin without making one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PluginDescription {
     /// The class name, in full: the Java one where the plugin stands for a Java plugin.

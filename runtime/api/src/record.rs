@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use serde::{Deserialize, Serialize};
 
 use crate::{SchemaRef, SourceOffset, SourcePartition, Value};
 
@@ -10,7 +9,7 @@ use crate::{SchemaRef, SourceOffset, SourcePartition, Value};
 pub type Topic = Arc<str>;
 
 /// A value with its schema, if it has one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Datum {
     /// The description of the value; absent for schemaless data.
     pub schema: Option<SchemaRef>,
@@ -34,7 +33,7 @@ impl Datum {
 }
 
 /// One header; names may repeat.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// The name.
     pub name: ByteString,
@@ -46,7 +45,7 @@ pub struct Header {
 }
 
 /// Headers, in order. Empty headers allocate nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Headers(Vec<Header>);
 
 impl Headers {
@@ -98,7 +97,7 @@ impl FromIterator<Header> for Headers {
 }
 
 /// What a record's timestamp says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampType {
     /// Not known.
     #[default]
@@ -110,7 +109,7 @@ pub enum TimestampType {
 }
 
 /// Where a record came from. The runtime tracks it; transforms pass it on unchanged.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Origin {
     /// Made by nobody yet (tests, transforms that start from nothing).
     #[default]
@@ -145,7 +144,7 @@ pub enum Origin {
 /// let record = record.consumed_at(3, 42);
 /// assert_eq!(record.consumed_from().map(|(_, partition, offset)| (partition, offset)), Some((3, 42)));
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Record {
     /// The topic it goes to (source, processor) or came from (sink).

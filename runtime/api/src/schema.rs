@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use serde::{Deserialize, Serialize};
 
 use crate::Value;
 
@@ -9,8 +8,7 @@ use crate::Value;
 pub type SchemaRef = Arc<Schema>;
 
 /// The type of a value, as in Kafka Connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemaType {
     /// `true` or `false`.
     Boolean,
@@ -67,7 +65,7 @@ impl SchemaType {
 /// let order = Schema::structure([("price", price.into_ref())]).with_doc("An order.");
 /// assert_eq!(order.field_index("price"), Some(0));
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Schema {
     /// The type.
@@ -93,7 +91,7 @@ pub struct Schema {
 }
 
 /// One field of a struct schema.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// The name, unique in its struct.
     pub name: ByteString,

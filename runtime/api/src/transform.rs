@@ -1,7 +1,6 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use crate::{Datum, Error, Record, Records, Result};
 
@@ -74,7 +73,7 @@ pub trait Predicate: Send {
 }
 
 /// The state that a transform asks its host for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requirements {
     /// Keyed stores; each belongs to the input partition of the record at hand.
     pub stores: Vec<StoreSpec>,
@@ -92,14 +91,14 @@ impl Requirements {
 }
 
 /// A keyed store, backed by a changelog topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSpec {
     /// The store's name: part of the changelog topic's.
     pub name: String,
 }
 
 /// A read-only table: the latest record of every key of a topic, read to its end before the first stream record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSpec {
     /// The table's name.
     pub name: String,
@@ -108,15 +107,15 @@ pub struct TableSpec {
 }
 
 /// A store, by its place in [`Requirements::stores`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoreId(pub usize);
 
 /// A table, by its place in [`Requirements::tables`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableId(pub usize);
 
 /// A wake-up at a time of the wall clock. One for each key: setting it again moves it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timer {
     /// Whose it is; up to the transform.
     pub key: Bytes,

@@ -1,12 +1,11 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 use num_bigint::BigInt;
-use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, SchemaRef};
 
 /// A value. Text and bytes are reference-counted slices: a pass-through pipeline copies nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// No value; a null record value is a tombstone.
     #[default]
@@ -46,7 +45,7 @@ pub enum Value {
 }
 
 /// `unscaled × 10^-scale`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal {
     /// The digits.
     pub unscaled: BigInt,
@@ -55,7 +54,7 @@ pub struct Decimal {
 }
 
 /// A value for every field of a struct schema.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Struct {
     schema: SchemaRef,
     values: Vec<Value>,

@@ -187,7 +187,7 @@ pub struct PluginInfo {
 }
 
 /// What `/validate` found: definitions with values, in order. REST turns it into Connect's JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ValidationResult {
     /// The class as asked for.
     pub name: String,

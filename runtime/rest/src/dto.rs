@@ -1,5 +1,5 @@
 use serde::Serialize;
-use tributary_api::{ConfigKey, ConfigType, ConfigValue, Default, Importance, Width};
+use tributary_api::{ConfigKey, ConfigType, ConfigValue, DefaultValue, Importance, Width};
 use tributary_control::ValidationResult;
 
 /// A property as Connect shows it.
@@ -24,7 +24,7 @@ impl From<&ConfigKey> for ConfigKeyInfo {
         Self {
             name: key.name.clone(),
             kind: key.kind,
-            required: key.default == Default::Required,
+            required: key.default == DefaultValue::Required,
             default_value: default_value(key),
             importance: key.importance,
             documentation: key.documentation.clone(),
@@ -39,9 +39,9 @@ impl From<&ConfigKey> for ConfigKeyInfo {
 
 fn default_value(key: &ConfigKey) -> Option<String> {
     match &key.default {
-        Default::Required | Default::Null => None,
-        Default::Value(_) if key.is_secret() => Some("[hidden]".to_owned()),
-        Default::Value(text) => Some(text.clone()),
+        DefaultValue::Required | DefaultValue::Null => None,
+        DefaultValue::Value(_) if key.is_secret() => Some("[hidden]".to_owned()),
+        DefaultValue::Value(text) => Some(text.clone()),
     }
 }
 
@@ -57,7 +57,7 @@ struct ConfigValueInfo {
 
 impl From<ConfigValue> for ConfigValueInfo {
     fn from(value: ConfigValue) -> Self {
-        let ConfigValue { name, value, recommended_values, errors, visible } = value;
+        let ConfigValue { name, value, recommended_values, errors, visible, .. } = value;
         Self { name, value, recommended_values, errors, visible }
     }
 }

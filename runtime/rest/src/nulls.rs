@@ -43,7 +43,9 @@ pub(crate) fn add(result: &mut ValidationResult, nulls: &BTreeSet<String>) -> us
     let count = unknown.len();
     let errors = unknown.into_iter().map(|name| {
         let errors = vec![NULL_VALUE.to_owned()];
-        (None, ConfigValue { name, errors, visible: true, ..ConfigValue::default() })
+        let mut value = ConfigValue::new(name);
+        value.errors = errors;
+        (None, value)
     });
     result.configs.splice(0..0, errors);
     count

@@ -2,11 +2,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Factory, Importance, KAFKA_VERSION, Plugin, Record, Records, Result,
-    Topic, TransformContext, Transformation,
+    Config, ConfigDef, ConfigKey, ConfigType, Factory, Importance, JavaRegex, JavaReplacement, KAFKA_VERSION, Plugin,
+    Record, Records, Result, Topic, TransformContext, Transformation,
 };
-
-use crate::support::{JavaRegex, Replacement};
 
 const REGEX: &str = "regex";
 const REPLACEMENT: &str = "replacement";
@@ -32,7 +30,7 @@ pub(crate) fn plugin() -> Plugin {
 
 struct RegexRouter {
     regex: JavaRegex,
-    replacement: Replacement,
+    replacement: JavaReplacement,
     /// The last topic and its new name: the records of a batch share it.
     last: Option<(Topic, Topic)>,
     known: HashMap<Topic, Topic>,

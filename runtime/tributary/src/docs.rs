@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use tributary_api::{ConfigDef, ConfigKey, Default, Plugin, PluginKind, PluginRegistry, Props, Validator};
+use tributary_api::{
+    ConfigDef, ConfigKey, DefaultValue, KeyNames, Plugin, PluginKind, PluginRegistry, Props, Validator,
+};
 use tributary_worker::{sink_definition, source_definition};
 
 use crate::settings::{EMBEDDED, JSON_VALUES};
@@ -162,24 +164,45 @@ fn table(definition: &ConfigDef) -> String {
     let mut text = String::from("| Property | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n");
     for key in keys {
         let row = [
-            format!("`{}`", key.name),
+            name(key),
             key.kind.name().to_lowercase(),
             default(key),
             key.validator.as_ref().map(allowed).unwrap_or_default(),
-            cell(&key.documentation),
+            cell(&meaning(key)),
         ];
         line(&mut text, &format!("| {} |", row.join(" | ")));
     }
     text
 }
 
+fn name(key: &ConfigKey) -> String {
+    match key.names() {
+        KeyNames::Own => format!("`{}`", key.name),
+        KeyNames::Begin(prefix) => format!("`{}`: each name that begins with `{}`", key.name, cell(&prefix)),
+        KeyNames::Match(pattern) => format!("`{}`: each name that matches `{}`", key.name, cell(&pattern)),
+        // What is new in the contract says itself.
+        other => format!("`{}`: {other:?}", key.name),
+    }
+}
+
+fn meaning(key: &ConfigKey) -> String {
+    let mut text = key.documentation.clone();
+    if !key.deprecated_names.is_empty() {
+        text.push_str(&format!(" Formerly `{}`.", key.deprecated_names.join("`, `")));
+    }
+    for (value, read_as) in &key.deprecated_values {
+        text.push_str(&format!(" `{value}` is deprecated and read as `{read_as}`."));
+    }
+    text
+}
+
 fn default(key: &ConfigKey) -> String {
     match &key.default {
-        Default::Required => "*required*".to_owned(),
-        Default::Null => String::new(),
-        Default::Value(text) if text.is_empty() => "*empty*".to_owned(),
-        Default::Value(_) if key.is_secret() => "*hidden*".to_owned(),
-        Default::Value(text) => format!("`{}`", cell(text)),
+        DefaultValue::Required => "*required*".to_owned(),
+        DefaultValue::Null => String::new(),
+        DefaultValue::Value(text) if text.is_empty() => "*empty*".to_owned(),
+        DefaultValue::Value(_) if key.is_secret() => "*hidden*".to_owned(),
+        DefaultValue::Value(text) => format!("`{}`", cell(text)),
     }
 }
 
@@ -193,6 +216,9 @@ fn allowed(validator: &Validator) -> String {
         Validator::Name => "not empty, no control characters".to_owned(),
         Validator::Distinct { empty: true } => "each once".to_owned(),
         Validator::Distinct { empty: false } => "at least one, each once".to_owned(),
+        Validator::Regex => "a regular expression".to_owned(),
+        Validator::RegexList => "regular expressions, separated by commas".to_owned(),
+        Validator::Custom(custom) => cell(&custom.to_string()),
         // What is new in the contract says itself.
         other => format!("{other:?}"),
     }
@@ -222,6 +248,9 @@ mod tests {
             ConfigKey::new("mode", ConfigType::String).required().one_of(&["a|b", "c"]).doc("How\nto."),
             ConfigKey::new("token", ConfigType::Password).default("secret").doc("Who."),
             ConfigKey::new("inner", ConfigType::Int).internal(),
+            ConfigKey::new("driver.*", ConfigType::String).name_begins("driver.").doc("Passed on."),
+            ConfigKey::new("cut.(d+)", ConfigType::Int).name_matches(r"cut\.(1|2)").deprecated_name("trim"),
+            ConfigKey::new("tables", ConfigType::List).validator(Validator::RegexList).deprecated_value("all", ".*"),
         ]);
         let plugin =
             Plugin::new("org.example.Thing", "1", definition, Factory::Processor).alias("a.Thing").doc("Does it.");
@@ -229,6 +258,10 @@ mod tests {
         let page = &pages["Thing.md"];
         assert!(page.contains("| `mode` | string | *required* | `a\\|b`, `c` | How to. |"), "{page}");
         assert!(page.contains("| `token` | password | *hidden* |") && !page.contains("secret"), "{page}");
+        assert!(page.contains("| `driver.*`: each name that begins with `driver.` | string |"), "{page}");
+        assert!(page.contains(r"| `cut.(d+)`: each name that matches `cut\.(1\|2)` | int |"), "{page}");
+        assert!(page.contains("Formerly `trim`.") && page.contains("`all` is deprecated and read as `.*`."), "{page}");
+        assert!(page.contains("regular expressions, separated by commas"), "{page}");
         assert!(!page.contains("inner") && page.contains("Also known as: `a.Thing`"), "{page}");
         assert!(pages["README.md"].contains("[org.example.Thing](Thing.md): Does it."));
         assert!(pages["README.md"].contains("(worker.md)"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lambda_front::{Kind, Reply};
 use serde_json::Value as Json;
 use tributary_api::ConfigType::{self, Boolean, Class, Int, List, Long, Password, Short, String as Text};
-use tributary_api::{Default, Plugin, Props};
+use tributary_api::{DefaultValue, Plugin, Props};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
@@ -333,15 +333,15 @@ fn check(plugin: &Plugin, rows: &[Row]) {
     assert_eq!(named, defined);
     let base: Props = config
         .keys()
-        .filter(|key| key.default == Default::Required)
+        .filter(|key| key.default == DefaultValue::Required)
         .map(|key| (key.name.clone(), "f".to_owned()))
         .collect();
     for (name, kind, default, wrong, right, effect) in rows {
         let key = config.key(name).unwrap();
         let expected = match *default {
-            "*" => Default::Required,
-            "-" => Default::Null,
-            text => Default::Value(text.to_owned()),
+            "*" => DefaultValue::Required,
+            "-" => DefaultValue::Null,
+            text => DefaultValue::Value(text.to_owned()),
         };
         assert_eq!((key.kind, &key.default), (*kind, &expected), "{name}");
         let with = |value: &str| {

@@ -2,7 +2,7 @@
 //! refuses, and what it changes.
 #![allow(clippy::unwrap_used)]
 
-use tributary_api::{ConfigIssue, Default, Importance, Props, Width};
+use tributary_api::{ConfigIssue, DefaultValue, Importance, Props, Width};
 
 use super::*;
 
@@ -37,9 +37,9 @@ fn definitions_are_those_of_the_reference() {
         }
         let key = ours.key(name).unwrap_or_else(|| panic!("{name} is not defined"));
         let default = match &key.default {
-            Default::Value(value) => value.as_str(),
-            Default::Required => "<required>",
-            Default::Null => "<null>",
+            DefaultValue::Value(value) => value.as_str(),
+            DefaultValue::Required => "<required>",
+            DefaultValue::Null => "<null>",
         };
         let importance = match key.importance {
             Importance::High => "HIGH",

@@ -1,5 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use super::dependent::Recommender;
+use super::pattern::NamePattern;
+use super::{Config, Recommendation, Validator, Wording};
+
 /// The type of a property's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -16,7 +20,7 @@ pub enum ConfigType {
     Long,
     /// A double.
     Double,
-    /// Texts divided by commas.
+    /// Texts separated by commas.
     List,
     /// The name of a plugin.
     Class,
@@ -45,11 +49,11 @@ impl ConfigType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Importance {
-    /// Think about it.
+    /// Most users have to decide on it.
     High,
-    /// Know about it.
+    /// Some users have to decide on it.
     Medium,
-    /// Leave it.
+    /// The default suits nearly everybody.
     Low,
 }
 
@@ -68,8 +72,8 @@ pub enum Width {
 }
 
 /// What holds when a property is not given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Default {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
     /// Nothing: it must be given.
     Required,
     /// Null.
@@ -78,31 +82,20 @@ pub enum Default {
     Value(String),
 }
 
-/// What a value must be beyond its type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Which names a key stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Validator {
-    /// Not below.
-    AtLeast(i64),
-    /// Within, both ends included.
-    Between(i64, i64),
-    /// One of these texts; for a list, each element.
-    OneOf(Vec<String>),
-    /// One of these texts in any case.
-    OneOfIgnoringCase(Vec<String>),
-    /// Some text.
-    NonEmpty,
-    /// Some text without control characters: a name.
-    Name,
-    /// A list of which no element is empty or comes twice.
-    Distinct {
-        /// Whether it may have no element.
-        empty: bool,
-    },
+pub enum KeyNames {
+    /// Its own.
+    Own,
+    /// All that begin with this.
+    Begin(String),
+    /// All that match this regular expression as a whole.
+    Match(String),
 }
 
 /// One property. Built by chaining; a new one is an optional `MEDIUM` without a default.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigKey {
     /// The name.
@@ -110,7 +103,7 @@ pub struct ConfigKey {
     /// The type.
     pub kind: ConfigType,
     /// What holds when it is not given.
-    pub default: Default,
+    pub default: DefaultValue,
     /// What it must be beyond its type.
     pub validator: Option<Validator>,
     /// How much it matters.
@@ -129,6 +122,14 @@ pub struct ConfigKey {
     pub dependents: Vec<String>,
     /// Whether it is left out of documentation and `/validate`.
     pub internal: bool,
+    /// Names from before, which are read where this one is not given, the first of them first.
+    pub deprecated_names: Vec<String>,
+    /// Values from before, in any case, and what each is read as.
+    pub deprecated_values: Vec<(String, String)>,
+    /// Whose words say what is wrong with a value.
+    pub wording: Wording,
+    pub(super) pattern: Option<NamePattern>,
+    pub(super) recommender: Option<Recommender>,
 }
 
 impl ConfigKey {
@@ -139,7 +140,7 @@ impl ConfigKey {
             display_name: name.clone(),
             name,
             kind,
-            default: Default::Null,
+            default: DefaultValue::Null,
             validator: None,
             importance: Importance::Medium,
             documentation: String::new(),
@@ -148,20 +149,25 @@ impl ConfigKey {
             width: Width::None,
             dependents: Vec::new(),
             internal: false,
+            deprecated_names: Vec::new(),
+            deprecated_values: Vec::new(),
+            wording: Wording::default(),
+            pattern: None,
+            recommender: None,
         }
     }
 
     /// It must be given.
     #[must_use]
     pub fn required(mut self) -> Self {
-        self.default = Default::Required;
+        self.default = DefaultValue::Required;
         self
     }
 
     /// What holds when it is not given.
     #[must_use]
     pub fn default(mut self, value: impl ToString) -> Self {
-        self.default = Default::Value(value.to_string());
+        self.default = DefaultValue::Value(value.to_string());
         self
     }
 
@@ -176,6 +182,74 @@ impl ConfigKey {
     #[must_use]
     pub fn one_of(self, values: &[&str]) -> Self {
         self.validator(Validator::OneOf(values.iter().map(|&value| value.to_owned()).collect()))
+    }
+
+    /// One of these texts in any case, which a form offers. [`Config::choice`] reads it.
+    #[must_use]
+    pub fn enumeration(self, values: &[&str]) -> Self {
+        let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+        let offered = values.clone();
+        let key = self.validator(Validator::OneOfIgnoringCase(values));
+        key.recommender(move |_| Recommendation::values(offered.clone()))
+    }
+
+    /// What a form should offer, from the values of all properties. What did not parse is null there.
+    ///
+    /// ```
+    /// use tributary_api::{ConfigDef, ConfigKey, ConfigType, Props, Recommendation};
+    /// let def = ConfigDef::new([
+    ///     ConfigKey::new("tls", ConfigType::Boolean).default(false).dependents(&["tls.version"]),
+    ///     ConfigKey::new("tls.version", ConfigType::String).recommender(|config| match config.boolean("tls") {
+    ///         Ok(true) => Recommendation::values(["1.2", "1.3"]),
+    ///         _ => Recommendation::visible(false),
+    ///     }),
+    /// ]);
+    /// assert!(!def.validate(&Props::new())[1].visible);
+    /// let shown = def.validate(&Props::from([("tls".to_owned(), "true".to_owned())]));
+    /// assert_eq!(shown[1].recommended_values, ["1.2", "1.3"]);
+    /// ```
+    #[must_use]
+    pub fn recommender(mut self, recommend: impl Fn(&Config) -> Recommendation + Send + Sync + 'static) -> Self {
+        self.recommender = Some(Recommender::new(recommend));
+        self
+    }
+
+    /// The key stands for every property whose whole name matches this regular expression in Java's dialect, each with a
+    /// value of this type; its own name is what is shown. [`Config::matching`] has those that are given. One that is
+    /// defined by its name is none of them. There is no default, and none must be given.
+    #[must_use]
+    pub fn name_matches(mut self, pattern: &str) -> Self {
+        self.pattern = Some(NamePattern::regex(pattern));
+        self
+    }
+
+    /// As [`name_matches`](Self::name_matches), for every property whose name begins with a prefix, as what is passed on to
+    /// a driver.
+    #[must_use]
+    pub fn name_begins(mut self, prefix: &str) -> Self {
+        self.pattern = Some(NamePattern::prefix(prefix));
+        self
+    }
+
+    /// A name from before: it is read where this one is not given, and the worker warns of it.
+    #[must_use]
+    pub fn deprecated_name(mut self, name: impl Into<String>) -> Self {
+        self.deprecated_names.push(name.into());
+        self
+    }
+
+    /// A value from before, in any case: it is read as another one, and the worker warns of it.
+    #[must_use]
+    pub fn deprecated_value(mut self, value: impl Into<String>, read_as: impl Into<String>) -> Self {
+        self.deprecated_values.push((value.into(), read_as.into()));
+        self
+    }
+
+    /// Whose words say what is wrong with a value; Kafka's unless said otherwise.
+    #[must_use]
+    pub fn wording(mut self, wording: Wording) -> Self {
+        self.wording = wording;
+        self
     }
 
     /// How much it matters.
@@ -232,6 +306,11 @@ impl ConfigKey {
     pub fn internal(mut self) -> Self {
         self.internal = true;
         self
+    }
+
+    /// Which names it stands for.
+    pub fn names(&self) -> KeyNames {
+        self.pattern.as_ref().map_or(KeyNames::Own, NamePattern::names)
     }
 
     /// Whether the value is never shown.

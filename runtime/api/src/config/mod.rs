@@ -1,23 +1,31 @@
 //! Configuration: one definition drives parsing, validation, masking and generated documentation.
 
 mod definition;
+mod dependent;
 mod key;
 mod parsed;
+mod pattern;
+mod read;
+mod validation;
+mod validator;
+mod wording;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 pub use self::definition::ConfigDef;
-pub use self::key::{ConfigKey, ConfigType, Default, Importance, Validator, Width};
-pub use self::parsed::{Config, Secret};
+pub use self::dependent::Recommendation;
+pub use self::key::{ConfigKey, ConfigType, DefaultValue, Importance, KeyNames, Width};
+pub use self::parsed::{Config, NameMatch, Secret};
+pub use self::validator::{CustomValidator, Validator};
+pub use self::wording::Wording;
 use crate::{Error, Result};
 
 /// A configuration as it is written: property names to text.
 pub type Props = BTreeMap<String, String>;
 
 /// A property with its value and what is wrong with it, as `/validate` shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConfigValue {
     /// The property.
     pub name: String,
@@ -31,8 +39,16 @@ pub struct ConfigValue {
     pub visible: bool,
 }
 
+impl ConfigValue {
+    /// A property without a value, visible.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), visible: true, ..Self::default() }
+    }
+}
+
 /// Something wrong with a property, found by a plugin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConfigIssue {
     /// The property.
     pub name: String,

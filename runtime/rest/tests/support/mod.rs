@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tributary_api::{ConfigKey, ConfigType, ConfigValue, Default as Fallback, Importance, Props, Width};
+use tributary_api::{ConfigKey, ConfigType, ConfigValue, DefaultValue as Fallback, Importance, Props, Width};
 use tributary_control::*;
 
 /// What was asked, and the recorded answer to give.
@@ -98,7 +98,13 @@ fn key(shown: &Value) -> ConfigKey {
 }
 
 fn value(shown: &Value) -> ConfigValue {
-    serde_json::from_value(shown.clone()).unwrap()
+    let read = |name: &str| shown[name].clone();
+    let mut value = ConfigValue::new(shown["name"].as_str().unwrap());
+    value.value = serde_json::from_value(read("value")).unwrap();
+    value.recommended_values = serde_json::from_value(read("recommended_values")).unwrap();
+    value.errors = serde_json::from_value(read("errors")).unwrap();
+    value.visible = read("visible").as_bool().unwrap();
+    value
 }
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary_api::{Connector, Default, Factory, Importance, Plugin, Props};
+use tributary_api::{Connector, DefaultValue, Factory, Importance, Plugin, Props};
 
 use super::{Checked, call};
 use crate::FakeConnectorHost;
@@ -19,7 +19,7 @@ pub(super) fn is_described(plugin: &Plugin) -> Checked {
         if key.documentation.is_empty() {
             return Err(format!("property {} has no documentation", key.name));
         }
-        if key.default == Default::Required && key.importance == Importance::Low {
+        if key.default == DefaultValue::Required && key.importance == Importance::Low {
             return Err(format!("property {} is required but of low importance", key.name));
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn rejects_what_is_missing(plugin: &Plugin, props: &Props) -> Checked
     if let Some(name) = props.keys().find(|name| config.key(name).is_none()) {
         return Err(format!("property {name} of the valid configuration is not defined"));
     }
-    for key in config.keys().filter(|key| key.default == Default::Required) {
+    for key in config.keys().filter(|key| key.default == DefaultValue::Required) {
         let without: Props = props.iter().filter(|(name, _)| **name != key.name).map(clone).collect();
         if config.parse(&without).is_ok() {
             return Err(format!("a configuration without {} is accepted", key.name));

@@ -1,11 +1,9 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    ConfigDef, ConfigKey, ConfigType, Factory, Importance, KAFKA_VERSION, Plugin, Predicate, Record, Result, Topic,
-    Validator,
+    ConfigDef, ConfigKey, ConfigType, Factory, Importance, JavaRegex, KAFKA_VERSION, Plugin, Predicate, Record, Result,
+    Topic, Validator,
 };
-
-use crate::support::JavaRegex;
 
 const PATTERN: &str = "pattern";
 

@@ -1,12 +1,10 @@
 //! What several transforms share.
 
 mod fields;
-mod java_regex;
 mod schema_cache;
 mod side;
 
 pub(crate) use self::fields::{Fields, basics, field_value, fields_of, replace_null_key};
-pub(crate) use self::java_regex::{JavaRegex, Replacement};
 pub(crate) use self::schema_cache::SchemaCache;
 pub(crate) use self::side::Side;
 

@@ -117,6 +117,9 @@ impl ConnectorInstance {
                 });
             }
         };
+        for message in plugin.description.config.deprecations(&props) {
+            tracing::warn!(connector = name, "{message}");
+        }
         let factory = plugin.factory.clone();
         let make = move || SourceOrSink::make(&factory);
         let mailbox = PluginMailbox::open(executor, make);

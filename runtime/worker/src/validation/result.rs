@@ -20,10 +20,11 @@ pub(super) fn of(
     let FrameworkCheck { definition, props, issues } = checked;
     let groups = definition.groups();
     let values = definition.validate(&props);
-    let keys = definition.keys().cloned().map(Some);
+    // Behind the keys' values are those of properties that are of no key by their name.
+    let keys = definition.keys().cloned().map(Some).chain(std::iter::repeat_with(|| None));
     let mut configs: Vec<_> =
         keys.zip(values).filter(|(key, _)| key.as_ref().is_none_or(|key| !key.internal)).collect();
-    add_issues(&mut configs, issues, &props);
+    add_issues(&mut configs, issues, &definition.mask(&props));
     recommend(&mut configs, plugins);
     let shown = Shown { raw, resolved: &props, redaction };
     configs.iter_mut().for_each(|(key, value)| shown.of(key.as_mut(), value));
@@ -38,10 +39,12 @@ pub(super) fn of(
 fn add_issues(configs: &mut Vec<(Option<ConfigKey>, ConfigValue)>, issues: Vec<ConfigIssue>, props: &Props) {
     let mut places: HashMap<String, usize> =
         configs.iter().enumerate().map(|(place, (_, value))| (value.name.clone(), place)).collect();
-    for ConfigIssue { name, message } in issues {
+    for ConfigIssue { name, message, .. } in issues {
         let place = *places.entry(name).or_insert_with_key(|name| {
             let value = props.get(name).cloned();
-            configs.push((None, ConfigValue { name: name.clone(), value, visible: true, ..ConfigValue::default() }));
+            let mut shown = ConfigValue::new(name);
+            shown.value = value;
+            configs.push((None, shown));
             configs.len() - 1
         });
         let errors = &mut configs[place].1.errors;

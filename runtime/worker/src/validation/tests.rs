@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tributary_api::{
-    Config, ConfigKey, ConfigProvider, ConfigType, ConnectorContext, Predicate, Record, SinkConnector, SinkFactory,
-    SinkTask, Validator as Check,
+    Config, ConfigKey, ConfigProvider, ConfigType, ConnectorContext, Predicate, Recommendation, Record, SinkConnector,
+    SinkFactory, SinkTask, Validator as Check,
 };
 
 use super::*;
@@ -80,7 +80,17 @@ fn sink(class: &str, gate: Option<Arc<Gate>>) -> Plugin {
         ConfigKey::new("password", ConfigType::Password),
         ConfigKey::new("mode", ConfigType::String).one_of(&["a", "b"]),
         ConfigKey::new("size", ConfigType::Int).validator(Check::AtLeast(1)),
-    ]);
+        ConfigKey::new("truncate.(d+)", ConfigType::Int).name_matches(r"truncate\.(\d+)"),
+        ConfigKey::new("driver.*", ConfigType::Password).name_begins("driver."),
+        ConfigKey::new("kind", ConfigType::String).enumeration(&["x", "y"]).deprecated_name("sort"),
+        ConfigKey::new("y.size", ConfigType::Int).recommender(|config| {
+            Recommendation::visible(config.optional_string("kind").is_ok_and(|kind| kind == Some("y")))
+        }),
+    ])
+    .check(|config| {
+        let wrong = config.optional_string("kind")? == Some("x") && config.optional_int::<i64>("y.size")?.is_some();
+        Ok(wrong.then(|| ConfigIssue::new("y.size", "y.size is for kind y: remove it")).into_iter().collect())
+    });
     Plugin::new(class, "1", config, Factory::Sink(SinkFactory { connector, task, task_class: format!("{class}Task") }))
 }
 
@@ -234,4 +244,27 @@ async fn an_allowlist_lets_through_what_it_names() {
     let expected =
         "The 'Allowlist' policy does not allow 'fetch.min.bytes' to be overridden in the connector configuration.";
     assert_eq!(refused[0], expected);
+}
+
+#[tokio::test]
+async fn families_of_names_what_depends_on_others_and_names_from_before_are_shown_as_connect_shows_them() {
+    let validator = validator(&[], None);
+    let ask = async |more: &[(&str, &str)]| validator.validate(&config("Echo", more)).await.unwrap();
+    let given = [("truncate.5", "x"), ("driver.password", "open-sesame"), ("sort", "x"), ("y.size", "3")];
+    let result = ask(&given).await;
+    let shown = |name: &str| result.configs.iter().find(|(_, value)| value.name == name).unwrap();
+    let (defined, wrong) = shown("truncate.5");
+    assert_eq!((defined.is_none(), wrong.value.as_deref()), (true, Some("x")), "the name is the user's own");
+    assert_eq!(wrong.errors, ["Invalid value x for configuration truncate.5: Not a number of type INT"]);
+    let (defined, family) = shown("truncate.(d+)");
+    assert_eq!((defined.is_some(), &family.value, family.errors.len()), (true, &None, 0));
+    assert_eq!(shown("kind").1.value.as_deref(), Some("x"), "read by its name from before");
+    assert_eq!(shown("kind").1.recommended_values, ["x", "y"]);
+    assert!(!shown("y.size").1.visible && shown("size").1.visible);
+    assert_eq!(shown("y.size").1.errors, ["y.size is for kind y: remove it"]);
+    assert_eq!(result.error_count, 2);
+    // What the connector's own code says of a property that is a secret by the pattern of its name.
+    let result = ask(&[("driver.password", "open-sesame")]).await;
+    let (_, secret) = result.configs.iter().find(|(_, value)| value.name == "driver.password").unwrap();
+    assert_eq!((secret.value.as_deref(), secret.errors.len()), (Some("[hidden]"), 1));
 }

@@ -1,19 +1,27 @@
 use fancy_regex::{Captures, Regex};
-use tributary_api::{Error, Result};
+
+use crate::{Error, Result};
 
 /// A regular expression as `java.util.regex` understands it: lookaround and back references work, and a text
 /// matches only as a whole.
-#[derive(Debug)]
-pub(crate) struct JavaRegex {
+///
+/// ```
+/// use tributary_api::JavaRegex;
+/// let tables = JavaRegex::list("table.include.list", r"dbo\.orders, dbo\.(?!tmp).{1\,9}").unwrap();
+/// assert!(tables[0].matches("dbo.orders").unwrap() && !tables[0].matches("dbo.orders2").unwrap());
+/// assert!(tables[1].matches("dbo.items").unwrap() && !tables[1].matches("dbo.tmp1").unwrap());
+/// ```
+#[derive(Clone, Debug)]
+pub struct JavaRegex {
     whole: Regex,
     part: Regex,
 }
 
 /// The text in the place of a match: `$1` and `${name}` stand for groups, a backslash for what follows it.
-#[derive(Debug)]
-pub(crate) struct Replacement(Vec<Part>);
+#[derive(Clone, Debug)]
+pub struct JavaReplacement(Vec<Part>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Part {
     Text(String),
     Group(usize),
@@ -22,27 +30,71 @@ enum Part {
 
 impl JavaRegex {
     /// An expression given by a property.
-    pub(crate) fn new(property: &str, pattern: &str) -> Result<Self> {
-        let compile = |pattern: &str| {
-            let regex = Regex::new(pattern);
-            regex.map_err(|error| Error::config(format!("{property} is not a regular expression")).cause(&error))
+    ///
+    /// # Errors
+    /// `Config` when it is none.
+    pub fn new(property: &str, pattern: &str) -> Result<Self> {
+        Self::compile(pattern).map_err(|error| {
+            Error::config_at(property, format!("{property} is not a regular expression")).cause(&error)
+        })
+    }
+
+    /// The expressions of a list that a property gives. A comma that is part of one stands behind a backslash.
+    ///
+    /// # Errors
+    /// `Config` when one of them is none.
+    pub fn list(property: &str, list: &str) -> Result<Vec<Self>> {
+        split_list(list).iter().map(|pattern| Self::new(property, pattern)).collect()
+    }
+
+    /// The same expression, which takes letters in any case.
+    ///
+    /// # Errors
+    /// `Config` when it is too large then.
+    pub fn ignoring_case(&self) -> Result<Self> {
+        let compiled = Self::compile(&format!("(?i){}", self.as_str()));
+        compiled.map_err(|error| Error::config("a regular expression cannot be used in any case").cause(&error))
+    }
+
+    pub(crate) fn compile(pattern: &str) -> Result<Self, fancy_regex::Error> {
+        let part = Regex::new(pattern)?;
+        Ok(Self { whole: Regex::new(&format!(r"\A(?:{pattern})\z"))?, part })
+    }
+
+    /// The expression as it was given.
+    pub fn as_str(&self) -> &str {
+        self.part.as_str()
+    }
+
+    /// What the groups of the expression hold, if the whole text matches; empty of one that took no part.
+    ///
+    /// # Errors
+    /// `Data` when it takes too long.
+    pub fn groups(&self, text: &str) -> Result<Option<Vec<String>>> {
+        let found = self.whole.captures(text).map_err(|error| too_long(&error))?;
+        let texts = |captures: Captures<'_>| {
+            captures.iter().skip(1).map(|group| group.map_or("", |group| group.as_str()).to_owned()).collect()
         };
-        let part = compile(pattern)?;
-        Ok(Self { whole: compile(&format!(r"\A(?:{pattern})\z"))?, part })
+        Ok(found.map(texts))
     }
 
     /// Whether the whole text matches.
-    pub(crate) fn matches(&self, text: &str) -> Result<bool> {
-        self.whole.is_match(text).map_err(|error| Error::data("the regular expression took too long").cause(&error))
+    ///
+    /// # Errors
+    /// `Data` when it takes too long.
+    pub fn matches(&self, text: &str) -> Result<bool> {
+        self.whole.is_match(text).map_err(|error| too_long(&error))
     }
 
     /// The text with its first match replaced, if the whole text matches.
-    pub(crate) fn replace(&self, text: &str, replacement: &Replacement) -> Result<Option<String>> {
+    ///
+    /// # Errors
+    /// `Data` when it takes too long.
+    pub fn replace(&self, text: &str, replacement: &JavaReplacement) -> Result<Option<String>> {
         if !self.matches(text)? {
             return Ok(None);
         }
-        let found = self.part.captures(text);
-        let found = found.map_err(|error| Error::data("the regular expression took too long").cause(&error))?;
+        let found = self.part.captures(text).map_err(|error| too_long(&error))?;
         Ok(found.and_then(|captures| {
             let place = captures.get(0)?.range();
             let inserted = replacement.expand(&captures);
@@ -51,8 +103,11 @@ impl JavaRegex {
     }
 
     /// A replacement for matches of this expression, given by a property.
-    pub(crate) fn replacement(&self, property: &str, text: &str) -> Result<Replacement> {
-        let wrong = |what: String| Error::config(format!("{property} {text}: {what}"));
+    ///
+    /// # Errors
+    /// `Config` when it names a group that there is not.
+    pub fn replacement(&self, property: &str, text: &str) -> Result<JavaReplacement> {
+        let wrong = |what: String| Error::config_at(property, format!("{property} {text}: {what}"));
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text.chars().peekable();
@@ -91,11 +146,11 @@ impl JavaRegex {
             parts.push(Part::Group(group));
         }
         parts.push(Part::Text(plain));
-        Ok(Replacement(parts))
+        Ok(JavaReplacement(parts))
     }
 }
 
-impl Replacement {
+impl JavaReplacement {
     /// A group that took no part in the match is empty.
     fn expand(&self, captures: &Captures<'_>) -> String {
         let part = |part: &Part| match part {
@@ -105,6 +160,29 @@ impl Replacement {
         };
         self.0.iter().map(part).collect()
     }
+}
+
+fn too_long(error: &fancy_regex::Error) -> Error {
+    Error::data("the regular expression took too long").cause(error)
+}
+
+/// The texts between commas, without those that stand behind a backslash, which goes; none of them empty.
+pub(crate) fn split_list(list: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for c in list.chars() {
+        let Some(part) = parts.last_mut() else { continue };
+        match (c, escaped) {
+            (',', false) => parts.push(String::new()),
+            (',', true) => {
+                part.pop();
+                part.push(',');
+            }
+            _ => part.push(c),
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    parts.iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -150,5 +228,21 @@ mod tests {
             assert!(regex.replacement("replacement", wrong).is_err(), "{wrong}");
         }
         assert!(JavaRegex::new("regex", "(").is_err());
+    }
+
+    #[test]
+    fn a_list_is_split_at_commas_that_are_no_part_of_an_expression() {
+        assert_eq!(split_list(r" a{1\,2} ,,b\\,c "), ["a{1,2}", r"b\\", "c"]);
+        assert_eq!(split_list(" , "), [""; 0]);
+        let error = JavaRegex::list("tables", "a,+").unwrap_err();
+        assert_eq!(error.property(), Some("tables"));
+    }
+
+    #[test]
+    fn groups_and_letters_in_any_case() {
+        let regex = JavaRegex::new("regex", r"column\.(\d+)\.(x)?chars").unwrap();
+        assert_eq!(regex.groups("column.12.chars").unwrap().unwrap(), ["12", ""]);
+        assert_eq!(regex.groups("Column.12.chars").unwrap(), None);
+        assert_eq!(regex.ignoring_case().unwrap().groups("Column.12.XChars").unwrap().unwrap(), ["12", "X"]);
     }
 }
