@@ -149,7 +149,8 @@ impl Producer {
 
     /// librdkafka 2.12 minds no time in this call while it waits for a connection to the group's coordinator: where that
     /// broker is away for good and another one has taken its groups over, the call never ends (`rd_kafka_coord_req_fsm`,
-    /// which only a broker that comes up sets going again). It has a thread of its own, which is left behind with the client.
+    /// which only a broker that comes up sets going again). It runs on a thread of the producer's own, which is left behind
+    /// with such a call.
     fn send_offsets(
         &self,
         list: PartitionList,
@@ -157,16 +158,21 @@ impl Producer {
         timeout: Duration,
     ) -> Result<Result<(), Failure>, TransactionError> {
         let (client, (done, answer)) = (Arc::clone(&self.client), mpsc::sync_channel(1));
-        let call = move || {
+        let call = Box::new(move || {
             // Nobody may wait for it any more.
             let _ = done.send(client.send_offsets(&list, &group.0, timeout));
-        };
-        let started = thread::Builder::new().name("kafka-offsets".to_owned()).spawn(call);
-        if let Err(error) = started {
-            let error = Error::retriable("cannot start a thread to add offsets to the transaction").cause(&error);
-            return Err(TransactionError::Retriable(error));
+        });
+        let mut thread = self.offsets_thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            *thread = Some(OffsetsThread::start().map_err(|error| {
+                let error = Error::retriable("cannot start a thread to add offsets to the transaction").cause(&error);
+                TransactionError::Retriable(error)
+            })?);
         }
-        answer.recv_timeout(timeout + OVERDUE).map_err(|_| {
+        let sent = thread.as_ref().is_some_and(|thread| thread.calls.send(call).is_ok());
+        let answered = if sent { answer.recv_timeout(timeout + OVERDUE).ok() } else { None };
+        answered.ok_or_else(|| {
+            *thread = None;
             let message = "cannot add offsets to the transaction: the group's coordinator is away and the client does not \
                            look for another one";
             TransactionError::Fatal(Error::retriable(message))
@@ -202,6 +208,20 @@ impl Producer {
 
     fn told<T>(&self, result: Result<T, Failure>, call: &str) -> Result<T, TransactionError> {
         result.map_err(|failure| TransactionError::of(self.client.reason(failure), call))
+    }
+}
+
+/// Makes one call after the other, and ends with its owner, or once the call that it is in has ended.
+pub(crate) struct OffsetsThread {
+    calls: mpsc::SyncSender<Box<dyn FnOnce() + Send>>,
+}
+
+impl OffsetsThread {
+    fn start() -> std::io::Result<Self> {
+        let (calls, incoming) = mpsc::sync_channel::<Box<dyn FnOnce() + Send>>(1);
+        let serve = move || incoming.into_iter().for_each(|call| call());
+        thread::Builder::new().name("kafka-offsets".to_owned()).spawn(serve)?;
+        Ok(Self { calls })
     }
 }
 

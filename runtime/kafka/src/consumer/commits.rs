@@ -97,6 +97,24 @@ impl Consumer {
         listed.map_err(|failure| self.reason(failure, "read the end offsets"))
     }
 
+    /// The offsets behind the last records that this consumer can read: at `isolation.level=read_committed` those before the
+    /// first open transaction.
+    ///
+    /// # Errors
+    /// `Retriable` when the broker did not answer in time.
+    pub fn readable_ends(&self, partitions: &[TopicPartition], timeout: Duration) -> Result<Offsets> {
+        self.end_offsets(partitions, self.committed_only, timeout)
+    }
+
+    /// How many partitions a topic has; none when there is no such topic.
+    ///
+    /// # Errors
+    /// `Retriable` when the broker did not answer in time.
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<Option<i32>> {
+        let all = self.client.all_topics(timeout).map_err(|failure| self.reason(failure, "look for a topic"))?;
+        Ok(all.into_iter().find(|(name, _)| name == topic).map(|(_, partitions)| partitions))
+    }
+
     fn request_commit(&self, offsets: &Offsets, answers: &Queue) -> Result<()> {
         let list = list(offsets.iter().map(|(tp, offset)| (tp, *offset)))?;
         self.client.commit(&list, answers).map_err(|failure| self.reason(failure, "commit offsets"))

@@ -86,6 +86,20 @@ impl CompactedLog {
         self.0.tail.read_to_end().await.map_err(|error| self.context(error, "read"))
     }
 
+    /// As [`CompactedLog::read_to_end`], but what open transactions hold is waited for, until they are committed or aborted:
+    /// what was committed behind them cannot be read before.
+    ///
+    /// # Errors
+    /// As for [`CompactedLog::read_to_end`]; `Retriable` also when a transaction has not ended in time.
+    pub async fn read_past_transactions(&self) -> Result<()> {
+        self.0.tail.read_past_transactions().await.map_err(|error| self.context(error, "read"))
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.0.name
+    }
+
     /// Writes one record and waits for the acknowledgement.
     ///
     /// # Errors

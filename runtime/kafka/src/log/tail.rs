@@ -35,9 +35,18 @@ pub(super) struct Tail {
 
 /// Tells when everything has been read that is to be.
 struct Request {
-    /// The offset to be reached in each partition; none for all that is there now.
-    upto: Option<Vec<(i32, i64)>>,
+    upto: Upto,
     done: oneshot::Sender<Result<()>>,
+}
+
+/// How far is to be read.
+enum Upto {
+    /// To the offset of each partition.
+    Offsets(Vec<(i32, i64)>),
+    /// As far as there is something to read now.
+    Readable,
+    /// To the end of what is there now: transactions that are open are waited for.
+    Written,
 }
 
 impl Tail {
@@ -82,7 +91,12 @@ impl Tail {
     }
 
     pub(super) async fn read_to_end(&self) -> Result<()> {
-        self.read(None).await
+        self.read(Upto::Readable).await
+    }
+
+    /// Returns when all has been read that is there now, what open transactions hold included, once they have ended.
+    pub(super) async fn read_past_transactions(&self) -> Result<()> {
+        self.read(Upto::Written).await
     }
 
     /// Returns when these records have been read.
@@ -94,10 +108,10 @@ impl Tail {
                 None => upto.push((partition, offset.saturating_add(1))),
             }
         }
-        self.read(Some(upto)).await
+        self.read(Upto::Offsets(upto)).await
     }
 
-    async fn read(&self, upto: Option<Vec<(i32, i64)>>) -> Result<()> {
+    async fn read(&self, upto: Upto) -> Result<()> {
         let ended = || Error::fatal("the log is closed");
         let (done, end) = oneshot::channel();
         self.requests.send(Request { upto, done }).await.map_err(|_| ended())?;
@@ -152,6 +166,8 @@ struct Follower {
 struct Reader {
     /// Partitions not read far enough yet, with the offset to be reached; none while it is not known.
     missing: Option<Vec<(i32, i64)>>,
+    /// What open transactions hold is to be read as well.
+    with_open: bool,
     deadline: Instant,
     done: oneshot::Sender<Result<()>>,
 }
@@ -160,7 +176,12 @@ impl Follower {
     fn run(mut self) {
         while !self.stop.load(Ordering::SeqCst) {
             while let Ok(Request { upto, done }) = self.incoming.try_recv() {
-                self.readers.push(Reader { missing: upto, deadline: Instant::now() + self.timeout, done });
+                let (missing, with_open) = match upto {
+                    Upto::Offsets(offsets) => (Some(offsets), false),
+                    Upto::Readable => (None, false),
+                    Upto::Written => (None, true),
+                };
+                self.readers.push(Reader { missing, with_open, deadline: Instant::now() + self.timeout, done });
             }
             self.begin();
             self.aim();
@@ -219,7 +240,7 @@ impl Follower {
         self.consumer.connect(self.patience)?;
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
         let first = all_listed(self.offsets.first_offsets(wanted, self.patience)?)?;
-        let mut ends = self.ends()?;
+        let mut ends = self.ends(self.committed_only)?;
         let both = |(tp, first): (TopicPartition, i64)| {
             let end = ends.remove(&tp).unwrap_or_default();
             (tp, first, end)
@@ -227,25 +248,28 @@ impl Follower {
         Ok(first.into_iter().map(both).collect())
     }
 
-    fn ends(&self) -> Result<Offsets> {
+    fn ends(&self, committed_only: bool) -> Result<Offsets> {
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
-        Ok(all_listed(self.offsets.end_offsets(wanted, self.committed_only, self.patience)?)?)
+        Ok(all_listed(self.offsets.end_offsets(wanted, committed_only, self.patience)?)?)
     }
 
     /// Finds out how far the new readers have to read.
     fn aim(&mut self) {
-        if self.readers.iter().all(|reader| reader.missing.is_some()) {
-            return;
-        }
-        match self.ends() {
-            Ok(ends) => {
-                let written = ends.into_iter().filter(|(_, end)| *end > 0).map(|(tp, end)| (tp.partition, end));
-                let missing: Vec<_> = written.collect();
-                for reader in self.readers.iter_mut().filter(|reader| reader.missing.is_none()) {
-                    reader.missing = Some(missing.clone());
-                }
+        for with_open in [false, true] {
+            let is_new = |reader: &Reader| reader.missing.is_none() && reader.with_open == with_open;
+            if !self.readers.iter().any(is_new) {
+                continue;
             }
-            Err(error) => self.unanswered(&error),
+            match self.ends(self.committed_only && !with_open) {
+                Ok(ends) => {
+                    let written = ends.into_iter().filter(|(_, end)| *end > 0).map(|(tp, end)| (tp.partition, end));
+                    let missing: Vec<_> = written.collect();
+                    for reader in self.readers.iter_mut().filter(|reader| is_new(reader)) {
+                        reader.missing = Some(missing.clone());
+                    }
+                }
+                Err(error) => self.unanswered(&error),
+            }
         }
     }
 

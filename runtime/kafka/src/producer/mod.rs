@@ -3,7 +3,7 @@ mod serve;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tributary_librdkafka::{Client, Failure, TopicHandle, code};
 
 use self::serve::{Deliveries, Proof};
 use crate::ClientConfig;
-use crate::transaction::Guard;
+use crate::transaction::{Guard, OffsetsThread};
 
 /// librdkafka's default.
 const MAX_RECORD_BYTES: usize = 1_000_000;
@@ -88,6 +88,8 @@ pub struct Producer {
     max_block: Duration,
     max_record_bytes: usize,
     pub(crate) guard: Option<Guard>,
+    /// Made with the first offsets of a transaction.
+    pub(crate) offsets_thread: Mutex<Option<OffsetsThread>>,
 }
 
 impl Producer {
@@ -127,6 +129,7 @@ impl Producer {
             max_block: config.millis("max.block.ms", Duration::from_secs(60))?,
             max_record_bytes: max_record_bytes.unwrap_or(MAX_RECORD_BYTES),
             guard: transactional.then(|| Guard::new(options.transaction_guard)),
+            offsets_thread: Mutex::new(None),
         })
     }
 
