@@ -110,9 +110,26 @@ pub enum ExactlyOnceSupport {
 /// ```
 #[async_trait]
 pub trait SourceConnector: Connector {
-    /// Whether offsets and records written in one transaction make it exactly-once.
+    /// Whether offsets and records written in one transaction make it exactly-once: whether a task that starts from a stored
+    /// offset returns all records behind it, and none before. Asked with a valid configuration, of an instance that is
+    /// not started.
+    ///
+    /// ```
+    /// use tributary_api::{ExactlyOnceSupport, Props};
+    ///
+    /// /// What can be read once only cannot be read again after a crash.
+    /// fn exactly_once_support(props: &Props) -> ExactlyOnceSupport {
+    ///     if props.contains_key("file") { ExactlyOnceSupport::Supported } else { ExactlyOnceSupport::Unsupported }
+    /// }
+    /// ```
     fn exactly_once_support(&self, _props: &Props) -> ExactlyOnceSupport {
         ExactlyOnceSupport::Unknown
+    }
+
+    /// Whether its tasks say where their transactions end, by a [`TransactionContext`](crate::TransactionContext): without it
+    /// `transaction.boundary=connector` is refused. Asked as [`exactly_once_support`](Self::exactly_once_support) is.
+    fn can_define_transaction_boundaries(&self, _props: &Props) -> bool {
+        false
     }
 
     /// Checks offsets that an operator wants to store; `None` removes a partition's. Answers whether the offsets

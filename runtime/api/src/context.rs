@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions,
+    Error, RawTopicReader, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicReader,
+    TopicReaderOptions, TopicWriter, TopicWriterOptions, TransactionContext,
 };
 
 /// What the runtime does for a connector.
@@ -49,6 +50,8 @@ pub trait SourceHost: Send + Sync {
     async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>>;
     /// Makes a writer of topics of the task's own.
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>>;
+    /// Makes a reader of a partition of any topic; none where there is no such partition.
+    async fn topic_reader(&self, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>>;
 }
 
 /// Given to a source task at start.
@@ -60,12 +63,26 @@ pub struct SourceTaskContext {
     pub task: u32,
     stopping: CancellationToken,
     host: Arc<dyn SourceHost>,
+    transaction: Option<TransactionContext>,
 }
 
 impl SourceTaskContext {
     /// A context over a host.
     pub fn new(connector: &str, task: u32, stopping: CancellationToken, host: Arc<dyn SourceHost>) -> Self {
-        Self { connector: connector.to_owned(), task, stopping, host }
+        Self { connector: connector.to_owned(), task, stopping, host, transaction: None }
+    }
+
+    /// The same context, of a task that says where its transactions end.
+    #[must_use]
+    pub fn with_transaction(mut self, transaction: TransactionContext) -> Self {
+        self.transaction = Some(transaction);
+        self
+    }
+
+    /// To say where transactions end. None unless the worker writes the task's records in transactions
+    /// (`exactly.once.source.support=enabled`) and the connector defines their ends (`transaction.boundary=connector`).
+    pub fn transaction(&self) -> Option<&TransactionContext> {
+        self.transaction.as_ref()
     }
 
     /// Cancelled when the task should end.
@@ -98,6 +115,35 @@ impl SourceTaskContext {
     /// `Config` when a setting cannot be used; when a topic cannot be created.
     pub async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
         self.host.topic_writer(options).await
+    }
+
+    /// Makes a reader of a partition of any topic, such as a history of schemas or a topic of signals, from an offset on to
+    /// its end as it is now. None where there is no such topic or partition. Each reader is a client of its own: one that is
+    /// not needed any more should be dropped.
+    ///
+    /// ```
+    /// use tributary_api::{Result, SourceTaskContext, TopicReaderOptions, TopicRecord};
+    ///
+    /// /// All that is in a topic of one partition.
+    /// async fn history(cx: &SourceTaskContext) -> Result<Vec<TopicRecord>> {
+    ///     let Some(mut reader) = cx.topic_reader(TopicReaderOptions::new("history", 0)).await? else {
+    ///         return Ok(Vec::new());
+    ///     };
+    ///     let mut records = Vec::new();
+    ///     loop {
+    ///         let some = reader.read(500).await?;
+    ///         if some.is_empty() {
+    ///             return Ok(records);
+    ///         }
+    ///         records.extend(some.into_iter().map(|(_, record)| record));
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used; `Retriable` when the broker does not answer.
+    pub async fn topic_reader(&self, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+        self.host.topic_reader(options).await
     }
 }
 

@@ -28,6 +28,7 @@ mod small_file;
 mod source;
 mod topic_reader;
 mod topic_writer;
+mod transaction;
 mod transform;
 mod value;
 
@@ -57,8 +58,9 @@ pub use sink::SinkTask;
 pub use small_file::read_small_file;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
 pub use tokio_util::sync::CancellationToken;
-pub use topic_reader::TopicReader;
+pub use topic_reader::{RawTopicReader, TopicReader, TopicReaderOptions};
 pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
+pub use transaction::{TransactionContext, TransactionEnd, TransactionRequest};
 pub use transform::{
     Predicate, Requirements, StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, TransformHost,
     Transformation,

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tributary_api::{
     CancellationToken, Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Datum, Error, ErrorKind,
-    Factory, Plugin, Props, Record, Result, SourceConnector, SourceHost, SourceOffset, SourcePartition, SourceTask,
-    SourceTaskContext, TopicWriter, TopicWriterOptions, async_trait,
+    Factory, Plugin, Props, RawTopicReader, Record, Result, SourceConnector, SourceHost, SourceOffset, SourcePartition,
+    SourceTask, SourceTaskContext, TopicReaderOptions, TopicWriter, TopicWriterOptions, TransactionContext,
+    TransactionEnd, async_trait,
 };
 
 #[derive(Default)]
@@ -34,6 +35,10 @@ impl SourceHost for Nothing {
 
     async fn topic_writer(&self, _options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
         Err(Error::fatal("not in this test"))
+    }
+
+    async fn topic_reader(&self, _options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+        Ok(None)
     }
 }
 
@@ -94,4 +99,15 @@ async fn a_task_whose_configuration_is_wrong_is_not_made() {
     assert_eq!(task.poll().await.unwrap_err().kind(), ErrorKind::Fatal);
     task.stop().await.unwrap();
     assert_eq!(stops.load(Ordering::SeqCst), 0, "there is nothing to stop");
+}
+
+#[test]
+fn ends_of_transactions_are_told_in_order_and_once() {
+    let transaction = TransactionContext::new();
+    let of_task = transaction.clone();
+    of_task.commit_after(2);
+    of_task.abort();
+    let ends: Vec<_> = transaction.take().into_iter().map(|request| (request.after, request.end)).collect();
+    assert_eq!(ends, [(Some(2), TransactionEnd::Commit), (None, TransactionEnd::Abort)]);
+    assert!(transaction.take().is_empty());
 }

@@ -91,9 +91,6 @@ pub(crate) fn tell_unread(props: &Props) {
     if !unread.of_connect.is_empty() {
         info!(names = unread.of_connect.join(", "), "settings of Kafka Connect that have no effect here");
     }
-    if props.get("exactly.once.source.support").is_some_and(|value| value.trim().eq_ignore_ascii_case("enabled")) {
-        warn!("exactly.once.source.support is enabled, but sources are at least once here: set it to disabled");
-    }
     if !unread.unknown.is_empty() {
         info!(names = unread.unknown.join(", "), "these settings were supplied but are not used");
     }
@@ -144,9 +141,8 @@ impl Unread {
 }
 
 /// Beginnings of those names of [`KAFKAS`] that are no client's and have no effect here.
-const CONNECTS_ALONE: [&str; 9] = [
+const CONNECTS_ALONE: [&str; 8] = [
     "connect.protocol",
-    "exactly.once.source.support",
     "inter.worker.",
     "metric",
     "plugin.",

@@ -6,7 +6,7 @@ use tributary_api::{Config, ConfigDef, Error, Props, Result};
 use tributary_kafka::{ClientConfig, Role};
 
 use crate::clients::Clients;
-use crate::definitions::{ALLOWLIST, worker_definition};
+use crate::definitions::{ALLOWLIST, EXACTLY_ONCE_SOURCE, worker_definition};
 use crate::executor::Executor;
 use crate::redaction::Redaction;
 
@@ -35,6 +35,8 @@ pub struct WorkerSettings {
     pub embedded_broker: bool,
     /// The three topics.
     pub topics: InternalTopics,
+    /// Whether source tasks write in transactions.
+    pub exactly_once: ExactlyOnce,
     /// The client settings that a connector may override.
     pub override_policy: OverridePolicy,
     /// Hides secret values in the errors of tasks.
@@ -67,6 +69,17 @@ pub struct InternalTopics {
     pub offsets: InternalTopic,
     /// `status.storage.topic`.
     pub statuses: InternalTopic,
+}
+
+/// `exactly.once.source.support`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExactlyOnce {
+    /// Source tasks write without transactions.
+    Disabled,
+    /// They still do, but all workers of the cluster heed those that do not.
+    Preparing,
+    /// They write records and offsets in transactions.
+    Enabled,
 }
 
 /// `connector.client.config.override.policy`.
@@ -128,6 +141,7 @@ impl WorkerSettings {
                 offsets: topic("offset", config.int("offset.storage.partitions")?)?,
                 statuses: topic("status", config.int("status.storage.partitions")?)?,
             },
+            exactly_once: exactly_once(&config, embedded_broker)?,
             override_policy: override_policy(&config)?,
             redaction: Redaction::default(),
             executor: Executor::new(runtime),
@@ -145,6 +159,23 @@ impl WorkerSettings {
         let own = ClientConfig::new(Role::Producer, &self.client_props("producer."))
             .set("client.id", format!("connector-producer-{}", self.group_id));
         override_with(own, props, "producer.override.")
+    }
+
+    /// The settings of the producer of a source task that writes in transactions. Kafka Connect, too, lets nobody change what
+    /// makes them exactly-once.
+    pub(crate) fn transactional_producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
+        let id = format!("{}-{connector}-{task}", self.group_id);
+        let fixed = [("enable.idempotence", "true".to_owned()), ("transactional.id", id)];
+        fixed.into_iter().fold(self.producer(connector, task, props), |client, (setting, value)| {
+            if let Some(given) = client.get(setting).filter(|given| !given.eq_ignore_ascii_case(&value)) {
+                tracing::warn!(
+                    connector,
+                    "The value '{given}' for the '{setting}' property will be ignored as it cannot be overridden for \
+                     connectors when exactly-once source support is enabled. The value '{value}' will be used instead."
+                );
+            }
+            client.set(setting, value)
+        })
     }
 
     /// The settings of the administration client that tasks with equal settings share.
@@ -251,6 +282,25 @@ fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool
     })
 }
 
+fn exactly_once(config: &Config, embedded: bool) -> Result<ExactlyOnce> {
+    let value = config.string(EXACTLY_ONCE_SOURCE)?;
+    let support = match value.to_ascii_lowercase().as_str() {
+        "enabled" => ExactlyOnce::Enabled,
+        "preparing" => ExactlyOnce::Preparing,
+        _ => ExactlyOnce::Disabled,
+    };
+    if embedded && support != ExactlyOnce::Disabled {
+        return Err(Error::config_at(
+            EXACTLY_ONCE_SOURCE,
+            format!(
+                "{EXACTLY_ONCE_SOURCE} is {value}, but the embedded broker has no transactions to rely on: set bootstrap.servers to a \
+                 Kafka cluster, or {EXACTLY_ONCE_SOURCE} to disabled"
+            ),
+        ));
+    }
+    Ok(support)
+}
+
 fn override_policy(config: &Config) -> Result<OverridePolicy> {
     let name = config.string("connector.client.config.override.policy")?;
     let simple = name.rsplit('.').next().unwrap_or(name);
@@ -262,5 +312,60 @@ fn override_policy(config: &Config) -> Result<OverridePolicy> {
         _ => Err(Error::config(format!(
             "connector.client.config.override.policy is {name}: write All, None, Principal or Allowlist"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn parse(support: &str, embedded: bool) -> Result<ExactlyOnce> {
+        let props = [
+            ("bootstrap.servers", "127.0.0.1:1"),
+            ("group.id", "g"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+            ("config.storage.topic", "c"),
+            ("offset.storage.topic", "o"),
+            ("status.storage.topic", "s"),
+            (EXACTLY_ONCE_SOURCE, support),
+        ];
+        let props = props.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Ok(WorkerSettings::parse(&props, "w:1".to_owned(), embedded)?.exactly_once)
+    }
+
+    #[tokio::test]
+    async fn transactions_are_refused_where_the_broker_has_none_to_rely_on() {
+        assert_eq!(parse("Enabled", false).unwrap(), ExactlyOnce::Enabled);
+        assert_eq!(parse("preparing", false).unwrap(), ExactlyOnce::Preparing);
+        assert_eq!(parse("disabled", true).unwrap(), ExactlyOnce::Disabled);
+        for support in ["enabled", "preparing"] {
+            let error = parse(support, true).unwrap_err().to_string();
+            assert!(error.contains("embedded broker") && error.contains(EXACTLY_ONCE_SOURCE), "{error}");
+        }
+        assert!(parse("sometimes", false).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_makes_a_source_exactly_once_cannot_be_overridden() {
+        let props =
+            [("bootstrap.servers", "127.0.0.1:1"), ("group.id", "g"), ("key.converter", "k"), ("value.converter", "v")];
+        let topics = [("config.storage.topic", "c"), ("offset.storage.topic", "o"), ("status.storage.topic", "s")];
+        let owned = |pairs: &[(&str, &str)]| -> Props {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let all = owned(&[&props[..], &topics[..]].concat());
+        let settings = WorkerSettings::parse(&all, "w:1".to_owned(), false).unwrap();
+        let connector = owned(&[
+            ("producer.override.transactional.id", "mine"),
+            ("producer.override.enable.idempotence", "false"),
+            ("producer.override.linger.ms", "7"),
+        ]);
+        let client = settings.transactional_producer("lines", 3, &connector);
+        assert_eq!(client.get("transactional.id"), Some("g-lines-3"));
+        assert_eq!(client.get("enable.idempotence"), Some("true"));
+        assert_eq!(client.get("linger.ms"), Some("7"));
     }
 }

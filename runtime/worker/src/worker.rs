@@ -15,7 +15,7 @@ use crate::membership::{Membership, Solo};
 use crate::metrics::TaskRegistry;
 use crate::redaction::Redaction;
 use crate::settings::WorkerSettings;
-use crate::stores::{ConfigStore, KafkaOffsetStore, StatusStore};
+use crate::stores::{ConfigStore, KafkaOffsetStore, OffsetStores, StatusStore};
 use crate::tasks::Converters;
 use crate::validation::Validator;
 
@@ -77,6 +77,7 @@ impl Worker {
         purge(&configs, &status_store, &status_writer);
         let graceful_timeout = settings.graceful_timeout;
         let Validator { settings, plugins, transformer, .. } = validator.clone();
+        let offsets = OffsetStores::new(Arc::clone(&settings), offsets);
         let (incarnations, metrics) = (AtomicU64::new(1), TaskRegistry::default());
         let context =
             HerderContext { settings, plugins, transformer, configs, offsets, status_writer, incarnations, metrics };
@@ -108,7 +109,7 @@ impl Worker {
     pub async fn stop(&self) {
         let runners = &self.herder.runners;
         runners.stop(self.graceful_timeout + Duration::from_secs(1)).await;
-        let (configs, offsets) = (runners.context.configs.clone(), runners.context.offsets.clone());
+        let (configs, offsets) = (runners.context.configs.clone(), &runners.context.offsets);
         tokio::join!(configs.close(), offsets.close(), self.herder.status_store.clone().close());
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Result;
 use tributary_api::{
     ConfigDef, Connector, ConnectorContext, Datum, NewTopic, OffsetMap, Plugin, Props, Record, SourceConnector,
-    SourcePartition, SourceTask, SourceTaskContext, TopicRecord, TopicWriter, TopicWriterOptions, async_trait,
+    SourcePartition, SourceTask, SourceTaskContext, TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions,
+    async_trait,
 };
 use tributary_control::TaskId;
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
@@ -36,6 +37,9 @@ impl Connector for Tables {
 
 impl SourceConnector for Tables {}
 
+/// What each start of the task has read of its topic; none where there was no topic.
+type Read = Arc<Mutex<Vec<Option<Vec<(i64, TopicRecord)>>>>>;
+
 /// Sends one record for each table but the last, and says so in a topic of its own before it does.
 struct TablesTask {
     cx: SourceTaskContext,
@@ -44,7 +48,9 @@ struct TablesTask {
 }
 
 impl TablesTask {
-    async fn start(cx: SourceTaskContext, found: Found) -> tributary_api::Result<Self> {
+    async fn start(cx: SourceTaskContext, found: Found, read: Read) -> tributary_api::Result<Self> {
+        let of_before = read_history(&cx).await?;
+        read.lock().unwrap().push(of_before);
         let tables: Vec<SourcePartition> = (0..TABLES).map(table).collect();
         let offsets = cx.offsets(&tables).await?.into_iter();
         let positions = offsets.map(|offset| offset.and_then(|offset| offset.int("position"))).collect();
@@ -73,6 +79,20 @@ impl SourceTask for TablesTask {
     }
 }
 
+/// All that is there now, in steps of one record.
+async fn read_history(cx: &SourceTaskContext) -> tributary_api::Result<Option<Vec<(i64, TopicRecord)>>> {
+    let Some(mut reader) = cx.topic_reader(TopicReaderOptions::new("history", 0)).await? else { return Ok(None) };
+    let mut records = Vec::new();
+    loop {
+        let some = reader.read(1).await?;
+        if some.is_empty() {
+            assert_eq!(reader.look_for_end().await?, reader.end());
+            return Ok(Some(records));
+        }
+        records.extend(some);
+    }
+}
+
 fn table(number: i64) -> SourcePartition {
     OffsetMap::new([("table", number.into())])
 }
@@ -81,9 +101,9 @@ fn table(number: i64) -> SourcePartition {
 async fn a_source_task_writes_a_topic_of_its_own_and_finds_all_its_offsets_again() -> Result<()> {
     let storage = BrokerStorage::Memory;
     let broker = Broker::start(BrokerOptions { storage, preferred_port: 0, cluster_id: "context".to_owned() }).await?;
-    let found = Found::default();
-    let of_tasks = Arc::clone(&found);
-    let start_task = move |cx, _| TablesTask::start(cx, Arc::clone(&of_tasks));
+    let (found, read) = (Found::default(), Read::default());
+    let of_tasks = (Arc::clone(&found), Arc::clone(&read));
+    let start_task = move |cx, _| TablesTask::start(cx, Arc::clone(&of_tasks.0), Arc::clone(&of_tasks.1));
     let plugin = Plugin::source("test.Tables", "1", ConfigDef::default(), || Tables, start_task);
     let bootstrap = broker.bootstrap();
     let worker = start(&bootstrap, vec![plugin]).await?;
@@ -107,6 +127,10 @@ async fn a_source_task_writes_a_topic_of_its_own_and_finds_all_its_offsets_again
     assert_eq!(*first, vec![None; TABLES as usize]);
     let stored = (0..TABLES).map(|number| (number < TABLES - 1).then_some(number * 10));
     assert_eq!(*second, stored.collect::<Vec<_>>(), "in the order of the tables");
+    let read = read.lock().unwrap().clone();
+    let [None, Some(history)] = &read[..] else { panic!("no topic at first, then one: {read:?}") };
+    let [(0, record)] = &history[..] else { panic!("one record: {history:?}") };
+    assert_eq!((record.key.as_deref(), record.value.as_deref()), (Some(&b"schema"[..]), Some(&b"tables"[..])));
     worker.stop().await;
     broker.shutdown().await;
     Ok(())

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{
-    Error, Origin, Record, Result, SourceHost, SourceOffset, SourcePartition, SourceTaskContext, TopicRecord,
-    TopicWriter, TopicWriterOptions,
+    Error, Origin, RawTopicReader, Record, Result, SourceHost, SourceOffset, SourcePartition, SourceTaskContext,
+    TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions, TransactionContext, TransactionRequest,
 };
 
 use super::lock;
@@ -15,6 +15,7 @@ use super::topics::MemoryTopics;
 pub struct FakeSourceHost {
     offsets: Mutex<Vec<(SourcePartition, SourceOffset)>>,
     topics: MemoryTopics,
+    transaction: TransactionContext,
 }
 
 impl FakeSourceHost {
@@ -26,6 +27,21 @@ impl FakeSourceHost {
     /// A context over this host for task 0 of connector `test`; the token tells the task to stop.
     pub fn context(self: &Arc<Self>, stopping: &CancellationToken) -> SourceTaskContext {
         SourceTaskContext::new("test", 0, stopping.clone(), self.clone())
+    }
+
+    /// As [`context`](Self::context), of a task that says where its transactions end.
+    pub fn transactional_context(self: &Arc<Self>, stopping: &CancellationToken) -> SourceTaskContext {
+        self.context(stopping).with_transaction(self.transaction.clone())
+    }
+
+    /// Where the task wanted its transactions to end, of the batch that it returned last; asking takes it.
+    pub fn take_transaction_requests(&self) -> Vec<TransactionRequest> {
+        self.transaction.take()
+    }
+
+    /// Puts records into topics that the task may read.
+    pub async fn write(&self, records: Vec<TopicRecord>) -> Result<()> {
+        self.topics.writer(TopicWriterOptions::default()).write(records).await
     }
 
     /// Stores the offset of a record, as the runtime does once the record and all before it are acknowledged.
@@ -72,5 +88,9 @@ impl SourceHost for FakeSourceHost {
 
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
         Ok(self.topics.writer(options))
+    }
+
+    async fn topic_reader(&self, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+        Ok(self.topics.reader(&options))
     }
 }

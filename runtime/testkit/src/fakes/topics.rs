@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tributary_api::{Error, Result, TopicRecord, TopicWriter, TopicWriterOptions};
+use tributary_api::{Error, RawTopicReader, Result, TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions};
 
 use super::lock;
 
@@ -22,6 +22,16 @@ impl MemoryTopics {
     pub(super) fn writer(&self, options: TopicWriterOptions) -> Box<dyn TopicWriter> {
         lock(&self.options).push(options);
         Box::new(Writer(Arc::clone(&self.written)))
+    }
+
+    /// Reads what was written: each topic has one partition.
+    pub(super) fn reader(&self, options: &TopicReaderOptions) -> Option<Box<dyn RawTopicReader>> {
+        let all = lock(&self.written.records);
+        let there = options.partition == 0 && all.iter().any(|record| record.topic == options.topic);
+        drop(all);
+        let mut reader = Reader { written: Arc::clone(&self.written), options: options.clone(), end: 0 };
+        reader.find_end();
+        there.then(|| Box::new(reader) as _)
     }
 
     /// What the writers were asked for, in order.
@@ -51,5 +61,44 @@ impl TopicWriter for Writer {
         }
         lock(&self.0.records).extend(records);
         Ok(())
+    }
+}
+
+/// Reads from memory.
+struct Reader {
+    written: Arc<Written>,
+    /// Its `from` is what comes next.
+    options: TopicReaderOptions,
+    end: i64,
+}
+
+impl Reader {
+    fn of_topic(&self) -> Vec<(i64, TopicRecord)> {
+        let all = lock(&self.written.records);
+        (0..).zip(all.iter().filter(|record| record.topic == self.options.topic).cloned()).collect()
+    }
+
+    fn find_end(&mut self) {
+        self.end = self.of_topic().last().map_or(0, |(last, _)| last + 1);
+    }
+}
+
+#[async_trait]
+impl RawTopicReader for Reader {
+    fn end(&self) -> i64 {
+        self.end
+    }
+
+    async fn look_for_end(&mut self) -> Result<i64> {
+        self.find_end();
+        Ok(self.end)
+    }
+
+    async fn read(&mut self, max_records: usize) -> Result<Vec<(i64, TopicRecord)>> {
+        let readable = self.options.from..self.end;
+        let all = self.of_topic().into_iter().filter(|(offset, _)| readable.contains(offset));
+        let records: Vec<_> = all.take(max_records).collect();
+        self.options.from = records.last().map_or(self.options.from, |(last, _)| last + 1);
+        Ok(records)
     }
 }

@@ -10,6 +10,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod topic_creation;
+mod transactions;
 
 use tributary_api::{Config, ConfigIssue, Error, Plugin, PluginKind, Props, Result};
 
@@ -20,6 +21,7 @@ pub(crate) use self::input_topics::InputTopics;
 pub(crate) use self::limits::with_limits;
 pub(crate) use self::overrides::PREFIXES;
 pub(crate) use self::topic_creation::TopicRules;
+pub(crate) use self::transactions::TransactionBoundary;
 use crate::definitions::connector_definition;
 use crate::settings::WorkerSettings;
 use crate::tasks::ErrorConfig;
@@ -38,6 +40,8 @@ pub(crate) struct ConnectorConfig {
     pub(crate) input: Option<InputTopics>,
     /// How the topics of a source are created; without rules this is left to the broker.
     pub(crate) topic_creation: Option<TopicRules>,
+    /// Where the transactions of a source end; none where it writes without.
+    pub(crate) transactions: Option<TransactionBoundary>,
     pub(crate) clients: ClientLimits,
 }
 
@@ -59,13 +63,17 @@ impl ConnectorConfig {
         let framework = connector_definition(kind, None, &plugin.description.version, &props).parse(&props);
         let (parts, issues) = check(&props, kind, worker);
         match framework {
-            Ok(framework) if issues.is_empty() => Self::of(props, kind, &framework, parts),
+            Ok(framework) if issues.is_empty() => Self::of(props, kind, &framework, parts, worker),
             framework => Err(refusal(framework.err(), issues)),
         }
     }
 
-    fn of(props: Props, kind: PluginKind, framework: &Config, parts: Parts) -> Result<Self> {
+    fn of(props: Props, kind: PluginKind, framework: &Config, parts: Parts, worker: &WorkerSettings) -> Result<Self> {
         Ok(Self {
+            transactions: match kind {
+                PluginKind::Source => TransactionBoundary::of(framework, worker)?,
+                _ => None,
+            },
             max_tasks: framework.int("tasks.max")?,
             enforce_max_tasks: framework.boolean("tasks.max.enforce")?,
             errors: ErrorConfig::of(framework, kind)?,

@@ -2,7 +2,7 @@ use tributary_api::{ConfigIssue, PluginKind, Props};
 
 use super::input_topics::{BY_NAME, InputTopics};
 use crate::processor;
-use crate::settings::WorkerSettings;
+use crate::settings::{ExactlyOnce, WorkerSettings};
 
 /// Checks of combinations of properties.
 pub(super) fn check(
@@ -13,7 +13,7 @@ pub(super) fn check(
     issues: &mut Vec<ConfigIssue>,
 ) {
     match kind {
-        PluginKind::Source => source(props, issues),
+        PluginKind::Source => source(props, settings, issues),
         _ => sink(props, settings, input, issues),
     }
     if kind == PluginKind::Processor {
@@ -73,10 +73,14 @@ fn own_queue(props: &Props, queue: &str, input: &InputTopics) -> Option<ConfigIs
     }
 }
 
-fn source(props: &Props, issues: &mut Vec<ConfigIssue>) {
-    if props.get("exactly.once.support").is_some_and(|value| value.trim().eq_ignore_ascii_case("required")) {
-        let message =
-            "This worker does not write source records in transactions: set exactly.once.support to requested";
-        issues.push(ConfigIssue::new("exactly.once.support", message));
+fn source(props: &Props, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
+    let required = props.get("exactly.once.support").is_some_and(|value| value.trim().eq_ignore_ascii_case("required"));
+    if required && settings.exactly_once != ExactlyOnce::Enabled {
+        let message = "This worker does not have exactly-once source support enabled.";
+        let why = match settings.embedded_broker {
+            true => " The embedded broker has no transactions to rely on: set bootstrap.servers to a Kafka cluster.",
+            false => "",
+        };
+        issues.push(ConfigIssue::new("exactly.once.support", format!("{message}{why}")));
     }
 }

@@ -7,7 +7,7 @@ use tributary_api::{
     ConfigDef, ConfigKey, ConfigType, Importance, KAFKA_VERSION, PluginKind, PluginRegistry, Props, Validator, Width,
 };
 
-pub(crate) use self::worker::{ALLOWLIST, worker_definition};
+pub(crate) use self::worker::{ALLOWLIST, EXACTLY_ONCE_SOURCE, worker_definition};
 
 /// How many tasks a connector may have. Java has no such limit; a thousand are more than one worker can use.
 pub const MAX_TASKS: u32 = 1_000;
@@ -92,16 +92,20 @@ fn source_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
         exactly_once("exactly.once.support", ConfigType::String)
             .order(2)
             .default("requested")
-            .validator(Validator::OneOfIgnoringCase(vec!["requested".to_owned(), "required".to_owned()]))
+            .validator(Validator::OneOfIgnoringCase(vec!["REQUIRED".to_owned(), "REQUESTED".to_owned()]))
             .display_name("Exactly once support")
-            .doc("With required, the connector is refused unless it can be exactly-once here."),
+            .doc(
+                "With required, the connector is refused unless its records and offsets are written in transactions here \
+                 (exactly.once.source.support of the worker) and it can be exactly-once with them.",
+            ),
         exactly_once("transaction.boundary", ConfigType::String)
             .order(3)
             .default("poll")
             .validator(Validator::OneOfIgnoringCase(vec![
-                "poll".to_owned(),
-                "interval".to_owned(),
-                "connector".to_owned(),
+                // In the order of Java's set, which its messages have.
+                "INTERVAL".to_owned(),
+                "POLL".to_owned(),
+                "CONNECTOR".to_owned(),
             ]))
             .display_name("Transaction Boundary")
             .doc("Where transactions end: at each poll, at an interval, or where the connector says."),
@@ -110,13 +114,16 @@ fn source_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
             .validator(Validator::AtLeast(0))
             .importance(Importance::Low)
             .display_name("Transaction boundary interval")
-            .doc("Milliseconds between transactions when the boundary is interval; the offset flush interval by default."),
+            .doc(
+                "Milliseconds that a transaction is open when the boundary is interval, at most half of the producer's \
+                 transaction.timeout.ms; the offset flush interval by default.",
+            ),
         key("offsets.storage.topic", ConfigType::String, "offsets.topic")
             .validator(Validator::NonEmpty)
             .importance(Importance::Low)
             .width(Width::Long)
             .display_name("Offsets topic")
-            .doc("A topic of the connector's own for its offsets."),
+            .doc("A compacted topic of the connector's own for its offsets, created if need be; the worker's topic has a copy."),
     ];
     keys.into_iter().fold(common(worker, version), ConfigDef::with)
 }

@@ -7,6 +7,9 @@ const TASKS: &str = "Tasks";
 
 pub(crate) const ALLOWLIST: &str = "connector.client.config.override.allowlist";
 
+pub(crate) const EXACTLY_ONCE_SOURCE: &str = "exactly.once.source.support";
+pub(crate) const EXACTLY_ONCE_SOURCE_VALUES: [&str; 3] = ["disabled", "preparing", "enabled"];
+
 /// The properties of a worker that the engine reads itself.
 pub(crate) fn worker_definition() -> ConfigDef {
     let text = |name: &str, group: &str| ConfigKey::new(name, ConfigType::String).group(group);
@@ -62,6 +65,14 @@ pub(crate) fn worker_definition() -> ConfigDef {
             "Milliseconds that tasks may take to end. The default is less than Connect's 5000, so that the whole process has \
              ended within 5 seconds.",
         ),
+        text(EXACTLY_ONCE_SOURCE, TASKS)
+            .default("disabled")
+            .validator(Validator::OneOfIgnoringCase(EXACTLY_ONCE_SOURCE_VALUES.map(str::to_owned).to_vec()))
+            .doc(
+                "Whether source connectors write their records and offsets in transactions, so that readers with \
+                 isolation.level=read_committed see each record once: disabled, preparing or enabled. A cluster goes from \
+                 disabled to preparing on all its workers before it goes to enabled. Not on the embedded broker.",
+            ),
         flag("topic.creation.enable").doc("Whether source connectors may create topics by topic.creation.*."),
         flag("topic.tracking.enable").doc("Whether the topics that each connector uses are recorded."),
         flag("topic.tracking.allow.reset").doc("Whether that record may be reset over REST."),

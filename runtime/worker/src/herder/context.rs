@@ -8,7 +8,7 @@ use crate::config_transformer::ConfigTransformer;
 use crate::connector_config::ConnectorConfig;
 use crate::metrics::TaskRegistry;
 use crate::settings::WorkerSettings;
-use crate::stores::{ConfigStore, KafkaOffsetStore};
+use crate::stores::{ConfigStore, OffsetStores};
 
 /// Shared by the requests and all runners.
 pub(crate) struct HerderContext {
@@ -16,7 +16,7 @@ pub(crate) struct HerderContext {
     pub(crate) plugins: PluginRegistry,
     pub(crate) transformer: ConfigTransformer,
     pub(crate) configs: ConfigStore,
-    pub(crate) offsets: KafkaOffsetStore,
+    pub(crate) offsets: OffsetStores,
     pub(crate) status_writer: Arc<StatusWriter>,
     pub(crate) incarnations: AtomicU64,
     pub(crate) metrics: TaskRegistry,

@@ -4,6 +4,7 @@
 //! runners call plugins, so a request does not wait for a plugin, except to validate a configuration.
 
 mod context;
+mod fencing;
 mod instance;
 mod message;
 mod offsets;

@@ -10,11 +10,13 @@ use tributary_control::{ConnectorOffset, ConnectorOffsets, Error, Result, Target
 use tributary_kafka::Admin;
 
 use super::context::HerderContext;
+use super::fencing;
 use super::instance::SourceOrSink;
 use crate::processor;
+use crate::settings::ExactlyOnce;
 use crate::stores::ConnectorEntry;
 use crate::supervision::PluginMailbox;
-use crate::tasks::OffsetStore as _;
+use crate::tasks::OffsetStore;
 
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -23,7 +25,7 @@ pub(super) async fn read(context: &HerderContext, name: &str) -> Result<Connecto
     let config = connector(context, name)?.config.clone();
     let kind = context.plugin(&config)?.description.kind;
     let offsets = if kind == PluginKind::Source {
-        let stored = context.offsets.all(name).await?;
+        let stored = source_store(context, name, &config).await?.all(name).await?;
         stored.into_iter().map(|(partition, offset)| ConnectorOffset { partition, offset: Some(offset) }).collect()
     } else {
         let group = admin(context, name, &config).await?.group_offsets(&group(context, name, &config)).await?;
@@ -42,7 +44,9 @@ pub(super) async fn alter(context: &HerderContext, name: &str, request: Connecto
     let complete = if plugin.description.kind == PluginKind::Source {
         let offsets: Vec<_> = request.offsets.into_iter().map(|one| (one.partition, one.offset)).collect();
         let complete = ask_plugin(context, &config, Change::Source(offsets.clone())).await?;
-        context.offsets.put(name, offsets).await?;
+        let store = source_store(context, name, &config).await?;
+        fence(context, name, &config).await?;
+        store.put(name, offsets).await?;
         complete
     } else {
         let changes = parse_sink(request)?;
@@ -71,10 +75,12 @@ pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String>
     let config = stopped(context, name)?;
     let plugin = context.plugin(&config)?;
     let complete = if plugin.description.kind == PluginKind::Source {
-        let stored = context.offsets.all(name).await?;
+        let store = source_store(context, name, &config).await?;
+        fence(context, name, &config).await?;
+        let stored = store.all(name).await?;
         let removed: Vec<_> = stored.into_iter().map(|(partition, _)| (partition, None)).collect();
         let complete = ask_plugin(context, &config, Change::Source(removed.clone())).await?;
-        context.offsets.put(name, removed).await?;
+        store.put(name, removed).await?;
         complete
     } else {
         let complete = ask_plugin(context, &config, Change::Sink(Offsets::new())).await?;
@@ -90,6 +96,27 @@ pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String>
         complete
     };
     Ok(message(complete, "reset"))
+}
+
+/// Where a source connector's offsets are.
+async fn source_store(context: &HerderContext, name: &str, config: &Props) -> Result<Arc<dyn OffsetStore>> {
+    let config = context.transformer.resolve_async(config).await?;
+    Ok(context.offsets.of(name, &config).await?)
+}
+
+/// What a task of the connector has not committed by now it never does: it would undo what an operator wants.
+async fn fence(context: &HerderContext, name: &str, config: &Props) -> Result<()> {
+    if context.settings.exactly_once != ExactlyOnce::Enabled {
+        return Ok(());
+    }
+    let entry = connector(context, name)?;
+    let config = context.transformer.resolve_async(config).await?;
+    fencing::fence(context, name, &entry, &config).await.map_err(|error| {
+        let reason = context.transformer.redaction().apply(&error.to_string()).into_owned();
+        Error::internal(format!(
+            "Failed to perform zombie fencing for source connector prior to modifying offsets: {reason}"
+        ))
+    })
 }
 
 /// A processor's state includes the records it has read: reading them again would count them twice.

@@ -53,6 +53,10 @@ struct Incarnation {
 pub(super) trait StatusLog: Send + Sync {
     /// Writes a state; `None` removes it, except for topics, which have no state.
     async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()>;
+    /// The generation of whoever wrote the last state of a task.
+    async fn generation_of(&self, _task: &TaskId) -> Result<i64> {
+        Ok(0)
+    }
 }
 
 #[async_trait]
@@ -63,6 +67,10 @@ impl StatusLog for StatusStore {
             StatusKey::Task(id) => self.put_task(id, status).await,
             StatusKey::Topic(id, topic) => self.put_topic(id, topic, now()).await,
         }
+    }
+
+    async fn generation_of(&self, task: &TaskId) -> Result<i64> {
+        StatusStore::generation_of(self, task).await
     }
 }
 
@@ -216,7 +224,18 @@ impl StatusWriter {
     }
 }
 
+#[async_trait]
 impl TaskListener for StatusWriter {
+    async fn is_taken_over(&self, task: &TaskId) -> bool {
+        match self.store.generation_of(task).await {
+            Ok(theirs) => theirs > self.membership.generation(),
+            Err(error) => {
+                tracing::warn!(%error, %task, "could not look whether another worker runs the task");
+                false
+            }
+        }
+    }
+
     fn state_changed(&self, task: &TaskId, incarnation: u64, state: InstanceState, trace: Option<String>) {
         let current = self.lock().incarnations.get(task).map(|current| current.number);
         if current == Some(incarnation) {

@@ -7,6 +7,7 @@ use tributary_api::{PluginKind, Result};
 use tributary_control::{InstanceState, TargetState, TaskId};
 
 use super::context::HerderContext;
+use super::fencing;
 use super::restarts::{Failures, RestartPolicy};
 use crate::stores::ConnectorEntry;
 use crate::tasks::{self, TaskHandle, TaskListener, TaskSpec};
@@ -183,15 +184,20 @@ impl TaskSet {
         let plugin = self.context.plugin(&entry.config)?;
         self.context.status_writer.set_incarnation(&id, incarnation, &plugin.description.version);
         let no_task = Default::default();
+        let connector = self.context.parse(&entry.config).await?;
+        if connector.transactions.is_some() {
+            fencing::fence(&self.context, &self.connector, entry, &connector.props).await?;
+        }
+        let offsets = self.context.offsets.of(&self.connector, &connector.props).await?;
         let spec = TaskSpec {
             id,
-            connector: self.context.parse(&entry.config).await?,
+            connector,
             task: self.context.transformer.resolve_async(entry.tasks.get(&number).unwrap_or(&no_task)).await?,
             plugin: plugin.clone(),
             plugins: self.context.plugins.clone(),
             worker: Arc::clone(&self.context.settings),
             paused,
-            offsets: Arc::new(self.context.offsets.clone()),
+            offsets,
             incarnation,
         };
         let listener: Arc<dyn TaskListener> = Arc::clone(&self.context.status_writer) as _;

@@ -8,9 +8,9 @@ use tributary_api::{Props, Result};
 use tributary_control::{RestartRequest, TargetState};
 use tributary_kafka::{CompactedLog, LogRecord};
 
-use super::ConnectorEntry;
 use super::config_state::ConfigState;
 use super::log::{json, open};
+use super::{ConnectorEntry, TaskGeneration};
 use crate::definitions::MAX_TASKS;
 use crate::settings::WorkerSettings;
 
@@ -138,6 +138,17 @@ impl ConfigStore {
     pub(crate) async fn put_target(&self, connector: &str, target: TargetState) -> Result<()> {
         let value = json(&TargetRecord::from(target))?;
         self.log.write_and_read(vec![(format!("target-state-{connector}").into(), Some(value))]).await
+    }
+
+    /// What is known of the transactional producers of a connector's tasks.
+    pub(crate) fn generation(&self, connector: &str) -> TaskGeneration {
+        self.view.state().generation(connector)
+    }
+
+    /// Records how many tasks of a connector write in transactions.
+    pub(crate) async fn put_task_count(&self, connector: &str, count: u32) -> Result<()> {
+        let value = json(&TaskCount { count })?;
+        self.log.write_and_read(vec![(format!("tasks-fencing-{connector}").into(), Some(value))]).await
     }
 
     /// Requests a restart from the worker that runs the connector.
@@ -277,7 +288,14 @@ fn apply(state: &mut ConfigState, key: &str, value: Option<&[u8]>, offset: i64) 
     } else if let (Some(logger), Some(value)) = (key.strip_prefix("logger-cluster-"), value) {
         return Ok(Applied::Event(ConfigEvent::Logger(logger.to_owned(), parse::<Logger>(value)?.level)));
     }
-    // Session keys and fencing records concern other workers of a cluster; they are left as they are.
+    if let (Some(name), Some(value)) = (key.strip_prefix("tasks-fencing-"), value) {
+        let count = parse::<TaskCount>(value)?.count;
+        if count > MAX_TASKS {
+            return Err("it counts more tasks than a connector may have");
+        }
+        state.put_task_count(named(name)?, count);
+    }
+    // Session keys concern other workers of a cluster; they are left as they are.
     Ok(Applied::Nothing)
 }
 
@@ -293,6 +311,12 @@ struct Properties {
 #[derive(Serialize, Deserialize)]
 struct Commit {
     tasks: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TaskCount {
+    #[serde(rename = "task-count")]
+    count: u32,
 }
 
 #[derive(Serialize, Deserialize)]

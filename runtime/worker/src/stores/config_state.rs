@@ -13,6 +13,17 @@ pub(crate) struct ConfigState {
     pending: BTreeMap<String, BTreeMap<u32, Props>>,
     /// Target states of connectors whose configuration has not been read yet.
     early_targets: BTreeMap<String, TargetState>,
+    /// Which producers of source tasks may still be alive, by connector; also of connectors that are gone.
+    generations: BTreeMap<String, TaskGeneration>,
+}
+
+/// What is known of the transactional producers of a connector's tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TaskGeneration {
+    /// How many tasks had one, as recorded; none where no task ever had.
+    pub(crate) recorded: Option<u32>,
+    /// Tasks were committed since: those that were before must be fenced off before these may start.
+    pub(crate) is_new: bool,
 }
 
 /// One connector in the configuration topic.
@@ -79,6 +90,7 @@ impl ConfigState {
     pub(super) fn commit_tasks(&mut self, connector: &str, count: u32, revision: i64) {
         let pending = self.pending.remove(connector).unwrap_or_default();
         let Some(entry) = self.connectors.get_mut(connector).map(Arc::make_mut) else { return };
+        self.generations.entry(connector.to_owned()).or_default().is_new = true;
         // Compaction may have removed some of the set: then the tasks do not run until the set is written again.
         let complete = pending.keys().copied().eq(0..count);
         entry.inconsistent = !complete;
@@ -95,6 +107,17 @@ impl ConfigState {
             );
         }
         entry.tasks_revision = revision;
+    }
+
+    /// So many tasks of a connector write in transactions from here on; all those before are fenced off.
+    pub(super) fn put_task_count(&mut self, connector: &str, count: u32) {
+        let generation = TaskGeneration { recorded: Some(count), is_new: false };
+        self.generations.insert(connector.to_owned(), generation);
+    }
+
+    /// What is known of the producers of a connector's tasks.
+    pub(super) fn generation(&self, connector: &str) -> TaskGeneration {
+        self.generations.get(connector).copied().unwrap_or_default()
     }
 
     pub(super) fn put_target(&mut self, connector: &str, target: Option<TargetState>) {
@@ -144,6 +167,21 @@ mod tests {
         state.commit_tasks("c", 2, 15);
         assert!(!state.connectors["c"].inconsistent);
         assert_eq!(state.connectors["c"].task_ids("c").len(), 2);
+    }
+
+    #[test]
+    fn tasks_are_a_new_generation_until_their_count_is_recorded() {
+        let mut state = with_connector();
+        assert_eq!(state.generation("c"), TaskGeneration::default());
+        state.put_task("c", 0, Some(props("t")));
+        state.commit_tasks("c", 1, 12);
+        assert_eq!(state.generation("c"), TaskGeneration { recorded: None, is_new: true });
+        state.put_task_count("c", 1);
+        assert_eq!(state.generation("c"), TaskGeneration { recorded: Some(1), is_new: false });
+        state.put_connector("c", None, 13);
+        state.put_connector("c", Some(props("2")), 14);
+        state.commit_tasks("c", 0, 15);
+        assert_eq!(state.generation("c"), TaskGeneration { recorded: Some(1), is_new: true }, "of one before, too");
     }
 
     #[test]

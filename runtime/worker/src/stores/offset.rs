@@ -3,12 +3,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tributary_api::{OffsetMap, Result, SourceOffset, SourcePartition};
+use tributary_api::{OffsetMap, Props, Result, SourceOffset, SourcePartition};
 use tributary_kafka::{CompactedLog, LogRecord};
 
-use super::log::{json, open};
-use crate::settings::WorkerSettings;
-use crate::tasks::OffsetStore;
+use super::log::{OnRecord, json, open, open_own};
+use crate::settings::{InternalTopic, WorkerSettings};
+use crate::tasks::{OffsetRecord, OffsetStore};
 
 /// The offset topic: key `["connector",{partition}]`, value `{offset}`.
 ///
@@ -31,19 +31,22 @@ struct Entry {
 impl KafkaOffsetStore {
     /// Opens the topic and reads it to its end.
     pub(crate) async fn open(settings: &WorkerSettings) -> Result<Self> {
-        let offsets = Arc::<Mutex<Offsets>>::default();
-        let reader = Arc::clone(&offsets);
-        let on_record = move |record| read(&mut reader.lock().unwrap_or_else(PoisonError::into_inner), record);
-        let log = open(settings, &settings.topics.offsets, "offsets", Box::new(on_record)).await?;
+        let (offsets, on_record) = reader();
+        let log = open(settings, &settings.topics.offsets, "offsets", on_record).await?;
         Ok(Self { log, offsets })
     }
 
-    /// All partitions of a connector with their offsets, as of now.
-    pub(crate) async fn all(&self, connector: &str) -> Result<Vec<(SourcePartition, SourceOffset)>> {
-        self.log.read_to_end().await?;
-        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = offsets.get(connector).into_iter().flatten();
-        Ok(entries.map(|entry| (entry.partition.clone(), entry.offset.clone())).collect())
+    /// Opens a connector's own topic, through clients as its tasks have them.
+    pub(super) async fn open_own(
+        settings: &WorkerSettings,
+        topic: &str,
+        connector: &str,
+        props: &Props,
+    ) -> Result<Self> {
+        let (offsets, on_record) = reader();
+        let topic = InternalTopic { name: topic.to_owned(), ..settings.topics.offsets.clone() };
+        let log = open_own(settings, &topic, (connector, props), on_record).await?;
+        Ok(Self { log, offsets })
     }
 
     /// Stops reading.
@@ -60,10 +63,34 @@ impl KafkaOffsetStore {
 
 #[async_trait]
 impl OffsetStore for KafkaOffsetStore {
+    async fn all(&self, connector: &str) -> Result<Vec<(SourcePartition, SourceOffset)>> {
+        self.log.read_to_end().await?;
+        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = offsets.get(connector).into_iter().flatten();
+        Ok(entries.map(|entry| (entry.partition.clone(), entry.offset.clone())).collect())
+    }
+
     async fn get(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
         self.log.read_to_end().await?;
         let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(of_partitions(&offsets, connector, partitions))
+    }
+
+    async fn get_settled(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        self.log.read_past_transactions().await?;
+        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(of_partitions(&offsets, connector, partitions))
+    }
+
+    fn topic(&self) -> &str {
+        self.log.topic()
+    }
+
+    fn encode(&self, connector: &str, offsets: &[(SourcePartition, SourceOffset)]) -> Result<Vec<OffsetRecord>> {
+        let one = |(partition, offset): &(SourcePartition, SourceOffset)| {
+            Ok((self.key(connector, partition)?, Some(json(offset)?)))
+        };
+        offsets.iter().map(one).collect()
     }
 
     async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()> {
@@ -74,6 +101,13 @@ impl OffsetStore for KafkaOffsetStore {
         }
         self.log.write_all(records).await
     }
+}
+
+fn reader() -> (Arc<Mutex<Offsets>>, OnRecord) {
+    let offsets = Arc::<Mutex<Offsets>>::default();
+    let of_reader = Arc::clone(&offsets);
+    let on_record = move |record| read(&mut of_reader.lock().unwrap_or_else(PoisonError::into_inner), record);
+    (offsets, Box::new(on_record))
 }
 
 fn of_partitions(offsets: &Offsets, connector: &str, partitions: &[SourcePartition]) -> Vec<Option<SourceOffset>> {

@@ -93,8 +93,20 @@ impl StatusStore {
         self.log.write(format!("status-connector-{name}"), value).await.map(drop)
     }
 
-    /// Writes a task's status; `None` removes it.
+    /// The generation of the worker that wrote the last state of a task, as of now.
+    pub(crate) async fn generation_of(&self, id: &TaskId) -> Result<i64> {
+        self.refresh().await?;
+        Ok(self.task(id).map_or(0, |status| status.generation))
+    }
+
+    /// Writes a task's status; `None` removes it. That a task has ended here is no news of one that runs elsewhere by now.
     pub(crate) async fn put_task(&self, id: &TaskId, status: Option<&Status>) -> Result<()> {
+        if let Some(Status { state: InstanceState::Failed | InstanceState::Unassigned, generation, .. }) = status
+            && self.task(id).is_some_and(|known| known.generation > *generation)
+        {
+            tracing::warn!(task = %id, "another worker runs the task: the state that it has here is not written");
+            return Ok(());
+        }
         let value = status.map(json).transpose()?;
         self.log.write(format!("status-task-{id}"), value).await.map(drop)
     }

@@ -67,6 +67,11 @@ impl StatusReporter {
         }
     }
 
+    /// Whether another worker runs the task by now.
+    pub(crate) async fn is_taken_over(&self) -> bool {
+        self.listener.is_taken_over(&self.task).await
+    }
+
     /// Reports that a topic is in use.
     pub(crate) fn topic_used(&self, topic: &str) {
         if !self.control.is_abandoned() {

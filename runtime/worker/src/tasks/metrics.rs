@@ -95,6 +95,8 @@ pub(crate) struct SourceMetrics {
     pub(crate) written: Counter,
     pub(crate) active: Counter,
     pub(crate) poll_time: MaxAndMean,
+    /// Records in each transaction.
+    pub(crate) transaction_size: MaxAndMean,
 }
 
 /// Of sink tasks.
@@ -177,6 +179,8 @@ impl SourceMetrics {
             ("source-record-active-count", self.active.get() as f64),
             ("poll-batch-max-time-ms", self.poll_time.max() / 1_000.0),
             ("poll-batch-avg-time-ms", self.poll_time.mean() / 1_000.0),
+            ("transaction-size-max", self.transaction_size.max()),
+            ("transaction-size-avg", self.transaction_size.mean()),
         ]
     }
 }

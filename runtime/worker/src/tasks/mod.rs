@@ -24,6 +24,7 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tributary_api::{Plugin, PluginRegistry, Props, Result, SourceOffset, SourcePartition};
 use tributary_control::{InstanceState, TaskId};
 
@@ -67,11 +68,16 @@ pub(crate) struct TaskSpec {
 }
 
 /// Receives the states of tasks. Called on the task's thread: it must not block.
+#[async_trait]
 pub(crate) trait TaskListener: Send + Sync {
     /// The task's state has changed; `Failed` comes with a trace.
     fn state_changed(&self, task: &TaskId, incarnation: u64, state: InstanceState, trace: Option<String>);
     /// The task read from or wrote to a topic for the first time.
     fn topic_used(&self, task: &TaskId, topic: &str);
+    /// Whether a worker that was started later runs the task by now.
+    async fn is_taken_over(&self, _task: &TaskId) -> bool {
+        false
+    }
 }
 
 /// Where the offsets of source connectors are kept.
@@ -83,12 +89,42 @@ pub(crate) trait OffsetStore: Send + Sync {
     /// When the store cannot be read.
     async fn get(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>>;
 
+    /// All partitions of a connector with their offsets, as of now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn all(&self, connector: &str) -> Result<Vec<(SourcePartition, SourceOffset)>>;
+
     /// Stores offsets; `None` removes a partition's. Durable when it returns.
     ///
     /// # Errors
     /// When not all of them are known to be durable.
     async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()>;
+
+    /// As [`get`](Self::get), but what open transactions hold is waited for: an offset that is committed may stand behind
+    /// another task's open transaction, where nobody can read it yet.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get); `Retriable` when a transaction has not ended in time.
+    async fn get_settled(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        self.get(connector, partitions).await
+    }
+
+    /// The topic to which a task writes offsets in its transactions.
+    fn topic(&self) -> &str;
+
+    /// The records that store offsets there.
+    ///
+    /// # Errors
+    /// When an offset cannot be written as JSON.
+    fn encode(&self, connector: &str, offsets: &[(SourcePartition, SourceOffset)]) -> Result<Vec<OffsetRecord>>;
+
+    /// Offsets that a task has committed in a transaction.
+    fn committed(&self, _connector: &str, _offsets: Vec<(SourcePartition, SourceOffset)>) {}
 }
+
+/// Key and value; a tombstone without one.
+pub(crate) type OffsetRecord = (Bytes, Option<Bytes>);
 
 /// Milliseconds since the epoch.
 pub(crate) fn now_ms() -> i64 {

@@ -2,6 +2,7 @@
 //! and converter it names, and combinations of them. The messages are Kafka Connect's where it has one.
 
 mod clients;
+mod exactly_once;
 mod plugins;
 mod result;
 #[cfg(test)]
@@ -142,13 +143,19 @@ impl Validator {
                 _ => None,
             }
         };
+        let source = match &plugin.factory {
+            Factory::Source(source) => Some(source.clone()),
+            _ => None,
+        };
         let (runtime, props) = (Handle::current(), with_limits(props, &self.settings));
         let check = move || {
             let Some(mut connector) = make() else { return Ok(Vec::new()) };
+            let refused = source.map(|source| exactly_once::issues(&*(source.connector)(), &props)).unwrap_or_default();
             // A plugin that awaits is dropped at the deadline; one that blocks keeps its thread and its permit.
-            runtime
+            let checked = runtime
                 .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&props)).await })
-                .unwrap_or_else(|_| Err(late()))
+                .unwrap_or_else(|_| Err(late()));
+            checked.map(|issues| issues.into_iter().chain(refused).collect())
         };
         let pool = self.pool_of(&plugin.description.class);
         let checked = pool.call("validate", PLUGIN_DEADLINE + Duration::from_millis(100), check).await;

@@ -20,12 +20,13 @@ pub(super) struct Chunk {
     pub(super) unsent: Vec<(Origin, AckResult)>,
 }
 
-struct TrackedRecord {
-    origin: Origin,
-    outputs: u32,
+/// A record of the plugin's, and what became of it.
+pub(super) struct TrackedRecord {
+    pub(super) origin: Origin,
+    pub(super) outputs: u32,
     bytes: usize,
     /// Why it was skipped.
-    lost: Option<Error>,
+    pub(super) lost: Option<Error>,
 }
 
 impl Chunk {
@@ -91,6 +92,16 @@ impl Chunk {
             let token = in_flight.track(origin, outputs, bytes);
             self.tokens.extend(std::iter::repeat_n(token, outputs as usize));
         }
+    }
+
+    /// The records that were filled in last, in order: each has as many of the outputs, in their order.
+    pub(super) fn take_inputs(&mut self) -> Vec<TrackedRecord> {
+        std::mem::take(&mut self.inputs)
+    }
+
+    /// Gives back what was taken, for its memory.
+    pub(super) fn give_back(&mut self, outputs: Vec<Encoded>, inputs: Vec<TrackedRecord>) {
+        (self.outputs, self.inputs) = (outputs, inputs);
     }
 
     fn clear(&mut self) {

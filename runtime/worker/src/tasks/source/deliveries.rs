@@ -12,7 +12,7 @@ use crate::supervision::panicked;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
 use crate::tasks::{Control, TaskMetrics, context::StatusReporter};
 
-const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
+pub(super) const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
 
 /// What the plugin's acknowledgement of a record holds: where it was written, none if it was dropped on purpose, or why
 /// it was not written.

@@ -63,7 +63,7 @@ struct Entry {
 
 /// A partition as the key of the index: partitions with the same fields are equal, whatever the order of the fields.
 #[derive(Clone, Debug, PartialEq)]
-struct Key(SourcePartition);
+pub(super) struct Key(pub(super) SourcePartition);
 
 impl Eq for Key {}
 

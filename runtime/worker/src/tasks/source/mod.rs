@@ -7,7 +7,9 @@ mod flush;
 mod in_flight;
 mod record_producer;
 mod source_loop;
+mod topic_reader;
 mod topics;
+mod transactional;
 
 #[cfg(test)]
 mod tests;
@@ -17,19 +19,20 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tributary_api::{
-    Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext, TopicWriter, TopicWriterOptions,
+    RawTopicReader, Result, SourceHost, SourceOffset, SourcePartition, SourceTask, SourceTaskContext,
+    TopicReaderOptions, TopicWriter, TopicWriterOptions,
 };
 
 pub(crate) use self::deliveries::Deliveries;
+use self::deliveries::PRODUCER_CLASS;
 pub(crate) use self::flush::OffsetFlusher;
 pub(crate) use self::in_flight::InFlight;
 pub(crate) use self::record_producer::{Capacity, RecordProducer};
+use self::source_loop::SEND_AGAIN;
 pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::TopicCreation;
 use super::errors::ErrorOperator;
-use super::{
-    Converters, Encoder, OffsetStore, TaskContext, TopicWriters, TransformationChain, without_delivery_timeout,
-};
+use super::{Converters, Encoder, TaskContext, TopicWriters, TransformationChain, without_delivery_timeout};
 use crate::clients::TaskProducer;
 
 /// How many producers in a row may fail before the task fails.
@@ -46,6 +49,9 @@ const PRODUCER_RETRY: Duration = Duration::from_secs(1);
 /// Why it failed.
 pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask> + Send + Sync)) -> Result<()> {
     let cx = Arc::new(cx);
+    if let Some(boundary) = cx.spec.connector.transactions {
+        return transactional::run(&cx, boundary, make).await;
+    }
     let mut ends = 0;
     loop {
         let started = Instant::now();
@@ -90,27 +96,39 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
 
 /// The services of the task that the plugin can call.
 struct SourceTaskHost {
-    connector: String,
-    store: Arc<dyn OffsetStore>,
+    cx: Arc<TaskContext>,
     writers: TopicWriters,
 }
 
 #[async_trait]
 impl SourceHost for SourceTaskHost {
     async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
-        self.store.get(&self.connector, partitions).await
+        let (spec, control) = (&self.cx.spec, &self.cx.control);
+        if spec.connector.transactions.is_none() {
+            return spec.offsets.get(&spec.id.connector, partitions).await;
+        }
+        // What another task's open transaction holds up is no reason to fail, and none to start from an older offset.
+        loop {
+            match spec.offsets.get_settled(&spec.id.connector, partitions).await {
+                Err(error) if error.is_retriable() && !control.is_stopping() => {
+                    tracing::warn!(%error, "could not read the stored offsets, trying again");
+                    control.sleep(SEND_AGAIN).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
         self.writers.open(options).await
     }
+
+    async fn topic_reader(&self, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+        topic_reader::open(&self.cx, options).await
+    }
 }
 
-fn plugin_context(cx: &TaskContext, stopping: tokio_util::sync::CancellationToken) -> SourceTaskContext {
-    let host = SourceTaskHost {
-        connector: cx.spec.id.connector.clone(),
-        store: Arc::clone(&cx.spec.offsets),
-        writers: TopicWriters::new(cx),
-    };
+fn plugin_context(cx: &Arc<TaskContext>, stopping: tokio_util::sync::CancellationToken) -> SourceTaskContext {
+    let host = SourceTaskHost { cx: Arc::clone(cx), writers: TopicWriters::new(cx) };
     SourceTaskContext::new(&cx.spec.id.connector, cx.spec.id.task, stopping, Arc::new(host))
 }

@@ -12,7 +12,7 @@ use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext, now_ms};
 
 /// The wait before a record is sent again after the producer's queue was full.
-const SEND_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const SEND_AGAIN: Duration = Duration::from_millis(100);
 
 /// The loop of one source task.
 pub(crate) struct SourceLoop<O> {

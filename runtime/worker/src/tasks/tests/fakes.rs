@@ -109,6 +109,10 @@ impl OffsetStore for Stored {
         Ok(partitions.iter().map(of).collect())
     }
 
+    async fn all(&self, _connector: &str) -> Result<Vec<(SourcePartition, SourceOffset)>> {
+        Ok(Vec::new())
+    }
+
     async fn put(&self, _connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()> {
         if *self.broken.lock().unwrap() {
             return Err(Error::retriable("store is down"));
@@ -119,6 +123,14 @@ impl OffsetStore for Stored {
         }
         self.puts.lock().unwrap().push(offsets);
         Ok(())
+    }
+
+    fn topic(&self) -> &str {
+        "offsets"
+    }
+
+    fn encode(&self, _: &str, _: &[(SourcePartition, SourceOffset)]) -> Result<Vec<crate::tasks::OffsetRecord>> {
+        Ok(Vec::new())
     }
 }
 

@@ -1,0 +1,169 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tributary_api::{
+    ByteString, Bytes, Error, Props, RawTopicReader, Result, TopicPartition, TopicReaderOptions, TopicRecord,
+};
+use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord, Role};
+
+use crate::tasks::TaskContext;
+
+/// How long one step may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// One wait for records: so soon is the deadline seen.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// A reader as a source task asks for it; none where there is no such partition.
+///
+/// # Errors
+/// `Config` when a setting cannot be used; `Retriable` when the broker does not answer.
+pub(super) async fn open(cx: &TaskContext, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+    let client = client(cx, &options.consumer);
+    let partition = TopicPartition::new(options.topic, options.partition);
+    let log = blocking(move || Log::open(&client, partition, options.from)).await??;
+    Ok(log.map(|log| Box::new(Reader { end: log.end, log: Some(log) }) as _))
+}
+
+fn client(cx: &TaskContext, settings: &Props) -> ClientConfig {
+    let (spec, id) = (&cx.spec, &cx.spec.id);
+    let own = match settings.contains_key("bootstrap.servers") {
+        true => ClientConfig::new(Role::Consumer, &Props::new()),
+        false => spec.worker.consumer(&id.connector, id.task, &spec.connector.props),
+    };
+    let isolation = if spec.worker.embedded_broker { "read_uncommitted" } else { "read_committed" };
+    let own = own.set("client.id", format!("connector-topic-reader-{id}")).set("isolation.level", isolation);
+    let own = settings.iter().fold(own, |client, (name, value)| client.set(name, value));
+    // An end that no record tells of, where a transaction's marker is the last there is, is an event.
+    own.set_native("enable.partition.eof", true)
+}
+
+/// Between two steps the log is here, during a step on a thread that may block.
+struct Reader {
+    end: i64,
+    log: Option<Log>,
+}
+
+#[async_trait]
+impl RawTopicReader for Reader {
+    fn end(&self) -> i64 {
+        self.end
+    }
+
+    async fn look_for_end(&mut self) -> Result<i64> {
+        self.step(Log::look_for_end).await?;
+        Ok(self.end)
+    }
+
+    async fn read(&mut self, max_records: usize) -> Result<Vec<(i64, TopicRecord)>> {
+        self.step(move |log| log.read(max_records)).await
+    }
+}
+
+impl Reader {
+    async fn step<T: Send + 'static>(
+        &mut self,
+        step: impl FnOnce(&mut Log) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let gone = || Error::fatal("this reader was given up within a step");
+        let mut log = self.log.take().ok_or_else(gone)?;
+        let (log, outcome) = blocking(move || {
+            let outcome = step(&mut log);
+            (log, outcome)
+        })
+        .await?;
+        self.end = log.end;
+        self.log = Some(log);
+        outcome
+    }
+}
+
+impl Drop for Reader {
+    /// A consumer takes its time to end.
+    fn drop(&mut self) {
+        let Some(log) = self.log.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Nobody has to wait for it: it ends by itself, within its own limits.
+            drop(runtime.spawn_blocking(move || drop(log)));
+        }
+    }
+}
+
+/// A partition that is read.
+struct Log {
+    partition: TopicPartition,
+    consumer: Consumer,
+    next: i64,
+    end: i64,
+    /// What was fetched of behind the end.
+    ahead: VecDeque<RawRecord>,
+}
+
+impl Log {
+    fn open(client: &ClientConfig, partition: TopicPartition, from: i64) -> Result<Option<Self>> {
+        let mut consumer = Consumer::assign(client, &[])?;
+        let partitions = consumer.partitions(&partition.topic, DEADLINE)?;
+        if !(0..partitions.unwrap_or(0)).contains(&partition.partition) {
+            return Ok(None);
+        }
+        let (low, _) = consumer.watermarks(&partition, DEADLINE)?;
+        let next = from.max(low);
+        consumer.accept_at(&[(partition.clone(), Position::At(next))])?;
+        let mut log = Self { partition, consumer, next, end: next, ahead: VecDeque::new() };
+        log.look_for_end()?;
+        Ok(Some(log))
+    }
+
+    fn look_for_end(&mut self) -> Result<()> {
+        let ends = self.consumer.readable_ends(std::slice::from_ref(&self.partition), DEADLINE)?;
+        self.end = ends.get(&self.partition).copied().unwrap_or(self.end).max(self.end);
+        Ok(())
+    }
+
+    fn read(&mut self, max_records: usize) -> Result<Vec<(i64, TopicRecord)>> {
+        let deadline = Instant::now() + DEADLINE;
+        while self.next < self.end {
+            let readable = self.ahead.partition_point(|raw| raw.offset < self.end).min(max_records);
+            if readable > 0 {
+                let records: Vec<_> = self.ahead.drain(..readable).map(record).collect();
+                self.next = records.last().map_or(self.next, |(last, _)| last + 1);
+                return Ok(records);
+            }
+            if !self.ahead.is_empty() {
+                // There is nothing between here and the end but the markers of transactions.
+                self.next = self.end;
+                break;
+            }
+            if Instant::now() >= deadline {
+                let place = format!("reading {} from {} on took too long", self.partition, self.next);
+                return Err(Error::retriable(place));
+            }
+            if let Polled::Records(raw) = self.consumer.poll(max_records, WAIT)? {
+                self.ahead.extend(raw);
+            }
+            for (_, end) in self.consumer.take_ends() {
+                if self.ahead.is_empty() {
+                    self.next = self.next.max(end);
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn record(raw: RawRecord) -> (i64, TopicRecord) {
+    let copied = |bytes: Option<Bytes>| bytes.map(|bytes| Bytes::copy_from_slice(&bytes));
+    let mut record = TopicRecord::new(raw.topic);
+    // Histories are kept: one record must not keep all those alive that were fetched with it.
+    record.key = copied(raw.key);
+    record.value = copied(raw.value);
+    record.headers =
+        raw.headers.into_iter().map(|(name, value)| (ByteString::from(name.to_string()), copied(value))).collect();
+    record.timestamp = raw.timestamp;
+    (raw.offset, record)
+}
+
+async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let failed = |error: tokio::task::JoinError| Error::fatal("reading a topic failed").cause(&error);
+    tokio::task::spawn_blocking(step).await.map_err(failed)
+}

@@ -1,0 +1,61 @@
+use tributary_api::{Error, Result, TransactionEnd, TransactionRequest};
+
+/// Where transactions end within a batch of so many records, as its task asked: behind how many of them, in order.
+///
+/// # Errors
+/// Fatal when the task asks for what cannot be: the records are committed as it wants or not at all.
+pub(super) fn places(requests: Vec<TransactionRequest>, batch: usize) -> Result<Vec<(usize, TransactionEnd)>> {
+    let mut places: Vec<(usize, TransactionEnd)> =
+        requests.into_iter().map(|request| (request.after.unwrap_or(batch), request.end)).collect();
+    if let Some((after, _)) = places.iter().find(|(after, _)| *after > batch) {
+        return Err(refused(format!(
+            "the source task asked for the end of a transaction behind {after} records of a batch of {batch}"
+        )));
+    }
+    places.sort_by_key(|(after, _)| *after);
+    places.dedup();
+    if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        // Connect's own words.
+        return Err(refused("Connector requested both commit and abort of same transaction".to_owned()));
+    }
+    Ok(places)
+}
+
+fn refused(message: String) -> Error {
+    Error::fatal(message).with_class("java.lang.IllegalStateException")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tributary_api::TransactionContext;
+
+    use super::*;
+
+    #[test]
+    fn ends_within_a_batch_are_in_order_and_agree() {
+        let transaction = TransactionContext::new();
+        transaction.commit();
+        transaction.commit_after(2);
+        transaction.abort_after(1);
+        transaction.commit_after(5);
+        let (commit, abort) = (TransactionEnd::Commit, TransactionEnd::Abort);
+        assert_eq!(places(transaction.take(), 5).unwrap(), [(1, abort), (2, commit), (5, commit)]);
+        transaction.commit();
+        assert_eq!(places(transaction.take(), 0).unwrap(), [(0, commit)], "of an empty batch: what is open");
+        assert!(places(Vec::new(), 7).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_a_task_cannot_mean_fails_it() {
+        let transaction = TransactionContext::new();
+        transaction.commit();
+        transaction.abort_after(3);
+        let error = places(transaction.take(), 3).unwrap_err().to_string();
+        assert!(error.contains("both commit and abort"), "{error}");
+        transaction.commit_after(4);
+        let error = places(transaction.take(), 3).unwrap_err().to_string();
+        assert!(error.contains("behind 4 records of a batch of 3"), "{error}");
+    }
+}

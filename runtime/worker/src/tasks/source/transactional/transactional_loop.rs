@@ -1,0 +1,362 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tributary_api::{Error, ErrorKind, Record, SourceTask, Topic, TransactionContext, TransactionEnd};
+
+use super::Ending;
+use super::boundary::places;
+use super::transaction::Transactions;
+use crate::connector_config::TransactionBoundary;
+use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
+use crate::tasks::source::chunk::Chunk;
+use crate::tasks::source::{PRODUCER_CLASS, SEND_AGAIN, TopicCreation, plugin_context};
+use crate::tasks::{Converters, Encoder, PluginCalls, TaskContext, TransformationChain, now_ms};
+
+/// How soon room in a full queue is looked for again.
+const ROOM: Duration = Duration::from_millis(5);
+
+/// One source task at work, in transactions.
+pub(super) struct TransactionalLoop {
+    cx: Arc<TaskContext>,
+    task: Box<dyn SourceTask>,
+    calls: PluginCalls,
+    /// What the plugin watches: cancelled when the task should end, also because it has failed.
+    stopping: CancellationToken,
+    encoder: Encoder,
+    operator: Arc<ErrorOperator>,
+    topics: TopicCreation,
+    chunk: Chunk,
+    transactions: Transactions,
+    boundary: TransactionBoundary,
+    /// Where the plugin says that transactions end.
+    requests: Option<TransactionContext>,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Go,
+    Stop,
+}
+
+impl TransactionalLoop {
+    pub(super) fn new(
+        cx: Arc<TaskContext>,
+        task: Box<dyn SourceTask>,
+        transactions: Transactions,
+        boundary: TransactionBoundary,
+    ) -> Result<Self, Ending> {
+        let (spec, worker) = (&cx.spec, &cx.spec.worker);
+        let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
+        let encoder =
+            Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
+        let (errors, stopping) = (spec.connector.errors.clone(), cx.control.stopping().clone());
+        let operator = ErrorOperator::new(spec.id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
+        Ok(Self {
+            topics: TopicCreation::new(&spec.connector, worker)?,
+            stopping: cx.control.stopping().child_token(),
+            task,
+            calls: PluginCalls::default(),
+            encoder,
+            operator: Arc::new(operator),
+            chunk: Chunk::default(),
+            transactions,
+            boundary,
+            requests: (boundary == TransactionBoundary::Connector).then(TransactionContext::new),
+            cx,
+        })
+    }
+
+    /// Runs until the task is stopped or fails. What is committed at the end is what ends at a boundary.
+    ///
+    /// # Errors
+    /// Why it ended otherwise.
+    pub(super) async fn run(mut self) -> Result<(), Ending> {
+        let outcome = match self.start().await {
+            Ok(()) => self.work().await,
+            Err(Ending::Fail(error)) => Err(Ending::Fail(error.context("could not start"))),
+            Err(ending) => Err(ending),
+        };
+        self.finish(outcome).await
+    }
+
+    async fn start(&mut self) -> Result<(), Ending> {
+        let cx = plugin_context(&self.cx, self.stopping.clone());
+        let cx = match &self.requests {
+            Some(requests) => cx.with_transaction(requests.clone()),
+            None => cx,
+        };
+        self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
+        if let Some(listener) = self.task.ack_listener() {
+            self.operator.answers_senders();
+            self.transactions.tell(listener);
+        }
+        self.cx.reporter.running(self.cx.control.is_paused());
+        Ok(())
+    }
+
+    async fn work(&mut self) -> Result<(), Ending> {
+        let mut held = None;
+        while self.wait_while_paused().await? == Flow::Go {
+            let Some(batch) = held.take() else {
+                held = Some(self.poll().await?);
+                continue;
+            };
+            if self.submit(batch).await? == Flow::Stop {
+                return Ok(());
+            }
+        }
+        // What the last poll returned is sent although the task is to end: the plugin has given it away.
+        if let Some(batch) = held.filter(|_| !self.cx.control.is_paused() && !self.cx.control.is_abandoned()) {
+            self.submit(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on at once when the task is not paused. A paused one has no transaction open that it can end.
+    async fn wait_while_paused(&mut self) -> Result<Flow, Ending> {
+        if self.cx.control.is_stopping() {
+            return Ok(Flow::Stop);
+        }
+        if !self.cx.control.is_paused() {
+            self.cx.reporter.running(false);
+            return Ok(Flow::Go);
+        }
+        self.commit_unless_connectors()?;
+        self.cx.reporter.running(true);
+        let go = self.cx.wait_until_resumed().await;
+        self.cx.reporter.running(!go);
+        Ok(if go { Flow::Go } else { Flow::Stop })
+    }
+
+    fn commit_unless_connectors(&mut self) -> Result<(), Ending> {
+        if self.boundary == TransactionBoundary::Connector { Ok(()) } else { self.transactions.commit() }
+    }
+
+    /// When the open transaction is to end although nothing comes: at the interval, and well before the broker ends it.
+    fn commit_at(&self) -> Option<Instant> {
+        let TransactionBoundary::Interval(interval) = self.boundary else { return None };
+        let opened = self.transactions.opened()?;
+        Some(Instant::from_std(opened + interval.min(self.transactions.timeout() / 2)))
+    }
+
+    /// The plugin's next batch. Beside it, requests to pause are answered and transactions end at their interval.
+    async fn poll(&mut self) -> Result<Vec<Record>, Ending> {
+        if self.transactions.take_commit_due() {
+            self.commit_plugin().await?;
+        }
+        let started = Instant::now();
+        let batch = self.poll_plugin().await?;
+        self.cx.metrics.source.poll_time.record_time(started.elapsed());
+        match batch {
+            Ok(batch) => {
+                self.cx.metrics.source.polled.add(batch.len());
+                if !batch.is_empty() {
+                    self.cx.metrics.batch_size.record(batch.len() as u64);
+                }
+                Ok(batch)
+            }
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(%error, "poll failed, it is called again");
+                self.pause_for(error.retry_after().unwrap_or(SEND_AGAIN)).await;
+                Ok(Vec::new())
+            }
+            Err(error) => Err(Ending::Fail(error)),
+        }
+    }
+
+    async fn poll_plugin(&mut self) -> Result<tributary_api::Result<Vec<Record>>, Ending> {
+        let mut paused = self.cx.control.watch_paused();
+        // A request that came since the last look is one to answer.
+        paused.mark_changed();
+        let grace = self.cx.spec.worker.graceful_timeout;
+        let (mut failure, mut give_up_at, mut commit_at) = (None, None, self.commit_at());
+        let batch = {
+            let mut poll = std::pin::pin!(self.calls.call("poll", self.task.poll()));
+            loop {
+                let wake_at = give_up_at.or(commit_at);
+                tokio::select! {
+                    biased;
+                    batch = &mut poll => break Some(batch),
+                    Ok(()) = paused.changed() => self.cx.reporter.running(*paused.borrow_and_update()),
+                    () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
+                        if failure.is_some() {
+                            break None;
+                        }
+                        commit_at = None;
+                        if let Err(ending) = self.transactions.commit() {
+                            self.stopping.cancel();
+                            give_up_at = Some(Instant::now() + grace);
+                            failure = Some(ending);
+                        }
+                    }
+                }
+            }
+        };
+        if batch.is_none() {
+            self.calls.mark_broken();
+        }
+        match (failure, batch) {
+            (Some(ending), _) => Err(ending),
+            (None, Some(batch)) => Ok(batch),
+            (None, None) => Ok(Ok(Vec::new())),
+        }
+    }
+
+    async fn pause_for(&mut self, time: Duration) -> Flow {
+        self.cx.control.sleep(time).await;
+        if self.cx.control.is_stopping() { Flow::Stop } else { Flow::Go }
+    }
+
+    async fn commit_plugin(&mut self) -> Result<(), Ending> {
+        match self.calls.call("commit", self.task.commit()).await {
+            Err(error) if self.calls.is_broken() => return Err(Ending::Fail(error)),
+            Err(error) => tracing::error!(%error, "the plugin's commit failed, the transaction stays committed"),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Sends a batch, and ends transactions in it and behind it.
+    async fn submit(&mut self, batch: Vec<Record>) -> Result<Flow, Ending> {
+        let now = now_ms();
+        let requests = self.requests.as_ref().map(TransactionContext::take).unwrap_or_default();
+        let places = places(requests, batch.len())?;
+        let mut records = batch.into_iter();
+        let mut passed = 0;
+        for (place, end) in places {
+            let piece: Vec<Record> = records.by_ref().take(place - passed).collect();
+            passed = place;
+            if self.write(piece.into_iter(), now).await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if end == TransactionEnd::Abort {
+                tracing::info!("the connector gives up the records of its transaction");
+                self.transactions.abort_records()?;
+            }
+            self.transactions.commit()?;
+        }
+        if self.write(records, now).await? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        match self.boundary {
+            TransactionBoundary::Poll => self.transactions.commit()?,
+            TransactionBoundary::Interval(_) if self.commit_at().is_some_and(|at| at <= Instant::now()) => {
+                self.transactions.commit()?;
+            }
+            TransactionBoundary::Interval(_) | TransactionBoundary::Connector => {}
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Transforms, converts and sends records.
+    async fn write(&mut self, mut records: std::vec::IntoIter<Record>, now: i64) -> Result<Flow, Ending> {
+        while records.len() > 0 {
+            let work = self.chunk.fill(&mut self.encoder, &self.operator, &mut records, now);
+            let complete = PluginCalls::default().call("a transform or converter", work).await?;
+            if !complete {
+                return Ok(Flow::Stop);
+            }
+            if self.send_chunk().await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    /// Every record is sent before any of the piece is noted: a transaction with half a piece in it is not committed.
+    async fn send_chunk(&mut self) -> Result<Flow, Ending> {
+        let outputs = std::mem::take(&mut self.chunk.outputs);
+        let mut inputs = self.chunk.take_inputs();
+        let mut rest = outputs.iter();
+        for (place, input) in inputs.iter_mut().enumerate() {
+            let token = self.transactions.token(place);
+            for record in rest.by_ref().take(input.outputs as usize) {
+                if *record.topic == *self.cx.spec.offsets.topic() {
+                    return Err(Ending::Fail(own_offsets()));
+                }
+                if self.topics.is_new(&record.topic) {
+                    if self.ensure(&record.topic).await? == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                    self.transactions.first_use(Arc::clone(&record.topic));
+                }
+                self.transactions.begin()?;
+                loop {
+                    if self.cx.control.is_abandoned() {
+                        return Ok(Flow::Stop);
+                    }
+                    match record.send_with(|record| self.transactions.send(record, token)) {
+                        Ok(true) => break,
+                        Ok(false) => {
+                            if self.pause_for(ROOM).await == Flow::Stop {
+                                return Ok(Flow::Stop);
+                            }
+                        }
+                        Err(error) if error.kind() == ErrorKind::Data => {
+                            let failure = Failure::new(Stage::KafkaProduce, &PRODUCER_CLASS.into(), error);
+                            self.operator.give_up(&failure, FailedRecord::Origin(&input.origin))?;
+                            input.lost = Some(failure.error);
+                            break;
+                        }
+                        Err(error) => return Err(self.transactions.broken(error)),
+                    }
+                }
+            }
+        }
+        for input in inputs.drain(..) {
+            self.transactions.note(input.origin, input.outputs, input.lost);
+        }
+        self.transactions.all_noted();
+        self.chunk.give_back(outputs, inputs);
+        Ok(Flow::Go)
+    }
+
+    /// Sees to it that a topic is there, however long the broker is away.
+    async fn ensure(&mut self, topic: &Topic) -> Result<Flow, Ending> {
+        loop {
+            match self.topics.ensure(topic).await {
+                Ok(()) => return Ok(Flow::Go),
+                Err(error) if error.is_retriable() => {
+                    tracing::warn!(%error, topic = &**topic, "could not look for the topic, trying again");
+                    if self.pause_for(SEND_AGAIN).await == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                }
+                Err(error) => return Err(Ending::Fail(error)),
+            }
+        }
+    }
+
+    /// Commits what may be committed, gives the rest up, and ends the plugin.
+    async fn finish(&mut self, outcome: Result<(), Ending>) -> Result<(), Ending> {
+        self.stopping.cancel();
+        if self.cx.control.is_abandoned() {
+            return outcome;
+        }
+        let outcome = match outcome {
+            Ok(()) if self.transactions.is_whole() => self.commit_unless_connectors(),
+            outcome => outcome,
+        };
+        // Else readers wait until the broker ends it.
+        self.transactions.abort();
+        if self.calls.is_broken() {
+            return outcome;
+        }
+        if self.transactions.take_commit_due() {
+            self.commit_plugin().await?;
+        }
+        if let Err(error) = self.calls.call("stop", self.task.stop()).await {
+            tracing::error!(%error, "the plugin did not stop cleanly");
+        }
+        outcome
+    }
+}
+
+/// Kafka Connect's own words. The task would wait for the end of its own transaction when it reads its offsets.
+fn own_offsets() -> Error {
+    Error::fatal("Source tasks may not produce to their own offsets topics when exactly-once support is enabled")
+        .with_class("org.apache.kafka.connect.errors.ConnectException")
+}
