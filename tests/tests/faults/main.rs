@@ -3,6 +3,7 @@
 
 mod coordinator;
 mod disk;
+mod exactly_once;
 mod file;
 mod mongodb;
 mod outage;

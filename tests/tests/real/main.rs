@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod compose;
+mod exactly_once;
 mod invoke;
 mod kafka;
 mod lambda;
