@@ -17,7 +17,7 @@ const PEOPLE: u32 = 50;
 /// Clicks that are not counted. The broker's virtual machine compiles its code meanwhile: before, that takes a quarter of
 /// two cores, and the figures would be its own.
 const WARM_UP: Duration = Duration::from_secs(40);
-const PATIENCE: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A rule without a cap, so that every click has an offer.
 const RULES: &str = "line_of_business: bench\nversion: 1\nconsent: marketing\noffers:\n  - id: always\n    on: [product_view]\n    when: event.type == \
@@ -119,7 +119,7 @@ async fn busy_source(worker: &Tributary) -> Result<()> {
 
 /// Sends at fixed times; a click's time runs from when it should have been sent, so that a stall is seen in full.
 async fn click(pipeline: &Arc<Pipeline>, rate: u64, time: Duration, waiting: &Waiting) -> Result<u64> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let client = reqwest::Client::builder().timeout(TEST_TIMEOUT).build()?;
     let tokens: Vec<String> = (0..PEOPLE).map(|person| pipeline.token(person)).collect::<Result<_>>()?;
     let clicks = rate * time.as_secs();
     let begun = Instant::now();
@@ -167,7 +167,7 @@ async fn listen(url: String, token: String, waiting: Waiting, latencies: Arc<Mut
 /// Waits for the offers that are still on their way; what never comes shows as offers received below one.
 async fn settle(waiting: &Waiting) -> Result<()> {
     let none_left = || async { waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty() };
-    if wait_until(PATIENCE, "the last offers", none_left).await.is_err() {
+    if wait_until(TEST_TIMEOUT, "the last offers", none_left).await.is_err() {
         waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
     Ok(())

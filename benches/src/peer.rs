@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tributary_tests::{Bento, Connect, ConnectOptions, Kafka, RestClient, Tributary, Usage, WorkerOptions, unique};
 
-/// Who is measured.
+/// The measured system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// Tributary with its defaults.

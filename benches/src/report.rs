@@ -10,7 +10,7 @@ struct Figure {
     what: String,
     who: String,
     unit: &'static str,
-    /// Digits behind the point.
+    /// Digits after the point.
     digits: usize,
     values: Vec<f64>,
 }

@@ -8,13 +8,13 @@ const FIRST: (u32, u32) = (2, 36);
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Linkers that do not know it say so and go on.
+    // Linkers that do not know the option only warn.
     if is_native() && glibc().is_some_and(|version| version >= FIRST) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
 
-/// A program for another machine meets a C library that is not to be seen here.
+/// For a cross build the target's C library is not known.
 fn is_native() -> bool {
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
     std::env::var("HOST").ok() == std::env::var("TARGET").ok()

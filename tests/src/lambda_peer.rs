@@ -15,7 +15,7 @@ pub struct LambdaPeer {
 impl LambdaPeer {
     /// serverless-offline, with a function in JavaScript.
     pub async fn serverless_offline() -> Result<Self> {
-        // Two: the second one is of an HTTP API that nobody calls.
+        // Two: the second one is of an HTTP API that is not used.
         let server = RigServer::start("serverless.sh", free_ports(2)?, Vec::new(), Vec::new()).await?;
         Ok(Self { server, function: "rig-dev-probe" })
     }

@@ -64,7 +64,7 @@ impl Moto {
         Ok(())
     }
 
-    /// Lets a bucket tell an SNS topic of each new object whose key has this prefix.
+    /// Makes a bucket notify an SNS topic of each new object whose key has this prefix.
     pub async fn notify(&self, bucket: &str, prefix: &str, topic_arn: &str) -> Result<()> {
         let rule = FilterRule::builder().name(FilterRuleName::Prefix).value(prefix).build();
         let filter = S3KeyFilter::builder().filter_rules(rule).build();
@@ -172,7 +172,7 @@ pub struct Queue {
     pub arn: String,
 }
 
-/// By the scope of a signature moto tells services apart; the signature itself is not looked at.
+/// moto identifies the service by the scope of the signature; the signature itself is not checked.
 fn scope(service: &str) -> String {
     let (key, region) = (Moto::ACCESS_KEY, Moto::REGION);
     format!(

@@ -6,12 +6,12 @@ use anyhow::{Result, bail};
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 const TRIES: usize = 200;
 
-/// A port of 127.0.0.1 on which nobody listens now.
+/// A free port of 127.0.0.1.
 pub fn free_port() -> Result<u16> {
     free_ports(1)
 }
 
-/// The first of `count` ports in a row on which nobody listens now.
+/// The first of `count` consecutive free ports.
 pub fn free_ports(count: u16) -> Result<u16> {
     let candidates = std::iter::repeat_with(|| rand::random_range(PORTS)).take(TRIES);
     match first_free(candidates, count) {

@@ -57,8 +57,8 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// From now on no file of the process grows beyond so many bytes; without a number they may again. A write beyond fails as on
-/// a full disk does, which nobody but root could make.
+/// From now on no file of the process grows beyond so many bytes; without a number they may again. A write beyond fails
+/// as on a full disk does, which only root could create.
 pub fn limit_file_size(pid: u32, bytes: Option<u64>) -> Result<()> {
     let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
     let arguments = ["--pid", &pid.to_string(), &format!("--fsize={soft}:unlimited")];

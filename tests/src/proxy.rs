@@ -57,7 +57,7 @@ impl KafkaProxy {
         Ok(Self { kafka, rules, _serving: serving })
     }
 
-    /// Where clients begin: the broker tells them of the way through here.
+    /// The bootstrap address for clients: the broker advertises this proxy.
     pub fn kafka(&self) -> &Kafka {
         &self.kafka
     }
@@ -222,7 +222,7 @@ fn number(frame: &[u8], at: usize) -> i16 {
     i16::from_be_bytes([frame[at], frame[at + 1]])
 }
 
-/// The client's id: behind the request's number, version and correlation id.
+/// The client's id: after the request's number, version and correlation id.
 fn name(frame: &[u8]) -> &[u8] {
     let length = usize::try_from(number(frame, 8)).unwrap_or(0);
     &frame[10..10 + length]

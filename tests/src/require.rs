@@ -3,7 +3,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 
-/// `all`: what would be skipped fails, but for what nobody can install.
+/// `all`: tests that would be skipped fail, except those whose server cannot be installed.
 const REQUIRE: &str = "TRIBUTARY_TEST_REQUIRE";
 /// A file to which each skip appends a line `TEST<tab>REASON`; `cargo xtask test` counts them.
 const SKIPS: &str = "TRIBUTARY_TEST_SKIPS";
@@ -76,8 +76,8 @@ impl Tier {
 /// The names under which systems install Chromium.
 pub(crate) const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 
-/// Whether this machine can run the test. If not, the skip is recorded, and the test is to return without a word:
-/// `if !require(Tier::RealKafka)? { return Ok(()); }`. With `TRIBUTARY_TEST_REQUIRE=all` a skip is an error, but for
+/// Whether this machine can run the test. If not, the skip is recorded, and the test must return at once: `if
+/// !require(Tier::RealKafka)? { return Ok(()); }`. With `TRIBUTARY_TEST_REQUIRE=all` a skip is an error, but for
 /// [`Tier::ReplicaSet`].
 pub fn require(tier: Tier) -> Result<bool> {
     let Some(reason) = tier.missing() else { return Ok(true) };

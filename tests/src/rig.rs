@@ -54,7 +54,7 @@ impl RigServer {
         Ok(())
     }
 
-    /// Ends it: with SIGTERM and patience, or (`kill`) with SIGKILL.
+    /// Ends it: with SIGTERM and a timeout, or (`kill`) with SIGKILL.
     pub(crate) async fn stop(&mut self, kill: bool) -> Result<()> {
         let mut command = self.command("stop");
         command.args(kill.then_some("-9")).stdin(Stdio::null());

@@ -42,7 +42,7 @@ impl Message {
     }
 }
 
-/// A name that nobody else has, for topics, groups and connectors on a shared server.
+/// A unique name for topics, groups and connectors on a shared server.
 pub fn unique(stem: &str) -> String {
     format!("{stem}-{:08x}", rand::random::<u32>())
 }

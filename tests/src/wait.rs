@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 /// Asks `check` again and again until it answers with a value; fails after `timeout`, naming `what` was waited for.
 pub async fn wait_for<T, F, Answer>(timeout: Duration, what: &str, mut check: F) -> Result<T>
@@ -22,7 +22,7 @@ where
             bail!("waited {timeout:?} in vain for {what}");
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 

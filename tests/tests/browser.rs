@@ -36,7 +36,7 @@ async fn the_browser_runs_the_script_of_a_page() -> Result<()> {
     Ok(())
 }
 
-/// Gives everyone the same answer, for ever: a browser also asks for an icon, and opens connections that it does not use.
+/// Always gives the same response: a browser also requests an icon, and opens connections that it does not use.
 async fn serve(listener: TcpListener, answer: &str) -> std::io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept().await?;
@@ -46,10 +46,10 @@ async fn serve(listener: TcpListener, answer: &str) -> std::io::Result<()> {
     }
 }
 
-/// The mission in one test, with the project's own configuration: who comes back to a product and lingers gets a
-/// voucher without reloading; who lingers over a product never seen before does not, nor who has not agreed.
+/// The mission in one test, with the project's own configuration: a customer who returns to a product and lingers gets
+/// a voucher without reloading; one who lingers over a product never seen before does not, nor one without consent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_lingers_over_a_product_seen_before_gets_a_voucher_and_nobody_else() -> Result<()> {
+async fn only_a_shopper_who_lingers_over_a_product_seen_before_gets_a_voucher() -> Result<()> {
     if !require(Tier::Browser)? {
         return Ok(());
     }

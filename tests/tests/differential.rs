@@ -66,7 +66,7 @@ async fn every_answer_is_that_of_the_java_worker() -> Result<()> {
     Ok(())
 }
 
-/// Who is let in by the extension for passwords: a header, or none.
+/// The requests accepted by the password extension: a header, or none.
 const CREDENTIALS: [Option<&str>; 9] = [
     None,
     Some("Basic YWRtaW46Z2VoZWlt"), // admin:geheim
@@ -95,7 +95,7 @@ const PROTECTED: [(&str, &str); 13] = [
 ];
 
 #[tokio::test]
-async fn whom_the_extension_for_passwords_lets_in_is_let_in() -> Result<()> {
+async fn the_password_extension_accepts_the_same_users() -> Result<()> {
     if !require(Tier::JavaConnect)? {
         return Ok(());
     }

@@ -1,8 +1,8 @@
-//! The website's two directions on one HTTP listener: the clickstream source takes events from browsers, the
-//! session delivery sink pushes what was decided for a person into the open page.
+//! Both directions of the website on one HTTP listener: the clickstream source receives events from browsers, and the
+//! session delivery sink pushes decisions for a person to the open pages.
 //!
-//! Who a browser belongs to is said by a signed [`session`] token and by nothing else: an event cannot name its own
-//! person, and a subscription cannot ask for another one's messages.
+//! Only a signed [`session`] token identifies the person: an event cannot name a person, and a subscription cannot
+//! request another person's messages.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

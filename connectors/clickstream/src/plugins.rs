@@ -10,7 +10,7 @@ pub fn plugins() -> Vec<Plugin> {
     plugins_on(Listeners::new())
 }
 
-/// [`plugins`] on listeners that the caller can ask for their addresses.
+/// [`plugins`] with listeners whose addresses the caller can read.
 pub fn plugins_on(listeners: Listeners) -> Vec<Plugin> {
     let version = env!("CARGO_PKG_VERSION");
     let [for_source, for_source_task, for_sink, for_sink_task] = [(); 4].map(|()| listeners.clone());

@@ -26,7 +26,7 @@ async fn body(response: Response) -> Value {
     response.json().await.unwrap()
 }
 
-/// Posts on a task of its own, so that the test can play the broker meanwhile.
+/// Posts in a task, so that the test can acknowledge meanwhile.
 fn post(requests: &mut JoinSet<Response>, site: &Site, text: impl Into<reqwest::Body>) {
     let request = Client::new().post(site.url("/collect")).body(text);
     requests.spawn(async move { request.send().await.unwrap() });
@@ -41,7 +41,7 @@ async fn the_answer_waits_for_every_acknowledgement() {
     let records = source.poll().await;
     assert_eq!(records.len(), 2);
     source.acknowledge(&records[..1]);
-    // A second request goes all the way while the first one waits.
+    // A second request is completed while the first one waits.
     post(&mut requests, &site, EVENT);
     let second = source.poll().await;
     source.acknowledge(&second);
@@ -55,7 +55,7 @@ async fn the_answer_waits_for_every_acknowledgement() {
 }
 
 #[tokio::test]
-async fn withheld_acknowledgements_never_become_a_200() {
+async fn withheld_acknowledgements_never_give_a_200() {
     let site = Site::new();
     let mut source = Source::start(&site, &[("request.timeout.ms", "100")]).await;
     let mut requests = JoinSet::new();
@@ -64,13 +64,13 @@ async fn withheld_acknowledgements_never_become_a_200() {
     let answered = requests.join_next().await.unwrap().unwrap();
     assert_eq!(answered.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answered.headers().contains_key("retry-after"));
-    // The late acknowledgement gives the room back and disturbs nobody.
+    // The late acknowledgement returns the reservation and has no other effect.
     source.acknowledge(&records);
     source.stop().await;
 }
 
 #[tokio::test]
-async fn what_the_broker_refuses_is_told() {
+async fn broker_errors_are_reported_to_the_client() {
     let site = Site::new();
     let mut source = Source::start(&site, &[]).await;
     for (error, status) in [(Error::retriable("gone"), 503), (Error::data("too large"), 422)] {
@@ -84,7 +84,7 @@ async fn what_the_broker_refuses_is_told() {
 }
 
 #[tokio::test]
-async fn a_full_queue_answers_503_until_there_is_room() {
+async fn a_full_queue_answers_503_until_there_is_space() {
     let site = Site::new();
     let mut source = Source::start(&site, &[("queue.max.events", "2"), ("request.max.events", "2")]).await;
     let mut requests = JoinSet::new();
@@ -129,7 +129,7 @@ async fn one_bad_line_is_named_and_nothing_is_taken() {
 }
 
 #[tokio::test]
-async fn bad_events_are_left_out_where_that_is_configured() {
+async fn bad_events_are_skipped_where_configured() {
     let site = Site::new();
     let mut source = Source::start(&site, &[("invalid.events", "skip")]).await;
     let mut requests = JoinSet::new();
@@ -146,7 +146,7 @@ async fn bad_events_are_left_out_where_that_is_configured() {
 }
 
 #[tokio::test]
-async fn one_event_that_is_too_large_is_named_and_costs_itself() {
+async fn an_event_that_is_too_large_is_reported_and_the_others_are_written() {
     let site = Site::new();
     let strict = Source::start(&site, &[("event.max.bytes", "1000")]).await;
     let large = format!(r#"{{"type":"x","padding":"{}"}}"#, "x".repeat(1000));
@@ -154,7 +154,7 @@ async fn one_event_that_is_too_large_is_named_and_costs_itself() {
     assert_eq!(answered.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let told = body(answered).await;
     assert_eq!(told["events"][0]["index"], 1);
-    assert!(told["events"][0]["reason"].as_str().unwrap().contains("1000 at most"), "{told}");
+    assert!(told["events"][0]["reason"].as_str().unwrap().contains("the maximum of 1000"), "{told}");
     strict.stop().await;
 
     let mut lenient = Source::start(&site, &[("event.max.bytes", "1000"), ("invalid.events", "skip")]).await;
@@ -169,7 +169,7 @@ async fn one_event_that_is_too_large_is_named_and_costs_itself() {
 }
 
 #[tokio::test]
-async fn one_bad_event_of_an_array_costs_itself() {
+async fn a_bad_event_of_an_array_is_refused_and_the_others_are_written() {
     let site = Site::new();
     let mut source = Source::start(&site, &[("invalid.events", "skip")]).await;
     let mut requests = JoinSet::new();
@@ -189,7 +189,7 @@ async fn one_bad_event_of_an_array_costs_itself() {
 }
 
 #[tokio::test]
-async fn what_unfolds_to_much_is_refused_before_it_does() {
+async fn json_that_needs_too_much_memory_is_refused_before_parsing() {
     let site = Site::new();
     let source = Source::start(&site, &[("event.max.bytes", "4194304")]).await;
     let objects = format!(r#"{{"type":"x","a":[{}]}}"#, vec!["{}"; 1_000_000].join(","));
@@ -239,7 +239,7 @@ async fn bad_requests_are_answered_with_their_reason() {
     let zipped = Client::new().post(&url).header("content-encoding", "br").body(EVENT).send().await.unwrap();
     assert_eq!(zipped.status(), 415);
     assert_eq!(Client::new().get(&url).send().await.unwrap().status(), 405);
-    // Somebody may be about to take the path: the listener has just been opened.
+    // The listener has just been opened: another connector may still lease the path.
     assert_eq!(Client::new().get(site.url("/other")).send().await.unwrap().status(), 503);
     let empty = send("[]").await.unwrap();
     assert_eq!((empty.status().as_u16(), body(empty).await), (200, json!({"accepted": 0})));
@@ -477,7 +477,7 @@ async fn an_address_in_use_is_a_clear_error_and_a_released_one_is_free() {
 }
 
 #[tokio::test]
-async fn who_sends_slowly_does_not_hold_others_up() {
+async fn a_slow_client_does_not_delay_others() {
     let site = Site::new();
     let mut source = Source::start(&site, &[("request.timeout.ms", "300")]).await;
     let never_ends = futures::stream::once(async { Ok::<_, std::io::Error>("[") }).chain(futures::stream::pending());
@@ -503,7 +503,7 @@ async fn after_a_failed_task_the_path_answers_503_with_retry_after() {
     let mut requests = JoinSet::new();
     post(&mut requests, &site, EVENT);
     let sent = source.poll().await;
-    // Nobody stops it.
+    // Dropped without `stop`.
     source.task = site.source().1;
     let later = Client::new().post(site.url("/collect")).body(EVENT).send().await.unwrap();
     assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);

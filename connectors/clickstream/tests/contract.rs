@@ -1,4 +1,4 @@
-//! The contract, as every connector must keep it.
+//! The contract battery.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -15,7 +15,7 @@ use tributary_api::{Datum, Plugin, Props, Record};
 use tributary_clickstream::Listeners;
 use tributary_testkit::battery::{self, SinkSubject, SourceSubject, Violation};
 
-/// Between two attempts to reach a listener that may not be there yet.
+/// The wait between attempts to connect to a listener that may not be open yet.
 const RETRY: Duration = Duration::from_millis(5);
 
 struct Website {
@@ -29,7 +29,7 @@ impl Website {
         Self { site: Site::new(), clients: JoinSet::new(), seen: Arc::default() }
     }
 
-    /// With a browser that listens all the time.
+    /// With a browser that stays connected.
     fn with_browser() -> Self {
         let mut website = Self::new();
         website.clients.spawn(listen(website.site.listeners.clone(), website.seen.clone()));
@@ -41,7 +41,7 @@ fn url(listeners: &Listeners, path: &str) -> Option<String> {
     listeners.local_addr(LISTEN).map(|address| format!("http://{address}{path}"))
 }
 
-/// Sends events until somebody takes them in; who takes them never acknowledges.
+/// Sends events until they are accepted; they are never acknowledged.
 async fn send(listeners: Listeners, events: Value) {
     loop {
         if let Some(url) = url(&listeners, "/collect") {
@@ -54,7 +54,7 @@ async fn send(listeners: Listeners, events: Value) {
     }
 }
 
-/// Listens by long poll, going on behind the last message it had, and notes each item once.
+/// Receives by long poll, each time after the last message, and records each item once.
 async fn listen(listeners: Listeners, seen: Arc<Mutex<Vec<String>>>) {
     let (client, token) = (Client::new(), token(Some("ann")).1);
     let mut cursor = None;

@@ -85,7 +85,7 @@ async fn an_offer_reaches_the_open_pages_of_its_person_only() {
 }
 
 #[tokio::test]
-async fn a_stream_is_not_cached_or_buffered_on_the_way() {
+async fn a_stream_is_not_cached_or_buffered_by_proxies() {
     let site = Site::new();
     let sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
     let request = with_cookie(Client::new().get(site.url("/events")).header("origin", ORIGIN), &token(None).1);
@@ -111,7 +111,7 @@ async fn an_anonymous_session_is_addressed_by_person_or_session() {
 }
 
 #[tokio::test]
-async fn nobody_listens_without_a_valid_token() {
+async fn subscriptions_need_a_valid_token() {
     let site = Site::new();
     let sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
     let (session, token) = token(Some("ann"));
@@ -143,18 +143,18 @@ async fn a_page_resumes_after_the_last_event_it_had() {
     let mut events = Events::open(&site, &ann, None).await;
     sink.put(&[offer("ann", 0), offer("bob", 1), offer("ann", 2), offer("ann", 3)]).await;
     let (first, _) = events.next().await;
-    // The browser is gone in the middle of the stream.
+    // The browser disconnects in the middle of the stream.
     drop(events);
     let mut resumed = Events::open(&site, &ann, Some(&first)).await;
     assert_eq!([resumed.next().await.1, resumed.next().await.1], ["o-2", "o-3"]);
     drop(resumed);
     sink.stop().await;
 
-    // After a restart memory is empty: Kafka has the rest.
+    // After a restart memory is empty: messages are read from Kafka.
     let mut sink = Sink::start(&site, &[], host).await;
     let mut resumed = Events::open(&site, &ann, Some(&first)).await;
     assert_eq!([resumed.next().await.1, resumed.next().await.1], ["o-2", "o-3"]);
-    // The task reads some again; the page does not see them twice.
+    // The task consumes some again; the page does not get them twice.
     sink.task.put(&[offer("ann", 3)]).await.unwrap();
     sink.put(&[offer("ann", 4)]).await;
     assert_eq!(resumed.next().await.1, "o-4");
@@ -174,19 +174,19 @@ async fn a_page_with_an_old_cursor_gets_new_offers_while_what_it_missed_is_not_t
     let mut events = Events::open(&site, &ann, Some(old)).await;
     let mut socket = connect(&site, &ann, &format!("?after={old}")).await;
     sink.put(&[offer("ann", 9)]).await;
-    // Cut off now it would come again with the cursor that it had.
+    // If disconnected now, it would reconnect with its previous cursor.
     assert_eq!(events.next().await, (old.to_owned(), "o-9".to_owned()));
     assert_eq!(next_frame(&mut socket).await, (old.to_owned(), "o-9".to_owned()));
     host.assign(&[partition()]);
     sink.task.open(&[partition()]).await.unwrap();
     for offset in 6..9 {
-        // The last one says how far the log was read.
+        // The id of the last one is the end of the log that was read.
         let id = if offset == 8 { 9 } else { offset };
         let expected = (format!("d7d87cea.0.{id}"), format!("o-{offset}"));
         assert_eq!(events.next().await, expected);
         assert_eq!(next_frame(&mut socket).await, expected);
     }
-    // Who has missed nothing learns how far that holds.
+    // A page that has missed nothing gets the current cursor.
     let mut other = Events::open(&site, &token(Some("bob")).1, Some(old)).await;
     assert_eq!(other.block().await, "id: d7d87cea.0.9\nevent: cursor\ndata: {}");
     let polled = with_cookie(Client::new().get(site.url(&format!("/poll?wait=0&after={old}"))), &ann);
@@ -208,7 +208,7 @@ async fn a_page_that_begins_to_listen_gets_what_was_decided_just_before() {
 }
 
 #[tokio::test]
-async fn a_page_that_does_not_read_takes_no_memory_and_delays_no_other() {
+async fn a_page_that_does_not_read_uses_no_memory_and_delays_no_other() {
     let site = Site::new();
     let mut sink = Sink::start(&site, &[("ring.max.messages", "10")], FakeSinkHost::new()).await;
     let (ann, bob) = (token(Some("ann")).1, token(Some("bob")).1);
@@ -225,7 +225,7 @@ async fn a_page_that_does_not_read_takes_no_memory_and_delays_no_other() {
     }
     sink.put(&[offer("bob", 1000)]).await;
     assert_eq!(reading.next().await.1, "o-1000");
-    // The stream of the page that did not read ends, so that it comes again with the last id it had.
+    // The stream of the page that did not read is ended, so that it reconnects with its last id.
     let mut seen = 0;
     while !stuck.block().await.is_empty() {
         seen += 1;
@@ -248,7 +248,7 @@ async fn subscriptions_are_bounded_and_end_with_their_page() {
     assert_eq!(crowded.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(crowded.headers().contains_key("retry-after"));
     drop(first);
-    // The server learns of it by the next heartbeat.
+    // The server notices it at the next heartbeat.
     let deadline = tokio::time::Instant::now() + LIMIT;
     while open(&carl).await.unwrap().status() != StatusCode::OK {
         assert!(tokio::time::Instant::now() < deadline, "the page's place is never free again");
@@ -257,7 +257,7 @@ async fn subscriptions_are_bounded_and_end_with_their_page() {
 }
 
 #[tokio::test]
-async fn long_poll_answers_at_once_or_when_something_comes() {
+async fn long_poll_answers_at_once_or_with_the_next_message() {
     let site = Site::new();
     let mut sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
     let ann = token(Some("ann")).1;
@@ -323,7 +323,7 @@ async fn a_websocket_gets_offers_and_resumes() {
             other => panic!("{other:?}"),
         }
     }
-    // What a page sends is not listened to, and cannot grow.
+    // What a page sends is ignored and limited in size.
     socket.send(Message::text("hello")).await.unwrap();
     drop(socket);
     let mut resumed = connect(&site, &ann, &format!("?after={}", ids[0])).await;
@@ -392,7 +392,7 @@ async fn pages_of_a_failed_task_are_disconnected() {
     let mut sink = Sink::start(&site, &[], FakeSinkHost::new()).await;
     let ann = token(Some("ann")).1;
     let mut events = Events::open(&site, &ann, None).await;
-    // Nobody stops it; the connector stays.
+    // Dropped without `stop`; the connector stays.
     sink.task = site.sink().1;
     assert_eq!(events.block().await, "");
     let later = with_cookie(Client::new().get(site.url("/events")), &ann).send().await.unwrap();

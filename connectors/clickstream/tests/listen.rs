@@ -1,4 +1,4 @@
-//! The listener that both connectors share: HTTPS, and who says how it is.
+//! The listener that both connectors share: HTTPS, and whose settings apply.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -81,7 +81,7 @@ async fn events_come_over_https_and_the_cookie_stays_there() {
 }
 
 #[tokio::test]
-async fn without_https_the_cookie_goes_anywhere_unless_a_proxy_has_it() {
+async fn without_https_the_cookie_is_not_secure_unless_a_proxy_has_https() {
     for (given, secure) in [(vec![], false), (vec![("session.cookie.secure", "true")], true)] {
         let site = Site::new();
         let mut source = Source::start(&site, &given).await;

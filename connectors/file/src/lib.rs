@@ -4,7 +4,7 @@
 //!
 //! - The source is at least once after a crash and exactly once where offsets and records share a transaction: a
 //!   record's offset is the number of bytes up to the end of its line.
-//! - The sink is at least once: what is committed is synced to disk; a crash repeats lines that were not committed.
+//! - The sink is at least once: committed records are synced to disk; a crash repeats lines that were not committed.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

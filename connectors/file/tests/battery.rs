@@ -1,4 +1,4 @@
-//! The contract, as every connector must keep it.
+//! The contract battery.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, OpenOptions};

@@ -44,7 +44,7 @@ async fn values_are_printed_as_java_prints_them() {
         Value::map([("k", Value::Array(vec![1.into(), "x".into()]))]),
     ];
     task.put(&values.map(record)).await.unwrap();
-    // What was put is there for everybody at once; only a crash of the machine could take it back.
+    // Put records are visible at once; only a crash of the machine could lose them.
     assert_eq!(fs::read_to_string(&file).unwrap(), "text\nbytes\nnull\n1.0E10\nStruct{a=1}\n{k=[1, x]}\n");
 }
 
@@ -89,8 +89,8 @@ async fn a_full_disk_is_retried_with_the_same_batch() {
 }
 
 #[tokio::test]
-async fn restarts_leave_no_thread_and_no_descriptor_behind() {
-    if !restarts::alone("restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+async fn restarts_leak_no_thread_and_no_descriptor() {
+    if !restarts::alone("restarts_leak_no_thread_and_no_descriptor").unwrap() {
         return;
     }
     let folder = TempDir::new().unwrap();

@@ -203,7 +203,7 @@ async fn a_named_pipe_is_read_without_offsets() {
     writer.await.unwrap();
     assert_eq!(records.len(), 2);
     assert!(matches!(records[0].origin, Origin::Source { partition: None, offset: None, .. }));
-    // A pipe that nobody writes to does not keep the task from stopping.
+    // A pipe without a writer does not keep the task from stopping.
     task.stopping.cancel();
     assert!(task.task.poll().await.unwrap().is_empty());
 }
@@ -235,8 +235,8 @@ async fn offsets_are_altered_only_to_what_the_task_can_use() {
 }
 
 #[tokio::test]
-async fn restarts_leave_no_thread_and_no_descriptor_behind() {
-    if !restarts::alone("restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+async fn restarts_leak_no_thread_and_no_descriptor() {
+    if !restarts::alone("restarts_leak_no_thread_and_no_descriptor").unwrap() {
         return;
     }
     let (_folder, file) = folder_with(b"one\ntwo\n");

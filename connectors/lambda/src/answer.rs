@@ -1,18 +1,18 @@
-//! What functions answer.
+//! Parses the answers of functions.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use tributary_api::TopicPartition;
 
-/// Which records of a batch a function calls failed.
+/// The records of a batch that a function reports as failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failures {
-    /// None: the answer does not speak of failures, or names none.
+    /// None: the answer has no list of failures, or an empty one.
     None,
     /// The records of these offsets.
     Of(Vec<i64>),
-    /// The answer names something that is not in the batch: as AWS does, the whole batch counts as failed.
+    /// The answer names a record that is not in the batch: as with AWS, the whole batch counts as failed.
     Unknown(String),
 }
 
@@ -36,10 +36,10 @@ struct Element {
     payload: Box<RawValue>,
 }
 
-/// Looks for a partial batch response. Its shape is that of AWS's Kafka trigger; the identifier may also be text,
+/// Parses a partial batch response. Its format is that of AWS's Kafka trigger; the identifier may also be text,
 /// `topic-0-42`. <https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html>
 pub(crate) fn failures(answer: &[u8], partition: &TopicPartition, mut has: impl FnMut(i64) -> bool) -> Failures {
-    // Most answers are arrays, and need not be read.
+    // Most answers are arrays, and need not be parsed.
     if answer.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Failures::None;
     }

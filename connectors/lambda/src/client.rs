@@ -11,9 +11,9 @@ use tributary_api::{Error, Result};
 use crate::config::{Access, Credentials, Role};
 use crate::http;
 
-/// A client for Lambda. Nothing is sent to Lambda yet, but credentials are looked for.
+/// A client for Lambda. Sends nothing to Lambda yet, but looks up credentials.
 ///
-/// The SDK repeats nothing: whether a function may be invoked again is for the sink to say.
+/// The SDK does not retry: the sink decides whether a function may be invoked again.
 ///
 /// # Errors
 /// `Config` when no region or no credentials are found.
@@ -31,7 +31,7 @@ pub(crate) async fn connect(access: &Access) -> Result<Client> {
         .http_client(http::client(access)?)
         .region(region.clone())
         .retry_config(RetryConfig::disabled())
-        // Nothing is heard of a function while it works.
+        // A connection is silent while a function runs.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .credentials_provider(credentials(access, &region).await?);
     builder.set_endpoint_url(access.endpoint.clone());
@@ -73,7 +73,7 @@ async fn assume(role: &Role, base: SharedCredentialsProvider, region: &Region) -
     SharedCredentialsProvider::new(provider.build_from_provider(base).await)
 }
 
-/// What the environment and AWS's configuration files say.
+/// The configuration from the environment and AWS's configuration files.
 async fn environment(region: Option<Region>) -> aws_config::SdkConfig {
     let tls = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(tls.build_https());

@@ -8,8 +8,8 @@ use crate::client::connect;
 use crate::config::{Flavour, Settings};
 use crate::invoke::Invoker;
 
-/// How long Lambda may take to answer while a configuration is checked.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of a dry run when a configuration is validated.
+const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Plans the Lambda sink: every task has the same configuration, and its share of the partitions.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl LambdaConnector {
 
 #[async_trait]
 impl Connector for LambdaConnector {
-    /// Also asks Lambda, by a dry run, whether the functions are there and may be invoked.
+    /// Also checks with a dry run whether the functions exist and may be invoked.
     async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
         let settings = match Settings::parse(self.flavour, props) {
             Ok(settings) => Arc::new(settings),
@@ -46,7 +46,7 @@ impl Connector for LambdaConnector {
         let invoker = Invoker::new(client, Arc::clone(&settings));
         let mut issues = Vec::new();
         for function in settings.functions.all() {
-            if let Some(error) = invoker.look(function, PATIENCE).await {
+            if let Some(error) = invoker.dry_run(function, DRY_RUN_TIMEOUT).await {
                 let name = if function == settings.functions.default {
                     self.function()
                 } else {

@@ -8,7 +8,7 @@ use tributary_api::{Error, Record, Result, TopicPartition};
 
 use crate::answer::{Failures, failures};
 use crate::config::OnError;
-use crate::invoke::{End, Outcome};
+use crate::invoke::{InvocationResult, RequestOutcome};
 use crate::item::Item;
 use crate::partition_queue::Queue;
 use crate::payload::Envelope;
@@ -23,17 +23,17 @@ pub(crate) struct Delivery {
     queue: Arc<Queue>,
 }
 
-/// Records that are sent together, all of one batch or a part of it.
+/// Records that are sent in one event: a batch or a part of it.
 struct Part {
     items: Vec<Item>,
     /// How often their function failed.
     failed: u32,
-    /// How often the function called which of them failed.
+    /// How often the function reported each record as failed, by offset.
     named: BTreeMap<i64, u32>,
 }
 
-/// Goes on, or ends because the task is stopping or cannot go on: what is not done then comes again.
-type Step = ControlFlow<()>;
+/// Continues, or breaks because the task is stopping or has failed: unfinished records are then delivered again.
+type Flow = ControlFlow<()>;
 
 impl Delivery {
     pub(crate) fn new(
@@ -46,8 +46,8 @@ impl Delivery {
         Self { partition, function, shared, envelope, queue }
     }
 
-    /// Delivers a batch: every record is invoked, and reported if it is to be, before it is called done.
-    pub(crate) async fn deliver(&self, batch: Vec<Item>) -> Step {
+    /// Delivers a batch: a record is done after its invocation and, if configured, its report.
+    pub(crate) async fn deliver(&self, batch: Vec<Item>) -> Flow {
         let mut parts = VecDeque::from([Part::new(batch)]);
         let held = |parts: &VecDeque<Part>| -> usize { parts.iter().flat_map(|part| &part.items).map(Item::len).sum() };
         let mut before = held(&parts);
@@ -60,10 +60,10 @@ impl Delivery {
             before = after;
         }
         self.shared.delivered();
-        Step::Continue(())
+        Flow::Continue(())
     }
 
-    /// Sends a part once; answers what is left of it to be sent, in order.
+    /// Sends a part once; returns what remains to be sent, in order.
     async fn attempt(&self, mut part: Part) -> ControlFlow<(), Vec<Part>> {
         if let [Item { written: Err(reason), .. }] = &part.items[..] {
             self.give_up(&part.items, reason).await?;
@@ -71,7 +71,7 @@ impl Delivery {
         }
         let retries = &self.shared.settings.retries;
         let reason = match self.send(&part.items).await? {
-            End::Answered(answer) => {
+            InvocationResult::Answered(answer) => {
                 let named = match retries.items {
                     Some(_) => failures(&answer, &self.partition, |offset| part.has(offset)),
                     None => Failures::None,
@@ -85,27 +85,27 @@ impl Delivery {
                     }
                     Failures::Of(offsets) => return self.some_failed(part, &offsets).await,
                     Failures::Unknown(what) => format!(
-                        "function {} names {what} as failed, which is not in the batch: give the partition and the \
-                         offset of a record",
+                        "function {} reports {what} as failed, which is not in the batch: it must return the partition \
+                         and the offset of a record",
                         self.function
                     ),
                 }
             }
-            End::Failed(reason) => reason,
-            End::NotTaken(reason) if part.items.len() > 1 => {
+            InvocationResult::Failed(reason) => reason,
+            InvocationResult::NotTaken(reason) if part.items.len() > 1 => {
                 tracing::debug!(partition = %self.partition, records = part.items.len(), reason, "halving a batch");
                 return ControlFlow::Continue(part.halves());
             }
-            End::NotTaken(reason) => {
+            InvocationResult::NotTaken(reason) => {
                 self.give_up(&part.items, &reason).await?;
                 return ControlFlow::Continue(Vec::new());
             }
-            End::TimedOut => {
-                // It may still be at work: it is not invoked again.
+            InvocationResult::TimedOut => {
+                // The function may still be running: it is not invoked again.
                 let waited = self.shared.settings.access.timeout.as_millis();
                 let reason = format!(
-                    "function {} did not answer within {waited} ms: wait longer than its own time-out \
-                     (aws.lambda.socket.timeout)",
+                    "function {} did not respond within {waited} ms: set aws.lambda.socket.timeout above the \
+                     function's own timeout",
                     self.function
                 );
                 self.give_up(&part.items, &reason).await?;
@@ -127,8 +127,8 @@ impl Delivery {
         ControlFlow::Continue(Vec::new())
     }
 
-    /// The function has named records that failed: what is before the first of them is done, the rest comes again in
-    /// order. One that fails too often is given up.
+    /// The function has reported failed records: those before the first one are done, the rest is sent again in order.
+    /// A record that fails too often is given to the error handling.
     async fn some_failed(&self, mut part: Part, offsets: &[i64]) -> ControlFlow<(), Vec<Part>> {
         let most = self.shared.settings.retries.items.unwrap_or_default();
         for offset in offsets {
@@ -139,7 +139,7 @@ impl Delivery {
         let (over, rest) = part.items.split_at(again.unwrap_or(part.items.len()));
         let reason = format!("function {} calls the record failed", self.function);
         for run in over.chunk_by(|one, next| (times(one) > 0) == (times(next) > 0)) {
-            // What is before is done, whatever becomes of these.
+            // The records before are done, whatever happens to these.
             self.queue.done(Some(run[0].offset), 0);
             if times(&run[0]) > 0 {
                 self.give_up(run, &reason).await?;
@@ -158,8 +158,8 @@ impl Delivery {
         ControlFlow::Continue(vec![part])
     }
 
-    /// Sends until Lambda takes the event or never will.
-    async fn send(&self, items: &[Item]) -> ControlFlow<(), End> {
+    /// Sends until Lambda accepts the event or refuses it for good.
+    async fn send(&self, items: &[Item]) -> ControlFlow<(), InvocationResult> {
         let retries = &self.shared.settings.retries;
         let key = self.key(items);
         let mut attempt = 0;
@@ -180,22 +180,22 @@ impl Delivery {
             };
             attempt += 1;
             let (after, reason) = match outcome {
-                Outcome::Throttled { after, reason } => {
+                RequestOutcome::Throttled { after, reason } => {
                     let wait = after.unwrap_or_else(|| self.backoff(attempt));
                     self.shared.throttle.throttled(wait);
                     (Some(wait), format!("Lambda throttles function {} ({reason})", self.function))
                 }
-                Outcome::Unavailable { status, reason } => {
+                RequestOutcome::Unavailable { status, reason } => {
                     let listed = |status: u16| retries.statuses.as_ref().is_none_or(|listed| listed.contains(&status));
                     if !status.is_none_or(listed) {
-                        return ControlFlow::Continue(End::Failed(format!("Lambda answers {reason}")));
+                        return ControlFlow::Continue(InvocationResult::Failed(format!("Lambda answers {reason}")));
                     }
                     (None, format!("Lambda is not available ({reason})"))
                 }
-                Outcome::Refused(error) => return self.fail(error),
-                Outcome::Ended(end) => return ControlFlow::Continue(end),
+                RequestOutcome::Refused(error) => return self.fail(error),
+                RequestOutcome::Ended(end) => return ControlFlow::Continue(end),
             };
-            // Nordstrom's sink counts what it has a list for, and throttling is not on it.
+            // Nordstrom's sink counts only retries after the statuses it lists, and throttling is not among them.
             let counts = after.is_none() || retries.statuses.is_none();
             if counts && retries.requests.is_some_and(|most| attempt > most) {
                 return self.fail(Error::fatal(format!("gave up after {attempt} attempts: {reason}")));
@@ -210,15 +210,15 @@ impl Delivery {
         self.envelope.wrap(items.iter().map(|item| item.written.as_deref().unwrap_or_default()), bytes)
     }
 
-    /// The same for the same records: `topic-partition-first-last`.
+    /// The idempotency key, which is the same for the same records: `topic-partition-first-last`.
     fn key(&self, items: &[Item]) -> String {
         let first = items.first().map_or(0, |item| item.offset);
         let last = items.last().map_or(first, |item| item.offset);
         format!("{}-{first}-{last}", self.partition)
     }
 
-    /// Does with records that failed for good what the user wants.
-    async fn give_up(&self, items: &[Item], reason: &str) -> Step {
+    /// Handles records that failed for good, as configured.
+    async fn give_up(&self, items: &[Item], reason: &str) -> Flow {
         match self.shared.settings.on_error {
             OnError::Ignore => {
                 tracing::debug!(partition = %self.partition, reason, records = items.len(), "ignoring failed records");
@@ -231,21 +231,21 @@ impl Delivery {
                 }
             }
             OnError::Fail => {
-                let (settled, done) = oneshot::channel();
+                let (acknowledged, done) = oneshot::channel();
                 let records: Vec<Record> = items.iter().map(|item| item.record(&self.partition)).collect();
-                self.shared.send(TaskSignal::Bad { records, error: Error::data(reason), settled });
+                self.shared.send(TaskSignal::Bad { records, error: Error::data(reason), acknowledged });
                 tokio::select! {
-                    () = self.shared.cx.stopping().cancelled() => return Step::Break(()),
-                    // The task did not go on.
-                    done = done => if done.is_err() { return Step::Break(()) },
+                    () = self.shared.cx.stopping().cancelled() => return Flow::Break(()),
+                    // The task has failed.
+                    done = done => if done.is_err() { return Flow::Break(()) },
                 }
             }
         }
-        Step::Continue(())
+        Flow::Continue(())
     }
 
-    /// Writes reports until they are written.
-    async fn report<F: Future<Output = Result<()>>>(&self, mut write: impl FnMut() -> F) -> Step {
+    /// Writes reports, with retries until they are written.
+    async fn report<F: Future<Output = Result<()>>>(&self, mut write: impl FnMut() -> F) -> Flow {
         let mut attempt = 0;
         while let Err(error) = write().await {
             if !error.is_retriable() {
@@ -255,7 +255,7 @@ impl Delivery {
             tracing::warn!(%error, attempt, "could not write a report, trying again");
             self.pause(attempt, None).await?;
         }
-        Step::Continue(())
+        Flow::Continue(())
     }
 
     fn fail<T>(&self, error: Error) -> ControlFlow<(), T> {
@@ -263,15 +263,15 @@ impl Delivery {
         ControlFlow::Break(())
     }
 
-    async fn pause(&self, attempt: u32, wait: Option<Duration>) -> Step {
+    async fn pause(&self, attempt: u32, wait: Option<Duration>) -> Flow {
         let wait = wait.unwrap_or_else(|| self.backoff(attempt));
         tokio::select! {
-            () = self.shared.cx.stopping().cancelled() => Step::Break(()),
-            () = tokio::time::sleep(wait) => Step::Continue(()),
+            () = self.shared.cx.stopping().cancelled() => Flow::Break(()),
+            () = tokio::time::sleep(wait) => Flow::Continue(()),
         }
     }
 
-    /// Doubles with each attempt, from 1, and is never the same for two.
+    /// The wait before an attempt, counted from 1: it doubles, with jitter.
     fn backoff(&self, attempt: u32) -> Duration {
         let retries = &self.shared.settings.retries;
         let doubled = retries.backoff.saturating_mul(1 << (attempt.saturating_sub(1)).min(16));

@@ -1,5 +1,5 @@
-//! The SDK's HTTP client with one thing that its own cannot do: keep connections alive on which nothing is heard for
-//! minutes, while a function works, so that no router on the way forgets them.
+//! An HTTP client for the SDK with TCP keep-alive, which the SDK's own client does not offer: a connection is silent
+//! for minutes while a function runs, and routers on the way would drop it.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use tributary_api::{Error, Result};
 
 use crate::config::{Access, Proxy};
 
-/// How long it may take to be connected.
+/// The connect timeout.
 const CONNECT: Duration = Duration::from_secs(10);
-/// NAT gateways and load balancers forget a silent connection after 350 s.
+/// NAT gateways and load balancers drop a silent connection after 350 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// Between probes that are not answered.
+/// The interval between unanswered probes.
 const PROBE_AGAIN: Duration = Duration::from_secs(10);
 /// Below the time after which servers close an idle connection.
 const IDLE: Duration = Duration::from_secs(20);
@@ -74,7 +74,7 @@ fn tunnel(proxy: &Proxy, property: &str, tcp: Tcp) -> Result<Tunnel<Tcp>> {
     Ok(tunnel.with_auth(basic))
 }
 
-/// Whether a request failed before it could be sent, so that nothing can have come of it.
+/// Whether a request failed before it was sent, so that it can have had no effect.
 pub(crate) fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -16,7 +16,7 @@ use tributary_api::Error;
 use crate::config::{Mode, Settings};
 use crate::http::never_connected;
 
-/// Letters of a function's own message that are shown.
+/// How many characters of a function's error message are shown.
 const MESSAGE: usize = 2_000;
 
 /// Sends events to functions, each once.
@@ -26,29 +26,29 @@ pub(crate) struct Invoker {
     settings: Arc<Settings>,
 }
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outcome {
-    /// There is nothing to be sent again.
-    Ended(End),
-    /// Lambda takes no more events for now, and says perhaps for how long.
+pub(crate) enum RequestOutcome {
+    /// The invocation has ended: nothing is to be sent again.
+    Ended(InvocationResult),
+    /// Lambda throttles, possibly with a time to wait.
     Throttled { after: Option<Duration>, reason: String },
-    /// Lambda was not reached, or is in trouble. Nobody knows whether the function was invoked.
+    /// Lambda was not reached or failed: it is not known whether the function was invoked.
     Unavailable { status: Option<u16>, reason: String },
-    /// No event will ever be taken: the function is not there, access is denied.
+    /// No event will be accepted: the function does not exist or access is denied.
     Refused(Error),
 }
 
-/// What became of an event that was sent.
+/// The result of an invocation.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum End {
-    /// The function's answer; empty when it is not waited for.
+pub(crate) enum InvocationResult {
+    /// The function's answer; empty for an asynchronous invocation.
     Answered(Vec<u8>),
     /// The function was invoked and failed.
     Failed(String),
-    /// No answer came in the time that the user allows: the function may still work.
+    /// No answer came within the timeout: the function may still be running.
     TimedOut,
-    /// Lambda does not take the event as it is: too large, or not understood.
+    /// Lambda rejects this event: too large, or malformed.
     NotTaken(String),
 }
 
@@ -59,7 +59,7 @@ impl Invoker {
 
     /// Invokes a function. The key is the same whenever the same records are sent, and the function finds it in its
     /// client context as `tributary.idempotency.key`.
-    pub(crate) async fn invoke(&self, function: &str, event: Vec<u8>, key: &str) -> Outcome {
+    pub(crate) async fn invoke(&self, function: &str, event: Vec<u8>, key: &str) -> RequestOutcome {
         let waits = self.settings.mode == Mode::Sync;
         let context = json!({"custom": {"tributary.idempotency.key": key}}).to_string();
         let request = self
@@ -73,29 +73,31 @@ impl Invoker {
         match timeout(self.settings.access.timeout, request.send()).await {
             Ok(Ok(answer)) => of_answer(function, answer),
             Ok(Err(error)) => of_error(function, &error),
-            Err(_) => Outcome::Ended(End::TimedOut),
+            Err(_) => RequestOutcome::Ended(InvocationResult::TimedOut),
         }
     }
 
-    /// Asks whether a function could be invoked; none when it could, or when nobody can say.
-    pub(crate) async fn look(&self, function: &str, patience: Duration) -> Option<Error> {
+    /// Asks by a dry run whether a function can be invoked; none when it can, or when this is unknown.
+    pub(crate) async fn dry_run(&self, function: &str, limit: Duration) -> Option<Error> {
         let request = self.client.invoke().function_name(function).invocation_type(InvocationType::DryRun);
-        match timeout(patience, request.send()).await {
-            Err(_) => Some(Error::config(format!("Lambda does not answer within {} s", patience.as_secs()))),
+        match timeout(limit, request.send()).await {
+            Err(_) => Some(Error::config(format!("Lambda does not respond within {} s", limit.as_secs()))),
             Ok(Ok(_)) => None,
             Ok(Err(error)) if never_connected(&error) => Some(Error::config("cannot reach Lambda").cause(&error)),
             Ok(Err(error)) => match (status(&error), of_error(function, &error)) {
-                (Some(401 | 403 | 404), Outcome::Refused(error)) => Some(error),
+                (Some(401 | 403 | 404), RequestOutcome::Refused(error)) => Some(error),
                 _ => None,
             },
         }
     }
 }
 
-fn of_answer(function: &str, answer: InvokeOutput) -> Outcome {
+fn of_answer(function: &str, answer: InvokeOutput) -> RequestOutcome {
     let id = answer.request_id().unwrap_or("unknown").to_owned();
     let Some(kind) = answer.function_error else {
-        return Outcome::Ended(End::Answered(answer.payload.map(Blob::into_inner).unwrap_or_default()));
+        return RequestOutcome::Ended(InvocationResult::Answered(
+            answer.payload.map(Blob::into_inner).unwrap_or_default(),
+        ));
     };
     let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
     let said: Json = serde_json::from_slice(&payload).unwrap_or_default();
@@ -115,10 +117,10 @@ fn of_answer(function: &str, answer: InvokeOutput) -> Outcome {
         reason.push_str("; its log ends with: ");
         reason.push_str(String::from_utf8_lossy(&log).trim_end());
     }
-    Outcome::Ended(End::Failed(reason))
+    RequestOutcome::Ended(InvocationResult::Failed(reason))
 }
 
-fn of_error(function: &str, error: &SdkError<InvokeError>) -> Outcome {
+fn of_error(function: &str, error: &SdkError<InvokeError>) -> RequestOutcome {
     let (code, message) = match error.as_service_error() {
         Some(service) => (service.code().unwrap_or_default(), service.message().unwrap_or_default()),
         None => ("", ""),
@@ -130,21 +132,25 @@ fn of_error(function: &str, error: &SdkError<InvokeError>) -> Outcome {
     };
     match (status, code) {
         (Some(413), _) | (_, "RequestTooLargeException" | "InvalidRequestContentException") => {
-            Outcome::Ended(End::NotTaken(reason))
+            RequestOutcome::Ended(InvocationResult::NotTaken(reason))
         }
-        (Some(429), _) => Outcome::Throttled { after: retry_after(error), reason: throttle_reason(error, reason) },
-        (Some(404), _) => Outcome::Refused(Error::fatal(format!(
+        (Some(429), _) => {
+            RequestOutcome::Throttled { after: retry_after(error), reason: throttle_reason(error, reason) }
+        }
+        (Some(404), _) => RequestOutcome::Refused(Error::fatal(format!(
             "there is no function {function}: create it, or correct its name and region ({reason})"
         ))),
-        (Some(401 | 403), _) => Outcome::Refused(Error::fatal(format!(
+        (Some(401 | 403), _) => RequestOutcome::Refused(Error::fatal(format!(
             "Lambda refuses these credentials for function {function}: check the key, the role, the region and the \
              permission lambda:InvokeFunction ({reason})"
         ))),
-        // A resource that is being made or changed, or a broken answer to what began as a success.
+        // A resource that is being created or updated, or a broken response with a success status.
         (Some(200..=299 | 408 | 409 | 425 | 500..) | None, _) if !matches!(error, SdkError::ConstructionFailure(_)) => {
-            Outcome::Unavailable { status: status.filter(|status| *status >= 300), reason }
+            RequestOutcome::Unavailable { status: status.filter(|status| *status >= 300), reason }
         }
-        _ => Outcome::Refused(Error::fatal(format!("Lambda refuses to invoke function {function}")).cause(error)),
+        _ => {
+            RequestOutcome::Refused(Error::fatal(format!("Lambda refuses to invoke function {function}")).cause(error))
+        }
     }
 }
 
@@ -152,7 +158,7 @@ fn status(error: &SdkError<InvokeError>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// Whole seconds, in the header that AWS sends.
+/// The `Retry-After` header, in whole seconds.
 fn retry_after(error: &SdkError<InvokeError>) -> Option<Duration> {
     let header = error.raw_response()?.headers().get("retry-after")?;
     header.trim().parse().ok().map(Duration::from_secs)

@@ -3,14 +3,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tributary_api::{Datum, Origin, Record, TopicPartition, Value};
 
-/// A record on its way to a function. Thousands wait: what is not needed is not kept.
+/// A queued record. Thousands may be queued, so only what is needed is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) offset: i64,
     pub(crate) timestamp: Option<i64>,
-    /// As it is written in an event; or the reason why it cannot be written.
+    /// The record as written in an event, or the reason why it cannot be written.
     pub(crate) written: Result<Box<[u8]>, String>,
-    /// The whole of it, where it may have to be reported.
+    /// The whole record, where it may have to be reported.
     record: Option<Box<Record>>,
     /// For reports.
     pub(crate) key: Option<Value>,
@@ -18,9 +18,9 @@ pub(crate) struct Item {
     pub(crate) at: Instant,
 }
 
-/// What of a record is kept beside the bytes that are sent.
+/// Which parts of a record are kept in addition to its bytes in the event.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Keeps {
+pub(crate) struct KeptParts {
     /// All of it, to be reported.
     pub(crate) record: bool,
     /// Its key.
@@ -32,20 +32,20 @@ impl Item {
         record: &Record,
         offset: i64,
         written: Result<Box<[u8]>, String>,
-        keeps: Keeps,
+        kept: KeptParts,
         at: Instant,
     ) -> Self {
-        let key = keeps.key.then(|| record.key.value.clone());
-        let whole = keeps.record.then(|| Box::new(record.clone()));
+        let key = kept.key.then(|| record.key.value.clone());
+        let whole = kept.record.then(|| Box::new(record.clone()));
         Self { offset, timestamp: record.timestamp, written, record: whole, key, at }
     }
 
-    /// Bytes in an event.
+    /// The length in an event.
     pub(crate) fn len(&self) -> usize {
         self.written.as_ref().map_or(0, |written| written.len())
     }
 
-    /// The record, or where nobody wants to see it only where it came from.
+    /// The record, or only its origin if the record was not kept.
     pub(crate) fn record(&self, partition: &TopicPartition) -> Record {
         if let Some(record) = &self.record {
             return Record::clone(record);

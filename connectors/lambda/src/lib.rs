@@ -1,10 +1,10 @@
 //! The Lambda sink: records become events of AWS Lambda functions, under the properties of Confluent's and of
 //! Nordstrom's sinks.
 //!
-//! Guarantee: at least once and in order for each partition. A partition has one invocation on its way at a time; an
+//! Guarantee: at least once and in order for each partition. A partition has one invocation in flight at a time; an
 //! offset is committed when the function has answered and the reports on its record are in their topics. The same
-//! records in one event carry the same idempotency key. An invocation is repeated only when the function has failed, or
-//! when nobody knows whether it was invoked: never because it takes long.
+//! records in one event carry the same idempotency key. An invocation is repeated only when the function failed or when
+//! it is not known whether it was invoked, never because it takes long.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -36,10 +36,10 @@ pub fn plugins() -> Vec<Plugin> {
         plugin("com.nordstrom.kafka.connect.lambda.LambdaSinkConnector", config::nordstrom(), Flavour::Nordstrom);
     vec![
         confluent.alias("tributary.AwsLambdaSink").doc(
-            "Invokes AWS Lambda functions with batches of records, in order for each partition, and writes what they \
-             answer to a topic.",
+            "Invokes AWS Lambda functions with batches of records, in order for each partition, and writes their \
+             responses to a topic.",
         ),
-        nordstrom.doc("The same under the properties of Nordstrom's Lambda sink."),
+        nordstrom.doc("The same sink with the properties of Nordstrom's Lambda sink."),
     ]
 }
 

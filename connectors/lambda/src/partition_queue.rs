@@ -17,7 +17,7 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub(crate) struct PartitionQueue {
     pub(crate) envelope: Arc<Envelope>,
-    /// Lower offsets are here already, and come again with a repeated batch.
+    /// Lower offsets are queued already, and are repeated when a batch is put again.
     pub(crate) floor: i64,
     /// Whether the partition is paused.
     pub(crate) paused: bool,
@@ -36,18 +36,18 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<Item>,
-    /// Of the items and of those that the worker has.
+    /// The bytes of the queued records and of those that the worker has taken.
     bytes: usize,
-    /// The first offset that the worker has not done with.
+    /// The first offset that the worker has taken and not completed.
     working: Option<i64>,
     /// The worker has ended.
     ended: bool,
-    /// The task is called when no more than so many records are left.
+    /// The task is called when at most this many records are left.
     low_water: Option<usize>,
 }
 
 impl PartitionQueue {
-    /// Opens a partition: its records are delivered as they come.
+    /// Opens a partition and starts its worker.
     pub(crate) fn open(
         partition: &TopicPartition,
         first: i64,
@@ -71,25 +71,25 @@ impl PartitionQueue {
         self.queue.more.notify_one();
     }
 
-    /// The first offset that is not safe; none when all that came are.
+    /// The first offset that is not safe; none when all are.
     pub(crate) fn first_unsafe(&self) -> Option<i64> {
         let state = self.queue.state();
         state.working.or_else(|| state.items.front().map(|item| item.offset))
     }
 
-    /// Records that wait, and bytes held.
+    /// The number of queued records, and their bytes.
     pub(crate) fn held(&self) -> (usize, usize) {
         let state = self.queue.state();
         (state.items.len(), state.bytes)
     }
 
-    /// Has the task called when no more than so many records wait.
-    pub(crate) fn watch(&self, low_water: Option<usize>) {
+    /// Requests a call of the task when at most this many records are queued.
+    pub(crate) fn set_low_water(&self, low_water: Option<usize>) {
         self.queue.state().low_water = low_water;
     }
 
-    /// Waits for the invocation in progress; none is begun any more once the task is stopping.
-    pub(crate) async fn settled(&self) {
+    /// Waits for the end of the invocation in progress; no other is started once the task is stopping.
+    pub(crate) async fn invocation_ended(&self) {
         loop {
             let changed = self.queue.idle.notified();
             {
@@ -114,14 +114,14 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything below this offset is done, with so many bytes; none: all that the worker had.
+    /// All records below this offset are done, with this many bytes; none: all that the worker has taken.
     pub(crate) fn done(&self, next: Option<i64>, bytes: usize) {
         let mut state = self.state();
         state.bytes = state.bytes.saturating_sub(bytes);
         state.working = next;
     }
 
-    /// Takes a batch if there is one; else answers until when to wait for it.
+    /// Takes a batch if one is ready; otherwise returns when the batch window ends.
     fn take(&self, limits: &Limits, envelope: &Envelope) -> Result<Vec<Item>, Option<Instant>> {
         let mut state = self.state();
         let Some(first) = state.items.front() else { return Err(None) };
@@ -129,7 +129,7 @@ impl Queue {
         let (mut count, mut bytes) = (0, 0);
         let mut is_full = false;
         for item in &state.items {
-            // A record that cannot be sent is a batch of its own.
+            // A record that cannot be written forms a separate batch.
             let fits = item.written.is_ok() && envelope.size(count + 1, bytes + item.len()) <= limits.bytes;
             if count > 0 && !fits {
                 is_full = true;
@@ -159,24 +159,24 @@ impl Queue {
     }
 }
 
-/// Wakes those who wait for the worker when it ends, by a panic too.
-struct Ending {
+/// Wakes those who wait for the worker when it ends, also after a panic.
+struct WakeOnEnd {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
 }
 
-impl Drop for Ending {
+impl Drop for WakeOnEnd {
     fn drop(&mut self) {
         self.queue.state().ended = true;
         self.queue.idle.notify_waiters();
-        // One that panicked is found by the task.
+        // The task notices a worker that panicked.
         self.shared.cx.set_timeout(Duration::ZERO);
     }
 }
 
-/// Delivers batch after batch until the task is stopping or cannot go on.
+/// Delivers batches until the task is stopping or has failed.
 async fn work(delivery: Delivery, shared: Arc<Shared>, queue: Arc<Queue>, envelope: Arc<Envelope>) {
-    let _ending = Ending { shared: Arc::clone(&shared), queue: Arc::clone(&queue) };
+    let _wake_on_end = WakeOnEnd { shared: Arc::clone(&shared), queue: Arc::clone(&queue) };
     let stopping = shared.cx.stopping().clone();
     while !stopping.is_cancelled() {
         match queue.take(&shared.settings.limits, &envelope) {
@@ -194,7 +194,7 @@ async fn work(delivery: Delivery, shared: Arc<Shared>, queue: Arc<Queue>, envelo
                     // More records, which may fill the batch.
                     () = queue.more.notified() => {}
                     () = stopping.cancelled() => {}
-                    // The batch window has run out: what there is goes.
+                    // The batch window has ended: the queued records are sent.
                     () = at(due) => {}
                 }
             }

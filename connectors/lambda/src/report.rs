@@ -1,4 +1,4 @@
-//! Reports on what became of records, in topics of their own.
+//! Reports on the outcome of records, written to separate topics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::answer::payloads;
 use crate::config::{Report, Reports, Text};
 use crate::item::Item;
 
-/// Writes reports; they are in their topics when a call returns.
+/// Writes reports; they are durable when a call returns.
 pub(crate) struct Reporter {
     writer: Box<dyn TopicWriter>,
     result: Option<Target>,
@@ -28,7 +28,7 @@ struct Target {
 }
 
 impl Reporter {
-    /// Creates the topics unless they are there.
+    /// Creates the topics unless they exist.
     ///
     /// # Errors
     /// When that cannot be done.
@@ -51,7 +51,8 @@ impl Reporter {
         Ok(Self { writer, result, error })
     }
 
-    /// Reports a function's answer: a record for each record where the answer has a payload for each, else one for all.
+    /// Reports a function's answer: one report for each record if the answer has a payload for each, otherwise one for
+    /// all.
     ///
     /// # Errors
     /// When a report was not written; some may have been.
@@ -70,7 +71,7 @@ impl Reporter {
         self.writer.write(records).await
     }
 
-    /// Reports records that the function has not named among those that failed, and of which it says nothing else.
+    /// Reports records that the function did not name as failed, and for which its answer has no payload.
     ///
     /// # Errors
     /// When a report was not written; some may have been.
@@ -79,7 +80,7 @@ impl Reporter {
         self.writer.write(items.iter().map(|item| target.record(from, item, "null")).collect()).await
     }
 
-    /// Reports what went wrong with records.
+    /// Reports the error of failed records.
     ///
     /// # Errors
     /// When a report was not written; some may have been.
@@ -91,7 +92,7 @@ impl Reporter {
 }
 
 impl Target {
-    /// A report as JSON, or text that is none.
+    /// A report, as JSON or as plain text.
     fn record(&self, from: &TopicPartition, item: &Item, report: &str) -> TopicRecord {
         let header = |name: &str, value: String| (ByteString::from(name), Some(Bytes::from(value)));
         let mut headers = vec![
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reports_are_written_as_the_format_says() {
+    fn reports_follow_the_documented_format() {
         for (text, json, expected) in [
             (Text::Plain, r#"{"a":1}"#, r#"{"a":1}"#),
             (Text::Plain, r#""x \"y\"""#, r#"x "y""#),

@@ -10,29 +10,29 @@ use crate::invoke::Invoker;
 use crate::report::Reporter;
 use crate::throttle::Throttle;
 
-/// How often offsets are committed while records are delivered: what a crash repeats.
+/// How often offsets are committed during delivery: a crash repeats at most this much.
 const COMMIT: Duration = Duration::from_secs(1);
 
-/// What all partitions of a task share.
+/// Shared by all partitions of a task.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) cx: SinkTaskContext,
     pub(crate) settings: Arc<Settings>,
     pub(crate) invoker: Invoker,
     pub(crate) throttle: Throttle,
-    /// Invocations at the same time.
+    /// Limits the number of concurrent invocations.
     pub(crate) slots: Semaphore,
     pub(crate) reporter: Option<Reporter>,
     signals: Mutex<Vec<TaskSignal>>,
     committed: Mutex<Instant>,
 }
 
-/// What a worker cannot do itself: only the task may report records or fail, when the runtime calls it.
+/// A signal from a worker to the task: only the task can report records or fail, when the runtime calls it.
 #[derive(Debug)]
 pub(crate) enum TaskSignal {
     /// The function refused these records. Their partition waits until they are reported.
-    Bad { records: Vec<Record>, error: Error, settled: oneshot::Sender<()> },
-    /// The task cannot go on.
+    Bad { records: Vec<Record>, error: Error, acknowledged: oneshot::Sender<()> },
+    /// The task fails.
     Fatal(Error),
 }
 
@@ -55,7 +55,7 @@ impl Shared {
         }
     }
 
-    /// Sends a signal to the task, and has the runtime call it.
+    /// Sends a signal to the task, and makes the runtime call it.
     pub(crate) fn send(&self, signal: TaskSignal) {
         lock(&self.signals).push(signal);
         self.cx.set_timeout(Duration::ZERO);
@@ -66,7 +66,7 @@ impl Shared {
         std::mem::take(&mut *lock(&self.signals))
     }
 
-    /// Records were delivered: now and then their offsets are committed.
+    /// Records were delivered: requests a commit if the last one is long enough ago.
     pub(crate) fn delivered(&self) {
         let mut committed = lock(&self.committed);
         if committed.elapsed() >= COMMIT {

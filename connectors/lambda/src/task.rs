@@ -10,30 +10,30 @@ use tributary_api::{Config, Error, ErrorKind, Offsets, Record, Result, SinkTask,
 use crate::client::connect;
 use crate::config::{Flavour, OnError, Settings};
 use crate::invoke::Invoker;
-use crate::item::{Item, Keeps};
+use crate::item::{Item, KeptParts};
 use crate::partition_queue::PartitionQueue;
 use crate::report::Reporter;
 use crate::shared::{Shared, TaskSignal};
 
-/// Records of a partition that may wait before it is paused, unless its batches are larger.
+/// A partition with more queued records is paused, unless its batches are larger.
 const QUEUE_RECORDS: usize = 5_000;
-/// Bytes of a partition that may wait before it is paused.
+/// A partition with more queued bytes is paused.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes of all partitions that may wait before those that have some are paused.
-const HELD: usize = 32 * 1024 * 1024;
-/// How soon it is looked again whether paused partitions can go on, should no worker say so.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// How long a task that stops waits for functions at work; the runtime gives it 5 s by default.
-const LAST_WAIT: Duration = Duration::from_secs(3);
+/// With more bytes queued in all partitions, every partition with queued records is paused.
+const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
+/// How often paused partitions are checked, in case no worker calls the task.
+const RESUME_CHECK: Duration = Duration::from_millis(250);
+/// How long a stopping task waits for running functions; the runtime gives it 5 s by default.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Hands the records of its partitions to functions.
+/// Sends the records of its partitions to functions.
 ///
-/// `put` only queues: a function may take longer than a consumer may be silent. Each partition has a worker that sends
-/// one event at a time.
+/// `put` only queues: a function may run longer than a consumer may go without polling. Each partition has a worker
+/// that sends one event at a time.
 #[derive(Debug)]
 pub(crate) struct LambdaTask {
     shared: Arc<Shared>,
-    keeps: Keeps,
+    kept: KeptParts,
     queues: BTreeMap<TopicPartition, PartitionQueue>,
     workers: JoinSet<()>,
 }
@@ -41,9 +41,9 @@ pub(crate) struct LambdaTask {
 #[async_trait]
 impl SinkTask for LambdaTask {
     async fn put(&mut self, records: &[Record]) -> Result<()> {
-        self.settle()?;
+        self.handle_signals()?;
         self.take(records)?;
-        self.pace();
+        self.adjust_pauses();
         Ok(())
     }
 
@@ -78,20 +78,20 @@ impl LambdaTask {
             Some(reports) => Some(Reporter::open(&cx, reports).await?),
             None => None,
         };
-        let keeps = Keeps { record: settings.on_error == OnError::Fail && cx.can_report(), key: reporter.is_some() };
+        let kept = KeptParts { record: settings.on_error == OnError::Fail && cx.can_report(), key: reporter.is_some() };
         let invoker = Invoker::new(client, Arc::clone(&settings));
         let shared = Arc::new(Shared::new(cx, settings, invoker, reporter));
-        Ok(Self { shared, keeps, queues: BTreeMap::new(), workers: JoinSet::new() })
+        Ok(Self { shared, kept, queues: BTreeMap::new(), workers: JoinSet::new() })
     }
 
     /// Handles the signals of the workers.
-    fn settle(&mut self) -> Result<()> {
+    fn handle_signals(&mut self) -> Result<()> {
         for signal in self.shared.take_signals() {
             match signal {
-                TaskSignal::Bad { records, error, settled } => {
+                TaskSignal::Bad { records, error, acknowledged } => {
                     records.iter().try_for_each(|record| self.shared.cx.report(record, &error))?;
-                    // One whose partition has left does not wait any more.
-                    let _ = settled.send(());
+                    // The receiver is gone if its partition was revoked.
+                    let _ = acknowledged.send(());
                 }
                 TaskSignal::Fatal(error) => return Err(error),
             }
@@ -113,7 +113,7 @@ impl LambdaTask {
         for run in records.chunk_by(is_same_partition) {
             let (topic, partition, first) = origin(&run[0])?;
             let place = TopicPartition::new(Arc::clone(topic), partition);
-            let (shared, workers, keeps) = (&self.shared, &mut self.workers, self.keeps);
+            let (shared, workers, kept) = (&self.shared, &mut self.workers, self.kept);
             let queue = self
                 .queues
                 .entry(place.clone())
@@ -125,12 +125,12 @@ impl LambdaTask {
                     continue;
                 }
                 let written = write(shared, queue, record, &mut scratch)?;
-                items.push(Item::new(record, offset, written, keeps, now));
+                items.push(Item::new(record, offset, written, kept, now));
                 floors.insert(place.clone(), offset + 1);
             }
             queue.push(items);
         }
-        // Only now: a transform may have made several records of one offset.
+        // Only after the loop, because a transform may have made several records with one offset.
         for (place, floor) in floors {
             if let Some(queue) = self.queues.get_mut(&place) {
                 queue.floor = floor;
@@ -139,22 +139,23 @@ impl LambdaTask {
         Ok(())
     }
 
-    /// Pauses partitions that have too much waiting, and resumes those that have not any more.
-    fn pace(&mut self) {
+    /// Pauses partitions with too much queued, and resumes those that have drained.
+    fn adjust_pauses(&mut self) {
         let most = QUEUE_RECORDS.max(self.shared.settings.limits.records.saturating_mul(2));
         let total: usize = self.queues.values().map(|queue| queue.held().1).sum();
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         for (partition, queue) in &mut self.queues {
             let (records, bytes) = queue.held();
-            let is_full = records > most || bytes > QUEUE_BYTES || (total > HELD && bytes > 0);
-            let is_low = records <= most / 2 && bytes <= QUEUE_BYTES / 2 && (total <= HELD / 2 || bytes == 0);
+            let is_full = records > most || bytes > QUEUE_BYTES || (total > MAX_QUEUED_BYTES && bytes > 0);
+            let is_low =
+                records <= most / 2 && bytes <= QUEUE_BYTES / 2 && (total <= MAX_QUEUED_BYTES / 2 || bytes == 0);
             if !queue.paused && is_full {
                 queue.paused = true;
-                queue.watch(Some(most / 2));
+                queue.set_low_water(Some(most / 2));
                 pause.push(partition.clone());
             } else if queue.paused && is_low {
                 queue.paused = false;
-                queue.watch(None);
+                queue.set_low_water(None);
                 resume.push(partition.clone());
             }
         }
@@ -166,24 +167,24 @@ impl LambdaTask {
             cx.resume(&resume);
         }
         if self.queues.values().any(|queue| queue.paused) {
-            cx.set_timeout(LOOK_AGAIN);
+            cx.set_timeout(RESUME_CHECK);
         }
     }
 
-    /// Functions that are at work are waited for, so that their records do not come again.
+    /// Waits for running functions, so that their records are not delivered again.
     async fn wait_for_functions(&self) {
         let all = async {
             for queue in self.queues.values() {
-                queue.settled().await;
+                queue.invocation_ended().await;
             }
         };
-        if tokio::time::timeout(LAST_WAIT, all).await.is_err() {
-            tracing::warn!("functions are still at work: their records come again");
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!("functions are still running: their records will be sent again");
         }
     }
 }
 
-/// A record as it is written in an event, or the reason why it cannot be written.
+/// The record as written in an event, or the reason why it cannot be written.
 fn write(
     shared: &Shared,
     queue: &PartitionQueue,
@@ -213,5 +214,10 @@ fn is_same_partition(one: &Record, other: &Record) -> bool {
 }
 
 fn origin(record: &Record) -> Result<(&Arc<str>, i32, i64)> {
-    record.consumed_from().ok_or_else(|| Error::fatal("a record must keep its origin: correct the transforms"))
+    record.consumed_from().ok_or_else(|| {
+        Error::fatal(
+            "a record has lost its topic, partition and offset: correct the \
+                                                       transforms",
+        )
+    })
 }

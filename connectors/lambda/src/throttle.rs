@@ -3,37 +3,38 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Rates are taken over this time.
+/// Rates are measured over this time.
 const WINDOW: Duration = Duration::from_secs(1);
-/// The slowest rate that throttling leads to.
-const SLOWEST: f64 = 0.5;
-/// How much faster it gets with each second without throttling.
-const FASTER: f64 = 1.1;
-/// The same for small rates, in invocations a second.
-const STEP: f64 = 1.0;
+/// The minimum rate, in invocations a second.
+const MIN_RATE: f64 = 0.5;
+/// The rate is multiplied by this with each second without throttling.
+const SPEED_UP_FACTOR: f64 = 1.1;
+/// Or increased by at least this, for small rates.
+const SPEED_UP_STEP: f64 = 1.0;
 
-/// A bucket of tokens: each invocation takes one. It has no bottom until Lambda throttles for the first time; then it is
-/// filled at half the rate that Lambda has just taken, and faster again with each second in which all goes well.
+/// A bucket of tokens: each invocation takes one. There is no limit until Lambda throttles for the first time; then the
+/// bucket is filled at half the rate that Lambda last accepted, and faster again with each second without throttling
+/// (AIMD).
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    /// What the user allows at the most.
+    /// The configured maximum.
     limit: Option<f64>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Invocations a second; none: as many as come.
+    /// Invocations a second; none: no limit.
     rate: Option<f64>,
-    /// Tokens there are; below none, the time when the next will be there.
+    /// The available tokens; negative while invocations wait for the next ones.
     tokens: f64,
     filled: Instant,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     closed_until: Instant,
-    /// How many were taken since then.
+    /// How many tokens were taken since then.
     taken: u32,
     since: Instant,
-    /// What was taken in the last whole window.
+    /// How many were taken in the last whole window.
     measured: f64,
     throttled: Instant,
 }
@@ -62,7 +63,7 @@ impl Throttle {
         }
     }
 
-    /// Lambda has throttled an invocation; nothing is sent for this long.
+    /// Lambda has throttled an invocation: nothing is sent for this long.
     pub(crate) fn throttled(&self, wait: Duration) {
         self.state().slow_down(wait, Instant::now());
     }
@@ -73,7 +74,7 @@ impl Throttle {
 }
 
 impl State {
-    /// Takes a token; when there is none, answers when to ask again.
+    /// Takes a token; if there is none, returns when to ask again.
     fn take(&mut self, limit: Option<f64>, now: Instant) -> Option<Instant> {
         if now < self.closed_until {
             return Some(self.closed_until);
@@ -92,7 +93,7 @@ impl State {
         None
     }
 
-    /// Once a second: how fast it was, and whether it may be faster.
+    /// Once a second: measures the rate, and increases it if there was no throttling.
     fn measure(&mut self, limit: Option<f64>, now: Instant) {
         let passed = now.saturating_duration_since(self.since);
         if passed < WINDOW {
@@ -104,10 +105,10 @@ impl State {
         if now.saturating_duration_since(self.throttled) < WINDOW {
             return;
         }
-        let faster = (rate * FASTER).max(rate + STEP);
+        let faster = (rate * SPEED_UP_FACTOR).max(rate + SPEED_UP_STEP);
         self.rate = match limit {
             Some(limit) => Some(faster.min(limit)),
-            // Twice what is needed is as good as no limit.
+            // A limit of more than twice the measured rate has no effect and is removed.
             None if self.measured > 0.0 && faster > self.measured * 2.0 && faster > 100.0 => None,
             None => Some(faster),
         };
@@ -115,7 +116,7 @@ impl State {
 
     fn slow_down(&mut self, wait: Duration, now: Instant) {
         self.closed_until = self.closed_until.max(now + wait);
-        // Those that were sent together are throttled together: that is one sign, not many.
+        // Invocations sent together are throttled together: this counts once.
         if self.rate.is_some() && now.saturating_duration_since(self.throttled) < WINDOW {
             return;
         }
@@ -124,7 +125,7 @@ impl State {
         let latest = f64::from(self.taken) / passed.as_secs_f64();
         let taken = if self.measured > 0.0 { latest.min(self.measured) } else { latest };
         let before = self.rate.unwrap_or(f64::MAX);
-        self.rate = Some((taken.min(before) / 2.0).max(SLOWEST));
+        self.rate = Some((taken.min(before) / 2.0).max(MIN_RATE));
         self.tokens = 0.0;
         self.filled = self.closed_until;
     }
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_throttling_nothing_waits() {
+    async fn without_throttling_nothing_is_delayed() {
         let throttle = Throttle::new(None);
         assert_eq!(takes(&throttle, 100_000).await, Duration::ZERO);
     }
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn throttled_it_waits_then_goes_at_half_the_rate_and_then_faster() {
+    async fn throttling_delays_then_halves_the_rate_and_then_raises_it() {
         let throttle = Throttle::new(None);
         for _ in 0..20 {
             takes(&throttle, 10).await;

@@ -6,22 +6,22 @@ use tributary_api::{Error, Record, Result};
 use crate::server::Server;
 use crate::write::{Job, RateLimiter, Refusal};
 
-/// Collections that are written to at the same time.
+/// How many collections are written concurrently.
 const AT_ONCE: usize = 8;
 
-/// The writes made of a batch of records, on their way.
+/// The writes of a batch of records, in progress.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    first: Option<Place>,
-    last: Option<Place>,
+    first: Option<Position>,
+    last: Option<Position>,
     records: usize,
     pub(crate) jobs: Vec<Job>,
-    /// Records of which no write could be made.
+    /// Records that could not be mapped to a write.
     unmapped: Vec<Refusal>,
 }
 
 /// Topic, partition and offset.
-type Place = (Arc<str>, i32, i64);
+type Position = (Arc<str>, i32, i64);
 
 impl Batch {
     pub(crate) fn new(records: &[Record], jobs: Vec<Job>, unmapped: Vec<Refusal>) -> Self {
@@ -31,17 +31,18 @@ impl Batch {
         Self { first: place(records.first()), last: place(records.last()), records: records.len(), jobs, unmapped }
     }
 
-    /// Whether it was made of these records: the runtime repeats a batch as it was, but for partitions that went away.
+    /// Whether it was made of these records. The runtime puts a failed batch again unchanged, except for revoked
+    /// partitions.
     pub(crate) fn is_of(&self, records: &[Record]) -> bool {
-        let same = |place: &Option<Place>, record: Option<&Record>| {
+        let same = |place: &Option<Position>, record: Option<&Record>| {
             let place = place.as_ref().map(|(topic, partition, offset)| (topic, *partition, *offset));
             place.is_some() && place == record.and_then(Record::consumed_from)
         };
         self.records == records.len() && same(&self.first, records.first()) && same(&self.last, records.last())
     }
 
-    /// Runs all jobs at once; a failure of one does not cut off the others. One that can be tried again does not hide
-    /// one that cannot.
+    /// Runs all jobs concurrently; a failure of one does not stop the others. A retriable failure does not hide a fatal
+    /// one.
     ///
     /// # Errors
     /// `Retriable` to be called again. Anything else fails the task.
@@ -53,7 +54,7 @@ impl Batch {
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// What is not written, in the order of the batch.
+    /// The records that were not written, in the order of the batch.
     pub(crate) fn into_refusals(self) -> Vec<Refusal> {
         let refused = self.jobs.into_iter().flat_map(Job::into_refusals);
         let mut refusals: Vec<Refusal> = self.unmapped.into_iter().chain(refused).collect();

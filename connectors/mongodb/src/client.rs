@@ -1,4 +1,4 @@
-//! The driver's client by the sink's settings, and what its errors mean to the runtime.
+//! Creates the driver's client from the sink's settings, and maps its errors to the runtime's.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use tributary_api::{Error, Result, read_small_file};
 
 use crate::config::{Settings, Store};
 
-/// How long an operation looks for a server that can take it, unless the URI says otherwise. The driver's 30 s are
-/// longer than a worker waits for a task that should stop.
+/// The server selection timeout, unless the URI sets one. The driver's default of 30 s is longer than a worker waits
+/// for a stopping task.
 const SERVER_SELECTION: Duration = Duration::from_secs(5);
-/// How long a connection may take to be made, unless the URI says otherwise.
+/// The connect timeout, unless the URI sets one.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The longest file of certificates.
-const MOST_STORE_BYTES: u64 = 16 << 20;
+/// The maximum size of a certificate file.
+const MAX_STORE_BYTES: u64 = 16 << 20;
 
-/// A client, and whether it may send a write twice (`retryWrites`). Nothing is sent yet, but the names of a
-/// `mongodb+srv` URI are looked up.
+/// A client, and whether it may send a write twice (`retryWrites`). Sends nothing yet, but resolves the names of a
+/// `mongodb+srv` URI.
 ///
 /// # Errors
 /// `Config` when URI or certificates cannot be used, `Retriable` when names cannot be looked up.
@@ -62,11 +62,12 @@ pub(crate) async fn connect(settings: &Settings, connector: &str) -> Result<(Cli
     Ok((client, retry_writes))
 }
 
-/// With `w=0` the server says nothing, not even that it has refused a write.
+/// With `w=0` the server does not answer, not even when it refuses a write.
 fn refuse_unacknowledged(concern: Option<&WriteConcern>) -> Result<()> {
     match concern {
         Some(concern) if concern.w == Some(0.into()) && concern.journal != Some(true) => Err(Error::config(
-            "connection.uri asks for unacknowledged writes (w=0), which get lost unseen: remove w=0, or use w=1",
+            "connection.uri requests unacknowledged writes (w=0), which can be lost without an error: remove w=0, or \
+             use w=1",
         )),
         _ => Ok(()),
     }
@@ -92,10 +93,10 @@ fn add_certificates(options: &mut ClientOptions, settings: &Settings) -> Result<
     Ok(())
 }
 
-/// Java's own formats of key stores are not read here.
+/// Java's key store formats are not supported.
 fn require_pem(name: &str, store: &Store, convert: &str) -> Result<()> {
     let path = &store.path;
-    let content = read_small_file(Path::new(path), MOST_STORE_BYTES)
+    let content = read_small_file(Path::new(path), MAX_STORE_BYTES)
         .map_err(|error| Error::config(format!("{name}: cannot read {path}, correct the path")).cause(&error))?;
     let text = String::from_utf8_lossy(&content);
     if !text.contains("-----BEGIN ") {
@@ -112,7 +113,8 @@ fn require_pem(name: &str, store: &Store, convert: &str) -> Result<()> {
     Ok(())
 }
 
-/// A text without the part of the URI before the host, which holds the password: a parser may quote it in its error.
+/// Removes the part of the URI before the host, which contains the password, from a text: a parser may quote it in its
+/// error.
 fn hide(text: &str, uri: &str) -> String {
     let Some((_, rest)) = uri.split_once("://") else { return text.replace(uri, "[hidden]") };
     let Some((user, _)) = rest.rsplit_once('@') else { return text.to_owned() };
@@ -126,8 +128,8 @@ fn hide(text: &str, uri: &str) -> String {
     shown
 }
 
-/// What a failed operation means: `Retriable` when the server was not reached, has no primary or says so itself,
-/// `Config` when it refuses who asks, otherwise `Fatal`.
+/// The error of a failed operation: `Retriable` when the server was not reached, has no primary or reports a retriable
+/// error, `Config` when it refuses the credentials, otherwise `Fatal`.
 pub(crate) fn failure(what: &str, error: &DriverError) -> Error {
     match error.kind.as_ref() {
         _ if is_retriable(error) => Error::retriable(what).cause(error),
@@ -139,7 +141,7 @@ pub(crate) fn failure(what: &str, error: &DriverError) -> Error {
     }
 }
 
-/// Whether nothing is wrong with the operation itself.
+/// Whether the operation may succeed when it is repeated.
 pub(crate) fn is_retriable(error: &DriverError) -> bool {
     if RETRIABLE_LABELS.iter().any(|label| error.contains_label(label)) {
         return true;

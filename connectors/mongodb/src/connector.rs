@@ -61,13 +61,13 @@ impl SinkConnector for MongoConnector {
     }
 }
 
-/// Where the offsets are kept with the documents, if they are.
+/// The store of offsets in the database, if configured.
 pub(crate) fn offset_store(settings: &Settings, connector: &str) -> Option<OffsetStore> {
     let collection = settings.offsets_collection.clone()?;
     Some(OffsetStore { database: settings.database.clone(), collection, connector: connector.to_owned() })
 }
 
-/// Transactions need sessions, and those a replica set.
+/// Transactions need a replica set.
 ///
 /// # Errors
 /// `Config` when the server is a standalone one.

@@ -1,4 +1,4 @@
-//! Offsets that are written with the documents, in one transaction: what is written twice is seen by neither.
+//! Writes offsets with the documents in one transaction, so that nothing is written twice.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::write::{Job, Step};
 
 const DUPLICATE_KEY: i64 = 11_000;
-/// The commit is sent again so often when its answer gets lost.
+/// How often the commit is sent when its answer is lost.
 const COMMITS: usize = 3;
 
 /// The collection of offsets: documents `{_id: {connector, topic, partition}, offset}`, where `offset` is the next one
@@ -25,18 +25,18 @@ pub(crate) struct OffsetStore {
     pub(crate) connector: String,
 }
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Committed {
-    /// It is in the database.
+    /// It was committed.
     Yes,
-    /// The offsets are no longer those that this task has left there: another task had the partitions meanwhile, or the
-    /// answer to an earlier commit got lost.
+    /// The stored offsets are not those that this task has last written: another task had the partitions meanwhile, or
+    /// the answer to an earlier commit was lost.
     Overtaken,
 }
 
 impl OffsetStore {
-    /// The stored offsets of partitions; those without one are left out.
+    /// The stored offsets of partitions that have one.
     ///
     /// # Errors
     /// `Retriable` when the server is not there.
@@ -62,7 +62,7 @@ impl OffsetStore {
         Ok(offsets)
     }
 
-    /// Sets the stored offsets, whatever they are: for an operator. None of them: removes all of the connector's.
+    /// Sets the stored offsets on an operator's request. Without any: removes all of the connector's.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -87,12 +87,12 @@ impl OffsetStore {
         }
     }
 
-    /// Writes the jobs and moves the offsets from where this task left them to `ends`, in one transaction. Writes that
-    /// are refused and tolerated are left out, and all others written without them.
+    /// Writes the jobs and moves the offsets from this task's last ones to `ends`, in one transaction. If writes are
+    /// refused and this is tolerated, the transaction is repeated without them.
     ///
     /// # Errors
-    /// `Retriable` when nothing is known to be written: to be called again with the same jobs. Anything else fails the
-    /// task; nothing is written then.
+    /// `Retriable` when the outcome is unknown: call it again with the same jobs. Any other error fails the task; then
+    /// nothing was written.
     pub(crate) async fn commit(
         &self,
         server: &Server,
@@ -130,7 +130,8 @@ impl OffsetStore {
     ) -> Result<Attempt> {
         let begun = session.start_transaction().write_concern(WriteConcern::majority()).await;
         begun.map_err(|error| failure("cannot begin a transaction", &error))?;
-        // First of all: what an earlier transaction has written must not be met as a duplicate.
+        // Offsets first: if an earlier transaction was committed, its documents would otherwise be refused as
+        // duplicates.
         let answer = server.run(&self.database, self.moves(left, ends)?, Some(session)).await;
         let answer = answer.map_err(|error| failure("cannot store the offsets", &error))?;
         if let Ok([first, ..]) = answer.get_array("writeErrors").map(Vec::as_slice) {
@@ -145,7 +146,7 @@ impl OffsetStore {
                 match job.step(server, Some(session)).await? {
                     Step::Done => break,
                     Step::Written => {}
-                    // The server has ended the transaction with it.
+                    // The server has aborted the transaction because of it.
                     Step::Refused => return Ok(Attempt::Refused),
                 }
             }
@@ -154,8 +155,8 @@ impl OffsetStore {
         Ok(Attempt::Committed)
     }
 
-    /// Updates that match the offsets as they were left; one that matches none wants to insert, and meets the document
-    /// that is there.
+    /// Updates that match only the offsets last written by this task; one that matches none becomes an insert, which
+    /// fails on the existing document.
     fn moves(&self, left: &Offsets, ends: &Offsets) -> Result<RawDocumentBuf> {
         let updates = ends.iter().map(|(partition, end)| {
             let was = left.get(partition).copied().unwrap_or(-1);
@@ -178,7 +179,7 @@ enum Attempt {
 }
 
 async fn undo(session: &mut ClientSession, jobs: &mut [Job]) {
-    // The server gives up by itself what it does not hear of.
+    // The server aborts a transaction on timeout if this does not reach it.
     if let Err(error) = session.abort_transaction().await {
         tracing::debug!(%error, "the transaction is not aborted");
     }

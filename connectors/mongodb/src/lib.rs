@@ -1,6 +1,6 @@
 //! The MongoDB sink: records become documents and are written as inserts, replacements, updates and deletes.
 //!
-//! Configurations of `com.mongodb.kafka.connect.MongoSinkConnector` mean here what they mean there.
+//! Configurations of `com.mongodb.kafka.connect.MongoSinkConnector` have the same meaning here.
 #![forbid(unsafe_code)]
 
 mod batch;

@@ -7,14 +7,14 @@ pub(crate) struct Namespace {
     pub(crate) collection: String,
 }
 
-/// One write to a namespace, made of one record. Documents are BSON as it goes over the wire: to write a model is to
-/// copy its bytes into a command. Documents to insert and replacements have their `_id`, if any, first.
+/// One write to a namespace, made of one record. Documents are BSON bytes that are copied into the command. Documents
+/// to insert and replacements have their `_id`, if any, first.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::enum_variant_names, reason = "the names are those of MongoDB's drivers")]
 pub(crate) enum WriteModel {
-    /// Adds a document. It always has an `_id`: so a repeated insert is the same.
+    /// Inserts a document. It always has an `_id`, so that a repeated insert has the same one.
     InsertOne { document: RawDocumentBuf },
-    /// Puts a document in the place of the one that matches.
+    /// Replaces the document that matches.
     ReplaceOne { filter: RawDocumentBuf, replacement: RawDocumentBuf, upsert: bool },
     /// Changes the document that matches by update operators.
     UpdateOne { filter: RawDocumentBuf, update: RawDocumentBuf, upsert: bool },

@@ -4,7 +4,7 @@ use tributary_api::{Error, Result};
 
 use crate::config::RetrySettings;
 
-/// Retries of a batch while the server does not answer: waits that double, until `retry.timeout.ms` is over.
+/// Retries of a batch while the server does not answer, with doubling waits, until `retry.timeout.ms`.
 #[derive(Debug)]
 pub(crate) struct RetryPolicy {
     settings: RetrySettings,

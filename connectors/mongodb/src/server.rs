@@ -10,22 +10,22 @@ use tributary_api::{Error, Result};
 
 use crate::client::failure;
 
-/// From which on a server has the command `bulkWrite` (8.0).
+/// The wire version from which the command `bulkWrite` exists (MongoDB 8.0).
 const WIRE_BULK_WRITE: i32 = 25;
 /// What the driver adds to a command: session, cluster time, declared API.
 const MESSAGE_RESERVE: usize = 16 * 1024;
 
-/// What the other end is, as it said when it was first asked.
+/// The properties of the server, from its first answer to `hello`.
 #[derive(Debug)]
 pub(crate) struct Server {
     client: Client,
     /// The longest document it stores, in bytes.
     pub(crate) max_document: usize,
-    /// The longest command it takes, in bytes, without what the driver adds.
+    /// The maximum size of a command in bytes, without what the driver adds.
     pub(crate) max_message: usize,
     /// The most writes in a command.
     pub(crate) max_writes: usize,
-    /// Whether it knows a numbered command again when it is sent twice, and has transactions.
+    /// Whether it recognises a numbered command that is sent twice, and supports transactions.
     pub(crate) replicated: bool,
     /// Whether commands are numbered: it is replicated, and the URI does not say `retryWrites=false`.
     pub(crate) numbered: bool,
@@ -35,8 +35,8 @@ pub(crate) struct Server {
     idle: Mutex<Vec<NumberedSession>>,
 }
 
-/// A session with the number of its last command. Numbers only ever grow, also over the sessions of a client: the
-/// server takes a number that it has seen for a repeated command, and writes nothing.
+/// A session with the number of its last command. Numbers must only grow: the server considers a number that it has
+/// seen before a repeated command, and writes nothing.
 #[derive(Debug)]
 pub(crate) struct NumberedSession {
     pub(crate) session: ClientSession,
@@ -44,10 +44,10 @@ pub(crate) struct NumberedSession {
 }
 
 impl Server {
-    /// Asks the server what it is.
+    /// Reads the server's properties.
     ///
     /// # Errors
-    /// `Retriable` when there is none, `Config` when it refuses who asks.
+    /// `Retriable` when there is none, `Config` when it refuses the credentials.
     pub(crate) async fn ask(client: Client, retry_writes: bool) -> Result<Self> {
         let hello = hello(&client).await?;
         let number = |name: &str, default: i32| {
@@ -88,12 +88,12 @@ impl Server {
         self.write_concern.as_deref()
     }
 
-    /// Whether one command takes writes of any kind to any collections.
+    /// Whether one command can hold writes of any kind to any collections.
     pub(crate) fn has_bulk_write(&self) -> bool {
         self.bulk.load(Ordering::Relaxed)
     }
 
-    /// It turned out that it does not, or not for this user.
+    /// The server does not support it, or not for this user.
     pub(crate) fn forget_bulk_write(&self) {
         self.bulk.store(false, Ordering::Relaxed);
     }
@@ -111,7 +111,7 @@ impl Server {
         Ok(NumberedSession { session, number: i64::try_from(now.as_micros()).unwrap_or_default() })
     }
 
-    /// Takes a session back, so that the next write needs no new one.
+    /// Returns a session, which later writes reuse.
     pub(crate) fn give_back(&self, session: NumberedSession) {
         self.idle().push(session);
     }
@@ -138,10 +138,10 @@ impl Server {
     }
 }
 
-/// `hello`, or what servers had before it.
+/// `hello`, or `isMaster` on older servers.
 async fn hello(client: &Client) -> Result<Document> {
     let admin = client.database("admin");
-    let what = "cannot ask the server what it is";
+    let what = "cannot read the server's type and version";
     match admin.run_command(doc! { "hello": 1 }).await {
         Ok(hello) => Ok(hello),
         // Servers that do not know it say so in different ways.

@@ -18,7 +18,7 @@ use crate::server::Server;
 use crate::timeseries;
 use crate::write::{Job, RateLimiter, Refusal, Write, jobs};
 
-/// How long a batch at work may go on when the task should stop.
+/// How long a running batch may continue when the task should stop.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Writes the records of its partitions to MongoDB.
@@ -28,13 +28,13 @@ pub(crate) struct MongoTask {
     mapper: Mapper,
     client: Client,
     retry_writes: bool,
-    /// What the server is; asked for when it is first needed.
+    /// The server's properties, read when first needed.
     server: Option<Arc<Server>>,
-    /// The batch that could not be written to its end, which comes again.
+    /// The batch that was only partly written, and will be put again.
     unfinished: Option<Batch>,
     retry_policy: RetryPolicy,
     rate_limiter: RateLimiter,
-    /// The time-series collections that are known to be there.
+    /// The time-series collections that are known to exist.
     timeseries: HashSet<Arc<Namespace>>,
     exactly_once: Option<ExactlyOnce>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct MongoTask {
 #[derive(Debug)]
 struct ExactlyOnce {
     store: OffsetStore,
-    /// The offsets as this task has left them in the store.
+    /// The offsets that this task has last written to the store.
     left: Offsets,
 }
 
@@ -203,7 +203,7 @@ impl MongoTask {
         Ok(())
     }
 
-    /// Hands over what is not written, in the order of the batch.
+    /// Reports the records that were not written, in the order of the batch.
     fn report(&self, records: &[Record], batch: Batch) -> Result<()> {
         for Refusal { record, error, log } in batch.into_refusals() {
             let Some(record) = records.get(record) else { continue };
@@ -217,7 +217,7 @@ impl MongoTask {
         Ok(())
     }
 
-    /// Reads on from the stored offsets.
+    /// Seeks to the stored offsets.
     async fn go_to_stored(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         self.server().await?;
         let Some(exactly_once) = &mut self.exactly_once else { return Ok(()) };

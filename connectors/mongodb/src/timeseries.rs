@@ -7,13 +7,14 @@ use crate::config::Timeseries;
 use crate::model::Namespace;
 use crate::server::Server;
 
-/// The code of a collection that is there already.
+/// The error code for a collection that exists already.
 const NAMESPACE_EXISTS: i32 = 48;
 
-/// Makes the time-series collection, unless it is there.
+/// Creates the time-series collection, unless it exists.
 ///
 /// # Errors
-/// `Config` when there is a collection of another kind, or the server has no time series; `Retriable` when it is not there.
+/// `Config` when there is a collection of another kind, or the server has no time series; `Retriable` when the server
+/// is not reachable.
 pub(crate) async fn ensure(server: &Server, namespace: &Namespace, wanted: &Timeseries) -> Result<()> {
     if let Some(found) = find(server, namespace).await? {
         return check(&found, namespace);
@@ -27,10 +28,10 @@ pub(crate) async fn ensure(server: &Server, namespace: &Namespace, wanted: &Time
     }
     match server.client().database(&namespace.database).run_command(create).await {
         Ok(_) => {
-            tracing::info!(%namespace, time_field = wanted.time_field, "made the time-series collection");
+            tracing::info!(%namespace, time_field = wanted.time_field, "created the time-series collection");
             Ok(())
         }
-        // Another task was faster.
+        // Another task has created it meanwhile.
         Err(error) if matches!(error.kind.as_ref(), Driver::Command(one) if one.code == NAMESPACE_EXISTS) => {
             match find(server, namespace).await? {
                 Some(found) => check(&found, namespace),

@@ -1,4 +1,5 @@
-//! Deterministic assignment to experiments, as GrowthBook's SDKs do it, so that its reports and ours agree.
+//! Deterministic assignment to experiments, as GrowthBook's SDKs do it, so that GrowthBook's reports and Tributary's
+//! agree.
 //!
 //! The algorithm is published with its test vectors in GrowthBook's guide to building an SDK.
 
@@ -19,8 +20,9 @@ pub fn hash(seed: &str, value: &str, version: u32) -> Option<f64> {
     }
 }
 
-/// The ranges of an experiment's variations: each begins where its weight does and is as wide as the coverage says,
-/// so that raising the coverage moves nobody. Unusable weights count as equal ones.
+/// The ranges of an experiment's variations: each starts at the sum of the weights before it, and its width is its
+/// weight times the coverage. Raising the coverage therefore changes no existing assignment. Invalid weights count as
+/// equal ones.
 pub fn bucket_ranges(variations: usize, coverage: f64, weights: Option<&[f64]>) -> Vec<Range> {
     let coverage = coverage.clamp(0.0, 1.0);
     let usable = weights.filter(|weights| {
@@ -46,7 +48,7 @@ pub fn choose_variation(n: f64, ranges: &[Range]) -> Option<usize> {
     ranges.iter().position(|(start, end)| *start <= n && n < *end)
 }
 
-/// Whether a user is in a part of a namespace: experiments in disjoint parts share nobody.
+/// Whether a user is in a part of a namespace: experiments in disjoint parts have no users in common.
 pub fn in_namespace(user: &str, namespace: &str, (start, end): Range) -> bool {
     hash(&format!("__{namespace}"), user, 1).is_some_and(|n| start <= n && n < end)
 }
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn more_coverage_moves_nobody() {
+    fn more_coverage_changes_no_existing_assignment() {
         let (half, most) =
             (bucket_ranges(3, 0.5, Some(&[0.5, 0.4, 0.1])), bucket_ranges(3, 0.8, Some(&[0.5, 0.4, 0.1])));
         let mut covered = 0;
@@ -151,7 +153,7 @@ mod tests {
         assert!((9_500..10_500).contains(&covered), "{covered}");
     }
 
-    /// Arms of one experiment must say nothing about arms of another.
+    /// A user's variation in one experiment must be independent of that in another.
     #[test]
     fn seeds_are_independent() {
         let ranges = bucket_ranges(2, 1.0, None);

@@ -1,4 +1,4 @@
-//! From signals to at most one offer, in a fixed order; each step that ends it leaves its reason.
+//! Decides from signals about at most one offer, in fixed steps; the step that rules an offer out gives the reason.
 
 use tributary_api::{Error, Result, Value};
 
@@ -17,21 +17,21 @@ pub(crate) enum Reason {
     Consent,
     /// The browser asks not to be tracked or targeted.
     OptOut,
-    /// One of the shop's own people.
+    /// An employee of the shop.
     Staff,
-    /// Not a person.
+    /// A bot.
     Bot,
-    /// The person is kept out of everything, to measure against.
+    /// The person is in the holdout group, which gets no offers, as a baseline.
     Holdout,
     /// The rule's condition does not hold.
     NotEligible,
     /// The rule's condition has no value for this event.
     RuleError,
-    /// Enough was offered lately.
+    /// A frequency cap is reached.
     Cap,
-    /// The experiment's coverage leaves the person out.
+    /// The person is outside the experiment's coverage.
     NotInExperiment,
-    /// The person is in the experiment's arm that gets nothing.
+    /// The person is in the experiment's control variant.
     Control,
     /// The event waited so long that the offer would have expired.
     Stale,
@@ -60,31 +60,31 @@ impl Reason {
 #[derive(Debug)]
 pub(crate) struct Decision<'p> {
     pub(crate) reason: Reason,
-    /// The offers that were looked at, by priority, with what became of each.
+    /// The offers considered, by priority, each with its result.
     pub(crate) considered: Vec<(&'p str, Reason)>,
-    /// The offer that was made, or would have been but for the control arm.
-    pub(crate) chosen: Option<Chosen<'p>>,
+    /// The offer that was made, or that the control variant withheld.
+    pub(crate) chosen: Option<ChosenOffer<'p>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Chosen<'p> {
+pub(crate) struct ChosenOffer<'p> {
     pub(crate) offer: &'p Offer,
     pub(crate) variant: Option<&'p str>,
-    /// Absent in the control arm.
+    /// Absent in the control variant.
     pub(crate) voucher: Option<&'p Voucher>,
 }
 
-/// What a decision is made from.
+/// The input of a decision.
 #[derive(Debug)]
-pub(crate) struct Case<'a> {
+pub(crate) struct DecisionInput<'a> {
     pub(crate) event: &'a Event<'a>,
     pub(crate) profile: &'a Value,
     pub(crate) signals: &'a Signals<'a>,
     /// The clock of the decision: from the record, so that it is the same when the record is processed again.
     pub(crate) at: i64,
-    /// The wall clock: only to see that an event is old.
+    /// The wall clock, used only to recognise an old event.
     pub(crate) now: i64,
-    /// What the event's rules may take together.
+    /// The evaluation budget of all rules for this event.
     pub(crate) budget: &'a Budget,
 }
 
@@ -93,34 +93,34 @@ pub(crate) struct Case<'a> {
 ///
 /// # Errors
 /// `Data` when a rule with `on_error: dlq` has no value.
-pub(crate) fn decide<'p>(pack: &'p RulePack, case: &Case<'_>, person: &mut Person) -> Result<Decision<'p>> {
-    if let Some(reason) = suppressed(pack, case) {
+pub(crate) fn decide<'p>(pack: &'p RulePack, input: &DecisionInput<'_>, person: &mut Person) -> Result<Decision<'p>> {
+    if let Some(reason) = suppressed(pack, input) {
         return Ok(Decision { reason, considered: Vec::new(), chosen: None });
     }
-    let candidates = pack.by_event.get(case.event.kind).map_or(&[][..], Vec::as_slice);
+    let candidates = pack.by_event.get(input.event.kind).map_or(&[][..], Vec::as_slice);
     let mut considered = Vec::with_capacity(candidates.len());
     for offer in candidates.iter().filter_map(|index| pack.offers.get(*index)) {
-        let (reason, chosen) = consider(pack, offer, case, person)?;
+        let (reason, chosen) = consider(pack, offer, input, person)?;
         considered.push((offer.id.as_str(), reason));
         if let Some(chosen) = chosen {
-            let forget_before = case.at - pack.longest_cap;
+            let forget_before = input.at - pack.longest_cap;
             let mut counted = Vec::with_capacity(offer.caps.len());
             for cap in &offer.caps {
                 if !counted.contains(&cap.key) {
                     counted.push(cap.key);
-                    person.emit(cap.key, case.at, forget_before);
+                    person.emit(cap.key, input.at, forget_before);
                 }
             }
             return Ok(Decision { reason, considered, chosen: Some(chosen) });
         }
     }
-    let telling = considered.iter().map(|(_, reason)| *reason).find(|reason| *reason != Reason::NotEligible);
-    Ok(Decision { reason: telling.unwrap_or(Reason::NotEligible), considered, chosen: None })
+    let reported = considered.iter().map(|(_, reason)| *reason).find(|reason| *reason != Reason::NotEligible);
+    Ok(Decision { reason: reported.unwrap_or(Reason::NotEligible), considered, chosen: None })
 }
 
-/// Consent fails closed: only a clear yes of a known profile counts.
-fn suppressed(pack: &RulePack, case: &Case<'_>) -> Option<Reason> {
-    let Case { event, profile, .. } = case;
+/// Consent fails closed: only an explicit consent in a known profile counts.
+fn suppressed(pack: &RulePack, input: &DecisionInput<'_>) -> Option<Reason> {
+    let DecisionInput { event, profile, .. } = input;
     let profile_says = |path: &str| profile.path(path).and_then(Value::as_bool) == Some(true);
     let refused = event.value.path(&format!("consent.{}", pack.consent)).and_then(Value::as_bool) == Some(false);
     if refused || ["gpc", "dnt", "consent.gpc", "consent.dnt"].into_iter().any(|path| event.flag(path)) {
@@ -138,11 +138,11 @@ fn suppressed(pack: &RulePack, case: &Case<'_>) -> Option<Reason> {
 fn consider<'p>(
     pack: &RulePack,
     offer: &'p Offer,
-    case: &Case<'_>,
+    input: &DecisionInput<'_>,
     person: &Person,
-) -> Result<(Reason, Option<Chosen<'p>>)> {
-    let Case { event, profile, signals, at, now, budget } = case;
-    if offer.holdout.as_ref().is_some_and(|holdout| holdout.holds(event.person)) {
+) -> Result<(Reason, Option<ChosenOffer<'p>>)> {
+    let DecisionInput { event, profile, signals, at, now, budget } = input;
+    if offer.holdout.as_ref().is_some_and(|holdout| holdout.is_held_out(event.person)) {
         return Ok((Reason::Holdout, None));
     }
     match offer.when.evaluate(&Variables { event: event.value, profile, signals, now: *at, budget }) {
@@ -167,10 +167,10 @@ fn consider<'p>(
         },
     };
     if variant == Some(CONTROL) {
-        return Ok((Reason::Control, Some(Chosen { offer, variant, voucher: None })));
+        return Ok((Reason::Control, Some(ChosenOffer { offer, variant, voucher: None })));
     }
     let voucher = offer.voucher(variant);
-    Ok((Reason::Offer, Some(Chosen { offer, variant, voucher })))
+    Ok((Reason::Offer, Some(ChosenOffer { offer, variant, voucher })))
 }
 
 #[cold]

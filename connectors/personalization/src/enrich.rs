@@ -25,7 +25,7 @@ pub(crate) fn definition() -> ConfigDef {
         ConfigKey::new("target.field", ConfigType::String)
             .default("profile")
             .validator(Validator::NonEmpty)
-            .doc("The field that takes the table's row; null when there is none."),
+            .doc("The field to which the table's row is written; null when there is none."),
     ])
 }
 
@@ -47,7 +47,7 @@ impl Transformation for Enrich {
 
     fn apply(&mut self, mut record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {
         if record.value.value.is_null() {
-            return Ok(Records::None); // a tombstone says nothing about a click
+            return Ok(Records::None); // a tombstone is no click
         }
         let row = match record.value.value.path(&self.key_field).and_then(Value::as_str) {
             Some(key) => cx.table(TableId(0), key.as_bytes())?.map(|row| row.value.clone()),

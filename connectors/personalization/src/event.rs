@@ -1,25 +1,25 @@
 use tributary_api::{Error, Result, Value};
 
-/// A clock on the client's side is believed if it is not further than this ahead of the server's, in milliseconds.
+/// A client's timestamp is used if it is at most this far ahead of the server's clock, in milliseconds.
 const MAX_AHEAD_MS: i64 = 5 * 60_000;
-/// And at most this far in the past: events may have waited in the browser.
+/// And at most this far in the past: events may have been queued in the browser.
 const MAX_BEHIND_MS: i64 = 24 * 3_600_000;
 
 /// The longest id or type, in bytes: some of them are kept with the person.
 pub(crate) const MAX_ID: usize = 256;
-/// Times beyond the year 9999 are none, on either side of 1970: with what a pack adds to them they stay numbers.
+/// Times beyond the year 9999 are ignored, in either direction, so that adding a pack's durations cannot overflow.
 const MAX_TIME_MS: i64 = 253_402_300_799_999;
 
 /// A page of a product was opened.
 pub(crate) const PRODUCT_VIEW: &str = "product_view";
 /// A page was opened.
 pub(crate) const PAGE_VIEW: &str = "page_view";
-/// A page is still looked at; sent at intervals.
+/// The page is still open and in view; sent at intervals.
 pub(crate) const HEARTBEAT: &str = "heartbeat";
-/// Made by a timer: nothing was heard since a product's page was opened.
+/// Created by a timer when no event came after a product's page was opened.
 pub(crate) const DWELL_TIMER: &str = "dwell_timer";
 
-/// What is read of a click.
+/// The fields of a click that are used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event<'a> {
     pub(crate) id: &'a str,
@@ -30,9 +30,9 @@ pub(crate) struct Event<'a> {
     pub(crate) customer: Option<&'a str>,
     pub(crate) page: Option<&'a str>,
     pub(crate) product: Option<&'a str>,
-    /// When it happened, by the client's clock if that can be believed; milliseconds since the epoch.
+    /// When it happened, by the client's clock if that is plausible; milliseconds since the epoch.
     pub(crate) at: i64,
-    /// When the collector took it: the clock of the decision.
+    /// When the collector received it: the clock of the decision.
     pub(crate) received_at: i64,
     pub(crate) value: &'a Value,
 }
@@ -71,7 +71,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    /// Whether a field says true.
+    /// Whether a field is `true`.
     pub(crate) fn flag(&self, path: &str) -> bool {
         self.value.path(path).and_then(Value::as_bool).unwrap_or(false)
     }

@@ -1,4 +1,4 @@
-//! Hashes that are kept in state: they must never change.
+//! Hashes that are stored in state: the algorithm must never change.
 
 /// FNV-1a with 64 bits, over parts with a separator between them.
 pub(crate) fn stable_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {

@@ -1,9 +1,9 @@
-//! Personalization: what a shopper does becomes signals, signals and rules become offers.
+//! Personalization: computes signals from a shopper's clicks, and offers from signals and rules.
 //!
 //! | class | what it does |
 //! |---|---|
 //! | `tributary.Enrich` | joins a click with the customer's row of a table: adds `profile` |
-//! | `tributary.Personalize` | keeps each person's history, computes signals, decides by a rule pack about offers |
+//! | `tributary.Personalize` | keeps each person's history, computes signals and decides about offers by a rule pack |
 //!
 //! Decisions are deterministic: they follow from the person's state, the event, the rule pack and the clock value in
 //! the record, so that a record processed again after a crash is decided the same way.
@@ -49,6 +49,6 @@ pub fn plugins() -> Vec<Plugin> {
             Factory::Transformation(Arc::new(|config| Ok(Box::new(personalize::Personalize::new(config)?)))),
         )
         .needs_processor()
-        .doc("Keeps the history of each person, computes signals from clicks and decides by rules about offers."),
+        .doc("Keeps the history of each person, computes signals from clicks and decides about offers by rules."),
     ]
 }

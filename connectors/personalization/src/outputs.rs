@@ -1,20 +1,20 @@
-//! The records that come of an event.
+//! The output records of an event.
 
 use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Datum, Record, Result, Topic, Value};
 use uuid::Uuid;
 
-use crate::decision::{Chosen, Decision};
+use crate::decision::{ChosenOffer, Decision};
 use crate::event::Event;
 use crate::person::Person;
 use crate::rules::RulePack;
 use crate::signals::Signals;
 
-/// Of our own, so that ids made from the same text by others differ.
+/// Tributary's own namespace, so that ids that others make from the same text differ.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5a1f_52c7_90e4_4f0e_8d21_6c3b_70f1_2a94);
 
 const PRODUCTS_IN_VIEW: usize = 10;
 
-/// Where outputs go; an output without a topic is not made.
+/// The topics of outputs; an output without a topic is not written.
 #[derive(Debug)]
 pub(crate) struct Outputs {
     pub(crate) enriched: Option<Topic>,
@@ -36,7 +36,7 @@ impl Outputs {
                 "Topic of the decisions, with reasons, for support and reports.",
             ))
             .with(topic("offers.topic", "offers", "Topic of the offers to deliver."))
-            .with(topic("view.topic", "customer.view", "Compacted topic of what is known of each person."))
+            .with(topic("view.topic", "customer.view", "Compacted topic of each person's current state."))
     }
 
     pub(crate) fn new(config: &Config) -> Result<Self> {
@@ -52,7 +52,7 @@ impl Outputs {
     }
 }
 
-/// An id that is the same whenever the same thing is named.
+/// An id that depends only on its parts.
 pub(crate) fn stable_id(parts: &[&str]) -> String {
     Uuid::new_v5(&NAMESPACE, parts.join("|").as_bytes()).to_string()
 }
@@ -89,8 +89,8 @@ pub(crate) fn decision(pack: &RulePack, event: &Event<'_>, signals: &Signals<'_>
     ])
 }
 
-/// The offer to deliver; none in the control arm.
-pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &Chosen<'_>) -> Option<Value> {
+/// The offer to deliver; none in the control variant.
+pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &ChosenOffer<'_>) -> Option<Value> {
     let voucher = chosen.voucher?;
     Some(Value::map([
         ("offer_id", Value::string(offer_id(event, &chosen.offer.id))),
@@ -111,7 +111,7 @@ pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &Chosen<'_>) -> 
     ]))
 }
 
-/// What is known of a person, the latest products first.
+/// The view of a person, with the latest products first.
 pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile: &Value) -> Value {
     let mut products: Vec<_> = person.products.iter().collect();
     products.sort_by(|a, b| (b.last_at, &b.id).cmp(&(a.last_at, &a.id)));
@@ -140,7 +140,7 @@ pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile:
     ])
 }
 
-/// Tells of a person that nothing is known any more.
+/// The record that says that a person's data was deleted.
 pub(crate) fn forgotten(topic: &Topic, person: &str, at: i64) -> Record {
     record(topic, person, at, Value::Null)
 }

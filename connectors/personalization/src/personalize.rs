@@ -6,7 +6,7 @@ use tributary_api::{
     StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json, read_small_file,
 };
 
-use crate::decision::{Case, decide};
+use crate::decision::{DecisionInput, decide};
 use crate::event::{DWELL_TIMER, Event, PAGE_VIEW, PRODUCT_VIEW};
 use crate::expression::{Budget, MAX_STEPS};
 use crate::outputs::{self, Outputs, stable_id};
@@ -19,7 +19,7 @@ const DAY_MS: i64 = 86_400_000;
 const PEOPLE: StoreId = StoreId(0);
 const PROFILES: TableId = TableId(0);
 
-/// Decides about every click, with what is remembered of the person. A click whose id was seen before is dropped.
+/// Decides about every click with the person's state. A click whose id was seen before is dropped.
 #[derive(Debug)]
 pub(crate) struct Personalize {
     pack: RulePack,
@@ -27,21 +27,21 @@ pub(crate) struct Personalize {
     profiles_topic: String,
     timers: bool,
     retention: Retention,
-    /// Whether it was logged that rules took too long.
-    overrun_told: bool,
+    /// Whether exceeding the rules' budget was logged.
+    overrun_logged: bool,
 }
 
-/// How long people are remembered after their last event, in milliseconds; none: without limit.
+/// How long a person's state is kept after the last event, in milliseconds; none: without limit.
 #[derive(Clone, Copy, Debug)]
 struct Retention {
     known: Option<i64>,
     anonymous: Option<i64>,
-    /// As long as a cap counts, whoever was made an offer is remembered.
+    /// The state of a person who got an offer is kept at least as long as the longest cap.
     longest_cap: i64,
 }
 
 impl Retention {
-    /// When a person is to be forgotten; never with none.
+    /// When a person's state is to be deleted; none: never.
     fn end(&self, person: &Person) -> Option<i64> {
         let retention = if person.known { self.known? } else { self.anonymous? };
         let capped = person.emissions.back().map_or(i64::MIN, |emission| emission.at.saturating_add(self.longest_cap));
@@ -58,13 +58,13 @@ pub(crate) fn definition() -> ConfigDef {
         ConfigKey::new("profiles.topic", ConfigType::String)
             .default("customers")
             .validator(Validator::NonEmpty)
-            .doc("Compacted topic of profiles, keyed by customer_id: consent and whatever rules look at."),
+            .doc("Compacted topic of profiles, keyed by customer_id: consent and the fields that rules use."),
         ConfigKey::new("people.retention.ms", ConfigType::Long)
             .default(400 * DAY_MS)
             .validator(Validator::AtLeast(-1))
             .doc(
-                "How long a customer is remembered after their last event; -1: without limit. Whoever was made an offer is \
-                 remembered at least as long as the longest cap counts.",
+                "How long a customer is remembered after their last event; -1: without limit. A customer with an offer \
+                 is remembered at least as long as the longest cap counts.",
             ),
         ConfigKey::new("people.anonymous.retention.ms", ConfigType::Long)
             .default(30 * DAY_MS)
@@ -96,7 +96,7 @@ impl Personalize {
                 anonymous: retention("people.anonymous.retention.ms")?,
                 longest_cap: pack.longest_cap,
             },
-            overrun_told: false,
+            overrun_logged: false,
             timers: pack.signals.iter().any(|signal| signal.dwell.is_some_and(|dwell| dwell.timer)),
             pack,
             outputs: Outputs::new(config)?,
@@ -104,7 +104,7 @@ impl Personalize {
         })
     }
 
-    /// A page that was opened arms the timers of its product, and ends those of the page before.
+    /// Opening a page schedules the timers of its product and cancels those of the previous page.
     fn set_timers(&self, event: &Event<'_>, cx: &mut TransformContext<'_>) -> Result<()> {
         for signal in &self.pack.signals {
             let Some(dwell) = signal.dwell.filter(|dwell| dwell.timer) else { continue };
@@ -120,20 +120,20 @@ impl Personalize {
         Ok(())
     }
 
-    /// Sees to it that somebody looks, in time, whether the person is to be forgotten. The timer that is set already is left
-    /// alone: what comes in between is looked at when it fires.
-    fn watch(&self, event: &Event<'_>, person: &mut Person, cx: &mut TransformContext<'_>) -> Result<()> {
-        if person.look_at == 0
+    /// Schedules the check whether the person's state is to be deleted. A timer that is already set is not moved:
+    /// events since then are considered when it fires.
+    fn schedule_forgetting(&self, event: &Event<'_>, person: &mut Person, cx: &mut TransformContext<'_>) -> Result<()> {
+        if person.forget_check_at == 0
             && let Some(at) = self.retention.end(person)
         {
-            person.look_at = at;
-            cx.schedule(Timer { key: watch_key(event.person), at, payload: Bytes::new() })?;
+            person.forget_check_at = at;
+            cx.schedule(Timer { key: forget_timer_key(event.person), at, payload: Bytes::new() })?;
         }
         Ok(())
     }
 
-    /// Forgets a person who has not been seen for long, or looks again later.
-    fn look(&self, timer: &Timer, cx: &mut TransformContext<'_>) -> Result<Records> {
+    /// Deletes the state of a person whose retention time is over, or schedules the next check.
+    fn forget_or_reschedule(&self, timer: &Timer, cx: &mut TransformContext<'_>) -> Result<Records> {
         let key = timer.key.slice(..timer.key.len().saturating_sub(1));
         let Some(bytes) = cx.get(PEOPLE, &key)? else { return Ok(Records::None) };
         let mut person = Person::decode(&bytes)?;
@@ -145,7 +145,7 @@ impl Personalize {
                 Ok(self.outputs.view.as_ref().map_or(Records::None, |topic| Records::One(forgotten(topic))))
             }
             end => {
-                person.look_at = end.unwrap_or_default();
+                person.forget_check_at = end.unwrap_or_default();
                 cx.put(PEOPLE, key, Some(person.encode()))?;
                 if let Some(at) = end {
                     cx.schedule(Timer { at, ..timer.clone() })?;
@@ -162,8 +162,8 @@ impl Personalize {
         }
     }
 
-    /// Signals, decision and what is to be written of them but the enriched event.
-    fn judge<'p>(
+    /// Computes signals and the decision, and all their output records except the enriched event.
+    fn process<'p>(
         &'p self,
         event: &Event<'_>,
         person: &mut Person,
@@ -178,8 +178,8 @@ impl Personalize {
         let profile = row.map_or(&Value::Null, |row| &row.value);
         let signals = Signals::compute(&self.pack, event, person, profile);
         let budget = Budget::default();
-        let case = Case { event, profile, signals: &signals, at: event.received_at, now, budget: &budget };
-        let decision = decide(&self.pack, &case, person)?;
+        let input = DecisionInput { event, profile, signals: &signals, at: event.received_at, now, budget: &budget };
+        let decision = decide(&self.pack, &input, person)?;
         let at = event.received_at;
         if let Some(topic) = self.outputs.decisions.as_ref()
             && self.pack.by_event.contains_key(event.kind)
@@ -198,7 +198,7 @@ impl Personalize {
             let view = outputs::view(&self.pack, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
         }
-        Ok((signals, budget.is_spent()))
+        Ok((signals, budget.is_exhausted()))
     }
 }
 
@@ -218,16 +218,16 @@ impl Transformation for Personalize {
         let event = Event::read(&record.value.value, record.timestamp.unwrap_or_else(|| cx.now()))?;
         keyed_by_person(&record, &event)?;
         let mut person = Self::person(cx, &event)?;
-        if !person.is_new(event.id) {
+        if !person.insert_event_id(event.id) {
             return Ok(Records::None);
         }
         person.take(&event);
         let mut records = Vec::with_capacity(4);
-        let (signals, overrun) = self.judge(&event, &mut person, cx, &mut records)?;
+        let (signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
         if self.timers {
             self.set_timers(&event, cx)?;
         }
-        self.watch(&event, &mut person, cx)?;
+        self.schedule_forgetting(&event, &mut person, cx)?;
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
         if let Some(topic) = &self.outputs.enriched {
@@ -240,36 +240,36 @@ impl Transformation for Personalize {
             enriched.partition = None;
             records.insert(0, enriched);
         }
-        self.tell_overrun(overrun);
+        self.log_overrun(overrun);
         Ok(Records::Many(records))
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut TransformContext<'_>) -> Result<Records> {
         if timer.payload.is_empty() {
-            return self.look(&timer, cx);
+            return self.forget_or_reschedule(&timer, cx);
         }
         let value = json::from_slice(&timer.payload)?;
         let event = Event::read(&value, timer.at)?;
         let mut person = Self::person(cx, &event)?;
-        if person.page(&event).is_none_or(|page| !page.beats.is_empty()) || !person.is_new(event.id) {
+        if person.page(&event).is_none_or(|page| !page.beats.is_empty()) || !person.insert_event_id(event.id) {
             return Ok(Records::None);
         }
         let mut records = Vec::with_capacity(3);
-        let (signals, overrun) = self.judge(&event, &mut person, cx, &mut records)?;
+        let (signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
         if !signals.raised.iter().any(|(_, raised)| *raised) {
             return Ok(Records::None);
         }
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
-        self.tell_overrun(overrun);
+        self.log_overrun(overrun);
         Ok(Records::Many(records))
     }
 }
 
 impl Personalize {
-    /// Once: the decision of every such event says it too.
-    fn tell_overrun(&mut self, overrun: bool) {
-        if overrun && !std::mem::replace(&mut self.overrun_told, true) {
+    /// Logged once; the decision of each such event shows it too.
+    fn log_overrun(&mut self, overrun: bool) {
+        if overrun && !std::mem::replace(&mut self.overrun_logged, true) {
             tracing::warn!(
                 version = self.pack.version,
                 "the rules of an event took more than {MAX_STEPS} steps, the rules after them did not apply: use fewer of all, \
@@ -279,8 +279,8 @@ impl Personalize {
     }
 }
 
-/// A person's events must come in one partition, as their state does. A key that is another's than the person's says that
-/// they do not.
+/// All events of a person must be in one partition, where their state is. If the key is not the person's id, they may
+/// not be.
 fn keyed_by_person(record: &Record, event: &Event<'_>) -> Result<()> {
     match record.key.value.as_str() {
         Some(key) if key != event.person => Err(Error::data(
@@ -292,14 +292,15 @@ fn keyed_by_person(record: &Record, event: &Event<'_>) -> Result<()> {
 }
 
 /// No signal has an empty name.
-fn watch_key(person: &str) -> Bytes {
+fn forget_timer_key(person: &str) -> Bytes {
     Bytes::from(format!("{person}\0"))
 }
 
-/// The event that a timer sends, made when the timer is set: a timer that fires twice is one event.
+/// The event that a timer sends. It is created when the timer is set, so that a timer that fires twice sends the same
+/// event.
 fn timer_event(event: &Event<'_>, signal: &str, purpose: &str, at: i64) -> Value {
     let id = stable_id(&["timer", event.person, event.page.unwrap_or_default(), signal, event.id]);
-    // No more of it than decisions look at: what a client sends is not kept whole.
+    // Only the fields that decisions use: the client's event is not stored completely.
     let consent = |purpose: &str| match event.value.path(&format!("consent.{purpose}")).and_then(Value::as_bool) {
         Some(agreed) => Value::Boolean(agreed),
         None => Value::Null,

@@ -1,4 +1,4 @@
-//! What a person's history says about the page at hand.
+//! Signals computed from a person's history and the current page.
 
 use jiff::Timestamp;
 use tributary_api::Value;
@@ -28,8 +28,8 @@ pub(crate) struct Signals<'p> {
 }
 
 impl<'p> Signals<'p> {
-    /// Computes the signals after the event was taken in. A signal with `dwell` is raised once for each product and
-    /// session, at the moment it comes true: raising it is noted with the person.
+    /// Computes the signals after the event was added to the person's state. A signal with `dwell` is raised once for
+    /// each product and session, when it first becomes true; this is recorded in the person's state.
     pub(crate) fn compute(pack: &'p RulePack, event: &Event<'_>, person: &mut Person, profile: &Value) -> Self {
         let dwell = pack.signals.iter().find_map(|signal| signal.dwell).unwrap_or(DEFAULT_DWELL);
         let page = person.page(event);
@@ -85,14 +85,14 @@ fn raise(signal: &Signal, event: &Event<'_>, person: &mut Person, profile: &Valu
 fn lingers(dwell: &Dwell, event: &Event<'_>, person: &Person) -> bool {
     let Some(page) = person.page(event) else { return false };
     if page.beats.is_empty() {
-        // The timer replaces missing heartbeats and does not overrule them: a page that sends them and stopped is one
-        // that nobody looks at.
+        // The timer only replaces heartbeats of pages that send none: when a page stops sending them, it is no longer
+        // in view.
         return event.kind == DWELL_TIMER;
     }
     page.engaged_s(dwell.heartbeat_s, dwell.min_visit_s) >= dwell.at_least_s.into()
 }
 
-/// In how many sessions before this one the product was seen, by our own memory and the profile's `history`.
+/// In how many sessions before this one the product was seen, by the person's state and the profile's `history`.
 fn sessions_before(event: &Event<'_>, person: &Person, profile: &Value, within: i64) -> i64 {
     let Some(id) = event.product else { return 0 };
     let from = event.at - within;

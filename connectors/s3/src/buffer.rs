@@ -21,7 +21,7 @@ impl Buffer {
         }
     }
 
-    /// Appends a record whole or not at all.
+    /// Appends a record atomically.
     pub(crate) fn append(&mut self, format: &Format, record: &Record) -> Result<()> {
         match self {
             Self::Plain(bytes) => {
@@ -36,7 +36,7 @@ impl Buffer {
         }
     }
 
-    /// Bytes that could be sent now.
+    /// The bytes that can be sent now.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Plain(bytes) => bytes.len(),
@@ -44,7 +44,7 @@ impl Buffer {
         }
     }
 
-    /// Takes what could be sent now; more may follow.
+    /// Takes the bytes that can be sent now; more may follow.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         match self {
             Self::Plain(bytes) => std::mem::take(bytes),
@@ -52,7 +52,7 @@ impl Buffer {
         }
     }
 
-    /// Takes the rest; nothing may follow.
+    /// Takes the rest and ends the buffer.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         match self {
             Self::Plain(bytes) => Ok(bytes),

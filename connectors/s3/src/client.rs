@@ -10,10 +10,10 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tributary_api::{Config, Error, ErrorKind, Result};
 
-/// Longer than any single part takes, so that a dead connection is noticed and a slow one is not.
+/// Longer than any single part takes: a dead connection is detected, and a slow one is not aborted.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A client for the bucket. Nothing is sent yet; AWS's chain of credential providers is set up only without static keys.
+/// A client for the bucket; sends no request yet. AWS's chain of credential providers is used only without static keys.
 pub(crate) async fn connect(config: &Config) -> Result<Client> {
     let endpoint =
         config.optional_string("store.url")?.filter(|url| !url.is_empty()).map(|url| match url.contains("://") {
@@ -78,7 +78,7 @@ where
                  the bucket's policy ({code})"
             ));
         }
-        // An error may come in the body of an answer that began as a success.
+        // An error may be in the body of a response with a success status.
         (Some(200..=299 | 408 | 409 | 425 | 429 | 500..), _) | (_, "RequestTimeout") => true,
         (None, _) => !matches!(error, SdkError::ConstructionFailure(_)),
         _ => false,

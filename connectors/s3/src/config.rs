@@ -3,7 +3,7 @@ use tributary_api::ConfigType::{self, Boolean, Class, Int, List, Long, Password,
 use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Importance, Props, Result, Validator};
 
 use crate::format::Format;
-use crate::name::Names;
+use crate::name::ObjectNames;
 use crate::schedule::Schedule;
 
 const CONNECTOR: &str = "Connector";
@@ -22,7 +22,7 @@ fn connector_keys() -> Vec<ConfigKey> {
         key("format.class", Class, CONNECTOR)
             .required()
             .importance(Importance::High)
-            .doc("What objects hold: JsonFormat (a line of JSON for each record) or ByteArrayFormat."),
+            .doc("The format of objects: JsonFormat (a line of JSON for each record) or ByteArrayFormat."),
         key("flush.size", Int, CONNECTOR)
             .required()
             .validator(Validator::AtLeast(1))
@@ -31,22 +31,24 @@ fn connector_keys() -> Vec<ConfigKey> {
         key("rotate.interval.ms", Long, CONNECTOR)
             .default(-1)
             .importance(Importance::High)
-            .doc("Needs a time-based partitioner, which there is none of yet: must be -1."),
+            .doc("Needs a time-based partitioner, which is not implemented yet: must be -1."),
         key("rotate.schedule.interval.ms", Long, CONNECTOR).default(-1).doc(
-            "Completes objects whenever this many milliseconds since midnight have passed, data or not; -1: never.",
+            "Completes objects at multiples of this many milliseconds since midnight, even without new records; -1: \
+             never.",
         ),
-        key("timezone", Text, CONNECTOR).default("").doc("The time zone whose midnight the schedule counts from."),
+        key("timezone", Text, CONNECTOR).default("").doc("The time zone of the schedule's midnight."),
         key("retry.backoff.ms", Long, CONNECTOR)
             .default(5_000)
             .validator(Validator::AtLeast(0))
             .importance(Importance::Low)
-            .doc("Milliseconds to wait before a failed batch is tried again."),
+            .doc("Milliseconds to wait before a failed batch is retried."),
         key("behavior.on.null.values", Text, CONNECTOR)
             .default("fail")
             .validator(Validator::OneOfIgnoringCase(["ignore", "fail", "write"].map(str::to_owned).to_vec()))
             .importance(Importance::Low)
             .doc(
-                "What to do with a record that has no value: skip it, or treat it as an error. write is not built yet.",
+                "What to do with a record that has no value: skip it, or treat it as an error. write is not \
+                 implemented yet.",
             ),
         key("report.null.values.to.dlq", Boolean, CONNECTOR).default(true).importance(Importance::Low).doc(
             "Whether a record without a value goes to the dead letter queue, if there is one, instead of failing.",
@@ -55,15 +57,15 @@ fn connector_keys() -> Vec<ConfigKey> {
             .default(10)
             .validator(Validator::Between(0, 64))
             .importance(Importance::Low)
-            .doc("Digits of the offset in an object's name at the least."),
+            .doc("The minimum of digits of the offset in an object's name."),
         key("format.bytearray.extension", Text, CONNECTOR)
             .default(".bin")
             .importance(Importance::Low)
-            .doc("The ending of objects of ByteArrayFormat."),
+            .doc("The file name extension of objects of ByteArrayFormat."),
         key("format.bytearray.separator", Text, CONNECTOR)
             .default("\n")
             .importance(Importance::Low)
-            .doc("What follows each record of ByteArrayFormat, as it is written; a line end by default."),
+            .doc("The separator written after each record of ByteArrayFormat; a line end by default."),
     ]
 }
 
@@ -74,15 +76,15 @@ fn storage_keys() -> Vec<ConfigKey> {
             .importance(Importance::Low)
             .doc(NO_EFFECT),
         key("topics.dir", Text, STORAGE).default("topics").doc(
-            "The first folder; none when blank. The next is named after the topic that was consumed, whatever transforms \
-             make of its name.",
+            "The first folder; none when blank. The next has the name of the consumed topic, even if transforms rename \
+             it.",
         ),
         key("store.url", Text, STORAGE).doc("The endpoint, if it is not AWS's; https when it names no scheme."),
-        key("directory.delim", Text, STORAGE).default("/").doc("Stands between folders."),
-        key("file.delim", Text, STORAGE).default("+").doc("Stands between the parts of an object's last name."),
+        key("directory.delim", Text, STORAGE).default("/").doc("The separator of folders."),
+        key("file.delim", Text, STORAGE).default("+").doc("The separator of the parts of an object's file name."),
         key("partitioner.class", Class, STORAGE)
             .default("io.confluent.connect.storage.partitioner.DefaultPartitioner")
-            .doc("How records are laid into folders: DefaultPartitioner, by Kafka's partition."),
+            .doc("How folders are chosen: DefaultPartitioner, by Kafka's partition."),
     ]
 }
 
@@ -102,16 +104,16 @@ fn s3_keys() -> Vec<ConfigKey> {
         key("s3.part.size", Int, S3)
             .default(26_214_400)
             .validator(Validator::Between(5_242_880, i32::MAX.into()))
-            .doc("Bytes at which an object is sent in parts; a smaller one is sent in one request."),
+            .doc("The size in bytes from which an object is uploaded in parts; a smaller one is sent in one request."),
         key("s3.part.retries", Int, S3)
             .default(3)
             .validator(Validator::AtLeast(0))
-            .doc("Tries of a request before the batch is tried again."),
+            .doc("Attempts of a request before the whole batch is retried."),
         key("s3.retry.backoff.ms", Long, S3)
             .default(200)
             .validator(Validator::AtLeast(0))
             .importance(Importance::Low)
-            .doc("Milliseconds before the second try of a request; they double, with jitter."),
+            .doc("Milliseconds before the second attempt of a request; they double, with jitter."),
         key("s3.path.style.access.enabled", Boolean, S3)
             .default(true)
             .importance(Importance::Low)
@@ -131,21 +133,21 @@ fn s3_keys() -> Vec<ConfigKey> {
             .default(-1)
             .validator(Validator::Between(-1, 9))
             .importance(Importance::Low)
-            .doc("How hard to compress, to 9; -1: the usual."),
+            .doc("The compression level, up to 9; -1: the default."),
         key("enable.conditional.writes", Boolean, S3)
             .default(true)
             .importance(Importance::Low)
-            .doc("Whether, with a schedule, an object that is there already is never overwritten."),
+            .doc("Whether, with a schedule, existing objects are never overwritten."),
     ]
 }
 
-/// Properties whose other values are not built yet (refused, see [`refused`]) or change nothing.
+/// Properties whose other values are not implemented (they are refused, see [`refused`]) or have no effect.
 fn later_keys() -> Vec<ConfigKey> {
     let plain = |name: &str, kind: ConfigType, default: &str| {
         key(name, kind, "Compatibility").default(default).importance(Importance::Low)
     };
     let refused = |name: &str, kind: ConfigType, default: &str| {
-        let doc = format!("Not built yet: any value but the default, {default:?}, is refused.");
+        let doc = format!("Not implemented yet: any value but the default, {default:?}, is refused.");
         plain(name, kind, default).doc(doc)
     };
     let idle = |name: &str, kind: ConfigType, default: &str| plain(name, kind, default).doc(NO_EFFECT);
@@ -155,12 +157,12 @@ fn later_keys() -> Vec<ConfigKey> {
     keys.push(
         key("s3.sse.customer.key", Password, "Compatibility")
             .importance(Importance::Low)
-            .doc("Not built yet: refused when set."),
+            .doc("Not implemented yet: refused when set."),
     );
     keys
 }
 
-/// Would change what is written.
+/// Properties that would change what is written: refused.
 const REFUSED: &[(&str, ConfigType, &str)] = &[
     ("store.kafka.keys", Boolean, "false"),
     ("store.kafka.headers", Boolean, "false"),
@@ -201,7 +203,7 @@ const IDLE: &[(&str, ConfigType, &str)] = &[
     ("rotate.file.on.partition.change", Boolean, "true"),
 ];
 
-/// What is asked for and not built yet: said, never ignored.
+/// Issues for properties that are set but not implemented: they are refused, never ignored.
 pub(crate) fn refused(props: &Props) -> Vec<ConfigIssue> {
     let mut issues = Vec::new();
     let mut refuse = |name: &str, value: &str, what: &str| {
@@ -232,22 +234,22 @@ pub(crate) fn refused(props: &Props) -> Vec<ConfigIssue> {
     issues
 }
 
-/// The parts that S3 takes for one object.
-const MOST_PARTS: usize = 10_000;
+/// S3's maximum number of parts of an object.
+const MAX_PARTS: usize = 10_000;
 
 /// A task's settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) bucket: String,
-    pub(crate) names: Names,
+    pub(crate) names: ObjectNames,
     pub(crate) format: Format,
     pub(crate) gzip: Option<Compression>,
     pub(crate) flush_size: usize,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) conditional: bool,
     pub(crate) part_size: usize,
-    /// Parts of an object at most.
-    pub(crate) most_parts: usize,
+    /// The maximum number of parts of an object.
+    pub(crate) max_parts: usize,
     pub(crate) skip_nulls: bool,
     pub(crate) report_nulls: bool,
     pub(crate) retry_backoff: std::time::Duration,
@@ -267,11 +269,11 @@ impl Settings {
         let json = config.string("format.class")?.ends_with("JsonFormat");
         let gzip = config.string("s3.compression.type")? == "gzip";
         let schedule = Schedule::new(config.int("rotate.schedule.interval.ms")?, config.string("timezone")?)?;
-        // Kafka Connect trims values; a separator of white space has to be read as it was written.
+        // Kafka Connect trims values; a separator of white space must not be trimmed.
         let separator = config.originals().get("format.bytearray.separator").map_or("\n", String::as_str);
         Ok(Self {
             bucket: text("s3.bucket.name")?,
-            names: Names {
+            names: ObjectNames {
                 folder: text("topics.dir")?,
                 directory: text("directory.delim")?,
                 file: text("file.delim")?,
@@ -291,7 +293,7 @@ impl Settings {
             conditional: schedule.is_some() && config.boolean("enable.conditional.writes")?,
             schedule,
             part_size: config.int("s3.part.size")?,
-            most_parts: MOST_PARTS,
+            max_parts: MAX_PARTS,
             skip_nulls: config.string("behavior.on.null.values")?.eq_ignore_ascii_case("ignore"),
             report_nulls: config.boolean("report.null.values.to.dlq")?,
             retry_backoff: std::time::Duration::from_millis(config.int("retry.backoff.ms")?),

@@ -48,7 +48,8 @@ impl SinkConnector for S3Connector {
     }
 }
 
-/// 301 and 403 mean that the bucket exists, in another region or not to be listed: the task's error will say more.
+/// 301 and 403 mean that the bucket exists, but in another region or without permission to list it: the task's error
+/// will be more specific.
 async fn bucket_issue(client: &aws_sdk_s3::Client, bucket: &str) -> Option<ConfigIssue> {
     let error = client.head_bucket().bucket(bucket).send().await.err()?;
     match error.raw_response().map(|response| response.status().as_u16()) {

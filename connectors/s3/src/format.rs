@@ -2,20 +2,20 @@ use std::io::Write;
 
 use tributary_api::{Error, Record, Result, Value, json};
 
-/// What a record becomes.
+/// The format of a record in an object.
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
     /// Its value as JSON, then a line end.
     Json,
     /// Its value as it is, then a separator.
     Bytes {
-        /// Behind each record.
+        /// Written after each record.
         separator: Vec<u8>,
     },
 }
 
 impl Format {
-    /// Appends a record. What was written of one that fails must be cut off by the caller.
+    /// Appends a record. On an error the caller must truncate what was written of it.
     pub(crate) fn write(&self, record: &Record, to: &mut impl Write) -> Result<()> {
         let problem = |error: std::io::Error| Error::fatal("cannot buffer a record").cause(&error);
         match self {

@@ -2,11 +2,12 @@
 //!
 //! Guarantee: an offset is committed only when the object that holds its record is complete. The object's name holds
 //! its first offset, so that with `flush.size` alone a replay writes the same objects again. Rotation by the clock is
-//! at-least-once: an object that exists is never overwritten (conditional writes); reading goes on after it. Objects
-//! sent in one request say in their metadata where they end, so that nothing comes twice; of one sent in parts that
-//! cannot be known, and a replay that cuts it differently repeats its records.
+//! at-least-once: an existing object is never overwritten (conditional writes); reading continues after it. The
+//! metadata of objects sent in one request holds their last offset, so that no record is written twice; an object sent
+//! in parts has no such metadata, and a replay that cuts objects differently repeats its records.
 //!
-//! Unlike Confluent's sink it starts no new object when the schema of the records changes: lines of JSON need none.
+//! Unlike Confluent's sink it does not start a new object when the schema of the records changes, which JSON lines do
+//! not need.
 #![forbid(unsafe_code)]
 
 mod buffer;

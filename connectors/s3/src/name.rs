@@ -2,20 +2,20 @@ use tributary_api::TopicPartition;
 
 /// How objects are named.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
-    /// First folder; none when blank.
+pub(crate) struct ObjectNames {
+    /// The top folder; none when empty.
     pub(crate) folder: String,
     /// Between folders.
     pub(crate) directory: String,
     /// Between the parts of the last name.
     pub(crate) file: String,
-    /// Digits of the offset at the least.
+    /// The minimum number of digits of the offset.
     pub(crate) zeros: usize,
-    /// With its point.
+    /// With its dot.
     pub(crate) extension: String,
 }
 
-impl Names {
+impl ObjectNames {
     /// `<folder>/<topic>/partition=<n>/<topic>+<n>+<offset><extension>`
     pub(crate) fn object(&self, partition: &TopicPartition, start: i64) -> String {
         let Self { folder, directory: d, file: f, zeros, extension } = self;
@@ -31,7 +31,7 @@ mod tests {
 
     fn check(folder: &str, zeros: usize, extension: &str, expected: &str) {
         let [folder, directory, file, extension] = [folder, "/", "+", extension].map(str::to_owned);
-        let names = Names { folder, directory, file, zeros, extension };
+        let names = ObjectNames { folder, directory, file, zeros, extension };
         assert_eq!(names.object(&TopicPartition::new("clicks", 3), 42), expected);
     }
 

@@ -14,12 +14,12 @@ pub(crate) struct Object {
     end: i64,
     records: usize,
     content: Content,
-    /// A part that is to be sent before anything else.
+    /// A part that could not be sent, and is sent before anything else.
     part: Option<Bytes>,
     parts: Option<Parts>,
 }
 
-/// What is not sent yet.
+/// The content that is not sent yet.
 #[derive(Debug)]
 enum Content {
     Growing(Buffer),
@@ -46,7 +46,7 @@ impl Object {
         self.records
     }
 
-    /// Appends a record whole or not at all. A sealed object takes none.
+    /// Appends a record atomically. A sealed object accepts none.
     pub(crate) fn append(&mut self, offset: i64, record: &Record, format: &Format) -> Result<()> {
         if let Content::Growing(buffer) = &mut self.content {
             buffer.append(format, record)?;
@@ -56,7 +56,7 @@ impl Object {
         Ok(())
     }
 
-    /// The object with all that it will ever hold.
+    /// Seals the object: no records will be added.
     pub(crate) fn seal(mut self) -> Result<Self> {
         if let Content::Growing(buffer) = self.content {
             self.content = Content::Whole(buffer.finish()?.into());
@@ -74,10 +74,10 @@ impl Object {
         self.content.len() + self.part.as_ref().map_or(0, Bytes::len)
     }
 
-    /// Sends what is there as the next part; `false` when the server no longer knows of the upload.
+    /// Sends the buffered bytes as the next part; `false` when the server no longer knows the upload.
     pub(crate) async fn send_part(&mut self, uploader: &Uploader) -> Result<bool> {
         let body = self.part.take().unwrap_or_else(|| self.content.take());
-        // What cannot be sent now goes first the next time.
+        // If sending fails, this part is sent first the next time.
         self.part = Some(body.clone());
         if self.parts.is_none() {
             self.parts = Some(uploader.begin(&self.name).await?);
@@ -91,7 +91,7 @@ impl Object {
         Ok(true)
     }
 
-    /// Sends the rest of a sealed object and makes it visible: in one request, unless parts of it are there.
+    /// Sends the rest of a sealed object and makes it visible: in a single request unless parts of it have been sent.
     pub(crate) async fn complete(&mut self, uploader: &Uploader) -> Result<Completed> {
         if self.parts.is_none()
             && self.part.is_none()
@@ -110,8 +110,8 @@ impl Object {
         }
     }
 
-    /// Gives it up; what was sent of it is removed.
-    pub(crate) async fn abandon(self, uploader: &Uploader) {
+    /// Discards the object and removes the parts that were sent.
+    pub(crate) async fn discard(self, uploader: &Uploader) {
         if let Some(parts) = &self.parts {
             uploader.abort(&self.name, parts).await;
         }

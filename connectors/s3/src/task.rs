@@ -10,28 +10,28 @@ use crate::client::connect;
 use crate::config::Settings;
 use crate::schedule::until;
 use crate::upload::Uploader;
-use crate::writer::Writer;
+use crate::writer::PartitionWriter;
 
-/// Bytes that a task may hold without sending any. Beyond, objects are sent in smaller parts.
-const HELD: usize = 64 * 1024 * 1024;
-/// The smallest part that S3 takes, but for the last one of an object.
-const SMALLEST_PART: usize = 5 * 1024 * 1024;
-/// Topics of one new name would write objects of the same name, each in the place of the other's.
-const RENAMED: &str = "a transform renames the topic, which the names of objects do not follow: they are made from the \
-                       topic and the offsets that were consumed; use topics.dir for another folder";
-/// Partitions that send at the same time.
-const AT_ONCE: usize = 16;
+/// The bytes that a task may buffer before it sends smaller parts than configured.
+const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;
+/// S3's minimum size of a part, except for the last one of an object.
+const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
+/// If several topics were renamed to the same name, their objects would have the same names and replace each other.
+const RENAMED: &str = "a transform renames the topic, but object names contain the consumed topic and offsets; use \
+                       topics.dir for another folder";
+/// How many partitions send concurrently.
+const CONCURRENT_PARTITIONS: usize = 16;
 
 /// Writes the records of its partitions to the bucket.
 #[derive(Debug)]
 pub(crate) struct S3Task {
     cx: SinkTaskContext,
     uploader: Uploader,
-    writers: BTreeMap<TopicPartition, Writer>,
+    writers: BTreeMap<TopicPartition, PartitionWriter>,
     /// When to complete objects by the schedule, in milliseconds since the epoch.
     rotate_at: Option<i64>,
-    /// Whether it was logged that objects keep the names of the topics they are from.
-    told_of_names: bool,
+    /// Whether it was logged that objects are named after the original topics.
+    rename_warned: bool,
 }
 
 #[async_trait]
@@ -47,7 +47,7 @@ impl SinkTask for S3Task {
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
         let writers = &self.writers;
-        // An object that existed already may end after what was consumed.
+        // An object that existed already may end after the last consumed offset.
         let safe = |(partition, consumed): (&TopicPartition, &i64)| {
             Some((partition.clone(), writers.get(partition)?.safe()?.min(*consumed)))
         };
@@ -56,12 +56,12 @@ impl SinkTask for S3Task {
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
         let closed = partitions.iter().filter_map(|partition| self.writers.remove(partition)).collect();
-        abandon(closed, &self.uploader).await;
+        discard(closed, &self.uploader).await;
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
-        abandon(std::mem::take(&mut self.writers).into_values().collect(), &self.uploader).await;
+        discard(std::mem::take(&mut self.writers).into_values().collect(), &self.uploader).await;
         Ok(())
     }
 }
@@ -70,7 +70,7 @@ impl S3Task {
     pub(crate) async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
         let settings = Arc::new(Settings::new(&config)?);
         let uploader = Uploader { client: connect(&config).await?, settings };
-        Ok(Self { cx, uploader, writers: BTreeMap::new(), rotate_at: None, told_of_names: false })
+        Ok(Self { cx, uploader, writers: BTreeMap::new(), rotate_at: None, rename_warned: false })
     }
 
     async fn write(&mut self, records: &[Record]) -> Result<()> {
@@ -78,13 +78,13 @@ impl S3Task {
         let mut gathered = 0;
         for run in records.chunk_by(is_same_partition) {
             gathered += self.take(run)?;
-            if gathered >= HELD {
+            if gathered >= MAX_BUFFERED_BYTES {
                 self.send().await?;
                 gathered = 0;
             }
         }
         self.send().await?;
-        // Only now: until the batch is done it comes again as it is.
+        // Only after the whole batch was accepted: until then it may be put again.
         for (partition, writer) in &mut self.writers {
             if let Some(offset) = writer.take_read_from() {
                 self.cx.seek(partition, offset);
@@ -93,16 +93,16 @@ impl S3Task {
         Ok(())
     }
 
-    /// Takes records of one partition; answers how many bytes they added.
+    /// Adds records of one partition; returns how many bytes they added.
     fn take(&mut self, run: &[Record]) -> Result<usize> {
         let Some((topic, partition, _)) = run.first().and_then(Record::consumed_from) else { return Ok(0) };
         let place = TopicPartition::new(Arc::clone(topic), partition);
-        let writer = self.writers.entry(place.clone()).or_insert_with(|| Writer::new(place));
-        if !self.told_of_names
+        let writer = self.writers.entry(place.clone()).or_insert_with(|| PartitionWriter::new(place));
+        if !self.rename_warned
             && let Some(renamed) =
                 run.iter().find(|record| !Arc::ptr_eq(&record.topic, topic) && record.topic != *topic)
         {
-            self.told_of_names = true;
+            self.rename_warned = true;
             tracing::warn!(%topic, renamed = %renamed.topic, "{RENAMED}");
         }
         let settings = &self.uploader.settings;
@@ -128,14 +128,14 @@ impl S3Task {
         Ok(added)
     }
 
-    /// All partitions at once; each in its own order. A failure of one does not cut off the others.
+    /// Sends all partitions concurrently, each in its order. A failure of one does not stop the others.
     async fn send(&mut self) -> Result<()> {
         let uploader = &self.uploader;
-        let held: usize = self.writers.values().map(Writer::buffered).sum();
-        let part_size = if held >= HELD { SMALLEST_PART } else { uploader.settings.part_size };
-        let wanting = self.writers.values_mut().filter(|writer| writer.wants(part_size));
-        let sends: Vec<_> = wanting.map(|writer| writer.send(uploader, part_size)).collect();
-        let outcomes: Vec<Result<bool>> = stream::iter(sends).buffer_unordered(AT_ONCE).collect().await;
+        let held: usize = self.writers.values().map(PartitionWriter::buffered).sum();
+        let part_size = if held >= MAX_BUFFERED_BYTES { MIN_PART_BYTES } else { uploader.settings.part_size };
+        let to_send = self.writers.values_mut().filter(|writer| writer.has_work(part_size));
+        let sends: Vec<_> = to_send.map(|writer| writer.send(uploader, part_size)).collect();
+        let outcomes: Vec<Result<bool>> = stream::iter(sends).buffer_unordered(CONCURRENT_PARTITIONS).collect().await;
         if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
             self.cx.request_commit();
         }
@@ -146,7 +146,7 @@ impl S3Task {
         let Some(schedule) = &self.uploader.settings.schedule else { return Ok(()) };
         let now = now();
         if self.rotate_at.is_some_and(|at| now >= at) {
-            self.writers.values_mut().try_for_each(Writer::seal)?;
+            self.writers.values_mut().try_for_each(PartitionWriter::seal)?;
             self.rotate_at = None;
         }
         let at = match self.rotate_at {
@@ -164,7 +164,7 @@ fn is_same_partition(one: &Record, other: &Record) -> bool {
     place(one) == place(other)
 }
 
-/// Whatever happens to a record without a value, it is in no object.
+/// Handles a record without a value as configured; it is written to no object.
 fn refuse_null(record: &Record, cx: &SinkTaskContext, settings: &Settings) -> Result<()> {
     if settings.skip_nulls {
         return Ok(());
@@ -174,9 +174,9 @@ fn refuse_null(record: &Record, cx: &SinkTaskContext, settings: &Settings) -> Re
     if settings.report_nulls { cx.report(record, &error) } else { Err(error) }
 }
 
-async fn abandon(mut writers: Vec<Writer>, uploader: &Uploader) {
-    let abandoned: Vec<_> = writers.iter_mut().map(|writer| writer.abandon(uploader)).collect();
-    stream::iter(abandoned).buffer_unordered(AT_ONCE).collect::<()>().await;
+async fn discard(mut writers: Vec<PartitionWriter>, uploader: &Uploader) {
+    let discarded: Vec<_> = writers.iter_mut().map(|writer| writer.discard(uploader)).collect();
+    stream::iter(discarded).buffer_unordered(CONCURRENT_PARTITIONS).collect::<()>().await;
 }
 
 fn now() -> i64 {

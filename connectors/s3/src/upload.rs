@@ -10,17 +10,17 @@ use tributary_api::{Error, Result};
 use crate::client::failure;
 use crate::config::Settings;
 
-/// Metadata of an object that says which offset it ends with.
+/// The metadata of an object that holds its last offset.
 const END_OFFSET: &str = "tributary-end-offset";
 
-/// What became of an object.
+/// The result of completing an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Completed {
-    /// It is there as it was sent.
+    /// It was written as sent.
     Written,
-    /// Another one of that name was there, and is left as it is; it ends with this offset, if it says so.
+    /// Another object of that name exists and is not changed; it ends with this offset, if its metadata has one.
     Present(Option<i64>),
-    /// What was sent is gone: the upload was aborted by somebody, or the object removed.
+    /// The upload was aborted by somebody else, or the object was removed.
     Vanished,
 }
 
@@ -66,7 +66,7 @@ impl Uploader {
             .await;
         match sent {
             Ok(_) => Ok(Completed::Written),
-            Err(error) if is_present(&error) => self.look(name, end, length).await,
+            Err(error) if is_present(&error) => self.compare_existing(name, end, length).await,
             Err(error) => Err(failure("cannot write an object", &settings.bucket, &error)),
         }
     }
@@ -131,10 +131,10 @@ impl Uploader {
             Ok(_) => Ok(Completed::Written),
             Err(error) if is_present(&error) => {
                 self.abort(name, parts).await;
-                self.look(name, end, parts.bytes).await
+                self.compare_existing(name, end, parts.bytes).await
             }
-            // It may have been completed by a request whose answer was lost.
-            Err(error) if is_unknown(&error) => match self.look(name, end, parts.bytes).await? {
+            // An earlier request may have completed it and its response was lost.
+            Err(error) if is_unknown(&error) => match self.compare_existing(name, end, parts.bytes).await? {
                 Completed::Present(_) if !self.settings.conditional => Ok(Completed::Vanished),
                 found => Ok(found),
             },
@@ -142,21 +142,23 @@ impl Uploader {
         }
     }
 
-    /// Gives up an object; what was sent of it costs nothing any more.
+    /// Aborts an upload, so that its parts are no longer stored and billed.
     pub(crate) async fn abort(&self, name: &str, parts: &Parts) {
         let request = self.client.abort_multipart_upload().bucket(&self.settings.bucket).key(name);
         match request.upload_id(&parts.upload).send().await {
             Err(error) if !is_unknown(&error) => {
                 let error = failure("cannot abort an upload", &self.settings.bucket, &error);
-                tracing::warn!(name, %error, "an upload is left behind: a lifecycle rule of the bucket can remove it");
+                tracing::warn!(name, %error, "an incomplete upload was not removed: a lifecycle rule of the bucket can \
+                                              remove it");
             }
             _ => {}
         }
     }
 
-    /// Compares what is there with what was sent: one that says the same end or, where it says none, has the same
-    /// length (an object of the same start that holds less is shorter) is ours.
-    async fn look(&self, name: &str, end: i64, length: usize) -> Result<Completed> {
+    /// Compares the existing object with the one sent. It is the same one if its metadata has the same last offset or,
+    /// without metadata, if it has the same length: an object that starts at the same offset and holds fewer records is
+    /// shorter.
+    async fn compare_existing(&self, name: &str, end: i64, length: usize) -> Result<Completed> {
         let head = match self.client.head_object().bucket(&self.settings.bucket).key(name).send().await {
             Ok(head) => head,
             Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => {
@@ -173,13 +175,14 @@ impl Uploader {
     }
 }
 
-/// The condition failed: there is an object of that name. Completing an upload may say so in the body of a success.
+/// The condition failed: an object of that name exists. For a completed upload this error may be in the body of a
+/// success response.
 fn is_present<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|response| response.status().as_u16() == 412)
         || error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("PreconditionFailed")
 }
 
-/// There is no such upload: it was completed or aborted before.
+/// The upload does not exist: it was completed or aborted before.
 fn is_unknown<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("NoSuchUpload")
 }

@@ -6,39 +6,39 @@ use crate::config::Settings;
 use crate::object::Object;
 use crate::upload::{Completed, Uploader};
 
-/// The objects of one partition: one that grows, and full ones that wait to be written.
+/// The objects of one partition: the current one, and full ones that wait to be written.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(crate) struct PartitionWriter {
     partition: TopicPartition,
-    growing: Option<Object>,
+    current: Option<Object>,
     full: VecDeque<Object>,
-    /// The offset that comes next; lower ones are here already and come again with a repeated batch.
+    /// The next offset; lower ones were added already and are repeated when a batch is put again.
     next: Option<i64>,
-    /// Everything below is safe.
+    /// All lower offsets are safe.
     safe: Option<i64>,
-    /// Where the partition is to be read again; until then nothing that comes is of use.
+    /// The offset from which the partition must be read again; records that come before that are ignored.
     read_from: Option<i64>,
 }
 
-impl Writer {
+impl PartitionWriter {
     pub(crate) fn new(partition: TopicPartition) -> Self {
-        Self { partition, growing: None, full: VecDeque::new(), next: None, safe: None, read_from: None }
+        Self { partition, current: None, full: VecDeque::new(), next: None, safe: None, read_from: None }
     }
 
-    /// Whether a record of this offset is neither here already nor to be read again.
+    /// Whether a record of this offset is new, neither added already nor to be read again.
     pub(crate) fn expects(&self, offset: i64) -> bool {
         self.read_from.is_none() && self.next.is_none_or(|next| offset >= next)
     }
 
-    /// Takes an expected record; answers how many bytes it added. One that fails leaves nothing behind.
+    /// Adds an expected record; returns how many bytes it added. A record that fails adds nothing.
     pub(crate) fn append(&mut self, offset: i64, record: &Record, settings: &Settings) -> Result<usize> {
         let object = self
-            .growing
+            .current
             .get_or_insert_with(|| Object::new(settings.names.object(&self.partition, offset), offset, settings.gzip));
         let before = object.buffered();
         if let Err(error) = object.append(offset, record, &settings.format) {
             if object.records() == 0 {
-                self.growing = None;
+                self.current = None;
             }
             return Err(error);
         }
@@ -50,17 +50,17 @@ impl Writer {
         Ok(added)
     }
 
-    /// Leaves an expected record out.
+    /// Skips an expected record.
     pub(crate) fn skip(&mut self, offset: i64) {
         self.next = Some(offset + 1);
-        if self.growing.is_none() && self.full.is_empty() {
+        if self.current.is_none() && self.full.is_empty() {
             self.safe = self.next;
         }
     }
 
-    /// Ends the object that grows: it holds what it should.
+    /// Seals the current object.
     pub(crate) fn seal(&mut self) -> Result<()> {
-        if let Some(object) = self.growing.take() {
+        if let Some(object) = self.current.take() {
             self.full.push_back(object.seal()?);
         }
         Ok(())
@@ -68,19 +68,19 @@ impl Writer {
 
     /// Bytes held in memory.
     pub(crate) fn buffered(&self) -> usize {
-        self.growing.iter().chain(&self.full).map(Object::buffered).sum()
+        self.current.iter().chain(&self.full).map(Object::buffered).sum()
     }
 
-    /// Whether there is anything to send.
-    pub(crate) fn wants(&self, part_size: usize) -> bool {
-        !self.full.is_empty() || self.growing.as_ref().is_some_and(|object| object.buffered() >= part_size)
+    /// Whether there is something to send.
+    pub(crate) fn has_work(&self, part_size: usize) -> bool {
+        !self.full.is_empty() || self.current.as_ref().is_some_and(|object| object.buffered() >= part_size)
     }
 
-    /// Writes the full objects in order, and of the one that grows what is there once it is a part. Answers whether an
-    /// object was completed.
+    /// Writes the full objects in order, and a part of the current one if it is large enough. Returns whether an object
+    /// was completed.
     ///
     /// # Errors
-    /// Nothing is lost: what could not be sent is sent by the next call.
+    /// Nothing is lost: the next call sends it again.
     pub(crate) async fn send(&mut self, uploader: &Uploader, part_size: usize) -> Result<bool> {
         let mut any = false;
         while let Some(object) = self.full.front_mut() {
@@ -89,7 +89,7 @@ impl Writer {
             let safe = match completed {
                 Completed::Written => end + 1,
                 Completed::Present(Some(theirs)) => theirs + 1,
-                // Its name says which record it begins with, and nothing more is known.
+                // Only its first offset is known, from its name.
                 Completed::Present(None) => start + 1,
                 Completed::Vanished => start,
             };
@@ -99,16 +99,16 @@ impl Writer {
             if safe != end + 1 {
                 tracing::warn!(
                     partition = %self.partition, start, end, from = safe, ?completed,
-                    "an object is not what was sent: reading the partition again",
+                    "an object differs from the one sent: reading the partition again",
                 );
                 self.read_again(safe, uploader).await;
                 return Ok(true);
             }
         }
-        if self.growing.is_none() {
+        if self.current.is_none() {
             self.safe = self.next;
         }
-        if let Some(object) = &mut self.growing
+        if let Some(object) = &mut self.current
             && object.buffered() >= part_size
             && !object.send_part(uploader).await?
         {
@@ -116,8 +116,8 @@ impl Writer {
             tracing::warn!(partition = %self.partition, start, "an upload has vanished: reading the partition again");
             self.read_again(start, uploader).await;
         }
-        if self.growing.as_ref().is_some_and(|object| object.parts() + 1 >= uploader.settings.most_parts) {
-            // The next call completes it, with what is left as its last part.
+        if self.current.as_ref().is_some_and(|object| object.parts() + 1 >= uploader.settings.max_parts) {
+            // The next call completes it, with the rest as its last part.
             self.seal()?;
         }
         Ok(any)
@@ -128,22 +128,22 @@ impl Writer {
         self.safe
     }
 
-    /// Where the partition must be read again, if it must; from then on records are expected from there.
+    /// The offset from which the partition must be read again, if it must; records are expected from there afterwards.
     pub(crate) fn take_read_from(&mut self) -> Option<i64> {
         let from = self.read_from.take()?;
         self.next = Some(from);
         Some(from)
     }
 
-    /// Gives up what is not complete.
-    pub(crate) async fn abandon(&mut self, uploader: &Uploader) {
-        for object in self.growing.take().into_iter().chain(self.full.drain(..)) {
-            object.abandon(uploader).await;
+    /// Discards incomplete objects.
+    pub(crate) async fn discard(&mut self, uploader: &Uploader) {
+        for object in self.current.take().into_iter().chain(self.full.drain(..)) {
+            object.discard(uploader).await;
         }
     }
 
     async fn read_again(&mut self, from: i64, uploader: &Uploader) {
-        self.abandon(uploader).await;
+        self.discard(uploader).await;
         self.read_from = Some(from);
     }
 }
@@ -162,7 +162,7 @@ mod tests {
     use crate::config::definition;
 
     #[tokio::test]
-    async fn an_object_ends_before_it_has_more_parts_than_s3_takes() {
+    async fn an_object_ends_before_it_has_more_parts_than_s3_allows() {
         let folder = tempfile::TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("bucket")).unwrap();
         let options = ObjectStoreOptions {
@@ -186,10 +186,10 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let config = definition().parse(&props).unwrap();
-        let settings = Arc::new(Settings { most_parts: 3, ..Settings::new(&config).unwrap() });
+        let settings = Arc::new(Settings { max_parts: 3, ..Settings::new(&config).unwrap() });
         let uploader = Uploader { client: connect(&config).await.unwrap(), settings: Arc::clone(&settings) };
-        let mut writer = Writer::new(TopicPartition::new("t", 0));
-        // A part has 5 MiB at the least.
+        let mut writer = PartitionWriter::new(TopicPartition::new("t", 0));
+        // A part has at least 5 MiB.
         let large = "x".repeat(5_300_000);
         for offset in 0..4 {
             writer.append(offset, &Record::new("t", Datum::schemaless(large.as_str())), &settings).unwrap();

@@ -83,7 +83,7 @@ async fn sync(path: &Path) -> std::io::Result<()> {
     fs::File::open(path).await?.sync_all().await
 }
 
-/// A disk that is full may be so for a while: the very same batch comes again.
+/// A disk may be full for a while: the same batch is put again.
 fn failed(error: std::io::Error) -> Error {
     Error::retriable("cannot write to the folder").cause(&error)
 }

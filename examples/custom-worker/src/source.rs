@@ -89,7 +89,7 @@ impl InboxTask {
     async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
         let folder = config.string("folder")?.to_owned();
         let partition = OffsetMap::new([("folder", OffsetValue::from(folder.clone()))]);
-        // What was acknowledged and stored before the last stop or crash; everything after it comes again.
+        // What was acknowledged and stored before the last stop or crash; everything after it is sent again.
         let last = match cx.offset(&partition).await?.as_ref().and_then(|offset| offset.get("file")) {
             Some(OffsetValue::String(name)) => name.clone(),
             _ => String::new(),

@@ -109,7 +109,7 @@ mod tests {
         let expected = [(1, json!({"a": 1})), (3, json!({"a": 2}))];
         let text = "{\"a\":1}\n\n{\"a\":2}\n";
         assert_eq!(read(Lines::new(text.into(), false)).unwrap(), expected);
-        // Two packings one behind the other are one.
+        // Nested compression counts as one.
         let body = [packed("{\"a\":1}\n\n"), packed("{\"a\":2}\n")].concat();
         assert_eq!(read(Lines::new(body.into(), true)).unwrap(), expected);
     }

@@ -26,7 +26,7 @@ impl Handler {
         Self { bucket, store, id_field }
     }
 
-    /// Upserts what the event brings. What cannot be written is told in the form that the sender understands.
+    /// Upserts the event's records. Failures are reported in the sender's format.
     pub(crate) async fn handle(&self, event: Value) -> Result<Value> {
         match Event::parse(event)? {
             Event::Messages(messages) => Ok(self.handle_messages(&messages).await),
@@ -35,7 +35,8 @@ impl Handler {
         }
     }
 
-    /// Each message by itself: those that are not named in the answer are deleted from the queue, the others come again.
+    /// Each message separately: those that are not listed in the response are deleted from the queue, the others are
+    /// delivered again.
     async fn handle_messages(&self, messages: &[Message]) -> Value {
         let mut failures = Vec::new();
         for message in messages {
@@ -79,7 +80,7 @@ impl Handler {
         }
     }
 
-    /// All or an error: the connector then cuts the batch in two until the record that is at fault stands alone.
+    /// All or an error: the connector then splits the batch in two until the failing record is alone.
     async fn handle_array(&self, rows: &[Row]) -> Result<Value> {
         let mut documents = Vec::with_capacity(rows.len());
         for row in rows {
@@ -118,7 +119,7 @@ impl Handler {
         json!({"batchItemFailures": failures(&rows[done..])})
     }
 
-    /// None of a tombstone: the bucket does not tell of them, and so they change nothing on either way.
+    /// None for a tombstone: the bucket does not contain them, so they are ignored on both paths.
     fn document_of(&self, row: &Row) -> Result<Option<Document>> {
         let Some(value) = row.value.clone() else { return Ok(None) };
         let (partition, offset) = &row.position;

@@ -8,10 +8,10 @@ pub(crate) struct Object {
     pub(crate) key: String,
 }
 
-/// The objects that an SQS message's body tells of: S3's own
-/// [notification](https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html), as it is or in
-/// the envelope that SNS puts around it where raw delivery is off. None, if it is the test that S3 sends when notifications
-/// are switched on, or tells of something else than new objects.
+/// The objects listed in an SQS message's body: S3's own
+/// [notification](https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html), as it is
+/// or in the envelope that SNS puts around it where raw delivery is off. None, if it is the test that S3 sends when
+/// notifications are switched on, or is about something else than new objects.
 pub(crate) fn objects(body: &str) -> Result<Vec<Object>> {
     let mut message: Value = serde_json::from_str(body).context("read a notification")?;
     if let ("Notification", Some(inner)) = (message["Type"].as_str().unwrap_or_default(), message["Message"].as_str()) {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_test_message_tells_of_nothing() {
+    fn the_test_message_contains_no_object() {
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "raw"});
         assert_eq!(objects(&test.to_string()).unwrap(), []);
         let envelope = json!({"Type": "Notification", "Message": test.to_string()});

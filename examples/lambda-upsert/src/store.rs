@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_tells_what_was_not_written() {
+    fn a_response_lists_what_was_not_written() {
         assert!(check(&doc! {"ok": 1, "n": 2}).is_ok());
         let refused = doc! {"ok": 1, "writeErrors": [{"index": 1, "code": 121, "errmsg": "validation"}]};
         let failure = check(&refused).unwrap_err();

@@ -32,12 +32,12 @@ impl ConnectorContext {
         Self { name: name.into(), host }
     }
 
-    /// The division of work has changed: asks for `task_configs` to be called again.
+    /// The division of work has changed: requests another call of `task_configs`.
     pub fn request_task_reconfiguration(&self) {
         self.host.request_task_reconfiguration();
     }
 
-    /// Fails the connector; for work that runs beside its methods.
+    /// Fails the connector; for work outside its methods.
     pub fn raise_error(&self, error: Error) {
         self.host.raise_error(error);
     }
@@ -90,8 +90,8 @@ impl SourceTaskContext {
         &self.stopping
     }
 
-    /// Where to go on from: the last durable offset of a source partition. Each call reads the store to its end: who has
-    /// several partitions asks for all of them by [`offsets`](Self::offsets).
+    /// Where to go on from: the last durable offset of a source partition. Each call reads the store to its end: for
+    /// several partitions use [`offsets`](Self::offsets).
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -229,8 +229,8 @@ impl SinkTaskContext {
         self.host.can_report()
     }
 
-    /// Hands over a bad record: it is counted, logged and sent to the dead letter queue as configured, and the offset
-    /// behind it is committed only when that is done.
+    /// Reports a bad record: it is counted, logged and sent to the dead letter queue as configured, and the offset
+    /// after it is committed only when that is done.
     ///
     /// # Errors
     /// The given error back, as fatal, when the configuration does not tolerate it.
@@ -238,9 +238,9 @@ impl SinkTaskContext {
         self.host.report(record, error)
     }
 
-    /// Makes a reader of a partition from an offset on, but of the last `most` records of the log only, and of those that
-    /// are still there. It reads beside the task: the task's own position does not move. Each is a client of its own, and
-    /// few are open at a time: one that is not needed any more should be dropped.
+    /// Makes a reader of a partition from an offset on, limited to the last `most` records of the log, as far as they
+    /// still exist. It is independent of the task: the task's own position does not move. Each is a client of its own,
+    /// and only few can be open at a time: drop those that are no longer needed.
     ///
     /// # Errors
     /// `Retriable` when the broker does not answer.

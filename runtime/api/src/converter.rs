@@ -6,7 +6,7 @@ use crate::{Datum, Result};
 /// Headers as Kafka has them: names, which may repeat, and bytes.
 pub type RawHeaders = Vec<(ByteString, Option<Bytes>)>;
 
-/// What a converter is made for.
+/// The use of a converter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConverterOptions {
@@ -39,7 +39,8 @@ impl<'a> EncodeContext<'a> {
         self.topic
     }
 
-    /// Its headers: those of the record, converted, and what the key's converter has added before the value's is asked.
+    /// Its headers: those of the record, converted, and those added by the key's converter, which is called before the
+    /// value's.
     pub fn headers(&self) -> &[(ByteString, Option<Bytes>)] {
         self.headers
     }
@@ -79,11 +80,11 @@ impl<'a> DecodeContext<'a> {
     }
 }
 
-/// Turns keys or values into bytes and back. Each task has its own; what its tasks share, such as a cache of schemas, their
-/// factory holds and hands to each.
+/// Turns keys or values into bytes and back. Each task has its own; what tasks share, such as a cache of schemas, is
+/// held by their factory and passed to each.
 ///
-/// A call may wait, for a schema registry say: it costs a thread meanwhile, and holds up its own task only. It is called for
-/// each record, so that what it has learned should be kept.
+/// A call may wait, for example for a schema registry: it occupies a thread meanwhile, and delays only its own task. It
+/// is called for each record, so results should be cached.
 ///
 /// ```
 /// use tributary_api::{Bytes, Converter, Datum, DecodeContext, EncodeContext, Error, Result};

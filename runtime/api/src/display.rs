@@ -63,7 +63,7 @@ impl fmt::Display for Struct {
     }
 }
 
-/// As `BigDecimal.toString`: plain down to six zeros behind the point, else with an exponent.
+/// As `BigDecimal.toString`: plain down to six zeros after the point, else with an exponent.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.unscaled.magnitude().to_string();
@@ -87,7 +87,7 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// Between 10^-3 and 10^7 plain, else with an exponent; always with a digit behind the point.
+/// Between 10^-3 and 10^7 plain, else with an exponent; always with a digit after the point.
 fn float(
     f: &mut fmt::Formatter<'_>,
     finite: bool,
@@ -105,7 +105,7 @@ fn float(
     scientific(f, &format!("{number:E}"))
 }
 
-/// Always with a digit behind the point.
+/// Always with a digit after the point.
 fn scientific(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     match text.split_once('E') {
         Some((digits, exponent)) if !digits.contains('.') => write!(f, "{digits}.0E{exponent}"),

@@ -19,8 +19,8 @@ pub enum ErrorKind {
     Fatal,
 }
 
-/// What a message may have, in bytes. One that quotes its input stands in logs, statuses and headers of dead letters,
-/// and must not be as long as the input.
+/// The maximum length of a message, in bytes. A message may quote its input and is written to logs, statuses and
+/// headers of dead letters, where it must not be as long as the input.
 const LONGEST: usize = 8 * 1024;
 
 /// The one error of the contract: a kind, a message, context and the chain of causes.
@@ -151,7 +151,7 @@ impl Error {
         self.0.property.as_deref()
     }
 
-    /// The wait that the other side asked for, if it did.
+    /// The wait requested by the other side, if any.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }

@@ -17,7 +17,7 @@ pub struct JavaRegex {
     part: Regex,
 }
 
-/// The text in the place of a match: `$1` and `${name}` stand for groups, a backslash for what follows it.
+/// The replacement of a match: `$1` and `${name}` are groups, a backslash quotes the next character.
 #[derive(Clone, Debug)]
 pub struct JavaReplacement(Vec<Part>);
 
@@ -39,7 +39,7 @@ impl JavaRegex {
         })
     }
 
-    /// The expressions of a list that a property gives. A comma that is part of one stands behind a backslash.
+    /// The expressions of a list that a property gives. A comma that is part of one is quoted by a backslash.
     ///
     /// # Errors
     /// `Config` when one of them is none.
@@ -66,7 +66,7 @@ impl JavaRegex {
         self.part.as_str()
     }
 
-    /// What the groups of the expression hold, if the whole text matches; empty of one that took no part.
+    /// What the groups of the expression hold, if the whole text matches; empty for a group without a match.
     ///
     /// # Errors
     /// `Data` when it takes too long.
@@ -113,8 +113,7 @@ impl JavaRegex {
         let mut rest = text.chars().peekable();
         while let Some(c) = rest.next() {
             if c == '\\' {
-                plain
-                    .push(rest.next().ok_or_else(|| wrong("a character is missing behind the last backslash".into()))?);
+                plain.push(rest.next().ok_or_else(|| wrong("a character is missing after the last backslash".into()))?);
                 continue;
             }
             if c != '$' {
@@ -166,7 +165,7 @@ fn too_long(error: &fancy_regex::Error) -> Error {
     Error::data("the regular expression took too long").cause(error)
 }
 
-/// The texts between commas, without those that stand behind a backslash, which goes; none of them empty.
+/// The non-empty texts between commas. A comma after a backslash does not separate, and the backslash is removed.
 pub(crate) fn split_list(list: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut escaped = false;
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_java_knows_works() {
+    fn java_only_syntax_works() {
         assert_eq!(replace("(?!bad).*", "good", "fine").as_deref(), Some("good"));
         assert_eq!(replace("(?!bad).*", "good", "badly"), None);
         assert_eq!(replace(r"(.)\1", "$1", "aa").as_deref(), Some("a"));

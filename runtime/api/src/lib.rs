@@ -32,7 +32,7 @@ mod transaction;
 mod transform;
 mod value;
 
-/// What stands in the signatures of this crate comes with it, so that an author depends on nothing else for it.
+/// Types used in the signatures of this crate are re-exported, so that an author needs no other dependency for them.
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;

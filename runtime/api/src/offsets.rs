@@ -100,7 +100,7 @@ impl OffsetMap {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Whether both are the same object: the cheap test that most often says yes.
+    /// Whether both are the same object: a cheap test that is usually true.
     pub fn ptr_eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

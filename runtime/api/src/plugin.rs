@@ -7,7 +7,8 @@ use crate::{
     SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
 };
 
-/// The version of Apache Kafka whose Connect this is: what clients are told, and what its own plugins answer.
+/// The version of Apache Kafka Connect that this corresponds to: it is reported to clients and as the version of
+/// Kafka's own plugins.
 pub const KAFKA_VERSION: &str = "4.3.1";
 
 /// The version of this contract: what a plugin may rely on beyond the types that the compiler checks. It rises when a
@@ -71,13 +72,13 @@ impl PluginKind {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PluginDescription {
-    /// The class name, in full: the Java one where the plugin stands for a Java plugin.
+    /// The full class name: the Java one if the plugin replaces a Java plugin.
     pub class: String,
     /// Further full names under which it is known.
     pub aliases: Vec<String>,
     /// The version that REST shows: of the author's own choice.
     pub version: String,
-    /// The version of the contract that it was written for: [`API_VERSION`] unless said otherwise.
+    /// The version of the contract that it was written for: [`API_VERSION`] unless set.
     pub api_version: u32,
     /// What it is.
     pub kind: PluginKind,
@@ -154,8 +155,8 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// A plugin of a class; its kind is that of the factory. The version is the author's own: `env!("CARGO_PKG_VERSION")`
-    /// is that of their crate. Those that stand for one of Kafka's own say [`KAFKA_VERSION`].
+    /// A plugin of a class; its kind is that of the factory. The version is the author's own:
+    /// `env!("CARGO_PKG_VERSION")` is that of their crate. Those that replace one of Kafka's own use [`KAFKA_VERSION`].
     pub fn new(class: impl Into<String>, version: impl Into<String>, config: ConfigDef, factory: Factory) -> Self {
         let kind = match &factory {
             Factory::Source(_) => PluginKind::Source,
@@ -256,7 +257,7 @@ impl Plugin {
         Self::new(class, version, config, factory)
     }
 
-    /// A converter, made from its parsed configuration for keys or values. What the function captures all tasks share.
+    /// A converter, made from its parsed configuration for keys or values. All tasks share what the function captures.
     pub fn converter<C: Converter + 'static>(
         class: impl Into<String>,
         version: impl Into<String>,
@@ -339,7 +340,7 @@ impl Plugin {
         self.full_names().any(|class| class == name)
             || self.full_names().any(|class| {
                 let simple = class.rsplit(['.', '$']).next().unwrap_or(class);
-                // `InsertField$Value` is told from `InsertField$Key` by both parts.
+                // Both parts are needed to distinguish `InsertField$Value` from `InsertField$Key`.
                 let simple = if class.contains('$') { class.rsplit('.').next().unwrap_or(class) } else { simple };
                 simple == name || simple.strip_suffix(suffix) == Some(name)
             })

@@ -39,8 +39,8 @@ pub struct Header {
     pub name: ByteString,
     /// The value.
     pub datum: Datum,
-    /// The value's bytes in the topic it was consumed from: what a header converter reads cannot always be written as it
-    /// was. None for a header without a value, or one that was made or changed since.
+    /// The value's bytes in the topic it was consumed from: a header converter cannot always write its value unchanged.
+    /// None for a header without a value, or one that was created or changed later.
     pub raw: Option<Bytes>,
 }
 
@@ -96,7 +96,7 @@ impl FromIterator<Header> for Headers {
     }
 }
 
-/// What a record's timestamp says.
+/// The meaning of a record's timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampType {
     /// Not known.
@@ -111,21 +111,21 @@ pub enum TimestampType {
 /// Where a record came from. The runtime tracks it; transforms pass it on unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Origin {
-    /// Made by nobody yet (tests, transforms that start from nothing).
+    /// No origin (tests, records created by transforms).
     #[default]
     None,
     /// A source task.
     Source {
         /// The source partition; without one nothing is stored for the record.
         partition: Option<SourcePartition>,
-        /// The position behind this record: what a restarted task is given to go on from.
+        /// The position after this record, at which a restarted task continues.
         offset: Option<SourceOffset>,
         /// A number of the task's own, handed back with the acknowledgement.
         tag: u64,
     },
     /// A Kafka topic.
     Kafka {
-        /// The topic as consumed, whatever transforms have made of it since.
+        /// The topic as consumed, even if transforms have changed it.
         topic: Topic,
         /// The partition.
         partition: i32,
@@ -159,7 +159,7 @@ pub struct Record {
     pub headers: Headers,
     /// Milliseconds since the epoch.
     pub timestamp: Option<i64>,
-    /// What the timestamp says.
+    /// The meaning of the timestamp.
     pub timestamp_type: TimestampType,
     /// Where it came from.
     pub origin: Origin,
@@ -232,7 +232,7 @@ impl Record {
     }
 }
 
-/// What a transform made of one record. One record costs no allocation.
+/// The result of a transform for one record. A single record needs no allocation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Records {
     /// The record is dropped on purpose.

@@ -56,8 +56,8 @@ impl SchemaType {
     }
 }
 
-/// The description of a value. Logical types (`org.apache.kafka.connect.data.Decimal`, `.Date`, `.Time`,
-/// `.Timestamp`) are ordinary schemas told by their name.
+/// The description of a value. Logical types (`org.apache.kafka.connect.data.Decimal`, `.Date`, `.Time`, `.Timestamp`)
+/// are ordinary schemas identified by their name.
 ///
 /// ```
 /// use tributary_api::{Schema, SchemaType};
@@ -176,7 +176,7 @@ impl Schema {
         self
     }
 
-    /// The same schema with what stands in for a missing value.
+    /// The same schema with a default for a missing value.
     #[must_use]
     pub fn with_default(mut self, default: impl Into<Value>) -> Self {
         self.default = Some(default.into());

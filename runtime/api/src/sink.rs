@@ -5,7 +5,7 @@ use crate::{Offsets, Props, Record, Result, SinkTaskContext, TopicPartition};
 /// Writes records to an outside system.
 ///
 /// One owner calls the methods, one at a time. The order is `start`, `open`, then `put` and `pre_commit` in turn,
-/// `close`, `stop`; `open` and `close` come again when partitions move.
+/// `close`, `stop`; `open` and `close` are called again when partitions move.
 ///
 /// ```
 /// use tributary_api::{Config, Error, Record, Result, SinkTask, SinkTaskContext, async_trait};
@@ -38,7 +38,7 @@ use crate::{Offsets, Props, Record, Result, SinkTaskContext, TopicPartition};
 /// ```
 #[async_trait]
 pub trait SinkTask: Send {
-    /// Starts. A task of [`Plugin::sink`](crate::Plugin::sink) is made when it starts, and has nothing to do here.
+    /// Starts. A task of [`Plugin::sink`](crate::Plugin::sink) is created when it starts, and has nothing to do here.
     ///
     /// # Errors
     /// Any error fails the task.
@@ -54,17 +54,17 @@ pub trait SinkTask: Send {
         Ok(())
     }
 
-    /// Takes a batch, in order for each partition. It may buffer: what is safe is told by
-    /// [`pre_commit`](Self::pre_commit). The batch may be empty, so that timers can be looked at.
+    /// Takes a batch, in order for each partition. It may buffer: [`pre_commit`](Self::pre_commit) reports what is
+    /// safe. The batch may be empty, so that timers can be checked.
     ///
     /// # Errors
-    /// `Retriable`: all partitions are paused and the very same batch comes again, after
-    /// [`Error::retry_after`](crate::Error::retry_after) if given. Anything else fails the task. An error with one
-    /// record goes to [`SinkTaskContext::report`] instead.
+    /// `Retriable`: all partitions are paused and the same batch is put again, after
+    /// [`Error::retry_after`](crate::Error::retry_after) if given. Anything else fails the task. Report an error of one
+    /// record with [`SinkTaskContext::report`] instead.
     async fn put(&mut self, records: &[Record]) -> Result<()>;
 
-    /// Which of these next-offsets may be committed: everything below them must be safe outside. The default says
-    /// that `put` leaves nothing behind.
+    /// Which of these next-offsets may be committed: everything below them must be safe outside. The default assumes
+    /// that `put` does not buffer.
     ///
     /// # Errors
     /// The partitions are read again from their last commit.
@@ -72,7 +72,7 @@ pub trait SinkTask: Send {
         Ok(offsets.clone())
     }
 
-    /// These partitions are no longer this task's; what is not committed comes again elsewhere.
+    /// These partitions are no longer this task's; uncommitted records are read again by their next owner.
     ///
     /// # Errors
     /// Logged.

@@ -6,9 +6,10 @@ use crate::{Error, Origin, Props, Record, Result, SourceTaskContext};
 
 /// Reads a source.
 ///
-/// One owner calls the methods, one at a time: a task needs no locks. A method may block: it costs a thread meanwhile, and
-/// no other task. What waits should wait in the future, which costs nothing. The order is `start`, then `poll` and
-/// `commit` in turn, then `stop`. Records of one source partition reach Kafka in the order they were returned.
+/// One owner calls the methods, one at a time: a task needs no locks. A method may block: it occupies a thread
+/// meanwhile, and other tasks continue. Waiting in the future (`await`) occupies no thread. The order is `start`, then
+/// `poll` and `commit` in turn, then `stop`. Records of one source partition reach Kafka in the order they were
+/// returned.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,7 +48,8 @@ use crate::{Error, Origin, Props, Record, Result, SourceTaskContext};
 /// ```
 #[async_trait]
 pub trait SourceTask: Send {
-    /// Starts. A task of [`Plugin::source`](crate::Plugin::source) is made when it starts, and has nothing to do here.
+    /// Starts. A task of [`Plugin::source`](crate::Plugin::source) is created when it starts, and has nothing to do
+    /// here.
     ///
     /// # Errors
     /// Any error fails the task.
@@ -63,11 +65,12 @@ pub trait SourceTask: Send {
     /// `Retriable`: called again. Anything else fails the task.
     async fn poll(&mut self) -> Result<Vec<Record>>;
 
-    /// Told what became of each record, as it happens; `None` (the default) costs nothing. Asked once, after `start`.
+    /// Gets the result of each record as soon as it is known; `None` (the default) has no cost. Called once, after
+    /// `start`.
     ///
-    /// With a listener a record that cannot be stored for what it holds (an error of kind `Data`: refused by a transform,
-    /// a converter, the producer or the broker) costs itself, and the listener is told; it does not fail the task,
-    /// whatever `errors.tolerance` says.
+    /// With a listener a record that cannot be stored for what it holds (an error of kind `Data`: refused by a
+    /// transform, a converter, the producer or the broker) is reported to the listener alone; it does not fail the
+    /// task, whatever `errors.tolerance` is.
     fn ack_listener(&self) -> Option<Arc<dyn AckListener>> {
         None
     }
@@ -104,7 +107,8 @@ pub struct Ack<'a> {
     /// The origin that the task gave it.
     pub origin: &'a Origin,
     /// Where it was written; `Ok(None)` when a transform dropped it on purpose; the error when it was not written, also
-    /// when that is tolerated. Of a record that transforms made several of, all are written or it counts as not written.
+    /// when that is tolerated. If transforms made several records of one, all must be written, or it counts as not
+    /// written.
     pub result: std::result::Result<Option<RecordMetadata>, &'a Error>,
 }
 

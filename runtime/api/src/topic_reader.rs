@@ -22,7 +22,7 @@ use crate::{Props, Record, Result, Topic, TopicRecord};
 /// ```
 #[async_trait]
 pub trait TopicReader: Send {
-    /// The offset behind the last record that can be read.
+    /// The offset after the last record that can be read.
     fn end(&self) -> i64;
 
     /// The next records, `max_records` at most, converted and transformed as this connector's records are; none at the

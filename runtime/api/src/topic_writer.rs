@@ -39,8 +39,8 @@ impl NewTopic {
 
 /// How a [`TopicWriter`] reaches its topics.
 ///
-/// Settings are those of Kafka's own clients. When `bootstrap.servers` is among those of the producer, they stand alone;
-/// otherwise they are added to the settings that the connector's other clients have.
+/// Settings are those of Kafka's own clients. When `bootstrap.servers` is among those of the producer, only they are
+/// used; otherwise they are added to the settings of the connector's other clients.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TopicWriterOptions {
@@ -120,7 +120,7 @@ impl TopicRecord {
     }
 }
 
-/// Writes records beside those of the task's own flow. Shared by reference: several may write at the same time.
+/// Writes records outside the task's own flow. Shared by reference: several may write at the same time.
 ///
 /// ```
 /// use tributary_api::{NewTopic, Result, SinkTaskContext, TopicRecord, TopicWriterOptions};

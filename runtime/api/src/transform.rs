@@ -72,7 +72,7 @@ pub trait Predicate: Send {
     fn test(&mut self, record: &Record) -> Result<bool>;
 }
 
-/// The state that a transform asks its host for.
+/// The state that a transform needs from its host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requirements {
     /// Keyed stores; each belongs to the input partition of the record at hand.

@@ -49,7 +49,7 @@ pub enum Value {
 pub struct Decimal {
     /// The digits.
     pub unscaled: BigInt,
-    /// Digits behind the point; may be negative.
+    /// Digits after the point; may be negative.
     pub scale: i32,
 }
 

@@ -63,7 +63,7 @@ fn wrong_texts_are_refused_in_kafkas_words() {
 }
 
 #[test]
-fn lists_without_empty_elements_that_come_once() {
+fn lists_without_empty_or_duplicate_elements() {
     for (empty, text, fault) in [
         (false, "", Some("must not be empty. Valid values include: any non-empty value")),
         (true, " ", None),
@@ -91,7 +91,7 @@ fn a_property_defined_again_keeps_its_place_and_headings_count_on() {
 }
 
 #[test]
-fn every_fault_is_told() {
+fn every_error_is_reported() {
     let def = ConfigDef::new([
         ConfigKey::new("a", ConfigType::Int).required(),
         ConfigKey::new("b", ConfigType::Int),

@@ -1,5 +1,5 @@
-//! What the large definitions of Debezium's connectors need: families of names, names and values from before, regular
-//! expressions, what depends on several properties, and the words in which it is all said.
+//! What the large definitions of Debezium's connectors need: families of names, former names and values, regular
+//! expressions, dependencies between properties, and wording of messages.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -163,7 +163,7 @@ fn debezium_says_it_in_its_own_words() {
 #[test]
 fn a_check_sees_several_properties_and_names_one() {
     let both = [("table.include.list", "a"), ("table.exclude.list", "b")];
-    // It is asked although another property is missing.
+    // It is called although another property is missing.
     let values = debezium().validate(&props(&both));
     assert_eq!(shown(&values, "table.exclude.list").errors, ["table.include.list is set too: remove one of them"]);
     assert_eq!(shown(&values, "topic.prefix").errors.len(), 1);

@@ -101,7 +101,7 @@ proptest! {
 }
 
 #[test]
-fn plain_json_knows_its_limits() {
+fn plain_json_has_limits() {
     assert_eq!(json::from_slice(b"18446744073709551615").unwrap(), Value::Float64(18_446_744_073_709_551_615.0));
     assert_eq!(json::from_slice(br#"{"a":1,"a":2}"#).unwrap(), Value::map([("a", 2_i64)]));
     for wrong in ["", "{", "1 2", "{'a':1}", "[1,]", "NaN", "\u{feff}1"] {
@@ -163,7 +163,7 @@ fn a_trace_begins_with_class_and_message() {
 }
 
 #[test]
-fn of_a_name_that_comes_twice_the_last_value_counts_at_the_first_place() {
+fn a_duplicate_name_keeps_its_first_place_and_last_value() {
     for count in [2, 16, 17, 60] {
         let once = |value: usize| (0..count).map(|name| format!("\"n{name}\":{value}")).collect::<Vec<_>>().join(",");
         let read = json::from_slice(format!("{{{},{}}}", once(1), once(2)).as_bytes()).unwrap();

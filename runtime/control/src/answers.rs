@@ -48,7 +48,7 @@ pub enum ConnectorType {
     Source,
     /// It reads from Kafka.
     Sink,
-    /// Its plugin is not here.
+    /// Its plugin is unknown.
     Unknown,
 }
 
@@ -160,7 +160,8 @@ pub struct ActiveTopics {
     pub topics: Vec<String>,
 }
 
-/// `GET /connectors/{name}/processing`, which is not part of Connect's API: what a processor promises, and why.
+/// `GET /connectors/{name}/processing`, which is not part of Connect's API: the guarantee of a processor, and its
+/// reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Processing {
     /// The connector's name.
@@ -195,7 +196,7 @@ pub struct ValidationResult {
     pub error_count: usize,
     /// The headings.
     pub groups: Vec<String>,
-    /// A definition (none for a property that nobody defines) and its value.
+    /// A definition (none for an undefined property) and its value.
     pub configs: Vec<(Option<ConfigKey>, ConfigValue)>,
 }
 
@@ -211,7 +212,7 @@ pub struct LoggerLevel {
     pub last_modified: Option<i64>,
 }
 
-/// What the worker's own loop is at, to tell those whose request took too long.
+/// What the worker is doing, shown when a request takes too long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// What it does, to follow "is currently".

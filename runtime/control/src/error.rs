@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The result of every call on the seam.
+/// The result of every call of the interface.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request cannot be answered; each one is one HTTP status.

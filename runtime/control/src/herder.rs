@@ -42,7 +42,7 @@ pub trait Herder: Send + Sync {
     /// Whether requests will be answered.
     async fn health(&self) -> Health;
 
-    /// What it is at: what has lasted longest of all that is not done, else what was done last.
+    /// What it is doing: the stage that has been running longest, otherwise the last one that was completed.
     fn stage(&self) -> Option<Stage> {
         None
     }
@@ -53,7 +53,7 @@ pub trait Herder: Send + Sync {
     /// Configuration and tasks of a connector.
     async fn connector(&self, name: &str) -> Result<ConnectorInfo>;
 
-    /// Creates a connector; it must not be there.
+    /// Creates a connector; it must not exist.
     async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo>;
 
     /// Sets the whole configuration, creating the connector if need be.
@@ -81,7 +81,7 @@ pub trait Herder: Send + Sync {
     /// the states with what will restart shown so.
     async fn restart(&self, name: &str, request: RestartRequest) -> Result<Option<ConnectorStatus>>;
 
-    /// Sets what is wanted of a connector.
+    /// Sets the target state of a connector.
     async fn set_target_state(&self, name: &str, state: TargetState) -> Result<()>;
 
     /// The stored offsets.
@@ -99,7 +99,7 @@ pub trait Herder: Send + Sync {
     /// Forgets the topics a connector has used.
     async fn reset_topics(&self, name: &str) -> Result<()>;
 
-    /// What a processor promises; 404 for a connector of another kind.
+    /// The guarantee of a processor; 404 for a connector of another kind.
     async fn processing(&self, name: &str) -> Result<Processing>;
 
     /// The plugins, connectors only or all kinds.

@@ -1,4 +1,4 @@
-//! The seam between the REST API and the engine: what can be asked of a worker, and what it answers.
+//! The interface between the REST API and the engine: the requests to a worker and their answers.
 //!
 //! REST depends on this crate and on the contract, never on the engine; the engine implements [`Herder`].
 #![forbid(unsafe_code)]

@@ -7,7 +7,7 @@ use tributary_api::OffsetMap;
 pub struct ConnectorOffset {
     /// The source partition, or the topic partition.
     pub partition: OffsetMap,
-    /// The position behind the last record.
+    /// The position after the last record.
     pub offset: Option<OffsetMap>,
 }
 

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum InstanceState {
-    /// Nobody runs it.
+    /// No worker runs it.
     Unassigned,
     /// It runs.
     Running,
     /// It keeps its resources and does nothing.
     Paused,
-    /// It ended with an error; the trace tells.
+    /// It ended with an error, which is in the trace.
     Failed,
     /// It is about to run again.
     Restarting,

@@ -1,4 +1,4 @@
-//! The entries of a map while it is read.
+//! Collects the entries of a map.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ const FEW: usize = 16;
 pub(crate) struct Entries {
     entries: Vec<(Value, Value)>,
     /// Where the entries are, by the text of their keys; empty while they are few.
-    places: HashMap<String, Vec<usize>>,
+    indexes: HashMap<String, Vec<usize>>,
 }
 
 impl Entries {
     pub(crate) fn insert(&mut self, key: Value, value: Value) {
-        match self.place_of(&key) {
+        match self.index_of(&key) {
             Some(place) => self.entries[place].1 = value,
             None => self.entries.push((key, value)),
         }
@@ -28,17 +28,17 @@ impl Entries {
     }
 
     /// The place of a key that is there; one that is new is noted as the next.
-    fn place_of(&mut self, key: &Value) -> Option<usize> {
+    fn index_of(&mut self, key: &Value) -> Option<usize> {
         if self.entries.len() < FEW {
             return self.entries.iter().position(|(known, _)| known == key);
         }
-        if self.places.is_empty() {
+        if self.indexes.is_empty() {
             for (place, (known, _)) in self.entries.iter().enumerate() {
-                self.places.entry(known.to_string()).or_default().push(place);
+                self.indexes.entry(known.to_string()).or_default().push(place);
             }
         }
         // Keys of different types can have the same text.
-        let alike = self.places.entry(key.to_string()).or_default();
+        let alike = self.indexes.entry(key.to_string()).or_default();
         let known = alike.iter().copied().find(|place| self.entries[*place].0 == *key);
         if known.is_none() {
             alike.push(self.entries.len());

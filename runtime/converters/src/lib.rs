@@ -1,9 +1,9 @@
 //! Kafka Connect's own converters, header converters and configuration providers, under their Java class names.
 //!
-//! What they read and write is compared, case by case, with recordings of Apache Kafka's own (`tests/golden`).
+//! Their input and output is compared, case by case, with recordings of Apache Kafka's own (`tests/golden`).
 //!
-//! The configuration providers (`providers`) live here too: like converters they belong to Kafka's own jars and turn
-//! one plain representation into another, and they need nothing of the worker.
+//! The configuration providers (`providers`) live here too: like converters they belong to Kafka's own jars, and they
+//! do not depend on the worker.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -31,7 +31,7 @@ pub(crate) fn millis(value: &Value) -> Option<i64> {
     }
 }
 
-/// Reads `yyyy-MM-dd`, `HH:mm:ss.SSS'Z'` or both with a `T` between, told apart by length. As in Java, numbers that
+/// Reads `yyyy-MM-dd`, `HH:mm:ss.SSS'Z'` or both with a `T` between, distinguished by length. As in Java, numbers that
 /// are too large carry over, and what follows the last number of a date is not looked at.
 pub(crate) fn parse(text: &str) -> Option<Value> {
     let mut reader = Reader { rest: text };

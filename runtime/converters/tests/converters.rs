@@ -145,7 +145,7 @@ fn deep_nesting_is_an_error_not_an_overflow() {
     }
 }
 
-/// An envelope whose payload leaves out all fields of its many objects, or stands for defaults.
+/// An envelope whose payload leaves out all fields of its many objects, or is null for defaults.
 fn envelope(schema: &str, payload: &str) -> Option<Bytes> {
     Some(Bytes::from(format!(r#"{{"schema":{schema},"payload":{payload}}}"#)))
 }

@@ -1,4 +1,4 @@
-//! Records of strangers for the converters that read text.
+//! Fuzzes the converters that parse text.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ const JSON: [&[u8]; 9] = [
 const HEADERS: [&[u8]; 6] =
     [b"[1, 2.5, \"a\"]", b"{\"a\":1,\"b\":[true]}", b"2019-08-23T14:34:54.346Z", b"1.7E400", b"\"a\\\"b\"", b"AQID"];
 
-/// What is read is also written and read again: a value that exists must not panic on its way out either.
+/// A parsed value is also written and parsed again, without a panic.
 fn there_and_back(converter: &mut dyn Converter, input: &[u8]) -> Result<(bool, Option<Bytes>), String> {
     let shape = |error: tributary_api::Error| -> String {
         error.to_string().chars().filter(|c| !c.is_ascii_digit()).take(40).collect()

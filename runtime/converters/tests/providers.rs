@@ -34,7 +34,7 @@ fn folders() -> (TempDir, String, String) {
 }
 
 #[test]
-fn a_properties_file_gives_the_keys_asked_for() {
+fn a_properties_file_returns_the_requested_keys() {
     let (_root, folder, _) = folders();
     let provider = provider("FileConfigProvider", &[]).unwrap();
     let file = format!("{folder}/secrets.properties");

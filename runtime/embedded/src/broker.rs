@@ -7,7 +7,7 @@ mod end_txn;
 mod fetch;
 mod request;
 mod routes;
-mod seats;
+mod slots;
 mod store;
 
 use std::fmt;
@@ -24,14 +24,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 use tributary_listener::Share;
 
-use self::connection::{Connections, Patience};
+use self::connection::{ConnectionTimeouts, Connections};
 use self::directory::Location;
-use self::seats::Seats;
+use self::slots::ConnectionSlots;
 use self::store::{Store, StoreOptions};
 use crate::error::Error;
 use crate::listen;
 
-/// SQLite blocks the thread that calls it, so the broker has threads of its own: the caller's stay free. One of these
+/// SQLite blocks the thread that calls it, so the broker has its own threads and leaves the caller's free. One of them
 /// may be inside SQLite while the other one serves the sockets.
 const THREADS: usize = 2;
 
@@ -62,7 +62,7 @@ pub struct BrokerOptions {
     pub storage: BrokerStorage,
     /// The port on 127.0.0.1 to take when it is free; 0 takes any free one.
     pub preferred_port: u16,
-    /// The cluster id that clients are told. Data written under another id in the same folder is not visible.
+    /// The cluster id that clients get. Data written under a different id in the same folder is not visible.
     pub cluster_id: String,
 }
 
@@ -112,8 +112,7 @@ impl Broker {
         self.addr.to_string()
     }
 
-    /// Removes what the retention and compaction settings of the topics allow to remove, which otherwise happens
-    /// every ten minutes.
+    /// Applies the retention and compaction settings of the topics, which otherwise happens every ten minutes.
     ///
     /// # Errors
     /// When the storage refuses.
@@ -122,7 +121,7 @@ impl Broker {
     }
 
     /// Stops accepting, wakes waiting fetches, lets requests in flight finish and closes the storage. Takes less than
-    /// two seconds: what has not ended by then is cut off.
+    /// two seconds: requests that have not ended by then are aborted.
     pub async fn shutdown(self) {
         let Self { closing, connections, store, threads, location, .. } = self;
         closing.cancel();
@@ -143,7 +142,7 @@ impl fmt::Debug for Broker {
     }
 }
 
-/// What is needed on the broker's own threads to bring it up.
+/// What the broker's threads need to start it.
 struct Server {
     options: BrokerOptions,
     storage_url: url::Url,
@@ -166,9 +165,9 @@ impl Server {
         .map_err(|error| Error::Storage(error.into()))?;
 
         let routes = routes::build(&store, &self.closing).map_err(|error| Error::Setup(error.into()))?;
-        let connections = Connections::new(routes, Patience::default(), self.closing.clone());
-        let seats = Seats::new(Share::Broker.connections());
-        self.connections.spawn(accept(listener, connections, seats, self.connections.clone(), self.closing.clone()));
+        let connections = Connections::new(routes, ConnectionTimeouts::default(), self.closing.clone());
+        let slots = ConnectionSlots::new(Share::Broker.connections());
+        self.connections.spawn(accept(listener, connections, slots, self.connections.clone(), self.closing.clone()));
         self.connections.spawn(maintain(store.clone(), self.closing));
         Ok((addr, store))
     }
@@ -178,15 +177,15 @@ impl Server {
 async fn accept(
     listener: TcpListener,
     connections: Connections,
-    seats: Seats,
+    slots: ConnectionSlots,
     tracker: TaskTracker,
     closing: CancellationToken,
 ) {
     loop {
-        let next = async { (listener.accept().await, seats.take().await) };
+        let next = async { (listener.accept().await, slots.take().await) };
         match closing.run_until_cancelled(next).await {
             None => return,
-            Some((Ok((stream, peer)), seat)) => drop(tracker.spawn(connections.clone().serve(stream, peer, seat))),
+            Some((Ok((stream, peer)), slot)) => drop(tracker.spawn(connections.clone().serve(stream, peer, slot))),
             Some((Err(error), _)) => {
                 debug!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -233,7 +232,7 @@ impl Threads {
         &self.handle
     }
 
-    /// Returns when the storage has let go of its files, so that the folder can be opened again.
+    /// Returns when the storage has closed its files, so that the folder can be opened again.
     async fn stop(mut self) {
         if let Some(runtime) = self.runtime.take() {
             let stopped = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(CLOSE)).await;

@@ -10,7 +10,7 @@ pub enum Error {
     Bind {
         /// The preferred port.
         port: u16,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 
@@ -23,7 +23,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// Another broker holds the folder.
+    /// Another broker uses the folder.
     #[error("{} is used by another broker: stop that one or choose another folder", path.display())]
     InUse {
         /// The folder.

@@ -1,10 +1,10 @@
 //! A Kafka-protocol broker and an S3 endpoint inside this process, for first runs and for tests without servers.
 //!
-//! [`Broker`] is composed of the parts of Tansu 0.6 (storage engines, group coordinator, request handlers) behind our
-//! own listener; [`ObjectStore`] serves a folder over the S3 protocol. Both listen on 127.0.0.1 only.
+//! [`Broker`] is composed of the parts of Tansu 0.6 (storage engines, group coordinator, request handlers) with
+//! Tributary's own listener; [`ObjectStore`] serves a folder over the S3 protocol. Both listen on 127.0.0.1 only.
 //!
-//! What they are not: replicated, highly available, or exactly once. Records of an aborted transaction stay visible to
-//! `read_committed` readers, so whoever builds on this broker gets at-least-once delivery.
+//! They are not replicated, highly available, or exactly once. Records of an aborted transaction stay visible to
+//! `read_committed` readers, so this broker gives at-least-once delivery.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -1,6 +1,6 @@
 //! The in-process S3 endpoint: a folder for each bucket, requests signed with AWS Signature Version 4.
 
-mod inside;
+mod key_check;
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 use tributary_listener::{Connections, Listener, ListenerOptions, RequestBody, Share};
 
-use self::inside::InsideBuckets;
+use self::key_check::KeyCheck;
 use crate::error::Error;
 use crate::listen;
 use crate::private::private_folder;
@@ -35,7 +35,7 @@ pub struct ObjectStoreOptions {
     pub access_key: String,
     /// The secret key that clients sign with; not empty.
     pub secret_key: String,
-    /// The region that [`ObjectStore::region`] tells clients to use. A signature for another region is accepted too.
+    /// The region that [`ObjectStore::region`] returns to clients. A signature for another region is accepted too.
     pub region: String,
 }
 
@@ -76,7 +76,7 @@ impl ObjectStore {
         let files = FileSystem::new(&root).map_err(|error| unusable(io::Error::other(format!("{error:?}"))))?;
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(options.access_key, SecretKey::from(options.secret_key)));
-        service.set_access(InsideBuckets);
+        service.set_access(KeyCheck);
         let service = service.build();
 
         let failed = |source| Error::Bind { port: options.preferred_port, source };

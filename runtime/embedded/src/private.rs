@@ -1,4 +1,4 @@
-//! Folders and files that nobody but the worker's user may read.
+//! Folders and files that only the worker's user may read.
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
@@ -9,10 +9,10 @@ use tracing::warn;
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
-/// What a mode gives to others than the owner.
+/// The permissions of a mode for others than the owner.
 const OTHERS: u32 = 0o077;
 
-/// Creates a folder, with those above it that are missing. One that is there is closed to others.
+/// Creates a folder and its missing parents. An existing one is closed to others.
 ///
 /// # Errors
 /// When it can neither be found nor created.
@@ -21,7 +21,7 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     close(path)
 }
 
-/// Creates an empty file. One that is there is closed to others, and keeps what is in it.
+/// Creates an empty file. An existing one is closed to others, and keeps its content.
 ///
 /// # Errors
 /// When it can neither be found nor created.
@@ -30,10 +30,10 @@ pub(crate) fn private_file(path: &Path) -> io::Result<()> {
     close(path)
 }
 
-/// Takes from others what a file or folder gives them, if it is there.
+/// Removes the permissions of others from a file or folder, if it exists.
 ///
 /// # Errors
-/// When it cannot be looked at.
+/// When its permissions cannot be read.
 pub fn close_to_others(path: &Path) -> io::Result<()> {
     match close(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -47,7 +47,7 @@ fn close(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     if let Err(error) = std::fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS)) {
-        // Somebody else's, lent to the worker: a volume of a container, for example.
+        // It belongs to another user: a volume of a container, for example.
         warn!(path = %path.display(), %error, "others than the worker's user may read this: close it, or make it the worker's");
     }
     Ok(())

@@ -14,7 +14,7 @@ use tributary_kafka::{
     Role, TopicPartition,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct Count {
@@ -61,7 +61,7 @@ fn produce(config: &ClientConfig, topic: &str, records: u64, round: u32) -> Resu
         let record = ProducerRecord { topic, value: Some(&value), ..ProducerRecord::default() };
         producer.send(&record, token)?;
     }
-    producer.flush(PATIENCE)?;
+    producer.flush(TEST_TIMEOUT)?;
     clock.print(&format!("produce {round}"), records);
     let (delivered, failed) = (count.delivered.load(Ordering::Relaxed), count.failed.load(Ordering::Relaxed));
     println!("  delivered {delivered}, failed {failed}, waits for room {}", producer.times_full());
@@ -73,7 +73,7 @@ fn consume(config: &ClientConfig, topic: &str, records: u64, round: u32) -> Resu
     let clock = Clock::start();
     let (mut seen, mut bytes, mut polls) = (0, 0, 0);
     while seen < records {
-        if let Polled::Records(batch) = consumer.poll(1000, PATIENCE)? {
+        if let Polled::Records(batch) = consumer.poll(1000, TEST_TIMEOUT)? {
             seen += batch.len() as u64;
             bytes += batch.iter().map(|record| record.value.as_ref().map_or(0, |value| value.len())).sum::<usize>();
             polls += 1;
@@ -88,7 +88,7 @@ fn consume(config: &ClientConfig, topic: &str, records: u64, round: u32) -> Resu
 fn transactions(config: &ClientConfig, topic: &str) -> Result<(), Box<dyn Error>> {
     const TRANSACTIONS: usize = 500;
     let producer = Producer::new(config, Arc::new(Count::default()))?;
-    producer.init_transactions(PATIENCE)?;
+    producer.init_transactions(TEST_TIMEOUT)?;
     for (name, gap) in [("back to back", Duration::ZERO), ("one each 10 ms", Duration::from_millis(10))] {
         let clock = Clock::start();
         let mut times = Vec::with_capacity(TRANSACTIONS);
@@ -99,7 +99,7 @@ fn transactions(config: &ClientConfig, topic: &str) -> Result<(), Box<dyn Error>
                 let record = ProducerRecord { topic, value: Some(&[b'x'; 100]), ..ProducerRecord::default() };
                 producer.send(&record, token)?;
             }
-            producer.commit_transaction(PATIENCE)?;
+            producer.commit_transaction(TEST_TIMEOUT)?;
             times.push(begun.elapsed());
             std::thread::sleep(gap.saturating_sub(begun.elapsed()));
         }

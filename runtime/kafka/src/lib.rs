@@ -1,10 +1,10 @@
-//! The Kafka clients of Tributary. librdkafka itself stands in `tributary-librdkafka`, which nobody else uses.
+//! The Kafka clients of Tributary. librdkafka itself is in `tributary-librdkafka`, which no other crate uses.
 //!
-//! [`Producer`], [`Consumer`] and [`Admin`] speak in batches and in the terms of the plugin contract; settings are
-//! Java's ([`ClientConfig`]). [`CompactedLog`] is a small table kept in a topic.
+//! [`Producer`], [`Consumer`] and [`Admin`] work in batches and with the types of the plugin contract; settings are
+//! Java's ([`ClientConfig`]). [`CompactedLog`] is a small table stored in a topic.
 //!
-//! Sending and polling block where they have to wait; [`Consumer::ready`] waits for what a poll that does not wait will find,
-//! without a thread. Admin and log are asynchronous.
+//! Sending and polling block the thread while they wait; [`Consumer::ready`] waits asynchronously until a poll without
+//! a timeout will find something. Admin and log are asynchronous.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use tributary_api::{ByteString, TimestampType, Topic};
 use tributary_librdkafka::{Fetched, Message, code};
 
-/// A record as it was consumed. Keys, values and headers of records polled together share one piece of memory,
-/// which lives until the last of them is dropped: copy what is to be kept for long.
+/// A record as it was consumed. Keys, values and headers of records polled together share one buffer, which is freed
+/// when the last of them is dropped: copy what is kept for long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawRecord {
     /// The topic.
@@ -17,7 +17,7 @@ pub struct RawRecord {
     pub offset: i64,
     /// Milliseconds since the epoch.
     pub timestamp: Option<i64>,
-    /// What the timestamp says.
+    /// The meaning of the timestamp.
     pub timestamp_type: TimestampType,
     /// The key.
     pub key: Option<Bytes>,
@@ -27,7 +27,7 @@ pub struct RawRecord {
     pub headers: Vec<(ByteString, Option<Bytes>)>,
 }
 
-/// Turns what was fetched into records.
+/// Copies fetched messages into records.
 #[derive(Default)]
 pub(crate) struct Copier {
     /// Topic names, shared by all their records.
@@ -81,7 +81,7 @@ impl Copier {
     }
 }
 
-/// Headers are rare, and found only by parsing: the arena grows where there are some.
+/// Headers are rare, and found only by parsing: the buffer grows for them.
 fn size(message: &Message<'_>) -> usize {
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
     length(message.key()) + length(message.value())

@@ -9,19 +9,19 @@ use tributary_librdkafka::{Failure, GroupIdentity, PartitionList, code};
 
 use crate::Producer;
 
-/// How long after its time a call that minds none is given up.
+/// How long after its timeout a call that ignores it is abandoned.
 const OVERDUE: Duration = Duration::from_secs(3);
 
-/// What to do about a transaction that failed.
+/// What to do after a transaction failed.
 #[derive(Clone, Debug)]
 pub enum TransactionError {
-    /// Make the same call again.
+    /// Repeat the same call.
     Retriable(Error),
-    /// Abort the transaction, and do its work again.
+    /// Abort the transaction and repeat its work.
     Abort(Error),
     /// Another producer has taken over the transactional id: stop.
     Fenced(Error),
-    /// The producer is of no use any more: make a new one.
+    /// The producer has failed for good: create a new one.
     Fatal(Error),
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for TransactionError {
 
 impl std::error::Error for TransactionError {}
 
-/// Who a consumer is within its group at one moment. Read it anew for each transaction: it changes without notice.
+/// The identity of a consumer within its group. Read it again for each transaction, because it changes without notice.
 #[derive(Clone)]
 pub struct GroupMetadata(Arc<GroupIdentity>);
 
@@ -72,7 +72,7 @@ impl GroupMetadata {
         Self(Arc::new(identity))
     }
 
-    /// Of nobody in a group: what is committed with it is not fenced. None when there is no memory for it.
+    /// Of no member of a group: commits with it are not fenced. None when memory is exhausted.
     pub fn outside(group: &str) -> Option<Self> {
         GroupIdentity::outside(group).map(Self::new)
     }
@@ -110,7 +110,7 @@ impl Producer {
     /// # Errors
     /// See [`TransactionError`].
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.told(self.client.init_transactions(timeout), "take over the transactional id")
+        self.check(self.client.init_transactions(timeout), "take over the transactional id")
     }
 
     /// Begins a transaction; every record sent from here on belongs to it.
@@ -118,7 +118,7 @@ impl Producer {
     /// # Errors
     /// See [`TransactionError`].
     pub fn begin_transaction(&self) -> Result<(), TransactionError> {
-        self.told(self.client.begin_transaction(), "begin a transaction")?;
+        self.check(self.client.begin_transaction(), "begin a transaction")?;
         if let Some(guard) = &self.guard {
             guard.arm();
         }
@@ -143,14 +143,14 @@ impl Producer {
             guard.wait();
         }
         let list = PartitionList::new(offsets.iter().map(|(tp, offset)| (&*tp.topic, tp.partition, *offset)));
-        let list = self.told(list.ok_or_else(|| Failure::of(code::STATE)), call)?;
-        self.told(self.send_offsets(list, group.clone(), timeout)?, call)
+        let list = self.check(list.ok_or_else(|| Failure::of(code::STATE)), call)?;
+        self.check(self.send_offsets(list, group.clone(), timeout)?, call)
     }
 
-    /// librdkafka 2.12 minds no time in this call while it waits for a connection to the group's coordinator: where that
-    /// broker is away for good and another one has taken its groups over, the call never ends (`rd_kafka_coord_req_fsm`,
-    /// which only a broker that comes up sets going again). It runs on a thread of the producer's own, which is left behind
-    /// with such a call.
+    /// librdkafka 2.12 ignores the timeout of this call while it waits for a connection to the group's coordinator: if
+    /// that broker is gone for good and another one has taken over its groups, the call never returns
+    /// (`rd_kafka_coord_req_fsm` continues only when that broker comes up). It runs on a separate thread of the producer,
+    /// which is abandoned together with such a call.
     fn send_offsets(
         &self,
         list: PartitionList,
@@ -159,7 +159,7 @@ impl Producer {
     ) -> Result<Result<(), Failure>, TransactionError> {
         let (client, (done, answer)) = (Arc::clone(&self.client), mpsc::sync_channel(1));
         let call = Box::new(move || {
-            // Nobody may wait for it any more.
+            // The receiver may be gone.
             let _ = done.send(client.send_offsets(&list, &group.0, timeout));
         });
         let mut thread = self.offsets_thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,25 +179,25 @@ impl Producer {
         })
     }
 
-    /// Waits for all records of the transaction, and commits it. A timeout says nothing of the outcome: make the
-    /// same call again.
+    /// Waits for all records of the transaction, and commits it. After a timeout the outcome is unknown: repeat the
+    /// same call.
     ///
     /// # Errors
     /// See [`TransactionError`].
     pub fn commit_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
         let result = self.client.commit_transaction(timeout);
         self.ended();
-        self.told(result, "commit the transaction")
+        self.check(result, "commit the transaction")
     }
 
-    /// Gives up the transaction and all its records.
+    /// Aborts the transaction with all its records.
     ///
     /// # Errors
     /// See [`TransactionError`].
     pub fn abort_transaction(&self, timeout: Duration) -> Result<(), TransactionError> {
         let result = self.client.abort_transaction(timeout);
         self.ended();
-        self.told(result, "abort the transaction")
+        self.check(result, "abort the transaction")
     }
 
     fn ended(&self) {
@@ -206,12 +206,12 @@ impl Producer {
         }
     }
 
-    fn told<T>(&self, result: Result<T, Failure>, call: &str) -> Result<T, TransactionError> {
+    fn check<T>(&self, result: Result<T, Failure>, call: &str) -> Result<T, TransactionError> {
         result.map_err(|failure| TransactionError::of(self.client.reason(failure), call))
     }
 }
 
-/// Makes one call after the other, and ends with its owner, or once the call that it is in has ended.
+/// Executes calls one after the other. Ends when its owner is dropped, after the current call.
 pub(crate) struct OffsetsThread {
     calls: mpsc::SyncSender<Box<dyn FnOnce() + Send>>,
 }
@@ -225,14 +225,14 @@ impl OffsetsThread {
     }
 }
 
-/// Keeps the first request of a transaction away from the end of the one before.
-pub(crate) struct Guard {
+/// Delays the first request of a transaction after the end of the previous one.
+pub(crate) struct TransactionGuard {
     distance: Duration,
     armed: AtomicBool,
     ended: Mutex<Option<Instant>>,
 }
 
-impl Guard {
+impl TransactionGuard {
     pub(crate) fn new(distance: Duration) -> Self {
         Self { distance, armed: AtomicBool::new(false), ended: Mutex::new(None) }
     }
@@ -245,7 +245,7 @@ impl Guard {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Waits out the distance before the first request; free after it.
+    /// Waits before the first request of a transaction; does nothing for later ones.
     pub(crate) fn wait(&self) {
         if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::Relaxed) {
             return;
@@ -278,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn the_guard_keeps_the_distance_once_for_each_transaction() {
+    fn the_guard_waits_once_for_each_transaction() {
         const DISTANCE: Duration = Duration::from_millis(40);
-        let guard = Guard::new(DISTANCE);
+        let guard = TransactionGuard::new(DISTANCE);
         let ended = Instant::now();
         guard.ended();
         guard.wait();

@@ -1,4 +1,4 @@
-//! What holds while a group's coordinator moves. A broker does so when it likes: librdkafka's own stand-in for one does when told.
+//! Behaviour while a group's coordinator moves, with librdkafka's mock broker, which moves it on request.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const AWAY: [RDKafkaRespErr; 3] = [
     RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
     RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
 ];
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn config(broker: &MockCluster<'_, rdkafka::producer::DefaultProducerContext>, role: Role) -> ClientConfig {
     ClientConfig::new(role, &Props::new()).set("bootstrap.servers", broker.bootstrap_servers())
@@ -30,7 +30,7 @@ impl DeliveryListener for Ignored {
 }
 
 #[tokio::test]
-async fn offsets_of_a_group_are_asked_for_again() {
+async fn group_offsets_are_requested_again() {
     let broker = MockCluster::new(1).unwrap();
     let admin = Admin::new(&config(&broker, Role::Admin)).unwrap();
     broker.request_errors(RDKafkaApiKey::OffsetFetch, &AWAY);
@@ -38,7 +38,7 @@ async fn offsets_of_a_group_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_coordinator_that_never_comes_is_an_error_in_the_end() {
+async fn an_unavailable_coordinator_is_an_error_after_the_timeout() {
     let broker = MockCluster::new(1).unwrap();
     let admin = Admin::new(&config(&broker, Role::Admin).set("default.api.timeout.ms", 500)).unwrap();
     broker.request_errors(RDKafkaApiKey::OffsetFetch, &AWAY.repeat(10));
@@ -53,11 +53,11 @@ fn partitions_are_read_all_the_same() {
     broker.create_topic("t", 1, 1).unwrap();
     let producer = Producer::new(&config(&broker, Role::Producer), Arc::new(Ignored)).unwrap();
     producer.send(&ProducerRecord { topic: "t", value: Some(b"v"), ..ProducerRecord::default() }, 0).unwrap();
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(TEST_TIMEOUT).unwrap();
     broker.request_errors(RDKafkaApiKey::OffsetFetch, &AWAY);
     let config = config(&broker, Role::Consumer).set("group.id", "g").set("auto.offset.reset", "earliest");
     let mut consumer = Consumer::subscribe(&config, &["t".to_owned()]).unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     let records = loop {
         assert!(Instant::now() < deadline, "nothing is read");
         match consumer.poll(10, Duration::from_millis(200)).unwrap() {

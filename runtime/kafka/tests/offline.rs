@@ -1,4 +1,4 @@
-//! What holds without a broker.
+//! Behaviour without a broker.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tributary_kafka::{
     ProducerRecord, Role, TopicPartition,
 };
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -46,7 +46,7 @@ fn full_producer(tokens: &Arc<Tokens>, max_block: &str, stop: CancellationToken)
 }
 
 #[test]
-fn a_full_queue_blocks_no_longer_than_told() {
+fn a_full_queue_blocks_no_longer_than_max_block_ms() {
     let tokens = Arc::new(Tokens::default());
     let producer = full_producer(&tokens, "200", CancellationToken::new());
     assert!(!producer.try_send(&RECORD, 3).unwrap());
@@ -90,7 +90,7 @@ fn room_made_ends_the_wait() {
 }
 
 #[test]
-fn every_record_is_reported_once_also_when_given_up() {
+fn every_record_is_reported_once_also_after_a_timeout() {
     let tokens = Arc::new(Tokens::default());
     drop(full_producer(&tokens, "0", CancellationToken::new()));
     let mut told = tokens.0.lock().unwrap().clone();
@@ -126,7 +126,7 @@ fn a_subscription_needs_a_group() {
 }
 
 #[tokio::test]
-async fn a_question_to_nobody_ends_in_time() {
+async fn a_request_without_a_broker_times_out() {
     let admin = Admin::new(&config(Role::Admin).set("default.api.timeout.ms", 300)).unwrap();
     let begun = Instant::now();
     let error = admin.list_topics().await.unwrap_err();

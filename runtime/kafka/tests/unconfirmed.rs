@@ -1,5 +1,5 @@
-//! What becomes of records that librdkafka takes for written although no broker has told where. librdkafka's own stand-in for a
-//! broker answers as it is told; that a real one brings this about as well is shown in the tier of real servers.
+//! Records that librdkafka considers written although no broker has returned their offset, with librdkafka's mock
+//! broker. That a real one causes this too is shown in the tier of real servers.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Condvar, Mutex};
@@ -153,7 +153,7 @@ fn of_a_long_batch_without_an_offset_no_record_counts_as_written() {
 }
 
 #[test]
-fn who_repeats_a_batch_is_told_that_it_failed() {
+fn a_repeated_batch_is_reported_as_failed() {
     let rig = Rig::new(1, &[], Unconfirmed::Fail).warm();
     rig.answer(&[REFUSED]);
     (1..=3).for_each(|token| rig.send(token));
@@ -164,7 +164,7 @@ fn who_repeats_a_batch_is_told_that_it_failed() {
 }
 
 #[test]
-fn a_record_that_is_never_told_of_fails_in_the_end() {
+fn a_record_without_a_delivery_report_fails_after_the_timeout() {
     let rig = Rig::new(1, &[], Unconfirmed::SendAgain).warm();
     rig.answer(&[REPETITION; 4]);
     rig.send(1);
@@ -187,7 +187,7 @@ fn in_a_transaction_nothing_is_sent_again() {
 }
 
 #[test]
-fn without_acknowledgements_a_record_is_written_and_nobody_says_where() {
+fn without_acknowledgements_a_record_is_written_without_an_offset() {
     let rig = Rig::new(10_000, &[("acks", "0")], Unconfirmed::SendAgain);
     (0..1500).for_each(|token| rig.send(token));
     assert!(rig.ledger.wait(1500).iter().all(|(_, result)| *result == Ok(-1)));

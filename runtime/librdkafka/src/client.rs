@@ -24,7 +24,7 @@ pub struct Setting {
     pub name: String,
     /// The value.
     pub value: String,
-    /// The name the user knows it by.
+    /// The property name that the user has set.
     pub shown: String,
     /// Not to be shown in an error.
     pub secret: bool,
@@ -41,7 +41,7 @@ impl fmt::Debug for Setting {
 #[derive(Debug)]
 pub struct Client {
     raw: NonNull<rd_kafka_t>,
-    /// Where the rebalance callback leaves what it is told. Boxed: C holds its address until the client is freed.
+    /// Where the rebalance callback stores rebalances. Boxed: C holds its address until the client is freed.
     rebalances: Option<Box<Mutex<VecDeque<Rebalance>>>>,
 }
 
@@ -67,8 +67,9 @@ impl Client {
         Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, None)
     }
 
-    /// A client that asks for a group's offsets and does not join it. One that knows no group must not ask: librdkafka 2.12
-    /// ends the process when it is answered that the coordinator has moved (`rd_kafka_handle_OffsetFetch`).
+    /// A client that reads a group's offsets and does not join it. A client without a group must not do that:
+    /// librdkafka 2.12 aborts the process when the response is that the coordinator has moved
+    /// (`rd_kafka_handle_OffsetFetch`).
     pub fn group_reader(settings: &[Setting], group: &str) -> Result<Arc<Self>> {
         let name = "group.id".to_owned();
         let group = Setting { shown: name.clone(), name, value: group.to_owned(), secret: false };
@@ -129,13 +130,13 @@ impl Client {
         self.rebalances.as_deref().is_some_and(waiting)
     }
 
-    /// Whether the client has failed for good.
+    /// Whether the client has failed fatally.
     pub fn is_lost(&self) -> bool {
         // SAFETY: the client lives; no text is asked for.
         unsafe { rd_kafka_fatal_error(self.as_ptr(), std::ptr::null_mut(), 0) as i32 != code::NONE }
     }
 
-    /// The reason behind a [`code::FATAL`]; the failure itself otherwise.
+    /// The cause of a [`code::FATAL`]; the failure itself otherwise.
     pub fn reason(&self, failure: Failure) -> Failure {
         if failure.code != code::FATAL {
             return failure;
@@ -158,7 +159,7 @@ impl Drop for Client {
     }
 }
 
-/// A configuration on its way to a client.
+/// A configuration that is not yet owned by a client.
 struct Conf(*mut rd_kafka_conf_t);
 
 impl Conf {
@@ -198,18 +199,19 @@ impl Drop for Conf {
     }
 }
 
-/// As syslog has it.
+/// syslog's level.
 const LOG_DEBUG: c_int = 7;
 
-/// Hands librdkafka's log lines to tracing. A broker that is away is for the reader to judge, so that nothing but
-/// librdkafka's own emergencies is an error here.
+/// Passes librdkafka's log lines to tracing. Whether an unreachable broker matters depends on the use, so only
+/// librdkafka's own emergencies are errors here.
 unsafe extern "C" fn on_log(client: *const rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
     // SAFETY: librdkafka passes a live client (or none) and NUL-terminated strings.
     let (name, facility, line) = unsafe {
         let name = if client.is_null() { c"" } else { CStr::from_ptr(rd_kafka_name(client)) };
         (name.to_string_lossy(), CStr::from_ptr(facility).to_string_lossy(), CStr::from_ptr(line).to_string_lossy())
     };
-    // Told for each client with each try to connect, many times a second. What befell each broker is told beside it.
+    // librdkafka logs this for each client with each attempt to connect, many times a second. The error of each broker
+    // is logged separately.
     let level = if line.ends_with("brokers are down") { LOG_DEBUG } else { level };
     let log = || match level {
         ..=2 => tracing::error!(client = %name, %facility, "{line}"),

@@ -17,18 +17,18 @@ use super::list::pointer;
 use super::queue::wake_consumer;
 use super::{Client, Event, Failure, PartitionList, Queue, c_text, code, millis};
 
-/// What the group wants of a consumer. It goes on only after the consumer has complied.
+/// A rebalance of the group. It continues only after the consumer has applied it.
 #[derive(Debug)]
 pub struct Rebalance {
-    /// To be taken on, or given up.
+    /// Whether the partitions are assigned or revoked.
     pub assign: bool,
-    /// The partitions already belong to somebody else: it is too late to commit.
+    /// The partitions already have another owner: it is too late to commit.
     pub lost: bool,
     pub partitions: PartitionList,
 }
 
-/// Leaves the rebalance for the consumer's owner and ends its wait. librdkafka calls this on the owner's own
-/// thread, from within a fetch.
+/// Stores the rebalance for the consumer's owner and ends its wait. librdkafka calls this on the owner's own thread,
+/// from within a fetch.
 pub(super) unsafe extern "C" fn on_rebalance(
     client: *mut rd_kafka_t,
     error: rd_kafka_resp_err_t,
@@ -49,7 +49,7 @@ pub(super) unsafe extern "C" fn on_rebalance(
     }
 }
 
-/// The end of an offset commit.
+/// The result of an offset commit.
 #[derive(Debug)]
 pub struct Commit {
     pub result: Result<(), Failure>,
@@ -62,13 +62,13 @@ impl Client {
         Failure::check(unsafe { rd_kafka_subscribe(self.as_ptr(), topics.as_ptr()) })
     }
 
-    /// Gives the subscription up. It cannot fail but for want of a group.
+    /// Ends the subscription. It fails only without a group.
     pub fn unsubscribe(&self) {
         // SAFETY: the client lives.
         let _ = unsafe { rd_kafka_unsubscribe(self.as_ptr()) };
     }
 
-    /// Replaces the whole assignment; none gives it up.
+    /// Replaces the whole assignment; none revokes it.
     pub fn assign(&self, partitions: Option<&PartitionList>) -> Result<(), Failure> {
         // SAFETY: as above.
         Failure::check(unsafe { rd_kafka_assign(self.as_ptr(), pointer(partitions)) })
@@ -134,7 +134,7 @@ impl Client {
         each(partitions)
     }
 
-    /// The first offset and the one behind the last.
+    /// The first offset and the one after the last.
     pub fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Result<(i64, i64), Failure> {
         let (topic, mut low, mut high) = (c_text(topic), 0, 0);
         // SAFETY: all pointers live through the call.
@@ -145,15 +145,15 @@ impl Client {
         Ok((low, high))
     }
 
-    /// Asks for a commit; its end comes on the queue.
+    /// Starts a commit; its result is an event on the queue.
     pub fn commit(&self, offsets: &PartitionList, answers: &Queue) -> Result<(), Failure> {
-        // SAFETY: client, list and queue live through the call; without a callback the answer is an event.
+        // SAFETY: client, list and queue live through the call; without a callback the result is an event.
         Failure::check(unsafe {
             rd_kafka_commit_queue(self.as_ptr(), offsets.as_ptr(), answers.as_ptr(), None, ptr::null_mut())
         })
     }
 
-    /// Leaves the group and stops fetching, complying with the group's last wishes by itself.
+    /// Leaves the group and stops fetching; rebalances during this are applied here.
     pub fn close_consumer(self: &Arc<Self>, timeout: Duration) -> Result<(), Failure> {
         let Some(queue) = Queue::new(self) else { return Err(Failure::of(code::STATE)) };
         // SAFETY: client and queue live; the error is freed.
@@ -165,7 +165,7 @@ impl Client {
             if left.is_zero() {
                 return Err(Failure::new(code::TIMED_OUT, "the consumer did not leave its group in time"));
             }
-            // The end itself wakes the queue.
+            // The end of the closing wakes the queue.
             let event = queue.poll(left.min(Duration::from_millis(100)));
             if event.is_some_and(|event| event.kind() == RD_KAFKA_EVENT_REBALANCE) {
                 self.assign(None)?;
@@ -181,7 +181,7 @@ fn each(partitions: &PartitionList) -> Result<(), Failure> {
 }
 
 impl Event<'_> {
-    /// The end of a commit, if this is one.
+    /// The result of a commit, if this event is one.
     pub fn commit(&self) -> Option<Commit> {
         if self.kind() != RD_KAFKA_EVENT_OFFSET_COMMIT {
             return None;

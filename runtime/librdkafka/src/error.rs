@@ -15,8 +15,8 @@ impl From<Failure> for Error {
     }
 }
 
-/// What to do about a number, and the class of Java's client that stands for it. The numbers above zero are those
-/// of Kafka's protocol (`org.apache.kafka.common.protocol.Errors`), the others librdkafka's own.
+/// The kind of an error code, and the corresponding exception class of Java's client. Codes above zero are those of
+/// Kafka's protocol (`org.apache.kafka.common.protocol.Errors`), the others are librdkafka's own.
 fn classify(code: i32) -> (ErrorKind, &'static str) {
     use ErrorKind::{Config, Data, Fatal, Retriable};
     match code {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_broker_says_is_what_java_would_throw() {
+    fn broker_errors_are_classified_as_in_java() {
         let told = |code: i32| {
             let error = Error::from(Failure::of(code));
             (error.kind(), error.class().to_owned())

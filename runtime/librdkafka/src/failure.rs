@@ -9,7 +9,7 @@ use rdkafka::bindings::{
 
 use super::text;
 
-/// The codes that something is decided on; the numbers are Kafka's protocol errors and, below zero, librdkafka's.
+/// The error codes that are handled specially; the numbers are Kafka's protocol errors and, below zero, librdkafka's.
 pub mod code {
     pub const PURGE_QUEUE: i32 = -152;
     pub const PURGE_INFLIGHT: i32 = -151;
@@ -19,7 +19,7 @@ pub mod code {
     pub const MAX_POLL_EXCEEDED: i32 = -147;
     pub const INCONSISTENT: i32 = -149;
     pub const NO_OFFSET: i32 = -168;
-    /// No partition of a request has a leader that the client knows: so it is right after a topic's creation.
+    /// No partition of a request has a leader known to the client, for example right after a topic's creation.
     pub const NO_ENTRY: i32 = -156;
     pub const STATE: i32 = -172;
     pub const QUEUE_FULL: i32 = -184;
@@ -32,40 +32,40 @@ pub mod code {
     pub const COORDINATOR_NOT_AVAILABLE: i32 = 15;
     pub const NOT_COORDINATOR: i32 = 16;
     pub const TOPIC_ALREADY_EXISTS: i32 = 36;
-    /// Also for what librdkafka takes for such a repetition.
+    /// Also set by librdkafka itself when it concludes that a batch is a duplicate.
     pub const DUPLICATE_SEQUENCE: i32 = 46;
     pub const INVALID_PRODUCER_EPOCH: i32 = 47;
     pub const GROUP_ID_NOT_FOUND: i32 = 69;
-    /// A request named an epoch of a partition's leader that is over.
+    /// A request had an old leader epoch.
     pub const OLD_LEADER_EPOCH: i32 = 74;
-    /// A request named an epoch of a partition's leader that the broker does not know yet.
+    /// A request had a leader epoch that the broker does not know yet.
     pub const NEW_LEADER_EPOCH: i32 = 75;
     pub const PRODUCER_FENCED: i32 = 90;
 }
 
-/// What librdkafka said went wrong.
+/// An error of librdkafka.
 #[derive(Clone)]
 pub struct Failure {
     /// Kafka's or librdkafka's number.
     pub code: i32,
-    /// What was said.
+    /// The error's text.
     pub message: String,
-    /// The client is of no use any more.
+    /// The client is no longer usable.
     pub fatal: bool,
-    /// librdkafka itself says that the call may be repeated.
+    /// librdkafka has marked the call as retriable.
     pub retriable: bool,
     /// The transaction must be aborted.
     pub abort: bool,
 }
 
 impl Failure {
-    /// A failure known by its number only.
+    /// A failure with only a code.
     #[cold]
     pub fn of(code: i32) -> Self {
         Self { code, message: describe(code), fatal: code == code::FATAL, retriable: false, abort: false }
     }
 
-    /// A failure with a text of its own.
+    /// A failure with its own text.
     #[cold]
     pub fn new(code: i32, message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::of(code) }
@@ -79,10 +79,10 @@ impl Failure {
         }
     }
 
-    /// Takes over and frees what a call returned; null is success.
+    /// Takes ownership of a call's error object and frees it; null is success.
     ///
     /// # Safety
-    /// The pointer is null or an error object that nobody else frees.
+    /// The pointer is null or an error object that is not freed elsewhere.
     pub(super) unsafe fn take(error: *mut rd_kafka_error_t) -> Result<(), Self> {
         // SAFETY: as the caller promises; the object is not used after it is freed.
         unsafe {
@@ -94,7 +94,7 @@ impl Failure {
         }
     }
 
-    /// Reads an error object that somebody else owns; null is success.
+    /// Reads an error object without taking ownership; null is success.
     ///
     /// # Safety
     /// The pointer is null or a live error object.

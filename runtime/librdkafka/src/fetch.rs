@@ -13,10 +13,10 @@ use tributary_api::TimestampType;
 
 use super::{Queue, code, millis};
 
-/// Places made in one go: the most that is asked for may be any number.
+/// The maximum of pointers reserved at once, because the requested maximum may be any number.
 const ROOM: usize = 20_000;
 
-/// Records fetched in one go. The memory of the list is used again.
+/// Records fetched in one call. The memory of the list is reused.
 #[derive(Debug, Default)]
 pub struct Fetched(Vec<*mut rd_kafka_message_t>);
 
@@ -24,12 +24,12 @@ pub struct Fetched(Vec<*mut rd_kafka_message_t>);
 unsafe impl Send for Fetched {}
 
 impl Fetched {
-    /// Adds what is there, up to `max` in all. Rebalances are left on the consumer on the way.
+    /// Adds available records, up to `max` in total. Rebalances met meanwhile are stored in the consumer.
     pub fn take(&mut self, queue: &Queue, max: usize) {
         self.poll(queue, max, Duration::ZERO);
     }
 
-    /// Waits for the first record and adds what is there then, up to `max` in all. A rebalance ends the wait.
+    /// Waits for the first record and adds all available ones, up to `max` in total. A rebalance ends the wait.
     pub fn wait(&mut self, queue: &Queue, max: usize, timeout: Duration) {
         self.poll(queue, 1, timeout);
         if !self.0.is_empty() {
@@ -41,7 +41,7 @@ impl Fetched {
         let room = max.saturating_sub(self.0.len()).min(ROOM);
         self.0.reserve(room);
         let spare = self.0.spare_capacity_mut();
-        // SAFETY: there is room for `room` pointers behind the ones in use, and as many as returned are written.
+        // SAFETY: there is space for `room` pointers after the ones in use, and as many as returned are written.
         unsafe {
             let count = rd_kafka_consume_batch_queue(queue.as_ptr(), millis(timeout), spare.as_mut_ptr().cast(), room);
             self.0.set_len(self.0.len() + usize::try_from(count).unwrap_or_default());
@@ -78,7 +78,7 @@ impl Drop for Fetched {
     }
 }
 
-/// One record, or an error that took a record's place.
+/// One record, or an error in its place.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     raw: *mut rd_kafka_message_t,
@@ -86,7 +86,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// What identifies the topic among the messages fetched together; not beyond them.
+    /// Identifies the topic among messages fetched together only.
     #[inline]
     pub fn topic_address(&self) -> usize {
         // SAFETY: the message lives.

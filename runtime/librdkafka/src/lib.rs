@@ -1,5 +1,5 @@
-//! librdkafka behind safe types. Every unsafe call of the product's Kafka clients is here, and nothing else: what the calls are
-//! made for stands in `tributary-kafka`.
+//! Safe types around librdkafka. This crate contains every unsafe call of the product's Kafka clients, and nothing
+//! else: the logic is in `tributary-kafka`.
 //!
 //! The binding crate's own clients are not used: they serve delivery reports, consumed records and commits one
 //! call at a time, which costs more than the work itself at a million records a second, and their commit of a
@@ -37,7 +37,7 @@ pub use produce::{ProducerRecord, Report, TopicHandle};
 pub use queue::{Event, Queue, Waker};
 pub use transaction::GroupIdentity;
 
-/// Text for C. A NUL cannot stand in a topic, group or setting of Kafka, so what follows one is cut off.
+/// Text for C. Topics, groups and settings of Kafka cannot contain NUL, so text after one is cut off.
 fn c_text(text: &str) -> CString {
     let end = text.find('\0').unwrap_or(text.len());
     CString::new(&text[..end]).unwrap_or_default()

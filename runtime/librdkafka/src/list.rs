@@ -56,7 +56,7 @@ impl PartitionList {
     /// Takes over a list.
     ///
     /// # Safety
-    /// The pointer is null or a live list that nobody else frees.
+    /// The pointer is null or a live list that is not freed elsewhere.
     pub(super) unsafe fn own(list: *mut rd_kafka_topic_partition_list_t) -> Option<Self> {
         NonNull::new(list).map(Self)
     }

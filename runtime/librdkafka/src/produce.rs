@@ -16,7 +16,7 @@ use rdkafka::bindings::{
 
 use super::{Client, Event, Failure, c_text, code, millis};
 
-/// A record on its way out; everything is borrowed and copied by [`TopicHandle::produce`].
+/// A record to send; everything is borrowed and copied by [`TopicHandle::produce`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProducerRecord<'a> {
     /// The topic.
@@ -33,7 +33,7 @@ pub struct ProducerRecord<'a> {
     pub timestamp: Option<i64>,
 }
 
-/// A topic as a producer knows it.
+/// A producer's handle of a topic.
 #[derive(Debug)]
 pub struct TopicHandle {
     raw: NonNull<rd_kafka_topic_t>,
@@ -46,7 +46,7 @@ unsafe impl Send for TopicHandle {}
 unsafe impl Sync for TopicHandle {}
 
 impl TopicHandle {
-    /// Looks the topic up once, so that a record costs no search by name within librdkafka.
+    /// Looks the topic up once, so that librdkafka does not search it by name for each record.
     pub fn new(client: &Arc<Client>, name: &str) -> Result<Self, Failure> {
         let name = c_text(name);
         // SAFETY: the client and the name live; without a configuration the client's own is used.
@@ -59,7 +59,7 @@ impl TopicHandle {
         self.raw.as_ptr()
     }
 
-    /// Hands one record over; its bytes are copied.
+    /// Queues one record; its bytes are copied.
     #[inline]
     pub fn produce(&self, record: &ProducerRecord<'_>, token: u64) -> Result<(), Failure> {
         let headers = Headers::new(record.headers)?;
@@ -116,7 +116,7 @@ fn field(vtype: Kind, u: Slot) -> rd_kafka_vu_t {
 
 #[inline]
 fn memory(bytes: Option<&[u8]>) -> Slot {
-    // An empty slice has a pointer, an absent one has none: that is how C tells them apart.
+    // An empty slice has a pointer, an absent one has none: C distinguishes them by that.
     let (ptr, size) = bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr(), bytes.len()));
     Slot { mem: Memory { ptr: ptr.cast_mut().cast(), size } }
 }
@@ -153,14 +153,14 @@ impl Drop for Headers {
     }
 }
 
-/// The end of one record's way.
+/// The delivery report of one record.
 #[derive(Debug)]
 pub struct Report<'a> {
     pub token: u64,
     pub partition: i32,
-    /// Negative when no broker told it: so it is without acknowledgements, and with idempotence when librdkafka concludes from
-    /// what else was written that the record was, or a broker says that it has it already. Of a batch only the first record's
-    /// is certain to be: librdkafka counts up from there, past zero in a long one.
+    /// Negative when no broker returned it: without acknowledgements, and with idempotence when librdkafka concludes
+    /// from later acknowledgements that the record was written, or a broker reports a duplicate. Of a batch only the
+    /// first record's is certain to be: librdkafka counts up from there, past zero in a long one.
     pub offset: i64,
     pub code: i32,
     message: *const rd_kafka_message_t,
@@ -168,7 +168,8 @@ pub struct Report<'a> {
 }
 
 impl Event<'_> {
-    /// The delivery reports of this event, which are those of one batch. To be asked for once: librdkafka hands each out once.
+    /// The delivery reports of this event, which are those of one batch. To be called once: librdkafka returns each
+    /// report once.
     pub fn reports(&self) -> Vec<Report<'_>> {
         if self.kind() != RD_KAFKA_EVENT_DR {
             return Vec::new();
@@ -234,7 +235,7 @@ impl Report<'_> {
 }
 
 impl Client {
-    /// Records taken but not yet reported, plus events not yet served.
+    /// Records queued but not yet reported, plus events not yet served.
     pub fn in_flight(&self) -> usize {
         // SAFETY: the client lives.
         usize::try_from(unsafe { rd_kafka_outq_len(self.as_ptr()) }).unwrap_or_default()
@@ -246,7 +247,7 @@ impl Client {
         Failure::check(unsafe { rd_kafka_flush(self.as_ptr(), millis(timeout)) })
     }
 
-    /// Gives up all records: those waiting, and those whose request is under way.
+    /// Abandons all records: those waiting, and those whose request is in progress.
     pub fn purge(&self) {
         let flags = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING;
         // SAFETY: the client lives; with these flags the call cannot fail.

@@ -18,7 +18,7 @@ use super::{Client, Failure, code, millis, text};
 #[derive(Debug)]
 pub struct Queue {
     raw: NonNull<rd_kafka_queue_t>,
-    /// Told when the queue is no longer empty. C holds its address until the queue is given back.
+    /// Notified when the queue is no longer empty. C holds its address until the queue is released.
     signal: OnceLock<Arc<Notify>>,
     /// Freed after the queue.
     _client: Arc<Client>,
@@ -42,7 +42,7 @@ impl Queue {
         Self::own(client, unsafe { rd_kafka_queue_get_consumer(client.as_ptr()) })
     }
 
-    /// A new queue, for the answers to one or more requests.
+    /// A new queue, for the results of one or more requests.
     pub fn new(client: &Arc<Client>) -> Option<Self> {
         // SAFETY: as above.
         Self::own(client, unsafe { rd_kafka_queue_new(client.as_ptr()) })
@@ -63,8 +63,8 @@ impl Queue {
         Some(Event { raw: NonNull::new(raw)?, _queue: self })
     }
 
-    /// From now on notifies whenever an event comes into the empty queue. What is there already is not told of.
-    pub fn tell(&self, signal: &Arc<Notify>) {
+    /// From now on notifies whenever an event is added to the empty queue. Existing events cause no notification.
+    pub fn signal_events(&self, signal: &Arc<Notify>) {
         let known = self.signal.get_or_init(|| Arc::clone(signal));
         // SAFETY: the queue lives; the address is that of a value this queue keeps until it has taken it back.
         unsafe {
@@ -73,7 +73,7 @@ impl Queue {
         }
     }
 
-    /// Ends the present wait on this queue, or the next one.
+    /// Ends the current wait on this queue, or the next one.
     pub fn wake(&self) {
         // SAFETY: the queue lives; it may be woken from any thread.
         unsafe { rd_kafka_queue_yield(self.as_ptr()) }
@@ -95,18 +95,18 @@ impl Drop for Queue {
 
 /// An event has come into an empty queue. Called on a thread of librdkafka's that holds the queue's lock: it only notifies.
 unsafe extern "C" fn on_event(_client: *mut rd_kafka_t, opaque: *mut c_void) {
-    // SAFETY: the address given in `Queue::tell`, of a value that lives until the callback is taken back.
+    // SAFETY: the address given in `Queue::signal_events`, of a value that lives until the callback is taken back.
     let signal = unsafe { &*opaque.cast::<Notify>() };
     signal.notify_one();
 }
 
-/// Ends the wait for records from any thread. A wake that comes while nobody waits is kept for the next wait.
+/// Ends the wait for records from any thread. A wake without a waiter is kept for the next wait.
 #[derive(Clone, Debug)]
 pub struct Waker {
     queue: Arc<Queue>,
-    /// For who waits without a thread.
+    /// For waiting without a thread.
     signal: Arc<Notify>,
-    /// The queue itself forgets a wake as soon as it is asked for anything, also without waiting.
+    /// The queue itself discards a wake at the next poll, even at one that does not wait.
     woken: Arc<AtomicBool>,
 }
 

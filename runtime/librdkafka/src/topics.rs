@@ -11,7 +11,8 @@ use rdkafka::bindings::{
 use super::{Client, Failure, TopicHandle, code, millis, text};
 
 impl Client {
-    /// All topics that the broker tells of, with their numbers of partitions. Asking for none by name, it creates none.
+    /// All topics that the broker lists, with their numbers of partitions. The request contains no topic names, so that
+    /// it creates no topic.
     pub fn all_topics(&self, timeout: Duration) -> Result<Vec<(String, i32)>, Failure> {
         let mut metadata = ptr::null();
         // SAFETY: the client lives; the answer is freed below.
@@ -27,7 +28,7 @@ impl Client {
         }
     }
 
-    /// Asks the brokers anew who leads the partitions of a topic.
+    /// Refreshes the leaders of a topic's partitions.
     pub(crate) fn refresh(self: &Arc<Self>, topic: &str, timeout: Duration) -> Result<(), Failure> {
         let handle = TopicHandle::new(self, topic)?;
         let mut metadata = ptr::null();
@@ -39,7 +40,7 @@ impl Client {
         Ok(())
     }
 
-    /// The cluster's id, if the broker tells it in time.
+    /// The cluster's id, if the broker returns it in time.
     pub fn cluster_id(&self, timeout: Duration) -> Option<String> {
         // SAFETY: the client lives; the text is copied and freed.
         unsafe {

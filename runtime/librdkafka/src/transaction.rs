@@ -12,7 +12,7 @@ use rdkafka::bindings::{
 
 use super::{Client, Failure, PartitionList, c_text, millis};
 
-/// Who a consumer is within its group.
+/// A consumer's identity within its group.
 #[derive(Debug)]
 pub struct GroupIdentity(NonNull<rd_kafka_consumer_group_metadata_t>);
 
@@ -22,13 +22,13 @@ unsafe impl Send for GroupIdentity {}
 unsafe impl Sync for GroupIdentity {}
 
 impl GroupIdentity {
-    /// As it is at this moment.
+    /// The current identity.
     pub fn of(consumer: &Client) -> Option<Self> {
         // SAFETY: the client lives; the object is freed by this value.
         NonNull::new(unsafe { rd_kafka_consumer_group_metadata(consumer.as_ptr()) }).map(Self)
     }
 
-    /// Of nobody in it.
+    /// An identity for a client outside the group.
     pub fn outside(group: &str) -> Option<Self> {
         let group = c_text(group);
         // SAFETY: the name lives through the call and is copied; the object is freed by this value.
@@ -63,8 +63,8 @@ impl Drop for GroupIdentity {
     }
 }
 
-/// librdkafka's own calls. Its commit flushes first and returns as soon as the broker has answered, provided
-/// that another thread serves the delivery reports.
+/// librdkafka's own calls. Its commit flushes first and returns as soon as the broker has responded, provided that
+/// another thread serves the delivery reports.
 impl Client {
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: the client lives; the error is freed. The same holds for the calls below.

@@ -7,15 +7,16 @@ use ipnet::IpNet;
 /// How many connections one client address may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressLimits {
-    /// The most. `None` is a quarter of what the listener may have.
+    /// The maximum. `None` is a quarter of the listener's.
     pub most: Option<usize>,
-    /// Whose connections are those of many clients: they are not counted by address, and their word in
-    /// `X-Forwarded-For` is taken.
+    /// Proxies, whose connections belong to many clients: they are not counted by address, and their `X-Forwarded-For`
+    /// is trusted.
     pub proxies: Networks,
 }
 
 impl AddressLimits {
-    /// The most that a client may have, if it is limited. A proxy on this machine is not; nobody else comes from there.
+    /// The maximum for a client, if it is limited. This machine's own address is not, because only a proxy connects
+    /// from there.
     pub(crate) fn most_of(&self, address: IpAddr, capacity: usize) -> Option<usize> {
         let canonical = address.to_canonical();
         let shared = canonical.is_loopback() || self.proxies.contain(canonical);
@@ -66,7 +67,8 @@ impl fmt::Display for NetworkError {
 
 impl std::error::Error for NetworkError {}
 
-/// What counts as one client: an IPv4 address, or the network of 64 bits that a customer of a provider gets of IPv6.
+/// What counts as one client: an IPv4 address, or an IPv6 /64 network, which is what a provider assigns to one
+/// customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client(IpAddr);
 

@@ -12,7 +12,7 @@ use crate::deadlines::Deadlines;
 use crate::peer::Peer;
 use crate::progress::Progress;
 
-/// A service whose requests know their peer, and are counted from their headers to the end of their answers.
+/// A service that adds the peer to its requests, and counts requests from their headers to the end of their responses.
 #[derive(Debug)]
 pub(crate) struct Counted<S> {
     pub(crate) service: S,
@@ -79,7 +79,7 @@ where
 }
 
 pin_project! {
-    /// An answer's body; once it is dropped the request is over.
+    /// A response's body; when it is dropped, the request has ended.
     pub(crate) struct AnswerBody<B> {
         #[pin]
         body: B,

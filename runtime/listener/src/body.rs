@@ -9,16 +9,16 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::BoxError;
 
-/// A client that sends more than this in a second is never late.
+/// A client that sends at least this much in a second never misses the deadline.
 const LEAST_BYTES_PER_SECOND: u64 = 1 << 10;
 
-/// The body of a request, which fails when it comes too slowly.
+/// The body of a request, which fails when it arrives too slowly.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
     limit: Duration,
     bytes: u64,
-    /// Made when there is something to wait for: most bodies are there when they are asked for.
+    /// Created only when the body has to be waited for: most are available at once.
     wait: Option<Wait>,
 }
 
@@ -60,7 +60,7 @@ impl Body for RequestBody {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         ready!(self.poll_late(cx));
-        let late = io::Error::new(io::ErrorKind::TimedOut, "the body comes too slowly");
+        let late = io::Error::new(io::ErrorKind::TimedOut, "the body is sent too slowly");
         Poll::Ready(Some(Err(late.into())))
     }
 

@@ -25,22 +25,22 @@ use crate::progress::{Late, Progress};
 use crate::stream::{Stream, Transport};
 use crate::tls::Tls;
 
-/// The longest headers of a request, and what is read at once of its body.
+/// The maximum size of a request's headers, and the read size of its body.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
-/// What HTTP/2 takes of bodies that nobody has asked for, for each request and in all.
+/// How much of unread bodies HTTP/2 buffers, for each request and in total.
 const REQUEST_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 const MAX_CONCURRENT_REQUESTS: u32 = 100;
-/// A client with requests in flight is asked so often whether it is still there.
+/// How often a client with requests in flight is pinged.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection that is told to end, and is not at work, has this long to say its farewell.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long an idle connection may take to close after it was asked to.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The protocol as all connections of a listener have it.
 pub(crate) fn protocol() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Hyper's own timer of headers runs between requests too, where there is more time: `Progress` has both.
+    // hyper's own header timeout also runs between requests, where clients have more time: `Progress` handles both.
     builder.http1().header_read_timeout(None).max_buf_size(MAX_BUFFER_BYTES);
     builder
         .http2()
@@ -62,9 +62,9 @@ pub(crate) struct Connection<S> {
     pub(crate) service: S,
     pub(crate) protocol: Arc<Builder<TokioExecutor>>,
     pub(crate) deadlines: Deadlines,
-    /// The listener closes: requests that are being answered may end.
+    /// The listener closes: requests in flight are completed.
     pub(crate) closing: CancellationToken,
-    /// No longer.
+    /// Requests in flight are aborted.
     pub(crate) abort: CancellationToken,
 }
 
@@ -90,7 +90,7 @@ where
         let service = Counted { service, peer, progress: Arc::clone(&progress), deadlines };
         let io = TokioIo::new(Stream::new(transport, place));
         let mut connection = pin!(protocol.serve_connection_with_upgrades(io, service));
-        let mut watch = Watch::new(&progress, deadlines);
+        let mut watch = WatchedConnection::new(&progress, deadlines);
         loop {
             let end = tokio::select! {
                 end = poll_fn(|cx| watch.poll(connection.as_mut(), cx)) => end,
@@ -99,12 +99,15 @@ where
                 () = abort.cancelled() => return,
             };
             match end {
-                End::Closed(result) => return told(address, result),
-                End::CutOff if progress.is_waiting() => return debug!(%address, "connection makes room for another"),
+                End::Closed(result) => return log_end(address, result),
+                End::CutOff if progress.is_waiting() => {
+                    return debug!(%address, "closing an idle connection for a new \
+                                                                                 one");
+                }
                 End::Late(late) if late != Late::Idle || watch.is_leaving() => {
                     return debug!(%address, ?late, "connection closed");
                 }
-                // The client may be about to send the next request: HTTP/2 can tell it in time.
+                // The client may be about to send the next request; with HTTP/2 GOAWAY prevents that.
                 End::Asked | End::CutOff | End::Late(_) => {
                     connection.as_mut().graceful_shutdown();
                     watch.leave();
@@ -117,7 +120,7 @@ where
 /// Agrees on TLS, if there is any; `None` if that fails.
 async fn establish(stream: TcpStream, tls: Option<Tls>, peer: &mut Peer, deadlines: &Deadlines) -> Option<Transport> {
     let address = peer.address;
-    // A message must not wait for the next one to fill a packet.
+    // A message must not be delayed to fill a packet.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%address, %error, "cannot send small packets at once");
     }
@@ -140,7 +143,7 @@ async fn establish(stream: TcpStream, tls: Option<Tls>, peer: &mut Peer, deadlin
     }
 }
 
-fn told(address: SocketAddr, result: Result<(), BoxError>) {
+fn log_end(address: SocketAddr, result: Result<(), BoxError>) {
     if let Err(error) = result {
         debug!(%address, %error, "connection ended");
     }
@@ -154,16 +157,15 @@ enum End {
     Asked,
 }
 
-/// Polls a connection and looks after its deadline: both are polled together, for what moves the deadline happens while
-/// the connection is polled.
-struct Watch<'a> {
+/// Polls a connection together with its deadline, because the deadline changes while the connection is polled.
+struct WatchedConnection<'a> {
     progress: &'a Progress,
     deadlines: Deadlines,
     timer: Pin<Box<Sleep>>,
     leaving: Option<Instant>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> WatchedConnection<'a> {
     fn new(progress: &'a Progress, deadlines: Deadlines) -> Self {
         let timer = Box::pin(sleep_until(Instant::now()));
         Self { progress, deadlines, timer, leaving: None }
@@ -189,7 +191,7 @@ impl<'a> Watch<'a> {
             if deadline <= Instant::now() {
                 return Poll::Ready(End::Late(late));
             }
-            // A timer that fires too early costs less than one that is moved with each request.
+            // A timer that fires too early is cheaper than one that is reset with each request.
             if self.timer.is_elapsed() || deadline < self.timer.deadline() {
                 self.timer.as_mut().reset(deadline);
             }
@@ -199,7 +201,8 @@ impl<'a> Watch<'a> {
 
     fn deadline(&self) -> Option<(Instant, Late)> {
         let usual = self.progress.deadline(&self.deadlines);
-        let farewell = self.leaving.filter(|_| self.progress.is_waiting()).map(|since| (since + FAREWELL, Late::Idle));
-        usual.into_iter().chain(farewell).min_by_key(|(deadline, _)| *deadline)
+        let close =
+            self.leaving.filter(|_| self.progress.is_waiting()).map(|since| (since + CLOSE_TIMEOUT, Late::Idle));
+        usual.into_iter().chain(close).min_by_key(|(deadline, _)| *deadline)
     }
 }

@@ -10,20 +10,21 @@ use crate::address::Client;
 use crate::descriptors::Share;
 use crate::progress::Progress;
 
-/// Of those that could be cut off so many are at once, so that room is not looked for with each connection.
-const AT_ONCE: usize = 32;
-/// The request of a client that has just connected is on its way: so long it makes no room for another, unless it stands
-/// in a crowd that waits.
+/// How many waiting connections are closed at a time, so that this is not done for each new connection.
+const CUT_OFF_BATCH: usize = 32;
+/// A connection this young is not closed for another one, because its request is probably on its way, unless many are
+/// waiting.
 const GRACE: Duration = Duration::from_millis(200);
-/// So many are a crowd, if they are more than those at work. Then the oldest are old by what came after them.
+/// This many waiting connections are many, if they also outnumber the busy ones. Then the oldest are closed, however
+/// young.
 const CROWD: usize = 16;
-/// When all connections are at work, this is how often it is looked whether one waits.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// When all connections are busy, how often it is checked whether one is waiting.
+const WAITING_CHECK: Duration = Duration::from_millis(100);
 
-/// Room for connections, which one listener has or several share. Cheap to clone; clones share.
+/// A limit of connections, of one listener or shared by several. Cheap to clone; clones share.
 ///
-/// While there is room, everyone comes in. When there is none, those make it that wait for their client: first those that
-/// have never been asked for anything. Where all are at work, the next ones wait in the system's backlog.
+/// At the limit, connections that wait for their client are closed for new ones, first those that never had a request.
+/// If all are busy, new ones wait in the system's backlog.
 #[derive(Clone)]
 pub struct Connections(Arc<Inner>);
 
@@ -33,7 +34,7 @@ struct Inner {
     table: Mutex<Table>,
 }
 
-/// The connections that have not been told to end.
+/// The connections that were not asked to close.
 #[derive(Default)]
 struct Table {
     next: u64,
@@ -42,23 +43,23 @@ struct Table {
 }
 
 impl Connections {
-    /// Room for so many.
+    /// A limit of this many.
     pub fn new(capacity: usize) -> Self {
         let room = Arc::new(Semaphore::new(capacity.min(Semaphore::MAX_PERMITS)));
         Self(Arc::new(Inner { capacity, room, table: Mutex::default() }))
     }
 
-    /// What a share of the process's file descriptors has room for.
+    /// The limit of a share of the process's file descriptors.
     pub fn sharing(share: Share) -> Self {
         Self::new(share.connections())
     }
 
-    /// How many there can be.
+    /// The limit.
     pub fn capacity(&self) -> usize {
         self.0.capacity
     }
 
-    /// How many there are.
+    /// The number of open connections.
     pub fn len(&self) -> usize {
         self.0.capacity.saturating_sub(self.0.room.available_permits())
     }
@@ -68,7 +69,7 @@ impl Connections {
         self.len() == 0
     }
 
-    /// Room for one more, which is made if need be.
+    /// A permit for one more connection; closes waiting ones if necessary.
     pub(crate) async fn room(&self) -> OwnedSemaphorePermit {
         loop {
             let room = Arc::clone(&self.0.room);
@@ -76,27 +77,27 @@ impl Connections {
                 return permit;
             }
             self.make_room();
-            if let Ok(Ok(permit)) = tokio::time::timeout(LOOK_AGAIN, room.acquire_owned()).await {
+            if let Ok(Ok(permit)) = tokio::time::timeout(WAITING_CHECK, room.acquire_owned()).await {
                 return permit;
             }
         }
     }
 
-    /// Cuts off some of those that wait.
+    /// Closes some waiting connections.
     pub(crate) fn make_room(&self) {
         let mut table = self.lock();
         let members = table.members.keys().copied().collect();
-        table.cut_off(members, self.0.capacity / AT_ONCE + 1);
+        table.cut_off(members, self.0.capacity / CUT_OFF_BATCH + 1);
     }
 
-    /// Takes a connection in, unless its client has as many as it may and all of them are at work.
+    /// Admits a connection, unless its client is at its limit and all its connections are busy.
     pub(crate) fn admit(&self, room: OwnedSemaphorePermit, address: IpAddr, most: Option<usize>) -> Option<Member> {
         let client = Client::from(address);
         let mut table = self.lock();
         let own = table.clients.get(&client);
         if let Some((own, most)) = own.zip(most).filter(|(own, most)| own.len() >= *most) {
             let own = own.iter().copied().collect();
-            if table.cut_off(own, most / AT_ONCE + 1) == 0 {
+            if table.cut_off(own, most / CUT_OFF_BATCH + 1) == 0 {
                 return None;
             }
         }
@@ -121,7 +122,7 @@ impl fmt::Debug for Connections {
 }
 
 impl Table {
-    /// Tells the first `count` of those that wait to end, and answers how many there were.
+    /// Asks the first `count` waiting connections to close, and returns how many there were.
     fn cut_off(&mut self, among: Vec<u64>, count: usize) -> usize {
         let all = among.len();
         let rank = |id: u64| self.members.get(&id).and_then(|(_, progress)| progress.rank());
@@ -154,7 +155,7 @@ impl Table {
     }
 }
 
-/// A connection's place; given back when dropped.
+/// The registration of a connection; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Member {
     id: u64,
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_makes_room_for_itself_and_is_refused_when_all_its_connections_are_at_work() {
+    async fn a_clients_idle_connection_is_closed_for_its_next_and_with_all_busy_the_next_is_refused() {
         let connections = Connections::new(10);
         let admit = async |last| connections.admit(connections.room().await, address(last), Some(2));
         let first = admit(1).await.unwrap();
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_at_work_are_never_cut_off() {
+    async fn busy_connections_are_never_closed() {
         let connections = Connections::new(3);
         let mut members = Vec::new();
         for last in 0..3 {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_of_a_crowd_make_room_at_once() {
+    async fn the_oldest_idle_connections_are_closed_at_once() {
         let connections = Connections::new(100);
         let mut members = Vec::new();
         for _ in 0..100 {

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-/// How long a client may keep a listener waiting. While a request is being answered only `body` and `stalled` run.
+/// How long a listener waits for a client. While a request is being answered only `body` and `stalled` apply.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// From accept until TLS is agreed on.
+    /// From accept until the TLS handshake is complete.
     pub handshake: Duration,
     /// From then until the first byte.
     pub first_byte: Duration,
@@ -11,11 +11,11 @@ pub struct Deadlines {
     pub headers: Duration,
     /// From the end of an answer until the first byte of the next request; with HTTP/2, until the next request.
     pub idle: Duration,
-    /// For a request's body, with a second more for each KiB that has come.
+    /// For a request's body, plus a second for each KiB that has arrived.
     pub body: Duration,
-    /// For a client that takes nothing of what is sent to it.
+    /// For a client that reads nothing of what is sent to it.
     pub stalled: Duration,
-    /// For the requests that are being answered when the listener closes.
+    /// For the requests in flight when the listener closes.
     pub drain: Duration,
 }
 

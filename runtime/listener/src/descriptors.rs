@@ -1,16 +1,16 @@
 use std::io;
 
-/// A usual limit, where the system does not tell its own.
+/// A usual limit, if the system's is not available.
 const USUAL_LIMIT: u64 = 1024;
-/// The parts that the descriptors of a process are divided into.
+/// The descriptors of a process are divided into this many parts.
 const PARTS: u64 = 64;
-/// Even a process that may open next to nothing can be asked how it is.
+/// The minimum, so that even a process with a very low limit can be monitored.
 const LEAST: usize = 8;
-/// A connection costs some 10 KB while idle: memory is the limit where descriptors are not.
+/// An idle connection takes about 10 KB: with many descriptors memory is the limit.
 const MOST: usize = 20_000;
 
-/// Whose connections they are. The descriptors of the process are divided: what one of them has, no other can take. A
-/// good quarter is nobody's, it is for files and for clients of brokers and databases.
+/// A user of file descriptors. The process's descriptors are divided, so that one user cannot exhaust another's. A good
+/// quarter is reserved for files and for clients of brokers and databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
     /// The listeners of the website's connectors, all together.
@@ -28,7 +28,7 @@ pub enum Share {
 }
 
 impl Share {
-    /// How many connections that is, under the limit that the process has now.
+    /// The number of connections under the process's current limit.
     pub fn connections(self) -> usize {
         self.of(descriptor_limit())
     }
@@ -55,8 +55,8 @@ pub fn descriptor_limit() -> u64 {
     rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(USUAL_LIMIT, |(soft, _)| soft)
 }
 
-/// Raises the number of files that this process may have open to what the system allows it, and answers that. Shells
-/// and services start with a lower one for the sake of programs that cannot do with large ones.
+/// Raises the soft limit of open files to the hard limit, and returns it. The soft limit is lower by default only for
+/// programs that cannot handle a large one.
 ///
 /// # Errors
 /// The system's; the limit is then as before.

@@ -1,9 +1,9 @@
-//! What all HTTP listeners of a worker have in common, so that a visitor costs a visitor.
+//! The common part of all HTTP listeners of a worker: no client can exhaust the resources of others.
 //!
-//! A [`Listener`] serves any hyper service, and by [`TowerToHyperService`] any axum router. From the moment a
-//! connection is accepted until it is closed some [deadline](Deadlines) runs, but for the time in which a request of it
-//! is being answered: that time is the service's. [`Connections`] bounds how many there are, by what the process may
-//! have of file descriptors, and by client address. With [`Tls`] it speaks HTTPS, and follows its files.
+//! A [`Listener`] serves any hyper service, and by [`TowerToHyperService`] any axum router. From accept until close a
+//! connection always has a [deadline](Deadlines), except while a request is being answered, which is up to the service.
+//! [`Connections`] limits their number by the process's file descriptors and by client address. With [`Tls`] it serves
+//! HTTPS, and reloads changed files.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

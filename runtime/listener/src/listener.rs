@@ -23,25 +23,25 @@ use crate::peer::Peer;
 use crate::throttle::Throttle;
 use crate::tls::Tls;
 
-/// After an error of the system the next connection is accepted this much later at first, and at last.
+/// The first and the maximum wait after a failed accept.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// What can happen with each connection is logged so often at most.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// The minimum interval of log lines about connections.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// A listener that has no TLS is asked so often whether it has been given some.
+/// How often a listener without TLS is checked for new TLS settings.
 const LOOK_FOR_TLS: Duration = Duration::from_secs(10);
 
 /// How to listen.
 #[derive(Clone, Debug)]
 pub struct ListenerOptions {
-    /// What it is for, in the log.
+    /// Its name in the log.
     pub name: &'static str,
-    /// The room that its connections have.
+    /// The limit of its connections.
     pub connections: Connections,
-    /// How many of them one client may have.
+    /// The limits for each client.
     pub addresses: AddressLimits,
-    /// How long clients may take.
+    /// The deadlines for clients.
     pub deadlines: Deadlines,
     /// HTTPS instead of HTTP.
     pub tls: Option<Tls>,
@@ -63,7 +63,7 @@ pub struct Listener {
     protocol: Arc<Builder<TokioExecutor>>,
 }
 
-/// What can be asked of a listener, and be changed, while it serves. Cheap to clone.
+/// Reads and changes the settings of a serving listener. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<Shared>);
 
@@ -77,7 +77,7 @@ struct Shared {
     freed: CancellationToken,
 }
 
-/// What holds for new connections.
+/// The settings for new connections.
 #[derive(Clone, Debug)]
 struct Settings {
     addresses: AddressLimits,
@@ -90,12 +90,12 @@ impl Handle {
         self.0.address
     }
 
-    /// New connections have these limits and this TLS.
+    /// Sets the limits and TLS of new connections.
     pub fn change(&self, addresses: AddressLimits, tls: Option<Tls>) {
         *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings { addresses, tls };
     }
 
-    /// Until it has closed and its address is free. Requests may still be answered.
+    /// Waits until it has closed and its address is free. Requests may still be in flight.
     pub async fn freed(&self) {
         self.0.freed.cancelled().await;
     }
@@ -124,7 +124,7 @@ impl Listener {
         Self::on(TcpListener::from_std(socket)?, options)
     }
 
-    /// Takes a socket that is bound already.
+    /// Uses a bound socket.
     ///
     /// # Errors
     /// The system's.
@@ -146,14 +146,14 @@ impl Listener {
         self.handle.local_addr()
     }
 
-    /// For later.
+    /// A handle for later use.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Serves clients until `closing` is cancelled, then lets the requests end that are being answered, for
-    /// [`Deadlines::drain`]. Each request has its [`Peer`] as an extension. When this is dropped, all connections end at
-    /// once, but for those that were upgraded.
+    /// Serves clients until `closing` is cancelled, then completes the requests in flight, for up to
+    /// [`Deadlines::drain`]. Each request has its [`Peer`] as an extension. When this is dropped, all connections are
+    /// closed at once, except upgraded ones.
     pub async fn serve<S, B>(self, service: S, closing: CancellationToken)
     where
         S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -200,15 +200,15 @@ impl Listener {
     }
 }
 
-/// Reads the files of TLS again from time to time.
+/// Reloads the TLS files at intervals.
 async fn follow_files(handle: &Handle) {
     let listener = handle.0.name;
-    let mut told = None;
+    let mut last_failure = None;
     loop {
         let tls = handle.settings().tls;
         tokio::time::sleep(tls.as_ref().map_or(LOOK_FOR_TLS, Tls::reload_every)).await;
         let Some(tls) = tls else { continue };
-        // A file can be slow.
+        // Reading a file may block.
         let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
             Ok(Ok(false)) => None,
             Ok(Ok(true)) => {
@@ -218,14 +218,14 @@ async fn follow_files(handle: &Handle) {
             Ok(Err(failure)) => Some(failure.to_string()),
             Err(failure) => Some(failure.to_string()),
         };
-        if let Some(reason) = failure.as_ref().filter(|failure| told.as_ref() != Some(*failure)) {
+        if let Some(reason) = failure.as_ref().filter(|failure| last_failure.as_ref() != Some(*failure)) {
             error!(listener, reason, "tls files cannot be used: those that were read before stay in use");
         }
-        told = failure;
+        last_failure = failure;
     }
 }
 
-/// The connections as they come.
+/// The accept loop.
 struct Accepting<'a> {
     handle: &'a Handle,
     socket: &'a TcpListener,
@@ -251,7 +251,7 @@ impl<'a> Accepting<'a> {
                 }
             };
             self.pause = FIRST_PAUSE;
-            // Only now: nobody makes room for a client that has not come.
+            // Only after accept: waiting connections are not closed before a client has connected.
             let room = shared.connections.room().await;
             let Settings { addresses, tls } = self.handle.settings();
             let most = addresses.most_of(address.ip(), shared.connections.capacity());
@@ -265,7 +265,7 @@ impl<'a> Accepting<'a> {
         }
     }
 
-    /// Out of file descriptors, mostly: those that wait give up theirs.
+    /// Usually the process is out of file descriptors: waiting connections are closed.
     async fn failed(&mut self, error: &io::Error) {
         let shared = &*self.handle.0;
         if is_of_the_client(error) {
@@ -276,7 +276,7 @@ impl<'a> Accepting<'a> {
         }
         shared.connections.make_room();
         tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
     }
 
     fn refused(&mut self, address: SocketAddr) {

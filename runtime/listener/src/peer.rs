@@ -9,21 +9,21 @@ use crate::address::Networks;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Who is at the other end of a connection; an extension of each request.
+/// The other end of a connection; an extension of each request.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address: a proxy's, where there is one.
+    /// Its address, or a proxy's.
     pub address: SocketAddr,
     /// Whether the connection has TLS.
     pub secure: bool,
-    /// The certificate that it has shown, with what it sent along; verified.
+    /// Its verified certificate chain.
     pub certificates: Option<Arc<[CertificateDer<'static>]>>,
     pub(crate) proxies: Networks,
 }
 
 impl Peer {
-    /// The client's address: that of the connection, or what a trusted proxy says of it in `X-Forwarded-For`. Of the
-    /// list that proxies make only what they have added counts; the rest is the client's own word.
+    /// The client's address: that of the connection, or from a trusted proxy's `X-Forwarded-For`. Only the entries that
+    /// trusted proxies have added are used; a client can set the others itself.
     pub fn client(&self, headers: &HeaderMap) -> IpAddr {
         let mut client = self.address.ip().to_canonical();
         if self.proxies.is_empty() {
@@ -65,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_word_is_not_taken() {
+    fn headers_of_untrusted_peers_are_ignored() {
         assert_eq!(client("203.0.113.9", &[], &["10.9.9.9"]), "203.0.113.9");
         assert_eq!(client("203.0.113.9", &["10.0.0.0/8"], &["10.9.9.9"]), "203.0.113.9");
         assert_eq!(client("127.0.0.1", &[], &["10.9.9.9"]), "127.0.0.1");
     }
 
     #[test]
-    fn proxies_tell_whom_they_speak_for() {
+    fn trusted_proxies_give_the_clients_address() {
         let proxies = ["10.0.0.0/8"];
         assert_eq!(client("10.0.0.1", &proxies, &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("10.0.0.1", &proxies, &["1.1.1.1, 203.0.113.9, 10.0.0.2"]), "203.0.113.9");

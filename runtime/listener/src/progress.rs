@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::deadlines::Deadlines;
 
-/// What a connection does: told by its stream and its requests, asked by its own watch and by who must make room.
+/// The state of a connection: set by its stream and its requests, read by its deadline and when connections have to be
+/// closed.
 #[derive(Debug)]
 pub(crate) struct Progress {
     opened: Instant,
@@ -15,18 +16,18 @@ pub(crate) struct Progress {
     in_flight: AtomicUsize,
     served: AtomicBool,
     http2: AtomicBool,
-    /// It is no longer HTTP: whoever holds it has deadlines of its own.
+    /// It is no longer HTTP; its new owner has its own deadlines.
     upgraded: AtomicBool,
     /// Since when no request is being answered.
-    waiting: Moment,
-    /// When the first byte of the next request came.
-    begun: Moment,
-    /// Since when the client takes nothing.
-    blocked: Moment,
+    waiting: AtomicTime,
+    /// When the first byte of the next request arrived.
+    begun: AtomicTime,
+    /// Since when the client has read nothing.
+    blocked: AtomicTime,
     cut: Notify,
 }
 
-/// Why a connection is late.
+/// The deadline that a connection has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Late {
     FirstByte,
@@ -35,8 +36,8 @@ pub(crate) enum Late {
     Stalled,
 }
 
-/// Those that wait are cut off in this order when there is no room: who has never asked for anything goes first, then who
-/// has waited longest.
+/// The order in which waiting connections are closed at the limit: first those that never had a request, then those
+/// that have waited longest.
 pub(crate) type Rank = (bool, Instant);
 
 impl Progress {
@@ -47,9 +48,9 @@ impl Progress {
             served: AtomicBool::new(false),
             http2: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
-            waiting: Moment::default(),
-            begun: Moment::default(),
-            blocked: Moment::default(),
+            waiting: AtomicTime::default(),
+            begun: AtomicTime::default(),
+            blocked: AtomicTime::default(),
             cut: Notify::new(),
         };
         progress.waits();
@@ -69,7 +70,7 @@ impl Progress {
     }
 
     pub(crate) fn request_ends(&self) {
-        // Before the count, so that the watch never sees the wait before this request.
+        // Before the count, so that the deadline never applies to the wait before this request.
         self.waits();
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
@@ -99,13 +100,13 @@ impl Progress {
         self.in_flight.load(Ordering::Acquire) == 0 && !self.upgraded.load(Ordering::Acquire)
     }
 
-    /// Its place among those that wait; `None` if it is at work.
+    /// Its rank among waiting connections; `None` if it is busy.
     pub(crate) fn rank(&self) -> Option<Rank> {
         let since = self.opened + self.waiting.get().unwrap_or_default();
         self.is_waiting().then(|| (self.served.load(Ordering::Acquire), since))
     }
 
-    /// When it is late, unless something happens before.
+    /// The current deadline.
     pub(crate) fn deadline(&self, deadlines: &Deadlines) -> Option<(Instant, Late)> {
         if self.upgraded.load(Ordering::Acquire) {
             return None;
@@ -119,7 +120,7 @@ impl Progress {
         }
         let waiting = self.waiting.get().unwrap_or_default();
         let served = self.served.load(Ordering::Acquire);
-        // What HTTP/2 sends between requests need not be the beginning of one.
+        // HTTP/2 frames between requests need not be the start of one.
         let begun = self.begun.get().filter(|_| !(served && self.http2.load(Ordering::Acquire)));
         match (begun, served) {
             (Some(begun), _) => after(begun, deadlines.headers, Late::Headers),
@@ -128,22 +129,22 @@ impl Progress {
         }
     }
 
-    /// Asks the connection to end.
+    /// Asks the connection to close.
     pub(crate) fn cut_off(&self) {
         self.cut.notify_one();
     }
 
-    /// Until it is asked to.
+    /// Waits until it is asked to.
     pub(crate) async fn is_cut_off(&self) {
         self.cut.notified().await;
     }
 }
 
-/// A time since the connection was opened, in milliseconds and one more; 0 is none.
+/// A time as milliseconds since the connection was opened, plus one; 0 means none.
 #[derive(Debug, Default)]
-struct Moment(AtomicU64);
+struct AtomicTime(AtomicU64);
 
-impl Moment {
+impl AtomicTime {
     fn set(&self, opened: Instant) {
         let elapsed = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.0.store(elapsed + 1, Ordering::Release);
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_never_asked_goes_before_who_has_waited_longest() {
+    async fn connections_without_a_request_are_closed_before_the_longest_idle() {
         let served = Progress::new();
         served.request_begins(Version::HTTP_11);
         served.request_ends();

@@ -10,7 +10,8 @@ use tokio_rustls::server::TlsStream;
 use crate::connections::Member;
 use crate::progress::Progress;
 
-/// The bytes of a connection. It holds the connection's place until it is closed, also when a WebSocket has taken it over.
+/// The stream of a connection. It keeps the connection registered until it is closed, also when a WebSocket has taken
+/// it over.
 #[derive(Debug)]
 pub(crate) struct Stream {
     transport: Transport,
@@ -29,7 +30,7 @@ impl Stream {
         Self { transport, progress: place.progress(), _place: place }
     }
 
-    fn told(&self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note_progress(&self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match sent {
             Poll::Ready(_) => self.progress.bytes_went(),
             Poll::Pending => self.progress.nothing_goes(),
@@ -58,7 +59,7 @@ impl AsyncWrite for Stream {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
-        self.told(sent)
+        self.note_progress(sent)
     }
 
     fn poll_write_vectored(
@@ -70,7 +71,7 @@ impl AsyncWrite for Stream {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
-        self.told(sent)
+        self.note_progress(sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -85,7 +86,7 @@ impl AsyncWrite for Stream {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
         };
-        // What TLS has made of the bytes is sent here.
+        // Sends the encrypted bytes.
         match flushed {
             Poll::Ready(_) => self.progress.bytes_went(),
             Poll::Pending => self.progress.nothing_goes(),

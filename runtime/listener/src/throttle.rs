@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A line of the log about what may happen a thousand times a second.
+/// Limits log lines about something that may happen a thousand times a second.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     every: Duration,
@@ -15,7 +15,7 @@ impl Throttle {
         Self { every, last: None, held_back: 0 }
     }
 
-    /// Whether to say it: then how often it was not said since the last time.
+    /// Whether to log it; if so, how often it was suppressed since the last time.
     pub(crate) fn ask(&mut self) -> Option<u64> {
         let now = Instant::now();
         if self.last.is_some_and(|last| now < last + self.every) {
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn says_it_at_intervals_with_what_was_left_out() {
+    async fn logs_at_intervals_with_the_number_left_out() {
         let mut throttle = Throttle::new(Duration::from_secs(10));
         assert_eq!(throttle.ask(), Some(0));
         for _ in 0..500 {

@@ -1,4 +1,4 @@
-//! How long a client may keep a listener waiting. In each test one deadline is short and all others are an hour.
+//! The deadlines for clients. In each test one deadline is short and all others are an hour.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tributary_listener::Deadlines;
 
-/// Says something again and again, whether anybody listens or not.
+/// Sends something repeatedly, whether or not it is read.
 async fn repeat(stream: &mut (impl AsyncWriteExt + Unpin), text: &[u8]) {
     while stream.write_all(text).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -53,7 +53,7 @@ async fn headers_that_trickle_end_the_connection_after_an_answer_as_well() {
 }
 
 #[tokio::test]
-async fn http2_without_a_request_is_closed_whatever_else_it_says() {
+async fn http2_without_a_request_is_closed_despite_other_frames() {
     let site = start(Deadlines { headers: SOON, ..never() }).await;
     let mut stream = site.connect().await;
     stream.write_all(HTTP2_BEGIN).await.unwrap();
@@ -62,7 +62,7 @@ async fn http2_without_a_request_is_closed_whatever_else_it_says() {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_for_the_next_request_and_not_for_ever() {
+async fn a_connection_is_kept_for_the_next_request_up_to_a_timeout() {
     let site = start(Deadlines { idle: SOON, ..never() }).await;
     let mut stream = site.connect().await;
     assert!(ask(&mut stream, "/").await.ends_with("hello"));
@@ -72,7 +72,7 @@ async fn a_connection_is_kept_for_the_next_request_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn an_answer_that_takes_long_is_not_cut_off() {
+async fn a_slow_response_is_not_cut_off() {
     let short = Duration::from_millis(50);
     let site = start(Deadlines { first_byte: short, headers: short, idle: short, stalled: short, ..never() }).await;
     let mut stream = site.connect().await;
@@ -81,7 +81,7 @@ async fn an_answer_that_takes_long_is_not_cut_off() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_http_is_left_alone_and_keeps_its_place() {
+async fn an_upgraded_connection_has_no_deadline_and_keeps_its_slot() {
     let short = Duration::from_millis(50);
     let site = start(Deadlines { first_byte: short, headers: short, idle: short, stalled: short, ..never() }).await;
     let mut stream = site.connect().await;
@@ -103,7 +103,7 @@ async fn what_is_no_longer_http_is_left_alone_and_keeps_its_place() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_too_slowly_fails_the_request() {
+async fn a_body_sent_too_slowly_fails_the_request() {
     let site = start(Deadlines { body: SOON, ..never() }).await;
     let mut stream = site.connect().await;
     stream.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx").await.unwrap();
@@ -113,7 +113,7 @@ async fn a_body_that_comes_too_slowly_fails_the_request() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_at_a_fair_rate_may_take_longer() {
+async fn a_body_sent_fast_enough_may_take_longer() {
     let site = start(Deadlines { body: SOON, ..never() }).await;
     let mut stream = site.connect().await;
     stream
@@ -128,7 +128,7 @@ async fn a_body_that_comes_at_a_fair_rate_may_take_longer() {
 }
 
 #[tokio::test]
-async fn who_takes_nothing_of_an_answer_is_cut_off() {
+async fn a_client_that_does_not_read_its_response_is_cut_off() {
     let site = start(Deadlines { stalled: SOON, ..never() }).await;
     let mut stream = site.connect().await;
     stream.write_all(b"GET /flood HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
@@ -137,7 +137,7 @@ async fn who_takes_nothing_of_an_answer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_listener_that_closes_frees_its_address_and_lets_answers_end() {
+async fn a_closing_listener_frees_its_address_and_finishes_responses() {
     let site = start(never()).await;
     let (mut silent, mut asked, mut begun) = (site.connect().await, site.connect().await, site.connect().await);
     assert!(ask(&mut asked, "/").await.ends_with("hello"));

@@ -1,4 +1,4 @@
-//! When the process has no file descriptor left. Alone in its process, whose limit it lowers.
+//! A process without free file descriptors. The test runs in its own process, whose limit it lowers.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -16,7 +16,7 @@ async fn without_descriptors_those_that_wait_give_theirs_up() {
     assert_eq!(raise_descriptor_limit().unwrap(), hard);
     rlimit::setrlimit(Resource::NOFILE, 128, hard).unwrap();
     assert_eq!(descriptor_limit(), 128);
-    // It believes that there is room enough.
+    // Its limit is higher than the descriptors that are left.
     let site = start_with(options(10_000, never()), "127.0.0.1:0").await;
     let mut silent = Vec::new();
     for _ in 0..20 {
@@ -27,7 +27,7 @@ async fn without_descriptors_those_that_wait_give_theirs_up() {
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    // Room for this end; the other side has none but what it takes from the others.
+    // Descriptors for this end; the listener has none unless it closes waiting connections.
     drop(files.pop());
     let mut honest = TcpStream::connect(site.address).await.unwrap();
     assert!(ask(&mut honest, "/").await.ends_with("hello"));

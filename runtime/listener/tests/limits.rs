@@ -13,7 +13,7 @@ use tributary_listener::{AddressLimits, Networks};
 const LOCAL: &str = "127.0.0.1:0";
 
 #[tokio::test]
-async fn silent_connections_make_room_for_who_asks() {
+async fn silent_connections_are_closed_for_new_ones() {
     let site = start_with(options(8, never()), LOCAL).await;
     let mut at_work = site.connect().await;
     at_work.write_all(b"GET /ticks HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.unwrap();
@@ -30,7 +30,7 @@ async fn silent_connections_make_room_for_who_asks() {
 }
 
 #[tokio::test]
-async fn where_all_are_at_work_the_next_one_waits_its_turn() {
+async fn with_all_connections_busy_the_next_one_waits() {
     let site = start_with(options(2, never()), LOCAL).await;
     let mut working = Vec::new();
     for _ in 0..2 {

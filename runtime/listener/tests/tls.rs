@@ -160,7 +160,7 @@ async fn https_has_http1_and_http2_and_no_http() {
 }
 
 #[tokio::test]
-async fn who_does_not_agree_on_tls_is_closed_and_makes_room_before() {
+async fn a_failed_tls_handshake_is_closed_and_gives_up_its_slot() {
     let files = Files::new();
     let site = files.site_with(ClientAuth::None, Deadlines { handshake: SOON, ..never() }).await;
     assert_eq!(until_closed(&mut site.connect().await).await, "");
@@ -186,7 +186,7 @@ async fn a_required_certificate_is_verified_and_handed_on() {
 }
 
 #[tokio::test]
-async fn a_requested_certificate_may_be_left_out_but_not_be_wrong() {
+async fn a_requested_certificate_may_be_missing_but_not_wrong() {
     let files = Files::new();
     let site = files.site(ClientAuth::Requested).await;
     let client = Client::of(&files);
@@ -214,7 +214,7 @@ async fn new_files_are_used_and_bad_ones_are_not() {
 }
 
 #[test]
-fn what_cannot_be_used_is_told_with_its_file_and_changes_nothing() {
+fn unusable_tls_files_are_reported_and_change_nothing() {
     let files = Files::new();
     let tls = Tls::load(files.options(ClientAuth::None)).unwrap();
     assert!(!tls.reload().unwrap());

@@ -11,7 +11,7 @@ use crate::jackson::{self, Chain};
 use crate::params::{Params, Segments};
 use crate::router::Worker;
 
-/// Those of Log4j, which Connect's clients know.
+/// Log4j's levels, which Connect's clients use.
 const LEVELS: [&str; 8] = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"];
 
 /// `GET /admin/loggers`

@@ -1,4 +1,4 @@
-//! The REST extension of Kafka Connect that asks for a name and a password.
+//! Kafka Connect's REST extension for basic authentication.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,9 +22,9 @@ const MODULE: &str = "org.apache.kafka.connect.rest.basic.auth.extension.Propert
 /// The entry of the login configuration.
 const ENTRY: &str = "KafkaConnect";
 const LOGIN_CONFIG: &str = "rest.basic.auth.login.config";
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
-/// Who may use the API: names and passwords.
+/// The names and passwords of the API's users.
 #[derive(Clone)]
 pub(crate) struct BasicAuth(Arc<HashMap<String, String>>);
 
@@ -32,7 +32,7 @@ impl BasicAuth {
     /// `rest.extension.classes`; nothing when it names no extension.
     ///
     /// # Errors
-    /// `Config` when it names one that is not here, or its login configuration cannot be used.
+    /// `Config` when it names an unsupported one, or its login configuration cannot be used.
     pub(crate) fn of(worker: &Config) -> Result<Option<Self>> {
         let mut classes = worker.list(EXTENSIONS)?.iter().filter(|class| !class.is_empty()).peekable();
         if classes.peek().is_none() {
@@ -48,14 +48,14 @@ impl BasicAuth {
         let path = worker.optional_string(LOGIN_CONFIG)?.filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| {
             Error::config(format!(
-                "{EXTENSIONS} asks for passwords: name the JAAS file with the entry {ENTRY} by {LOGIN_CONFIG}, or by \
+                "{EXTENSIONS} requires passwords: set the JAAS file with the entry {ENTRY} by {LOGIN_CONFIG}, or by \
                  -Djava.security.auth.login.config=... in the environment variable KAFKA_OPTS"
             ))
         })?;
         let file = credentials_file(path)?;
         let credentials = credentials(&file)?;
         if credentials.is_empty() {
-            // Java lets everybody in then.
+            // Java then lets everybody in.
             return Err(Error::config(format!(
                 "{} has no name and password: write lines name=password",
                 file.display()
@@ -72,12 +72,12 @@ impl BasicAuth {
     }
 }
 
-/// Answers 401 without a right name and password, but for what workers ask of each other, which is signed.
+/// Answers 401 without a valid name and password, except for requests between workers, which are signed.
 pub(crate) async fn check(State(auth): State<BasicAuth>, request: Request, next: Next) -> Response {
     if is_internal(request.method(), request.uri().path()) || auth.admits(request.headers()) {
         return next.run(request).await;
     }
-    // As the Java worker has it: text that is called what the client has asked for.
+    // As in the Java worker: plain text with the content type that the client accepts.
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let options = request.method() == Method::OPTIONS && !accepts.starts_with("application/json");
     let kind = if options { "text/plain" } else { "application/json" };
@@ -104,7 +104,7 @@ fn given(header: &[u8]) -> Option<(String, String)> {
 
 /// The file of names and passwords that the login configuration names.
 fn credentials_file(path: &str) -> Result<PathBuf> {
-    // Java's name for it may be a URL, and a second = makes it the only one.
+    // In Java the path may be a URL, and a second `=` makes it the only configuration file.
     let path = path.strip_prefix('=').unwrap_or(path);
     let path = path.strip_prefix("file://").or_else(|| path.strip_prefix("file:")).unwrap_or(path);
     let text = read(Path::new(path))?;
@@ -129,13 +129,13 @@ fn credentials_file(path: &str) -> Result<PathBuf> {
 }
 
 fn credentials(file: &Path) -> Result<HashMap<String, String>> {
-    // The parser's error may quote a line.
+    // The parser's error is not shown, because it may quote a line.
     java_properties::read(&*read(file)?)
         .map_err(|_| Error::config(format!("{} is no properties file: write lines name=password", file.display())))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    read_small_file(file, MOST_BYTES)
+    read_small_file(file, MAX_BYTES)
         .map_err(|error| Error::config(format!("cannot read {}", file.display())).cause(&error))
 }
 

@@ -209,7 +209,7 @@ pub(crate) fn create_request(body: Value) -> Result<(String, RawConfig, Option<T
     if config.is_null() {
         return Err(ApiError::internal("the request has no config: send {\"name\":...,\"config\":{...}}"));
     }
-    // Java's trim takes away everything up to the space.
+    // Java's trim removes all characters up to the space.
     let name = name.trim_matches(|character| character <= ' ').to_owned();
     Ok((name, jackson::config(config, &config_chain)?, state))
 }
@@ -223,7 +223,7 @@ fn initial_state(state: &str, chain: &Chain) -> Result<TargetState, ApiError> {
     }
 }
 
-/// The configuration with its connector's name in it and no null left.
+/// The configuration with its connector's name, and without nulls.
 async fn accepted_config(worker: &Worker, name: &str, mut config: RawConfig) -> Result<Props, ApiError> {
     match config.insert("name".to_owned(), Some(name.to_owned())).flatten() {
         Some(included) if included != name => Err(ApiError::bad_request(format!(

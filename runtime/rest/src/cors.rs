@@ -5,7 +5,7 @@ use tributary_api::{Config, Error, Result};
 /// The headers that a page of another origin may send.
 const ALLOWED_HEADERS: [&str; 4] = ["x-requested-with", "content-type", "accept", "origin"];
 
-/// `access.control.allow.origin`: the origins of pages that may ask.
+/// `access.control.allow.origin`: the origins of pages that may send requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins(Vec<String>);
 
@@ -24,7 +24,7 @@ impl Origins {
     }
 }
 
-/// What tells browsers of the allowed origins and of `access.control.allow.methods`; nothing when no origin is allowed.
+/// The CORS layer for the allowed origins and `access.control.allow.methods`; none if no origin is allowed.
 pub(crate) fn layer(origins: &Origins, worker: &Config) -> Result<Option<CorsLayer>> {
     if origins.0.is_empty() {
         return Ok(None);

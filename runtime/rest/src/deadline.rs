@@ -8,12 +8,12 @@ use tributary_control::Stage;
 use crate::error::ApiError;
 use crate::router::Worker;
 
-/// How long a request may take; Connect's, which nothing sets otherwise.
+/// How long a request may take; Connect's value, which is not configurable.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(90);
-/// How long the worker may take to say how it is.
+/// The timeout of the health check.
 pub(crate) const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Answers 500 for a request that takes too long, with what the worker is at.
+/// Answers 500 for a request that takes too long, with what the worker is doing.
 pub(crate) async fn enforce(State(worker): State<Worker>, request: Request, next: Next) -> Response {
     within(REQUEST_DEADLINE, next.run(request), || worker.herder.stage()).await
 }
@@ -23,7 +23,7 @@ async fn within(
     answer: impl Future<Output = Response>,
     stage: impl FnOnce() -> Option<Stage>,
 ) -> Response {
-    // Not given up before the worker has said what it is at: the request is part of that.
+    // The request is not dropped before the stage is read, because it is part of the stages.
     tokio::pin!(answer);
     match tokio::time::timeout(limit, &mut answer).await {
         Ok(response) => response,
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_is_told() {
+    fn a_timeout_reports_the_stage() {
         assert_eq!(
             timed_out(Some(stage(None))),
             "Request timed out. The worker is currently reading to the end of the config topic, which began at \

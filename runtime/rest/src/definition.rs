@@ -9,59 +9,62 @@ pub(crate) fn rest_definition() -> ConfigDef {
     let https = |name: &str, kind: ConfigType| ConfigKey::new(name, kind).group(HTTPS);
     ConfigDef::new([
         rest("listeners", ConfigType::List).default("http://:8083").doc(
-            "Where REST listens: http://host:port or https://host:port, separated by commas. Without the property, beside the \
-             embedded broker: 127.0.0.1:8083, or a free port when it is taken.",
+            "Where REST listens: http://host:port or https://host:port, separated by commas. Without the property, \
+             with the embedded broker: 127.0.0.1:8083, or a free port if that is in use.",
         ),
         rest("admin.listeners", ConfigType::List)
             .doc("Where /admin is served, instead of on the listeners; empty: nowhere."),
-        rest("rest.advertised.host.name", ConfigType::String)
-            .doc("Name under which other workers and clients reach this one; without: that of the listener or the machine."),
+        rest("rest.advertised.host.name", ConfigType::String).doc(
+            "Name under which other workers and clients reach this one; without: that of the listener or the machine.",
+        ),
         rest("rest.advertised.port", ConfigType::Int)
             .validator(Validator::Between(0, 65_535))
             .doc("Port under which other workers and clients reach this one; without: that of the listener."),
         rest("rest.advertised.listener", ConfigType::String)
             .doc("Which of the listeners others use, http or https; without: one of http if there is one."),
         rest("rest.allowed.hosts", ConfigType::List).default("").doc(
-            "Names under which a listener on loopback may be asked besides localhost and this machine's own, such as a \
-             proxy's; * for any.",
+            "Host names, besides localhost and this machine's own, that requests to a listener on loopback may use, \
+             such as a proxy's; * for any.",
         ),
         rest("access.control.allow.origin", ConfigType::List)
             .default("")
-            .doc("Origins of web pages that may ask, separated by commas; * for any."),
+            .doc("Origins of web pages that may send requests, separated by commas; * for any."),
         rest("access.control.allow.methods", ConfigType::List)
             .default("")
-            .doc("Methods by which those pages may ask; GET, POST and HEAD when empty."),
+            .doc("Methods that those pages may use; GET, POST and HEAD when empty."),
         rest("response.http.headers.config", ConfigType::String).default("").doc(
-            "Headers that every answer has: rules like set Name: value or add Name: value, separated by commas, in double \
+            "Headers of every response: rules like set Name: value or add Name: value, separated by commas, in double \
              quotes where they hold one.",
         ),
         rest("rest.extension.classes", ConfigType::List).default("").doc(
-            "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension asks for names and passwords; \
-             there is no other.",
+            "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension requires user names and \
+             passwords; there is no other.",
         ),
         rest("rest.basic.auth.login.config", ConfigType::String).doc(
-            "JAAS file with the entry KafkaConnect, which names the file of passwords; without: the file that \
-             -Djava.security.auth.login.config names in the environment variable KAFKA_OPTS.",
+            "JAAS file with the entry KafkaConnect, which contains the path of the password file. The default is the \
+             file given by -Djava.security.auth.login.config in the environment variable KAFKA_OPTS.",
         ),
         https("ssl.keystore.location", ConfigType::String).doc(
-            "PKCS #12 store, or PEM file, with the certificate and the key of https listeners. This and the following may stand \
-             under listeners.https. and admin.listeners.https. too; without a prefix they are also those of the worker's own \
-             Kafka clients.",
+            "PKCS #12 store, or PEM file, with the certificate and the key of https listeners. This and the following \
+             may also have the prefix listeners.https. or admin.listeners.https.; without a prefix they apply to the \
+             worker's own Kafka clients too.",
         ),
         https("ssl.keystore.password", ConfigType::Password).doc("Password of the store."),
-        https("ssl.keystore.type", ConfigType::String).doc("PEM, where the name of the file does not say so."),
+        https("ssl.keystore.type", ConfigType::String)
+            .doc("PEM, if the file's name does not end in .pem, .crt or .cer."),
         https("ssl.keystore.certificate.chain", ConfigType::Password).doc("The certificate itself, as PEM."),
         https("ssl.keystore.key", ConfigType::Password).doc("The key itself, as PEM."),
         https("ssl.truststore.location", ConfigType::String)
             .doc("PKCS #12 store, or PEM file, with the authorities of clients' certificates."),
         https("ssl.truststore.password", ConfigType::Password).doc("Password of that store."),
-        https("ssl.truststore.type", ConfigType::String).doc("PEM, where the name of the file does not say so."),
+        https("ssl.truststore.type", ConfigType::String)
+            .doc("PEM, if the file's name does not end in .pem, .crt or .cer."),
         https("ssl.truststore.certificates", ConfigType::Password).doc("The authorities themselves, as PEM."),
         https("ssl.client.auth", ConfigType::String)
             .default("none")
-            .doc("Whether clients show a certificate: required, requested or none."),
+            .doc("Whether clients present a certificate: required, requested or none."),
         https("ssl.enabled.protocols", ConfigType::List)
-            .doc("TLSv1.3, and TLSv1.2 beside it if older clients are to be served; both without the property."),
-        https("ssl.protocol", ConfigType::String).doc("Read where ssl.enabled.protocols is not given."),
+            .doc("TLSv1.3, and TLSv1.2 too if older clients are to be served. The default is both."),
+        https("ssl.protocol", ConfigType::String).doc("Used if ssl.enabled.protocols is not set."),
     ])
 }

@@ -34,7 +34,7 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// What HTTP alone refuses, in the words of the Java server.
+    /// An error of HTTP itself, with the Java server's message.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         Self::new(status, format!("HTTP {} {}", status.as_u16(), status.canonical_reason().unwrap_or("Error")))
     }

@@ -1,4 +1,4 @@
-//! HTTPS: Java's settings `ssl.*`, as far as they can be heeded; others are refused.
+//! HTTPS: Java's settings `ssl.*`, as far as they are supported; others are refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tributary_listener::{ClientAuth, Pem, Tls, TlsOptions};
 use crate::keystore::{Store, Stores};
 
 const RELOAD_EVERY: Duration = Duration::from_secs(10);
-/// What only a JVM can do.
+/// Settings that need a JVM.
 const JAVA_ONLY: [&str; 3] = ["ssl.engine.factory.class", "ssl.provider", "ssl.cipher.suites"];
 
 /// The settings of one kind of listener.
@@ -27,7 +27,7 @@ pub fn from_props(props: &Props, prefix: &str) -> Result<Tls> {
     let own = props.range(prefix.to_owned()..).next().is_some_and(|(name, _)| name.starts_with(prefix));
     let ssl = Ssl { props, prefix: if own { prefix } else { "" } };
     if let Some(name) = JAVA_ONLY.iter().find(|name| ssl.get(name).is_some()) {
-        return Err(Error::config(format!("{} cannot be heeded here: remove it", ssl.full(name))));
+        return Err(Error::config(format!("{} is not supported here: remove it", ssl.full(name))));
     }
     let options = TlsOptions {
         only_tls13: ssl.only_tls13()?,
@@ -52,12 +52,12 @@ impl Ssl<'_> {
         let enabled = self.get("ssl.enabled.protocols").or_else(|| self.get("ssl.protocol"));
         let Some(enabled) = enabled else { return Ok(false) };
         let names: Vec<&str> = enabled.split(',').map(str::trim).collect();
-        // TLS alone is all of them; what is older than 1.2 is not spoken.
+        // `TLS` means all versions; those before 1.2 are not supported.
         match (names.contains(&"TLSv1.3"), names.contains(&"TLSv1.2") || names.contains(&"TLS")) {
             (true, with_older) => Ok(!with_older && self.get("ssl.enabled.protocols").is_some()),
             (false, true) if names == ["TLS"] => Ok(false),
             (false, _) => Err(Error::config(format!(
-                "{} is {enabled}: it must have TLSv1.3, and may have TLSv1.2 beside it",
+                "{} is {enabled}: it must contain TLSv1.3, and may contain TLSv1.2",
                 self.full("ssl.enabled.protocols")
             ))),
         }
@@ -111,7 +111,7 @@ impl Ssl<'_> {
     }
 }
 
-/// Java's own way to write PEM on one line is not needed: properties have `\n`.
+/// Java's single-line form of PEM is not needed, because properties can contain `\n`.
 fn text(pem: &str) -> Pem {
     Pem::Text(pem.to_owned())
 }

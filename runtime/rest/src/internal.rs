@@ -2,8 +2,8 @@ use axum::http::{HeaderMap, StatusCode};
 
 use crate::error::ApiError;
 
-/// What workers of one cluster ask of each other (`POST .../tasks`, `PUT .../fence`). Such requests are signed with a
-/// key that the leader shares with the members; a worker on its own shares none, so no signature is right.
+/// Requests between the workers of a cluster (`POST .../tasks`, `PUT .../fence`). They are signed with a key that the
+/// leader shares with the members; a single worker has no such key, so every signature is refused.
 pub(crate) async fn refuse(headers: HeaderMap) -> ApiError {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let signature = header("X-Connect-Authorization").zip(header("X-Connect-Request-Signature-Algorithm"));

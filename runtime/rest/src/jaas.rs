@@ -69,11 +69,11 @@ fn expect(tokens: &mut impl Iterator<Item = Token>, sign: char) -> Result<(), &'
     }
 }
 
-/// Java puts its system properties in; the separator of paths is the one there is here.
+/// Java substitutes system properties; only the path separator is supported.
 fn expanded(value: String) -> Result<String, &'static str> {
     let value = value.replace("${/}", "/");
     if value.contains("${") {
-        return Err("a value has a Java system property in it: write what it stands for");
+        return Err("a value contains a Java system property: write its value instead");
     }
     Ok(value)
 }

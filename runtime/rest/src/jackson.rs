@@ -1,5 +1,5 @@
-//! Reads JSON as leniently as Connect's own parser does and words what it refuses as that one does, but for the
-//! place, which is told as line and column of the text.
+//! Parses JSON as leniently as Connect's parser, with its error messages, except for the position, which is a line and
+//! column of the text.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ const STRING: &str = "java.lang.String";
 const MAP: &str = "java.util.LinkedHashMap";
 const STRING_MAP: &str = "java.util.LinkedHashMap<java.lang.String,java.lang.String>";
 
-/// A configuration as it came: a null is kept, for it is refused or removes a property.
+/// A configuration as received. Nulls are kept, because a null is refused or removes a property.
 pub(crate) type RawConfig = BTreeMap<String, Option<String>>;
 
-/// How a value was reached, to tell of it: `Class["field"]->java.util.LinkedHashMap["key"]`.
+/// The path to a value, for error messages: `Class["field"]->java.util.LinkedHashMap["key"]`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chain(Vec<String>);
 
@@ -107,7 +107,7 @@ pub(crate) fn text(value: Value, chain: &Chain) -> Result<Option<String>, ApiErr
     }
 }
 
-/// A text that is none of an enumeration's.
+/// The error for a text that is no constant of an enumeration.
 pub(crate) fn no_constant(class: &str, value: &str, chain: &Chain) -> ApiError {
     let constant = class.replace('$', ".");
     chain.error(&format!("Cannot construct instance of `{class}`, problem: No enum constant {constant}.{value}"))
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_at_the_fault_is_told() {
+    fn errors_quote_the_unexpected_token() {
         let message = |text: &str| format!("{:?}", read(text).unwrap_err());
         assert!(message("{bad").contains("Unexpected character ('b' (code 98))"), "{}", message("{bad"));
         assert!(message("{\n\"a\":}").contains("Unexpected character ('}' (code 125))"));

@@ -1,4 +1,4 @@
-//! Certificates and keys in Java's stores: PKCS #12, which `keytool` has made since Java 9 whatever a file is called.
+//! Certificates and keys in Java's stores: PKCS #12, the default of `keytool` since Java 9, whatever a file's name is.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use openssl::x509::X509Ref;
 use tributary_api::read_small_file;
 use tributary_listener::{CertificateDer, CertificateSource, Material, Pem, PrivateKeyDer, TlsError};
 
-const MOST_BYTES: u64 = 16 << 20;
-/// How a JKS file begins.
+const MAX_BYTES: u64 = 16 << 20;
+/// The first bytes of a JKS file.
 const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 
 /// One store.
@@ -17,7 +17,7 @@ pub(crate) enum Store {
     Java { path: PathBuf, password: String },
 }
 
-/// What a listener proves its name with, and whose certificates it takes.
+/// The key store and the trust store of a listener.
 #[derive(Debug)]
 pub(crate) struct Stores {
     pub(crate) keys: Store,
@@ -63,7 +63,7 @@ impl Store {
 }
 
 fn parse(path: &Path, password: &str) -> Result<ParsedPkcs12_2, TlsError> {
-    let bytes = read_small_file(path, MOST_BYTES).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
+    let bytes = read_small_file(path, MAX_BYTES).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
     let shown = path.display();
     if bytes.starts_with(&JKS) {
         return Err(TlsError::Source(format!(
@@ -76,8 +76,8 @@ fn parse(path: &Path, password: &str) -> Result<ParsedPkcs12_2, TlsError> {
     })?;
     store.parse2(password).map_err(|_| {
         TlsError::Source(format!(
-            "{shown} cannot be opened: correct its password; if it was made long ago, make it again with keytool \
-             -importkeystore, for its ciphers are no longer used"
+            "{shown} cannot be opened: correct its password; if it is old, create it again with keytool \
+             -importkeystore, because its ciphers are obsolete"
         ))
     })
 }
@@ -88,7 +88,7 @@ fn der(path: &Path, certificate: &X509Ref) -> Result<CertificateDer<'static>, Tl
     der.map(CertificateDer::from).map_err(|_| TlsError::Missing { place, what: "usable certificate" })
 }
 
-/// Never its password.
+/// Does not show the password.
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

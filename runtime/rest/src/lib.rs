@@ -1,8 +1,8 @@
-//! Kafka Connect's REST API over the control seam.
+//! Kafka Connect's REST API over the control interface.
 //!
-//! A handler takes a request apart, asks the [`Herder`](tributary_control::Herder) and shows its answer; all that the
-//! herder need not know of HTTP and JSON is here. Status codes, texts and shapes are those of Kafka Connect 4.3.1, as
-//! recorded in `tests/goldens`.
+//! A handler parses a request, calls the [`Herder`](tributary_control::Herder) and writes its answer; everything about
+//! HTTP and JSON is here. Status codes, messages and formats are those of Kafka Connect 4.3.1, as recorded in
+//! `tests/goldens`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! What a listener on loopback serves. Its address protects it from other machines, not from the pages that a browser on
-//! this one has open: a page may send requests anywhere, and a name of its own may lead to this machine (DNS rebinding).
+//! Restricts listeners on loopback. Their address protects them from other machines, but not from pages in a browser on
+//! this one: a page may send requests anywhere, and its own host name may resolve to this machine (DNS rebinding).
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::error::ApiError;
 
 const ALLOWED_HOSTS: &str = "rest.allowed.hosts";
 
-/// Names under which this machine is asked for, and origins whose pages may change something.
+/// The host names of this machine, and the origins whose pages may change something.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loopback {
     hosts: Arc<BTreeSet<String>>,
@@ -35,7 +35,7 @@ impl Loopback {
         Ok(Self { hosts: Arc::new(hosts), any_host, origins })
     }
 
-    /// One more name of this machine.
+    /// Adds a name of this machine.
     pub(crate) fn also(mut self, host: &str) -> Self {
         Arc::make_mut(&mut self.hosts).insert(plain(host));
         self
@@ -43,7 +43,7 @@ impl Loopback {
 
     fn refusal(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<String> {
         let text = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("?"));
-        // HTTP/2 has it in the URI; a client that names no host is no browser.
+        // In HTTP/2 it is in the URI; a client that sends no host is no browser.
         let authority = uri.authority().map(|authority| authority.as_str()).or_else(|| text(HOST));
         if let Some(authority) = authority.filter(|authority| !self.serves(authority)) {
             return Some(format!("Host {authority:?} is not served on this address: add it to {ALLOWED_HOSTS}"));
@@ -51,7 +51,10 @@ impl Loopback {
         let origin = text(ORIGIN).filter(|_| ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method))?;
         let own = origin.split_once("://").is_some_and(|(_, page)| Some(page) == authority);
         (!own && !self.origins.allow(origin)).then(|| {
-            format!("a page of {origin:?} may change nothing here: add its origin to access.control.allow.origin")
+            format!(
+                "a page of {origin:?} is not allowed to change anything: add its origin to \
+                     access.control.allow.origin"
+            )
         })
     }
 
@@ -64,7 +67,7 @@ impl Loopback {
     }
 }
 
-/// Answers 403 to what only a foreign page would send.
+/// Answers 403 to requests that only a foreign page would send.
 pub(crate) async fn check(State(loopback): State<Loopback>, request: Request, next: Next) -> Response {
     match loopback.refusal(request.method(), request.uri(), request.headers()) {
         Some(message) => ApiError::new(StatusCode::FORBIDDEN, message).into_response(),

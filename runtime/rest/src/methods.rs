@@ -1,4 +1,5 @@
-//! `OPTIONS`, as the Java server's JAX-RS answers it: the methods in `Allow`, and as text for who takes text.
+//! `OPTIONS`, as the Java server's JAX-RS answers it: the methods in `Allow`, and as text for a client that accepts
+//! text.
 
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
@@ -8,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
 
-/// In the order in which they are told.
+/// In the order of the answer.
 const ORDER: [&str; 7] = ["HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT", "PATCH"];
 const TEXT: &str = "text/plain";
 
-/// A path that there is, asked in a way that it does not answer; the router has named those that it does in `Allow`.
+/// An existing path with a method that it does not support; the router has set the supported ones in `Allow`.
 pub(crate) async fn other(method: Method) -> Response {
     match method {
         Method::OPTIONS => StatusCode::OK.into_response(),
@@ -20,7 +21,7 @@ pub(crate) async fn other(method: Method) -> Response {
     }
 }
 
-/// Answers `OPTIONS` with the methods that the router has named.
+/// Answers `OPTIONS` with the methods that the router has set.
 pub(crate) async fn list(request: Request, next: Next) -> Response {
     let accepted = (request.method() == Method::OPTIONS).then(|| preferred(request.headers()));
     let response = next.run(request).await;
@@ -39,7 +40,7 @@ pub(crate) async fn list(request: Request, next: Next) -> Response {
     (StatusCode::OK, headers, body).into_response()
 }
 
-/// What the client likes best, text where it does not mind: the greatest weight, then what says most.
+/// The client's preferred type, text if it has no preference: by weight, then by specificity.
 fn preferred(headers: &HeaderMap) -> String {
     let ranges =
         headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));

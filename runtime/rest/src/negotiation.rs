@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
 
-/// All that is sent and answered is JSON: 415 for a body of another type, 406 for a client that takes no JSON.
+/// Requests and responses are JSON: 415 for a body of another type, 406 for a client that does not accept JSON.
 pub(crate) async fn json_only(request: Request, next: Next) -> Response {
     let refused = match request.headers() {
-        // It is answered as text too.
+        // `OPTIONS` is answered as text too.
         _ if request.method() == Method::OPTIONS => None,
         headers if !sends_json(headers) => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         headers if !takes_json(headers) => Some(StatusCode::NOT_ACCEPTABLE),
@@ -46,7 +46,7 @@ fn essence(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// A weight of zero: anything but this.
+/// A weight of zero means not acceptable.
 fn is_refused(range: &str) -> bool {
     let weight = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
     weight.and_then(|weight| weight.trim().parse::<f32>().ok()) == Some(0.0)
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_takes_json_by_name_range_or_silence() {
+    fn json_is_accepted_by_name_by_range_or_without_accept_header() {
         let takes = |accept: &str| takes_json(&HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]));
         assert!(takes_json(&HeaderMap::new()));
         assert!(takes("application/json") && takes("*/*") && takes("text/html, application/*;q=0.5"));

@@ -1,5 +1,5 @@
-//! Nulls in a configuration. A null for a property that its connector defines is as if not given; one for any other
-//! property is an error. (Connect keeps the former, and the connector fails for it later.)
+//! Nulls in a configuration. A null for a property that its connector defines counts as not set; one for any other
+//! property is an error. (Connect keeps the former, and the connector fails later because of it.)
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(crate) fn split(config: RawConfig) -> (Props, BTreeSet<String>) {
     (props, nulls)
 }
 
-/// The configuration without nulls, if there may be none or those there are may be left out.
+/// The configuration without nulls, if all of them may be left out.
 pub(crate) async fn without(herder: &dyn Herder, config: RawConfig) -> Result<Props, ApiError> {
     let (props, nulls) = split(config);
     let class = props.get("connector.class").filter(|_| !nulls.is_empty());
@@ -35,7 +35,7 @@ pub(crate) async fn without(herder: &dyn Herder, config: RawConfig) -> Result<Pr
     Err(ApiError::bad_request(invalid(&result)))
 }
 
-/// Adds an error for each null that nobody defines; answers how many.
+/// Adds an error for each null of an undefined property; returns how many.
 pub(crate) fn add(result: &mut ValidationResult, nulls: &BTreeSet<String>) -> usize {
     let defined = |name: &str| result.configs.iter().any(|(key, _)| key.as_ref().is_some_and(|key| key.name == name));
     let unknown: Vec<String> = nulls.iter().filter(|name| !defined(name)).cloned().collect();
@@ -51,7 +51,7 @@ pub(crate) fn add(result: &mut ValidationResult, nulls: &BTreeSet<String>) -> us
     count
 }
 
-/// The refusal of a configuration, in Connect's words.
+/// The error for an invalid configuration, with Connect's message.
 fn invalid(result: &ValidationResult) -> String {
     let errors: Vec<&str> = result.configs.iter().flat_map(|(_, value)| &value.errors).map(String::as_str).collect();
     format!(

@@ -63,7 +63,7 @@ fn connector_offset(item: Value, chain: &Chain) -> Result<ConnectorOffset, ApiEr
         Value::Null => Ok(None),
         value => offset_map(value, &chain.field(OFFSET, name)).map(Some),
     };
-    // A partition of nothing is what no connector has, and it says so.
+    // No connector has an empty partition: the connector refuses it.
     let partition = map("partition")?.unwrap_or_else(|| OffsetMap::new([]));
     Ok(ConnectorOffset { partition, offset: map("offset")? })
 }

@@ -12,7 +12,7 @@ use crate::definition::rest_definition;
 use crate::loopback::{self, Loopback};
 use crate::response_headers::ResponseHeaders;
 
-/// Tells all metrics in Prometheus' text format.
+/// Returns all metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// How the REST API behaves.
@@ -32,8 +32,8 @@ impl RestOptions {
         rest_definition()
     }
 
-    /// Reads what [`definition`](Self::definition) has but for the listeners. `admin.listeners`, given and even empty, takes
-    /// `/admin` off the main listeners.
+    /// Reads the properties of [`definition`](Self::definition), except the listeners. If `admin.listeners` is set,
+    /// even to nothing, the main listeners do not serve `/admin`.
     ///
     /// # Errors
     /// `Config`, naming the property.
@@ -57,14 +57,14 @@ impl RestOptions {
         self
     }
 
-    /// The same with one more name of this machine, under which a listener on loopback may be asked.
+    /// The same with one more name of this machine, which a listener on loopback accepts.
     #[must_use]
     pub fn own_host(mut self, name: &str) -> Self {
         self.loopback = self.loopback.also(name);
         self
     }
 
-    /// What a listener on loopback serves.
+    /// Restricts a router for a listener on loopback.
     pub(crate) fn on_loopback(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.loopback.clone(), loopback::check))
     }

@@ -21,7 +21,7 @@ impl From<PathRejection> for ApiError {
     }
 }
 
-/// The query's parameters; what cannot be decoded is as if not given.
+/// The query's parameters; a parameter that cannot be decoded counts as not set.
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
@@ -33,7 +33,7 @@ impl Params {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Any text but `true` is false, as in Java.
+    /// Any text except `true` is false, as in Java.
     pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
         self.first(name).map_or(default, |value| value.eq_ignore_ascii_case("true"))
     }
@@ -47,7 +47,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     }
 }
 
-/// The URL under which the client has reached this worker, such as `http://127.0.0.1:8083`; empty when it has not said.
+/// The base URL of the client's request, such as `http://127.0.0.1:8083`; empty if it sends no host.
 pub(crate) struct Base(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Base {
@@ -55,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let scheme = if parts.extensions.get::<Secure>().is_some() { "https" } else { "http" };
-        // HTTP/2 has no header for it.
+        // HTTP/2 has no `Host` header.
         let named = parts.uri.authority().map(|authority| authority.as_str());
         let host = named.or_else(|| parts.headers.get(HOST).and_then(|host| host.to_str().ok()));
         Ok(Self(host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()))

@@ -46,7 +46,7 @@ fn pruned(class: &str) -> &str {
     class.strip_suffix("Connector").unwrap_or(class)
 }
 
-/// Connect answers 500 here where it answers 400 elsewhere, for the refusal comes to it from another thread.
+/// Connect answers 500 here where it answers 400 elsewhere, because the exception comes from another thread there.
 fn wrapped(error: Error) -> ApiError {
     match error.status {
         Status::BadRequest => ApiError::internal(format!(

@@ -1,8 +1,8 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tributary_api::{Config, Error, Result};
 
-/// `response.http.headers.config`: headers that every answer has, like `set X-Frame-Options: DENY, add Cache-Control:
-/// "no-cache, no-store"`. A rule that holds a comma stands in double quotes, as a whole.
+/// `response.http.headers.config`: headers of every response, such as `set X-Frame-Options: DENY, add Cache-Control:
+/// "no-cache, no-store"`. A rule that contains a comma is enclosed in double quotes as a whole.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ResponseHeaders(Vec<Rule>);
 
@@ -34,7 +34,7 @@ impl ResponseHeaders {
     }
 }
 
-/// The parts between commas that stand in no quotes; the quotes go.
+/// Splits at commas outside quotes, and removes the quotes.
 fn split(text: &str) -> Vec<String> {
     let (mut parts, mut quoted) = (vec![String::new()], false);
     for character in text.chars() {
@@ -52,7 +52,7 @@ fn parse(rule: &str) -> Result<Rule> {
     let wrong = || {
         Error::config(format!(
             "response.http.headers.config has {rule:?}: write rules as \"set Name: value\" or \"add Name: value\", \
-             divided by commas"
+             separated by commas"
         ))
     };
     let (action, header) = rule.split_once(' ').ok_or_else(wrong)?;

@@ -12,7 +12,7 @@ pub(crate) async fn worker_info(State(worker): State<Worker>) -> Json<WorkerInfo
     Json(worker.herder.worker_info())
 }
 
-/// `GET /health`: a worker that does not say how it is within 10 s is unhealthy.
+/// `GET /health`: a worker that does not answer the health check within 10 s is unhealthy.
 pub(crate) async fn health(State(worker): State<Worker>) -> Response {
     let answer = tokio::time::timeout(HEALTH_DEADLINE, worker.herder.health()).await;
     let health = answer.unwrap_or_else(|_| Health {

@@ -17,10 +17,10 @@ use crate::{
     access, admin, basic_auth, connectors, deadline, internal, methods, negotiation, offsets, plugins, root, tasks,
 };
 
-/// Far above what the configuration topic can hold.
+/// Far more than a record of the configuration topic can hold.
 const MAX_BODY: usize = 8 << 20;
 
-/// What handlers are given.
+/// The state of handlers.
 #[derive(Clone)]
 pub(crate) struct Worker {
     pub(crate) herder: Arc<dyn Herder>,
@@ -36,7 +36,7 @@ pub fn router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
     finish(routes, herder, options)
 }
 
-/// `/admin` alone, for `admin.listeners`. An extension does not protect it, as in Connect.
+/// Only `/admin`, for `admin.listeners`. Extensions do not apply to it, as in Connect.
 pub fn admin_router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
     finish(admin_routes(), herder, &RestOptions { basic_auth: None, ..options.clone() })
 }
@@ -101,7 +101,7 @@ fn finish(routes: Router<Worker>, herder: Arc<dyn Herder>, options: &RestOptions
         routes = routes.layer(cors.clone());
     }
     let routes = routes.layer(middleware::from_fn(access::log)).with_state(worker);
-    // Around the router, for it matches the path before its layers run and sets `Allow` after them.
+    // Around the router, because the router matches the path before its own layers run, and sets `Allow` after them.
     let routes = NormalizePathLayer::trim_trailing_slash().layer(routes);
     Router::new().fallback_service(routes).layer(middleware::from_fn(methods::list))
 }

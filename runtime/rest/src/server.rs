@@ -10,7 +10,7 @@ use tributary_listener::{ListenerOptions, TowerToHyperService};
 use crate::listener::Listener;
 use crate::options::RestOptions;
 
-/// Noted with each request that came by HTTPS.
+/// Marks each request that came by HTTPS.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Secure;
 
@@ -23,34 +23,37 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds all listeners, or none. They share the options' room for connections; its TLS is for those that are HTTPS.
+    /// Binds all listeners, or none. They share the options' connection limit; the TLS settings apply to those with
+    /// HTTPS.
     ///
     /// # Errors
-    /// The system's, with the listener in its text; the kind is kept.
+    /// The system's error, with the listener in its message; the kind is kept.
     pub async fn bind(listeners: &[Listener], options: &ListenerOptions) -> io::Result<Self> {
         let mut bound = Vec::with_capacity(listeners.len());
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            let told = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {listener}: {error}"));
+            let with_listener =
+                |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {listener}: {error}"));
             let mut options = options.clone();
             options.tls = options.tls.filter(|_| listener.https);
             if listener.https && options.tls.is_none() {
-                return Err(told(io::Error::new(io::ErrorKind::InvalidInput, "it has no certificate")));
+                return Err(with_listener(io::Error::new(io::ErrorKind::InvalidInput, "it has no certificate")));
             }
-            let socket = tributary_listener::Listener::bind(listener.address(), options).await.map_err(told)?;
+            let socket =
+                tributary_listener::Listener::bind(listener.address(), options).await.map_err(with_listener)?;
             addresses.push(socket.local_addr());
             bound.push((socket, listener.https));
         }
         Ok(Self { listeners: bound, addresses })
     }
 
-    /// What was bound, in the order of the listeners.
+    /// The bound addresses, in the order of the listeners.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Answers requests until told to stop, then lets open ones end for a second. A listener on loopback serves this machine
-    /// and its own pages only.
+    /// Answers requests until stopped, then completes open ones for up to a second. A listener on loopback serves only
+    /// this machine and its own pages.
     pub async fn serve(self, router: Router, options: &RestOptions, stop: CancellationToken) {
         let mut servers = JoinSet::new();
         for (listener, https) in self.listeners {

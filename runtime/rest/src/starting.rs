@@ -10,7 +10,7 @@ use crate::error::ApiError;
 
 const MESSAGE: &str = "Worker is still starting up.";
 
-/// A router that says that the worker starts (503) until there is one that can answer.
+/// A router that answers 503 (the worker is starting) until the real one is ready.
 pub fn starting(ready: watch::Receiver<Option<Router>>) -> Router {
     Router::new().fallback(answer).with_state(ready)
 }

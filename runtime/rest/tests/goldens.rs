@@ -69,7 +69,7 @@ fn load() -> Vec<(Case, Answer)> {
     pairs
 }
 
-/// What differs between our answer and the recorded one.
+/// The differences between the answer and the recorded one.
 async fn differences(case: &Case, recorded: &Answer) -> Vec<String> {
     let body = serde_json::from_str(&recorded.body).unwrap_or(Value::Null);
     let herder = Arc::new(Recorded::new(recorded.status, body.clone()));
@@ -109,7 +109,7 @@ fn set(list: &str) -> BTreeSet<&str> {
     list.split(',').map(str::trim).collect()
 }
 
-/// Where in a text the Java parser stopped is its own affair.
+/// The position at which the Java parser stopped is not compared.
 fn normal(mut body: Value) -> Value {
     if let Some(message) = body.get("message").and_then(Value::as_str) {
         let message = match (message.find("\n at [Source"), message.find(" (through reference chain")) {

@@ -84,7 +84,7 @@ async fn on_loopback_only_this_machine_is_served() {
 }
 
 #[tokio::test]
-async fn with_an_extension_everything_asks_for_a_password_but_admin_of_its_own() {
+async fn with_an_extension_everything_needs_a_password_but_a_separate_admin_listener() {
     let folder = tempfile::tempdir().unwrap();
     let (login, passwords) = (folder.path().join("jaas.conf"), folder.path().join("passwords"));
     let package = "org.apache.kafka.connect.rest.basic.auth.extension";
@@ -196,7 +196,7 @@ async fn stopping_is_bounded_even_with_an_open_request() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told() {
+async fn a_taken_port_is_an_error() {
     let taken =
         Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
     let again = Listener::parse_list(&format!("http://{}", taken.addresses()[0])).unwrap();
@@ -206,7 +206,7 @@ async fn a_taken_port_is_told() {
 }
 
 #[tokio::test]
-async fn a_worker_that_starts_says_so_until_it_is_ready() {
+async fn a_starting_worker_answers_503_until_it_is_ready() {
     let (sender, ready) = tokio::sync::watch::channel(None);
     let ask = |path: &'static str| {
         let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{Error, Result};
 
 const DAY_MS: i64 = 86_400_000;
-/// The table's file is written anew when it is older than this.
+/// The table's file is appended to when it is older than this.
 const KEEP: Duration = Duration::from_secs(86_400);
 
 /// Somebody who can log in, with what the company knows of them.
@@ -22,11 +22,11 @@ pub struct DemoCustomer {
     pub name: String,
     /// A group of customers.
     pub segment: String,
-    /// To what they have said yes or no, such as `marketing`.
+    /// The purposes that they consented to or not, such as `marketing`.
     pub consent: Map<String, Value>,
     /// What they looked at before.
     pub history: Vec<Viewed>,
-    /// What to expect when one logs in as this customer; for the login page only.
+    /// A hint for the login page: what to expect as this customer.
     #[serde(default, skip_serializing)]
     pub hint: String,
 }
@@ -85,7 +85,7 @@ pub fn write_customer_table(customers: &[DemoCustomer], path: &Path, now: System
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    // In one write: the source must not see half of a line for long.
+    // In one write, so that the source does not see half a line for long.
     let file = fs::OpenOptions::new().create(true).append(true).open(path);
     file.and_then(|mut file| file.write_all(&lines)).map_err(failed)
 }

@@ -11,13 +11,13 @@ use tributary_clickstream::session::Session;
 use crate::state::ShopState;
 use crate::visitor::{SESSION_SECONDS, ends_at, now_ms, text};
 
-/// The login form. There is no password: everybody in a demo is known.
+/// The login form. There are no passwords in the demo.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LoginForm {
     customer_id: String,
 }
 
-/// Begins a session of a customer.
+/// Starts a session of a customer.
 pub(crate) async fn login(
     State(shop): State<Arc<ShopState>>,
     headers: HeaderMap,
@@ -34,7 +34,7 @@ pub(crate) async fn login(
     }
 }
 
-/// Begins a session of nobody.
+/// Starts an anonymous session.
 pub(crate) async fn logout(State(shop): State<Arc<ShopState>>, headers: HeaderMap) -> Response {
     begin(&shop, &headers, &Session::anonymous(ends_at(now_ms())))
 }
@@ -47,7 +47,7 @@ fn begin(shop: &ShopState, headers: &HeaderMap, session: &Session) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
 }
 
-/// A form of another site must not log anybody in or out.
+/// Forms of other sites are refused: they must not log anybody in or out.
 fn is_own_form(headers: &HeaderMap) -> bool {
     let Some(origin) = text(headers, ORIGIN) else { return true };
     origin.split_once("://").is_some_and(|(_, host)| Some(host) == text(headers, HOST))

@@ -1,8 +1,8 @@
-//! The demo shop: the web server of a retailer, in small.
+//! The demo shop: a small web server of a retailer.
 //!
-//! It knows who is logged in and says so in a signed session cookie. Everything else happens between the page and the
-//! connectors: the script of the page sends events to the collector, on another port and so by CORS, and listens there
-//! for the voucher that the pipeline decides on.
+//! It logs users in and sets a signed session cookie. Everything else happens between the page and the connectors: the
+//! page's script sends events to the collector, which is on another port (CORS), and receives the voucher that the
+//! pipeline decides on from there.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

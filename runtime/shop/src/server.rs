@@ -14,14 +14,14 @@ use tributary_listener::{Connections, Listener, ListenerOptions, Share, TowerToH
 use crate::state::ShopState;
 use crate::{DemoCustomer, Error, Product, Result, assets, forms, pages};
 
-/// What the shop is made of.
+/// The options of the shop.
 #[derive(Clone)]
 pub struct ShopOptions {
     /// Where to listen; a free port when it is taken.
     pub listen: SocketAddr,
-    /// Where the browser finds the connectors, such as `http://127.0.0.1:8081`.
+    /// The connectors' URL for browsers, such as `http://127.0.0.1:8081`.
     pub collector: String,
-    /// What session tokens are signed with; the connectors have the same.
+    /// The secret for session tokens, which the connectors have too.
     pub session_secret: String,
     /// Who can log in.
     pub customers: Vec<DemoCustomer>,

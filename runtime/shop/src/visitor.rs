@@ -13,7 +13,7 @@ use crate::state::ShopState;
 /// A session ends after half an hour without a page.
 pub(crate) const SESSION_SECONDS: i64 = 30 * 60;
 
-/// Who asks for a page.
+/// The visitor of a page.
 pub(crate) struct Visitor {
     pub(crate) session: Session,
     pub(crate) customer: Option<DemoCustomer>,
@@ -24,7 +24,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// What tells one visitor of a browser from the next, and nothing else.
+    /// A value that differs between visitors of the same browser.
     pub(crate) fn fingerprint(&self) -> String {
         Sha256::digest(self.session.id().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }

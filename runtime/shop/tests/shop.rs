@@ -91,7 +91,7 @@ async fn a_product_page_names_its_product_for_the_tag() {
 }
 
 #[tokio::test]
-async fn a_page_of_localhost_asks_localhost() {
+async fn a_page_on_localhost_uses_localhost() {
     let (shop, url) = shop().await;
     let port = url.rsplit_once(':').unwrap().1.to_owned();
     let page =
@@ -121,7 +121,7 @@ async fn login_and_logout_begin_new_sessions() {
 }
 
 #[tokio::test]
-async fn a_form_of_another_site_logs_nobody_in() {
+async fn a_form_of_another_site_cannot_log_in() {
     let (shop, url) = shop().await;
     let form = client().post(format!("{url}/login")).header("content-type", "application/x-www-form-urlencoded");
     let response = form.header("origin", "http://evil.example.com").body("customer_id=c-1001").send().await.unwrap();
@@ -131,7 +131,7 @@ async fn a_form_of_another_site_logs_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_session_goes_on_while_pages_are_opened() {
+async fn a_session_is_extended_while_pages_are_opened() {
     let (shop, url) = shop().await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let soon = i64::try_from(now.as_millis()).unwrap() + 60_000;
@@ -144,7 +144,7 @@ async fn a_session_goes_on_while_pages_are_opened() {
 }
 
 #[tokio::test]
-async fn a_taken_port_gives_way_to_a_free_one() {
+async fn a_taken_port_is_replaced_by_a_free_one() {
     let (first, _) = shop().await;
     let options = ShopOptions {
         listen: first.addr(),

@@ -36,8 +36,8 @@ pub struct DiskStore {
 }
 
 impl DiskStore {
-    /// Opens or creates the store of a file. One that cannot be read, or is of another format or layout, is made
-    /// anew, for the changelog holds all of it.
+    /// Opens or creates the store of a file. One that cannot be read, or has another format or layout, is created
+    /// again, because the changelog contains everything.
     ///
     /// # Errors
     /// `Retriable` when another owner still has the file open; `Fatal` when the folder cannot be written.
@@ -49,7 +49,7 @@ impl DiskStore {
         match Self::open_existing(path, layout, cache_bytes) {
             Ok(store) => return Ok(store),
             Err(error) if error.is_retriable() => return Err(error),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "state file is made anew"),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "recreating the state file"),
         }
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, &error)),
@@ -115,11 +115,11 @@ impl DiskStore {
         })
     }
 
-    /// One write transaction with the tables of all stores made.
+    /// One write transaction in which the tables of all stores exist.
     fn write(&mut self, durability: Durability, change: impl FnOnce(&WriteTransaction) -> Result<()>) -> Result<()> {
         let mut write = self.database.begin_write().map_err(|error| self.failed("write", &error))?;
         write.set_durability(durability).map_err(|error| self.failed("write", &error))?;
-        // A durable commit then costs a little more, and opening after a crash does not read the whole file.
+        // A durable commit takes slightly longer, but opening after a crash does not have to read the whole file.
         write.set_quick_repair(matches!(durability, Durability::Immediate));
         if self.views.is_empty() {
             for name in &self.names {
@@ -230,7 +230,7 @@ impl fmt::Debug for DiskStore {
     }
 }
 
-/// The state of people is for the worker's user only; redb takes an empty file for a new one.
+/// Personal data must be readable only for the worker's user; redb treats an empty file as a new one.
 fn make_private(path: &Path) -> io::Result<()> {
     const MODE: u32 = 0o600;
     let file = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;

@@ -8,8 +8,8 @@
 //! 3. once changelog, outputs and input offsets are committed, [`PartitionState::commit`] applies the overlay and the
 //!    [`Positions`] to the store in one atomic batch. If they are not, [`PartitionState::abort`] drops the overlay.
 //!
-//! So the store is behind the changelog or equal to it, never ahead: after a crash only the changelog's tail is read
-//! again, from [`Positions::changelog`] on.
+//! So the store is older than the changelog or equal to it, never newer: after a crash only the changelog's tail is
+//! read again, from [`Positions::changelog`] on.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -75,5 +75,5 @@ impl fmt::Debug for MemoryStore {
 
 #[cold]
 pub(crate) fn no_such_slot(slot: Slot) -> Error {
-    Error::fatal(format!("there is no store {}: a transform may use only the stores it asked for", slot.0))
+    Error::fatal(format!("there is no store {}: a transform may use only the stores it declared", slot.0))
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::Slot;
 
-/// A moment in the life of an overlay, to go back to.
+/// A point to which an overlay can be rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint(usize);
 

@@ -52,7 +52,7 @@ impl PartitionState {
         self.store.clear()
     }
 
-    /// How far the store has come.
+    /// The positions of the store.
     pub fn positions(&self) -> &Positions {
         self.store.positions()
     }
@@ -80,7 +80,7 @@ impl PartitionState {
         self.overlay.put(self.timers, timer.key.clone(), Some(timers::encode(timer)));
     }
 
-    /// Removes a timer. One that does not exist leaves no trace.
+    /// Removes a timer. Does nothing if it does not exist.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -118,7 +118,7 @@ impl PartitionState {
         Ok(due)
     }
 
-    /// Marks this moment, to come back to when a record fails.
+    /// A savepoint to roll back to when a record fails.
     pub fn savepoint(&self) -> Savepoint {
         self.overlay.savepoint()
     }
@@ -159,7 +159,7 @@ impl PartitionState {
         Ok(())
     }
 
-    /// Forgets all uncommitted writes.
+    /// Drops all uncommitted writes.
     pub fn abort(&mut self) {
         self.overlay.clear();
     }

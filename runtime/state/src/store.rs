@@ -4,15 +4,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tributary_api::{Offsets, Result};
 
-/// The format of what is kept on disk and of timers in a changelog. A store of another format is emptied and filled
-/// from the changelog again.
+/// The format of stores on disk and of timers in a changelog. A store of another format is emptied and restored from
+/// the changelog.
 pub const STORE_FORMAT: u16 = 1;
 
 /// One keyed store of a partition, by its place in the [`Layout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub usize);
 
-/// The keyed stores of a partition: those that transforms asked for, and one for the timers behind them.
+/// The keyed stores of a partition: those that transforms require, then one for the timers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout(Vec<String>);
 
@@ -43,7 +43,7 @@ impl Layout {
     }
 }
 
-/// How far a store has come.
+/// The positions of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Positions {
     /// By store name, the next offset of its changelog to be read.
@@ -61,7 +61,7 @@ pub struct Positions {
 pub struct Batch<'a> {
     /// Slot, key and new value (`None` removes), each key of a slot at most once.
     pub changes: &'a [(Slot, Bytes, Option<Bytes>)],
-    /// How far the store has come with them.
+    /// The positions of the store after these changes.
     pub positions: &'a Positions,
 }
 

@@ -4,14 +4,14 @@ use std::fmt;
 use bytes::Bytes;
 use tributary_api::Datum;
 
-/// The latest value of every key of a topic, whole in memory. Not versioned: the latest record by offset counts.
+/// The latest value of every key of a topic, in memory. Not versioned: the latest record by offset counts.
 #[derive(Default)]
 pub struct GlobalTable {
     rows: HashMap<Bytes, Datum>,
 }
 
 impl GlobalTable {
-    /// Takes one record in; a null value removes the key.
+    /// Applies one record; a null value removes the key.
     pub fn set(&mut self, key: &[u8], value: Datum) {
         if value.value.is_null() {
             self.rows.remove(key);

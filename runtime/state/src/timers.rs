@@ -1,5 +1,5 @@
-//! Timers are values of a keyed store, so that they are committed, restored and re-armed as all state is; this index
-//! finds the ones that are due.
+//! Timers are values of a keyed store, so that they are committed and restored like all state; this index finds those
+//! that are due.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,8 +19,7 @@ pub(crate) struct TimerIndex {
 }
 
 impl TimerIndex {
-    /// Sets or removes a timer. One that cannot be read never fires and stays where it is: it costs itself, and not its
-    /// partition.
+    /// Sets or removes a timer. One that cannot be read never fires and is kept: it does not fail its partition.
     pub(crate) fn set(&mut self, key: &[u8], value: Option<&[u8]>) {
         if let Some((key, at)) = self.at.remove_entry(key) {
             self.by_time.remove(&(at, key));

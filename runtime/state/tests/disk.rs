@@ -64,7 +64,7 @@ fn restore_takes_the_last_value_of_a_key() {
 }
 
 #[test]
-fn second_owner_is_told_to_wait() {
+fn second_owner_gets_a_retriable_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("0.redb");
     let first = DiskStore::open(&path, &layout(), 1 << 20).unwrap();

@@ -6,7 +6,7 @@ use tributary_api::Timer;
 use tributary_state::{Layout, MemoryStore, PartitionState, Positions};
 
 #[test]
-fn damaged_or_newer_timer_costs_itself() {
+fn damaged_or_newer_timer_is_skipped() {
     let layout = Layout::new(["people".to_owned()]);
     let mut state = PartitionState::open(&layout, Box::new(MemoryStore::new(&layout))).unwrap();
     state.put(layout.timers(), Bytes::from_static(b"damaged"), Some(Bytes::from_static(b"x")));

@@ -1,7 +1,8 @@
 //! Hostile inputs for a parser, made on the stable toolchain and within a share of time.
 //!
-//! Without instrumentation a fuzzer cannot see which branch an input took. So the target tells what came of its input (an
-//! error's kind, the shape of a result), and what came out for the first time joins the inputs that others are made of.
+//! Without instrumentation a fuzzer cannot see which branch an input took. So the target returns the outcome of its
+//! input (an error's kind, the shape of a result), and what came out for the first time joins the inputs that others
+//! are made of.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -33,7 +34,7 @@ const MAX_INPUT: usize = 16 * 1024;
 const MAX_CORPUS: usize = 2_000;
 const SHRINKING_STEPS: usize = 300;
 
-/// What parsers stumble over, put in as it is.
+/// Fragments that parsers often handle badly, inserted unchanged.
 const TOKENS: [&[u8]; 26] = [
     b"\0",
     b"\xff",
@@ -201,9 +202,9 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use super::*;
 
-    /// Found only by what it is made of: the way there is told by the answers.
+    /// Can only be found step by step: the outcomes lead to it.
     #[test]
-    fn a_panic_behind_two_steps_is_found_and_told_with_a_small_input() {
+    fn a_panic_after_two_steps_is_found_and_reported_with_a_small_input() {
         let target = |input: &[u8]| {
             let text = String::from_utf8_lossy(input).into_owned();
             let steps = [text.contains("null"), text.contains("null..")];
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_holds_is_left_alone() {
+    fn a_target_without_faults_passes() {
         fuzz(&[b"x"], |input| input.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Whether restarts leave something behind: threads and file descriptors of the process, as Linux counts them.
+//! Whether restarts leak threads or file descriptors of the process, as Linux counts them.
 
 use std::future::Future;
 use std::process::Command;
@@ -10,7 +10,7 @@ const ALONE: &str = "TRIBUTARY_TEST_ALONE";
 /// How many more of each are no leak: pools that have grown by one, a connection that is being closed.
 const SLACK: usize = 8;
 /// How long what has ended may take to go away.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn alone(test: &str) -> io::Result<bool> {
     Err(io::Error::other(format!("{printed}\n{}", String::from_utf8_lossy(&output.stderr))))
 }
 
-/// Restarts something a few times and then many times; the many must leave no more behind than the few.
+/// Restarts something a few times and then many times; the many must leak no more than the few.
 ///
 /// # Errors
 /// What there is more of.
@@ -78,7 +78,7 @@ pub async fn stay_flat<F: Future<Output = ()>>(rounds: usize, mut restart: impl 
         if !after.exceeds(before) {
             return Ok(());
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > CALL_TIMEOUT {
             return Err(format!("{before} before {rounds} restarts, {after} behind them"));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -83,7 +83,7 @@ async fn a_fault_of_a_sink_is_found() {
 }
 
 #[tokio::test]
-async fn a_source_that_cannot_be_read_again_is_not_asked_to() {
+async fn a_source_without_rereading_is_not_reread() {
     let place = Arc::default();
     let violations = battery::source(|| MemorySource::once(Fault::NoOffsets, &place)).await;
     assert_eq!(violations, []);

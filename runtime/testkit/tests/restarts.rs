@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use tributary_testkit::restarts::{alone, stay_flat};
 
 #[tokio::test]
-async fn what_is_left_behind_is_found() {
-    if !alone("what_is_left_behind_is_found").unwrap() {
+async fn leaks_are_found() {
+    if !alone("leaks_are_found").unwrap() {
         return;
     }
     assert_eq!(stay_flat(50, || async { drop(File::open("/dev/null").unwrap()) }).await, Ok(()));

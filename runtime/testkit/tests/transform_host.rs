@@ -83,7 +83,7 @@ fn tables_are_read_by_the_bytes_of_the_key() {
 }
 
 #[test]
-fn what_was_not_asked_for_is_not_there() {
+fn undeclared_stores_do_not_exist() {
     let mut host = MemoryTransformHost::new(&Requirements::default(), 0);
     assert!(host.apply(&mut Counter, record("a", "1")).is_err());
     assert!(host.set_table("names", "a", None).is_err());

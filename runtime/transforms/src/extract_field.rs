@@ -16,7 +16,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
             ConfigKey::new(FIELD, ConfigType::String)
                 .required()
                 .importance(Importance::Medium)
-                .doc("The field that takes the place of the whole."),
+                .doc("The field that replaces the whole."),
             ConfigKey::new(SYNTAX, ConfigType::String)
                 .default("V1")
                 .validator(Validator::OneOfIgnoringCase(["V1", "V2"].map(str::to_owned).to_vec()))
@@ -30,7 +30,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
         let make = move |config: &Config| ExtractField::new(side, config);
         let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
         Plugin::new(side.class("org.apache.kafka.connect.transforms.ExtractField"), KAFKA_VERSION, config, factory)
-            .doc("Puts one field in the place of the whole key or value; null stays null.")
+            .doc("Replaces the whole key or value by one of its fields; null stays null.")
     })
 }
 
@@ -107,7 +107,7 @@ impl Transformation for ExtractField {
     }
 }
 
-/// Divides a path at its dots. A name with dots stands in backticks; a backtick within it has a backslash before it
+/// Splits a path at its dots. A name with dots is enclosed in backticks; a backtick within it has a backslash before it
 /// when a dot or the end follows.
 fn parse_path(path: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
@@ -128,7 +128,7 @@ fn parse_path(path: &str) -> Result<Vec<String>> {
     }
 }
 
-/// A name up to the backtick that closes it, and what follows the dot behind it.
+/// A name up to its closing backtick, and the rest after the following dot.
 fn quoted_name<'a>(path: &str, quoted: &'a str) -> Result<(String, Option<&'a str>)> {
     let mut name = String::new();
     for (index, c) in quoted.char_indices() {

@@ -33,7 +33,7 @@ pub(crate) fn plugins() -> [Plugin; 2] {
         let make = move |config: &Config| InsertField::new(side, config);
         let factory = Factory::Transformation(Arc::new(move |config| Ok(Box::new(make(config)?))));
         Plugin::new(side.class("org.apache.kafka.connect.transforms.InsertField"), KAFKA_VERSION, config(), factory)
-            .doc("Adds fields with facts about the record, or with a fixed text; null stays null.")
+            .doc("Adds fields with metadata of the record, or with a fixed text; null stays null.")
     })
 }
 
@@ -41,7 +41,7 @@ fn config() -> ConfigDef {
     let field = |property: &str, doc: &str| {
         ConfigKey::new(property, ConfigType::String)
             .importance(Importance::Medium)
-            .doc(format!("{doc} Behind its name, ! makes the field required and ? (the default) optional."))
+            .doc(format!("{doc} A suffix ! to the name makes the field required, ? (the default) optional."))
     };
     let fields = INSERTED.map(|(_, property, doc)| field(property, doc));
     let static_value = ConfigKey::new(STATIC_VALUE, ConfigType::String)

@@ -1,7 +1,7 @@
 //! Kafka's single message transforms and predicates under their Java class names, and `tributary.transforms.FromJson`.
 //!
-//! One file each. What they share is in `support`: which side of a record they work on, changed schemas that are
-//! remembered, and regular expressions with Java's rules.
+//! One file each. Shared parts are in `support`: the side of a record, a cache of changed schemas, and Java's regular
+//! expressions.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -21,7 +21,7 @@ pub(crate) fn plugin() -> Plugin {
         ConfigKey::new(REPLACEMENT, ConfigType::String)
             .required()
             .importance(Importance::High)
-            .doc("The new name; $1 stands for the first group of the match."),
+            .doc("The new name; $1 is replaced by the first group of the match."),
     ]);
     let factory = Factory::Transformation(Arc::new(|config| Ok(Box::new(RegexRouter::new(config)?))));
     Plugin::new("org.apache.kafka.connect.transforms.RegexRouter", KAFKA_VERSION, config, factory)

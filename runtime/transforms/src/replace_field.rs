@@ -73,7 +73,7 @@ impl ReplaceField {
         if self.renames.is_empty() {
             return;
         }
-        // Only a new name can be one that is there already: of both the later one counts, at the place of the first.
+        // Only a new name can collide with an existing one: then the later value counts, at the first one's index.
         let mut places: HashMap<ByteString, usize> = HashMap::new();
         let mut renamed: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
         for (mut key, value) in entries.drain(..) {

@@ -16,7 +16,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("ReplaceField$Value", "renames=x:a", "struct"),
     // Java's message ends with the address of an object.
     ("InsertField$Value", "static.field=c", ""),
-    // Java tells a second fault of a list that is missing.
+    // Java reports a second error for a missing list.
     ("ValueToKey", "", ""),
 ];
 

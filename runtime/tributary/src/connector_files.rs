@@ -1,8 +1,8 @@
-//! Connectors that are configured by files: what is in `connectors/*.json` is created at start, when absent.
+//! Connectors that are configured by files: those of `connectors/*.json` are created at the start, if absent.
 //!
-//! A file holds a flat map of properties, or the body of `POST /connectors`. A connector that is there already is left
-//! alone, for it may have been changed through REST; `config.files.override=true` lets the file win. A file that
-//! cannot be used is told with its name and the fault, and stops no other.
+//! A file holds a flat map of properties, or the body of `POST /connectors`. An existing connector is not changed,
+//! because it may have been changed over REST; with `config.files.override=true` the file takes precedence. A file that
+//! cannot be used is reported with its name and the error, and does not affect others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use tributary_control::{CreateRequest, Herder, Status, TargetState};
 /// A folder of connector files.
 #[derive(Clone, Debug)]
 pub struct ConnectorFiles {
-    /// The folder; one that is not there holds no files.
+    /// The folder; it need not exist.
     pub folder: PathBuf,
-    /// Whether a file wins over what the worker has.
+    /// Whether a file replaces the worker's configuration.
     pub override_existing: bool,
 }
 
-/// What became of the files, by connector name.
+/// The outcome of the files, by connector name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileReport {
     /// Not there before.
     pub created: Vec<String>,
-    /// There, and now as in the file.
+    /// Existed, and was updated from the file.
     pub updated: Vec<String>,
-    /// There, and left as it is.
+    /// Existed, and was not changed.
     pub kept: Vec<String>,
     /// Could not be used.
     pub failed: Vec<FileFailure>,
@@ -50,7 +50,7 @@ enum Outcome {
 }
 
 impl ConnectorFiles {
-    /// Reads all files in the order of their names and makes the worker have their connectors.
+    /// Reads all files in the order of their names and creates or updates their connectors.
     pub async fn load(&self, herder: &dyn Herder) -> FileReport {
         let mut report = FileReport::default();
         let files = match json_files(&self.folder) {
@@ -95,7 +95,8 @@ impl ConnectorFiles {
                 if info.config != request.config {
                     info!(
                         connector = request.name,
-                        "the worker's configuration differs from the file and stays; config.files.override=true lets the file win"
+                        "the worker's configuration differs from the file and is kept; set config.files.override=true \
+                         to replace it by the file"
                     );
                 }
                 Ok(Outcome::Kept)
@@ -156,7 +157,7 @@ fn posted(fields: Map<String, Value>) -> Result<CreateRequest, String> {
     named(name, config, initial_state)
 }
 
-/// A map of properties; the file's name is the connector's where they say none.
+/// A map of properties; without `name` the connector is named after the file.
 fn flat(fields: Map<String, Value>, stem: String) -> Result<CreateRequest, String> {
     let config = props(fields, "")?;
     let name = config.get("name").cloned().unwrap_or(stem);
@@ -183,7 +184,7 @@ fn text(key: &str, value: Value) -> Result<String, String> {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Null => Err(format!("{key}: is null; give it a value or take it out")),
+        Value::Null => Err(format!("{key}: is null; give it a value or remove it")),
         Value::Array(_) | Value::Object(_) => Err(format!("{key}: is no text; write a text, number or boolean")),
     }
 }

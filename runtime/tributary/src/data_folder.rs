@@ -1,4 +1,4 @@
-//! The data folder: what only this worker's user may read, and the secrets that are made at the first start and kept.
+//! The data folder, which only the worker's user may read, with the secrets that are generated at the first start.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,12 +8,12 @@ use std::{fs, io};
 use anyhow::{Context, Result, bail};
 use tributary_embedded::{close_to_others, private_folder};
 
-/// What the worker keeps there, by which one is known that an earlier version left open to others.
+/// The worker's files there, which identify a data folder that an earlier version left open to others.
 const OURS: [&str; 6] = [BROKER_FOLDER, STORE_FOLDER, "demo", "state", SESSION_SECRET, STORE_KEYS];
 pub(crate) const BROKER_FOLDER: &str = "kafka";
 pub(crate) const STORE_FOLDER: &str = "s3";
 const SESSION_SECRET: &str = "session.secret";
-/// In the form in which AWS's tools read keys.
+/// In the format of AWS's tools.
 const STORE_KEYS: &str = "s3.credentials";
 const ACCESS_KEY: &str = "aws_access_key_id";
 const SECRET_KEY: &str = "aws_secret_access_key";
@@ -25,7 +25,7 @@ pub(crate) struct StoreKeys {
     pub(crate) secret: String,
 }
 
-/// Closes an existing folder to others, unless it holds more than the worker's own: then only its parts are closed.
+/// Closes an existing folder to others; if it contains other files too, only the worker's own are closed.
 pub(crate) fn close(data: &Path) -> Result<()> {
     let closed = || {
         let mut entries = fs::read_dir(data)?;
@@ -41,13 +41,13 @@ pub(crate) fn close(data: &Path) -> Result<()> {
     }
 }
 
-/// What session tokens are signed with, so that sessions outlive a restart.
+/// The secret for session tokens, stored so that sessions survive a restart.
 pub(crate) fn session_secret(data: &Path) -> Result<String> {
     let text = kept(data, SESSION_SECRET, random_hex::<32>)?;
     Ok(text.trim().to_owned())
 }
 
-/// What requests to the embedded S3 endpoint are signed with.
+/// The keys of the embedded S3 endpoint.
 pub(crate) fn store_keys(data: &Path) -> Result<StoreKeys> {
     let make = || {
         let (access, secret) = (random_hex::<10>().to_uppercase(), random_hex::<20>());
@@ -71,7 +71,7 @@ pub(crate) fn keys_file(data: &Path) -> PathBuf {
     data.join(STORE_KEYS)
 }
 
-/// The text of a private file; what `make` makes when there is none yet.
+/// The content of a private file, created by `make` if it does not exist.
 fn kept(data: &Path, name: &str, make: impl FnOnce() -> String) -> Result<String> {
     let path = data.join(name);
     close_to_others(&path).with_context(|| format!("close {} to others", path.display()))?;
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_made_once_and_private() {
+    fn secrets_are_created_once_with_private_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let (secret, keys) = (session_secret(&data).unwrap(), store_keys(&data).unwrap());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_folder_of_an_earlier_version_is_closed_and_one_with_other_things_is_left() {
+    fn an_earlier_versions_open_folder_is_made_private_and_a_shared_one_kept() {
         let root = tempfile::tempdir().unwrap();
         let (ours, shared) = (root.path().join("data"), root.path().join("home"));
         for data in [&ours, &shared] {

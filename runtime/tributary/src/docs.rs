@@ -1,4 +1,4 @@
-//! The documentation of plugins, written from their own definitions so that it cannot be wrong.
+//! The documentation of plugins, generated from their definitions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,12 +26,13 @@ const FRAMEWORK_SOURCE: &str = "source-properties.md";
 const FRAMEWORK_SINK: &str = "sink-properties.md";
 const WORKER: &str = "worker.md";
 const WORKER_INTRODUCTION: &str = "\
-They stand in `worker.properties`, or in environment variables, which win: `CONNECT_BOOTSTRAP_SERVERS` is `bootstrap.servers`
-(`_` is a dot, `__` an underscore, `___` a dash). Settings of Kafka's clients, by Java's names, are those of the worker's own
-clients; under `producer.`, `consumer.` and `admin.` those of the tasks'. What stands under `key.converter.`,
-`value.converter.` and `header.converter.` is the converter's, under `config.storage.`, `offset.storage.` and `status.storage.`
-the topic's, and under `shared.` for connectors, as `${worker:NAME}`. Other properties of Kafka Connect are accepted and have no
-effect; the log of the start names them, and warns of names that look misspelt.";
+They are set in `worker.properties` or in environment variables, which take precedence: `CONNECT_BOOTSTRAP_SERVERS` is
+`bootstrap.servers` (`_` is a dot, `__` an underscore, `___` a dash). Settings of Kafka's clients, by Java's names, apply to the
+worker's own clients; with the prefixes `producer.`, `consumer.` and `admin.` to those of tasks. `key.converter.`,
+`value.converter.` and `header.converter.` are prefixes of converter settings, `config.storage.`, `offset.storage.` and
+`status.storage.` of topic settings. Properties with the prefix `shared.` can be used by connectors as `${worker:NAME}`. Other
+properties of Kafka Connect are accepted and have no effect; the log at the start lists them, and warns of names that look
+misspelt.";
 const GENERATED: &str = "<!-- written by `tributary docs`: change the plugin's definition instead -->\n";
 
 /// Writes all pages into a folder, or checks that what is there is the same.
@@ -74,12 +75,12 @@ fn pages(plugins: &PluginRegistry) -> BTreeMap<String, String> {
         line(&mut index, &format!("- [{}]({name}): {}", plugin.description.class, plugin.description.doc));
         pages.insert(name, connector_page(plugin));
     }
-    line(&mut index, "\n## What connectors are made of\n");
+    line(&mut index, "\n## Parts of connectors\n");
     for (kind, name, heading) in SHARED_PAGES {
         line(&mut index, &format!("- [{heading}]({name})"));
         pages.insert(name.to_owned(), kind_page(plugins, kind, heading));
     }
-    line(&mut index, "\n## Properties that all connectors have\n");
+    line(&mut index, "\n## Properties of all connectors\n");
     let version = env!("CARGO_PKG_VERSION");
     for (name, heading, definition) in [
         (FRAMEWORK_SOURCE, "Properties of every source connector", source_definition(Some(&Props::new()), version)),
@@ -180,7 +181,7 @@ fn name(key: &ConfigKey) -> String {
         KeyNames::Own => format!("`{}`", key.name),
         KeyNames::Begin(prefix) => format!("`{}`: each name that begins with `{}`", key.name, cell(&prefix)),
         KeyNames::Match(pattern) => format!("`{}`: each name that matches `{}`", key.name, cell(&pattern)),
-        // What is new in the contract says itself.
+        // A value that was added to the contract later: shown by its name.
         other => format!("`{}`: {other:?}", key.name),
     }
 }
@@ -224,7 +225,7 @@ fn allowed(validator: &Validator) -> String {
     }
 }
 
-/// Text that does not end a table's cell or row.
+/// Escapes text for a table cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }
@@ -243,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_tells_all_properties() {
+    fn a_page_lists_all_properties() {
         let definition = ConfigDef::new([
             ConfigKey::new("mode", ConfigType::String).required().one_of(&["a|b", "c"]).doc("How\nto."),
             ConfigKey::new("token", ConfigType::Password).default("secret").doc("Who."),

@@ -1,4 +1,4 @@
-//! The servers inside this process, for those who have none: a Kafka broker and an S3 endpoint.
+//! The embedded servers: a Kafka broker and an S3 endpoint.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ const COLLECT_PORT: u16 = 8081;
 const CLUSTER_ID: &str = "tributary-embedded";
 const REGION: &str = "us-east-1";
 
-/// The servers that run.
+/// The running servers.
 pub(crate) struct Embedded {
     pub(crate) broker: Option<Broker>,
     pub(crate) store: Option<ObjectStore>,
@@ -25,9 +25,9 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts those that the settings ask for, both at once, and shares their addresses and keys with connectors.
+    /// Starts the configured ones, both concurrently, and shares their addresses and keys with connectors.
     pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Self> {
-        // Whoever has the shop in this process needs to share its secret with nobody else.
+        // With the shop in this process the secret can be generated, because no other server needs it.
         if settings.embedded || settings.flag_or("demo.shop.enable", false)? {
             shared.add_missing("session.secret", data_folder::session_secret(&settings.data)?);
         }
@@ -46,7 +46,7 @@ impl Embedded {
             }
             shared.add_missing("s3.region", REGION);
         } else {
-            // No keys: connectors look for them where AWS's own tools do.
+            // Without keys connectors use AWS's default credential chain.
             shared.add_missing("s3.access.key.id", "");
             shared.add_missing("s3.secret.access.key", "");
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_gives_way_to_a_free_one() {
+    fn a_taken_port_is_replaced_by_a_free_one() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         let found = free_address(port).unwrap();

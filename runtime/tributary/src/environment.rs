@@ -4,8 +4,8 @@ use tributary_api::Props;
 
 const PREFIX: &str = "CONNECT_";
 
-/// The settings in environment variables `CONNECT_*`: `_` stands for a dot, `__` for an underscore, `___` for a dash.
-/// Log levels (`CONNECT_LOG4J_*`) are not settings of the worker.
+/// The settings in environment variables `CONNECT_*`: `_` is a dot, `__` an underscore, `___` a dash. Log levels
+/// (`CONNECT_LOG4J_*`) are not settings of the worker.
 pub(crate) fn settings(variables: impl Iterator<Item = (String, String)>) -> Props {
     variables
         .filter_map(|(name, value)| {
@@ -39,7 +39,7 @@ fn separator(underscores: usize) -> &'static str {
     }
 }
 
-/// The JAAS file that Java is told of in `KAFKA_OPTS` (`-Djava.security.auth.login.config=FILE`); the last one counts.
+/// The JAAS file set for Java in `KAFKA_OPTS` (`-Djava.security.auth.login.config=FILE`); the last one counts.
 pub(crate) fn login_config(mut variables: impl Iterator<Item = (String, String)>) -> Option<String> {
     let (_, options) = variables.find(|(name, _)| name == "KAFKA_OPTS")?;
     let mut files =
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn log_levels_are_told_apart() {
+    fn log_levels_are_recognised() {
         let found = log_levels(variables(&[
             ("CONNECT_LOG4J_LOGGERS", "a.b=DEBUG, c=WARN"),
             ("CONNECT_LOG4J_ROOT_LOGLEVEL", "ERROR"),

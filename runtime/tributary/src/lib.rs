@@ -1,9 +1,9 @@
 //! The worker's command line and the wiring of all parts into one process.
 //!
-//! A worker with plugins of one's own is a `main` that hands them to [`main`]; settings, logging, REST and the embedded
-//! servers come with it. `examples/custom-worker` is such a worker.
+//! A worker with your own plugins is a `main` that passes them to [`main`], which includes settings, logging, REST and
+//! the embedded servers. `examples/custom-worker` is such a worker.
 //!
-//! `wiring` reads top-down what is started in which order; everything else here is one part of it.
+//! `wiring` shows from top to bottom what is started in which order; everything else here is a part of it.
 #![forbid(unsafe_code)]
 
 mod cli;
@@ -33,9 +33,9 @@ pub use cli::{Cli, Command, WorkerArgs};
 pub use connector_files::{ConnectorFiles, FileFailure, FileReport};
 pub use plugins::plugins;
 
-/// REST, the engine and its clients share these; the work of a record is done in batches.
+/// Shared by REST, the engine and its clients; few suffice, because records are processed in batches.
 const THREADS: usize = 2;
-/// How long the process waits at its end for calls that block.
+/// How long the process waits for blocked calls when it ends.
 const LAST_CALLS: Duration = Duration::from_millis(200);
 
 /// The `main` of a worker with these plugins: reads the command line, runs, and prints what went wrong.
@@ -57,15 +57,15 @@ pub fn main(plugins: impl IntoIterator<Item = Plugin>) -> ExitCode {
     }
 }
 
-/// Does what the command line says; a worker runs until it is told to stop.
+/// Executes the command line; a worker runs until it is stopped.
 ///
 /// # Errors
-/// With what to do about it.
+/// Says what to do.
 pub fn run(cli: Cli, plugins: PluginRegistry) -> anyhow::Result<()> {
     if let Some(Command::Docs { folder, check }) = cli.command {
         return docs::run(&plugins, &folder, check);
     }
-    // Before anything asks for its share of them.
+    // Before any share of them is computed.
     let descriptors = tributary_listener::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)

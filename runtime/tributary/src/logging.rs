@@ -18,11 +18,11 @@ use tributary_control::{LoggerLevel, Loggers};
 use tributary_worker::{LoggerControl, LoggerRefusal, Redaction};
 
 const ROOT: &str = "root";
-/// How many loggers may have a level of their own, and how long their names may be: they are kept for ever.
-const MOST_LOGGERS: usize = 1_000;
-const LONGEST_NAME: usize = 256;
+/// How many loggers may have a level of their own, and how long their names may be: they are never removed.
+const MAX_LOGGERS: usize = 1_000;
+const MAX_NAME_BYTES: usize = 256;
 
-/// What is logged, by logger.
+/// The levels of loggers.
 #[derive(Clone, Debug)]
 struct Levels {
     root: LoggerLevel,
@@ -35,7 +35,7 @@ pub(crate) struct LogLevels {
     filter: reload::Handle<Targets, Registry>,
 }
 
-/// Starts logging to standard error at INFO, or at what is given. What the redaction knows is hidden.
+/// Starts logging to standard error at INFO, or at the given levels. Secrets known to the redaction are hidden.
 pub(crate) fn start(given: &[(String, String)], redaction: Redaction) -> anyhow::Result<LogLevels> {
     let mut levels = Levels { root: level("INFO", None), loggers: BTreeMap::new() };
     for (logger, name) in given {
@@ -52,8 +52,8 @@ pub(crate) fn start(given: &[(String, String)], redaction: Redaction) -> anyhow:
     Ok(LogLevels { levels: Mutex::new(levels), filter: handle })
 }
 
-/// Fields as `name=value`, the message alone, on one line: what a value holds can begin no line of its own and send nothing
-/// to a terminal.
+/// Formats fields as `name=value` and the message without a name, on one line. Control characters are escaped, so that
+/// a value cannot start a new line or control a terminal.
 fn plain(redaction: Redaction) -> impl for<'w> FormatFields<'w> + Clone + 'static {
     let field = move |writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
         if field.name() != "message" {
@@ -71,7 +71,7 @@ fn plain(redaction: Redaction) -> impl for<'w> FormatFields<'w> + Clone + 'stati
     debug_fn(field).delimited(" ")
 }
 
-/// Also what breaks lines or turns the direction of writing in Unicode.
+/// Including Unicode line breaks and changes of the writing direction.
 fn is_control(character: char) -> bool {
     let unicode = ['\u{2028}', '\u{2029}', '\u{200e}', '\u{200f}', '\u{feff}'].contains(&character);
     character.is_control()
@@ -85,13 +85,13 @@ impl Levels {
     fn check(&self, logger: &str, level: &str) -> Result<String, LoggerRefusal> {
         let name = level.to_uppercase();
         filter_of(&name).ok_or(LoggerRefusal::NoLevel)?;
-        if logger.len() > LONGEST_NAME {
-            return Err(LoggerRefusal::TooLong(LONGEST_NAME));
+        if logger.len() > MAX_NAME_BYTES {
+            return Err(LoggerRefusal::TooLong(MAX_NAME_BYTES));
         }
         let known = logger.eq_ignore_ascii_case(ROOT) || self.loggers.contains_key(logger);
-        match known || self.loggers.len() < MOST_LOGGERS {
+        match known || self.loggers.len() < MAX_LOGGERS {
             true => Ok(name),
-            false => Err(LoggerRefusal::TooMany(MOST_LOGGERS)),
+            false => Err(LoggerRefusal::TooMany(MAX_LOGGERS)),
         }
     }
 
@@ -120,7 +120,7 @@ impl Levels {
     fn targets(&self) -> Targets {
         let filter = |level: &LoggerLevel| filter_of(&level.level).unwrap_or(LevelFilter::INFO);
         let loggers = self.loggers.iter().map(|(name, level)| (name.clone(), filter(level)));
-        // They log each request and each mistake of a client, at any length; what concerns us comes back as an error.
+        // These crates log each request and each client error, at any length; relevant failures are returned as errors.
         let silent =
             ["tansu_sans_io", "tansu_storage", "tansu_broker", "tansu_service", "tansu_schema", "tansu_auth", "s3s"]
                 .map(|part| (part.to_owned(), LevelFilter::OFF));
@@ -155,7 +155,7 @@ fn level(name: &str, last_modified: Option<i64>) -> LoggerLevel {
     LoggerLevel { level: name.to_owned(), last_modified }
 }
 
-/// Log4j's levels; those that we do not have are the nearest one.
+/// Log4j's levels, mapped to the nearest one.
 fn filter_of(level: &str) -> Option<LevelFilter> {
     Some(match level {
         "OFF" => LevelFilter::OFF,
@@ -197,12 +197,12 @@ mod tests {
     #[test]
     fn only_so_many_loggers_of_so_long_names_are_kept() {
         let mut levels = Levels { root: level("INFO", None), loggers: BTreeMap::new() };
-        for number in 0..MOST_LOGGERS {
+        for number in 0..MAX_LOGGERS {
             let name = format!("logger{number}");
             assert!(levels.check(&name, "debug").is_ok());
             levels.set(&name, "DEBUG", None);
         }
-        assert_eq!(levels.check("one.more", "DEBUG"), Err(LoggerRefusal::TooMany(MOST_LOGGERS)));
+        assert_eq!(levels.check("one.more", "DEBUG"), Err(LoggerRefusal::TooMany(MAX_LOGGERS)));
         assert_eq!(levels.check("logger7", "warn"), Ok("WARN".to_owned()));
         assert_eq!(levels.check("Root", "INFO"), Ok("INFO".to_owned()));
         assert_eq!(levels.check(&"x".repeat(257), "INFO"), Err(LoggerRefusal::TooLong(256)));

@@ -1,6 +1,6 @@
 use tributary_api::Plugin;
 
-/// The plugins that come with Tributary. A worker with others is a `main` with another list.
+/// The plugins that come with Tributary. A worker with other plugins is a `main` with another list.
 pub fn plugins() -> Vec<Plugin> {
     [
         tributary_file::plugins(),
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_is_there_once_for_each_kind_and_is_documented() {
+    fn every_class_is_registered_once_for_each_kind_and_documented() {
         let mut seen = BTreeSet::new();
         for plugin in plugins() {
             let description = &plugin.description;
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_kafkas_own_answers_its_version_and_what_does_not_ours() {
+    fn plugins_that_replace_kafkas_own_report_kafkas_version_and_others_ours() {
         for plugin in plugins() {
             let description = &plugin.description;
             let kafkas = description.class.starts_with("org.apache.kafka.");

@@ -1,4 +1,4 @@
-//! Where REST listens, and under which name the worker is known.
+//! The addresses of REST, and the worker's advertised name.
 
 use std::fs;
 use std::io;
@@ -15,13 +15,13 @@ use tributary_rest::{Listener, MetricsText, RestOptions, Router, Server, admin_r
 
 use crate::settings::Settings;
 
-/// The REST servers of this process. Until the worker is ready they say that it starts.
+/// The REST servers of this process. Until the worker is ready they answer 503.
 pub(crate) struct Rest {
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
-    /// The address of the listener that others use.
+    /// The address of the advertised listener.
     pub(crate) address: SocketAddr,
-    /// The port that was asked for: it gives way where nobody has chosen it.
+    /// The preferred port; another one is used if it is taken and not configured.
     pub(crate) wanted: u16,
     /// `host:port` under which others reach this worker.
     pub(crate) worker_id: String,
@@ -33,7 +33,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Binds `listeners` and `admin.listeners`. The usual port gives way to a free one where nobody has chosen it.
+    /// Binds `listeners` and `admin.listeners`. If the default port is taken and not configured, a free one is used.
     pub(crate) async fn start(settings: &Settings) -> Result<Self> {
         let options = RestOptions::from_props(&settings.props)?.own_host(&hostname());
         let listeners = Listener::parse_list(&settings.list("listeners")?.join(","))?;
@@ -64,14 +64,14 @@ impl Rest {
         Ok(Self { scheme, address, wanted, worker_id, options, ready, admin_ready, stop, servers })
     }
 
-    /// Lets the worker answer.
+    /// Switches to the worker's router.
     pub(crate) fn ready(&self, herder: &Arc<dyn Herder>, metrics: MetricsText) {
         let options = self.options.clone().metrics(metrics);
         self.ready.send_replace(Some(router(Arc::clone(herder), &options)));
         self.admin_ready.send_replace(Some(admin_router(Arc::clone(herder), &self.options)));
     }
 
-    /// Lets open requests end, for a second.
+    /// Completes open requests, for up to a second.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.servers.wait().await;

@@ -1,4 +1,4 @@
-//! The worker's settings: a properties file, the environment over it, and what holds with nothing configured under it.
+//! The worker's settings: the environment overrides a properties file, which overrides the defaults.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,13 +14,13 @@ use tributary_worker::{ConfigTransformer, Redaction, WorkerSettings};
 use crate::cli::WorkerArgs;
 use crate::{environment, worker_properties};
 
-/// The worker's own reading of how long tasks may take to end; the process waits a little longer.
+/// How long tasks may take to end; the process waits a little longer.
 const GRACEFUL: &str = "task.shutdown.graceful.timeout.ms";
 
 const FILE: &str = "worker.properties";
 const LOGIN_CONFIG: &str = "rest.basic.auth.login.config";
 
-/// What holds on the embedded broker where nothing else is said; on any other broker Connect's defaults do.
+/// The defaults for the embedded broker; for any other broker Connect's defaults apply.
 pub(crate) const EMBEDDED: [(&str, &str); 9] = [
     ("group.id", "tributary"),
     ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
@@ -36,17 +36,17 @@ pub(crate) const EMBEDDED: [(&str, &str); 9] = [
 pub(crate) const JSON_VALUES: [(&str, &str); 2] =
     [("value.converter", "org.apache.kafka.connect.json.JsonConverter"), ("value.converter.schemas.enable", "false")];
 
-/// What was written for this process: in a file, in the environment, on the command line.
+/// The settings as written in a file, the environment and on the command line.
 pub(crate) struct Written {
-    /// The worker's properties, as written but for the embedded default's.
+    /// The worker's properties, as written, plus the embedded defaults.
     pub(crate) props: Props,
-    /// Holds connectors/*.json.
+    /// The folder with connectors/*.json.
     pub(crate) configs: PathBuf,
-    /// For what embedded servers and stateful connectors keep.
+    /// The folder for the data of embedded servers and stateful connectors.
     pub(crate) data: PathBuf,
-    /// No broker is configured: bring one.
+    /// No broker is configured: the embedded one is started.
     pub(crate) embedded: bool,
-    /// Nobody chose where REST listens: another port will do when the usual one is taken.
+    /// REST's address is not configured: another port may be used if the default one is taken.
     pub(crate) any_rest_port: bool,
 }
 
@@ -89,23 +89,23 @@ impl Written {
         })
     }
 
-    /// The settings with the values of their variables, and a word in the log on what of them is not read.
+    /// Resolves variables, and logs settings that are not used.
     ///
     /// # Errors
-    /// With every property that is wrong.
+    /// Names every wrong property.
     pub(crate) fn resolve(mut self, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Settings> {
         self.props = ConfigTransformer::parse(&self.props, plugins, redaction)?.resolve(&self.props)?;
-        worker_properties::tell_unread(&self.props);
+        worker_properties::log_unread(&self.props);
         self.parse()
     }
 
     /// Parses what this process reads itself.
     ///
     /// # Errors
-    /// With every property that is wrong.
+    /// Names every wrong property.
     pub(crate) fn parse(mut self) -> Result<Settings> {
         let definition = definition();
-        // The variables of a container are often there and empty.
+        // Environment variables of containers are often set to an empty value.
         let is_given = |name: &str, value: &str| {
             let text = [ConfigType::String, ConfigType::List];
             !value.trim().is_empty() || definition.key(name).is_none_or(|key| text.contains(&key.kind))
@@ -148,7 +148,7 @@ impl Settings {
         Ok(self.config.boolean(name)?)
     }
 
-    /// The same where what holds without it depends on others.
+    /// The same with a default that depends on other settings.
     ///
     /// # Errors
     /// When it is not defined.
@@ -206,7 +206,7 @@ fn configs_folder(args: &WorkerArgs, file: Option<&Path>) -> PathBuf {
 
 fn read_properties(path: &Path) -> Result<Props> {
     let file = File::open(path).with_context(|| format!("read {}: name an existing file", path.display()))?;
-    // The parser's own words may quote a line, which may hold a password.
+    // The parser's message is not shown, because it may quote a line with a password.
     parse_properties(file).map_err(|error| match error.line_number() {
         Some(line) => anyhow!("read {}: line {line} is no property", path.display()),
         None => anyhow!("read {}: it is no properties file", path.display()),
@@ -214,7 +214,7 @@ fn read_properties(path: &Path) -> Result<Props> {
 }
 
 fn parse_properties(text: impl Read) -> Result<Props, PropertiesError> {
-    // The parser panics over a last line that ends with a letter of other than ASCII, and with no end of line.
+    // The parser panics on a last line without a line end whose last character is not ASCII.
     Ok(java_properties::read(text.chain(&b"\n"[..]))?.into_iter().collect())
 }
 
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_told_at_once_and_an_empty_one_is_none() {
+    fn all_wrong_values_are_reported_at_once_and_an_empty_one_counts_as_unset() {
         let wrong = load("demo.shop.enable=maybe\nembedded.broker.port=x\naccess.control.allow.methods=GET", &[]);
         let error = wrong.parse().err().unwrap().to_string();
         assert!(error.contains("Invalid value maybe for configuration demo.shop.enable"), "{error}");

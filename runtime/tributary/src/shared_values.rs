@@ -1,8 +1,8 @@
 //! `${worker:NAME}` in a connector's configuration: the value of the worker's property `shared.NAME`.
 //!
-//! So one connector file serves the embedded servers, whose addresses and keys are known only once they run, and any
-//! others, named in worker.properties. Only what is under `shared.` can be read this way: the worker's own passwords
-//! cannot.
+//! A connector file thus works with the embedded servers, whose addresses and keys are known only when they run, and
+//! with any others, configured in worker.properties. Only properties with the prefix `shared.` can be read this way,
+//! not the worker's passwords.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ const PUBLIC: [&str; 7] =
 pub(crate) struct SharedValues(BTreeMap<String, String>);
 
 impl SharedValues {
-    /// What the worker's properties say under `shared.`, and the folders of this process.
+    /// The values of `shared.*`, and the folders of this process.
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
         let mut values = Self(BTreeMap::new());
         values.add_missing("configs.dir", absolute(&settings.configs)?);
@@ -31,7 +31,7 @@ impl SharedValues {
         Ok(values)
     }
 
-    /// A value, unless the worker's properties have said another.
+    /// Adds a value, unless the worker's properties have one.
     pub(crate) fn add_missing(&mut self, name: &str, value: impl Into<String>) {
         self.0.entry(name.to_owned()).or_insert_with(|| value.into());
     }
@@ -48,7 +48,7 @@ impl ConfigProvider for SharedValues {
         Ok(known.collect())
     }
 
-    /// Addresses and folders of this process are good to read in an error; what an operator has shared may be anything.
+    /// Addresses and folders of this process may appear in errors; values that an operator shares may be secrets.
     fn is_secret(&self, _path: &str, key: &str) -> bool {
         !PUBLIC.contains(&key)
     }

@@ -1,4 +1,4 @@
-//! The demo shop, beside the embedded broker: the website of the reference pipeline.
+//! The demo shop, which runs with the embedded broker: the website of the reference pipeline.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -11,13 +11,13 @@ use tributary_shop::{Shop, ShopOptions, read_customers, read_products, write_cus
 use crate::settings::Settings;
 use crate::shared_values::SharedValues;
 
-/// Under the configs folder: who can log in and what is on sale. Under the data folder: the customers as a table.
+/// In the configs folder: customers and products. In the data folder: the customers as a table.
 const FOLDER: &str = "demo";
 const CUSTOMERS: &str = "customers.jsonl";
 const PRODUCTS: &str = "products.json";
 
-/// Starts it, unless the settings or the missing of its files say otherwise, and tells connectors of it: `shop.origins`,
-/// by which browsers may know it, and `demo.customers.file`, the table of customers that a file source reads.
+/// Starts it, unless it is disabled or its files are missing, and shares values with connectors: `shop.origins`, its
+/// origins for browsers, and `demo.customers.file`, the table of customers that a file source reads.
 pub(crate) async fn start(settings: &Settings, shared: &mut SharedValues) -> Result<Option<Shop>> {
     let files = settings.configs.join(FOLDER);
     let present = settings.embedded && exists(&files.join(CUSTOMERS))? && exists(&files.join(PRODUCTS))?;
@@ -55,7 +55,8 @@ fn host(settings: &Settings) -> Result<IpAddr> {
     text.parse().with_context(|| format!("demo.shop.host is {text}: write an IP address of this machine, or 0.0.0.0"))
 }
 
-/// Its address, and the name that people type. What listens on all addresses is reached by the loopback's.
+/// The origin with its address, and the one with `localhost`. If it listens on all addresses, the loopback address is
+/// used.
 fn origins(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_starts_with_the_projects_own_files_and_tells_connectors() {
+    async fn it_starts_with_the_projects_own_files_and_configures_connectors() {
         let data = tempfile::tempdir().unwrap();
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
         let settings = settings(&configs, data.path(), &[]);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_needs_its_files_only_when_it_is_asked_for() {
+    async fn it_needs_its_files_only_when_enabled() {
         let empty = tempfile::tempdir().unwrap();
         let unasked = settings(empty.path(), empty.path(), &[]);
         assert!(start(&unasked, &mut shared(&unasked)).await.unwrap().is_none());

@@ -1,8 +1,8 @@
-//! What a person reads when the worker has started.
+//! The text printed when the worker has started.
 
 use std::fmt::Write;
 
-/// A server's address, and the usual port if that was taken.
+/// A server's address, and the default port if that was taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     pub(crate) name: &'static str,
@@ -15,7 +15,7 @@ impl Address {
         Self { name, shown: shown.into(), taken: None }
     }
 
-    /// Notes that the usual port was taken, if another one was bound.
+    /// Sets the default port, if another one was bound.
     pub(crate) fn instead_of(mut self, usual: u16, bound: u16) -> Self {
         self.taken = (usual != 0 && usual != bound).then_some(usual);
         self
@@ -35,7 +35,7 @@ pub(crate) fn text(addresses: &[Address], next: &str) -> String {
     text
 }
 
-/// Says it on standard output, which holds nothing else; the log is on standard error.
+/// Prints it to standard output, which has no other output; the log is on standard error.
 #[allow(clippy::print_stdout)] // this is what the command prints
 pub(crate) fn announce(addresses: &[Address], next: &str) {
     println!("{}", text(addresses, next));
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_in_line_and_a_taken_port_is_told() {
+    fn addresses_are_aligned_and_a_taken_port_is_reported() {
         let addresses = [
             Address::new("Kafka", "127.0.0.1:4711").instead_of(9092, 4711),
             Address::new("S3", "http://127.0.0.1:9000").instead_of(9000, 9000),

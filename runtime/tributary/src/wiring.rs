@@ -1,4 +1,4 @@
-//! The worker's life: settings, servers, engine, REST, connector files; and back.
+//! Starts the worker in order (settings, servers, engine, REST, connector files) and stops it in reverse order.
 
 use std::io;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::shared_values::{PROVIDER, SharedValues};
 use crate::startup::{Address, announce};
 use crate::{data_folder, environment, logging, shop};
 
-/// What REST, broker and store may take to end, beside the tasks.
+/// How long REST, broker and store may take to end, in addition to the tasks.
 const SERVERS_STOP: Duration = Duration::from_millis(1_800);
 
-/// All that runs.
+/// The running parts.
 struct Process {
     settings: Settings,
     graceful_timeout: Duration,
@@ -33,11 +33,11 @@ struct Process {
     rest: Rest,
 }
 
-/// Runs a worker until the process is told to stop. `descriptors` is what came of raising their limit.
+/// Runs a worker until the process is stopped. `descriptors` is the result of raising their limit.
 pub(crate) async fn run(args: WorkerArgs, plugins: PluginRegistry, descriptors: io::Result<u64>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    // A file that may grow no further is an error of who writes to it, and not the end of the process.
+    // Without a handler for SIGXFSZ, exceeding the file size limit would end the process instead of failing the write.
     let _told = signal(SignalKind::from_raw(libc::SIGXFSZ)).context("listen for SIGXFSZ")?;
     let stop = async {
         tokio::select! {
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: WorkerArgs, plugins: PluginRegistry, descriptors: 
     let written = Written::load(&args, variables())?;
     let process = tokio::select! {
         started = Process::start(written, plugins, Arc::new(levels), redaction.clone()) => {
-            // Whatever it says is printed.
+            // The error is printed, so secrets are removed.
             started.map_err(|error| anyhow::Error::msg(redaction.apply(&format!("{error:#}")).into_owned()))?
         }
         () = &mut stop => return Ok(()),
@@ -121,12 +121,13 @@ impl Process {
                  appears in the page.",
                 shop.addr()
             ),
-            None => "Ask GET /connectors what runs; add a connector by POST /connectors or a file in connectors/."
+            None => "List connectors with GET /connectors; add a connector with POST /connectors or a file in \
+                     connectors/."
                 .to_owned(),
         }
     }
 
-    /// Tasks drain while REST still tells how they are; then everything else ends, the broker after its clients.
+    /// Tasks drain while REST still shows their states; then everything else ends, the broker after its clients.
     async fn stop(self) {
         let limit = self.graceful_timeout + SERVERS_STOP;
         let orderly = async {
@@ -141,7 +142,7 @@ impl Process {
             self.embedded.stop().await;
         };
         if tokio::time::timeout(limit, orderly).await.is_err() {
-            warn!(?limit, "did not end in time, what still ran was cut off");
+            warn!(?limit, "did not stop in time, the rest was cut off");
         }
     }
 }
@@ -171,7 +172,7 @@ fn addresses(settings: &Settings, embedded: &Embedded, rest: &Rest, shop: Option
     Ok(addresses)
 }
 
-/// The environment, without what is no text.
+/// The environment variables that are text.
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

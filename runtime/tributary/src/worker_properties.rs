@@ -1,5 +1,4 @@
-//! The definition of the worker's properties, by which they are parsed and documented, and a look at those that it does
-//! not have.
+//! The definition of the worker's properties, for parsing and documentation, and a check for properties without one.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +11,10 @@ const FILES: &str = "Connector files";
 const EMBEDDED: &str = "Embedded servers";
 const SHOP: &str = "Demo shop";
 
-/// What Kafka Connect 4.3.1 and Kafka's clients define, one name on a line.
+/// The properties that Kafka Connect 4.3.1 and Kafka's clients define, one on each line.
 const KAFKAS: &str = include_str!("kafka_properties.txt");
 
-/// Settings of others than the worker, under their prefixes: any name may follow.
+/// Prefixes of settings that are not the worker's own: any name may follow.
 const PREFIXES: [&str; 9] = [
     "config.providers.",
     "config.storage.",
@@ -27,16 +26,16 @@ const PREFIXES: [&str; 9] = [
     "status.storage.",
     "value.converter.",
 ];
-/// Before the settings of a client, or of TLS.
+/// Prefixes of client and TLS settings.
 const CLIENTS: [&str; 5] = ["producer.", "consumer.", "admin.", "listeners.https.", "admin.listeners.https."];
 
-/// All that the worker reads.
+/// All properties that the worker reads.
 pub(crate) fn definition() -> ConfigDef {
     let parts = [WorkerSettings::definition(), RestOptions::definition(), process()];
     parts.iter().fold(ConfigDef::default(), |all, part| all.embed("", None, part))
 }
 
-/// What this process reads itself, beside the engine.
+/// The properties that this process reads, in addition to the engine's.
 pub(crate) fn process() -> ConfigDef {
     let text = |name: &str| ConfigKey::new(name, ConfigType::String);
     let flag = |name: &str| ConfigKey::new(name, ConfigType::Boolean);
@@ -48,46 +47,46 @@ pub(crate) fn process() -> ConfigDef {
     };
     let keys = [
         (FILES, flag("config.files.override").default(false).doc(
-            "Whether the files in connectors/ replace connectors that are there already; without, they create those that are \
-             not.",
+            "Whether the files in connectors/ also replace existing connectors, instead of only creating missing ones.",
         )),
         (EMBEDDED, port("embedded.broker.port", 9092).doc(
-            "Port of the embedded broker on 127.0.0.1; a free one when it is taken. The broker starts where bootstrap.servers \
-             is not set.",
+            "Port of the embedded broker on 127.0.0.1; a free one if it is in use. The broker starts if \
+             bootstrap.servers is not set.",
         )),
         (EMBEDDED, flag("embedded.store.enable").doc(
-            "Whether the embedded S3 endpoint starts: without the property, beside the embedded broker. Never where \
-             shared.s3.endpoint names another.",
+            "Whether the embedded S3 endpoint starts. By default it starts together with the embedded broker. It never \
+             starts if shared.s3.endpoint is set to another.",
         )),
         (EMBEDDED, port("embedded.store.port", 9000).doc(
-            "Port of the embedded S3 endpoint on 127.0.0.1; a free one when it is taken.",
+            "Port of the embedded S3 endpoint on 127.0.0.1; a free one if it is in use.",
         )),
         (EMBEDDED, ConfigKey::new("embedded.store.buckets", ConfigType::List).default("raw,enriched").doc(
             "Buckets that the embedded S3 endpoint creates at its start.",
         )),
         (SHOP, flag("demo.shop.enable").doc(
-            "Whether the demo shop starts: without the property, beside the embedded broker if the configs folder has its \
-             files in demo/.",
+            "Whether the demo shop starts. By default it starts together with the embedded broker if the configs \
+             folder has its files in demo/.",
         )),
         (SHOP, text("demo.shop.host").default("127.0.0.1").doc("IP address that the shop listens on; 0.0.0.0 for all.")),
-        (SHOP, port("demo.shop.port", 8080).doc("Port of the shop; a free one when it is taken.")),
+        (SHOP, port("demo.shop.port", 8080).doc("Port of the shop; a free one if it is in use.")),
         (SHOP, text("demo.shop.collector.url").doc(
-            "Where browsers find the collector: without the property, at http:// and the address shared.collect.listen.",
+            "The collector's URL for browsers. The default is http:// and the address shared.collect.listen.",
         )),
         (SHOP, ms("demo.shop.heartbeat.ms", 10_000).doc("Milliseconds of engagement between two heartbeats of a page.")),
         (SHOP, ms("demo.shop.min.visit.ms", 5_000).doc(
             "Milliseconds of engagement until the first heartbeat of a page: what counts as a visit.",
         )),
         (SHOP, ms("demo.shop.linger.ms", 20_000).doc(
-            "Milliseconds of engagement after which the pages say that a voucher is offered; rules/demo.yaml decides it.",
+            "Milliseconds of engagement after which, according to the pages' text, a voucher is offered; the rule \
+             itself is in rules/demo.yaml.",
         )),
     ];
     ConfigDef::new(keys.map(|(group, key)| key.group(group)))
 }
 
-/// Logs what the worker was given and does not read: one line for each kind, and one for each name that looks like a mistake.
-pub(crate) fn tell_unread(props: &Props) {
-    let unread = Unread::of(props);
+/// Logs properties that are not used: one line for each kind, and one for each name that looks misspelt.
+pub(crate) fn log_unread(props: &Props) {
+    let unread = UnreadProperties::of(props);
     if !unread.of_connect.is_empty() {
         info!(names = unread.of_connect.join(", "), "settings of Kafka Connect that have no effect here");
     }
@@ -99,18 +98,18 @@ pub(crate) fn tell_unread(props: &Props) {
     }
 }
 
-/// What the worker was given and does not read.
+/// Properties that are not used.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Unread {
-    /// Kafka Connect's own, of which it has no use.
+struct UnreadProperties {
+    /// Kafka Connect's own, which have no effect here.
     of_connect: Vec<String>,
-    /// Names that nobody here knows: of a plugin for Java, perhaps.
+    /// Unknown names, possibly of a Java plugin.
     unknown: Vec<String>,
     /// Unknown names that are close to a known one.
     misspelt: Vec<(String, String)>,
 }
 
-impl Unread {
+impl UnreadProperties {
     fn of(props: &Props) -> Self {
         let definition = definition();
         let own: BTreeSet<&str> = definition.keys().map(|key| key.name.as_str()).collect();
@@ -140,7 +139,7 @@ impl Unread {
     }
 }
 
-/// Beginnings of those names of [`KAFKAS`] that are no client's and have no effect here.
+/// Prefixes of those names of [`KAFKAS`] that are not client settings and have no effect here.
 const CONNECTS_ALONE: [&str; 8] = [
     "connect.protocol",
     "inter.worker.",
@@ -152,7 +151,7 @@ const CONNECTS_ALONE: [&str; 8] = [
     "worker.unsync.",
 ];
 
-/// The known name that is at most two letters away, or was split otherwise.
+/// The known name that differs in at most two letters, or only in its separators.
 fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '-'], ".");
     let distances = known.map(|known| (strsim::osa_distance(&plain(name), known), known));
@@ -163,8 +162,8 @@ fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 mod tests {
     use super::*;
 
-    fn unread(names: &[&str]) -> Unread {
-        Unread::of(&names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect())
+    fn unread(names: &[&str]) -> UnreadProperties {
+        UnreadProperties::of(&names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect())
     }
 
     #[test]
@@ -184,11 +183,11 @@ mod tests {
             "shared.anything",
             "metrics.context.a",
         ];
-        assert_eq!(unread(&names), Unread::default());
+        assert_eq!(unread(&names), UnreadProperties::default());
     }
 
     #[test]
-    fn what_is_connects_what_is_misspelt_and_what_nobody_knows_are_apart() {
+    fn connect_properties_misspelt_ones_and_unknown_ones_are_distinguished() {
         let of_connect = ["connect.protocol", "plugin.path"];
         assert_eq!(unread(&of_connect).of_connect, of_connect);
         let misspelt = |name: &str, meant: &str| {

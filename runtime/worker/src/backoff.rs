@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_bound_and_are_never_in_step() {
+    fn delays_double_up_to_a_maximum_with_jitter() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let waits: Vec<Duration> = (0..40).map(|_| backoff.next()).collect();
         for (place, wait) in waits.iter().enumerate() {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_and_fewer_tries_are_told() {
+    fn attempts_are_logged_less_and_less_often() {
         let mut backoff = Backoff::new(Duration::ZERO, Duration::ZERO);
         let told = (0..600).filter(|_| {
             backoff.next();

@@ -91,7 +91,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn no_more_run_at_once_than_there_are_places_and_a_crowd_is_turned_away() {
+    async fn concurrency_is_limited_and_excess_calls_are_refused() {
         let blocking_pool = BlockingPool::new(2, 16);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         // Each call blocks until it is released.
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_never_returns_costs_its_place_only() {
+    async fn a_call_that_never_returns_blocks_only_its_thread() {
         let blocking_pool = BlockingPool::new(2, 16);
         let (release, held) = sync_channel::<()>(1);
         let error = blocking_pool.call("the look", Duration::from_millis(20), move || held.recv()).await.unwrap_err();

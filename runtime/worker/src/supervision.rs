@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_the_mailbox_goes_on() {
+    async fn a_panic_is_an_error_and_the_mailbox_continues() {
         let plugin = mailbox();
         let error = plugin
             .call("start", Duration::from_secs(5), |_| async { panic!("no disk") as Result<()> }.boxed())
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_blocks_for_ever_ends_at_the_deadline() {
+    async fn a_call_that_blocks_ends_at_the_deadline() {
         let plugin = mailbox();
         fn block(_: &mut u32) -> BoxFuture<'_, Result<()>> {
             loop {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_waits_for_ever_ends_with_the_mailbox() {
+    async fn a_call_that_never_completes_ends_with_the_mailbox() {
         struct Told(Arc<Notify>);
         impl Drop for Told {
             fn drop(&mut self) {

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_java_answers_is_answered() {
+    fn versions_follow_java() {
         let check = |wanted: &str| check("C", &["4.3.1"], wanted);
         for fits in [
             "latest",

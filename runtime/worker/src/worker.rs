@@ -147,7 +147,7 @@ mod tests {
     use crate::loggers::NoLoggers;
 
     #[tokio::test]
-    async fn a_converter_that_is_not_here_ends_the_start_before_anything_is_asked_of_a_broker() {
+    async fn a_missing_converter_ends_the_start_before_any_request_to_a_broker() {
         let props = [
             ("bootstrap.servers", "127.0.0.1:1"),
             ("group.id", "g"),

@@ -15,7 +15,7 @@ use crate::functions::Function;
 use crate::log::Log;
 use crate::name::REGION;
 use crate::records::Outcome;
-use crate::runtime_api::{Delivery, RuntimeApi, Said};
+use crate::runtime_api::{Delivery, RuntimeApi, RuntimeReply};
 
 /// How long a process may take until it asks for its first event.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
@@ -92,18 +92,18 @@ impl Environment {
 
     /// Waits until the process asks for an event; how it failed if it does not.
     async fn initialised(&mut self) -> Option<Outcome> {
-        let said = tokio::select! {
+        let reply = tokio::select! {
             biased;
             polled = self.api.polled() => match polled {
                 Ok(()) => return None,
-                Err(said) => said,
+                Err(reply) => reply,
             },
             status = self.child.wait() => return Some(exited(status)),
             () = sleep(INIT_LIMIT) => None,
         };
         self.kill().await;
-        Some(match said {
-            Some(Said::InitError(payload)) => Outcome::Error { payload, handled: false },
+        Some(match reply {
+            Some(RuntimeReply::InitError(payload)) => Outcome::Error { payload, handled: false },
             _ => Outcome::TimedOut,
         })
     }
@@ -115,9 +115,9 @@ impl Environment {
         let left = deadline.saturating_duration_since(Instant::now());
         let trace_id = trace_id();
         self.api.deliver(Delivery { event, deadline: SystemTime::now() + left, trace_id });
-        let said = tokio::select! {
+        let reply = tokio::select! {
             biased;
-            said = self.api.said() => said,
+            reply = self.api.reply() => reply,
             status = self.child.wait() => return exited(status),
             () = sleep_until(deadline) => None,
         };
@@ -126,11 +126,11 @@ impl Environment {
             Some(Fault::TimeOut) => sleep_until(deadline).await,
             _ => {}
         }
-        match said.filter(|_| !matches!(fault, Some(Fault::TimeOut))) {
-            Some(Said::Response(payload)) => Outcome::Response(payload),
-            Some(Said::Error { payload, handled }) => Outcome::Error { payload, handled },
-            Some(Said::ResponseTooLarge) => Outcome::ResponseTooLarge,
-            Some(Said::InitError(_)) | None => {
+        match reply.filter(|_| !matches!(fault, Some(Fault::TimeOut))) {
+            Some(RuntimeReply::Response(payload)) => Outcome::Response(payload),
+            Some(RuntimeReply::Error { payload, handled }) => Outcome::Error { payload, handled },
+            Some(RuntimeReply::ResponseTooLarge) => Outcome::ResponseTooLarge,
+            Some(RuntimeReply::InitError(_)) | None => {
                 self.kill().await;
                 Outcome::TimedOut
             }
@@ -149,7 +149,7 @@ impl Environment {
     }
 }
 
-/// In the words in which Lambda tells it.
+/// In Lambda's words.
 pub(crate) fn exit_reason(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_process_is_told_in_lambdas_words() {
+    fn the_exit_of_a_process_is_reported_in_lambdas_words() {
         let status = |raw| exit_reason(ExitStatus::from_raw(raw));
         assert_eq!(status(0), "Runtime exited without providing a reason");
         assert_eq!(status(3 << 8), "Runtime exited with error: exit status 3");

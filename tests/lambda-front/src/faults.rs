@@ -16,7 +16,7 @@ pub enum Fault {
     CutOff,
     /// The process is killed before the function sees the event.
     CrashBefore,
-    /// The process is killed after the function has done its work, which therefore nobody learns of.
+    /// The process is killed after the function has done its work, so the result is lost.
     CrashAfter,
     /// The function does its work and then hangs until its time-out.
     TimeOut,
@@ -38,15 +38,15 @@ impl Fault {
     }
 }
 
-/// Faults to come, in order. The first one befalls the next call or the next run, as its kind is; the others wait behind it.
-/// An asynchronous event is one call, and a run for each attempt.
+/// Future faults, in order. The first one applies to the next call or the next run, depending on its kind; the others
+/// follow. An asynchronous event is one call, and a run for each attempt.
 #[derive(Debug, Default)]
 pub struct Faults {
     queue: Mutex<VecDeque<Fault>>,
 }
 
 impl Faults {
-    /// One more, behind those that wait.
+    /// Adds one after those that wait.
     pub fn add(&self, fault: Fault) {
         self.repeat(1, fault);
     }

@@ -28,7 +28,7 @@ pub(crate) struct RuntimeApi {
     address: SocketAddr,
     polled: watch::Receiver<bool>,
     events: mpsc::Sender<Delivery>,
-    said: mpsc::Receiver<Said>,
+    reply: mpsc::Receiver<RuntimeReply>,
     _serving: DropGuard,
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct Delivery {
     pub(crate) trace_id: String,
 }
 
-/// What the process says.
+/// A reply of the process.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum RuntimeReply {
     Response(Bytes),
     ResponseTooLarge,
     Error {
@@ -60,7 +60,7 @@ struct Shared {
     events: Mutex<mpsc::Receiver<Delivery>>,
     /// The id of the event that it works on.
     current: StdMutex<Option<String>>,
-    said: mpsc::Sender<Said>,
+    reply: mpsc::Sender<RuntimeReply>,
 }
 
 impl RuntimeApi {
@@ -69,8 +69,8 @@ impl RuntimeApi {
         let address = listener.local_addr()?;
         let (polled, polled_seen) = watch::channel(false);
         let (events, events_out) = mpsc::channel(1);
-        let (said, said_out) = mpsc::channel(1);
-        let shared = Shared { polled, events: Mutex::new(events_out), current: StdMutex::new(None), said };
+        let (reply, reply_out) = mpsc::channel(1);
+        let shared = Shared { polled, events: Mutex::new(events_out), current: StdMutex::new(None), reply };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -89,7 +89,7 @@ impl RuntimeApi {
                 () = stopped.cancelled() => {}
             }
         });
-        Ok(Self { address, polled: polled_seen, events, said: said_out, _serving: stop.drop_guard() })
+        Ok(Self { address, polled: polled_seen, events, reply: reply_out, _serving: stop.drop_guard() })
     }
 
     /// For `AWS_LAMBDA_RUNTIME_API`.
@@ -98,12 +98,12 @@ impl RuntimeApi {
     }
 
     /// Waits until the process asks for an event; what it says instead, if it cannot begin.
-    pub(crate) async fn polled(&mut self) -> Result<(), Option<Said>> {
+    pub(crate) async fn polled(&mut self) -> Result<(), Option<RuntimeReply>> {
         tokio::select! {
             biased;
             // The other end lives as long as the server, which ends with this.
             polled = self.polled.wait_for(|polled| *polled) => polled.map(|_| ()).map_err(|_| None),
-            said = self.said.recv() => Err(said),
+            reply = self.reply.recv() => Err(reply),
         }
     }
 
@@ -112,9 +112,9 @@ impl RuntimeApi {
         let _ = self.events.try_send(delivery);
     }
 
-    /// What the process says next.
-    pub(crate) async fn said(&mut self) -> Option<Said> {
-        self.said.recv().await
+    /// A reply of the process.next.
+    pub(crate) async fn reply(&mut self) -> Option<RuntimeReply> {
+        self.reply.recv().await
     }
 }
 
@@ -153,9 +153,9 @@ async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, bod
         return unknown();
     }
     match read(body).await {
-        Some(payload) if payload.len() <= RESPONSE_LIMIT => shared.say(Said::Response(payload)),
+        Some(payload) if payload.len() <= RESPONSE_LIMIT => shared.reply(RuntimeReply::Response(payload)),
         _ => {
-            shared.say(Said::ResponseTooLarge);
+            shared.reply(RuntimeReply::ResponseTooLarge);
             let body = json!({"errorMessage": "the response is too large", "errorType": "RequestEntityTooLarge"});
             (StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response()
         }
@@ -168,11 +168,11 @@ async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, header
     }
     let kind = headers.get("lambda-runtime-function-error-type").and_then(|kind| kind.to_str().ok());
     let handled = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("handled"));
-    shared.say(Said::Error { payload: read(body).await.unwrap_or_default(), handled })
+    shared.reply(RuntimeReply::Error { payload: read(body).await.unwrap_or_default(), handled })
 }
 
 async fn init_error(State(shared): State<Arc<Shared>>, body: Body) -> Response {
-    shared.say(Said::InitError(read(body).await.unwrap_or_default()))
+    shared.reply(RuntimeReply::InitError(read(body).await.unwrap_or_default()))
 }
 
 impl Shared {
@@ -182,9 +182,9 @@ impl Shared {
         current.take_if(|current| current == id).is_some()
     }
 
-    fn say(&self, said: Said) -> Response {
+    fn reply(&self, reply: RuntimeReply) -> Response {
         // Full only if the process speaks out of turn, which changes nothing any more.
-        let _ = self.said.try_send(said);
+        let _ = self.reply.try_send(reply);
         (StatusCode::ACCEPTED, Json(json!({"status": "OK"}))).into_response()
     }
 }

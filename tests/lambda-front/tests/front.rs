@@ -221,7 +221,7 @@ async fn an_asynchronous_event_is_tried_three_times() {
 }
 
 #[tokio::test]
-async fn faults_befall_what_comes_next() {
+async fn faults_apply_to_the_next_invocations() {
     let front = front(probe().timeout(Duration::from_millis(1500))).await;
     let faults = front.faults();
     faults.throttle(1);

@@ -1,4 +1,4 @@
-//! Plugins that never return, in a worker of this process: they cost themselves and nobody else (I7, I10).
+//! Plugins that never return, in a worker of this process: they affect no other connector (I7, I10).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -23,7 +23,7 @@ const TICKING: usize = 3;
 const TICKS: usize = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plugins_that_block_for_ever_in_start_poll_or_put_cost_themselves_alone() -> Result<()> {
+async fn plugins_that_block_in_start_poll_or_put_affect_no_other_connector() -> Result<()> {
     let storage = BrokerStorage::Memory;
     let broker =
         Broker::start(BrokerOptions { storage, preferred_port: 0, cluster_id: "isolation".to_owned() }).await?;
@@ -72,7 +72,7 @@ async fn plugins_that_block_for_ever_in_start_poll_or_put_cost_themselves_alone(
     herder.delete("late").await?;
     let gone = || async { herder.task_status(&late).await.is_err() };
     wait_until(LIMIT, "it to end", gone).await?;
-    // A blocked one ends for everybody but its thread.
+    // A blocked one has ended except for its thread.
     herder.delete("poll-0").await?;
     let gone = || async { herder.task_status(&TaskId::new("poll-0", 0)).await.is_err() };
     wait_until(LIMIT, "a blocked one to be given up", gone).await?;

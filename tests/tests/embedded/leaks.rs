@@ -13,7 +13,7 @@ const RESTARTS: usize = 10;
 const SWING: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restarts_of_each_kind_of_task_leave_no_thread_descriptor_or_memory_behind() -> Result<()> {
+async fn restarts_of_each_kind_of_task_leak_no_thread_descriptor_or_memory() -> Result<()> {
     let restarts = std::env::var("TRIBUTARY_TEST_RESTARTS").map_or(Ok(RESTARTS), |text| text.parse())?;
     let pipeline = Pipeline::new(3)?;
     let options = pipeline.options(WorkerOptions::embedded()).set("demo.shop.enable", "false");

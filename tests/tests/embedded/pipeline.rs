@@ -21,7 +21,7 @@ const KILLS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_and_nobody_gets_two_vouchers_when_the_worker_is_killed() -> Result<()> {
+async fn nothing_is_lost_and_no_voucher_is_doubled_when_the_worker_is_killed() -> Result<()> {
     let pipeline = Arc::new(Pipeline::new(PEOPLE)?);
     let options = pipeline.options(WorkerOptions::embedded()).set("demo.shop.enable", "false");
     let mut worker = Tributary::start(options).await?;

@@ -18,7 +18,7 @@ const GROUP: &str = "coordinator";
 /// The node that stays, and the one that goes.
 const STAYS: i32 = 1;
 const GOES: i32 = 2;
-/// Who leads these is the coordinator.
+/// The leader of these is the coordinator.
 const COORDINATION: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 /// How long the node may take to be missed, and all else to find that out: the broker's session of 9 s, and a few tries.
 const MOVED: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ async fn survives(kill: bool) -> Result<()> {
     ensure!(promise["guarantee"] == "exactly_once", "{promise}");
 
     let bootstrap = run.kafka.bootstrap();
-    // Somebody who looks and goes: from then on the processor is at work.
+    // A member that joins and leaves: from then on the processor is running.
     let first = visit(TRAFFIC.people, 0, "armchair", 1);
     pipeline.send(&reqwest::Client::new(), &pipeline.token(TRAFFIC.people)?, &first, LIMIT).await?;
     wait_until(LIMIT, "an output of the processor", || async {

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const LINES: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sink_whose_disk_is_full_waits_for_room() -> Result<()> {
+async fn a_sink_whose_disk_is_full_waits_for_space() -> Result<()> {
     if !require(Tier::RealKafka)? {
         return Ok(());
     }
@@ -62,7 +62,7 @@ async fn a_sink_whose_disk_is_full_waits_for_room() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_processor_whose_disk_is_full_goes_on_exactly_once_when_there_is_room() -> Result<()> {
+async fn a_processor_whose_disk_is_full_continues_exactly_once_when_there_is_space() -> Result<()> {
     const TRAFFIC: Traffic = Traffic { people: 1_000, visits: 2, events: 25 };
     if !require(Tier::RealKafka)? {
         return Ok(());
@@ -105,7 +105,7 @@ async fn a_processor_whose_disk_is_full_goes_on_exactly_once_when_there_is_room(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_embedded_broker_whose_disk_is_full_takes_nothing_and_loses_nothing() -> Result<()> {
+async fn an_embedded_broker_whose_disk_is_full_accepts_nothing_and_loses_nothing() -> Result<()> {
     const TRAFFIC: Traffic = Traffic { people: 100, visits: 4, events: 25 };
     let pipeline = Arc::new(Pipeline::new(TRAFFIC.people)?);
     let options = pipeline.options(WorkerOptions::embedded()).set("demo.shop.enable", "false");

@@ -103,7 +103,7 @@ impl Run {
         Ok(Self { kafka, worker, writer, out, is_unanswered_for_long: false, _folder: folder })
     }
 
-    /// A connector is created and another one paused, while nobody answers for the topics.
+    /// A connector is created and another one paused while the topics are unavailable.
     pub(crate) fn ask_for_something(&self) -> impl Future<Output = Result<[Result<Answer>; 2]>> + use<> {
         let (rest, file) = (self.worker.rest(), self.out.with_extension("new"));
         let mut asked = JoinSet::new();
@@ -190,7 +190,7 @@ async fn shown(rest: &RestClient) -> Result<Vec<(String, Value, Value)>> {
     Ok(all)
 }
 
-/// Every line is there; what comes again does so from one of the lines before, and nothing ever jumps forward.
+/// Every line is there; repetitions begin at an earlier line, and no line is skipped.
 fn in_order(file: &Path, written: u32) -> Result<()> {
     let mut seen = 0;
     for line in fs::read_to_string(file)?.lines() {

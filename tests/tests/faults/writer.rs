@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How long it waits between two writes.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Writes `line 0`, `line 1` and so on into a file until it is told to end.
+/// Writes `line 0`, `line 1` and so on into a file until it is stopped.
 pub(crate) struct Writer {
     pub(crate) file: PathBuf,
     lines: Arc<AtomicU32>,

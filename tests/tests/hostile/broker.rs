@@ -55,7 +55,7 @@ async fn a_bomb_of_compressed_records_is_refused() -> Result<()> {
 
 /// What it promises would take hundreds of gigabytes, or keep all others waiting for hours.
 #[tokio::test]
-async fn numbers_and_lengths_that_nobody_can_mean_are_refused() -> Result<()> {
+async fn absurd_numbers_and_lengths_are_refused() -> Result<()> {
     let mut target = Target::start().await?;
     let bootstrap = target.worker.bootstrap();
     let create = |partitions: i32| {

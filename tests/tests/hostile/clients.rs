@@ -1,5 +1,5 @@
-//! One client that takes all it may, through a proxy and past it: others are served, and nobody's word is taken for an
-//! address but a trusted proxy's.
+//! One client that takes all it may, through a proxy and past it: others are served, and no client's claim is taken for
+//! an address but a trusted proxy's.
 //!
 //! The proxy is this process at 127.0.0.1, which the website trusts; at 127.0.0.2 it is a stranger.
 
@@ -17,7 +17,7 @@ use crate::website::{EVENT, Website, token};
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const TRUSTED: [(&str, &str); 1] = [("http.trusted.proxies", "127.0.0.1/32")];
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-/// Who takes all, and who wants a little.
+/// The greedy client, and the modest one.
 const GREEDY: &str = "203.0.113.9";
 const MODEST: &str = "198.51.100.1";
 /// What the greedy client writes into its request itself; the proxy adds whom it has seen.
@@ -81,7 +81,7 @@ async fn a_client_that_begins_endless_sessions_uses_up_its_own_share() -> Result
 }
 
 #[tokio::test]
-async fn a_client_that_listens_with_all_the_pages_it_may_keeps_nobody_out() -> Result<()> {
+async fn a_client_with_the_maximum_of_pages_does_not_block_others() -> Result<()> {
     let shares = [("subscribers.max.per.client", "8"), ("subscribers.max.per.person", "3")];
     let mut website = Website::with(&TRUSTED, &[], &shares).await?;
     let proxy = Requests::of_proxy(&website);
@@ -97,7 +97,7 @@ async fn a_client_that_listens_with_all_the_pages_it_may_keeps_nobody_out() -> R
     }
     ensure!(held.iter().all(|page| page.status() == StatusCode::OK), "{held:?}");
     refused(&proxy.page("modest", "198.51.100.2").await?)?;
-    // Who leaves gives up its place.
+    // A client that leaves frees its place.
     held.clear();
     tributary_tests::wait_until(LIMIT, "a place that was given up", || async {
         proxy.page("p-8", GREEDY).await.is_ok_and(|page| page.status() == StatusCode::OK)
@@ -107,7 +107,7 @@ async fn a_client_that_listens_with_all_the_pages_it_may_keeps_nobody_out() -> R
 }
 
 #[tokio::test]
-async fn a_client_that_sends_all_the_bytes_it_may_keeps_nobody_out() -> Result<()> {
+async fn a_client_with_the_maximum_of_bytes_does_not_block_others() -> Result<()> {
     const SENT: usize = 1_000_000;
     // Four such requests have room, and eight in all.
     let room = [("queue.max.bytes.per.client", "4500000"), ("queue.max.bytes", "9000000")];

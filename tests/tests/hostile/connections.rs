@@ -13,7 +13,7 @@ use crate::target::{LIMIT, Target};
 /// What most systems and shells start a process with.
 const DESCRIPTORS: u32 = 1_024;
 const CONNECTIONS: usize = 1_000;
-/// Below the listeners' shortest deadline: whoever is answered in this time did not wait for it to pass.
+/// Below the listeners' shortest deadline: a response within this time did not wait for it to pass.
 const PROMPTLY: Duration = Duration::from_secs(6);
 /// Lines that may be logged of all that.
 const LINES: usize = 200;
@@ -26,7 +26,7 @@ const BEGINNINGS: [&[u8]; 3] = [
 ];
 
 #[tokio::test]
-async fn a_thousand_connections_that_want_nothing_cost_nobody_an_answer() -> Result<()> {
+async fn a_thousand_idle_connections_do_not_block_others() -> Result<()> {
     tributary_listener::raise_descriptor_limit()?;
     let pipeline = Pipeline::new(1)?;
     let store = tributary_tests::free_port()?;
@@ -70,7 +70,7 @@ struct Honest<'a> {
 
 impl Honest<'_> {
     async fn all_are_answered(&self, when: &str) -> Result<()> {
-        // A new connection for each request: a visitor who comes now.
+        // A new connection for each request, as for a new visitor.
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PROMPTLY).build()?;
         for url in [&self.rest, &self.shop] {
             let answer = client.get(url).send().await.with_context(|| format!("{url} {when}"))?;

@@ -47,7 +47,7 @@ async fn numbers_lists_and_variables_have_bounds() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_worker_keeps_to_itself_is_shown_nowhere() -> Result<()> {
+async fn the_workers_secrets_are_shown_nowhere() -> Result<()> {
     let mut target = Target::start().await?;
     let rest = target.rest();
     let secret = std::fs::read_to_string(target.worker.folder().join("data/session.secret"))?.trim().to_owned();

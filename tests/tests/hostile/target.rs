@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tributary_tests::{RestClient, Tributary, WorkerOptions, consume_all, create_topic, produce, unique, wait_until};
 
-/// How long an honest request may wait behind what is done to the worker. Not a claim about speed: what never ends must
+/// How long an honest request may wait during an attack on the worker. Not a claim about speed: what never ends must
 /// not hold up the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 

@@ -101,7 +101,7 @@ impl Website {
         self.target.holds().await
     }
 
-    /// A page that listens for a person behind a cursor.
+    /// A page that subscribes for a person after a cursor.
     async fn page(&self, person: &str, after: &str) -> Result<Page> {
         let token = token(person)?;
         let mut stream = TcpStream::connect(&self.listen).await?;
@@ -156,7 +156,7 @@ fn now_ms() -> i64 {
 }
 
 #[tokio::test]
-async fn a_request_of_4_kb_that_unfolds_to_millions_of_values_costs_little_memory() -> Result<()> {
+async fn a_request_of_4_kb_that_expands_to_millions_of_values_uses_little_memory() -> Result<()> {
     let mut website = Website::start().await?;
     website.holds().await?;
     let objects = format!(r#"{{"type":"x","a":[{}]}}"#, vec!["{}"; 1_390_000].join(","));
@@ -178,7 +178,7 @@ async fn a_request_of_4_kb_that_unfolds_to_millions_of_values_costs_little_memor
 }
 
 #[tokio::test]
-async fn a_click_of_a_megabyte_costs_itself() -> Result<()> {
+async fn a_click_of_a_megabyte_is_refused_alone() -> Result<()> {
     let mut website = Website::start().await?;
     let click = |bytes: usize| format!(r#"{{"type":"x","padding":"{}"}}"#, "x".repeat(bytes));
     let sent = [
@@ -196,7 +196,7 @@ async fn a_click_of_a_megabyte_costs_itself() -> Result<()> {
 }
 
 #[tokio::test]
-async fn bodies_that_never_come_keep_nobody_out() -> Result<()> {
+async fn bodies_that_are_never_sent_do_not_block_others() -> Result<()> {
     let mut website = Website::start().await?;
     let mut held = Vec::new();
     for _ in 0..128 {
@@ -211,7 +211,7 @@ async fn bodies_that_never_come_keep_nobody_out() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pages_with_old_cursors_listen_at_once_after_a_restart() -> Result<()> {
+async fn pages_with_old_cursors_subscribe_at_once_after_a_restart() -> Result<()> {
     let mut website = Website::start().await?;
     let bootstrap = website.target.worker.bootstrap();
     let offer = |number: usize, kind: &str| {

@@ -22,7 +22,7 @@ const PARTITIONS: i32 = 3;
 const KILLS: usize = 3;
 
 /// Where a record was.
-type Place = (i32, i64);
+type Position = (i32, i64);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_record_is_reported_before_its_offset_is_committed() -> Result<()> {
@@ -155,24 +155,24 @@ fn answer(event: &Event) -> Reply {
 }
 
 /// What was in an event.
-fn invoked(front: &LambdaFront) -> BTreeSet<Place> {
+fn invoked(front: &LambdaFront) -> BTreeSet<Position> {
     front.invocations().iter().flat_map(places_of).collect()
 }
 
-fn places_of(invocation: &Invocation) -> BTreeSet<Place> {
+fn places_of(invocation: &Invocation) -> BTreeSet<Position> {
     let event: Value = serde_json::from_slice(&invocation.payload).unwrap_or_default();
     let number = |record: &Value, name: &str| record["payload"][name].as_i64().unwrap_or(-1);
     let place = |record| (i32::try_from(number(record, "partition")).unwrap_or(-1), number(record, "offset"));
     event.as_array().into_iter().flatten().map(place).collect()
 }
 
-async fn reported(kafka: &Kafka, name: &str) -> Result<BTreeSet<Place>> {
+async fn reported(kafka: &Kafka, name: &str) -> Result<BTreeSet<Position>> {
     let mut all = places(kafka, &format!("{name}-success")).await?;
     all.extend(places(kafka, &format!("{name}-error")).await?);
     Ok(all)
 }
 
-async fn places(kafka: &Kafka, topic: &str) -> Result<BTreeSet<Place>> {
+async fn places(kafka: &Kafka, topic: &str) -> Result<BTreeSet<Position>> {
     let mut places = BTreeSet::new();
     for message in consume_all(&kafka.bootstrap(), topic, true).await? {
         let number = |name: &str| -> Option<i64> {
@@ -186,7 +186,7 @@ async fn places(kafka: &Kafka, topic: &str) -> Result<BTreeSet<Place>> {
     Ok(places)
 }
 
-fn ahead(committed: &BTreeMap<i32, i64>, reported: &BTreeSet<Place>, front: &LambdaFront) -> Result<()> {
+fn ahead(committed: &BTreeMap<i32, i64>, reported: &BTreeSet<Position>, front: &LambdaFront) -> Result<()> {
     for (partition, offset) in committed {
         let missing: Vec<i64> = (0..*offset).filter(|offset| !reported.contains(&(*partition, *offset))).collect();
         let Some(first) = missing.first() else { continue };

@@ -80,7 +80,7 @@ async fn the_java_worker_copies_a_file_through_a_topic() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_failed_task_shows_its_trace_to_who_waits() -> Result<()> {
+async fn waiting_for_a_failed_task_shows_its_trace() -> Result<()> {
     if !require(Tier::JavaConnect)? {
         return Ok(());
     }

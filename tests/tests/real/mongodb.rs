@@ -48,7 +48,7 @@ const INSERTS: (&str, &str) =
     ("writemodel.strategy", "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy");
 
 #[tokio::test]
-async fn a_stranger_is_told_so_and_loses_no_records() -> Result<()> {
+async fn an_unauthorized_user_is_reported_and_loses_no_records() -> Result<()> {
     if !require(Tier::FerretDb)? {
         return Ok(());
     }
@@ -66,7 +66,7 @@ async fn a_stranger_is_told_so_and_loses_no_records() -> Result<()> {
 }
 
 #[tokio::test]
-async fn refused_inserts_are_told_by_their_places() -> Result<()> {
+async fn refused_inserts_are_reported_by_their_positions() -> Result<()> {
     if !require(Tier::Mongo)? {
         return Ok(());
     }
@@ -169,7 +169,7 @@ async fn found(mongo: &Mongo, database: &str, name: &str) -> Result<Vec<String>>
 }
 
 #[tokio::test]
-async fn the_java_sink_leaves_the_same_collections() -> Result<()> {
+async fn the_java_sink_writes_the_same_collections() -> Result<()> {
     if !require(Tier::JavaConnect)? || !require(Tier::Mongo)? {
         return Ok(());
     }

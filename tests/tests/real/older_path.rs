@@ -68,7 +68,7 @@ async fn objects_over_sqs_and_the_connector_leave_the_same_documents() -> Result
     assert_eq!(letters.len(), 1);
     assert!(letters[0]["Body"].as_str().is_some_and(|body| body.contains("bad%2B0%2B0.json")), "{letters:?}");
 
-    // Who moves from the one way to the other reads the topic from its start once more, into the same collection.
+    // Migrating from the one path to the other reads the topic from its start once more, into the same collection.
     let before = mongo.documents(DATABASE, "objects").await?;
     connect(&worker.rest(), "moved", lambda_sink(&front, &topic, "moved", "confluent")).await?;
     wait_until(LIMIT, "the move", || async { records_of(&front, "moved") >= EVENTS }).await?;
@@ -76,7 +76,7 @@ async fn objects_over_sqs_and_the_connector_leave_the_same_documents() -> Result
     Ok(())
 }
 
-/// The bucket tells a topic of SNS, to which a queue with a dead letter queue is subscribed.
+/// The bucket notifies a topic of SNS, to which a queue with a dead letter queue is subscribed.
 async fn notifications(moto: &Moto) -> Result<(Queue, Queue)> {
     moto.create_bucket(BUCKET).await?;
     let topic = moto.create_topic("raw-objects").await?;

@@ -122,7 +122,7 @@ async fn objects_in_one_request_and_in_parts() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_cut_off_is_not_seen_and_one_given_up_is_removed() -> Result<()> {
+async fn an_interrupted_upload_is_not_visible_and_an_aborted_one_is_removed() -> Result<()> {
     if !require(Tier::Minio)? {
         return Ok(());
     }
@@ -196,7 +196,7 @@ async fn what_is_there_is_not_overwritten_where_rotation_is_by_the_clock() -> Re
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_within_an_object_costs_nothing() -> Result<()> {
+async fn a_server_killed_during_an_upload_loses_nothing() -> Result<()> {
     if !require(Tier::Minio)? {
         return Ok(());
     }

@@ -43,7 +43,7 @@ async fn a_producer_that_failed_for_good_is_made_anew_for_each_task_that_shared_
     rig.proxy.refuse(CLIENT, OUT_OF_ORDER);
     for number in &others {
         wait_until(LIMIT, "each task's end", || async {
-            // Who has nothing to send does not see that its producer has failed.
+            // A task without records to send does not notice that its producer has failed.
             rig.append("refused again and again").is_ok()
                 && rig.state(*number).await.is_ok_and(|state| state == "FAILED")
         })

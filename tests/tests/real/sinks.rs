@@ -1,5 +1,5 @@
-//! Sinks in their consumer group: who leaves it at once, what is committed of partitions without records, what a sink
-//! without topics shows, and whose word on the consumer's settings counts.
+//! Sinks in their consumer group: which members leave it at once, what is committed for partitions without records,
+//! what a sink without topics shows, and whose word on the consumer's settings counts.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ async fn a_member_without_a_partition_leaves_its_group_at_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_to_an_idle_partition_while_the_sink_is_away_is_read() -> Result<()> {
+async fn records_written_to_an_idle_partition_while_the_sink_is_stopped_are_read() -> Result<()> {
     if !require(Tier::RealKafka)? {
         return Ok(());
     }

@@ -34,11 +34,11 @@ pub(super) enum Kind {
     Integration,
 }
 
-/// What came of building everything.
+/// The result of building everything.
 #[derive(Debug, Default)]
 pub(super) struct Build {
     pub(super) programs: Vec<Program>,
-    /// What clippy and the compiler have to say about our packages.
+    /// The warnings of clippy and the compiler about our packages.
     pub(super) warnings: usize,
 }
 

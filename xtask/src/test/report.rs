@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::run::Counts;
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Passed,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_was_skipped_and_closes_with_the_sum() {
+    fn lists_skipped_tests_and_ends_with_the_total() {
         let text = report(vec![tests(3, 0, &[]), tests(1, 2, &["no java", "no java"])]).to_string();
         assert!(text.contains("skipped in step: 2 tests, no java\n"), "{text}");
         assert_eq!(text.lines().last(), Some("4 passed, 2 failed, 2 skipped"));

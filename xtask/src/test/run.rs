@@ -21,7 +21,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Says of `count` tests that returned without a failure that they did nothing.
+    /// Counts `count` tests that returned without a failure as skipped.
     pub(super) fn skip(&mut self, count: usize) {
         let count = count.min(self.passed);
         self.passed -= count;

@@ -14,7 +14,7 @@ pub(super) struct Edge {
     ours: bool,
 }
 
-/// What a crate may see of ours: in its product, and on top of that in its tests.
+/// Our crates that a crate may depend on: in its product, and additionally in its tests.
 struct Rule {
     product: &'static [&'static str],
     tests: &'static [&'static str],
@@ -120,8 +120,8 @@ fn rule(edge: &Edge) -> Option<Rule> {
         // What an author's worker sees.
         "examples/custom-worker" => rule(&["api", "tributary"], &["testkit"]),
         "tests" | "benches" => None,
-        // The contract itself, the two that work without a worker, the developer commands, and what nobody has thought
-        // about yet.
+        // The contract itself, the two that work without a worker, the developer commands, and crates without a rule
+        // yet.
         _ => rule(&[], &[]),
     }
 }
@@ -138,7 +138,7 @@ fn check_kafka_client(edge: &Edge) -> Option<Finding> {
     })
 }
 
-/// SQLite twice in one binary does not link: the embedded broker brings libsql. deny.toml sees to what others bring.
+/// SQLite twice in one binary does not link: the embedded broker brings libsql. deny.toml checks other dependencies.
 fn check_sqlite(edge: &Edge) -> Option<Finding> {
     let brings_it = SQLITE.contains(&edge.to.as_str()) && edge.folder != SQLITE_HOME;
     brings_it.then(|| {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_sees_the_listener() {
+    fn only_http_servers_depend_on_the_listener() {
         assert_eq!(findings(edge("connectors/clickstream", "tributary-listener")), 0);
         assert_eq!(findings(edge("connectors/s3", "tributary-listener")), 1);
         assert_eq!(findings(edge("runtime/listener", "tributary-api")), 1);

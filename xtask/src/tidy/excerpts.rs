@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_stand_in_the_file_are_right_and_others_found() {
+    fn excerpts_of_the_file_pass_and_others_are_found() {
         let right = "Text.\n```rust examples/a.rs\nfirst();\nsecond();\n```\n```rust\nanything\n```\n";
         assert!(findings(right).is_empty());
         let wrong = right.replace("second", "third");

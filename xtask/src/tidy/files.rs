@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// What is made, and not written.
+/// Generated folders.
 const SKIPPED: [&str; 4] = [".git", "target", "data", "node_modules"];
 /// What the checks read; by the end of the name, so that `Cargo.lock` and `Dockerfile` are of a kind too.
 const READ: [&str; 9] = [".rs", ".md", ".json", ".yaml", ".yml", ".toml", ".properties", ".sh", "Cargo.lock"];
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_tests_by_their_place() {
+    fn recognises_tests_by_their_path() {
         for path in ["tests/src/a.rs", "runtime/api/tests/b.rs", "runtime/api/src/c/tests.rs"] {
             assert!(File::new(path, "").is_rust_test(), "{path}");
         }

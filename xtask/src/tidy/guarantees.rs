@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{File, Finding};
 
-/// The document whose table says what each fault costs.
+/// The document with the table of faults.
 const DOCUMENT: &str = "docs/guarantees.md";
 /// The first cells of the table's heading.
 const HEADING: &str = "| part | fault |";

@@ -18,7 +18,7 @@ use anyhow::Result;
 use self::files::{File, read_files};
 use crate::workspace::Workspace;
 
-/// Something to be changed, or (a warning) to be thought about.
+/// An error, or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     place: String,

@@ -43,7 +43,7 @@ fn check_file(file: &File) -> Vec<Finding> {
     let patterns: Vec<&Pattern> = PATTERNS.iter().filter(|pattern| (pattern.at)(file)).collect();
     let mut findings = Vec::new();
     for (number, line) in file.text.lines().enumerate() {
-        // By the house's order of items all that follows are tests.
+        // By the convention for the order of items, everything after this line are tests.
         if line.starts_with("#[cfg(test)]") {
             break;
         }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_is_left_to_do() {
+    fn finds_todo_comments() {
         let marker = ["TO", "DO"].concat();
         assert_eq!(
             lines("runtime/api/src/a.rs", &format!("fn a() {{}}\n// {marker} later")),

@@ -1,11 +1,11 @@
 use super::{File, Finding};
 
-/// Aimed at: what one reads in one go.
+/// The intended maximum.
 const WARN: usize = 300;
-/// More is more than one concern.
+/// The hard maximum.
 const FAIL: usize = 600;
 
-/// How long a Rust file is.
+/// The length of Rust files.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     files.iter().filter(|file| file.is_rust()).filter_map(check_file).collect()
 }

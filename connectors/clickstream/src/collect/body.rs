@@ -9,35 +9,35 @@ use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use super::budget::{Full, Reservation};
+use super::budget::{BudgetExhausted, Reservation};
 use super::config::Limits;
 
 const INFLATE_STEP: usize = 16 << 10;
-/// A body that holds more than this must go on coming at the pace below. A smaller one may take all of its request's
-/// time: phones lose their network for a while.
-const UNHURRIED_BYTES: usize = 64 << 10;
-/// So many bytes at least in each period.
-const PACE_BYTES: usize = 16 << 10;
-const PACE_PERIOD: Duration = Duration::from_secs(2);
+/// A body that occupies more than this must arrive at the minimum rate below. A smaller one may take the whole request
+/// timeout, because phones lose their network for a while.
+const UNLIMITED_TIME_BYTES: usize = 64 << 10;
+/// The minimum number of bytes in each period.
+const MIN_BYTES_PER_PERIOD: usize = 16 << 10;
+const RATE_PERIOD: Duration = Duration::from_secs(2);
 
-/// Why a body is not taken.
+/// Why a body is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// Longer than allowed, as sent or inflated.
+    /// Longer than allowed, compressed or decompressed.
     TooLong { max_bytes: usize },
     /// An encoding other than gzip.
     Encoding,
     /// Broken off, or not gzip.
     Bad(String),
-    /// It holds room and does not go on.
+    /// It occupies memory and arrives too slowly.
     TooSlow,
-    /// No memory at the moment.
-    Full(Full),
+    /// The memory budget is exhausted.
+    BudgetExhausted(BudgetExhausted),
 }
 
-impl From<Full> for BodyError {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
+impl From<BudgetExhausted> for BodyError {
+    fn from(full: BudgetExhausted) -> Self {
+        Self::BudgetExhausted(full)
     }
 }
 
@@ -48,12 +48,13 @@ pub(super) struct Received {
     pub(super) gzip: bool,
 }
 
-/// Reads a body. Its memory is reserved as it comes, whatever was announced: a promise takes no room from others.
+/// Reads a body. Memory is reserved as it arrives, not by its announced length, so that an announcement takes no memory
+/// from others.
 pub(super) async fn receive(
     headers: &HeaderMap,
     body: Body,
     max: usize,
-    room: &mut Reservation,
+    reservation: &mut Reservation,
 ) -> Result<Received, BodyError> {
     let gzip = match headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
         None | Some(b"identity") => false,
@@ -65,58 +66,58 @@ pub(super) async fn receive(
         return Err(BodyError::TooLong { max_bytes: max });
     }
     let mut first = Bytes::new();
-    let mut rest = Growing::default();
-    let mut pace = Pace::new();
+    let mut rest = ReservedBuffer::default();
+    let mut rate = TransferRate::new();
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = pace.next(&mut chunks).await? {
+    while let Some(chunk) = rate.next(&mut chunks).await? {
         let chunk = chunk.map_err(|error| BodyError::Bad(format!("the body broke off: {error}")))?;
         let length = first.len() + rest.bytes.len() + chunk.len();
         if length > max {
             return Err(BodyError::TooLong { max_bytes: max });
         }
-        pace.came(chunk.len());
+        rate.came(chunk.len());
         // Most bodies are one chunk, which is then the body without a copy.
         if first.is_empty() && rest.bytes.is_empty() {
-            room.grow(chunk.len())?;
+            reservation.grow(chunk.len())?;
             first = chunk;
             continue;
         }
         if rest.bytes.is_empty() {
-            rest.append(&first, max, room)?;
-            room.shrink(std::mem::take(&mut first).len());
+            rest.append(&first, max, reservation)?;
+            reservation.shrink(std::mem::take(&mut first).len());
         }
-        rest.append(&chunk, max, room)?;
+        rest.append(&chunk, max, reservation)?;
     }
     let bytes = if rest.bytes.is_empty() { first } else { rest.bytes.into() };
     Ok(Received { bytes, gzip })
 }
 
-/// Inflates a body, up to a limit.
-pub(super) fn inflate(received: Received, limits: &Limits, room: &mut Reservation) -> Result<Bytes, BodyError> {
+/// Decompresses a body, up to a limit.
+pub(super) fn inflate(received: Received, limits: &Limits, reservation: &mut Reservation) -> Result<Bytes, BodyError> {
     if !received.gzip {
         return Ok(received.bytes);
     }
     let mut decoder = MultiGzDecoder::new(&*received.bytes);
-    let mut inflated = Growing::default();
+    let mut inflated = ReservedBuffer::default();
     let mut step = vec![0; INFLATE_STEP];
     loop {
         let count = decoder.read(&mut step).map_err(|error| BodyError::Bad(format!("not gzip: {error}")))?;
         if count == 0 {
-            room.shrink(received.bytes.len());
+            reservation.shrink(received.bytes.len());
             return Ok(inflated.bytes.into());
         }
-        inflated.append(&step[..count], limits.inflated_bytes, room)?;
+        inflated.append(&step[..count], limits.inflated_bytes, reservation)?;
     }
 }
 
-/// Bytes whose memory is reserved as it is taken.
+/// A buffer that reserves memory as it grows.
 #[derive(Debug, Default)]
-struct Growing {
+struct ReservedBuffer {
     bytes: Vec<u8>,
 }
 
-impl Growing {
-    fn append(&mut self, more: &[u8], max: usize, room: &mut Reservation) -> Result<(), BodyError> {
+impl ReservedBuffer {
+    fn append(&mut self, more: &[u8], max: usize, reservation: &mut Reservation) -> Result<(), BodyError> {
         let length = self.bytes.len() + more.len();
         if length > max {
             return Err(BodyError::TooLong { max_bytes: max });
@@ -124,7 +125,7 @@ impl Growing {
         let capacity = self.bytes.capacity();
         if length > capacity {
             let wanted = capacity.saturating_mul(2).clamp(length, max);
-            room.grow(wanted - capacity)?;
+            reservation.grow(wanted - capacity)?;
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
         self.bytes.extend_from_slice(more);
@@ -132,16 +133,16 @@ impl Growing {
     }
 }
 
-/// How fast a body comes.
-struct Pace {
+/// Measures how fast a body arrives.
+struct TransferRate {
     held: usize,
     came: usize,
     until: Instant,
 }
 
-impl Pace {
+impl TransferRate {
     fn new() -> Self {
-        Self { held: 0, came: 0, until: Instant::now() + PACE_PERIOD }
+        Self { held: 0, came: 0, until: Instant::now() + RATE_PERIOD }
     }
 
     fn came(&mut self, bytes: usize) {
@@ -154,11 +155,11 @@ impl Pace {
             if let Ok(next) = tokio::time::timeout_at(self.until, chunks.next()).await {
                 return Ok(next);
             }
-            if self.held > UNHURRIED_BYTES && self.came < PACE_BYTES {
+            if self.held > UNLIMITED_TIME_BYTES && self.came < MIN_BYTES_PER_PERIOD {
                 return Err(BodyError::TooSlow);
             }
             self.came = 0;
-            self.until = Instant::now() + PACE_PERIOD;
+            self.until = Instant::now() + RATE_PERIOD;
         }
     }
 }
@@ -172,7 +173,7 @@ mod tests {
     use flate2::write::GzEncoder;
     use futures::stream;
 
-    use super::super::budget::{Budget, Room};
+    use super::super::budget::{Budget, BudgetLimits};
     use super::*;
     use crate::http::Client;
 
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn budget(bytes: usize) -> Arc<Budget> {
-        Arc::new(Budget::new(Room { events: 1, bytes, bytes_per_client: bytes }))
+        Arc::new(Budget::new(BudgetLimits { events: 1, bytes, bytes_per_client: bytes }))
     }
 
     async fn read_all(encoding: &str, body: Body, bytes: usize) -> Result<Bytes, BodyError> {
@@ -197,9 +198,9 @@ mod tests {
         if !encoding.is_empty() {
             headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
         }
-        let mut room = budget(bytes).reserve(Client::UNKNOWN);
-        let received = receive(&headers, body, MAX, &mut room).await?;
-        inflate(received, &limits(), &mut room)
+        let mut reservation = budget(bytes).reserve(Client::UNKNOWN);
+        let received = receive(&headers, body, MAX, &mut reservation).await?;
+        inflate(received, &limits(), &mut reservation)
     }
 
     #[tokio::test]
@@ -221,8 +222,14 @@ mod tests {
     #[tokio::test]
     async fn length_memory_and_form_are_bounded() {
         assert_eq!(read_all("", vec![b'x'; 1001].into(), 9999).await, Err(BodyError::TooLong { max_bytes: 1000 }));
-        assert_eq!(read_all("", vec![b'x'; 101].into(), 100).await, Err(BodyError::Full(Full::All)));
-        assert_eq!(read_all("gzip", gzip(&[b'x'; 999]).into(), 500).await, Err(BodyError::Full(Full::All)));
+        assert_eq!(
+            read_all("", vec![b'x'; 101].into(), 100).await,
+            Err(BodyError::BudgetExhausted(BudgetExhausted::All))
+        );
+        assert_eq!(
+            read_all("gzip", gzip(&[b'x'; 999]).into(), 500).await,
+            Err(BodyError::BudgetExhausted(BudgetExhausted::All))
+        );
         assert_eq!(read_all("br", "x".into(), 100).await, Err(BodyError::Encoding));
         assert!(matches!(read_all("gzip", "x".into(), 100).await, Err(BodyError::Bad(_))));
     }
@@ -233,27 +240,27 @@ mod tests {
         let body = Body::from_stream(stream::iter(chunks).chain(stream::pending()));
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_LENGTH, "1000000".parse().unwrap());
-        let mut room = budget.reserve(Client::UNKNOWN);
-        receive(&headers, body, 1_000_000, &mut room).await
+        let mut reservation = budget.reserve(Client::UNKNOWN);
+        receive(&headers, body, 1_000_000, &mut reservation).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_only_announced_takes_no_room() {
+    async fn a_declared_length_alone_reserves_no_memory() {
         let budget = budget(1000);
         let announced = tokio::time::timeout(Duration::from_secs(9), stalled(vec![vec![b'x']], budget.clone()));
         tokio::pin!(announced);
         assert!(futures::poll!(announced.as_mut()).is_pending());
         assert_eq!(budget.used(), (0, 1));
-        // It holds next to nothing, and may take its time.
+        // It occupies almost no memory, and may be slow.
         assert!(announced.await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_holds_much_must_go_on() {
+    async fn a_body_with_a_large_buffer_must_make_progress() {
         let begun = Instant::now();
-        let stalled = stalled(vec![vec![b'x'; UNHURRIED_BYTES + 1]], budget(1_000_000));
-        let answer = tokio::time::timeout(10 * PACE_PERIOD, stalled).await;
+        let stalled = stalled(vec![vec![b'x'; UNLIMITED_TIME_BYTES + 1]], budget(1_000_000));
+        let answer = tokio::time::timeout(10 * RATE_PERIOD, stalled).await;
         assert_eq!(answer.unwrap(), Err(BodyError::TooSlow));
-        assert!(begun.elapsed() <= 2 * PACE_PERIOD);
+        assert!(begun.elapsed() <= 2 * RATE_PERIOD);
     }
 }

@@ -4,34 +4,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::Client;
 
-/// How many events and bytes may be held at once, in all and of the bytes by one client.
+/// Limits the events and bytes in memory: of all requests together and, for bytes, of one client.
 #[derive(Debug)]
 pub(super) struct Budget {
-    events: Meter,
-    bytes: Meter,
+    events: Counter,
+    bytes: Counter,
     bytes_per_client: usize,
-    /// The bytes that each client holds; who holds none is not here.
+    /// The bytes of each client that has any.
     clients: Mutex<HashMap<Client, usize>>,
 }
 
-/// There is no room at the moment.
+/// The budget is exhausted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// For anybody.
+pub(super) enum BudgetExhausted {
+    /// The budget of all clients.
     All,
-    /// For this client, which holds its share.
+    /// This client's share.
     Client,
 }
 
-/// What a budget may hold.
+/// The limits of a budget.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct BudgetLimits {
     pub(super) events: usize,
     pub(super) bytes: usize,
     pub(super) bytes_per_client: usize,
 }
 
-/// A share of the budget, given back when dropped.
+/// A reservation from the budget, returned when dropped.
 #[derive(Debug)]
 pub(super) struct Reservation {
     budget: Arc<Budget>,
@@ -41,23 +41,23 @@ pub(super) struct Reservation {
 }
 
 #[derive(Debug)]
-struct Meter {
+struct Counter {
     used: AtomicUsize,
     max: usize,
 }
 
 impl Budget {
-    pub(super) fn new(room: Room) -> Self {
-        let meter = |max| Meter { used: AtomicUsize::new(0), max };
+    pub(super) fn new(limits: BudgetLimits) -> Self {
+        let counter = |max| Counter { used: AtomicUsize::new(0), max };
         Self {
-            events: meter(room.events),
-            bytes: meter(room.bytes),
-            bytes_per_client: room.bytes_per_client,
+            events: counter(limits.events),
+            bytes: counter(limits.bytes),
+            bytes_per_client: limits.bytes_per_client,
             clients: Mutex::default(),
         }
     }
 
-    /// An empty share for a client.
+    /// An empty reservation for a client.
     pub(super) fn reserve(self: &Arc<Self>, client: Client) -> Reservation {
         Reservation { budget: self.clone(), client, events: 0, bytes: 0 }
     }
@@ -74,8 +74,8 @@ impl Budget {
 }
 
 impl Reservation {
-    /// Room for more bytes.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+    /// Reserves more bytes.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), BudgetExhausted> {
         if bytes == 0 {
             return Ok(());
         }
@@ -83,7 +83,7 @@ impl Reservation {
             let mut clients = self.budget.clients();
             let held = clients.get(&self.client).copied().unwrap_or(0).saturating_add(bytes);
             if held > self.budget.bytes_per_client {
-                return Err(Full::Client);
+                return Err(BudgetExhausted::Client);
             }
             self.budget.bytes.take(bytes)?;
             clients.insert(self.client, held);
@@ -94,7 +94,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gives bytes back early.
+    /// Returns bytes early.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         if bytes == 0 {
@@ -114,8 +114,8 @@ impl Reservation {
         }
     }
 
-    /// Room for more events.
-    pub(super) fn add_events(&mut self, events: usize) -> Result<(), Full> {
+    /// Reserves more events.
+    pub(super) fn add_events(&mut self, events: usize) -> Result<(), BudgetExhausted> {
         self.budget.events.take(events)?;
         self.events += events;
         Ok(())
@@ -129,10 +129,10 @@ impl Drop for Reservation {
     }
 }
 
-impl Meter {
-    fn take(&self, amount: usize) -> Result<(), Full> {
+impl Counter {
+    fn take(&self, amount: usize) -> Result<(), BudgetExhausted> {
         let more = |used: usize| used.checked_add(amount).filter(|sum| *sum <= self.max);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(drop).map_err(|_| Full::All)
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(drop).map_err(|_| BudgetExhausted::All)
     }
 
     fn give_back(&self, amount: usize) {
@@ -145,19 +145,19 @@ mod tests {
     use super::*;
 
     fn budget(events: usize, bytes: usize, bytes_per_client: usize) -> Arc<Budget> {
-        Arc::new(Budget::new(Room { events, bytes, bytes_per_client }))
+        Arc::new(Budget::new(BudgetLimits { events, bytes, bytes_per_client }))
     }
 
     #[test]
-    fn gives_no_more_than_there_is_and_takes_it_back() {
+    fn reserves_no_more_than_the_budget_and_releases_it() {
         let budget = budget(2, 100, 100);
         let mut first = budget.reserve(Client::UNKNOWN);
         assert_eq!(first.grow(60), Ok(()));
         assert_eq!(first.add_events(2), Ok(()));
         let mut second = budget.reserve(Client::of([10, 0, 0, 1].into()));
-        assert_eq!(second.grow(41), Err(Full::All));
+        assert_eq!(second.grow(41), Err(BudgetExhausted::All));
         assert_eq!(second.grow(40), Ok(()));
-        assert_eq!(second.add_events(1), Err(Full::All));
+        assert_eq!(second.add_events(1), Err(BudgetExhausted::All));
         drop(first);
         assert_eq!(second.add_events(1), Ok(()));
         assert_eq!(budget.used(), (1, 40));
@@ -174,7 +174,7 @@ mod tests {
         let [one, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|address| Client::of(address.into()));
         let mut requests = [one; 3].map(|client| budget.reserve(client));
         assert_eq!(requests[0].grow(20), Ok(()));
-        assert_eq!(requests[1].grow(11), Err(Full::Client));
+        assert_eq!(requests[1].grow(11), Err(BudgetExhausted::Client));
         assert_eq!(requests[2].grow(10), Ok(()));
         assert_eq!(budget.reserve(other).grow(30), Ok(()));
         drop(requests);

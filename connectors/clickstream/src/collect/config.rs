@@ -4,7 +4,7 @@ use tributary_api::{
     ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Topic, Validator, Width,
 };
 
-use super::budget::Room;
+use super::budget::BudgetLimits;
 use super::parse::MAX_VALUES;
 use crate::http::{self, HttpSettings};
 
@@ -25,11 +25,12 @@ const QUEUE_BYTES: &str = "queue.max.bytes";
 const POLL_RECORDS: &str = "poll.max.records";
 const PRODUCER_BYTES: &str = "producer.override.max.request.size";
 
-/// What the worker's producer takes by default.
+/// The default maximum record size of the worker's producer.
 const PRODUCER_DEFAULT_BYTES: usize = 1 << 20;
-/// What a record has beyond its event: the fields that are set here, its key, and what the producer and a batch add.
+/// How much larger a record is than its event: the fields set here, its key, and the overhead of the producer and the
+/// batch.
 const RECORD_BYTES: usize = 4 << 10;
-/// Values that an event of a full request has on average, inner ones included.
+/// The average number of values of an event in a full request, including nested ones.
 const VALUES_PER_EVENT: usize = 32;
 
 /// The parsed configuration of the source.
@@ -42,22 +43,22 @@ pub(super) struct CollectSettings {
     pub(super) session_ttl_ms: i64,
     pub(super) request_timeout: Duration,
     pub(super) limits: Limits,
-    /// Whether good events are taken when others of the request are bad.
+    /// Whether valid events are accepted when others in the request are invalid.
     pub(super) skip_invalid: bool,
-    /// New sessions that one client may begin in a minute.
+    /// How many new sessions one client may start in a minute.
     pub(super) new_sessions: u32,
-    pub(super) room: Room,
+    pub(super) budget: BudgetLimits,
     pub(super) poll_records: usize,
 }
 
-/// How large a request may be.
+/// The limits of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) wire_bytes: usize,
     pub(super) inflated_bytes: usize,
     pub(super) events: usize,
     pub(super) event_bytes: usize,
-    /// Values of all events, inner ones included.
+    /// Values of all events, including nested ones.
     pub(super) values: usize,
 }
 
@@ -81,7 +82,7 @@ impl CollectSettings {
             },
             skip_invalid: config.string(INVALID)? == "skip",
             new_sessions: config.int(NEW_SESSIONS)?,
-            room: Room {
+            budget: BudgetLimits {
                 events: config.int(QUEUE_EVENTS)?,
                 bytes: config.int(QUEUE_BYTES)?,
                 bytes_per_client: config.int(CLIENT_BYTES)?,
@@ -91,12 +92,12 @@ impl CollectSettings {
     }
 }
 
-/// What is wrong with a configuration beyond the types of its properties.
+/// Checks a configuration beyond the types of its properties.
 pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
-    // A property of a wrong type is shown by its definition already.
+    // A wrong type is already reported by the definition.
     let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
     let mut issues = http::check(&config, &[PATH])?;
-    // Each with what must have room for it.
+    // Each limit with the one that must not be smaller.
     let fits = [
         (MAX_EVENTS, QUEUE_EVENTS),
         (MAX_INFLATED, CLIENT_BYTES),
@@ -117,19 +118,20 @@ pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
     Ok(issues)
 }
 
-/// An event that the producer would refuse once it is a record. The property says it too where the worker has set it.
+/// An event that the producer would refuse once it is a record. The property is given here also when the worker sets
+/// it.
 fn beyond_producer(event_bytes: usize, props: &Props) -> Option<ConfigIssue> {
     let configured = props.get(PRODUCER_BYTES).map(|size| size.trim().parse::<usize>());
     let limit = match configured {
         None => PRODUCER_DEFAULT_BYTES,
         Some(Ok(limit)) => limit,
-        // Told by whoever reads it.
+        // Reported by the check that parses it.
         Some(Err(_)) => return None,
     };
     let message = || {
         format!(
-            "{event_bytes} and {RECORD_BYTES} for what is added to an event never fit into {PRODUCER_BYTES}, which is \
-             {limit}: lower the one or raise the other, and max.message.bytes of the topic with it"
+            "{event_bytes} and {RECORD_BYTES} for the fields added to an event do not fit into {PRODUCER_BYTES}, which \
+             is {limit}: lower the one or raise the other, and max.message.bytes of the topic too"
         )
     };
     (event_bytes.saturating_add(RECORD_BYTES) > limit).then(|| ConfigIssue::new(EVENT_BYTES, message()))
@@ -155,33 +157,44 @@ pub(crate) fn config_def() -> ConfigDef {
             .importance(Importance::Medium)
             .width(Width::Medium)
             .display_name("Key field")
-            .doc("The field of an event that becomes the record's key. Text, numbers and booleans become text; an event \
-                  without the field is keyed by person_id."),
+            .doc(
+                "The field of an event that becomes the record's key. Text, numbers and booleans become text; an event \
+                  without the field is keyed by person_id.",
+            ),
         ConfigKey::new(INVALID, ConfigType::String)
             .default("reject")
             .one_of(&["reject", "skip"])
             .importance(Importance::Medium)
             .width(Width::Short)
             .display_name("Invalid events")
-            .doc("With reject, one bad event in a request makes the answer 400, which names each bad one, and none is \
-                  taken. With skip the good ones are taken and the answer names the bad ones; it is 400 when none is good."),
+            .doc(
+                "With reject, a request with an invalid event is answered with 400 and the list of invalid events, \
+                  and none is written. With skip the valid ones are written and the response lists the invalid ones; \
+                  it is 400 when none is valid.",
+            ),
         number(EVENT_BYTES, 128 << 10, 1 << 30)
             .importance(Importance::Medium)
             .display_name("Most bytes of an event")
-            .doc("A longer event is refused with 413, or left out with invalid.events=skip. It must fit into a record: \
-                  beyond some 1,044,000 raise producer.override.max.request.size and max.message.bytes of the topic too, \
-                  and whatever takes the record further on."),
+            .doc(
+                "A longer event is refused with 413, or left out with invalid.events=skip. It must fit into a record: \
+                  beyond some 1,044,000 raise producer.override.max.request.size, max.message.bytes of the topic and \
+                  the limits of its consumers too.",
+            ),
         number(SESSION_TTL, 86_400_000, 31_536_000_000)
             .importance(Importance::Medium)
             .display_name("Session lifetime (ms)")
-            .doc("How long a session lasts that begins here because a request came without a token. It is not prolonged: \
-                  a site that wants sessions to end when idle issues tokens in its own web server."),
+            .doc(
+                "How long a session lasts that this connector starts for a request without a token. It is not \
+                  extended: for sessions that end when idle, issue tokens in the site's own web server.",
+            ),
         number(NEW_SESSIONS, 600, 1_000_000_000)
             .importance(Importance::Medium)
             .display_name("Most new sessions of a client")
-            .doc("Sessions that requests without a token may begin in a minute from one address (of IPv6, one network of \
-                  64 bits); more are answered with 429. Every session is kept by what follows in the pipeline. Raise it \
-                  where many visitors share an address."),
+            .doc(
+                "New sessions per minute for requests without a token from one address (IPv6: one /64 network); more \
+                  are answered with 429. Later stages of the pipeline keep state for every session. Raise it where \
+                  many visitors share an address.",
+            ),
     ];
     let limits = [
         ConfigKey::new(PATH, ConfigType::String)
@@ -191,7 +204,7 @@ pub(crate) fn config_def() -> ConfigDef {
             .display_name("Path")
             .doc("The path that events are sent to."),
         number(TIMEOUT, 10_000, 600_000).importance(Importance::Medium).display_name("Request timeout (ms)").doc(
-            "A request is answered within this time; 503 when the broker has not acknowledged its events by then.",
+            "A request is answered within this time: with 503 if the broker has not acknowledged its events by then.",
         ),
         number(MAX_BYTES, 1 << 20, 1 << 30)
             .importance(Importance::Medium)
@@ -208,21 +221,26 @@ pub(crate) fn config_def() -> ConfigDef {
         number(QUEUE_EVENTS, 50_000, 10_000_000)
             .importance(Importance::Medium)
             .display_name("Most events waiting")
-            .doc("Events that are not acknowledged yet, in all; beyond it the answer is 503 with Retry-After."),
-        number(QUEUE_BYTES, 128 << 20, 1 << 40).importance(Importance::Medium).display_name("Most bytes waiting").doc(
-            "The memory of requests that are read or not acknowledged yet, in all; beyond it the answer is 503 with \
+            .doc(
+                "The maximum of unacknowledged events of all requests; above it requests are answered with 503 and \
                   Retry-After.",
+            ),
+        number(QUEUE_BYTES, 128 << 20, 1 << 40).importance(Importance::Medium).display_name("Most bytes waiting").doc(
+            "The maximum memory of all requests being read or not yet acknowledged; above it requests are answered \
+             with 503 and Retry-After.",
         ),
         number(CLIENT_BYTES, 32 << 20, 1 << 40)
             .importance(Importance::Medium)
             .display_name("Most bytes waiting of a client")
             .doc(
                 "The share of queue.max.bytes that requests from one address (of IPv6, one network of 64 bits) may \
-                  take; beyond it the answer is 429 with Retry-After. Raise it where many visitors share an address.",
+                 use; above it requests are answered with 429 and Retry-After. Raise it where many visitors share an \
+                 address.",
             ),
-        number(POLL_RECORDS, 5_000, 1_000_000).importance(Importance::Low).display_name("Batch size").doc(
-            "Requests are handed to the runtime together up to this many events. Nothing waits for a batch to fill.",
-        ),
+        number(POLL_RECORDS, 5_000, 1_000_000)
+            .importance(Importance::Low)
+            .display_name("Batch size")
+            .doc("The maximum of events returned from one poll. A poll does not wait for a batch to fill."),
     ];
     let events = events.map(|key| key.group("Events"));
     let limits = limits.map(|key| key.group("Requests"));
@@ -263,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_agree_along_the_way_and_both_numbers_are_told() {
+    fn contradictory_size_limits_are_refused_with_both_values() {
         let issue = |pairs: &[(&str, &str)]| {
             let issues = check(&props(pairs)).unwrap();
             let [issue] = &issues[..] else { panic!("{issues:?}") };

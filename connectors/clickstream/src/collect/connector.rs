@@ -6,7 +6,7 @@ use tributary_api::{
 use super::config::{CollectSettings, check};
 use crate::http::{Listeners, PathLease, PathRequest};
 
-/// Leases the path while the connector exists: while no task runs, browsers get 503 and a time to retry.
+/// Leases the path while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
 #[derive(Debug)]
 pub(crate) struct ClickstreamSource {
     listeners: Listeners,
@@ -34,7 +34,7 @@ impl Connector for ClickstreamSource {
         Ok(())
     }
 
-    /// One task: a listener cannot be divided.
+    /// One task, because a listener cannot be shared by tasks.
     async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
         Ok(vec![self.props.clone()])
     }

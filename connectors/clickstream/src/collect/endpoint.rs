@@ -11,12 +11,12 @@ use serde::Serialize;
 use tributary_api::Record;
 
 use super::body::{BodyError, receive};
-use super::budget::{Full, Reservation};
+use super::body_reader::{BodyReader, Content, InvalidEvent, ReadError};
+use super::budget::{BudgetExhausted, Reservation};
 use super::config::{CollectSettings, Limits};
-use super::newcomers::Newcomers;
-use super::parse::{Flaw, ParseError};
+use super::new_session_limit::NewSessionLimit;
+use super::parse::{EventError, ParseError};
 use super::pending::PendingRequests;
-use super::reading::{Content, Fault, Reading, Unread};
 use super::requests::Outcome;
 use super::stamp::RequestContext;
 use crate::http::{
@@ -25,22 +25,22 @@ use crate::http::{
 use crate::session::{Session, TokenError};
 
 const RETRY_SECONDS: u32 = 1;
-/// So many bad events of a request are named.
-const MAX_FAULTS_SHOWN: usize = 20;
+/// At most this many invalid events of a request are listed.
+const MAX_ERRORS_SHOWN: usize = 20;
 
 /// Answers the requests of the collect path.
 #[derive(Debug)]
 pub(super) struct CollectEndpoint {
     authenticator: SessionAuthenticator,
     session_ttl_ms: i64,
-    newcomers: Newcomers,
+    new_session_limit: NewSessionLimit,
     timeout: Duration,
     skip_invalid: bool,
-    reading: Arc<Reading>,
+    reader: Arc<BodyReader>,
     pending: Arc<PendingRequests>,
 }
 
-/// The answer to a request that was taken.
+/// The answer to an accepted request.
 #[derive(Debug, Serialize)]
 struct Accepted {
     accepted: usize,
@@ -48,7 +48,7 @@ struct Accepted {
     rejected: Vec<Refused>,
 }
 
-/// The answer to a request with bad events.
+/// The answer to a request with invalid events.
 #[derive(Debug, Serialize)]
 struct Rejected {
     error: String,
@@ -58,7 +58,7 @@ struct Rejected {
 /// What is wrong with one event.
 #[derive(Debug, Serialize)]
 struct Refused {
-    /// Its place in the request, from 0.
+    /// Its index in the request, from 0.
     index: usize,
     reason: String,
 }
@@ -68,20 +68,20 @@ impl CollectEndpoint {
         Self {
             authenticator: settings.http.authenticator.clone(),
             session_ttl_ms: settings.session_ttl_ms,
-            newcomers: Newcomers::new(settings.new_sessions),
+            new_session_limit: NewSessionLimit::new(settings.new_sessions),
             timeout: settings.request_timeout,
             skip_invalid: settings.skip_invalid,
-            reading: Arc::new(Reading::new(settings)),
+            reader: Arc::new(BodyReader::new(settings)),
             pending,
         }
     }
 
-    /// The session of the request; without a token a new one, and the cookie that hands it to the browser.
+    /// The session of the request; without a token a new one, with the cookie that sets it in the browser.
     fn visitor(&self, parts: &Parts, client: Client, now: i64) -> Result<(Session, Option<String>), Response> {
         match self.authenticator.session(parts) {
             Ok(session) => Ok((session, None)),
             Err(Denied::Absent | Denied::Invalid { error: TokenError::Expired, from_cookie: true }) => {
-                self.newcomers.admit(client).map_err(too_many_newcomers)?;
+                self.new_session_limit.admit(client).map_err(too_many_sessions)?;
                 let session = Session::anonymous(now.saturating_add(self.session_ttl_ms));
                 let token = self.authenticator.signer.issue(&session);
                 Ok((session, Some(self.authenticator.cookie.set(&token, self.session_ttl_ms / 1000))))
@@ -90,32 +90,39 @@ impl CollectEndpoint {
         }
     }
 
-    async fn collect(&self, parts: &Parts, body: Body, context: &RequestContext, mut room: Reservation) -> Response {
-        let limits = self.reading.limits();
-        let body = match receive(&parts.headers, body, limits.wire_bytes, &mut room).await {
+    async fn collect(
+        &self,
+        parts: &Parts,
+        body: Body,
+        context: &RequestContext,
+        mut reservation: Reservation,
+    ) -> Response {
+        let limits = self.reader.limits();
+        let body = match receive(&parts.headers, body, limits.wire_bytes, &mut reservation).await {
             Ok(body) => body,
             Err(error) => return refuse_body(error),
         };
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let lines = content_type.contains("ndjson") || content_type.contains("jsonl");
-        let Content { records, faults, room } = match self.reading.read(body, lines, context, room).await {
+        let Content { records, invalid, reservation } = match self.reader.read(body, lines, context, reservation).await
+        {
             Ok(content) => content,
-            Err(Unread::Body(error)) => return refuse_body(error),
-            Err(Unread::Events(error)) => return refuse_events(error, limits),
-            Err(Unread::Ending) => return ending(),
+            Err(ReadError::Body(error)) => return refuse_body(error),
+            Err(ReadError::Events(error)) => return refuse_events(error, limits),
+            Err(ReadError::Ending) => return ending(),
         };
-        if !faults.is_empty() && (records.is_empty() || !self.skip_invalid) {
-            let events = faults.len() + records.len();
-            tracing::debug!(bad = faults.len(), events, "request with bad events refused");
-            return rejected(&faults);
+        if !invalid.is_empty() && (records.is_empty() || !self.skip_invalid) {
+            let events = invalid.len() + records.len();
+            tracing::debug!(bad = invalid.len(), events, "request with bad events refused");
+            return rejected(&invalid);
         }
-        self.store(records, &faults, room).await
+        self.store(records, &invalid, reservation).await
     }
 
-    async fn store(&self, records: Vec<Record>, faults: &[Fault], room: Reservation) -> Response {
+    async fn store(&self, records: Vec<Record>, invalid: &[InvalidEvent], reservation: Reservation) -> Response {
         let accepted = records.len();
         if accepted > 0 {
-            let Some(answered) = self.pending.submit(records, room) else { return ending() };
+            let Some(answered) = self.pending.submit(records, reservation) else { return ending() };
             match answered.await {
                 Ok(Outcome::Stored) => {}
                 Ok(Outcome::Unstorable) => {
@@ -123,15 +130,15 @@ impl CollectEndpoint {
                     return refuse(StatusCode::UNPROCESSABLE_ENTITY, reason);
                 }
                 Ok(Outcome::Failed) => {
-                    return unavailable("the broker did not take the events: send them again", RETRY_SECONDS);
+                    return unavailable("the broker did not accept the events: send them again", RETRY_SECONDS);
                 }
                 Ok(Outcome::Refused) | Err(_) => return ending(),
             }
         }
-        if !faults.is_empty() {
-            tracing::debug!(bad = faults.len(), accepted, "bad events left out");
+        if !invalid.is_empty() {
+            tracing::debug!(bad = invalid.len(), accepted, "bad events left out");
         }
-        json(StatusCode::OK, &Accepted { accepted, rejected: shown(faults) })
+        json(StatusCode::OK, &Accepted { accepted, rejected: shown(invalid) })
     }
 }
 
@@ -152,8 +159,9 @@ impl Endpoint for CollectEndpoint {
         let says_yes = |name: &str| parts.headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
         let (dnt, gpc) = (says_yes("dnt"), says_yes("sec-gpc"));
         let context = RequestContext { person: session.person(), session, received_at, dnt, gpc };
-        let room = self.pending.budget().reserve(client);
-        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &context, room)).await {
+        let reservation = self.pending.budget().reserve(client);
+        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &context, reservation)).await
+        {
             Ok(response) => response,
             Err(_) => unavailable("the events were not stored in time: send them again", RETRY_SECONDS),
         };
@@ -172,8 +180,8 @@ fn refuse_body(error: BodyError) -> Response {
         }
         BodyError::Encoding => refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body plain or as gzip"),
         BodyError::Bad(reason) => refuse(StatusCode::BAD_REQUEST, &reason),
-        BodyError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body comes too slowly: send smaller requests"),
-        BodyError::Full(full) => no_room(full),
+        BodyError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body is sent too slowly: send smaller requests"),
+        BodyError::BudgetExhausted(full) => no_room(full),
     }
 }
 
@@ -185,42 +193,46 @@ fn refuse_events(error: ParseError, limits: &Limits) -> Response {
         ParseError::TooManyValues => {
             too_large(&format!("more than {} values in all events: send several requests", limits.values))
         }
-        ParseError::Full(full) => no_room(full),
+        ParseError::BudgetExhausted(full) => no_room(full),
     }
 }
 
-/// 413 where one event is too large, as a client may know what to do about that; else 400.
-fn rejected(faults: &[Fault]) -> Response {
-    let error = format!("{} bad events, none was taken: correct or leave them out", faults.len());
-    let is_too_large = faults.iter().any(|fault| matches!(fault.flaw, Flaw::TooLarge { .. }));
+/// 413 if an event is too large, so that a client can split or shorten it; otherwise 400.
+fn rejected(invalid: &[InvalidEvent]) -> Response {
+    let error = format!("{} bad events, none was taken: correct or leave them out", invalid.len());
+    let is_too_large = invalid.iter().any(|invalid_event| matches!(invalid_event.error, EventError::TooLarge { .. }));
     let status = if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-    json(status, &Rejected { error, events: shown(faults) })
+    json(status, &Rejected { error, events: shown(invalid) })
 }
 
-fn shown(faults: &[Fault]) -> Vec<Refused> {
-    let reason = |flaw: &Flaw| match flaw {
-        Flaw::TooLarge { bytes, max_bytes } => format!("{bytes} bytes are too many: an event has {max_bytes} at most"),
-        Flaw::Invalid(reason) => reason.clone(),
+fn shown(invalid: &[InvalidEvent]) -> Vec<Refused> {
+    let reason = |error: &EventError| match error {
+        EventError::TooLarge { bytes, max_bytes } => {
+            format!("the event has {bytes} bytes, more than the maximum of {max_bytes}")
+        }
+        EventError::Invalid(reason) => reason.clone(),
     };
-    let first = faults.iter().take(MAX_FAULTS_SHOWN);
-    first.map(|fault| Refused { index: fault.index, reason: reason(&fault.flaw) }).collect()
+    let first = invalid.iter().take(MAX_ERRORS_SHOWN);
+    first.map(|invalid_event| Refused { index: invalid_event.index, reason: reason(&invalid_event.error) }).collect()
 }
 
-fn no_room(full: Full) -> Response {
+fn no_room(full: BudgetExhausted) -> Response {
     match full {
-        Full::All => unavailable("too much is waiting for the broker: send it again later", RETRY_SECONDS),
-        Full::Client => {
-            let reason = "too much of yours is waiting: send it again later";
+        BudgetExhausted::All => {
+            unavailable("too many events are waiting for the broker: send them again later", RETRY_SECONDS)
+        }
+        BudgetExhausted::Client => {
+            let reason = "too many events from your address are waiting: send them again later";
             retry_later(StatusCode::TOO_MANY_REQUESTS, reason, RETRY_SECONDS)
         }
     }
 }
 
-fn too_many_newcomers(wait: Duration) -> Response {
+fn too_many_sessions(wait: Duration) -> Response {
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(RETRY_SECONDS);
-    retry_later(StatusCode::TOO_MANY_REQUESTS, "too many sessions begin at your address: keep the cookie", seconds)
+    retry_later(StatusCode::TOO_MANY_REQUESTS, "too many new sessions from your address: keep the cookie", seconds)
 }
 
 fn ending() -> Response {
-    unavailable("not running at the moment: try again", RETRY_SECONDS)
+    unavailable("not running at the moment: retry later", RETRY_SECONDS)
 }

@@ -1,13 +1,13 @@
-//! Bodies of strangers.
+//! Fuzzes bodies, which are untrusted.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tributary_testkit::fuzz;
 
-use super::budget::{Budget, Room};
+use super::budget::{Budget, BudgetLimits};
 use super::config::Limits;
-use super::parse::{Flaw, ParseError, parse};
+use super::parse::{EventError, ParseError, parse};
 use crate::http::Client;
 
 const BODIES: [&[u8]; 8] = [
@@ -27,18 +27,18 @@ const BYTES: usize = 1 << 20;
 #[test]
 fn fuzz_bodies() {
     fuzz(&BODIES, |body| {
-        let budget = Arc::new(Budget::new(Room { events: 100, bytes: BYTES, bytes_per_client: BYTES }));
+        let budget = Arc::new(Budget::new(BudgetLimits { events: 100, bytes: BYTES, bytes_per_client: BYTES }));
         let outcomes = [true, false].map(|lines| {
-            let mut room = budget.reserve(Client::UNKNOWN);
-            let events = parse(&Bytes::copy_from_slice(body), lines, &LIMITS, &mut room);
+            let mut reservation = budget.reserve(Client::UNKNOWN);
+            let events = parse(&Bytes::copy_from_slice(body), lines, &LIMITS, &mut reservation);
             let events = events.map_err(|error| match error {
                 ParseError::Bad(why) => why.len().min(80),
                 other => 100 + format!("{other:?}").len(),
             })?;
-            let outcome = |event: &Result<_, Flaw>| match event {
+            let outcome = |event: &Result<_, EventError>| match event {
                 Ok(_) => 0,
-                Err(Flaw::TooLarge { .. }) => 1,
-                Err(Flaw::Invalid(why)) => 2 + why.len().min(80),
+                Err(EventError::TooLarge { .. }) => 1,
+                Err(EventError::Invalid(why)) => 2 + why.len().min(80),
             };
             Ok::<Vec<usize>, usize>(events.iter().map(outcome).take(6).collect())
         });

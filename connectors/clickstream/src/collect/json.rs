@@ -1,5 +1,5 @@
-//! JSON of strangers: read into values with bounds on depth, width and number, and without copying text. What reading
-//! costs is counted while it is read.
+//! Parses untrusted JSON into values, with limits on depth, width and number of values, and without copying text. The
+//! memory cost is counted while parsing.
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,50 +7,51 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use tributary_api::{ByteString, Value};
 
-/// Objects and arrays within each other.
+/// The maximum nesting of objects and arrays.
 const MAX_DEPTH: usize = 16;
-/// Names of one object; telling them apart takes the square of it.
+/// The maximum number of names in an object; finding duplicates takes quadratic time.
 const MAX_NAMES: usize = 256;
 
-/// The first fields of an event and of an object within it: what most of them have, with those that are stamped on it.
+/// The initial capacity for the fields of an event and of a nested object: enough for most of them, with the fields
+/// that the server adds.
 const EVENT_FIELDS: usize = 16;
 const INNER_FIELDS: usize = 4;
-/// What a text of its own costs beyond its bytes.
+/// The memory overhead of a separately allocated text.
 const TEXT_BYTES: usize = 32;
-/// The longest a number that is no integer is when it is written again.
+/// The maximum length of a floating-point number when it is written.
 const MAX_FLOAT_BYTES: usize = 24;
 
-/// What the values of one event cost.
+/// Counts the cost of the values of one event.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct ParseCost {
     max_values: usize,
     values: Cell<usize>,
     bytes: Cell<usize>,
     longer: Cell<usize>,
 }
 
-impl Meter {
-    /// For so many values at most, inner ones included.
+impl ParseCost {
+    /// For at most this many values, including nested ones.
     pub(super) fn new(max_values: usize) -> Self {
         Self { max_values, values: Cell::new(0), bytes: Cell::new(0), longer: Cell::new(0) }
     }
 
-    /// The values read.
+    /// The number of values parsed.
     pub(super) fn values(&self) -> usize {
         self.values.get()
     }
 
-    /// The memory taken beyond the text.
+    /// The memory used beyond the text.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.get()
     }
 
-    /// How much longer the text may become when the values are written again, at most.
+    /// By how much the text can grow, at most, when the values are written again.
     pub(super) fn longer(&self) -> usize {
         self.longer.get()
     }
 
-    /// More memory is taken.
+    /// Adds memory.
     pub(super) fn take(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() + bytes);
     }
@@ -63,7 +64,7 @@ impl Meter {
         Ok(())
     }
 
-    /// A number that may be written in another way than it was read, as 1e15 is.
+    /// A number that may be written differently from how it was read, such as 1e15.
     fn float(&self) {
         self.longer.set(self.longer.get() + MAX_FLOAT_BYTES);
     }
@@ -73,17 +74,17 @@ impl Meter {
     }
 }
 
-/// Reads one JSON value of a text.
+/// Parses one JSON value of a text.
 #[derive(Clone, Copy)]
 pub(super) struct ValueSeed<'a> {
     text: &'a ByteString,
     depth: usize,
-    meter: &'a Meter,
+    cost: &'a ParseCost,
 }
 
 impl<'a> ValueSeed<'a> {
-    pub(super) fn new(text: &'a ByteString, meter: &'a Meter) -> Self {
-        Self { text, depth: 0, meter }
+    pub(super) fn new(text: &'a ByteString, cost: &'a ParseCost) -> Self {
+        Self { text, depth: 0, cost }
     }
 
     fn inner<E: Error>(self) -> Result<Self, E> {
@@ -98,7 +99,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.meter.count()?;
+        self.cost.count()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -127,12 +128,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         if let Ok(number) = i64::try_from(number) {
             return Ok(Value::Int64(number));
         }
-        self.meter.float();
+        self.cost.float();
         Ok(Value::Float64(number as f64))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        self.meter.float();
+        self.cost.float();
         Ok(Value::Float64(number))
     }
 
@@ -141,7 +142,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        self.meter.copied(text);
+        self.cost.copied(text);
         Ok(Value::String(ByteString::from(text)))
     }
 
@@ -151,14 +152,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         while let Some(item) = seq.next_element_seed(element)? {
             items.push(item);
         }
-        self.meter.take(items.capacity() * size_of::<Value>());
+        self.cost.take(items.capacity() * size_of::<Value>());
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let field = self.inner()?;
         let mut entries: Vec<(Value, Value)> = Vec::new();
-        while let Some(name) = map.next_key_seed(NameSeed(self.text, self.meter))? {
+        while let Some(name) = map.next_key_seed(NameSeed(self.text, self.cost))? {
             let value = map.next_value_seed(field)?;
             // Of two fields with one name the last one wins, as in a browser.
             match entries.iter().position(|(other, _)| other.as_str() == Some(&*name)) {
@@ -174,12 +175,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
                 }
             }
         }
-        self.meter.take(entries.capacity() * size_of::<(Value, Value)>());
+        self.cost.take(entries.capacity() * size_of::<(Value, Value)>());
         Ok(Value::Map(entries))
     }
 }
 
-struct NameSeed<'a>(&'a ByteString, &'a Meter);
+struct NameSeed<'a>(&'a ByteString, &'a ParseCost);
 
 impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
     type Value = ByteString;
@@ -206,7 +207,7 @@ impl<'de> Visitor<'de> for NameSeed<'_> {
     }
 }
 
-/// A part of the whole text without a copy; a copy if it should not be a part of it.
+/// A slice of the whole text without a copy; a copy if it is not a part of it.
 fn share(whole: &ByteString, part: &str) -> ByteString {
     let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     if start.checked_add(part.len()).is_some_and(|end| end <= whole.len()) {
@@ -223,15 +224,15 @@ mod tests {
 
     use super::*;
 
-    fn metered(text: &str, max_values: usize) -> (Result<Value, serde_json::Error>, Meter) {
+    fn measured(text: &str, max_values: usize) -> (Result<Value, serde_json::Error>, ParseCost) {
         let text = ByteString::from(text);
-        let meter = Meter::new(max_values);
+        let cost = ParseCost::new(max_values);
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        (ValueSeed::new(&text, &meter).deserialize(&mut deserializer), meter)
+        (ValueSeed::new(&text, &cost).deserialize(&mut deserializer), cost)
     }
 
     fn read(text: &str) -> Result<Value, serde_json::Error> {
-        metered(text, 10_000).0
+        measured(text, 10_000).0
     }
 
     #[test]
@@ -258,16 +259,16 @@ mod tests {
     #[test]
     fn values_are_counted_while_they_are_read() {
         let many = |count: usize| format!("{{\"a\":[{}]}}", vec!["{}"; count].join(","));
-        assert!(metered(&many(98), 100).0.is_ok());
-        let (refused, meter) = metered(&many(1_000_000), 100);
+        assert!(measured(&many(98), 100).0.is_ok());
+        let (refused, cost) = measured(&many(1_000_000), 100);
         assert!(refused.unwrap_err().to_string().contains("more than 100 values"));
-        assert_eq!(meter.values(), 100);
+        assert_eq!(cost.values(), 100);
     }
 
     #[test]
     fn memory_is_counted_as_it_is_taken() {
         let entry = size_of::<(Value, Value)>();
-        let bytes = |text: &str| metered(text, 10_000).1.bytes();
+        let bytes = |text: &str| measured(text, 10_000).1.bytes();
         assert_eq!(bytes(r#"{"a":"plain"}"#), EVENT_FIELDS * entry);
         assert_eq!(bytes(r#"{"a":{}}"#), EVENT_FIELDS * entry);
         assert_eq!(bytes(r#"{"a":{"b":1}}"#), (EVENT_FIELDS + INNER_FIELDS) * entry);
@@ -298,14 +299,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_json_costs_or_becomes_more_than_is_counted(text in any_json(), max_values in 1..300usize) {
-            let (value, meter) = metered(&text, max_values);
-            prop_assert!(meter.values() <= max_values);
+        fn json_never_uses_more_memory_than_is_estimated(text in any_json(), max_values in 1..300usize) {
+            let (value, cost) = measured(&text, max_values);
+            prop_assert!(cost.values() <= max_values);
             let Ok(value) = value else { return Ok(()) };
-            prop_assert!(meter.values() >= nodes(&value));
-            prop_assert!(meter.bytes() >= held(&value));
+            prop_assert!(cost.values() >= nodes(&value));
+            prop_assert!(cost.bytes() >= held(&value));
             let written = tributary_api::json::to_vec(&value).unwrap();
-            prop_assert!(written.len() <= text.len() + meter.longer(), "{} from {text}", String::from_utf8_lossy(&written));
+            prop_assert!(written.len() <= text.len() + cost.longer(), "{} from {text}", String::from_utf8_lossy(&written));
         }
     }
 

@@ -4,24 +4,24 @@ use bytes::Bytes;
 use serde::de::DeserializeSeed;
 use tributary_api::{ByteString, Value};
 
-use super::budget::{Full, Reservation};
+use super::budget::{BudgetExhausted, Reservation};
 use super::config::Limits;
-use super::json::{Meter, ValueSeed};
+use super::json::{ParseCost, ValueSeed};
 use super::split::split;
 use super::surrogates;
 
-/// Values of one event, inner ones included: a large cart has some two thousand.
+/// The maximum number of values of one event, including nested ones: a large cart has about two thousand.
 pub(super) const MAX_VALUES: usize = 5_000;
 
-/// The events of a request, each a value or the reason why it is none, in order.
-pub(super) type Events = Vec<Result<Value, Flaw>>;
+/// The events of a request in order, each a value or the reason why it is invalid.
+pub(super) type Events = Vec<Result<Value, EventError>>;
 
 /// What is wrong with one event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
-    /// Longer than the topic takes.
+pub(super) enum EventError {
+    /// Longer than the topic accepts.
     TooLarge { bytes: usize, max_bytes: usize },
-    /// No event for another reason.
+    /// Invalid for another reason.
     Invalid(String),
 }
 
@@ -32,30 +32,36 @@ pub(super) enum ParseError {
     TooManyEvents,
     /// More values in all of them than allowed.
     TooManyValues,
-    /// Not what can be divided into events.
+    /// Cannot be split into events.
     Bad(String),
-    /// No memory at the moment.
-    Full(Full),
+    /// The memory budget is exhausted.
+    BudgetExhausted(BudgetExhausted),
 }
 
-impl From<Full> for ParseError {
-    fn from(full: Full) -> Self {
-        Self::Full(full)
+impl From<BudgetExhausted> for ParseError {
+    fn from(full: BudgetExhausted) -> Self {
+        Self::BudgetExhausted(full)
     }
 }
 
-/// Reads a body: an array of events, one object, or one object a line. `lines` says that the client has declared the
-/// last one; otherwise the body itself tells. Memory is reserved event by event.
-pub(super) fn parse(body: &Bytes, lines: bool, limits: &Limits, room: &mut Reservation) -> Result<Events, ParseError> {
+/// Parses a body: an array of events, one object, or one object a line. `lines` means that the client has declared the
+/// last format; otherwise it is detected. Memory is reserved event by event.
+pub(super) fn parse(
+    body: &Bytes,
+    lines: bool,
+    limits: &Limits,
+    reservation: &mut Reservation,
+) -> Result<Events, ParseError> {
     let places = split(body, lines, limits.events)?;
-    room.grow(places.capacity() * size_of::<Range<usize>>() + places.len() * size_of::<Result<Value, Flaw>>())?;
+    reservation
+        .grow(places.capacity() * size_of::<Range<usize>>() + places.len() * size_of::<Result<Value, EventError>>())?;
     let mut events = Vec::with_capacity(places.len());
     let mut left = limits.values;
     for place in places {
-        let meter = Meter::new(MAX_VALUES.min(left));
-        let event = read(body.slice(place), limits.event_bytes, &meter);
-        room.grow(meter.bytes())?;
-        left -= meter.values();
+        let cost = ParseCost::new(MAX_VALUES.min(left));
+        let event = read(body.slice(place), limits.event_bytes, &cost);
+        reservation.grow(cost.bytes())?;
+        left -= cost.values();
         if left == 0 {
             return Err(ParseError::TooManyValues);
         }
@@ -64,30 +70,31 @@ pub(super) fn parse(body: &Bytes, lines: bool, limits: &Limits, room: &mut Reser
     Ok(events)
 }
 
-fn read(text: Bytes, max_bytes: usize, meter: &Meter) -> Result<Value, Flaw> {
-    let too_large = |bytes| Err(Flaw::TooLarge { bytes, max_bytes });
+fn read(text: Bytes, max_bytes: usize, cost: &ParseCost) -> Result<Value, EventError> {
+    let too_large = |bytes| Err(EventError::TooLarge { bytes, max_bytes });
     if text.len() > max_bytes {
         return too_large(text.len());
     }
-    let text = ByteString::try_from(text).map_err(|error| Flaw::Invalid(format!("not UTF-8: {error}")))?;
-    let value = match value(&text, meter) {
+    let text = ByteString::try_from(text).map_err(|error| EventError::Invalid(format!("not UTF-8: {error}")))?;
+    let value = match value(&text, cost) {
         Ok(value) => value,
-        // Half a surrogate pair, as of an emoji that a page has cut: what could be read otherwise is not lost for it.
+        // Half a surrogate pair, such as from an emoji that a page has cut, is replaced: the event is not refused
+        // because of it.
         Err(reason) => match surrogates::replace_lone(&text) {
-            Some(mended) if meter.values() < MAX_VALUES => {
-                meter.take(mended.len());
-                value(&mended.into(), meter).map_err(Flaw::Invalid)?
+            Some(mended) if cost.values() < MAX_VALUES => {
+                cost.take(mended.len());
+                value(&mended.into(), cost).map_err(EventError::Invalid)?
             }
-            _ => return Err(Flaw::Invalid(reason)),
+            _ => return Err(EventError::Invalid(reason)),
         },
     };
-    let written = text.len() + meter.longer();
+    let written = text.len() + cost.longer();
     if written > max_bytes { too_large(written) } else { Ok(value) }
 }
 
-fn value(text: &ByteString, meter: &Meter) -> Result<Value, String> {
+fn value(text: &ByteString, cost: &ParseCost) -> Result<Value, String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = ValueSeed::new(text, meter).deserialize(&mut deserializer);
+    let value = ValueSeed::new(text, cost).deserialize(&mut deserializer);
     value.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| format!("not valid JSON: {error}"))
 }
 
@@ -95,7 +102,7 @@ fn value(text: &ByteString, meter: &Meter) -> Result<Value, String> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::budget::{Budget, Room};
+    use super::super::budget::{Budget, BudgetLimits};
     use super::*;
     use crate::http::Client;
 
@@ -104,12 +111,12 @@ mod tests {
     }
 
     fn budget(bytes: usize) -> Arc<Budget> {
-        Arc::new(Budget::new(Room { events: 10, bytes, bytes_per_client: bytes }))
+        Arc::new(Budget::new(BudgetLimits { events: 10, bytes, bytes_per_client: bytes }))
     }
 
     fn events(text: &str) -> Events {
-        let mut room = budget(1 << 20).reserve(Client::UNKNOWN);
-        parse(&Bytes::copy_from_slice(text.as_bytes()), false, &limits(), &mut room).unwrap()
+        let mut reservation = budget(1 << 20).reserve(Client::UNKNOWN);
+        parse(&Bytes::copy_from_slice(text.as_bytes()), false, &limits(), &mut reservation).unwrap()
     }
 
     fn good(text: &str) -> Vec<bool> {
@@ -130,8 +137,8 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_cost_their_own_event() {
         let body = [&br#"[{"a":1},{"b":""#[..], &[0xff], br#""},{"c":1}]"#].concat();
-        let mut room = budget(1 << 20).reserve(Client::UNKNOWN);
-        let events = parse(&body.into(), false, &limits(), &mut room).unwrap();
+        let mut reservation = budget(1 << 20).reserve(Client::UNKNOWN);
+        let events = parse(&body.into(), false, &limits(), &mut reservation).unwrap();
         assert_eq!(events.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     }
 
@@ -147,7 +154,7 @@ mod tests {
         let numbers = format!("[{}]", vec!["1e15"; 100].join(","));
         assert!(numbers.len() < 1000);
         let written = 100 * 24 + numbers.len();
-        assert_eq!(events(&format!("[{numbers}]")), [Err(Flaw::TooLarge { bytes: written, max_bytes: 1000 })]);
+        assert_eq!(events(&format!("[{numbers}]")), [Err(EventError::TooLarge { bytes: written, max_bytes: 1000 })]);
     }
 
     #[test]
@@ -155,11 +162,11 @@ mod tests {
         let event = format!("[{}]", vec!["0"; 400].join(","));
         let body = Bytes::from(format!("[{}]", vec![event; 10].join(",")));
         let parse = |values, bytes| {
-            let mut room = budget(bytes).reserve(Client::UNKNOWN);
-            parse(&body, false, &Limits { values, ..limits() }, &mut room).map(|events| events.len())
+            let mut reservation = budget(bytes).reserve(Client::UNKNOWN);
+            parse(&body, false, &Limits { values, ..limits() }, &mut reservation).map(|events| events.len())
         };
         assert_eq!(parse(5000, 1 << 20), Ok(10));
         assert_eq!(parse(4000, 1 << 20), Err(ParseError::TooManyValues));
-        assert_eq!(parse(5000, 100_000), Err(ParseError::Full(Full::All)));
+        assert_eq!(parse(5000, 100_000), Err(ParseError::BudgetExhausted(BudgetExhausted::All)));
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tributary_api::{Ack, AckListener, ErrorKind, Origin, Record};
 
-use super::budget::{Budget, Reservation, Room};
-use super::requests::{Done, Outcome, Requests};
+use super::budget::{Budget, BudgetLimits, Reservation};
+use super::requests::{FinishedRequest, Outcome, Requests};
 
 /// Requests that wait for the task's next poll, and then for their acknowledgements. The lock is taken once per
 /// request, per poll and per batch of acknowledgements.
@@ -24,17 +24,18 @@ struct State {
 }
 
 impl PendingRequests {
-    pub(super) fn new(room: Room) -> Self {
+    pub(super) fn new(limits: BudgetLimits) -> Self {
         let state = State { open: true, waiting: VecDeque::new(), requests: Requests::default() };
-        Self { budget: Arc::new(Budget::new(room)), state: Mutex::new(state), arrived: Notify::new() }
+        Self { budget: Arc::new(Budget::new(limits)), state: Mutex::new(state), arrived: Notify::new() }
     }
 
-    /// What requests reserve their memory from.
+    /// The budget for the memory of requests.
     pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
-    /// Takes a request's events in. The answer comes when all are acknowledged; none is taken once this is closed.
+    /// Adds a request's events. The receiver gets the outcome when all are acknowledged; returns none once this is
+    /// closed.
     pub(super) fn submit(&self, mut records: Vec<Record>, reserved: Reservation) -> Option<oneshot::Receiver<Outcome>> {
         let (answer, answered) = oneshot::channel();
         let mut state = self.lock();
@@ -52,10 +53,10 @@ impl PendingRequests {
     }
 
     /// The events of waiting requests, at least one request's if there is one, up to `max` in all. Requests whose
-    /// client has given up are left out: it will send them again.
+    /// client has disconnected are skipped: it will send them again.
     pub(super) fn take(&self, max: usize) -> Vec<Record> {
         let mut taken: Vec<Record> = Vec::new();
-        let mut done: Vec<Done> = Vec::new();
+        let mut done: Vec<FinishedRequest> = Vec::new();
         let mut state = self.lock();
         while let Some((tag, records)) = state.waiting.front() {
             let (tag, count) = (*tag, records.len());
@@ -78,18 +79,18 @@ impl PendingRequests {
         taken
     }
 
-    /// Returns when a request has come in since the last [`take`](Self::take).
+    /// Returns when a request was added since the last [`take`](Self::take).
     pub(super) async fn arrived(&self) {
         self.arrived.notified().await;
     }
 
-    /// Takes no more requests.
+    /// Accepts no more requests.
     pub(super) fn close(&self) {
         self.lock().open = false;
     }
 
-    /// Answers the requests that the runtime has not been given. The others are answered by their acknowledgements,
-    /// which may still come.
+    /// Refuses the requests that were not passed to the runtime yet. The others are answered by their acknowledgements,
+    /// which may still arrive.
     pub(super) fn refuse_waiting(&self) {
         let mut done = Vec::new();
         let mut state = self.lock();
@@ -97,7 +98,7 @@ impl PendingRequests {
             done.extend(state.requests.end(tag, Outcome::Refused));
         }
         drop(state);
-        done.into_iter().for_each(Done::answer);
+        done.into_iter().for_each(FinishedRequest::answer);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,8 +114,8 @@ impl AckListener for PendingRequests {
             let Origin::Source { tag, .. } = ack.origin else { continue };
             let outcome = match ack.result {
                 Ok(Some(_)) => Outcome::Stored,
-                // A transform dropped it, as the operator wants: there is nothing to send again. A loss that is only
-                // tolerated is an error.
+                // A transform dropped it on purpose: the client need not send it again. A tolerated error, however, is
+                // an error here.
                 Ok(None) => Outcome::Stored,
                 Err(error) if error.kind() == ErrorKind::Data => Outcome::Unstorable,
                 Err(_) => Outcome::Failed,
@@ -122,7 +123,7 @@ impl AckListener for PendingRequests {
             done.extend(state.requests.count(*tag, outcome));
         }
         drop(state);
-        done.into_iter().for_each(Done::answer);
+        done.into_iter().for_each(FinishedRequest::answer);
     }
 }
 
@@ -134,7 +135,7 @@ mod tests {
     use crate::http::Client;
 
     fn pending(events: usize) -> PendingRequests {
-        PendingRequests::new(Room { events, bytes: 10, bytes_per_client: 10 })
+        PendingRequests::new(BudgetLimits { events, bytes: 10, bytes_per_client: 10 })
     }
 
     fn submit(pending: &PendingRequests, events: usize) -> oneshot::Receiver<Outcome> {
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_given_up_is_not_sent_and_gives_its_room_back() {
+    fn a_cancelled_request_is_not_sent_and_releases_its_memory() {
         let pending = pending(3);
         drop(submit(&pending, 2));
         let _kept = submit(&pending, 1);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_answers_who_waits_and_leaves_who_was_sent() {
+    fn closing_answers_waiting_requests_and_leaves_sent_ones() {
         let pending = pending(10);
         let mut sent = submit(&pending, 1);
         let records = pending.take(10);

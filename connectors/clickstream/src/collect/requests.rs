@@ -5,28 +5,28 @@ use super::budget::Reservation;
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The broker has every event.
+    /// The broker has acknowledged every event.
     Stored,
-    /// It may not have all of them: they may be sent again.
+    /// The broker may not have all of them: they may be sent again.
     Failed,
     /// An event can never be stored.
     Unstorable,
-    /// The source is ending.
+    /// The source is stopping.
     Refused,
 }
 
-/// A request whose events are not all acknowledged. What it reserved is given back with it.
+/// A request whose events are not all acknowledged. Its reservation is returned with it.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenRequest {
     remaining: usize,
     worst: Outcome,
     answer: oneshot::Sender<Outcome>,
     _reserved: Reservation,
 }
 
-/// A request that is done, to be answered once no lock is held.
+/// A finished request, to be answered once no lock is held.
 #[derive(Debug)]
-pub(super) struct Done(Open);
+pub(super) struct FinishedRequest(OpenRequest);
 
 /// Requests by tag, in constant time. A slot's generation is part of the tag, so that a late acknowledgement of an
 /// earlier request finds nothing.
@@ -39,13 +39,13 @@ pub(super) struct Requests {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    open: Option<Open>,
+    open: Option<OpenRequest>,
 }
 
 impl Requests {
-    /// Opens a request of so many events.
+    /// Opens a request with this many events.
     pub(super) fn open(&mut self, events: usize, answer: oneshot::Sender<Outcome>, reserved: Reservation) -> u64 {
-        let open = Open { remaining: events, worst: Outcome::Stored, answer, _reserved: reserved };
+        let open = OpenRequest { remaining: events, worst: Outcome::Stored, answer, _reserved: reserved };
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, open: None });
             // The budget of events bounds the number of slots far below this.
@@ -56,8 +56,8 @@ impl Requests {
         u64::from(slot.generation) << 32 | u64::from(index)
     }
 
-    /// Counts one of a request's events; answers with the request when it was the last one.
-    pub(super) fn count(&mut self, tag: u64, outcome: Outcome) -> Option<Done> {
+    /// Counts one of a request's events; returns the request when it was the last one.
+    pub(super) fn count(&mut self, tag: u64, outcome: Outcome) -> Option<FinishedRequest> {
         let open = self.find(tag)?;
         if outcome != Outcome::Stored {
             open.worst = outcome;
@@ -67,36 +67,36 @@ impl Requests {
     }
 
     /// Ends a request early.
-    pub(super) fn end(&mut self, tag: u64, outcome: Outcome) -> Option<Done> {
+    pub(super) fn end(&mut self, tag: u64, outcome: Outcome) -> Option<FinishedRequest> {
         self.find(tag)?.worst = outcome;
         self.close(tag)
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the client has disconnected.
     pub(super) fn is_abandoned(&mut self, tag: u64) -> bool {
         self.find(tag).is_none_or(|open| open.answer.is_closed())
     }
 
-    fn find(&mut self, tag: u64) -> Option<&mut Open> {
+    fn find(&mut self, tag: u64) -> Option<&mut OpenRequest> {
         let slot = self.slots.get_mut((tag & u64::from(u32::MAX)) as usize)?;
         if u64::from(slot.generation) == tag >> 32 { slot.open.as_mut() } else { None }
     }
 
-    fn close(&mut self, tag: u64) -> Option<Done> {
+    fn close(&mut self, tag: u64) -> Option<FinishedRequest> {
         let index = (tag & u64::from(u32::MAX)) as u32;
         let slot = self.slots.get_mut(index as usize)?;
         let open = slot.open.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
-        Some(Done(open))
+        Some(FinishedRequest(open))
     }
 }
 
-impl Done {
-    /// Tells the one who waits, if anybody does.
+impl FinishedRequest {
+    /// Sends the answer.
     pub(super) fn answer(self) {
-        let Open { worst, answer, .. } = self.0;
-        // Whoever has given up waiting has been answered already.
+        let OpenRequest { worst, answer, .. } = self.0;
+        // The receiver is gone if the request timed out: then it has been answered.
         let _ = answer.send(worst);
     }
 }

@@ -1,4 +1,4 @@
-//! Where each event of a body begins and ends, without reading it: so a bad one is refused alone.
+//! Finds where each event of a body begins and ends without parsing it, so that only invalid ones are refused.
 
 use std::ops::Range;
 
@@ -6,8 +6,8 @@ use super::parse::ParseError;
 
 type Ranges = Vec<Range<usize>>;
 
-/// The places of a body's events: the elements of an array, one object, or one object a line. `lines` says that the
-/// client has declared the last one; otherwise the body itself tells. What stands there may be anything.
+/// The byte ranges of a body's events: the elements of an array, one object, or one object a line. `lines` means that
+/// the client has declared the last format; otherwise it is detected. The content of the ranges is not checked.
 pub(super) fn split(body: &[u8], lines: bool, max_events: usize) -> Result<Ranges, ParseError> {
     let whole = trim(body, 0..body.len());
     match body[whole.clone()].first() {
@@ -24,7 +24,7 @@ fn ends_before(body: &[u8], whole: Range<usize>) -> bool {
     let mut nesting = Nesting::default();
     let end = body[whole.clone()].iter().position(|byte| match nesting.step(*byte) {
         Step::Closed => nesting.depth == 0,
-        // Something else than an object: it is as long as its line.
+        // No object: it ends with its line.
         Step::Plain => nesting.depth == 0 && *byte == b'\n',
         Step::Opened | Step::Unopened | Step::Within => false,
     });
@@ -57,7 +57,7 @@ fn elements(body: &[u8], whole: Range<usize>, max: usize) -> Result<Ranges, Pars
                 push(&mut events, range, max)?;
             }
             let rest_is_blank = trim(body, at + 1..whole.end).is_empty();
-            let more = || ParseError::Bad("not valid JSON: there is more behind the array".to_owned());
+            let more = || ParseError::Bad("not valid JSON: there is more after the array".to_owned());
             return if rest_is_blank { Ok(events) } else { Err(more()) };
         }
         if matches!(step, Step::Plain) && nesting.depth == 0 && byte == b',' {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_tells_its_shape() {
+    fn the_body_determines_its_shape() {
         assert_eq!(parts(r#" {"a":1} "#, false), [r#"{"a":1}"#]);
         assert_eq!(parts("{\n \"a\": {\n\"b\": 1}\n}\n", false).len(), 1);
         assert_eq!(parts(r#" [{"a":1} , {"b":2}] "#, false), [r#"{"a":1}"#, r#"{"b":2}"#]);

@@ -7,14 +7,14 @@ use crate::session::Session;
 const RESERVED: [&str; 6] = ["received_at", "session_id", "customer_id", "person_id", "dnt", "gpc"];
 const MAX_EVENT_ID_BYTES: usize = 64;
 const MAX_TYPE_BYTES: usize = 64;
-/// A key only chooses the partition; a longer one would make the record longer and choose no better.
+/// A key only selects the partition: a longer one would only make the record larger.
 const MAX_KEY_BYTES: usize = 1024;
-/// An event may have waited this long in the browser; an older time is a wrong clock.
+/// An event may have been queued in the browser for this long; an older time means a wrong clock.
 const MAX_AGE_MS: i64 = 7 * 86_400_000;
-/// Clocks of browsers run this much ahead at most, or are wrong.
+/// A browser's clock may be ahead by this much; a later time means a wrong clock.
 const MAX_AHEAD_MS: i64 = 5 * 60_000;
 
-/// What a request says of all its events.
+/// What applies to all events of a request.
 #[derive(Clone, Debug)]
 pub(super) struct RequestContext {
     pub(super) session: Session,
@@ -35,7 +35,7 @@ pub(super) struct Stamper {
 }
 
 impl Stamper {
-    /// The record of an event, or why it is none.
+    /// The record of an event, or why it is invalid.
     pub(super) fn record(&self, event: Value, context: &RequestContext) -> Result<Record, String> {
         let Value::Map(mut fields) = event else { return Err("not an object".to_owned()) };
         fields.retain(|(name, _)| name.as_str().is_none_or(|name| !RESERVED.contains(&name)));
@@ -99,7 +99,7 @@ fn is_event_id(id: &str) -> bool {
     (1..=MAX_EVENT_ID_BYTES).contains(&id.len()) && id.bytes().all(is_plain)
 }
 
-/// The event's own time if its clock can be right, else the time it was received.
+/// The event's own time if it is plausible, otherwise the time it was received.
 fn event_time(ts: Option<&Value>, received_at: i64) -> i64 {
     let claimed = match ts {
         Some(Value::Int64(ms)) => *ms,
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_stamped_with_what_the_server_knows() {
+    fn an_event_gets_the_servers_fields() {
         let record = record(r#"{"event_id":"e-1","type":"page_view","ts":1799999999000}"#, |_| ()).unwrap();
         assert_eq!(record.key.value.as_str(), Some("c-1"));
         assert_eq!(record.timestamp, Some(NOW - 1000));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_cannot_say_who_it_is() {
+    fn a_client_cannot_set_its_own_identity() {
         let forged =
             r#"{"type":"x","session_id":"s","customer_id":"c-2","person_id":"c-2","received_at":1,"dnt":false}"#;
         let session = Session::anonymous(NOW);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_told() {
+    fn invalid_events_are_reported() {
         for (bad, reason) in [("1", "object"), ("[]", "object"), ("{}", "type"), (r#"{"type":""}"#, "type")] {
             assert!(record(bad, |_| ()).unwrap_err().contains(reason));
         }

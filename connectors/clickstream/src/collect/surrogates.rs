@@ -1,4 +1,4 @@
-//! Halves of surrogate pairs in JSON, which JavaScript writes of text that was cut within a character.
+//! Replaces lone surrogates in JSON, which JavaScript writes when a text was cut within a character.
 
 const ESCAPE: usize = 6;
 
@@ -13,7 +13,7 @@ pub(super) fn replace_lone(json: &str) -> Option<String> {
             continue;
         }
         let Some(unit) = unit(bytes, at) else {
-            // Another escape: what follows it is no backslash of its own.
+            // Another escape: skips the escaped character, which may be a backslash.
             at += 2;
             continue;
         };
@@ -33,7 +33,7 @@ pub(super) fn replace_lone(json: &str) -> Option<String> {
     Some(mended)
 }
 
-/// The code unit of an escape that begins here.
+/// The code unit of the escape at this position.
 fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + ESCAPE)?.strip_prefix(b"\\u")?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {

@@ -9,17 +9,18 @@ use super::endpoint::CollectEndpoint;
 use super::pending::PendingRequests;
 use crate::http::{Listeners, PathLease, PathRequest};
 
-/// Hands what the endpoint has taken in to the runtime.
+/// Passes the events that the endpoint has accepted to the runtime.
 #[derive(Debug)]
 pub(crate) struct ClickstreamTask {
-    /// Given back when the task stops.
+    /// Released when the task stops.
     lease: Option<PathLease>,
     pending: OpenRequests,
     stopping: CancellationToken,
     poll_records: usize,
 }
 
-/// Closes when dropped, since a failed task is not stopped: requests that still wait are answered with a time to retry.
+/// Closes when dropped, because `stop` is not called for a failed task: waiting requests are answered with
+/// `Retry-After`.
 #[derive(Debug)]
 struct OpenRequests(Arc<PendingRequests>);
 
@@ -35,13 +36,13 @@ impl ClickstreamTask {
         let settings = CollectSettings::new(config.originals())?;
         let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
         let mut lease = listeners.lease(request)?;
-        let pending = Arc::new(PendingRequests::new(settings.room));
+        let pending = Arc::new(PendingRequests::new(settings.budget));
         lease.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, pending.clone())));
         let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
         Ok(Self { lease: Some(lease), pending: OpenRequests(pending), stopping, poll_records })
     }
 
-    /// Requests already in the queue are still answered; new ones get 503 and a time to retry.
+    /// Requests already in the queue are still answered; new ones get 503 with `Retry-After`.
     fn close(&mut self) {
         if let Some(lease) = &mut self.lease {
             lease.pause();

@@ -2,17 +2,17 @@ use tributary_api::{ByteString, Error, Record, Result, Value};
 
 use crate::session::Session;
 
-/// Whom a record is for.
+/// The addressee of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Address {
     /// All sessions of a person.
     Person(ByteString),
-    /// One session, whoever it belongs to.
+    /// One session, of a known or unknown person.
     Session(ByteString),
 }
 
 impl Address {
-    /// Whom a record is for: the field `person_id`, else the field `session_id`, else the key as a person.
+    /// The addressee: the field `person_id`, otherwise the field `session_id`, otherwise the key as a person.
     pub(super) fn of(record: &Record) -> Result<Self> {
         let (Value::Map(_) | Value::Struct(_)) = record.value.value else {
             return Err(Error::data(
@@ -24,11 +24,14 @@ impl Address {
         let session = || field("session_id").map(Self::Session);
         let key = || text(&record.key.value).map(Self::Person);
         person().or_else(session).or_else(key).ok_or_else(|| {
-            Error::data("the record is for nobody: it needs the field person_id or session_id, or a person as its key")
+            Error::data(
+                "the record has no recipient: it needs the field person_id or session_id, or a person as its \
+                         key",
+            )
         })
     }
 
-    /// What a session may listen to.
+    /// The addresses that a session may receive messages of.
     pub(super) fn of_session(session: &Session) -> [Self; 2] {
         [Self::Person(session.person()), Self::Session(session.id().clone())]
     }

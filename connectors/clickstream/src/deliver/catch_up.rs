@@ -13,17 +13,19 @@ use super::message::{Message, PartitionId};
 use crate::session::Session;
 
 const READ_RECORDS: usize = 1_000;
-/// A reader rests for so many times as long as it has read: whoever resumes all the time keeps no processor busy.
-const REST: u32 = 2;
-const LEAST_REST: Duration = Duration::from_millis(50);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// After reading, a reader waits for this many times as long as it has read, so that pages that resume all the time
+/// cannot keep a processor busy.
+const REST_FACTOR: u32 = 2;
+const MIN_REST: Duration = Duration::from_millis(50);
+const MAX_REST: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
-/// How often to look for partitions that are not assigned yet, in case no notification comes.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
+/// How often the assignment is checked, in case no notification comes.
+const ASSIGNMENT_CHECK: Duration = Duration::from_secs(1);
 
-/// Reads from Kafka what pages have missed. A partition has one reader at a time, which serves all pages that wait when
-/// it begins, and a session waits once, however many pages it has: neither a restart nor a visitor makes many readers.
+/// Reads from Kafka what pages have missed. A partition has one reader at a time, which serves all pages that are
+/// waiting when it starts; a session waits once, however many pages it has. So neither a restart nor a single visitor
+/// can cause many readers.
 #[derive(Debug)]
 pub(super) struct CatchUp {
     cx: SinkTaskContext,
@@ -34,10 +36,10 @@ pub(super) struct CatchUp {
     closed: CancellationToken,
 }
 
-/// What one reader may read and hold.
+/// The limits of one reader.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Records of the log, counted from its end.
+    /// The maximum number of records, counted from the end of the log.
     pub(super) records: usize,
     /// Messages of one session.
     pub(super) messages: usize,
@@ -45,13 +47,13 @@ pub(super) struct Bounds {
     pub(super) bytes: usize,
 }
 
-/// What a page has missed.
+/// The messages that a page has missed.
 #[derive(Debug)]
 pub(super) struct CaughtUp {
     pub(super) messages: Vec<Arc<Message>>,
-    /// The last offset that was read; none where nothing is read.
+    /// The last offset that was read; none if nothing was read.
     pub(super) read_to: Option<i64>,
-    /// Whether the log has more after it.
+    /// Whether the log continues after it.
     pub(super) goes_on: bool,
 }
 
@@ -71,8 +73,8 @@ struct Page {
     answer: oneshot::Sender<CaughtUp>,
 }
 
-/// One way through a partition.
-struct Pass {
+/// One read of a partition's log, for all sessions that wait for it.
+struct LogScan {
     sessions: Waiting,
     by_address: HashMap<Address, Vec<ByteString>>,
     bytes: usize,
@@ -81,13 +83,13 @@ struct Pass {
 }
 
 impl CatchUp {
-    /// Ends when `closed` is cancelled.
+    /// Stops when `closed` is cancelled.
     pub(super) fn new(cx: SinkTaskContext, bounds: Bounds, closed: CancellationToken) -> Self {
         Self { cx, bounds, partitions: Mutex::default(), assigned: Notify::new(), readers: TaskTracker::new(), closed }
     }
 
-    /// Asks for what a session has missed of a partition after an offset. The answer comes when that was read, and
-    /// never if the sink ends before. Must be called within a tokio runtime.
+    /// Requests what a session has missed of a partition after an offset. The receiver gets it when it was read, or is
+    /// closed if the sink stops before. Must be called within a tokio runtime.
     pub(super) fn ask(
         self: &Arc<Self>,
         session: &Session,
@@ -115,12 +117,12 @@ impl CatchUp {
         answered
     }
 
-    /// The task has got partitions.
+    /// Partitions were assigned to the task.
     pub(super) fn assigned(&self) {
         self.assigned.notify_waiters();
     }
 
-    /// Sessions and pages that wait for a reader.
+    /// The number of sessions and of pages that wait for a reader.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {
         let partitions = self.lock();
@@ -128,7 +130,7 @@ impl CatchUp {
         (sessions.clone().count(), sessions.map(|resume| resume.pages.len()).sum())
     }
 
-    /// Reads a partition until nobody waits for it.
+    /// Reads a partition until no session waits for it.
     async fn serve(&self, partition_id: PartitionId) {
         let mut retry = FIRST_RETRY;
         while let Some(waiting) = self.next(partition_id) {
@@ -137,25 +139,25 @@ impl CatchUp {
                 continue;
             };
             let begun = Instant::now();
-            let mut pass = Pass::new(waiting);
-            match self.read(&partition, &mut pass).await {
+            let mut scan = LogScan::new(waiting);
+            match self.read(&partition, &mut scan).await {
                 Ok(()) => {
-                    tracing::debug!(%partition, sessions = pass.sessions.len(), "read what pages have missed");
-                    pass.answer();
+                    tracing::debug!(%partition, sessions = scan.sessions.len(), "read missed messages");
+                    scan.answer();
                     retry = FIRST_RETRY;
-                    tokio::time::sleep((begun.elapsed() * REST).clamp(LEAST_REST, LONGEST_REST)).await;
+                    tokio::time::sleep((begun.elapsed() * REST_FACTOR).clamp(MIN_REST, MAX_REST)).await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, %partition, "cannot read what pages have missed: trying again");
-                    self.put_back(partition_id, pass.sessions);
+                    tracing::warn!(%error, %partition, "cannot read missed messages: trying again");
+                    self.put_back(partition_id, scan.sessions);
                     tokio::time::sleep(retry).await;
-                    retry = (retry * 2).min(LONGEST_RETRY);
+                    retry = (retry * 2).min(MAX_RETRY_DELAY);
                 }
             }
         }
     }
 
-    /// Those who wait now. The partition has no reader any more when there is nobody.
+    /// The sessions that wait now. If there are none, the partition has no reader any more.
     fn next(&self, partition_id: PartitionId) -> Option<Waiting> {
         let mut partitions = self.lock();
         let waiting = partitions.get_mut(&partition_id)?;
@@ -179,7 +181,7 @@ impl CatchUp {
         }
     }
 
-    /// The partition of a partition, once the task has its partitions; none when this is not among them.
+    /// The topic partition of an id, once partitions are assigned to the task; none when it is not among them.
     async fn partition(&self, partition_id: PartitionId) -> Option<TopicPartition> {
         loop {
             let told = self.assigned.notified();
@@ -187,23 +189,23 @@ impl CatchUp {
             if !assignment.is_empty() {
                 return assignment.into_iter().find(|partition| PartitionId::of(partition) == partition_id);
             }
-            // Both are an occasion to look.
-            let _ = tokio::time::timeout(LOOK_AGAIN, told).await;
+            // Checks the assignment after a notification and after the timeout.
+            let _ = tokio::time::timeout(ASSIGNMENT_CHECK, told).await;
         }
     }
 
-    async fn read(&self, partition: &TopicPartition, pass: &mut Pass) -> Result<()> {
-        let after = pass.sessions.values().filter_map(Resume::after).min().unwrap_or(i64::MAX - 1);
+    async fn read(&self, partition: &TopicPartition, scan: &mut LogScan) -> Result<()> {
+        let after = scan.sessions.values().filter_map(Resume::after).min().unwrap_or(i64::MAX - 1);
         let mut reader = self.cx.reader(partition, after + 1, self.bounds.records).await?;
-        pass.read_to = reader.end() - 1;
+        scan.read_to = reader.end() - 1;
         loop {
             let records = reader.read(READ_RECORDS).await?;
             let Some(last) = records.iter().filter_map(Record::consumed_from).map(|(_, _, offset)| offset).max() else {
                 return Ok(());
             };
-            records.iter().for_each(|record| pass.take(record, &self.bounds));
-            if pass.bytes > self.bounds.bytes && last < pass.read_to {
-                (pass.read_to, pass.goes_on) = (last, true);
+            records.iter().for_each(|record| scan.take(record, &self.bounds));
+            if scan.bytes > self.bounds.bytes && last < scan.read_to {
+                (scan.read_to, scan.goes_on) = (last, true);
                 return Ok(());
             }
         }
@@ -220,20 +222,20 @@ impl Resume {
         !self.pages.is_empty()
     }
 
-    /// The first offset that one of its pages has.
+    /// The lowest offset that one of its pages has received.
     fn after(&self) -> Option<i64> {
         self.pages.iter().map(|page| page.after).min()
     }
 
     fn nothing(self) {
         for page in self.pages {
-            // Whoever is gone needs no answer.
+            // The receiver is gone if the page was closed.
             let _ = page.answer.send(CaughtUp { messages: Vec::new(), read_to: None, goes_on: false });
         }
     }
 }
 
-impl Pass {
+impl LogScan {
     fn new(sessions: Waiting) -> Self {
         let mut by_address: HashMap<Address, Vec<ByteString>> = HashMap::new();
         for (session, resume) in &sessions {
@@ -244,9 +246,9 @@ impl Pass {
         Self { sessions, by_address, bytes: 0, read_to: -1, goes_on: false }
     }
 
-    /// Keeps a record for the sessions that it is for.
+    /// Adds a record to the sessions it is addressed to.
     fn take(&mut self, record: &Record, bounds: &Bounds) {
-        // A tombstone says nothing to a page, and bad records were reported when they came the first time.
+        // Tombstones are not delivered, and invalid records were reported when they were consumed.
         if record.value.value.is_null() {
             return;
         }
@@ -277,19 +279,19 @@ impl Pass {
     }
 }
 
-/// What a page is waiting for, and what it has got meanwhile.
+/// What a page is waiting for, and what it has received meanwhile.
 #[derive(Debug)]
-pub(super) struct Missed {
+pub(super) struct MissedMessages {
     pub(super) partition_id: PartitionId,
-    /// All up to this offset has been sent.
+    /// Everything up to this offset has been sent.
     pub(super) after: i64,
     pub(super) answer: oneshot::Receiver<CaughtUp>,
-    /// Offsets of the partition that were sent before what is missed.
+    /// Offsets of the partition that were sent before the missed ones.
     pub(super) ahead: HashSet<i64>,
 }
 
-impl Missed {
-    /// Ends when what was missed is there; never, where nothing is missed.
+impl MissedMessages {
+    /// Returns when the missed messages were read; never returns if nothing is missed.
     pub(super) async fn found(missed: &mut Option<Self>) -> Option<CaughtUp> {
         match missed {
             Some(missed) => (&mut missed.answer).await.ok(),

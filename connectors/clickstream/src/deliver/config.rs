@@ -73,9 +73,9 @@ impl Paths {
     }
 }
 
-/// What is wrong with a configuration beyond the types of its properties.
+/// Checks a configuration beyond the types of its properties.
 pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
-    // A property of a wrong type is shown by its definition already.
+    // A wrong type is already reported by the definition.
     let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
     let mut issues = http::check(&config, &[SSE_PATH, WS_PATH, POLL_PATH])?;
     let name = config.string(EVENT_NAME)?;
@@ -103,7 +103,7 @@ fn path(name: &str, default: &str, what: &str) -> ConfigKey {
         .importance(Importance::Medium)
         .width(Width::Medium)
         .display_name(format!("Path of {what}"))
-        .doc(format!("The path under which browsers listen by {what}."))
+        .doc(format!("The path for subscriptions by {what}."))
 }
 
 /// The properties of the sink.
@@ -120,38 +120,42 @@ pub(crate) fn config_def() -> ConfigDef {
             .display_name("Event name")
             .doc("The name of the server-sent events, for which a page adds its listener."),
         number(WINDOW, 30_000, 86_400_000).importance(Importance::Medium).display_name("Replay window (ms)").doc(
-            "A page that begins to listen without a cursor gets its person's records of this last time too: what was \
-             decided between two pages is not lost. Offsets are committed this much later, for the same reason.",
+            "A page that subscribes without a cursor also gets its person's records of this last period, so that \
+             records written between two page views are not lost. For the same reason offsets are committed this much \
+             later.",
         ),
         number(RESUME_RECORDS, 10_000, 10_000_000)
             .display_name("Most records of a resume")
-            .doc("A resume that memory cannot serve reads at most this many records of the partition from Kafka."),
+            .doc("The maximum of records read from Kafka for a resume that cannot be served from memory."),
         number(HEARTBEAT, 15_000, 600_000)
             .display_name("Heartbeat (ms)")
-            .doc("An idle connection gets a comment or a ping this often, so that nothing on the way closes it."),
+            .doc("An idle connection gets a comment or a ping this often, so that no proxy closes it."),
         number(RETRY, 2_000, 600_000)
             .display_name("Reconnect (ms)")
-            .doc("Browsers are told to wait this long before they connect again."),
+            .doc("The time after which browsers reconnect (the field retry of server-sent events)."),
     ];
     let bounds = [
         number(SUBSCRIBERS, 10_000, 1_000_000)
             .importance(Importance::Medium)
             .display_name("Most subscriptions")
-            .doc("Pages that listen at once; more are answered with 503."),
+            .doc("The maximum of simultaneous subscriptions; more are answered with 503."),
         number(PER_PERSON, 32, 10_000)
             .display_name("Most subscriptions of a person")
-            .doc("Pages of one person that listen at once; more are answered with 429."),
+            .doc("The maximum of simultaneous subscriptions of one person; more are answered with 429."),
         number(PER_CLIENT, 2_500, 1_000_000).display_name("Most subscriptions of a client").doc(
-            "Pages that listen from one address at once (of IPv6, one network of 64 bits); more are answered with \
-                  429. Raise it where many visitors share an address.",
+            "The maximum of simultaneous subscriptions from one address (IPv6: one /64 network); more are answered \
+             with 429. Raise it where many visitors share an address.",
         ),
         number(PEOPLE, 20_000, 10_000_000)
             .display_name("Most people")
-            .doc("People whose last records are held; the ones least recently heard of are forgotten."),
+            .doc("The maximum of people whose last records are kept in memory; the least recently used are evicted."),
         number(MESSAGES, 64, 100_000)
             .display_name("Most records of a person")
-            .doc("Records held for a person; older ones are read from Kafka when a browser resumes."),
-        number(BYTES, 64 << 20, 1 << 40).display_name("Most bytes").doc("Bytes of all records held."),
+            .doc("Records kept in memory for a person; older ones are read from Kafka when a browser resumes."),
+        number(BYTES, 64 << 20, 1 << 40).display_name("Most bytes").doc(
+            "The maximum memory of all these records, in \
+                                                                         bytes.",
+        ),
         ConfigKey::new(SLOW, ConfigType::String)
             .default("disconnect")
             .one_of(&["disconnect", "drop_oldest"])
@@ -159,8 +163,8 @@ pub(crate) fn config_def() -> ConfigDef {
             .width(Width::Short)
             .display_name("Slow subscribers")
             .doc(
-                "What happens to a page that falls behind what is held: it is disconnected and resumes from Kafka, or \
-                  it goes on with the oldest record held.",
+                "What happens to a subscription so slow that records it has not got were evicted from memory: it is \
+                 disconnected and resumes from Kafka, or continues with the oldest record in memory.",
             ),
     ];
     let delivery = delivery.map(|key| key.group("Delivery"));

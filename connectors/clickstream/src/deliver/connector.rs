@@ -4,7 +4,7 @@ use tributary_api::{ConfigIssue, Connector, ConnectorContext, Props, Result, Sin
 use super::config::{DeliverSettings, check};
 use crate::http::{Listeners, PathLease, PathRequest};
 
-/// Leases the paths while the connector exists: while no task runs, browsers get 503 and a time to retry.
+/// Leases the paths while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
 #[derive(Debug)]
 pub(crate) struct SessionDelivery {
     listeners: Listeners,
@@ -32,7 +32,7 @@ impl Connector for SessionDelivery {
         Ok(())
     }
 
-    /// One task: whatever partition a person's records are in, the listener must have them.
+    /// One task, because the listener must get the records of all partitions.
     async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
         Ok(vec![self.props.clone()])
     }

@@ -12,7 +12,7 @@ use super::subscriber::Subscriber;
 use super::websocket::WebSocketEndpoint;
 use crate::http::{PathLease, refuse, with_header};
 
-/// Serves the three ways to listen.
+/// Serves the three transports.
 pub(super) fn serve(lease: &mut PathLease, settings: &DeliverSettings, subscriber: &Arc<Subscriber>) {
     let sse = ServerSentEvents {
         subscriber: subscriber.clone(),
@@ -26,7 +26,7 @@ pub(super) fn serve(lease: &mut PathLease, settings: &DeliverSettings, subscribe
     lease.serve(&settings.paths.poll, Arc::new(LongPoll { subscriber: subscriber.clone() }));
 }
 
-/// The answer to anything but GET.
+/// Refuses methods other than GET.
 pub(super) fn only_get(parts: &Parts) -> Result<(), Response> {
     if parts.method == Method::GET {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Places in the log, as browsers give them back.
+//! Fuzzes cursors, which browsers send back.
 
 use tributary_testkit::fuzz;
 

@@ -13,7 +13,7 @@ use super::subscription::{ReadPosition, Subscription};
 use crate::http::Client;
 use crate::session::Session;
 
-/// What the hub may hold.
+/// The limits of the hub.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HubLimits {
     pub(super) subscribers: usize,
@@ -22,13 +22,13 @@ pub(super) struct HubLimits {
     pub(super) people: usize,
     pub(super) messages: usize,
     pub(super) bytes: usize,
-    /// A subscription without a cursor begins this far back.
+    /// A subscription without a cursor starts this far in the past.
     pub(super) window: Duration,
-    /// Whether a subscription that has lost messages ends instead of going on after them.
+    /// Whether a subscription that has lost messages is ended instead of continued after them.
     pub(super) disconnect_slow: bool,
 }
 
-/// The rings of all people. The lock is taken once per batch of records and once each time a subscription looks.
+/// The rings of all addresses. The lock is taken once per batch of records and once per read of a subscription.
 #[derive(Debug)]
 pub(super) struct Hub {
     limits: HubLimits,
@@ -54,7 +54,7 @@ impl Hub {
         &self.limits
     }
 
-    /// Hands messages to the subscriptions. A message that is here already is not added again.
+    /// Publishes messages to the subscriptions. A message that is in a ring already is not added again.
     pub(super) fn publish(&self, messages: Vec<(Address, Message)>) {
         let now = Instant::now();
         let mut rings = self.lock();
@@ -64,13 +64,13 @@ impl Hub {
         rings.shrink(&self.limits);
     }
 
-    /// Partitions are assigned or revoked: the next record of such a partition need not follow the last one seen.
+    /// Partitions were assigned or revoked: the next record of such a partition need not follow the last one seen.
     pub(super) fn forget_partitions(&self, partitions: impl Iterator<Item = PartitionId>) {
         let mut rings = self.lock();
         partitions.for_each(|partition_id| rings.forget_partition(partition_id));
     }
 
-    /// Begins a subscription of a session after a cursor; without one, with the messages of the replay window.
+    /// Starts a subscription of a session after a cursor; without one, with the messages of the replay window.
     pub(super) fn subscribe(
         self: &Arc<Self>,
         session: &Session,
@@ -93,15 +93,15 @@ impl Hub {
             return Err(SubscribeError::Client);
         }
         let id = rings.subscribe(&addresses, client, &notify);
-        let begin = rings.begin(&addresses, cursor, self.limits.window);
+        let start = rings.start_position(&addresses, cursor, self.limits.window);
         let lost_before = rings.lost(&addresses);
         rings.shrink(&self.limits);
         drop(rings);
-        let position = ReadPosition { next: begin.number, lost_before, skip: begin.skip };
-        Ok((Subscription::new(self.clone(), (id, client), session, notify, position), begin.missing))
+        let position = ReadPosition { next: start.number, lost_before, skip: start.skip };
+        Ok((Subscription::new(self.clone(), (id, client), session, notify, position), start.missing))
     }
 
-    /// The messages of two addresses from a number on, in order, and the number of the last one that has left.
+    /// The messages of two addresses from a number, in order, and the number of the last evicted one.
     pub(super) fn read(&self, addresses: &[Address; 2], from: u64) -> (Vec<Entry>, u64) {
         let rings = self.lock();
         let (mut entries, lost) = (rings.entries(addresses, from), rings.lost(addresses));
@@ -124,10 +124,10 @@ impl Hub {
         &self.closed
     }
 
-    /// Subscriptions, rings and bytes held now.
+    /// The current number of subscriptions, rings and bytes.
     #[cfg(test)]
-    pub(super) fn held(&self) -> (usize, usize, usize) {
-        self.lock().held()
+    pub(super) fn usage(&self) -> (usize, usize, usize) {
+        self.lock().usage()
     }
 
     fn lock(&self) -> MutexGuard<'_, Rings> {

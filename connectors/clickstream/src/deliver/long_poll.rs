@@ -16,14 +16,14 @@ use crate::http::{Endpoint, empty, query, with_header};
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(25);
 /// Proxies cut off requests that take a minute.
-const LONGEST_WAIT: Duration = Duration::from_secs(55);
+const MAX_WAIT: Duration = Duration::from_secs(55);
 
-/// What was missed is there by then, mostly.
+/// Missed messages have usually been read by then.
 const CATCH_UP: Duration = Duration::from_secs(2);
-/// Messages that are answered without waiting for what was missed.
+/// With this many messages the answer does not wait for missed ones.
 const MANY: usize = 1_000;
 
-/// Listening by long poll: `?after=CURSOR&wait=SECONDS` answers `{"events":[{"id","data"}],"cursor"}` as soon as there
+/// Delivery by long poll: `?after=CURSOR&wait=SECONDS` answers `{"events":[{"id","data"}],"cursor"}` as soon as there
 /// is an event, or without one when the time is over. The cursor is the next request's `after`.
 #[derive(Debug)]
 pub(super) struct LongPoll {
@@ -42,7 +42,7 @@ impl Endpoint for LongPoll {
             Err(response) => return response,
         };
         let wait = query(&parts, "wait").and_then(|wait| wait.parse().ok());
-        let wait = wait.map_or(DEFAULT_WAIT, Duration::from_secs).min(LONGEST_WAIT);
+        let wait = wait.map_or(DEFAULT_WAIT, Duration::from_secs).min(MAX_WAIT);
         let deliveries = collect(&mut subscription, wait).await;
         let after = query(&parts, "after").and_then(|after| after.parse().ok());
         let body = answer(&deliveries, after);
@@ -52,8 +52,8 @@ impl Endpoint for LongPoll {
     }
 }
 
-/// What there is, or comes within this time. What was missed is waited for a little longer: without it the page would
-/// get the same messages again.
+/// The messages available now or within this time. Waits a little longer for missed messages: without them the page
+/// would get the same messages again.
 async fn collect(subscription: &mut Subscription, wait: Duration) -> Vec<Delivery> {
     let begun = Instant::now();
     let mut until = begun + wait;

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 use tributary_api::{Record, Result, TopicPartition, json};
 
-/// The place of a message in Kafka, and its id for browsers: `TOPIC.PARTITION.OFFSET`, where the topic is a hash in
-/// eight hexadecimal digits, so that the id of another topic is not taken for one of this.
+/// The position of a message in Kafka, and its id for browsers: `TOPIC.PARTITION.OFFSET`, where the topic is a hash in
+/// eight hexadecimal digits, so that ids of different topics are not confused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     pub(super) partition_id: PartitionId,
@@ -21,7 +21,7 @@ pub(super) struct PartitionId {
 
 impl PartitionId {
     pub(super) fn new(topic: &str, partition: i32) -> Self {
-        // FNV-1a: ids must stay the same from one build to the next.
+        // FNV-1a, because ids must stay the same in every build.
         let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
         Self { topic: topic.bytes().fold(0x811c_9dc5, hash), partition }
     }
@@ -31,7 +31,7 @@ impl PartitionId {
     }
 }
 
-/// What a browser gets of a record.
+/// The message for browsers, made from a record.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) cursor: Cursor,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_comes_back_as_its_cursor() {
+    fn an_id_is_parsed_into_its_cursor() {
         let cursor = Cursor { partition_id: PartitionId::new("offers", 3), offset: 42 };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         assert_eq!(PartitionId::new("", 0), PartitionId { topic: 0x811c_9dc5, partition: 0 });

@@ -4,11 +4,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tributary_api::{Offsets, TopicPartition};
 
-/// Records that may be committed too early are counted up to here; beyond it the oldest are committed.
+/// At most this many records wait for their commit; beyond it the oldest are committed early.
 const MAX_RECENT: usize = 100_000;
 
-/// Decides which offsets may be committed: a record is safe once every page that could listen for it has had the replay
-/// window to do so. Until then a restart reads it again, and so fills the rings anew.
+/// Decides which offsets may be committed: a record is safe once it is older than the replay window. Until then a
+/// restart reads it again and so refills the rings.
 #[derive(Debug)]
 pub(super) struct ReplayWindow {
     window: Duration,
@@ -20,14 +20,14 @@ impl ReplayWindow {
         Self { window, recent: HashMap::new() }
     }
 
-    /// A record was handed to the hub.
+    /// A record was published to the hub.
     pub(super) fn handed_over(&mut self, partition: &TopicPartition, offset: i64) {
         let now = Instant::now();
         let recent = match self.recent.get_mut(partition) {
             Some(recent) => recent,
             None => self.recent.entry(partition.clone()).or_default(),
         };
-        // A batch that comes again begins below what is here.
+        // A batch that is put again starts below the offsets recorded here.
         while recent.back().is_some_and(|(last, _)| *last >= offset) {
             recent.pop_back();
         }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_batch_that_comes_again_counts_once() {
+    async fn a_repeated_batch_counts_once() {
         let partition = TopicPartition::new("offers", 0);
         let mut replay_window = ReplayWindow::new(Duration::from_secs(30));
         for offset in [1, 2, 3, 1, 2, 3] {

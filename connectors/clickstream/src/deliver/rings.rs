@@ -12,40 +12,40 @@ use super::message::{Cursor, Message, PartitionId};
 use super::ring::{Entry as RingEntry, Ring};
 use crate::http::Client;
 
-/// All rings, and what is known of the partitions that fill them.
+/// All rings, and the offset ranges of the partitions they were filled from.
 #[derive(Debug, Default)]
 pub(super) struct Rings {
     rings: HashMap<Address, Ring>,
-    /// Rings that nobody listens to, by when they were last used: the first is the first to be forgotten.
+    /// Rings without subscriptions, by when they were last used: the first is evicted first.
     idle: BTreeMap<u64, Address>,
-    partitions: HashMap<PartitionId, Seen>,
+    partitions: HashMap<PartitionId, SeenRange>,
     bytes: usize,
     subscribers: usize,
-    /// Of each client; who has none is not here.
+    /// The number of subscriptions of each client that has any.
     clients: HashMap<Client, usize>,
     count: u64,
 }
 
 /// The records seen of a partition since it was assigned: all offsets from `first` to `last`.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct SeenRange {
     first: i64,
     last: i64,
-    /// The last offset that left together with its ring.
+    /// The last offset that was evicted together with its ring.
     forgotten: i64,
 }
 
-/// Where a subscription begins.
+/// Where a subscription starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Begin {
+pub(super) struct StartPosition {
     /// The number of the first entry to read.
     pub(super) number: u64,
-    /// What the browser has: messages of this partition up to this offset.
+    /// What the browser has received: messages of this partition up to this offset.
     pub(super) skip: Option<Cursor>,
     pub(super) missing: Missing,
 }
 
-/// What the rings cannot give to a subscription that begins.
+/// What a new subscription has missed and the rings no longer hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Nothing,
@@ -57,7 +57,7 @@ impl Rings {
     pub(super) fn publish(&mut self, address: &Address, message: Message, at: Instant, max_messages: usize) {
         let Cursor { partition_id, offset } = message.cursor;
         let seen =
-            self.partitions.entry(partition_id).or_insert(Seen { first: offset, last: offset - 1, forgotten: -1 });
+            self.partitions.entry(partition_id).or_insert(SeenRange { first: offset, last: offset - 1, forgotten: -1 });
         let again = offset <= seen.last;
         seen.first = seen.first.min(offset);
         seen.last = seen.last.max(offset);
@@ -88,7 +88,7 @@ impl Rings {
         self.clients.get(&client).copied().unwrap_or(0)
     }
 
-    /// Adds a subscription to two rings; answers with its id.
+    /// Adds a subscription to two rings; returns its id.
     pub(super) fn subscribe(&mut self, addresses: &[Address; 2], client: Client, notify: &Arc<Notify>) -> u64 {
         self.subscribers += 1;
         *self.clients.entry(client).or_default() += 1;
@@ -114,48 +114,55 @@ impl Rings {
         }
         for address in addresses {
             let Some(ring) = self.rings.get_mut(address) else { continue };
-            ring.leave(id);
+            ring.remove_subscriber(id);
             if ring.subscribers() > 0 {
                 continue;
             }
-            self.idle.insert(ring.touched, address.clone());
+            self.idle.insert(ring.last_used, address.clone());
             if ring.is_empty() {
                 self.remove(address);
             }
         }
     }
 
-    /// Where a subscription begins: after its cursor; without one, at the first message within the replay window.
-    pub(super) fn begin(&self, addresses: &[Address; 2], cursor: Option<Cursor>, window: Duration) -> Begin {
+    /// Where a subscription starts: after its cursor; without one, at the first message within the replay window.
+    pub(super) fn start_position(
+        &self,
+        addresses: &[Address; 2],
+        cursor: Option<Cursor>,
+        window: Duration,
+    ) -> StartPosition {
         let seen = cursor.and_then(|cursor| self.partitions.get(&cursor.partition_id));
-        // A cursor beyond the end of the log is of an earlier topic with the same name: it says nothing about this one.
+        // A cursor beyond the end of the log is from an earlier topic with the same name, and is ignored.
         let Some(cursor) = cursor.filter(|cursor| seen.is_none_or(|seen| cursor.offset <= seen.last)) else {
             let since = Instant::now().checked_sub(window);
             let is_recent = |entry: &&RingEntry| since.is_none_or(|since| entry.at >= since);
             let recent = self.of(addresses).filter_map(|ring| ring.from(0).find(is_recent)).map(|entry| entry.number);
             let number = recent.min().unwrap_or(self.count + 1);
-            return Begin { number, skip: None, missing: Missing::Nothing };
+            return StartPosition { number, skip: None, missing: Missing::Nothing };
         };
         if let Some(number) = self.of(addresses).find_map(|ring| ring.number_of(cursor)) {
-            return Begin { number: number + 1, skip: None, missing: Missing::Nothing };
+            return StartPosition { number: number + 1, skip: None, missing: Missing::Nothing };
         }
         let all_here = seen.is_some_and(|seen| seen.first <= cursor.offset + 1 && seen.forgotten <= cursor.offset)
-            && self.of(addresses).all(|ring| ring.left(cursor.partition_id).is_none_or(|left| left <= cursor.offset));
+            && self
+                .of(addresses)
+                .all(|ring| ring.evicted(cursor.partition_id).is_none_or(|left| left <= cursor.offset));
         let missing = if all_here { Missing::Nothing } else { Missing::After(cursor) };
-        Begin { number: 1, skip: Some(cursor), missing }
+        StartPosition { number: 1, skip: Some(cursor), missing }
     }
 
     pub(super) fn entries(&self, addresses: &[Address; 2], from: u64) -> Vec<RingEntry> {
         self.of(addresses).flat_map(|ring| ring.from(from).cloned()).collect()
     }
 
-    /// The number of the last entry that has left one of the rings.
+    /// The number of the last entry that was evicted from one of the rings.
     pub(super) fn lost(&self, addresses: &[Address; 2]) -> u64 {
-        self.of(addresses).map(Ring::gone).max().unwrap_or(0)
+        self.of(addresses).map(Ring::last_evicted).max().unwrap_or(0)
     }
 
-    /// Forgets rings until all is within its limits, those least recently used first. A ring that somebody listens to
-    /// is emptied at most, and last.
+    /// Evicts rings until the limits are met, least recently used first. A ring with subscriptions is evicted last, and
+    /// is emptied but not removed.
     pub(super) fn shrink(&mut self, limits: &HubLimits) {
         while self.bytes > limits.bytes || self.rings.len() > limits.people {
             let Some((_, address)) = self.idle.first_key_value() else { break };
@@ -169,9 +176,9 @@ impl Rings {
         }
     }
 
-    /// Subscriptions, rings and bytes held.
+    /// The number of subscriptions, rings and bytes.
     #[cfg(test)]
-    pub(super) fn held(&self) -> (usize, usize, usize) {
+    pub(super) fn usage(&self) -> (usize, usize, usize) {
         (self.subscribers, self.rings.len(), self.bytes)
     }
 
@@ -179,23 +186,23 @@ impl Rings {
         addresses.iter().filter_map(|address| self.rings.get(address))
     }
 
-    /// Takes the next number, and notes that a ring is used now; makes the ring if it is absent.
+    /// Takes the next number and marks a ring as used now; creates the ring if it is absent.
     fn touch(&mut self, address: &Address) -> u64 {
         self.count += 1;
         let ring = self.rings.entry(address.clone()).or_default();
         if ring.subscribers() == 0 {
-            self.idle.remove(&ring.touched);
+            self.idle.remove(&ring.last_used);
             self.idle.insert(self.count, address.clone());
         }
-        ring.touched = self.count;
+        ring.last_used = self.count;
         self.count
     }
 
     fn remove(&mut self, address: &Address) {
         let Some(mut ring) = self.rings.remove(address) else { return };
-        self.idle.remove(&ring.touched);
+        self.idle.remove(&ring.last_used);
         self.bytes = self.bytes.saturating_sub(ring.clear());
-        for left in ring.all_left() {
+        for left in ring.all_evicted() {
             if let Some(seen) = self.partitions.get_mut(&left.partition_id) {
                 seen.forgotten = seen.forgotten.max(left.offset);
             }

@@ -16,7 +16,7 @@ use super::subscriber::Subscriber;
 use super::subscription::{Delivery, Next, Subscription};
 use crate::http::{Endpoint, empty, with_header};
 
-/// Listening by server-sent events, as defined by the HTML standard.
+/// Delivery by server-sent events, as defined by the HTML standard.
 #[derive(Debug)]
 pub(super) struct ServerSentEvents {
     pub(super) subscriber: Arc<Subscriber>,
@@ -26,14 +26,14 @@ pub(super) struct ServerSentEvents {
     pub(super) retry: Duration,
 }
 
-/// The name of an event that brings an id and no message.
+/// The name of an event with an id and no message.
 pub(super) const CURSOR_EVENT: &str = "cursor";
 
 struct Feed {
     subscription: Subscription,
     event_name: String,
     heartbeat: Duration,
-    /// Sent before anything else, so that the page knows at once that it listens.
+    /// Sent first, so that the page knows at once that it is connected.
     greeting: Option<Bytes>,
 }
 
@@ -61,7 +61,8 @@ impl Feed {
                     frames.put(format!("event: {}\ndata: ", self.event_name).as_bytes());
                     frames.put(&*message.json);
                 }
-                // Nothing was missed. The browser goes on from here, and a page that keeps its cursor can hear of it.
+                // Nothing was missed: sends the current cursor, which the browser resumes from and which a page can
+                // store.
                 None => frames.put(format!("event: {CURSOR_EVENT}\ndata: {{}}").as_bytes()),
             }
             frames.put(&b"\n\n"[..]);

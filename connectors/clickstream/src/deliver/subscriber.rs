@@ -13,7 +13,7 @@ use crate::http::{Client, SessionAuthenticator, query, retry_later, unavailable}
 
 const RETRY_SECONDS: u32 = 2;
 
-/// Begins subscriptions for requests, of all three transports.
+/// Starts subscriptions for requests of all three transports.
 #[derive(Debug)]
 pub(super) struct Subscriber {
     pub(super) authenticator: SessionAuthenticator,
@@ -22,8 +22,8 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// The subscription of a request, after the cursor that it names; else the answer that refuses it. The page
-    /// listens at once, also while what it has missed is still being read.
+    /// The subscription of a request, after its cursor, or the response that refuses it. The page receives new messages
+    /// at once, also while missed ones are still being read.
     pub(super) fn open(&self, parts: &Parts) -> Result<Subscription, Response> {
         let session = self.authenticator.session(parts).map_err(|denied| self.authenticator.denial(&denied))?;
         let client = Client::of_request(parts);
@@ -35,8 +35,8 @@ impl Subscriber {
     }
 }
 
-/// Where a browser wants to go on: the header of an EventSource that reconnects, else the query parameter `after`. An
-/// invalid cursor counts as none: a browser could do nothing about an error.
+/// The cursor to resume from: the header of an EventSource that reconnects, otherwise the query parameter `after`. An
+/// invalid cursor is ignored, because a browser could not handle an error.
 fn cursor(parts: &Parts) -> Option<Cursor> {
     let header = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
     header.or_else(|| query(parts, "after"))?.parse().ok()
@@ -44,10 +44,10 @@ fn cursor(parts: &Parts) -> Option<Cursor> {
 
 fn refusal(error: SubscribeError) -> Response {
     match error {
-        SubscribeError::All => unavailable("too many pages listen at the moment: try again later", RETRY_SECONDS),
-        SubscribeError::Closed => unavailable("not running at the moment: try again", RETRY_SECONDS),
-        SubscribeError::Person => too_many("too many pages of yours listen: close some"),
-        SubscribeError::Client => too_many("too many pages listen from your address: close some"),
+        SubscribeError::All => unavailable("too many subscriptions at the moment: retry later", RETRY_SECONDS),
+        SubscribeError::Closed => unavailable("not running at the moment: retry later", RETRY_SECONDS),
+        SubscribeError::Person => too_many("you have too many pages open: close some"),
+        SubscribeError::Client => too_many("too many pages are open from your address: close some"),
     }
 }
 

@@ -6,20 +6,20 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::address::Address;
-use super::catch_up::{CatchUp, CaughtUp, Missed};
+use super::catch_up::{CatchUp, CaughtUp, MissedMessages};
 use super::hub::Hub;
 use super::message::{Cursor, Message};
 use crate::http::{Client, now_ms};
 use crate::session::Session;
 
-/// Far enough away to be never, near enough to be a time.
+/// Practically never, but a valid duration.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-/// Beyond so many messages that came before what was missed, some may come twice.
+/// If more new messages than this arrive before the missed ones, some may be delivered twice.
 const MAX_AHEAD: usize = 1_000;
 
-/// One page that listens. It holds no queue: it reads its person's ring from where it is. What it has missed before is
-/// read from Kafka meanwhile; until then its messages bear the id of the last one before the gap, so that it resumes
-/// there should it be cut off.
+/// The subscription of one page. It has no queue: it reads its person's ring from its position. Missed messages are
+/// read from Kafka meanwhile; until they are delivered, new messages carry the id of the last one before the gap, so
+/// that the page resumes there if it is disconnected.
 #[derive(Debug)]
 pub(super) struct Subscription {
     hub: Arc<Hub>,
@@ -29,42 +29,42 @@ pub(super) struct Subscription {
     addresses: [Address; 2],
     notify: Arc<Notify>,
     position: ReadPosition,
-    missed: Option<Missed>,
+    missed: Option<MissedMessages>,
     catch_up: Option<Arc<CatchUp>>,
     ends: Instant,
 }
 
-/// How far a page is.
+/// The position of a page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadPosition {
     /// The number of the next entry to read.
     pub(super) next: u64,
-    /// The number of the last entry that had left the rings when it began to listen.
+    /// The number of the last evicted entry when the subscription started.
     pub(super) lost_before: u64,
     /// What the browser has: messages of this partition up to this offset.
     pub(super) skip: Option<Cursor>,
 }
 
-/// What a page is sent.
+/// What is sent to a page.
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
-    /// Where it goes on should it be cut off now.
+    /// The cursor from which the page resumes if it is disconnected now.
     pub(super) id: Cursor,
-    /// None where there is nothing but the id.
+    /// None if only the id is sent.
     pub(super) message: Option<Arc<Message>>,
 }
 
-/// What comes next.
+/// The next event of a subscription.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// At least one.
+    /// At least one message.
     Messages(Vec<Delivery>),
-    /// The session is over, the sink stops, or the page is too slow: it may connect again.
+    /// The session has expired, the sink stops, or the page is too slow: it may connect again.
     End,
 }
 
 impl Subscription {
-    /// A subscription until its session ends.
+    /// A subscription that ends with its session.
     pub(super) fn new(
         hub: Arc<Hub>,
         (id, client): (u64, Client),
@@ -87,16 +87,20 @@ impl Subscription {
         }
     }
 
-    /// The same subscription, which also gets what its page has missed after a cursor.
+    /// The same subscription, which also gets the messages that its page has missed after a cursor.
     pub(super) fn catching_up(mut self, catch_up: &Arc<CatchUp>, cursor: Cursor) -> Self {
         let answer = catch_up.ask(&self.session, cursor.partition_id, cursor.offset);
-        self.missed =
-            Some(Missed { partition_id: cursor.partition_id, after: cursor.offset, answer, ahead: HashSet::new() });
+        self.missed = Some(MissedMessages {
+            partition_id: cursor.partition_id,
+            after: cursor.offset,
+            answer,
+            ahead: HashSet::new(),
+        });
         self.catch_up = Some(Arc::clone(catch_up));
         self
     }
 
-    /// Whether something that was missed is still to come.
+    /// Whether missed messages are still to be delivered.
     pub(super) fn is_catching_up(&self) -> bool {
         self.missed.is_some()
     }
@@ -111,7 +115,7 @@ impl Subscription {
             }
             tokio::select! {
                 () = self.notify.notified() => {}
-                found = Missed::found(&mut self.missed) => {
+                found = MissedMessages::found(&mut self.missed) => {
                     let deliveries = self.caught_up(found);
                     if !deliveries.is_empty() {
                         return Next::Messages(deliveries);
@@ -123,12 +127,12 @@ impl Subscription {
         }
     }
 
-    /// What the rings have; none when the page is too slow for them.
+    /// The messages in the rings; none when the page is too slow for them.
     fn here(&mut self) -> Option<Vec<Delivery>> {
         let ReadPosition { next, lost_before, skip } = self.position;
         let (entries, lost) = self.hub.read(&self.addresses, next);
         if lost >= next && lost > lost_before && self.hub.limits().disconnect_slow {
-            tracing::debug!("disconnecting a page that is too slow: it can resume");
+            tracing::debug!("disconnecting a subscription that reads too slowly: it can resume");
             return None;
         }
         if let Some(last) = entries.last() {
@@ -152,7 +156,8 @@ impl Subscription {
         })
     }
 
-    /// What was missed is there. The last of it bears the id of the last record that was read, whoever that was for.
+    /// The missed messages were read. The last one carries the id of the last record that was read, even if that was
+    /// for another person.
     fn caught_up(&mut self, found: Option<CaughtUp>) -> Vec<Delivery> {
         let Some(missed) = self.missed.take() else { return Vec::new() };
         let Some(CaughtUp { messages, read_to: Some(read_to), goes_on }) = found else { return Vec::new() };
@@ -168,7 +173,7 @@ impl Subscription {
         self.position.skip = Some(id);
         if goes_on && let Some(catch_up) = &self.catch_up {
             let answer = catch_up.ask(&self.session, missed.partition_id, read_to);
-            self.missed = Some(Missed { after: read_to, answer, ..missed });
+            self.missed = Some(MissedMessages { after: read_to, answer, ..missed });
         }
         deliveries
     }

@@ -13,10 +13,10 @@ use super::replay_window::ReplayWindow;
 use super::subscriber::Subscriber;
 use crate::http::{Listeners, PathLease, PathRequest};
 
-/// Hands the records of the topic to the hub.
+/// Publishes the records of the topic to the hub.
 #[derive(Debug)]
 pub(crate) struct DeliveryTask {
-    /// Given back when the task stops.
+    /// Released when the task stops.
     lease: Option<PathLease>,
     hub: OpenHub,
     catch_up: Arc<CatchUp>,
@@ -24,7 +24,8 @@ pub(crate) struct DeliveryTask {
     cx: SinkTaskContext,
 }
 
-/// Closes when dropped: a task that fails is not stopped, and its pages would wait for a hub that nobody feeds.
+/// Closes when dropped, because `stop` is not called for a failed task: otherwise its pages would stay connected and
+/// get nothing.
 #[derive(Debug)]
 struct OpenHub(Arc<Hub>);
 
@@ -63,7 +64,7 @@ impl SinkTask for DeliveryTask {
         let Self { hub, replay_window, cx, .. } = self;
         let mut messages = Vec::with_capacity(records.len());
         for record in records {
-            // A tombstone says nothing to a browser.
+            // Tombstones are not delivered.
             if record.value.value.is_null() {
                 continue;
             }

@@ -15,14 +15,14 @@ use super::subscriber::Subscriber;
 use super::subscription::{Delivery, Next, Subscription};
 use crate::http::Endpoint;
 
-/// A browser has nothing to say here.
+/// Browsers need not send anything.
 const MAX_INCOMING_BYTES: usize = 4 << 10;
-/// Each page holds one while it listens. What is longer is read in several steps; what is written goes out at once.
+/// One for each connected page. Longer frames are read in several steps; writes are sent at once.
 const BUFFER_BYTES: usize = 1 << 10;
-/// A browser that takes nothing for this long is gone.
+/// A browser that accepts no data for this long is considered gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Listening by WebSocket: each message is one text frame `{"id","data"}`. `?after=CURSOR` resumes after a message.
+/// Delivery by WebSocket: each message is one text frame `{"id","data"}`. `?after=CURSOR` resumes after a message.
 #[derive(Debug)]
 pub(super) struct WebSocketEndpoint {
     pub(super) subscriber: Arc<Subscriber>,
@@ -73,7 +73,7 @@ async fn feed(mut socket: WebSocket, mut subscription: Subscription, heartbeat: 
             }
         }
     }
-    // The other side sees an end in any case, with or without this frame.
+    // The other side sees the end of the connection even without this frame.
     let _ = timeout(SEND_TIMEOUT, socket.send(Frame::Close(None))).await;
 }
 

@@ -25,7 +25,8 @@ pub(crate) enum Denied {
 }
 
 impl SessionAuthenticator {
-    /// The session of a request: by `Authorization: Bearer`, else the query parameter `token`, else the cookie.
+    /// The session of a request: from `Authorization: Bearer`, otherwise the query parameter `token`, otherwise the
+    /// cookie.
     pub(crate) fn session(&self, parts: &Parts) -> Result<Session, Denied> {
         let in_query = || query(parts, "token").filter(|_| self.query_token);
         let (token, from_cookie) = match bearer(&parts.headers).or_else(in_query) {
@@ -35,8 +36,8 @@ impl SessionAuthenticator {
         self.signer.verify(token, now_ms()).map_err(|error| Denied::Invalid { error, from_cookie })
     }
 
-    /// 401 with the reason. An invalid cookie is removed: a script cannot remove it, and every later request would be
-    /// refused because of it.
+    /// 401 with the reason. An invalid cookie is removed, because a script cannot remove it and it would make every
+    /// later request fail.
     pub(crate) fn denial(&self, denied: &Denied) -> Response {
         let (reason, remove) = match denied {
             Denied::Absent => ("a session token is needed: load a page of the shop first".to_owned(), false),

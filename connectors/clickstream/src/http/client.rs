@@ -3,15 +3,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use axum::http::request::Parts;
 use tributary_listener::Peer;
 
-/// What counts as one client: an IPv4 address, or the network of 64 bits that a customer of a provider gets of IPv6.
+/// What counts as one client: an IPv4 address, or an IPv6 /64 network, which is what a provider assigns to one
+/// customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client(IpAddr);
 
 impl Client {
-    /// Nobody knows who.
+    /// The client is not known.
     pub(crate) const UNKNOWN: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 
-    /// Who an address belongs to.
+    /// The client of an address.
     pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) if !address.is_loopback() => {
@@ -22,12 +23,13 @@ impl Client {
         }
     }
 
-    /// Who has sent a request, or whom a trusted proxy has sent it for.
+    /// The client of a request: the peer, or the address that a trusted proxy forwards.
     pub(crate) fn of_request(parts: &Parts) -> Self {
         parts.extensions.get::<Peer>().map_or(Self::UNKNOWN, |peer| Self::of(peer.client(&parts.headers)))
     }
 
-    /// Whether it has a share of its own. This machine has none: what comes from here comes through a proxy, for many.
+    /// Whether limits for each client apply. They do not for this machine's own address, where requests come through a
+    /// proxy for many clients.
     pub(crate) fn is_limited(self) -> bool {
         !self.0.is_loopback() && !self.0.is_unspecified()
     }

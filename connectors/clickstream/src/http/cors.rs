@@ -10,21 +10,21 @@ use super::{empty, with_header};
 
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
-/// The sites whose pages may talk to an endpoint, with cookies.
+/// The origins whose pages may send requests, with cookies.
 #[derive(Debug)]
 pub(crate) struct Cors {
     origins: Vec<String>,
 }
 
-/// What a request's origin means.
+/// The classification of a request's origin.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// None is given, or it is the listener's own: no headers are needed.
+    /// No origin, or the listener's own: no headers are needed.
     Own,
     /// A site of the list.
     Allowed(String),
-    /// Somebody else's page: it may do nothing here. Cookies go along with requests between ports and subdomains of
-    /// one site, and with WebSockets of any, so that hiding the answer would not be enough.
+    /// A foreign page: the request is refused. Browsers send cookies with requests between ports and subdomains of one
+    /// site, and with WebSockets from any, so hiding the response would not be enough.
     Foreign,
 }
 
@@ -34,7 +34,7 @@ impl Cors {
         Self { origins: origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect() }
     }
 
-    /// What is wrong with an origin of the list, if anything.
+    /// The error in an origin of the list, if any.
     pub(crate) fn fault(origin: &str) -> Option<String> {
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         match host.map(|host| host.trim_end_matches('/')) {
@@ -43,8 +43,8 @@ impl Cors {
         }
     }
 
-    /// What the origin of a request to a listener of this scheme means. A proxy that has taken HTTPS off says so in
-    /// `X-Forwarded-Proto`: a page cannot set it without asking first.
+    /// Classifies the origin of a request to a listener of this scheme. A proxy that terminates HTTPS sets
+    /// `X-Forwarded-Proto`, which a page cannot set without a preflight.
     pub(crate) fn origin(&self, scheme: &str, uri: &Uri, headers: &HeaderMap) -> Origin {
         let Some(value) = headers.get(ORIGIN) else { return Origin::Own };
         let Ok(origin) = value.to_str() else { return Origin::Foreign };
@@ -73,7 +73,7 @@ impl Cors {
         Some(with_header(response, ACCESS_CONTROL_MAX_AGE, "3600"))
     }
 
-    /// The same answer, which a page of the origin may read.
+    /// The same response, readable for a page of the origin.
     pub(crate) fn readable(response: Response, origin: &Origin) -> Response {
         let response = with_header(response, VARY, "Origin");
         let Origin::Allowed(origin) = origin else { return response };
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_says_that_pages_are_secure_and_http2_has_no_host_header() {
+    fn a_proxy_marks_pages_as_secure_and_http2_has_no_host_header() {
         let cors = Cors::new(&[]);
         let uri = Uri::from_static("http://127.0.0.1:8081/collect");
         let mut behind_proxy = headers("https://127.0.0.1:8081");

@@ -10,8 +10,8 @@ use super::HttpSettings;
 use super::routes::{Endpoint, Routes};
 use super::server::Server;
 
-/// The HTTP listeners of a worker, by address. Cheap to clone; clones share. A listener lives while a connector or a
-/// task leases one of its paths. Together they have the website's share of the process's file descriptors.
+/// The HTTP listeners of a worker, by address. Cheap to clone; clones share. A listener exists while a connector or a
+/// task leases one of its paths. All listeners together use the website's share of the process's file descriptors.
 #[derive(Clone, Debug)]
 pub struct Listeners {
     servers: Arc<Mutex<HashMap<String, Weak<Server>>>>,
@@ -30,12 +30,12 @@ impl Listeners {
         Self::default()
     }
 
-    /// Where the listener of a configured address (`http.listen`) really listens; another port when it was 0.
+    /// The actual address of the listener for a configured one (`http.listen`); differs if the port was 0.
     pub fn local_addr(&self, listen: &str) -> Option<SocketAddr> {
         self.lock().get(listen)?.upgrade().map(|server| server.local_addr())
     }
 
-    /// Leases paths of a listener to a connector, and opens the listener if need be. Must be called within a tokio
+    /// Leases paths of a listener to a connector, opening the listener if necessary. Must be called within a tokio
     /// runtime.
     pub(crate) fn lease(&self, request: PathRequest<'_>) -> Result<PathLease> {
         let PathRequest { owner, settings, paths } = request;
@@ -54,7 +54,7 @@ impl Listeners {
         server.join(owner, &settings.transport)?;
         let mut lease = PathLease { server, owner: owner.to_owned(), paths: Vec::new(), served: Vec::new() };
         for path in paths {
-            lease.routes().hold(path, owner, &settings.cors)?;
+            lease.routes().acquire(path, owner, &settings.cors)?;
             lease.paths.push((*path).to_owned());
         }
         Ok(lease)
@@ -65,7 +65,7 @@ impl Listeners {
     }
 }
 
-/// Which paths of which listener a connector wants.
+/// The paths and the listener that a connector requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PathRequest<'a> {
     /// The connector.
@@ -74,7 +74,7 @@ pub(crate) struct PathRequest<'a> {
     pub(crate) paths: &'a [&'a str],
 }
 
-/// Paths of a listener that belong to a connector or a task until this is dropped.
+/// Paths of a listener that are leased to a connector or a task until this is dropped.
 pub(crate) struct PathLease {
     server: Arc<Server>,
     owner: String,
@@ -89,14 +89,14 @@ impl PathLease {
         self.served.push((path.to_owned(), endpoint));
     }
 
-    /// New requests are answered with 503 and a time to retry.
+    /// From now on new requests are answered with 503 and `Retry-After`.
     pub(crate) fn pause(&mut self) {
         for (path, endpoint) in std::mem::take(&mut self.served) {
             self.routes().unserve(&path, &endpoint);
         }
     }
 
-    /// Gives the paths back. If this was the last lease, waits until the address is free, for a short time at most.
+    /// Releases the paths. If this was the last lease, waits for a short time until the address is free.
     pub(crate) async fn release(self) {
         let handle = self.server.handle();
         let last = Arc::strong_count(&self.server) == 1;
@@ -115,9 +115,9 @@ impl Drop for PathLease {
     fn drop(&mut self) {
         self.pause();
         for path in std::mem::take(&mut self.paths) {
-            self.routes().let_go(&path);
+            self.routes().release(&path);
         }
-        self.server.leave(&self.owner);
+        self.server.release(&self.owner);
     }
 }
 

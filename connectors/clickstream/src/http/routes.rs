@@ -16,18 +16,18 @@ use super::cors::Origin;
 use super::{Cors, refuse, unavailable};
 
 const NOT_RUNNING_RETRY_SECONDS: u32 = 2;
-/// Connectors take their paths one after the other as a process starts, and give them back so as it ends. For this long
-/// a path that nobody has is not missing yet, and one that was given back may be taken again.
-const SETTLING: Duration = Duration::from_secs(15);
+/// Connectors lease their paths one after the other when a process starts, and release them likewise when it stops. For
+/// this long after the start or the release an unknown path is answered with 503 instead of 404.
+const GRACE_PERIOD: Duration = Duration::from_secs(15);
 
-/// What answers the requests of a path.
+/// Handles the requests of a path.
 #[async_trait]
 pub(crate) trait Endpoint: Send + Sync {
     async fn serve(&self, request: Request<Body>) -> Response;
 }
 
-/// The paths of a listener. A path belongs to a connector while that or its task holds it, and is served while the
-/// task runs.
+/// The paths of a listener. A path belongs to a connector while it or its task leases it, and is served while the task
+/// runs.
 pub(super) struct Routes {
     opened: Instant,
     table: RwLock<Table>,
@@ -36,13 +36,13 @@ pub(super) struct Routes {
 #[derive(Default)]
 struct Table {
     routes: HashMap<String, Route>,
-    /// Paths that were given back a short time ago.
-    gone: HashMap<String, Instant>,
+    /// Paths that were released a short time ago.
+    released: HashMap<String, Instant>,
 }
 
 struct Route {
     owner: String,
-    holds: usize,
+    leases: usize,
     cors: Arc<Cors>,
     endpoint: Option<Arc<dyn Endpoint>>,
 }
@@ -79,14 +79,14 @@ impl Routes {
         Cors::readable(response, &origin)
     }
 
-    /// Takes a path for a connector; each hold is given back by [`let_go`](Self::let_go).
-    pub(super) fn hold(&self, path: &str, owner: &str, cors: &Arc<Cors>) -> Result<()> {
+    /// Leases a path to a connector; each lease is ended by [`release`](Self::release).
+    pub(super) fn acquire(&self, path: &str, owner: &str, cors: &Arc<Cors>) -> Result<()> {
         let mut table = self.write();
-        table.gone.remove(path);
+        table.released.remove(path);
         match table.routes.entry(path.to_owned()) {
             Entry::Occupied(mut held) if held.get().owner == owner => {
                 let route = held.get_mut();
-                route.holds += 1;
+                route.leases += 1;
                 route.cors = cors.clone();
                 Ok(())
             }
@@ -95,26 +95,26 @@ impl Routes {
                 Err(Error::config(format!("connector {other} serves {path} already: choose another path or address")))
             }
             Entry::Vacant(free) => {
-                free.insert(Route { owner: owner.to_owned(), holds: 1, cors: cors.clone(), endpoint: None });
+                free.insert(Route { owner: owner.to_owned(), leases: 1, cors: cors.clone(), endpoint: None });
                 Ok(())
             }
         }
     }
 
-    pub(super) fn let_go(&self, path: &str) {
+    pub(super) fn release(&self, path: &str) {
         let mut table = self.write();
         let Some(route) = table.routes.get_mut(path) else { return };
-        route.holds -= 1;
-        if route.holds == 0 {
+        route.leases -= 1;
+        if route.leases == 0 {
             table.routes.remove(path);
-            table.gone.retain(|_, since| since.elapsed() < SETTLING);
-            table.gone.insert(path.to_owned(), Instant::now());
+            table.released.retain(|_, since| since.elapsed() < GRACE_PERIOD);
+            table.released.insert(path.to_owned(), Instant::now());
         }
     }
 
     fn may_come(&self, path: &str) -> bool {
-        let is_recent = |since: &Instant| since.elapsed() < SETTLING;
-        is_recent(&self.opened) || self.read().gone.get(path).is_some_and(is_recent)
+        let is_recent = |since: &Instant| since.elapsed() < GRACE_PERIOD;
+        is_recent(&self.opened) || self.read().released.get(path).is_some_and(is_recent)
     }
 
     pub(super) fn serve(&self, path: &str, endpoint: Arc<dyn Endpoint>) {
@@ -123,7 +123,7 @@ impl Routes {
         }
     }
 
-    /// Ends serving, unless another endpoint has taken over.
+    /// Stops serving, unless another endpoint has taken over.
     pub(super) fn unserve(&self, path: &str, endpoint: &Arc<dyn Endpoint>) {
         if let Some(route) = self.write().routes.get_mut(path)
             && route.endpoint.as_ref().is_some_and(|current| Arc::ptr_eq(current, endpoint))
@@ -148,7 +148,7 @@ impl fmt::Debug for Routes {
 }
 
 fn not_running() -> Response {
-    unavailable("not running at the moment: try again", NOT_RUNNING_RETRY_SECONDS)
+    unavailable("not running at the moment: retry later", NOT_RUNNING_RETRY_SECONDS)
 }
 
 #[cfg(test)]
@@ -162,17 +162,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_path_is_missing_only_when_nobody_is_about_to_take_it() {
+    async fn a_path_is_not_found_only_when_no_connector_will_register_it() {
         let routes = Routes::default();
         let cors = Arc::new(Cors::new(&[]));
         assert_eq!(status(&routes, "/collect").await, 503);
-        tokio::time::advance(SETTLING).await;
+        tokio::time::advance(GRACE_PERIOD).await;
         assert_eq!(status(&routes, "/collect").await, 404);
-        routes.hold("/collect", "clicks", &cors).unwrap();
+        routes.acquire("/collect", "clicks", &cors).unwrap();
         assert_eq!(status(&routes, "/collect").await, 503);
-        routes.let_go("/collect");
+        routes.release("/collect");
         assert_eq!((status(&routes, "/collect").await, status(&routes, "/other").await), (503, 404));
-        tokio::time::advance(SETTLING).await;
+        tokio::time::advance(GRACE_PERIOD).await;
         assert_eq!(status(&routes, "/collect").await, 404);
     }
 }

@@ -19,19 +19,19 @@ use super::transport::TransportSettings;
 /// Requests in flight get this long to be answered once the listener closes.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// An open listener. Dropping it closes the address at once and lets the requests in flight end.
+/// An open listener. Dropping it closes the address at once; requests in flight are completed.
 #[derive(Debug)]
 pub(super) struct Server {
     handle: tributary_listener::Handle,
     routes: Arc<Routes>,
     closing: CancellationToken,
-    holders: Mutex<HashMap<String, Holder>>,
+    users: Mutex<HashMap<String, ListenerUser>>,
 }
 
-/// A connector that holds the listener, by itself and by its task.
+/// A connector that uses the listener, with the number of its leases.
 #[derive(Debug)]
-struct Holder {
-    holds: usize,
+struct ListenerUser {
+    leases: usize,
     settings: TransportSettings,
 }
 
@@ -57,17 +57,17 @@ impl Server {
                 async move { Ok::<_, Infallible>(routes.dispatch(request.map(Body::new)).await) }
             })
         };
-        // The tracker ends with the loop that it holds: the loop itself bounds its end.
+        // The loop has its own time limit for its end.
         TaskTracker::new().spawn_on(listener.serve(service, closing.clone()), &runtime);
         tracing::info!(address = %handle.local_addr(), tls = settings.tls.is_some(), "listening for browsers");
-        Ok(Self { handle, routes, closing, holders: Mutex::default() })
+        Ok(Self { handle, routes, closing, users: Mutex::default() })
     }
 
-    /// Takes a hold of the listener, which is as the newest settings of the connector say from now on: its task may still
-    /// have older ones. Another connector must have the same.
+    /// Adds a use of the listener. The connector's newest settings apply from now on, because its task may still have
+    /// older ones. Another connector must have the same settings.
     pub(super) fn join(&self, owner: &str, settings: &TransportSettings) -> Result<()> {
-        let mut holders = self.holders();
-        let other = holders.iter().find(|(name, holder)| *name != owner && holder.settings != *settings);
+        let mut users = self.users();
+        let other = users.iter().find(|(name, user)| *name != owner && user.settings != *settings);
         if let Some((other, _)) = other {
             let listen = self.local_addr();
             let message = format!(
@@ -76,24 +76,24 @@ impl Server {
             );
             return Err(Error::config(message));
         }
-        if let Some(holder) = holders.get_mut(owner) {
-            if holder.settings != *settings {
+        if let Some(user) = users.get_mut(owner) {
+            if user.settings != *settings {
                 self.handle.change(settings.addresses.clone(), settings.load_tls()?);
-                holder.settings = settings.clone();
+                user.settings = settings.clone();
             }
-            holder.holds += 1;
+            user.leases += 1;
         } else {
-            holders.insert(owner.to_owned(), Holder { holds: 1, settings: settings.clone() });
+            users.insert(owner.to_owned(), ListenerUser { leases: 1, settings: settings.clone() });
         }
         Ok(())
     }
 
-    pub(super) fn leave(&self, owner: &str) {
-        let mut holders = self.holders();
-        if let Some(holder) = holders.get_mut(owner) {
-            holder.holds -= 1;
-            if holder.holds == 0 {
-                holders.remove(owner);
+    pub(super) fn release(&self, owner: &str) {
+        let mut users = self.users();
+        if let Some(user) = users.get_mut(owner) {
+            user.leases -= 1;
+            if user.leases == 0 {
+                users.remove(owner);
             }
         }
     }
@@ -106,13 +106,13 @@ impl Server {
         &self.routes
     }
 
-    /// Tells when the address is free again.
+    /// The handle to wait until the address is free again.
     pub(super) fn handle(&self) -> tributary_listener::Handle {
         self.handle.clone()
     }
 
-    fn holders(&self) -> MutexGuard<'_, HashMap<String, Holder>> {
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    fn users(&self) -> MutexGuard<'_, HashMap<String, ListenerUser>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,7 +15,7 @@ const SECURE: &str = "session.cookie.secure";
 const QUERY: &str = "session.token.in.query";
 const GROUP: &str = "Listener";
 
-/// What both connectors say of the listener and of sessions.
+/// The settings of the listener and of sessions that both connectors have.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpSettings {
     pub(crate) listen: String,
@@ -45,7 +45,7 @@ impl HttpSettings {
     }
 }
 
-/// What is wrong beyond types, each with its property. `paths` are the properties that hold paths.
+/// Checks beyond types; each issue has its property. `paths` are the properties that hold paths.
 pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>> {
     let mut issues = Vec::new();
     let listen = config.string(LISTEN)?;
@@ -103,8 +103,8 @@ fn own_keys() -> [ConfigKey; 7] {
             .width(Width::Long)
             .display_name("Allowed origins")
             .doc(
-                "The sites whose pages may send events and listen, with cookies, such as https://shop.example.com. \
-                  Requests of pages of other sites are refused; the listener's own origin is always allowed.",
+                "The sites whose pages may send events and subscribe, with cookies, such as https://shop.example.com. \
+                 Requests of pages of other sites are refused; the listener's own origin is always allowed.",
             ),
         ConfigKey::new(SECRET, ConfigType::Password)
             .required()
@@ -112,8 +112,8 @@ fn own_keys() -> [ConfigKey; 7] {
             .width(Width::Medium)
             .display_name("Session secret")
             .doc(
-                "The secret that signs session tokens (HMAC-SHA256), shared with the web server that issues them; 32 \
-                  bytes or more, made at random.",
+                "The secret that signs session tokens (HMAC-SHA256), shared with the web server that issues them; at \
+                 least 32 random bytes.",
             ),
         ConfigKey::new(PREVIOUS_SECRET, ConfigType::Password)
             .importance(Importance::Low)
@@ -134,8 +134,8 @@ fn own_keys() -> [ConfigKey; 7] {
             .width(Width::Short)
             .display_name("Secure cookie")
             .doc(
-                "Whether browsers may send the cookie over HTTPS only. Without it, whether the listener itself has a \
-                  certificate: set it to true where a proxy speaks HTTPS for the listener.",
+                "Whether browsers send the cookie over HTTPS only. The default is true if the listener itself has a \
+                 certificate. Set it to true when a proxy terminates HTTPS.",
             ),
         ConfigKey::new(QUERY, ConfigType::Boolean)
             .default(true)
@@ -143,8 +143,8 @@ fn own_keys() -> [ConfigKey; 7] {
             .width(Width::Short)
             .display_name("Token in the query")
             .doc(
-                "Whether a token may come as the query parameter token, for pages that can send neither a cookie nor a \
-                  header. Addresses are kept in logs and histories: set it to false where nobody needs it.",
+                "Whether the token may be sent as the query parameter token, for pages that can send neither a cookie \
+                 nor a header. URLs are kept in logs and browser histories: set it to false if no page needs it.",
             ),
     ]
 }

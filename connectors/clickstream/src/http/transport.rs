@@ -10,7 +10,7 @@ const AUTHORITIES: &str = "http.tls.client.ca.file";
 const PER_ADDRESS: &str = "http.connections.max.per.address";
 const PROXIES: &str = "http.trusted.proxies";
 
-/// What is between the socket and a request. Connectors that share a listener say the same.
+/// The settings of connections. Connectors that share a listener must have the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TransportSettings {
     pub(super) addresses: AddressLimits,
@@ -54,7 +54,7 @@ impl TlsSettings {
         Tls::load(TlsOptions { client_auth: self.client_auth, ..TlsOptions::new(self.source.clone()) })
     }
 
-    /// The first file that cannot be used, with its property.
+    /// An issue for the first file that cannot be used.
     fn fault(&self) -> Option<ConfigIssue> {
         let issue = |name, error: TlsError| Some(ConfigIssue::new(name, error.to_string()));
         let PemSource { certificates, key, authorities } = &self.source;
@@ -75,7 +75,7 @@ fn unusable(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::config_at(name, format!("{name}: {error}"))
 }
 
-/// What is wrong, each with its property.
+/// Checks the settings; each issue has its property.
 pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
     let issues = check_types(config)?;
     if !issues.is_empty() {
@@ -84,7 +84,7 @@ pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
     Ok(TlsSettings::new(config)?.and_then(|tls| tls.fault()).into_iter().collect())
 }
 
-/// What is wrong without a look at the files.
+/// Checks that do not read files.
 fn check_types(config: &Config) -> Result<Vec<ConfigIssue>> {
     let given = |name| config.optional_string(name).map(|text| text.is_some_and(|text| !text.is_empty()));
     let mut issues = Vec::new();
@@ -118,10 +118,10 @@ pub(super) fn config_keys() -> [ConfigKey; 6] {
         file(
             CERTIFICATE,
             "TLS certificate",
-            "A PEM file with the listener's certificate, followed by those of the authorities in between (a full chain). \
-             The listener then speaks HTTPS, with HTTP/2 and HTTP/1.1. It is read again every ten seconds: new \
-             connections get a new certificate, and one that cannot be used is logged and changes nothing. Connectors \
-             that share the listener give all properties of http.* the same values.",
+            "A PEM file with the listener's certificate, followed by those of the intermediate authorities (a full \
+             chain). The listener then speaks HTTPS, with HTTP/2 and HTTP/1.1. It is read again every ten seconds: new \
+             connections get a new certificate, and an unusable one is logged, and the old one stays. Connectors that \
+             share the listener give all properties of http.* the same values.",
         ),
         file(KEY, "TLS key", "A PEM file with the certificate's private key, not encrypted. It may be the same file."),
         ConfigKey::new(CLIENT_AUTH, ConfigType::String)
@@ -131,8 +131,8 @@ pub(super) fn config_keys() -> [ConfigKey; 6] {
             .width(Width::Short)
             .display_name("Client certificates")
             .doc(
-                "Whether clients, such as a proxy, show certificates. With requested they may, with required they must; \
-                 one that cannot be verified ends the connection.",
+                "Whether clients, such as a proxy, present certificates: optional with requested, mandatory with \
+                 required. A connection with a certificate that cannot be verified is closed.",
             ),
         file(
             AUTHORITIES,
@@ -146,10 +146,10 @@ pub(super) fn config_keys() -> [ConfigKey; 6] {
             .width(Width::Short)
             .display_name("Connections per address")
             .doc(
-                "How many connections a client address may have (of IPv6, a network of 64 bits). Who has as many loses one \
-                 that waits for its next request, and is refused if there is none. Without it, a quarter of what \
-                 the listener may have, which follows from the process's limit of open files. This machine and \
-                 http.trusted.proxies are not limited.",
+                "How many connections a client address (IPv6: a /64 network) may have. At this limit an idle \
+                 connection of the address is closed for a new one; if all are busy, the new one is refused. The \
+                 default is a quarter of the listener's own limit, which depends on the process's limit of open files. \
+                 This machine and http.trusted.proxies are not limited.",
             ),
         ConfigKey::new(PROXIES, ConfigType::List)
             .default("")
@@ -157,8 +157,8 @@ pub(super) fn config_keys() -> [ConfigKey; 6] {
             .width(Width::Long)
             .display_name("Trusted proxies")
             .doc(
-                "Addresses and networks, such as 10.0.0.0/8, of the proxies in front of the listener. Their connections are \
-                 those of many clients, and whose they are is read from X-Forwarded-For.",
+                "Addresses and networks, such as 10.0.0.0/8, of the proxies in front of the listener. Their \
+                 connections serve many clients, whose addresses are read from X-Forwarded-For.",
             ),
     ]
 }

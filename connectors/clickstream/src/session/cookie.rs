@@ -1,7 +1,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 
-/// How the session cookie is written: always HttpOnly and SameSite=Lax, for all paths of the host.
+/// The options of the session cookie, which is always HttpOnly and SameSite=Lax, for all paths of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieOptions {
     /// The name.
@@ -11,7 +11,7 @@ pub struct CookieOptions {
 }
 
 impl CookieOptions {
-    /// The value of a `Set-Cookie` header that keeps a token for some seconds; 0 removes it.
+    /// The value of a `Set-Cookie` header that stores a token for some seconds; 0 removes it.
     pub fn set(&self, token: &str, max_age_seconds: i64) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
         format!("{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}", self.name)

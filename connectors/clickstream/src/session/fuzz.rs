@@ -1,4 +1,4 @@
-//! Tokens and cookies of strangers.
+//! Fuzzes tokens and cookies, which are untrusted.
 #![allow(clippy::unwrap_used)]
 
 use axum::http::header::COOKIE;

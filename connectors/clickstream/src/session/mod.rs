@@ -1,9 +1,9 @@
-//! Signed session tokens: what the retailer's web server gives a browser and the connectors trust.
+//! Signed session tokens, issued by the retailer's web server and verified by the connectors.
 //!
-//! A token is `v1.PAYLOAD.SIGNATURE`, both parts base64url without padding. The payload is the JSON object
-//! `{"s": session id, "c": customer id if logged in, "e": expiry in ms since the epoch}`; the signature is
-//! HMAC-SHA256 of `v1.PAYLOAD`. It travels in an HttpOnly cookie, as `Authorization: Bearer`, or, where neither can be
-//! set (a beacon, an EventSource of another site), as the query parameter `token`.
+//! A token is `v1.PAYLOAD.SIGNATURE`, both parts base64url without padding. The payload is the JSON object `{"s":
+//! session id, "c": customer id if logged in, "e": expiry in ms since the epoch}`; the signature is HMAC-SHA256 of
+//! `v1.PAYLOAD`. It is sent in an HttpOnly cookie, as `Authorization: Bearer`, or, where neither can be set (a beacon,
+//! an EventSource of another site), as the query parameter `token`.
 
 mod cookie;
 #[cfg(test)]

@@ -8,15 +8,16 @@ use sha2::Sha256;
 use tributary_api::{ByteString, Error, Result};
 use uuid::Uuid;
 
-/// As long as the signature: a shorter one is the weakest part, and can be guessed offline from a single token.
+/// As long as the signature: a shorter secret would be the weakest part, and could be guessed offline from a single
+/// token.
 const MIN_SECRET_BYTES: usize = 32;
-/// Longer ones are refused before any work is done on them.
+/// Longer tokens are refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 1024;
 const MAX_ID_BYTES: usize = 128;
 const VERSION: &str = "v1.";
 const ANONYMOUS: &str = "anon:";
 
-/// Who a browser belongs to.
+/// The session and, if logged in, the customer of a browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     id: ByteString,
@@ -25,13 +26,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// A new session of somebody unknown, until a time in ms since the epoch.
+    /// A new anonymous session, until a time in ms since the epoch.
     pub fn anonymous(expires_at: i64) -> Self {
         Self { id: Uuid::new_v4().to_string().into(), customer: None, expires_at }
     }
 
     /// A new session of a customer, until a time in ms since the epoch. A login starts a new session, so that a token
-    /// planted in the browser before it gives nobody a view of the customer.
+    /// planted in the browser before it (session fixation) gives no access to the customer's messages.
     ///
     /// # Errors
     /// `Config` when the id is empty, too long, holds control characters, or would read as an anonymous person.
@@ -46,8 +47,8 @@ impl Session {
         Ok(Self { customer: Some(customer), ..Self::anonymous(expires_at) })
     }
 
-    /// The session in a signed payload, if it is one that could have been made here: whoever else signs with
-    /// the secret may not name a person that is none.
+    /// The session in a signed payload, if it is valid: others may sign with the secret too, and must not create a
+    /// session with an invalid person.
     fn of_payload(payload: Payload) -> Option<Self> {
         let session = match payload.c {
             Some(customer) => Self::of_customer(customer, payload.e).ok()?,
@@ -88,7 +89,7 @@ impl Session {
 pub enum TokenError {
     /// Not a token, or not signed by a known secret.
     Forged,
-    /// Signed, but its time is over.
+    /// Signed, but expired.
     Expired,
 }
 
@@ -119,7 +120,7 @@ impl Signer {
         Ok(Self { current: keyed(secret)?, previous: Vec::new() })
     }
 
-    /// The same signer, which also accepts tokens of an earlier secret: so a secret can be changed without ending
+    /// The same signer, which also accepts tokens of an earlier secret, so that a secret can be changed without ending
     /// all sessions.
     ///
     /// # Errors
@@ -143,7 +144,7 @@ impl Signer {
     /// The session of a token, at a time in ms since the epoch. The signature is compared in constant time.
     ///
     /// # Errors
-    /// When the signature is not ours, what is signed is no session, or the time is over.
+    /// When the signature or the payload is invalid, or the token has expired.
     pub fn verify(&self, token: &str, now: i64) -> Result<Session, TokenError> {
         let payload = self.signed_payload(token).ok_or(TokenError::Forged)?;
         if payload.e <= now {
@@ -201,7 +202,7 @@ mod tests {
     const OLD: &str = "an older secret of ours, which is long enough";
 
     #[test]
-    fn a_token_comes_back_as_its_session() {
+    fn a_token_is_verified_into_its_session() {
         let signer = Signer::new(SECRET).unwrap();
         for session in [Session::anonymous(2000), Session::of_customer("c-1", 2000).unwrap()] {
             assert_eq!(signer.verify(&signer.issue(&session), 1999), Ok(session));
@@ -227,7 +228,7 @@ mod tests {
     fn every_changed_byte_makes_a_forgery() {
         let signer = Signer::new(SECRET).unwrap();
         let token = signer.issue(&Session::of_customer("c-1", 2000).unwrap());
-        // The last character of the signature has bits that mean nothing; a decoder refuses them if they are set.
+        // The last character of the signature has unused bits; the decoder refuses a token in which they are set.
         for at in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_token_names_only_who_can_be_named() {
+    fn a_signed_token_holds_only_valid_session_ids() {
         let signer = Signer::new(SECRET).unwrap();
         let sign = |id: &str, customer: Option<&str>| {
             let customer = customer.map(|customer| customer.to_owned().into());

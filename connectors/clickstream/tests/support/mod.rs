@@ -1,4 +1,4 @@
-//! The two connectors behind a real listener, with hosts in memory in place of a worker.
+//! The two connectors on a real listener, with in-memory hosts instead of a worker.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Site {
     }
 }
 
-/// A running source. What it polls waits for the test to acknowledge it.
+/// A running source. The test acknowledges what it polls.
 pub(crate) struct Source {
     pub(crate) connector: Box<dyn SourceConnector>,
     pub(crate) task: Box<dyn SourceTask>,

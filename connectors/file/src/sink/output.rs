@@ -13,7 +13,7 @@ pub(super) enum Output {
     File {
         file: Arc<File>,
         path: Arc<Path>,
-        /// A device or a pipe cannot be synced or cut.
+        /// A device or a pipe cannot be synced or truncated.
         regular: bool,
     },
 }
@@ -27,7 +27,7 @@ pub(super) struct Batch {
 }
 
 impl Output {
-    /// Opens a file to append to, and makes it if it is not there; standard output without a path.
+    /// Opens a file to append to, creating it if it does not exist; standard output without a path.
     pub(super) async fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Stdout) };
         let owned = path.to_owned();
@@ -49,7 +49,7 @@ impl Output {
         Batch { output: self.clone(), start: None, written: 0 }
     }
 
-    /// Returns when all that was written is safe.
+    /// Returns when everything written is on disk.
     pub(super) async fn sync(&self) -> Result<()> {
         let output = self.clone();
         let synced = blocking(move || match output {
@@ -72,8 +72,8 @@ impl Output {
 }
 
 impl Batch {
-    /// Writes bytes; the buffer comes back empty. After an error the file is as it was before the batch, as far as
-    /// nobody else has written to it meanwhile: the same batch will come again.
+    /// Writes bytes and returns the empty buffer. After an error the file is truncated to its length before the batch,
+    /// unless another process has written to it meanwhile, because the batch will be put again.
     pub(super) async fn write(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>> {
         let (output, mut start, written) = (self.output.clone(), self.start, self.written);
         let outcome = blocking(move || {
@@ -85,7 +85,7 @@ impl Batch {
                     }
                     let result = (&**file).write_all(&buffer);
                     if let (Err(_), Some(start)) = (&result, start) {
-                        undo(file, start, written + buffer.len() as u64);
+                        truncate_to(file, start, written + buffer.len() as u64);
                     }
                     result
                 }
@@ -100,14 +100,14 @@ impl Batch {
     }
 }
 
-/// Makes the name of a new file as durable as its content will be.
+/// Syncs the folder of a new file, so that its name is durable too.
 fn sync_folder(file: &Path) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(folder)?.sync_all()
 }
 
-/// Cuts what a failed batch has written.
-fn undo(file: &File, start: u64, at_most: u64) {
+/// Truncates what a failed batch has written.
+fn truncate_to(file: &File, start: u64, at_most: u64) {
     let Ok(length) = file.metadata().map(|metadata| metadata.len()) else { return };
     if length <= start || length > start + at_most {
         return;

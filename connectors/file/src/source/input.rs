@@ -1,4 +1,5 @@
-//! Read where the task is: a disk that blocks holds up this task and no other, and costs no hand-over to a thread.
+//! Reads on the task's own thread: a disk that blocks delays this task only, and no hand-over to another thread is
+//! needed.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -33,12 +34,12 @@ pub(super) struct FileInput {
     warned: bool,
 }
 
-/// A thread of its own reads a pipe, because such a read cannot be broken off.
+/// A pipe is read by a separate thread, because such a read cannot be cancelled.
 pub(super) struct PipeInput {
     chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
 }
 
-/// What there is under a path.
+/// What a path refers to.
 pub(super) enum Found {
     Nothing,
     File(File),
@@ -46,8 +47,8 @@ pub(super) enum Found {
 }
 
 impl Found {
-    /// Looks what is there and opens it if it is a file.
-    pub(super) fn look(path: &Path) -> Result<Self> {
+    /// Checks what the path refers to, and opens it if it is a file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let looked = match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => File::open(path).map(Self::File),
             Ok(metadata) if metadata.is_dir() => Err(ErrorKind::IsADirectory.into()),
@@ -66,14 +67,14 @@ impl Found {
 }
 
 impl Input {
-    /// A file, from a position on.
+    /// A file, from a position.
     pub(super) fn file(path: &Path, mut file: File, position: u64) -> Result<Self> {
         let sought = file.seek(SeekFrom::Start(position));
         sought.map_err(|error| Error::fatal(format!("cannot go to byte {position} of the file")).cause(&error))?;
         Ok(Self::File(FileInput { path: path.to_owned(), file, position, ended: false, warned: false }))
     }
 
-    /// A pipe with a name.
+    /// A named pipe.
     pub(super) fn pipe(path: &Path) -> Result<Self> {
         let path = path.to_owned();
         Self::read_on_thread(move || File::open(path), WhenEnded::ReadOn)
@@ -84,7 +85,7 @@ impl Input {
         Self::read_on_thread(|| Ok(io::stdin()), WhenEnded::Stop)
     }
 
-    /// Appends what there is to the buffer, if there is anything. The buffer comes back whatever happens.
+    /// Appends available bytes to the buffer. The buffer is returned in any case.
     pub(super) fn read(&mut self, mut buffer: Vec<u8>) -> (Vec<u8>, Result<usize>) {
         match self {
             Self::File(input) => {
@@ -102,7 +103,7 @@ impl Input {
         let (sender, chunks) = mpsc::channel(QUEUED_CHUNKS);
         let read = move || match open() {
             Ok(mut reader) => read_to_end(&mut reader, when_ended, &sender),
-            // The receiver is gone only when nobody wants to know.
+            // The receiver is gone only when the task has ended.
             Err(error) => drop(sender.blocking_send(Err(error))),
         };
         let thread = thread::Builder::new().name("file-source-pipe".to_owned()).spawn(read);
@@ -113,21 +114,21 @@ impl Input {
 
 impl FileInput {
     fn read(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
-        // Most looks at a file find nothing: they need no buffer.
+        // Most checks of a file find nothing new: they need no buffer.
         let nothing = self.ended && matches!(self.file.read_at(&mut [0], self.position), Ok(0));
         let read = if nothing { Ok(0) } else { read_chunk(&self.file, buffer) };
         let read =
             read.map_err(|error| Error::retriable(format!("cannot read {}", self.path.display())).cause(&error))?;
         self.ended = read == 0;
         if self.ended {
-            self.look_for_changes();
+            self.warn_if_replaced();
         }
         self.position += read as u64;
         Ok(read)
     }
 
-    /// At its end, a file that was cut or replaced looks like one that does not grow: says so, once.
-    fn look_for_changes(&mut self) {
+    /// At its end, a file that was truncated or replaced looks like one that does not grow: logs a warning, once.
+    fn warn_if_replaced(&mut self) {
         if self.warned {
             return;
         }
@@ -135,8 +136,8 @@ impl FileInput {
         let (path, position) = (self.path.display(), self.position);
         if opened.as_ref().is_ok_and(|file| file.len() < position) {
             self.warned = true;
-            tracing::warn!(file = %path, position, "file became shorter than what was read of it: lines written below \
-                this position are not read; stop the connector and alter its offsets to start again");
+            tracing::warn!(file = %path, position, "file became shorter than the position already read: lines written \
+                before this position are not read; stop the connector and alter its offsets to start again");
         } else if let (Ok(opened), Ok(named)) = (opened, named)
             && !is_same(&opened, &named)
         {
@@ -155,7 +156,7 @@ impl PipeInput {
                 (buffer, Ok(chunk.len()))
             }
             Ok(Err(error)) => (buffer, Err(Error::fatal("cannot read the pipe").cause(&error))),
-            // Nothing yet, or nothing ever again.
+            // No data yet, or the end of the pipe.
             Err(_) => (buffer, Ok(0)),
         }
     }
@@ -164,7 +165,7 @@ impl PipeInput {
 #[derive(Clone, Copy, PartialEq)]
 enum WhenEnded {
     Stop,
-    /// The next writer of a named pipe goes on where the last one stopped.
+    /// The next writer of a named pipe continues where the last one stopped.
     ReadOn,
 }
 
@@ -197,7 +198,7 @@ fn read_chunk(mut file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {
             Ok(0) => break Ok(()),
             Ok(read) => end += read,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // What was read before the error counts; the next call meets the error again.
+            // Bytes read before the error are used; the next call will return the error again.
             Err(_) if end > start => break Ok(()),
             Err(error) => break Err(error),
         }

@@ -2,12 +2,12 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use memchr::{memchr2, memrchr2};
 
-/// Divides bytes into lines as they come. A line is a slice of the bytes that were read, not a copy.
+/// Splits bytes into lines as they arrive. A line is a slice of the bytes that were read, not a copy.
 ///
 /// A line ends with `\n`, `\r\n` or `\r`. A `\r` that is the last byte so far waits for the next one.
 #[derive(Default)]
 pub(super) struct Lines {
-    /// Whole lines that were not handed out yet.
+    /// Complete lines that were not returned yet.
     chunk: Chunk,
     /// The beginning of a line whose end was not read yet.
     pending: Vec<u8>,
@@ -16,7 +16,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Lines of a source that is read from a position on.
+    /// The lines of a source that is read from a position.
     pub(super) fn at(position: u64) -> Self {
         Self { position, ..Self::default() }
     }
@@ -28,15 +28,15 @@ impl Lines {
         Some((line, self.position))
     }
 
-    /// Takes the buffer to append what is read next to. Only when [`next`](Self::next) has nothing more.
+    /// Takes the buffer, to which the next bytes are appended. Only when [`next`](Self::next) has returned none.
     pub(super) fn take_buffer(&mut self) -> Vec<u8> {
         debug_assert!(self.chunk.is_empty(), "lines are handed out before more is read");
         std::mem::take(&mut self.pending)
     }
 
-    /// Gives the buffer back; its first `known` bytes were in it before.
-    pub(super) fn give_back(&mut self, buffer: Vec<u8>, known: usize) {
-        // What was in it holds no line end, save a last `\r` that waited for the next byte.
+    /// Returns the buffer; its first `known` bytes were in it before.
+    pub(super) fn return_buffer(&mut self, buffer: Vec<u8>, known: usize) {
+        // The known bytes contain no line end, except possibly a last `\r` that waits for the next byte.
         let from = known.saturating_sub(1);
         let until = buffer.len() - usize::from(buffer.last() == Some(&b'\r'));
         let end = buffer.get(from..until).and_then(|new| memrchr2(b'\n', b'\r', new));
@@ -66,7 +66,7 @@ struct Chunk {
 enum Text {
     /// Checked as a whole, so that each line need not be.
     Utf8(ByteString),
-    /// Somewhere in it is something else.
+    /// Contains bytes that are not UTF-8.
     Other(Bytes),
 }
 
@@ -111,7 +111,7 @@ impl Default for Text {
     }
 }
 
-/// As Java's decoder does it: what is not UTF-8 becomes U+FFFD.
+/// As Java's decoder: invalid UTF-8 becomes U+FFFD.
 fn decode(line: Bytes) -> ByteString {
     match ByteString::try_from(line.clone()) {
         Ok(text) => text,
@@ -131,7 +131,7 @@ mod tests {
             let mut buffer = lines.take_buffer();
             let known = buffer.len();
             buffer.extend_from_slice(piece);
-            lines.give_back(buffer, known);
+            lines.return_buffer(buffer, known);
             found.extend(std::iter::from_fn(|| lines.next()).map(|(line, end)| (line.to_string(), end)));
         }
         found
@@ -177,7 +177,7 @@ mod tests {
         let mut lines = Lines::default();
         let buffer = b"abc\n".to_vec();
         let address = buffer.as_ptr();
-        lines.give_back(buffer, 0);
+        lines.return_buffer(buffer, 0);
         assert_eq!(lines.next().map(|(line, _)| line.as_ptr()), Some(address));
     }
 

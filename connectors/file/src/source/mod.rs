@@ -22,8 +22,8 @@ const POSITION: &str = "position";
 pub(crate) fn plugin() -> Plugin {
     let class = "org.apache.kafka.connect.file.FileStreamSourceConnector";
     Plugin::source(class, KAFKA_VERSION, config(), FileStreamSourceConnector::default, FileStreamSourceTask::start).doc(
-        "Sends each line of a file, as text, to a topic, and follows the file as it grows. A line ends with \\n, \\r\\n \
-         or \\r; the last one is sent once its end is there.",
+        "Sends each line of a file, as text, to a topic, and follows the file as it grows. A line ends with \\n, \
+         \\r\\n or \\r; the last one is sent once its line end is written.",
     )
 }
 
@@ -41,6 +41,6 @@ fn config() -> ConfigDef {
         ConfigKey::new(BATCH_SIZE, ConfigType::Int)
             .default(2000)
             .importance(Importance::Low)
-            .doc("Lines in a batch at the most."),
+            .doc("The maximum of lines in a batch."),
     ])
 }

@@ -13,14 +13,14 @@ use super::input::{Found, Input};
 use super::lines::Lines;
 use super::{BATCH_SIZE, FILE, FILENAME, POSITION, TOPIC};
 
-/// Without news, `poll` returns after this long.
-const IDLE: Duration = Duration::from_secs(1);
-/// News are looked for after a share of the time that there were none, within these bounds: a file that is written to is
-/// followed closely, and a thousand that are not cost nothing to speak of.
-const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(500)];
+/// Without new lines, `poll` returns after this time.
+const POLL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The minimum and maximum interval of checks for new lines. It is a share of the time since the last line: a file that
+/// is being written is checked often, and a thousand idle ones cost almost nothing.
+const CHECK_INTERVALS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(500)];
 const SHARE: u32 = 8;
-/// A longer line is taken for a file that is not text.
-const LONGEST_LINE: usize = 128 * 1024 * 1024;
+/// A file with a longer line is considered not to be text.
+const MAX_LINE_BYTES: usize = 128 * 1024 * 1024;
 
 pub(super) struct FileStreamSourceTask {
     cx: SourceTaskContext,
@@ -30,26 +30,26 @@ pub(super) struct FileStreamSourceTask {
     batch_size: usize,
     schema: SchemaRef,
     input: Option<Input>,
-    /// Absent for what cannot be read again.
+    /// Absent for an input that cannot be read again.
     partition: Option<SourcePartition>,
     lines: Lines,
-    /// The size of the last batch: the next one is likely as large.
+    /// The size of the last batch, as an estimate for the next one.
     expected: usize,
     missed: bool,
-    /// Since when there was nothing.
-    quiet: Option<Instant>,
+    /// Since when there were no new lines.
+    idle_since: Option<Instant>,
 }
 
 #[async_trait]
 impl SourceTask for FileStreamSourceTask {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let stopping = self.cx.stopping().clone();
-        let deadline = Instant::now() + IDLE;
+        let deadline = Instant::now() + POLL_TIMEOUT;
         while !stopping.is_cancelled() {
             self.open().await?;
             let records = self.read_batch()?;
             if !records.is_empty() {
-                self.quiet = None;
+                self.idle_since = None;
                 return Ok(records);
             }
             tokio::select! {
@@ -78,18 +78,18 @@ impl FileStreamSourceTask {
             lines: Lines::default(),
             expected: 0,
             missed: false,
-            quiet: None,
+            idle_since: None,
         })
     }
 
-    /// How long to wait before looking again.
+    /// The wait before the next check.
     fn pause(&mut self) -> Duration {
-        let [shortest, longest] = PAUSES;
-        let quiet = self.quiet.get_or_insert_with(Instant::now).elapsed();
-        (quiet / SHARE).clamp(shortest, longest)
+        let [shortest, longest] = CHECK_INTERVALS;
+        let idle_since = self.idle_since.get_or_insert_with(Instant::now).elapsed();
+        (idle_since / SHARE).clamp(shortest, longest)
     }
 
-    /// Opens what is to be read, if it is there by now.
+    /// Opens the input, if it exists by now.
     async fn open(&mut self) -> Result<()> {
         if self.input.is_some() {
             return Ok(());
@@ -98,7 +98,7 @@ impl FileStreamSourceTask {
             self.input = Some(Input::stdin()?);
             return Ok(());
         };
-        match Found::look(&path)? {
+        match Found::open(&path)? {
             Found::Nothing if !self.missed => {
                 self.missed = true;
                 tracing::warn!(connector = self.cx.connector, file = %path.display(), "no such file: waiting for it");
@@ -130,7 +130,7 @@ impl FileStreamSourceTask {
         }
     }
 
-    /// Whole lines, up to a batch of them; reads until there are enough or there is no more.
+    /// A batch of complete lines; reads until there are enough or the input has no more.
     fn read_batch(&mut self) -> Result<Vec<Record>> {
         let Some(input) = &mut self.input else { return Ok(Vec::new()) };
         let mut records = Vec::with_capacity(self.expected);
@@ -147,15 +147,15 @@ impl FileStreamSourceTask {
             let buffer = self.lines.take_buffer();
             let known = buffer.len();
             let (buffer, read) = input.read(buffer);
-            self.lines.give_back(buffer, known);
+            self.lines.return_buffer(buffer, known);
             match read {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(_) if !records.is_empty() => break,
                 Err(error) => return Err(error),
             }
-            if self.lines.pending() > LONGEST_LINE {
-                let message = format!("a line is longer than {LONGEST_LINE} bytes: check that the file is text");
+            if self.lines.pending() > MAX_LINE_BYTES {
+                let message = format!("a line is longer than {MAX_LINE_BYTES} bytes: check that the file is text");
                 return Err(Error::fatal(message));
             }
         }

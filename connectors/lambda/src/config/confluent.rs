@@ -23,11 +23,12 @@ fn lambda() -> Vec<ConfigKey> {
             .required()
             .validator(Validator::NonEmpty)
             .importance(High)
-            .doc("The function to invoke: its name or ARN, with a version or an alias after a colon if need be."),
+            .doc("The function to invoke: its name or ARN, optionally with a version or an alias after a colon."),
         key("aws.lambda.configuration.mode", Text, LAMBDA)
             .default("single")
             .one_of(&["single", "multiple"])
-            .doc("Whether one function takes all topics, or aws.lambda.topic2function.map says which takes which."),
+            .doc("single: one function for all topics. multiple: functions by topic from \
+                  aws.lambda.topic2function.map."),
         key("aws.lambda.topic2function.map", List, LAMBDA).default("").doc(
             "Topics with a function of their own, each as topic;function, separated by commas; others go to \
              aws.lambda.function.name. Needs aws.lambda.configuration.mode=multiple.",
@@ -37,8 +38,8 @@ fn lambda() -> Vec<ConfigKey> {
             .validator(Validator::OneOfIgnoringCase(vec!["sync".to_owned(), "async".to_owned()]))
             .importance(High)
             .doc(
-                "sync waits for the function's answer; async hands the event to Lambda's own queue, where it is tried \
-                 three times, and forgets it.",
+                "sync waits for the function's response; async passes the event to Lambda's own queue, which tries it \
+                 three times, and does not wait for the result.",
             ),
         key("record.converter.class", Class, LAMBDA)
             .default("io.confluent.connect.aws.lambda.converters.JsonKeyValueConverter")
@@ -59,12 +60,12 @@ fn lambda() -> Vec<ConfigKey> {
             .importance(Low)
             .doc("What events of the format esm give as bootstrapServers."),
         key("aws.lambda.esm.event.source.arn", Text, LAMBDA).default("").importance(Low).doc(
-            "What events of the format esm give as eventSourceArn. With one they come from aws:kafka, without from \
+            "What events of the format esm give as eventSourceArn. With it eventSource is aws:kafka, without it \
              SelfManagedKafka.",
         ),
         key("aws.lambda.socket.timeout", Int, LAMBDA).validator(Validator::AtLeast(1)).importance(Low).doc(
-            "Milliseconds to wait for a function's answer. Unset it is longer than any function may run, so that none \
-             is given up, and invoked again, while it still works. Confluent's default is 50000.",
+            "Milliseconds to wait for a function's response. The default is longer than any function may run, so that \
+             no function is invoked again while it still runs. Confluent's default is 50000.",
         ),
         key("aws.lambda.user.agent", Text, LAMBDA)
             .default("ConfluentPlatform")
@@ -95,8 +96,8 @@ fn access() -> Vec<ConfigKey> {
                  AwsAssumeRoleCredentialsProvider.",
             ),
         role("role.arn", "The role to assume; setting it is enough."),
-        role("role.session.name", "Names the sessions of the assumed role."),
-        role("role.external.id", "The external id that the role's trust policy asks for."),
+        role("role.session.name", "The session name for the assumed role."),
+        role("role.external.id", "The external id that the role's trust policy requires."),
         role("region", "The region of the token service; that of the function when empty."),
         key("aws.lambda.endpoint.url", Text, LAMBDA)
             .default("")
@@ -115,23 +116,23 @@ fn batches() -> Vec<ConfigKey> {
             .default(20)
             .validator(Validator::AtLeast(1))
             .importance(High)
-            .doc("Records in an invocation at the most; all are of one partition."),
-        key("aws.lambda.batch.bytes", Int, BATCHES)
-            .validator(Validator::Between(1, limit))
-            .doc("Bytes of an event at the most, counted as sent. Unset: what Lambda takes, 6 MiB (async: 1 MiB)."),
+            .doc("The maximum of records in an invocation; all are of one partition."),
+        key("aws.lambda.batch.bytes", Int, BATCHES).validator(Validator::Between(1, limit)).doc(
+            "The maximum size of an event in bytes, as sent. The default is Lambda's limit, 6 MiB (async: 1 MiB).",
+        ),
         key("aws.lambda.batch.window.ms", Long, BATCHES)
             .default(0)
             .validator(Validator::AtLeast(0))
-            .doc("Milliseconds that the first record of a batch waits for others."),
+            .doc("Milliseconds that the first record of a batch waits for more records."),
         key("aws.lambda.concurrency", Int, BATCHES)
             .default(16)
             .validator(Validator::Between(1, 1000))
-            .doc("Invocations of a task at the same time. Those of a partition follow one another."),
+            .doc("The maximum of simultaneous invocations of a task. Those of a partition run one after another."),
         key("aws.lambda.rate.limit", Int, BATCHES)
             .default(0)
             .validator(Validator::AtLeast(0))
             .importance(Low)
-            .doc("Invocations of a task in a second at the most; 0: as many as Lambda takes."),
+            .doc("The maximum of invocations of a task per second; 0: no limit but Lambda's."),
     ]
 }
 
@@ -145,50 +146,50 @@ fn errors() -> Vec<ConfigKey> {
                  go to the dead letter queue), write them to the log and the error topic, or ignore them.",
             ),
         key("aws.lambda.retries.max", Int, ERRORS).default(-1).validator(Validator::AtLeast(-1)).doc(
-            "How often a request that Lambda did not take is repeated (throttled, not reachable, an error of the \
-             service) before the task fails; -1: until it does.",
+            "How often a request that Lambda did not accept (throttled, not reachable, service error) is retried \
+             before the task fails; -1: without limit.",
         ),
         key("aws.lambda.retry.backoff.ms", Long, ERRORS)
             .default(500)
             .validator(Validator::AtLeast(1))
             .importance(Low)
-            .doc("Milliseconds before the first repetition; they double, with jitter."),
+            .doc("Milliseconds before the first retry; they double, with jitter."),
         key("aws.lambda.retry.backoff.max.ms", Long, ERRORS)
             .default(30_000)
             .validator(Validator::AtLeast(1))
             .importance(Low)
-            .doc("Milliseconds before a repetition at the most, unless Lambda asks for more."),
+            .doc("The maximum of milliseconds before a retry, unless Lambda requests more."),
         key("aws.lambda.function.retries", Int, ERRORS)
             .default(0)
             .validator(Validator::AtLeast(0))
-            .doc("How often a batch whose function failed is invoked again before behavior.on.error holds."),
+            .doc("How often the function is invoked again for a failed batch before behavior.on.error applies."),
         key("aws.lambda.bisect.on.function.error", Boolean, ERRORS).default(false).doc(
-            "Whether a batch whose function failed is halved, and each half invoked again, until the records at fault \
+            "Whether a batch whose function failed is halved, and each half invoked again, until the failing records \
              are alone. A batch that Lambda calls too large is halved in any case.",
         ),
         key("aws.lambda.batch.item.failures", Boolean, ERRORS).default(true).doc(
-            "Whether an answer of the form {\"batchItemFailures\":[...]} names the records that failed, as in AWS's \
+            "Whether a response of the form {\"batchItemFailures\":[...]} lists the records that failed, as in AWS's \
              partial batch responses.",
         ),
         key("aws.lambda.batch.item.retries", Int, ERRORS).default(3).validator(Validator::AtLeast(0)).doc(
-            "How often the batch is invoked again from the first such record on, before behavior.on.error holds for \
-             this record.",
+            "How often the function is invoked again from the first such record on, before behavior.on.error applies \
+             to this record.",
         ),
         key("aws.lambda.log.tail", Boolean, ERRORS)
             .default(false)
             .importance(Low)
-            .doc("Whether errors of the function show the last lines of its log."),
+            .doc("Whether error messages include the last lines of the function's log."),
     ]
 }
 
 fn reporter() -> Vec<ConfigKey> {
     let mut keys = vec![key("reporter.bootstrap.servers", List, REPORTER).default("").importance(High).doc(
         "The brokers of the result and error topics: those of the worker when empty. Reports are written when this or \
-         the name of one of the topics is set, and an offset is committed only behind its record's report.",
+         the name of one of the topics is set, and an offset is committed only after its record's report is written.",
     )];
     for (what, default, doc) in [
-        ("result", "${connector}-success", "The topic of the functions' answers, one record for each record."),
-        ("error", "${connector}-error", "The topic of what went wrong, where behavior.on.error is log."),
+        ("result", "${connector}-success", "The topic for the functions' responses, one record for each record."),
+        ("error", "${connector}-error", "The topic for failures, used if behavior.on.error is log."),
     ] {
         let name = |end: &str| format!("reporter.{what}.topic.{end}");
         let format = |end: &str, doc: &str| {
@@ -197,7 +198,7 @@ fn reporter() -> Vec<ConfigKey> {
         keys.extend([
             key(&name("name"), Text, REPORTER)
                 .default(default)
-                .doc(format!("{doc} ${{connector}} stands for the connector's name; empty: none.")),
+                .doc(format!("{doc} ${{connector}} is replaced by the connector's name; empty: none.")),
             key(&name("replication.factor"), Short, REPORTER)
                 .default(3)
                 .validator(Validator::AtLeast(1))
@@ -222,7 +223,7 @@ fn reporter() -> Vec<ConfigKey> {
                 key(&name(&format!("{part}.format.schemas.enable")), Boolean, REPORTER)
                     .default(false)
                     .importance(Low)
-                    .doc("Whether JSON is written with its schema around it, as text."),
+                    .doc("Whether JSON is written together with its schema, as text."),
             ]);
         }
     }

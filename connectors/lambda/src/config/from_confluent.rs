@@ -30,8 +30,8 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
         return Err(Error::config_at(
             "aws.lambda.batch.bytes",
             format!(
-                "aws.lambda.batch.bytes is {asked}, and Lambda takes {limit} bytes in an event whose answer is not waited \
-             for: lower it, or set aws.lambda.invocation.type to sync"
+                "aws.lambda.batch.bytes is {asked}, but Lambda accepts only {limit} bytes in an asynchronous event: \
+                 lower it, or set aws.lambda.invocation.type to sync"
             ),
         ));
     }
@@ -151,7 +151,7 @@ fn confluent_format(config: &Config) -> Result<Format> {
     })
 }
 
-/// None unless somebody asked for reports: topics that nobody expects would be created else.
+/// None unless a property asks for reports: otherwise unexpected topics would be created.
 fn reports(config: &Config) -> Result<Option<Reports>> {
     let servers = match config.list("reporter.bootstrap.servers")? {
         [] => given(config, "aws.lambda.response.bootstrap.servers")?,

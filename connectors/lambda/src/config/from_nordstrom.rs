@@ -7,7 +7,7 @@ use super::read::{credentials, given, limit_of, millis, region_of, simple_name, 
 use super::{Access, AccessProperties, Credentials, Functions, Limits, Mode, OnError, Proxy, Retries, Role, Settings};
 use crate::payload::{Format, Visibility};
 
-/// What Kafka's consumers take for `max.poll.records` by default.
+/// The default of `max.poll.records` in Kafka's consumers.
 const MAX_POLL_RECORDS: usize = 500;
 
 const PROPERTIES: AccessProperties = AccessProperties {
@@ -93,7 +93,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings> {
     })
 }
 
-/// Nordstrom's sink sends what one poll brings.
+/// Nordstrom's sink sends the records of one poll.
 fn max_poll_records(config: &Config) -> Result<usize> {
     let property = "consumer.override.max.poll.records";
     let Some(text) = config.originals().get(property) else { return Ok(MAX_POLL_RECORDS) };
@@ -127,7 +127,7 @@ fn nordstrom_format(config: &Config, array: bool) -> Result<Format> {
 
 fn with_port(host: &str, port: i64) -> String {
     let host = with_scheme(host);
-    // A port of its own wins.
+    // A port in the host property takes precedence.
     let has_port = host.rsplit(':').next().is_some_and(|end| end.parse::<u16>().is_ok());
     if has_port { host } else { format!("{}:{port}", host.trim_end_matches('/')) }
 }

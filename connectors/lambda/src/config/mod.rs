@@ -1,4 +1,4 @@
-//! Two configurations, Confluent's and Nordstrom's, that become the same settings.
+//! Parses two sets of properties, Confluent's and Nordstrom's, into the same settings.
 
 mod confluent;
 mod from_confluent;
@@ -16,9 +16,9 @@ pub(crate) use self::settings::{
     Role, Settings, Text,
 };
 
-/// What a function may be given, in bytes, when its answer is waited for.
+/// The maximum size of an event in bytes, for synchronous invocations.
 pub(crate) const SYNC_LIMIT: usize = 6 * 1024 * 1024;
-/// What a function may be given, in bytes, when its answer is not waited for.
+/// The maximum size of an event in bytes, for asynchronous invocations.
 pub(crate) const ASYNC_LIMIT: usize = 1024 * 1024;
 /// Longer than any function may run (15 minutes), so that the function's own time-out is the one that ends it.
 pub(crate) const LONGER_THAN_ANY: std::time::Duration = std::time::Duration::from_secs(930);

@@ -22,37 +22,37 @@ fn invocation() -> Vec<ConfigKey> {
         key("aws.lambda.invocation.mode", Text, LAMBDA)
             .default("SYNC")
             .one_of(&["SYNC", "ASYNC"])
-            .doc("SYNC waits for the function's answer; ASYNC hands the event to Lambda's own queue."),
+            .doc("SYNC waits for the function's response; ASYNC passes the event to Lambda's own queue."),
         key("aws.lambda.invocation.timeout.ms", Long, LAMBDA)
             .default(300_000)
             .validator(Validator::AtLeast(1))
             .importance(Low)
-            .doc("Milliseconds to wait for a function's answer. One that takes longer counts as failed."),
+            .doc("Milliseconds to wait for a function's response. A longer invocation counts as failed."),
         key("aws.lambda.invocation.failure.mode", Text, LAMBDA)
             .default("STOP")
             .one_of(&["STOP", "DROP"])
             .importance(Low)
             .doc(
                 "What to do with records whose function failed, or that are too large: STOP fails the task (unless \
-             errors.tolerance=all: then they go to the dead letter queue), DROP logs them and goes on.",
+                 errors.tolerance=all: then they go to the dead letter queue), DROP logs and skips them.",
             ),
         key("aws.lambda.batch.enabled", Boolean, LAMBDA).default(true).doc(
-            "Whether an event is an array of as many records of a partition as Lambda takes, but no more than \
+            "Whether an event is an array of as many records of a partition as Lambda accepts, but no more than \
              consumer.override.max.poll.records (500), or one record alone.",
         ),
         key("retries.max", Int, LAMBDA)
             .default(5)
             .validator(Validator::AtLeast(0))
             .importance(Low)
-            .doc("How often an invocation is repeated that ended with one of retriable.error.codes."),
+            .doc("How often an invocation that ended with one of retriable.error.codes is retried."),
         key("retry.backoff.millis", Int, LAMBDA)
             .default(500)
             .validator(Validator::AtLeast(1))
             .importance(Low)
-            .doc("Milliseconds before the first repetition; they double, with jitter."),
+            .doc("Milliseconds before the first retry; they double, with jitter."),
         key("retriable.error.codes", List, LAMBDA).default("500,503,504").importance(Low).doc(
-            "The statuses after which an invocation is repeated. What Lambda throttles (429) is repeated in any case, \
-             and until it is taken.",
+            "The statuses after which an invocation is retried. Throttled invocations (429) are always retried, \
+             without limit.",
         ),
     ]
 }
@@ -78,11 +78,11 @@ fn access() -> Vec<ConfigKey> {
             .importance(Low)
             .doc("The secret of the access key."),
         provider("role.arn", "The role to assume."),
-        provider("session.name", "Names the sessions of the assumed role."),
-        provider("external.id", "The external id that the role's trust policy asks for."),
+        provider("session.name", "The session name for the assumed role."),
+        provider("external.id", "The external id that the role's trust policy requires."),
         key("http.proxy.host", Text, LAMBDA).default("").importance(Low).doc(
             "The endpoint to send to instead of AWS's, as Nordstrom's last version reads it; with http.proxy.port, a \
-             proxy on the way there.",
+             proxy.",
         ),
         key("http.proxy.port", Int, LAMBDA)
             .default(-1)

@@ -1,4 +1,4 @@
-//! What both configurations read alike.
+//! Properties that both configurations share.
 
 use std::time::Duration;
 

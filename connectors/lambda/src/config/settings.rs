@@ -6,10 +6,10 @@ use tributary_api::{Config, Props, Result, Secret};
 use super::{confluent, from_confluent, from_nordstrom, nordstrom};
 use crate::payload::Format;
 
-/// Whose properties a configuration is written in.
+/// The set of properties that a configuration uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
-    /// Confluent's, and Tributary's own beside them.
+    /// Confluent's and, in addition, Tributary's own.
     Confluent,
     /// Nordstrom's.
     Nordstrom,
@@ -29,32 +29,32 @@ pub(crate) struct Settings {
     pub(crate) reports: Option<Reports>,
 }
 
-/// Whether a function's answer is waited for.
+/// Whether functions are invoked synchronously.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Sync,
     Async,
 }
 
-/// What becomes of records whose function failed.
+/// What happens to records whose function failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnError {
-    /// They are handed to the framework, which fails the task unless it tolerates errors.
+    /// They are reported to the framework, which fails the task unless errors are tolerated.
     Fail,
     /// They are written to the log and the error topic.
     Log,
-    /// They are passed over.
+    /// They are skipped.
     Ignore,
 }
 
-/// Which function takes which topic.
+/// The function for each topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Functions {
     pub(crate) default: String,
     pub(crate) of_topics: BTreeMap<String, String>,
 }
 
-/// When an event is full, and how many are on their way.
+/// The limits of an event, and how many may be in flight.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) records: usize,
@@ -65,24 +65,24 @@ pub(crate) struct Limits {
     pub(crate) rate: Option<u32>,
 }
 
-/// What is repeated, and how often.
+/// What is retried, and how often.
 #[derive(Clone, Debug)]
 pub(crate) struct Retries {
-    /// Of requests that Lambda did not take; none: until it does.
+    /// Retries of requests that Lambda did not accept; none: until it does.
     pub(crate) requests: Option<u32>,
-    /// The statuses after which a request is repeated; none: those of a service in trouble.
+    /// The statuses after which a request is retried; none: those that mean a temporary failure.
     pub(crate) statuses: Option<Vec<u16>>,
     pub(crate) backoff: Duration,
     pub(crate) backoff_max: Duration,
-    /// Of batches whose function failed.
+    /// Retries of batches whose function failed.
     pub(crate) functions: u32,
-    /// Of batches with records that failed; none: answers are not looked at for such.
+    /// Retries of batches with failed records; none: answers are not parsed for these.
     pub(crate) items: Option<u32>,
     /// Whether a batch whose function failed is halved.
     pub(crate) bisect: bool,
 }
 
-/// How to reach Lambda, and as whom.
+/// How to connect to Lambda, and with which credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     pub(crate) region: Option<String>,
@@ -90,14 +90,14 @@ pub(crate) struct Access {
     pub(crate) credentials: Credentials,
     pub(crate) role: Option<Role>,
     pub(crate) proxy: Option<Proxy>,
-    /// How long an answer is waited for.
+    /// The timeout of an invocation.
     pub(crate) timeout: Duration,
     pub(crate) application: Option<String>,
-    /// What to name when it cannot be used.
+    /// The names of properties for error messages.
     pub(crate) properties: &'static AccessProperties,
 }
 
-/// The properties that say how Lambda is reached, as the configuration calls them.
+/// The names of the connection properties in the configuration.
 #[derive(Debug)]
 pub(crate) struct AccessProperties {
     pub(crate) region: &'static str,
@@ -108,12 +108,12 @@ pub(crate) struct AccessProperties {
     pub(crate) key_id: &'static str,
 }
 
-/// Whose credentials requests, or the assumption of a role, are signed with.
+/// The credentials that sign requests, or the assumption of a role.
 #[derive(Clone, Debug)]
 pub(crate) enum Credentials {
     /// AWS's default chain of providers.
     Chain,
-    /// These.
+    /// Static credentials.
     Static { id: Secret, secret: Secret },
 }
 
@@ -133,7 +133,7 @@ pub(crate) struct Proxy {
     pub(crate) user: Option<(String, Secret)>,
 }
 
-/// Where reports on what became of records are written to.
+/// The topics for reports on the outcome of records.
 #[derive(Clone, Debug)]
 pub(crate) struct Reports {
     pub(crate) result: Option<Report>,
@@ -142,7 +142,7 @@ pub(crate) struct Reports {
     pub(crate) admin: Props,
 }
 
-/// A topic of reports, and how they are written.
+/// A topic for reports, and their format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     /// `${connector}` in it is replaced by the connector's name.
@@ -153,7 +153,7 @@ pub(crate) struct Report {
     pub(crate) value: Text,
 }
 
-/// How a key or a report is written.
+/// The format of a key or a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
     /// Text as it is, JSON as it is.

@@ -41,7 +41,7 @@ pub(super) fn write(record: &Record, to: &mut Vec<u8>) -> Result<()> {
         raw(to, if index == 0 { "{" } else { ",{" });
         put(to, &*header.name)?;
         raw(to, ":");
-        // Java's bytes are signed, and the trigger writes them as they are.
+        // Java's bytes are signed, and the trigger writes them as signed numbers.
         let carried = match &header.raw {
             Some(raw) => Some(raw.clone()),
             None => bytes(&header.datum)?,
@@ -66,7 +66,7 @@ fn put_base64(to: &mut Vec<u8>, datum: &Datum) -> Result<()> {
     }
 }
 
-/// Bytes and text as they are in the topic, with converters that leave them so; other values as JSON.
+/// Bytes and text as they are in the topic, if the converters keep them; other values as JSON.
 fn bytes(datum: &Datum) -> Result<Option<bytes::Bytes>> {
     Ok(match &datum.value {
         Value::Null => None,

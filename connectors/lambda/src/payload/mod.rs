@@ -1,6 +1,6 @@
-//! What events look like: an envelope around records, each of which is written once and never again.
+//! The formats of events: an envelope around records. Each record is serialised only once.
 //!
-//! The shapes are those of Confluent's and Nordstrom's sinks and of AWS's Kafka trigger
+//! The formats are those of Confluent's and Nordstrom's sinks and of AWS's Kafka trigger
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html>).
 
 mod confluent;
@@ -16,7 +16,7 @@ use std::io::Write;
 use serde::Serialize;
 use tributary_api::{Datum, Error, Record, Result, TopicPartition, json};
 
-/// What an event looks like.
+/// The format of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// As Confluent's sink writes it.
@@ -33,7 +33,7 @@ pub(crate) enum Format {
     },
     /// As Nordstrom's sink writes it, with keys and values as text.
     NordstromPlain {
-        /// Events are arrays; one record alone without.
+        /// Events are arrays; otherwise a single record.
         array: bool,
     },
     /// As Nordstrom's sink writes it, with keys and values as JSON.
@@ -58,7 +58,7 @@ pub(crate) enum Visibility {
     All,
 }
 
-/// What is written before and after the records of an event, which are separated by commas.
+/// The text before and after the comma-separated records of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) head: Vec<u8>,
@@ -79,7 +79,7 @@ impl Format {
         }
     }
 
-    /// Appends a record in the event's format. When it fails, the caller must cut off what was written of it.
+    /// Appends a record in the event's format. On an error the caller must truncate what was written of it.
     ///
     /// # Errors
     /// `Data` when it cannot be written.
@@ -94,7 +94,7 @@ impl Format {
 }
 
 impl Envelope {
-    /// The bytes of an event of so many records that have so many bytes together.
+    /// The size of an event with this many records of this size together.
     pub(crate) fn size(&self, records: usize, bytes: usize) -> usize {
         self.head.len() + bytes + records.saturating_sub(1) + self.tail.len()
     }
@@ -114,7 +114,7 @@ impl Envelope {
     }
 }
 
-/// Writes anything as JSON.
+/// Writes a value as JSON.
 fn put(to: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<()> {
     serde_json::to_writer(to, value).map_err(|error| Error::data("cannot write the record as JSON").cause(&error))
 }
@@ -134,7 +134,7 @@ fn put_datum(to: &mut Vec<u8>, datum: &Datum) -> Result<()> {
     json::to_writer(to, &datum.value)
 }
 
-/// Where a record was consumed.
+/// The topic, partition and offset from which a record was consumed.
 fn place(record: &Record) -> Result<(&str, i32, i64)> {
     let (topic, partition, offset) =
         record.consumed_from().ok_or_else(|| Error::fatal("a record must keep its origin"))?;

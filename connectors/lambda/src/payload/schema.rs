@@ -1,7 +1,7 @@
 use serde_json::{Map, Value as Json, json};
 use tributary_api::{Schema, SchemaType, json as plain};
 
-/// A schema as Kafka's `JsonConverter` writes it beside a value; `field` is its name in the struct around it.
+/// A schema in the format of Kafka's `JsonConverter`; `field` is its name in the struct around it.
 pub(super) fn json(schema: &Schema, field: Option<&str>) -> Json {
     let kind = match schema.kind {
         SchemaType::Float32 => "float",

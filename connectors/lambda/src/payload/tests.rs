@@ -17,7 +17,7 @@ fn object() -> Value {
     Value::map([("a", Value::Int64(1)), ("b", Value::string("x \"y\"\n"))])
 }
 
-/// The event of these records, whose size must be what is said of it.
+/// The event of these records; checks that its size is as computed.
 fn event(format: &Format, records: &[Record]) -> Json {
     let written: Vec<Vec<u8>> = records
         .iter()
@@ -60,7 +60,7 @@ fn escaped_keys_and_values_are_text_that_holds_json() {
 fn the_triggers_events_hold_bytes() {
     let mut one = record(Value::string("k"), Value::Bytes(vec![0, 255].into()));
     one.headers.push("h", Datum::schemaless(Value::Bytes(vec![1, 200].into())));
-    // As SimpleHeaderConverter reads it, and as it stands in the topic.
+    // As SimpleHeaderConverter reads it, and as the topic contains it.
     one.headers.push_consumed("date", Datum::schemaless(Value::Date(18_262)), Some("2020-01-01".into()));
     let esm = Format::Esm { servers: "a:1,b:2".to_owned(), arn: None };
     let expected = json!({"eventSource": "SelfManagedKafka", "bootstrapServers": "a:1,b:2", "records": {"t-3": [
@@ -84,7 +84,7 @@ fn nordstroms_plain_events_hold_text() {
 }
 
 #[test]
-fn nordstroms_json_events_hold_as_much_of_the_schemas_as_configured() {
+fn nordstroms_json_events_contain_schemas_as_configured() {
     let text = Schema::new(SchemaType::String).into_ref();
     let mut schema = Schema::structure([("name", text)]).named("Person").optional();
     schema.version = Some(2);

@@ -104,7 +104,7 @@ async fn pass_on(mut client: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn a_proxy_stands_between() {
+async fn requests_pass_through_a_proxy() {
     let (place, proxy) = (Setup::new().await, Proxy::start().await);
     let more =
         [("aws.lambda.proxy.user", "me"), ("aws.lambda.proxy.password", "pass"), ("aws.lambda.proxy.url", &proxy.url)];

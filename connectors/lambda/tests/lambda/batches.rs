@@ -9,7 +9,7 @@ use tributary_api::{Offsets, TopicPartition, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{PATIENCE, Setup, TOPIC, Task, nordstrom, offsets, partition, record, record_of, remembering};
+use crate::support::{Setup, TEST_TIMEOUT, TOPIC, Task, nordstrom, offsets, partition, record, record_of, remembering};
 
 #[tokio::test]
 async fn batches_have_a_size() {
@@ -29,7 +29,7 @@ async fn batches_are_as_large_as_allowed_to_the_byte() {
     let place = Setup::new().await;
     let text = |offset| record_of(TOPIC, 0, offset, Value::string("x".repeat(1000)));
     let whole: Vec<_> = (0..3).map(text).collect();
-    // The size of an event of three records, told by one.
+    // The size of an event of three records, computed from one.
     let mut task = Task::start(&place.props(&[])).await;
     task.task.put(&whole).await.unwrap();
     task.wait_until_safe(3).await.unwrap();
@@ -44,7 +44,7 @@ async fn batches_are_as_large_as_allowed_to_the_byte() {
 }
 
 #[tokio::test]
-async fn without_a_limit_of_their_own_batches_are_as_large_as_lambda_takes() {
+async fn without_configured_limits_batches_are_as_large_as_lambda_accepts() {
     for (kind, limit) in [("sync", lambda_front::SYNC_LIMIT), ("async", lambda_front::ASYNC_LIMIT)] {
         let place = Setup::new().await;
         let more = [("aws.lambda.invocation.type", kind), ("aws.lambda.batch.size", "1000")];
@@ -57,7 +57,7 @@ async fn without_a_limit_of_their_own_batches_are_as_large_as_lambda_takes() {
         let begun = Instant::now();
         let mut calls: Vec<usize> = Vec::new();
         while calls.len() < 3 {
-            assert!(begun.elapsed() < PATIENCE, "{calls:?}");
+            assert!(begun.elapsed() < TEST_TIMEOUT, "{calls:?}");
             tokio::time::sleep(Duration::from_millis(1)).await;
             let runs = place.front.invocations().into_iter().filter(|run| run.outcome != Some(Outcome::Accepted));
             calls = runs.map(|run| run.payload.len()).collect();
@@ -69,7 +69,7 @@ async fn without_a_limit_of_their_own_batches_are_as_large_as_lambda_takes() {
 }
 
 #[tokio::test]
-async fn a_batch_waits_for_others_as_long_as_it_may() {
+async fn a_batch_waits_for_more_records_up_to_its_timeout() {
     let place = Setup::new().await;
     let more = [("aws.lambda.batch.size", "5"), ("aws.lambda.batch.window.ms", "300")];
     let mut task = Task::start(&place.props(&more)).await;
@@ -107,7 +107,7 @@ async fn partitions_go_side_by_side_and_each_one_after_another() {
     };
     let functions = lambda_front::Functions::new()
         .account_concurrency(1000)
-        .with(crate::support::FUNCTION, lambda_front::Function::inline(slow).timeout(PATIENCE));
+        .with(crate::support::FUNCTION, lambda_front::Function::inline(slow).timeout(TEST_TIMEOUT));
     let place = Setup::set_up(|_| None, |function| function, |_| functions).await;
     let more = [("aws.lambda.batch.size", "1"), ("aws.lambda.concurrency", "3")];
     let mut task = Task::start(&place.props(&more)).await;
@@ -116,7 +116,7 @@ async fn partitions_go_side_by_side_and_each_one_after_another() {
     let all: Offsets = (0..6).map(|number| (partition(number), 4)).collect();
     let begun = Instant::now();
     while task.task.pre_commit(&all).await.unwrap() != all {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TEST_TIMEOUT);
         tokio::time::sleep(Duration::from_millis(5)).await;
         task.task.put(&[]).await.unwrap();
     }
@@ -186,7 +186,7 @@ async fn asynchronous_events_are_handed_over_and_forgotten() {
     // Lambda itself tries it again.
     let begun = Instant::now();
     while place.events().len() < 3 {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TEST_TIMEOUT);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(place.events().iter().all(|event| offsets(event) == [0, 1, 2] && event.client_context.is_none()));

@@ -1,4 +1,4 @@
-//! The contract, as every connector must keep it.
+//! The contract battery.
 
 use async_trait::async_trait;
 use tributary_api::{Plugin, Props};

@@ -69,7 +69,7 @@ async fn combinations_are_checked() {
         (
             vec![("aws.lambda.invocation.type", "async"), ("aws.lambda.batch.bytes", "1048577")],
             "aws.lambda.batch.bytes",
-            "is 1048577, and Lambda takes 1048576 bytes",
+            "is 1048577, but Lambda accepts only 1048576 bytes",
         ),
         (vec![("aws.lambda.proxy.url", "https://proxy:1")], "aws.lambda.proxy.url", "write http://host:port"),
     ] {

@@ -101,7 +101,7 @@ async fn a_batch_can_be_invoked_again() {
 }
 
 #[tokio::test]
-async fn from_the_first_record_that_is_named_the_batch_comes_again() {
+async fn a_batch_is_sent_again_from_its_first_failed_record() {
     let place = Setup::with(names(&[(3, 2), (5, 1)])).await;
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..8).await.unwrap();
@@ -111,7 +111,7 @@ async fn from_the_first_record_that_is_named_the_batch_comes_again() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_named_too_often_is_given_up_alone() {
+async fn a_record_that_fails_too_often_is_given_up_alone() {
     let place = Setup::with(names(&[(3, 100), (5, 2)])).await;
     let more = [("aws.lambda.batch.item.retries", "1")];
     let mut task = Task::start_with(&place.props(&more), FakeSinkHost::tolerant()).await;
@@ -167,7 +167,7 @@ async fn a_record_that_is_too_large_alone_is_bad() {
     }
 }
 
-/// Lambda may take less than it says, for example behind a gateway.
+/// Lambda may accept less than documented, for example through a gateway.
 #[tokio::test]
 async fn a_batch_that_is_called_too_large_is_halved() {
     let gateway = Gateway::start(413, "RequestTooLargeException", 700).await;
@@ -184,7 +184,7 @@ async fn a_batch_that_is_called_too_large_is_halved() {
 }
 
 #[tokio::test]
-async fn the_functions_log_is_shown_if_asked_for() {
+async fn the_functions_log_is_logged_if_configured() {
     let place = Setup::with(fails_on(&[0])).await;
     let mut task = Task::start(&place.props(&[("aws.lambda.log.tail", "true")])).await;
     task.put(0..1).await.unwrap();
@@ -223,7 +223,7 @@ async fn nordstroms_drop_passes_over_and_stop_does_not() {
 }
 
 #[tokio::test]
-async fn nordstroms_list_says_what_is_repeated() {
+async fn nordstroms_status_list_decides_what_is_retried() {
     for (codes, calls) in [("500,503", 3), ("503", 1)] {
         let place = Setup::new().await;
         place.front.faults().repeat(2, Fault::Unavailable);

@@ -1,10 +1,10 @@
-//! Random sequences of everything that can go wrong, against what is promised: every record is invoked at least once, in
-//! order for each partition, reported once by a task, and never committed before that.
+//! Random sequences of faults, checked against the guarantees: every record is invoked at least once, in order within
+//! each partition, reported once by a task, and never committed before that.
 //!
-//! Known to be caught, each tried by breaking the sink so: an offset is committed when its batch begins, or while it is at
-//! work; a record is left out of a batch; the halves of a batch change places; the answer to a single record is not
-//! reported, or reported twice; a dead letter, or a report that fails, is not waited for; records that the function has not
-//! named are not reported.
+//! Verified by breaking the sink to detect that an offset is committed when its batch begins, or while it is at work; a
+//! record is left out of a batch; the halves of a batch change places; the answer to a single record is not reported,
+//! or reported twice; a dead letter, or a report that fails, is not waited for; records that the function has not named
+//! are not reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tributary_api::{Error, Offsets, Record, Value};
 use tributary_testkit::FakeSinkHost;
 
-use crate::support::{PATIENCE, Setup, TOPIC, Task, offsets, partition, plugin, record, record_of};
+use crate::support::{Setup, TEST_TIMEOUT, TOPIC, Task, offsets, partition, plugin, record, record_of};
 
 const PARTITIONS: i32 = 3;
 const RECORDS: i64 = 60;
@@ -46,7 +46,7 @@ fn make(partition: i32, offset: i64) -> Record {
 }
 
 impl Seen {
-    /// An event may begin only behind records that were all in an event before, or given up, and has no holes.
+    /// An event may begin only after records that were all in an earlier event or given up, and has no gaps.
     fn note(&mut self, event: &Event, given_up: &BTreeSet<(i32, i64)>) {
         let json = event.json();
         let own = json[0]["payload"]["partition"].as_i64().unwrap();
@@ -105,7 +105,7 @@ fn some_fault(chance: &mut SmallRng) -> Fault {
     }
 }
 
-/// What a task has told of a record.
+/// The results that a task has reported for a record.
 struct Report {
     place: (i32, i64),
     /// It is in the error topic or was handed over as bad; otherwise it is in the topic of answers.
@@ -175,9 +175,9 @@ async fn run(seed: u64) {
         let dies_after = if chance.random_bool(0.7) { chance.random_range(1..40) } else { usize::MAX };
         let mut steps = 0;
         while !ended(&committed) && steps < dies_after {
-            assert!(begun.elapsed() < PATIENCE * 3, "seed {seed} does not end: {committed:?}");
+            assert!(begun.elapsed() < TEST_TIMEOUT * 3, "seed {seed} does not end: {committed:?}");
             steps += 1;
-            // Slow tasks are spared: a fault for every few calls.
+            // Fewer faults for slow tasks: one for every few calls.
             if place.front.faults().waiting() == 0 && place.front.invocations().len() >= injected * CALLS_PER_FAULT {
                 injected += 1;
                 place.front.faults().add(some_fault(&mut chance));
@@ -202,13 +202,13 @@ async fn run(seed: u64) {
                 committed.insert(place.partition, safe);
             }
         }
-        // Nobody stops it.
+        // It is not stopped.
         drop(task);
         assert_reported_once(&host, seed);
     }
     let seen = seen.lock().unwrap();
     assert_eq!(seen.wrong, Vec::<String>::new(), "seed {seed}");
-    // Also where the function died before it saw the event: nobody else knows of that.
+    // Also where the function died before it got the event: only the test knows of that.
     let tried: BTreeSet<(i32, i64)> = place.front.invocations().iter().flat_map(runs).collect();
     for number in 0..PARTITIONS {
         let all = (0..RECORDS).filter(|offset| !is_large(number, *offset));
@@ -233,7 +233,7 @@ fn runs(attempt: &Invocation) -> Vec<(i32, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_goes_wrong_the_promises_are_kept() {
+async fn guarantees_hold_under_random_faults() {
     for seed in 0..24 {
         run(seed).await;
     }

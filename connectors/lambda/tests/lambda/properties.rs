@@ -9,7 +9,7 @@ use tributary_api::{DefaultValue, Plugin, Props};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{PATIENCE, Setup, Task, listener, nordstrom, plugin};
+use crate::support::{Setup, TEST_TIMEOUT, Task, listener, nordstrom, plugin};
 
 /// Name, type, default (`*`: required, `-`: null), values refused, values taken, the test of its effect (`=`: none, as
 /// its documentation says).
@@ -70,9 +70,9 @@ const CONFLUENT: &[Row] = &[
     ("aws.credentials.provider.sts.role.external.id", Text, "", &[], &["e"], "role::the_role_is_assumed"),
     ("aws.credentials.provider.sts.region", Text, "", &[], &["us-east-1"], "role::the_role_is_assumed"),
     ("aws.lambda.endpoint.url", Text, "", &[], &["http://localhost:1"], "configuration::lambda_must_be_reached"),
-    ("aws.lambda.proxy.url", Text, "", &[], &["http://p:1"], "access::a_proxy_stands_between"),
-    ("aws.lambda.proxy.user", Text, "", &[], &["u"], "access::a_proxy_stands_between"),
-    ("aws.lambda.proxy.password", Password, "-", &[], &["p"], "access::a_proxy_stands_between"),
+    ("aws.lambda.proxy.url", Text, "", &[], &["http://p:1"], "access::requests_pass_through_a_proxy"),
+    ("aws.lambda.proxy.user", Text, "", &[], &["u"], "access::requests_pass_through_a_proxy"),
+    ("aws.lambda.proxy.password", Password, "-", &[], &["p"], "access::requests_pass_through_a_proxy"),
     ("aws.lambda.batch.size", Int, "20", &["0", "-1", "many"], &["1", "10000"], "batches::batches_have_a_size"),
     (
         "aws.lambda.batch.bytes",
@@ -82,7 +82,14 @@ const CONFLUENT: &[Row] = &[
         &["6291456"],
         "batches::batches_are_as_large_as_allowed_to_the_byte",
     ),
-    ("aws.lambda.batch.window.ms", Long, "0", &["-1"], &["500"], "batches::a_batch_waits_for_others_as_long_as_it_may"),
+    (
+        "aws.lambda.batch.window.ms",
+        Long,
+        "0",
+        &["-1"],
+        &["500"],
+        "batches::a_batch_waits_for_more_records_up_to_its_timeout",
+    ),
     (
         "aws.lambda.concurrency",
         Int,
@@ -108,8 +115,8 @@ const CONFLUENT: &[Row] = &[
         &["0"],
         "waiting::requests_that_lambda_did_not_take_are_repeated_as_often_as_allowed",
     ),
-    ("aws.lambda.retry.backoff.ms", Long, "500", &["0"], &["1"], "waiting::back_off_is_as_long_as_asked_for"),
-    ("aws.lambda.retry.backoff.max.ms", Long, "30000", &["0"], &["1"], "waiting::back_off_is_as_long_as_asked_for"),
+    ("aws.lambda.retry.backoff.ms", Long, "500", &["0"], &["1"], "waiting::backoff_is_as_long_as_configured"),
+    ("aws.lambda.retry.backoff.max.ms", Long, "30000", &["0"], &["1"], "waiting::backoff_is_as_long_as_configured"),
     ("aws.lambda.function.retries", Int, "0", &["-1"], &["2"], "errors::a_batch_can_be_invoked_again"),
     (
         "aws.lambda.bisect.on.function.error",
@@ -133,9 +140,16 @@ const CONFLUENT: &[Row] = &[
         "3",
         &["-1"],
         &["0"],
-        "errors::a_record_that_is_named_too_often_is_given_up_alone",
+        "errors::a_record_that_fails_too_often_is_given_up_alone",
     ),
-    ("aws.lambda.log.tail", Boolean, "false", &["maybe"], &["true"], "errors::the_functions_log_is_shown_if_asked_for"),
+    (
+        "aws.lambda.log.tail",
+        Boolean,
+        "false",
+        &["maybe"],
+        &["true"],
+        "errors::the_functions_log_is_logged_if_configured",
+    ),
     ("reporter.bootstrap.servers", List, "", &[], &["a:1,b:2"], "reports::each_record_has_its_part_of_the_answer"),
     (
         "reporter.result.topic.name",
@@ -143,7 +157,7 @@ const CONFLUENT: &[Row] = &[
         "${connector}-success",
         &[],
         &[""],
-        "reports::another_answer_is_reported_once",
+        "reports::another_result_is_reported_once",
     ),
     (
         "reporter.result.topic.replication.factor",
@@ -160,7 +174,7 @@ const CONFLUENT: &[Row] = &[
         "string",
         &["avro"],
         &["json"],
-        "reports::keys_and_values_are_written_as_asked",
+        "reports::keys_and_values_are_written_as_configured",
     ),
     (
         "reporter.result.topic.value.format",
@@ -168,7 +182,7 @@ const CONFLUENT: &[Row] = &[
         "string",
         &["avro"],
         &["json"],
-        "reports::keys_and_values_are_written_as_asked",
+        "reports::keys_and_values_are_written_as_configured",
     ),
     ("reporter.result.topic.key.format.schemas.cache.size", Int, "128", &["-1"], &["1"], "="),
     (
@@ -177,7 +191,7 @@ const CONFLUENT: &[Row] = &[
         "false",
         &["x"],
         &["true"],
-        "reports::keys_and_values_are_written_as_asked",
+        "reports::keys_and_values_are_written_as_configured",
     ),
     ("reporter.result.topic.value.format.schemas.cache.size", Int, "128", &["-1"], &["1"], "="),
     (
@@ -186,7 +200,7 @@ const CONFLUENT: &[Row] = &[
         "false",
         &["x"],
         &["true"],
-        "reports::keys_and_values_are_written_as_asked",
+        "reports::keys_and_values_are_written_as_configured",
     ),
     (
         "reporter.error.topic.name",
@@ -205,8 +219,22 @@ const CONFLUENT: &[Row] = &[
         "reports::each_record_has_its_part_of_the_answer",
     ),
     ("reporter.error.topic.partitions", Int, "1", &["0"], &["2"], "reports::errors_have_a_topic_where_they_are_logged"),
-    ("reporter.error.topic.key.format", Text, "string", &["avro"], &["json"], "reports::errors_are_written_as_asked"),
-    ("reporter.error.topic.value.format", Text, "string", &["avro"], &["json"], "reports::errors_are_written_as_asked"),
+    (
+        "reporter.error.topic.key.format",
+        Text,
+        "string",
+        &["avro"],
+        &["json"],
+        "reports::errors_are_written_as_configured",
+    ),
+    (
+        "reporter.error.topic.value.format",
+        Text,
+        "string",
+        &["avro"],
+        &["json"],
+        "reports::errors_are_written_as_configured",
+    ),
     ("reporter.error.topic.key.format.schemas.cache.size", Int, "128", &["-1"], &["1"], "="),
     (
         "reporter.error.topic.key.format.schemas.enable",
@@ -214,7 +242,7 @@ const CONFLUENT: &[Row] = &[
         "false",
         &["x"],
         &["true"],
-        "reports::errors_are_written_as_asked",
+        "reports::errors_are_written_as_configured",
     ),
     ("reporter.error.topic.value.format.schemas.cache.size", Int, "128", &["-1"], &["1"], "="),
     (
@@ -223,7 +251,7 @@ const CONFLUENT: &[Row] = &[
         "false",
         &["x"],
         &["true"],
-        "reports::errors_are_written_as_asked",
+        "reports::errors_are_written_as_configured",
     ),
     ("aws.lambda.response.topic", Text, "", &[], &["t"], "reports::the_older_names_do_the_same"),
     ("aws.lambda.response.bootstrap.servers", Text, "", &[], &["a:1"], "reports::the_older_names_do_the_same"),
@@ -256,7 +284,14 @@ const NORDSTROM: &[Row] = &[
     ("aws.lambda.batch.enabled", Boolean, "true", &["x"], &["false"], "properties::nordstroms_events"),
     ("retries.max", Int, "5", &["-1", "x"], &["0"], "properties::nordstroms_modes"),
     ("retry.backoff.millis", Int, "500", &["0"], &["1"], "properties::nordstroms_modes"),
-    ("retriable.error.codes", List, "500,503,504", &[], &["500"], "errors::nordstroms_list_says_what_is_repeated"),
+    (
+        "retriable.error.codes",
+        List,
+        "500,503,504",
+        &[],
+        &["500"],
+        "errors::nordstroms_status_list_decides_what_is_retried",
+    ),
     ("aws.region", Text, "", &[], &["us-east-1"], "configuration::functions_are_looked_at_without_running_them"),
     (
         "aws.credentials.provider.class",
@@ -444,7 +479,7 @@ async fn nordstroms_modes() {
     task.wait_until_safe(1).await.unwrap();
     let begun = std::time::Instant::now();
     while place.events().is_empty() {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TEST_TIMEOUT);
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     assert!(place.front.invocations().iter().all(|call| call.kind == Kind::Async));
@@ -460,7 +495,7 @@ async fn nordstroms_modes() {
     props.insert("aws.lambda.invocation.timeout.ms".to_owned(), "100".to_owned());
     let mut task = Task::try_start(&nordstrom(), &props, FakeSinkHost::new()).await.unwrap();
     task.put(0..1).await.unwrap();
-    assert!(task.wait_until_failed().await.to_string().contains("did not answer within 100 ms"));
+    assert!(task.wait_until_failed().await.to_string().contains("did not respond within 100 ms"));
     let place = Setup::new().await;
     place.front.faults().repeat(9, lambda_front::Fault::Unavailable);
     let mut props = nordstrom_props(&place);

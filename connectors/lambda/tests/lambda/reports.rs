@@ -49,7 +49,7 @@ async fn each_record_has_its_part_of_the_answer() {
 }
 
 #[tokio::test]
-async fn another_answer_is_reported_once() {
+async fn another_result_is_reported_once() {
     let task = run(&[("reporter.result.topic.name", "answers")], |_| Some(Reply::json(&json!("fine")))).await;
     let written = task.host.written();
     let [record] = &written[..] else { panic!("{written:?}") };
@@ -75,7 +75,7 @@ async fn errors_have_a_topic_where_they_are_logged() {
 }
 
 #[tokio::test]
-async fn keys_and_values_are_written_as_asked() {
+async fn keys_and_values_are_written_as_configured() {
     let more = [("reporter.result.topic.key.format", "json"), ("reporter.result.topic.value.format", "json")];
     let written = run(&more, |_| None).await.host.written();
     assert_eq!(
@@ -92,7 +92,7 @@ async fn keys_and_values_are_written_as_asked() {
 }
 
 #[tokio::test]
-async fn errors_are_written_as_asked() {
+async fn errors_are_written_as_configured() {
     let log = ("behavior.on.error", "log");
     let json = [("reporter.error.topic.key.format", "json"), ("reporter.error.topic.value.format", "json")];
     let schemas = [
@@ -124,7 +124,7 @@ async fn topics_without_a_name_are_not_written() {
 }
 
 #[tokio::test]
-async fn topics_are_created_only_if_asked_for() {
+async fn topics_are_created_only_if_configured() {
     let place = Setup::new().await;
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();

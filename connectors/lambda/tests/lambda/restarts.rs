@@ -1,12 +1,12 @@
-//! Tasks that end leave nothing behind.
+//! Ended tasks leak nothing.
 
 use tributary_testkit::restarts;
 
 use crate::support::{Setup, Task};
 
 #[tokio::test]
-async fn restarts_leave_no_thread_and_no_descriptor_behind() {
-    if !restarts::alone("restarts::restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+async fn restarts_leak_no_thread_and_no_descriptor() {
+    if !restarts::alone("restarts::restarts_leak_no_thread_and_no_descriptor").unwrap() {
         return;
     }
     let place = Setup::new().await;

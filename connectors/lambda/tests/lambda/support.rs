@@ -12,8 +12,8 @@ use tributary_testkit::FakeSinkHost;
 
 pub(crate) const FUNCTION: &str = "upsert";
 pub(crate) const TOPIC: &str = "clicks";
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The limit for every wait.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a function decides about an event.
 pub(crate) type Decide = dyn Fn(&Event) -> Option<Reply> + Send + Sync;
@@ -29,7 +29,7 @@ impl Setup {
         Self::with(|_| None).await
     }
 
-    /// The function replies as it is told, and otherwise with a payload for each record.
+    /// The function replies as configured, and otherwise with a payload for each record.
     pub(crate) async fn with(decide: impl Fn(&Event) -> Option<Reply> + Send + Sync + 'static) -> Self {
         Self::set_up(decide, |function| function, |functions| functions).await
     }
@@ -77,7 +77,7 @@ pub(crate) fn remembering(seen: &Arc<Mutex<Vec<Event>>>, decide: Arc<Decide>) ->
         let reply = decide(&event);
         async move { reply.unwrap_or_else(|| echo(&event)) }
     })
-    .timeout(PATIENCE)
+    .timeout(TEST_TIMEOUT)
 }
 
 /// `[{"payload":..},..]`: for each record its offset and value.
@@ -134,7 +134,7 @@ impl Task {
     pub(crate) async fn wait_until_safe(&mut self, offset: i64) -> Result<()> {
         let begun = tokio::time::Instant::now();
         while self.safe(offset).await != offset {
-            assert!(begun.elapsed() < PATIENCE, "{offset} does not become safe");
+            assert!(begun.elapsed() < TEST_TIMEOUT, "{offset} does not become safe");
             tokio::time::sleep(Duration::from_millis(1)).await;
             self.task.put(&[]).await?;
         }
@@ -148,7 +148,7 @@ impl Task {
             if let Err(error) = self.task.put(&[]).await {
                 return error;
             }
-            assert!(begun.elapsed() < PATIENCE, "the task does not fail");
+            assert!(begun.elapsed() < TEST_TIMEOUT, "the task does not fail");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

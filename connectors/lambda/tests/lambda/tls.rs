@@ -19,7 +19,7 @@ use crate::support::{Setup, Task, plugin};
 
 /// Names the folder with the server's certificate and key.
 const FOLDER: &str = "LAMBDA_TEST_TLS";
-/// Read by whoever looks for the certificates that the system trusts.
+/// Read when loading the certificates that the system trusts.
 const TRUSTED: &str = "SSL_CERT_FILE";
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
@@ -49,7 +49,7 @@ fn whom_the_system_trusts_is_invoked_over_tls() {
 }
 
 #[test]
-fn a_stranger_is_sent_nothing() {
+fn nothing_is_sent_to_a_server_with_an_unknown_certificate() {
     run("tls::a_task_that_does_not_trust", certificate().path(), None);
 }
 
@@ -102,7 +102,7 @@ async fn a_task_that_trusts() {
 }
 
 #[tokio::test]
-#[ignore = "run by a_stranger_is_sent_nothing"]
+#[ignore = "run by nothing_is_sent_to_a_server_with_an_unknown_certificate"]
 async fn a_task_that_does_not_trust() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let place = Setup::new().await;

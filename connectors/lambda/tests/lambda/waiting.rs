@@ -1,4 +1,4 @@
-//! Lambda that throttles, is away or slow; functions that take long; tasks that stop meanwhile.
+//! Lambda that throttles, is unreachable or slow; functions that take long; tasks that stop meanwhile.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use lambda_front::{Fault, Outcome};
 use tokio::time::Instant;
 use tributary_api::ErrorKind;
 
-use crate::support::{FUNCTION, PATIENCE, Setup, Task, echo, partition};
+use crate::support::{FUNCTION, Setup, TEST_TIMEOUT, Task, echo, partition};
 
 #[tokio::test]
-async fn throttled_it_waits_as_long_as_it_is_asked_to() {
+async fn throttling_waits_as_long_as_retry_after() {
     let place = Setup::new().await;
     place.front.faults().throttle(2);
     let mut task = Task::start(&place.props(&[])).await;
@@ -58,8 +58,8 @@ async fn requests_that_lambda_did_not_take_are_repeated_as_often_as_allowed() {
 }
 
 #[tokio::test]
-async fn back_off_is_as_long_as_asked_for() {
-    // Half of it is left to chance.
+async fn backoff_is_as_long_as_configured() {
+    // Half of it is jitter.
     for (first, most, at_least, at_most) in [("200", "30000", 300, 2_500), ("200", "50", 50, 800)] {
         let place = Setup::new().await;
         place.front.faults().repeat(2, Fault::Unavailable);
@@ -73,9 +73,9 @@ async fn back_off_is_as_long_as_asked_for() {
     }
 }
 
-/// Nobody knows what became of an invocation whose answer broke off: it is repeated, under the same key.
+/// The outcome of an invocation whose answer broke off is unknown: it is repeated with the same key.
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again() {
+async fn an_incomplete_response_is_requested_again() {
     let place = Setup::new().await;
     place.front.faults().add(Fault::CutOff);
     let mut task = Task::start(&place.props(&[])).await;
@@ -110,7 +110,8 @@ async fn slow(time: Duration) -> Setup {
         tokio::time::sleep(time).await;
         echo(&event)
     });
-    let functions = lambda_front::Functions::new().account_concurrency(1000).with(FUNCTION, function.timeout(PATIENCE));
+    let functions =
+        lambda_front::Functions::new().account_concurrency(1000).with(FUNCTION, function.timeout(TEST_TIMEOUT));
     Setup::set_up(|_| None, |function| function, |_| functions).await
 }
 
@@ -121,16 +122,16 @@ async fn the_users_time_out_is_kept_and_nothing_invoked_twice() {
     let mut task = Task::start(&place.props(&more)).await;
     task.put(0..3).await.unwrap();
     let error = task.wait_until_failed().await;
-    assert!(error.to_string().contains("did not answer within 100 ms"), "{error}");
+    assert!(error.to_string().contains("did not respond within 100 ms"), "{error}");
     assert_eq!(place.front.invocations().len(), 1);
-    // Unset, it is no matter how long a function takes.
+    // Without the property there is no limit on how long a function takes.
     let mut task = Task::start(&place.props(&[])).await;
     task.put(0..3).await.unwrap();
     task.wait_until_safe(3).await.unwrap();
     assert_eq!(place.front.invocations().len(), 2);
 }
 
-/// A consumer that is silent for too long is thought to be dead: `put` must not wait for functions.
+/// A consumer that does not poll for too long loses its partitions: `put` must not wait for functions.
 #[tokio::test]
 async fn put_does_not_wait_for_functions() {
     let place = slow(Duration::from_millis(500)).await;
@@ -144,7 +145,7 @@ async fn put_does_not_wait_for_functions() {
 }
 
 #[tokio::test]
-async fn a_task_that_stops_waits_for_functions_at_work_and_begins_nothing() {
+async fn a_stopping_task_waits_for_running_invocations_and_starts_none() {
     let place = slow(Duration::from_millis(300)).await;
     let mut task = Task::start(&place.props(&[("aws.lambda.batch.size", "3")])).await;
     task.put(0..9).await.unwrap();

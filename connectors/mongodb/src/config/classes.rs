@@ -4,7 +4,7 @@ use super::definition::PACKAGE;
 use crate::mapping::cdc::Handler;
 use crate::mapping::models::WriteStrategy;
 
-/// What is wrong with a value, in Kafka's words: clients match them.
+/// An invalid value, with Kafka's message, which clients match.
 pub(super) fn invalid(name: &str, value: &str, reason: &str) -> ConfigIssue {
     ConfigIssue::new(name, format!("Invalid value {value} for configuration {name}: {reason}"))
 }
@@ -112,7 +112,7 @@ pub(super) fn processor_class(class: &str) -> Result<ProcessorClass, ConfigIssue
         ("BlockListValueProjector", ProcessorClass::ProjectValue { keeps: false }),
         ("field.renaming.RenameByMapping", ProcessorClass::RenameByMapping),
         ("field.renaming.RenameByRegExp", ProcessorClass::RenameByRegExp),
-        // Their names of old.
+        // Their former names.
         ("WhitelistKeyProjector", ProcessorClass::ProjectKey { keeps: true }),
         ("WhitelistValueProjector", ProcessorClass::ProjectValue { keeps: true }),
         ("BlacklistKeyProjector", ProcessorClass::ProjectKey { keeps: false }),

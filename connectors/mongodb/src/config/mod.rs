@@ -1,4 +1,4 @@
-//! The properties of the sink, their checks, and the typed settings made of them.
+//! The properties of the sink, their checks, and the typed settings parsed from them.
 
 mod classes;
 mod definition;

@@ -5,10 +5,10 @@ use tributary_api::Props;
 use super::definition::definition;
 
 const PREFIX: &str = "topic.override.";
-/// Those of the worker that can be overridden for a topic too.
+/// The worker's properties that can be overridden for a topic too.
 const OF_THE_WORKER: [&str; 2] = ["errors.tolerance", "errors.log.enable"];
 
-/// The properties of one topic: the connector's with the topic's own in their places.
+/// The properties of one topic: the connector's, with the topic's overrides.
 pub(super) fn of_topic(topic: &str, props: &Props) -> Props {
     let prefix = format!("{PREFIX}{topic}.");
     let mut merged: Props = props
@@ -31,7 +31,8 @@ pub(super) fn name_for(topic: &str, property: &str, props: &Props) -> String {
 pub(super) fn named_topics(props: &Props) -> BTreeSet<String> {
     let listed = props.get("topics").map_or("", String::as_str).split(',').map(str::trim);
     let mut topics: BTreeSet<String> = listed.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
-    // A topic's name may have dots, and so have the names of properties: the known names show where it ends.
+    // The names of topics and of properties may contain dots: the known property names show where the topic's name
+    // ends.
     let definition = definition();
     for rest in props.keys().filter_map(|name| name.strip_prefix(PREFIX)) {
         let known = definition.keys().map(|key| key.name.as_str()).chain(OF_THE_WORKER);

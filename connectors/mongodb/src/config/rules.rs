@@ -15,7 +15,7 @@ use crate::mapping::times::DateFormat;
 use crate::mapping::{Encoder, Kind, Rules, json};
 use crate::model::Namespace;
 
-/// How the records of a topic become writes. What is wrong is added to the issues; then the answer is not to be used.
+/// Parses how the records of a topic become writes. Errors are added to the issues; then the result must not be used.
 pub(super) fn rules(
     topic: &str,
     config: &Config,
@@ -133,7 +133,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The fields that a partial strategy takes: its own list, or that of the projectors.
+    /// The fields of a partial strategy: its own list, or that of the projectors.
     fn partial(&mut self, side: &str) -> Option<Projection> {
         let own = |what: &str| format!("document.id.strategy.partial.{side}.projection.{what}");
         let (own_kind, own_list) = (self.text(&own("type")), self.text(&own("list")));
@@ -177,7 +177,7 @@ impl Reader<'_> {
                 ProcessorClass::RenameByRegExp => Processor::Rename(self.patterns()?),
             });
         }
-        // One that has nothing to rename would only take documents apart.
+        // A renamer without anything to rename would only decode documents for nothing.
         steps.retain(|step| !matches!(step, Processor::Rename(renamer) if !renamer.is_active()));
         if let Some(series) = timeseries.filter(|_| self.flag("timeseries.timefield.auto.convert")) {
             steps.push(Processor::ConvertTime { field: series.time_field.clone(), format: self.date_format()? });
@@ -214,7 +214,7 @@ impl Reader<'_> {
         self.keep(made.map_err(|error| invalid(name, &value, &error.to_string()))).map(Renamer::Patterns)
     }
 
-    /// An array of objects. Backslashes may be written as JSON wants them, or once.
+    /// An array of objects. Backslashes may be escaped as in JSON, or written once.
     fn objects(&mut self, name: &str) -> Option<Vec<Document>> {
         let text = self.text(name);
         if text.is_empty() {

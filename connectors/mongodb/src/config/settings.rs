@@ -6,7 +6,7 @@ use super::classes::invalid;
 use super::overrides;
 use super::topic::TopicSettings;
 
-/// A task's settings: those of the connection, and what those of each topic are made from.
+/// A task's settings: those of the connection, and the properties from which those of each topic are parsed.
 pub(crate) struct Settings {
     /// `connection.uri`.
     pub(crate) uri: Secret,
@@ -16,18 +16,19 @@ pub(crate) struct Settings {
     pub(crate) key_store: Option<Store>,
     /// `server.api.*`, when a version is given.
     pub(crate) server_api: Option<ServerApi>,
-    /// `provider`: who runs the connector, for the client's metadata.
+    /// `provider`: the connector's provider, for the client's metadata.
     pub(crate) provider: Option<String>,
     /// `retry.*`.
     pub(crate) retry: RetrySettings,
-    /// `exactly.once.offsets.collection`: where offsets are kept with the documents, in `database`. None: at least once.
+    /// `exactly.once.offsets.collection`: the collection in `database` in which offsets are stored with the documents.
+    /// None: at least once.
     pub(crate) offsets_collection: Option<String>,
     /// `database`.
     pub(crate) database: String,
     originals: Props,
 }
 
-/// A file of keys or certificates, and what opens it.
+/// A file of keys or certificates, with its password.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) path: String,
@@ -42,7 +43,7 @@ pub(crate) struct ServerApi {
     pub(crate) deprecation_errors: bool,
 }
 
-/// How long to go on when the server does not answer.
+/// How long to retry when the server does not answer.
 #[derive(Clone, Debug)]
 pub(crate) struct RetrySettings {
     /// `retry.backoff.ms`: the first wait; it doubles.
@@ -54,10 +55,10 @@ pub(crate) struct RetrySettings {
 }
 
 impl Settings {
-    /// Reads a task's settings, and checks those of every topic that is named.
+    /// Parses a task's settings, and checks those of every named topic.
     ///
     /// # Errors
-    /// `Config`, with everything that is wrong.
+    /// `Config`, with all errors.
     pub(crate) fn new(config: &Config) -> Result<Self> {
         all_right(Self::issues(config.originals()))?;
         let given = |name: &str| Ok(config.optional_string(name)?.filter(|text| !text.is_empty()).map(str::to_owned));
@@ -90,17 +91,17 @@ impl Settings {
     /// The settings of a topic, overrides applied.
     ///
     /// # Errors
-    /// `Config`, with everything that is wrong.
+    /// `Config`, with all errors.
     pub(crate) fn topic(&self, topic: &str) -> Result<TopicSettings> {
         TopicSettings::new(topic, &self.originals).map_err(|issues| error(&issues))
     }
 
-    /// What is wrong with the properties, each issue on the property it is about; the definition's own checks too.
+    /// All issues of a configuration, each with its property, including those of the definition.
     pub(crate) fn issues(props: &Props) -> Vec<ConfigIssue> {
         let mut issues = not_supported(props);
         let mut topics = overrides::named_topics(props);
         if topics.is_empty() {
-            // With topics.regex: what holds for any of them. Its name is a collection's only.
+            // With topics.regex: checks the settings of an arbitrary topic, whose name must be a valid collection name.
             topics.insert("any".to_owned());
         }
         for topic in topics {
@@ -123,7 +124,7 @@ fn error(issues: &[ConfigIssue]) -> Error {
     Error::config(messages.join("; "))
 }
 
-/// What would be done otherwise than asked for is refused.
+/// Refuses what is not supported, instead of ignoring it.
 fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     let encryption = "not supported: the client cannot encrypt fields; encrypt them before the topic";
     let credentials = "not supported: a Java class cannot be loaded; put the credentials in connection.uri";
@@ -139,7 +140,7 @@ fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     }
     let template = "topic.override.%s.%s";
     if let Some(value) = props.get(template).filter(|value| !value.is_empty()) {
-        let reason = "it stands for properties such as topic.override.orders.collection: set one of those";
+        let reason = "it is a pattern for properties such as topic.override.orders.collection: set one of those";
         issues.push(invalid(template, value, reason));
     }
     issues

@@ -532,7 +532,7 @@ fn properties_that_do_not_go_together_are_refused() {
 }
 
 #[test]
-fn all_that_is_wrong_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     let issues = Settings::issues(&props(&[
         ("writemodel.strategy", "X"),
         ("document.id.strategy", "Y"),
@@ -543,7 +543,7 @@ fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
-fn a_topic_of_a_pattern_takes_its_overrides() {
+fn a_topic_matched_by_a_pattern_uses_its_overrides() {
     let mut given = props(&[("topic.override.shop.eu.collection", "europe"), ("topics.regex", "shop.*")]);
     given.remove("topics");
     let settings = Settings::new(&definition().parse(&given).unwrap()).unwrap();

@@ -10,13 +10,13 @@ use crate::mapping::Rules;
 /// The settings of one topic, overrides applied.
 #[derive(Debug)]
 pub(crate) struct TopicSettings {
-    /// `max.batch.size`: most records in a bulk; none: as many as the server takes.
+    /// `max.batch.size`: the maximum number of records in a bulk; none: as many as the server accepts.
     pub(crate) max_batch_size: Option<usize>,
     /// `bulk.write.ordered`.
     pub(crate) ordered: bool,
     /// `rate.limiting.*`.
     pub(crate) rate_limit: Option<RateLimit>,
-    /// What bad records and refused writes do.
+    /// How failed records and refused writes are handled.
     pub(crate) errors: ErrorSettings,
     /// `timeseries.*`, when a time field is given.
     pub(crate) timeseries: Option<Timeseries>,
@@ -24,14 +24,14 @@ pub(crate) struct TopicSettings {
     pub(crate) rules: Rules,
 }
 
-/// A wait after every so many bulks.
+/// A wait after every `n` bulks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     pub(crate) every: u32,
     pub(crate) wait: Duration,
 }
 
-/// What bad records and refused writes do.
+/// How failed records and refused writes are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ErrorSettings {
     /// `mongo.errors.tolerance`, else `errors.tolerance`.
@@ -54,16 +54,16 @@ pub(crate) enum Tolerance {
     All,
 }
 
-/// What an insert of an `_id` that is there already does.
+/// How an insert of an existing `_id` is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duplicates {
     /// It is an error like any other.
     Fail,
-    /// It is what a replay does: nothing to write.
+    /// It is considered a replay: there is nothing to write.
     Ignore,
 }
 
-/// The time-series collection to make when there is none.
+/// The time-series collection to create if it does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Timeseries {
     pub(crate) time_field: String,
@@ -77,10 +77,10 @@ impl TopicSettings {
     /// The settings of a topic by the connector's properties.
     ///
     /// # Errors
-    /// All that is wrong, each on the property as it is written there.
+    /// All issues, each with the property as written.
     pub(super) fn new(topic: &str, props: &Props) -> Result<Self, Vec<ConfigIssue>> {
         let merged = overrides::of_topic(topic, props);
-        let placed = |mut issue: ConfigIssue| {
+        let with_property = |mut issue: ConfigIssue| {
             let written = overrides::name_for(topic, &issue.name, props);
             if written != issue.name {
                 issue.message = issue
@@ -94,13 +94,13 @@ impl TopicSettings {
             let name = value.name;
             value.errors.into_iter().map(move |message| ConfigIssue::new(name.clone(), message))
         });
-        let faults: Vec<ConfigIssue> = faults.map(placed).collect();
+        let faults: Vec<ConfigIssue> = faults.map(with_property).collect();
         if !faults.is_empty() {
             return Err(faults);
         }
         let config =
             definition().parse(&merged).map_err(|error| vec![ConfigIssue::new("database", error.to_string())])?;
-        Self::of(topic, &config).map_err(|issues| issues.into_iter().map(placed).collect())
+        Self::of(topic, &config).map_err(|issues| issues.into_iter().map(with_property).collect())
     }
 
     fn of(topic: &str, config: &Config) -> Result<Self, Vec<ConfigIssue>> {
@@ -163,7 +163,7 @@ fn timeseries(config: &Config) -> tributary_api::Result<Option<Timeseries>> {
     }))
 }
 
-/// Properties of a time series without its time field would do nothing.
+/// Properties of a time series have no effect without its time field.
 fn lonely_time_series(config: &Config, is_one: bool) -> Vec<ConfigIssue> {
     let given = |name: &str| config.originals().get(name).is_some_and(|text| !matches!(text.trim(), "" | "0"));
     let lonely = ["timeseries.metafield", "timeseries.expire.after.seconds", "timeseries.granularity"];

@@ -15,7 +15,7 @@ use super::times::DateFormat;
 pub(crate) enum Processor {
     /// Gives the document its `_id`.
     AddId,
-    /// Adds where in Kafka the record was, and its time.
+    /// Adds the record's topic, partition, offset and timestamp.
     AddKafkaMeta,
     /// Removes null fields.
     RemoveNulls,
@@ -29,7 +29,7 @@ pub(crate) enum Processor {
     ConvertTime { field: String, format: DateFormat },
 }
 
-/// The steps that a topic's documents go through, in order.
+/// The steps that are applied to a topic's documents, in order.
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(crate) steps: Vec<Processor>,
@@ -41,8 +41,8 @@ pub(crate) struct Chain {
     pub(super) quick: bool,
 }
 
-/// What the steps work in.
-pub(crate) struct Workspace<'b> {
+/// The buffers that the steps use.
+pub(crate) struct MappingBuffers<'b> {
     /// The value's document.
     pub(crate) value: &'b mut Encoder,
     pub(crate) scratch: &'b mut Encoder,
@@ -51,11 +51,11 @@ pub(crate) struct Workspace<'b> {
     pub(crate) id: &'b mut Vec<u8>,
 }
 
-/// Where in Kafka the record was, as [`Processor::AddKafkaMeta`] names it.
-pub(super) const PLACE: &str = "topic-partition-offset";
+/// The field with the record's topic, partition and offset that [`Processor::AddKafkaMeta`] adds.
+pub(super) const TOPIC_PARTITION_OFFSET: &str = "topic-partition-offset";
 
 impl Processor {
-    /// Whether it can be one pass over the bytes of the value, and leaves the key as it is.
+    /// Whether it can be done in one pass over the bytes of the value, without changing the key.
     fn is_pass(&self) -> bool {
         match self {
             Self::ProjectKey(_) => false,
@@ -70,11 +70,11 @@ impl Processor {
 struct Documents<'r, 'k> {
     record: &'r Record,
     key: &'r mut KeyDocument<'k>,
-    /// The key's document, once a step has to look into it.
+    /// The key's document, decoded once a step needs it.
     key_document: Option<Document>,
     value: Option<Document>,
-    /// The part of the key that the `_id` is, as Java has it: one object in both places, so that a step which changes one
-    /// changes the other.
+    /// The part of the key that is also the `_id`. In Java both are the same object, so a step that changes one changes
+    /// the other.
     shared: Shared,
 }
 
@@ -89,13 +89,13 @@ impl Chain {
     /// Of these steps; `reads_key`: whether the write is made of the key.
     pub(crate) fn new(steps: Vec<Processor>, ids: IdStrategy, overwrites_id: bool, reads_key: bool) -> Self {
         let ids_added = steps.iter().filter(|step| matches!(step, Processor::AddId)).count();
-        // With an `_id` that is the key, what changes the one changes the other.
+        // If the `_id` is the key, a change of one changes the other.
         let shares = matches!(ids, IdStrategy::FullKey | IdStrategy::ProvidedInKey) && (reads_key || ids_added > 1);
         let quick = !shares && steps.iter().all(Processor::is_pass);
         Self { steps, ids, overwrites_id, quick }
     }
 
-    /// Whether the only step is to add the `_id`: then the document need not be taken apart.
+    /// Whether the only step is to add the `_id`: then the document need not be decoded.
     pub(crate) fn only_adds_id(&self) -> bool {
         matches!(self.steps[..], [Processor::AddId])
     }
@@ -105,26 +105,31 @@ impl Chain {
         !has_one || self.overwrites_id
     }
 
-    /// Takes key and value through the steps; the value's document is the changed one afterwards.
+    /// Applies the steps to key and value; afterwards the value's document is the changed one.
     ///
     /// # Errors
-    /// `Data` when a step cannot be made.
-    pub(crate) fn apply(&self, record: &Record, key: &mut KeyDocument<'_>, work: &mut Workspace<'_>) -> Result<()> {
+    /// `Data` when a step fails.
+    pub(crate) fn apply(
+        &self,
+        record: &Record,
+        key: &mut KeyDocument<'_>,
+        buffers: &mut MappingBuffers<'_>,
+    ) -> Result<()> {
         match (self.quick, record.value.value.is_null()) {
-            (true, false) => raw_post_processors::run(self, record, key, work),
+            (true, false) => raw_post_processors::run(self, record, key, buffers),
             (true, true) => raw_post_processors::run_without_value(self, key),
-            (false, _) => self.apply_apart(record, key, work),
+            (false, _) => self.apply_apart(record, key, buffers),
         }
     }
 
-    /// The same for any steps, with the documents taken apart.
+    /// The same for arbitrary steps, on decoded documents.
     pub(super) fn apply_apart(
         &self,
         record: &Record,
         key: &mut KeyDocument<'_>,
-        work: &mut Workspace<'_>,
+        buffers: &mut MappingBuffers<'_>,
     ) -> Result<()> {
-        let Workspace { value, scratch, .. } = work;
+        let MappingBuffers { value, scratch, .. } = buffers;
         let decoded = if record.value.value.is_null() { None } else { Some(decode(value.document()?)?) };
         let mut documents = Documents { record, key, key_document: None, value: decoded, shared: Shared::Nothing };
         for step in &self.steps {
@@ -237,7 +242,7 @@ impl Documents<'_, '_> {
 
 fn add_kafka_meta(on: &mut Documents<'_, '_>) -> Result<()> {
     let Some(document) = on.value.as_mut() else { return Ok(()) };
-    document.insert(PLACE, place(on.record, '-')?);
+    document.insert(TOPIC_PARTITION_OFFSET, place(on.record, '-')?);
     if let Some(timestamp) = on.record.timestamp {
         document.insert(time_name(on.record.timestamp_type), timestamp);
     }

@@ -8,10 +8,10 @@ const BIAS: i64 = 6176;
 /// The greatest exponent.
 const GREATEST: i64 = 6111;
 
-/// A decimal as BSON has it. Exactly that number: never a rounded one.
+/// A decimal in BSON's format. Exact, never rounded.
 ///
 /// # Errors
-/// `Data` when it has more than 34 digits, or an exponent out of reach.
+/// `Data` when it has more than 34 digits, or an exponent out of range.
 pub(crate) fn decimal128(number: &Decimal) -> Result<[u8; 16]> {
     let refused = || {
         let message =

@@ -2,13 +2,13 @@ use mongodb::bson::spec::ElementType;
 use mongodb::bson::{Document, RawDocument};
 use tributary_api::{Error, Result};
 
-/// Levels of documents in each other. MongoDB takes no more than about this many.
-const DEEPEST: usize = 180;
-/// Names that are looked at one by one for a second one of the same name.
-const MANY_NAMES: usize = 512;
+/// The maximum nesting of documents. MongoDB's own limit is about this.
+const MAX_DEPTH: usize = 180;
+/// Up to this many names are compared one by one to find duplicates.
+const MAX_REMEMBERED_NAMES: usize = 512;
 
-/// Writes one document as BSON bytes (bsonspec.org, version 1.1), straight from what is read. Its buffers are used again
-/// for the next document.
+/// Encodes one document as BSON (bsonspec.org, version 1.1) directly from the input. Its buffers are reused for the
+/// next document.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     out: Vec<u8>,
@@ -63,7 +63,7 @@ impl Encoder {
         self.load(&document)
     }
 
-    /// Takes over a whole document.
+    /// Encodes a whole document.
     pub(crate) fn load(&mut self, document: &Document) -> Result<()> {
         self.out.clear();
         self.id = None;
@@ -72,7 +72,7 @@ impl Encoder {
         self.find_id()
     }
 
-    /// Takes over the bytes of a valid document.
+    /// Copies the bytes of a valid document.
     pub(crate) fn copy(&mut self, document: &RawDocument) -> Result<()> {
         self.out.clear();
         self.id = None;
@@ -126,7 +126,9 @@ impl Encoder {
     /// The name of the next value.
     pub(crate) fn name(&mut self, name: &str) -> Result<()> {
         if name.as_bytes().contains(&0) {
-            return Err(Error::data(format!("the field name {name:?} holds a zero byte: MongoDB takes no such name")));
+            return Err(Error::data(format!(
+                "the field name {name:?} contains a zero byte: MongoDB does not accept that"
+            )));
         }
         if self.checks_names {
             self.check_name(name);
@@ -183,9 +185,9 @@ impl Encoder {
     }
 
     fn open(&mut self, next_index: Option<u32>) -> Result<()> {
-        if self.frames.len() >= DEEPEST {
+        if self.frames.len() >= MAX_DEPTH {
             return Err(Error::data(format!(
-                "the document is more than {DEEPEST} levels deep: MongoDB takes no such one"
+                "the document is more than {MAX_DEPTH} levels deep: MongoDB does not accept that"
             )));
         }
         self.frames.push(Frame { start: self.out.len(), first_name: self.names.len(), next_index });
@@ -221,8 +223,8 @@ impl Encoder {
         let hash = hash(name.as_bytes());
         let Some(frame) = self.frames.last() else { return };
         let before = &self.names[frame.first_name..];
-        // Two names of one hash are taken for the same: the slow way decides.
-        self.repeated |= before.len() >= MANY_NAMES || before.contains(&hash);
+        // Two names with the same hash may be equal: the slow path decides.
+        self.repeated |= before.len() >= MAX_REMEMBERED_NAMES || before.contains(&hash);
         if !self.repeated {
             self.names.push(hash);
         }
@@ -333,7 +335,7 @@ impl Encoder {
     /// Options are letters; they are kept in order of the alphabet.
     pub(crate) fn regex(&mut self, pattern: &str, options: &str) -> Result<()> {
         if pattern.contains('\0') || options.contains('\0') {
-            return Err(Error::data("a regular expression holds a zero byte: MongoDB takes no such one"));
+            return Err(Error::data("a regular expression contains a zero byte: MongoDB does not accept that"));
         }
         self.kind(ElementType::RegularExpression);
         self.out.extend_from_slice(pattern.as_bytes());
@@ -360,7 +362,7 @@ impl Encoder {
     }
 }
 
-/// Quick, and good enough to compare the names of one document.
+/// A fast hash that suffices to compare the names of one document.
 fn hash(bytes: &[u8]) -> u64 {
     const K: u64 = 0x517c_c1b7_2722_0a95;
     let mut hash = bytes.len() as u64;

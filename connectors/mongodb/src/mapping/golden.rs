@@ -1,4 +1,4 @@
-//! Every class of the reference connector, compared with what its own code made (`tests/golden`).
+//! Compares every class of the reference connector with the output of its own code (`tests/golden`).
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -143,7 +143,7 @@ fn every_class_makes_what_the_reference_makes() {
         let mut expected = line.clone();
         expected.remove("case");
         expected.remove("record");
-        // Whatever Java's class of it: an error is an error.
+        // The Java class of an error is not compared.
         if let Some(class) = expected.get_mut("error") {
             *class = "DataException".into();
         }

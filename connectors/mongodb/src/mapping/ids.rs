@@ -10,7 +10,7 @@ use super::key::KeyDocument;
 use super::projection::Projection;
 use super::raw;
 
-/// Where the `_id` of a document comes from.
+/// The source of a document's `_id`.
 #[derive(Debug)]
 pub(crate) enum IdStrategy {
     /// A new object id.
@@ -45,7 +45,7 @@ pub(crate) enum UuidFormat {
 }
 
 impl IdStrategy {
-    /// Whether it depends on the key alone, so that a tombstone names a document.
+    /// Whether it depends only on the key, so that a tombstone identifies a document.
     pub(crate) fn is_of_key(&self) -> bool {
         matches!(self, Self::FullKey | Self::PartialKey(_) | Self::ProvidedInKey)
     }
@@ -55,15 +55,15 @@ impl IdStrategy {
         matches!(self, Self::PartialKey(_) | Self::PartialValue(_))
     }
 
-    /// Whether it looks at the value.
+    /// Whether it reads the value.
     pub(crate) fn is_of_value(&self) -> bool {
         matches!(self, Self::PartialValue(_) | Self::ProvidedInValue | Self::UuidProvidedInValue)
     }
 
-    /// Writes the element `_id` for a record, in the place of what `out` holds.
+    /// Writes the element `_id` for a record into `out`, replacing its content.
     ///
     /// # Errors
-    /// `Data` when what the strategy looks at is not there.
+    /// `Data` when a field that the strategy needs is missing.
     pub(crate) fn element(
         &self,
         record: &Record,

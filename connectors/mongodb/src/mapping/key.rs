@@ -4,7 +4,7 @@ use tributary_api::{Datum, Result};
 use super::encoder::Encoder;
 use super::values;
 
-/// The document of a record's key: made when it is first asked for, for many records are written without it.
+/// The document of a record's key, decoded lazily, because many records are written without it.
 #[derive(Debug)]
 pub(crate) struct KeyDocument<'a> {
     datum: &'a Datum,

@@ -1,7 +1,7 @@
-//! From records to writes, by a topic's settings. Nothing here waits or talks to a server.
+//! Maps records to writes by a topic's settings. Nothing here waits or uses the network.
 //!
-//! A document goes from the record straight into BSON bytes ([`encoder`]), gets its `_id` and is copied into the write.
-//! Only post processors that look into it take it apart.
+//! A document is encoded from the record directly into BSON ([`encoder`]), gets its `_id` and is copied into the write.
+//! It is decoded only for post processors that need its fields.
 
 pub(crate) mod cdc;
 pub(crate) mod chain;
@@ -32,11 +32,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tributary_api::{Error, Record, Result, Topic};
 
 use self::cdc::{Event, Handler};
-use self::chain::{Chain, Workspace};
+use self::chain::{Chain, MappingBuffers};
 use self::document_parts::DocumentParts;
 pub(crate) use self::encoder::Encoder;
 use self::key::KeyDocument;
-use self::models::{Material, WriteStrategy};
+use self::models::{ModelInput, WriteStrategy};
 use self::namespaces::{NamespaceMapper, Namespaces};
 use crate::config::{Settings, TopicSettings};
 use crate::model::{Namespace, WriteModel};
@@ -46,11 +46,11 @@ use crate::model::{Namespace, WriteModel};
 pub(crate) struct Rules {
     /// `namespace.mapper`.
     pub(crate) namespaces: NamespaceMapper,
-    /// What becomes of a record.
+    /// How a record is mapped.
     pub(crate) kind: Kind,
 }
 
-/// What becomes of a record.
+/// How a record is mapped.
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// Its value is a document.
@@ -76,7 +76,7 @@ pub(crate) enum Kind {
 pub(crate) struct Mapper {
     settings: Arc<Settings>,
     topics: HashMap<Topic, Arc<TopicSettings>>,
-    /// The topic of the last record: mostly that of the next too.
+    /// The topic of the last record, which is usually that of the next one too.
     last: Option<(Topic, Arc<TopicSettings>)>,
     namespaces: Namespaces,
     buffers: Buffers,
@@ -123,10 +123,11 @@ impl Mapper {
         self.last.as_ref().map(|(_, settings)| settings).ok_or_else(|| Error::fatal("the topic's settings are gone"))
     }
 
-    /// What to write for a record. `None`: nothing, on purpose (a change event that changes no document).
+    /// The write for a record. `None`: there is intentionally nothing to write (a change event that changes no
+    /// document).
     ///
     /// # Errors
-    /// `Data` when no write can be made of the record; `Config` as [`settings`](Self::settings).
+    /// `Data` when the record cannot be mapped; `Config` as [`settings`](Self::settings).
     pub(crate) fn map(&mut self, record: &Record) -> Result<Option<(Arc<Namespace>, WriteModel)>> {
         let settings = Arc::clone(self.settings(&record.topic)?);
         let Buffers { key, value, scratch, spare, id } = &mut self.buffers;
@@ -147,28 +148,33 @@ impl Mapper {
             Kind::Documents { chain, write, delete } => {
                 let strategy = if has_value { Some(*write) } else { *delete };
                 let strategy = strategy.ok_or_else(|| no_value(record))?;
-                let mut work = Workspace { value, scratch, spare, id };
-                let stands_in = chain_value(chain, record, &mut key, &mut work)?;
-                let Workspace { value, scratch, id, .. } = work;
+                let mut buffers = MappingBuffers { value, scratch, spare, id };
+                let stands_in = chain_value(chain, record, &mut key, &mut buffers)?;
+                let MappingBuffers { value, scratch, id, .. } = buffers;
                 let parts = has_value.then(|| DocumentParts::new(value, stands_in.then_some(&**id)));
-                let material = Material { record, key: &mut key, parts, ids: &chain.ids, scratch, now: now() };
-                Some(strategy.model(material)?)
+                let input = ModelInput { record, key: &mut key, parts, ids: &chain.ids, scratch, now: now() };
+                Some(strategy.model(input)?)
             }
         };
         Ok(model.map(|model| (namespace, model)))
     }
 }
 
-/// Takes the value through the chain; answers whether the element `_id` in the workspace is to stand in for the value's own.
-fn chain_value(chain: &Chain, record: &Record, key: &mut KeyDocument<'_>, work: &mut Workspace<'_>) -> Result<bool> {
+/// Applies the chain to the value; returns whether the element `_id` in the buffers replaces the value's own.
+fn chain_value(
+    chain: &Chain,
+    record: &Record,
+    key: &mut KeyDocument<'_>,
+    buffers: &mut MappingBuffers<'_>,
+) -> Result<bool> {
     if !chain.only_adds_id() {
-        chain.apply(record, key, work)?;
+        chain.apply(record, key, buffers)?;
         return Ok(false);
     }
-    if record.value.value.is_null() || !chain.adds_id(work.value.id().is_some()) {
+    if record.value.value.is_null() || !chain.adds_id(buffers.value.id().is_some()) {
         return Ok(false);
     }
-    chain.ids.element(record, key, Some(work.value.document()?), work.scratch, work.id)?;
+    chain.ids.element(record, key, Some(buffers.value.document()?), buffers.scratch, buffers.id)?;
     Ok(true)
 }
 

@@ -34,8 +34,8 @@ pub(crate) enum WriteStrategy {
     DeleteOneTombstoneBusinessKey,
 }
 
-/// What a strategy makes a write of.
-pub(crate) struct Material<'a, 'k> {
+/// The input of a write strategy.
+pub(crate) struct ModelInput<'a, 'k> {
     pub(crate) record: &'a Record,
     pub(crate) key: &'a mut KeyDocument<'k>,
     /// The value's document, if the record has a value.
@@ -55,8 +55,8 @@ impl WriteStrategy {
     /// The write.
     ///
     /// # Errors
-    /// `Data` when what it needs is not there.
-    pub(crate) fn model(self, with: Material<'_, '_>) -> Result<WriteModel> {
+    /// `Data` when something it needs is missing.
+    pub(crate) fn model(self, with: ModelInput<'_, '_>) -> Result<WriteModel> {
         match self {
             Self::DeleteOneByKey => delete_by_key(with),
             Self::DeleteOneById => delete_by_id(with),
@@ -97,7 +97,7 @@ impl WriteStrategy {
     }
 }
 
-/// One that has no `_id`, for a step has removed it, gets a new one here: so a repeated insert is the same.
+/// A document whose `_id` was removed by a step gets a new one here, so that a repeated insert has the same one.
 fn with_id(parts: &DocumentParts<'_>) -> Result<RawDocumentBuf> {
     if parts.id.is_some() {
         return parts.document();
@@ -125,8 +125,8 @@ fn stamped(fields: &RawDocument, now: i64) -> Result<RawDocumentBuf> {
 
 /// The fields of the `_id` as a filter; those of a projected one by their paths.
 fn business_key(parts: &DocumentParts<'_>, partial: bool, scratch: &mut Encoder) -> Result<RawDocumentBuf> {
-    let wrong = "the _id is not a document of the business key's fields: choose a document.id.strategy that makes one, and \
-                 set document.id.strategy.overwrite.existing=true if the value has an _id of its own";
+    let wrong = "the _id is not a document of the business key's fields: choose a document.id.strategy that creates \
+                 one, and set document.id.strategy.overwrite.existing=true if the value has its own _id";
     let id = parts.id_document().ok_or_else(|| Error::data(wrong))?;
     if partial { flattened(id, scratch) } else { Ok(id.to_owned()) }
 }
@@ -153,10 +153,10 @@ fn flatten(above: &str, fields: &RawDocument, out: &mut Encoder) -> Result<()> {
 }
 
 fn no_key() -> Error {
-    Error::data("the record has no key: nothing says which document to delete")
+    Error::data("the record has no key: the document to delete is unknown")
 }
 
-fn delete_by_key(with: Material<'_, '_>) -> Result<WriteModel> {
+fn delete_by_key(with: ModelInput<'_, '_>) -> Result<WriteModel> {
     let key = with.key.get()?.ok_or_else(no_key)?;
     let filter = match raw::get(key, "_id")? {
         Some(_) => key.to_owned(),
@@ -165,7 +165,7 @@ fn delete_by_key(with: Material<'_, '_>) -> Result<WriteModel> {
     Ok(WriteModel::DeleteOne { filter })
 }
 
-fn delete_by_id(with: Material<'_, '_>) -> Result<WriteModel> {
+fn delete_by_id(with: ModelInput<'_, '_>) -> Result<WriteModel> {
     if !with.key.is_there() {
         return Err(no_key());
     }
@@ -174,7 +174,7 @@ fn delete_by_id(with: Material<'_, '_>) -> Result<WriteModel> {
     Ok(WriteModel::DeleteOne { filter: document(&[&id])? })
 }
 
-fn delete_tombstone(with: Material<'_, '_>) -> Result<WriteModel> {
+fn delete_tombstone(with: ModelInput<'_, '_>) -> Result<WriteModel> {
     let IdStrategy::PartialKey(projection) = with.ids else {
         let what = "DeleteOneTombstoneBusinessKeyStrategy needs PartialKeyStrategy as the document.id.strategy";
         return Err(Error::data(what));

@@ -8,15 +8,15 @@ use super::key::KeyDocument;
 use super::raw;
 use crate::model::Namespace;
 
-/// Names that are remembered. A stream that names more makes them anew.
+/// The maximum number of cached names.
 const REMEMBERED: usize = 4096;
 
-/// Where a topic's documents go.
+/// Maps a topic's documents to collections.
 #[derive(Debug)]
 pub(crate) enum NamespaceMapper {
-    /// All to one collection.
+    /// All to the same collection.
     Default(Arc<Namespace>),
-    /// To what fields of each record name.
+    /// To the collection named by fields of each record.
     FieldPath(FieldPaths),
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct FieldPath {
     pub(crate) path: String,
 }
 
-/// Namespaces seen, so that all writes to one share it.
+/// Cached namespaces, which writes share.
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces(HashSet<Arc<Namespace>>);
 
@@ -45,7 +45,7 @@ impl Namespaces {
     /// The namespace of a record.
     ///
     /// # Errors
-    /// `Data` when a field is missing or names no namespace, and that is not to be overlooked.
+    /// `Data` when a field is missing or names no valid namespace, and this is an error.
     pub(crate) fn of(
         &mut self,
         mapper: &NamespaceMapper,

@@ -8,17 +8,17 @@ use super::encoder::Encoder;
 use super::raw;
 use super::raw_post_processors::{copy, copy_items};
 
-/// Keeps some fields of a document, or removes some. Fields are named by paths; `*` stands for one level, `**` for all
-/// below, and `name*` for all fields that begin so.
+/// Keeps some fields of a document, or removes some. Fields are named by paths; `*` matches one level, `**` all below,
+/// and `name*` for all fields that begin so.
 #[derive(Debug)]
 pub(crate) struct Projection {
     keeps: bool,
     fields: HashSet<String>,
-    /// In the order given: removing one field may take away what another names.
+    /// In the order given: removing one field may remove the fields of a later path.
     paths: Vec<String>,
     prefixes: Vec<String>,
     patterns: Vec<Vec<String>>,
-    /// Plain names of fields of the document itself: the quick case.
+    /// Whether all paths are names of top-level fields: the fast path.
     plain: bool,
 }
 
@@ -54,7 +54,7 @@ impl Projection {
         Ok(out.bytes())
     }
 
-    /// `false` when a document has to be looked into.
+    /// `false` when a nested document must be decoded.
     fn project_plain(&self, document: &RawDocument, out: &mut Encoder) -> Result<bool> {
         out.restart(false);
         for element in raw::elements(document) {
@@ -190,7 +190,7 @@ fn remove(path: &str, document: &mut Document) {
     match (first, rest) {
         ("**", _) => document.clear(),
         ("*", rest) => {
-            // What is no document goes; documents are looked into if the path goes on.
+            // Removes values that are no documents; follows the path into documents.
             let entries = std::mem::take(document);
             for (name, mut value) in entries {
                 if let Bson::Document(inner) = &mut value {

@@ -50,7 +50,7 @@ pub(crate) fn is_empty(document: &RawDocument) -> bool {
     document.as_bytes().len() <= 5
 }
 
-/// Reads a document that somebody else wrote: all of it must be valid.
+/// Reads an untrusted document: all of it must be valid.
 pub(crate) fn read(bytes: &[u8], out: &mut Encoder) -> Result<()> {
     let document = RawDocument::from_bytes(bytes).map_err(|error| invalid(&error))?;
     out.restart(true);

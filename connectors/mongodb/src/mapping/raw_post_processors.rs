@@ -7,7 +7,7 @@ use mongodb::bson::spec::ElementType;
 use mongodb::bson::{Bson, RawBsonRef, RawDocument};
 use tributary_api::{Error, Record, Result};
 
-use super::chain::{Chain, PLACE, Processor, Workspace, time_name};
+use super::chain::{Chain, MappingBuffers, Processor, TOPIC_PARTITION_OFFSET, time_name};
 use super::document_parts::DocumentParts;
 use super::encoder::Encoder;
 use super::ids::place;
@@ -15,42 +15,47 @@ use super::key::KeyDocument;
 use super::raw::{self, Element};
 use super::times::DateFormat;
 
-/// Takes the value through the steps of a chain that [can go so](Processor::is_pass).
+/// Applies the steps of a chain whose steps all [are passes](Processor::is_pass).
 ///
 /// # Errors
-/// `Data` when a step cannot be made.
-pub(super) fn run(chain: &Chain, record: &Record, key: &mut KeyDocument<'_>, work: &mut Workspace<'_>) -> Result<()> {
+/// `Data` when a step fails.
+pub(super) fn run(
+    chain: &Chain,
+    record: &Record,
+    key: &mut KeyDocument<'_>,
+    buffers: &mut MappingBuffers<'_>,
+) -> Result<()> {
     for step in &chain.steps {
-        let from = work.value.document()?;
+        let from = buffers.value.document()?;
         match step {
             Processor::AddId => {
-                if !chain.adds_id(work.value.id().is_some()) {
+                if !chain.adds_id(buffers.value.id().is_some()) {
                     continue;
                 }
-                chain.ids.element(record, key, Some(from), work.scratch, work.id)?;
-                let [before, behind] = DocumentParts::new(work.value, None).fields;
-                work.spare.join(before, work.id, behind);
+                chain.ids.element(record, key, Some(from), buffers.scratch, buffers.id)?;
+                let [before, behind] = DocumentParts::new(buffers.value, None).fields;
+                buffers.spare.join(before, buffers.id, behind);
             }
-            Processor::AddKafkaMeta => add_kafka_meta(record, from, work.spare)?,
+            Processor::AddKafkaMeta => add_kafka_meta(record, from, buffers.spare)?,
             Processor::RemoveNulls => {
-                work.spare.restart(false);
-                copy_without_nulls(from, work.spare)?;
-                work.spare.finish()?;
+                buffers.spare.restart(false);
+                copy_without_nulls(from, buffers.spare)?;
+                buffers.spare.finish()?;
             }
-            Processor::ProjectValue(projection) => projection.pass(from, work.spare)?,
+            Processor::ProjectValue(projection) => projection.pass(from, buffers.spare)?,
             Processor::Rename(renamer) => {
-                // A key that is no document fails the record here, though nothing in it is renamed.
+                // A key that is no document fails the record, as in Java, although nothing in it is renamed.
                 key.get()?;
-                renamer.pass("value", from, work.spare)?;
+                renamer.pass("value", from, buffers.spare)?;
             }
             Processor::ConvertTime { field, format } => {
-                if !convert_time(field, format, from, work.spare)? {
+                if !convert_time(field, format, from, buffers.spare)? {
                     continue;
                 }
             }
             Processor::ProjectKey(_) => continue,
         }
-        std::mem::swap(work.value, work.spare);
+        std::mem::swap(buffers.value, buffers.spare);
     }
     Ok(())
 }
@@ -125,9 +130,9 @@ fn add_kafka_meta(record: &Record, document: &RawDocument, out: &mut Encoder) ->
     out.restart(false);
     for element in raw::elements(document) {
         let element = element?;
-        if element.name == PLACE {
+        if element.name == TOPIC_PARTITION_OFFSET {
             has_place = true;
-            put_text(PLACE, &place, out)?;
+            put_text(TOPIC_PARTITION_OFFSET, &place, out)?;
         } else if let Some((name, time)) = time.filter(|(name, _)| *name == element.name) {
             has_time = true;
             put_number(name, time, out)?;
@@ -136,7 +141,7 @@ fn add_kafka_meta(record: &Record, document: &RawDocument, out: &mut Encoder) ->
         }
     }
     if !has_place {
-        put_text(PLACE, &place, out)?;
+        put_text(TOPIC_PARTITION_OFFSET, &place, out)?;
     }
     if let Some((name, time)) = time.filter(|_| !has_time) {
         put_number(name, time, out)?;

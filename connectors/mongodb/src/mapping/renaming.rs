@@ -7,7 +7,7 @@ use tributary_api::{Error, Result};
 use super::encoder::Encoder;
 use super::raw::{self, Element};
 
-/// Renames fields by their path, which begins with `key.` or `value.`. Arrays are not looked into.
+/// Renames fields by their path, which begins with `key.` or `value.`. Fields in arrays are not renamed.
 #[derive(Debug)]
 pub(crate) enum Renamer {
     /// `field.renamer.mapping`: path to new name.
@@ -40,11 +40,10 @@ impl Renamer {
         }
     }
 
-    /// Renames the fields of the document at a path. A field whose new name is taken is dropped: neither value
-    /// could be kept under it.
+    /// Renames the fields of the document at a path. A field whose new name exists already is dropped.
     ///
     /// # Errors
-    /// `Data` when a regular expression gives up.
+    /// `Data` when a regular expression exceeds its backtracking limit.
     pub(crate) fn apply(&self, path: &str, document: &mut Document) -> Result<()> {
         let mut kept = std::mem::take(document);
         let mut moved = Document::new();
@@ -91,7 +90,7 @@ impl Renamer {
     }
 }
 
-/// Renamed fields come after the others; one whose new name is taken is dropped.
+/// Renamed fields come after the others; one whose new name exists already is dropped.
 fn copy_renamed(
     names: &HashMap<String, String>,
     path: &mut String,
@@ -190,7 +189,7 @@ fn parts(regex: &Regex, replacement: &str) -> Result<Vec<Part>> {
     while let Some(c) = rest.next() {
         match c {
             '\\' => {
-                plain.push(rest.next().ok_or_else(|| wrong("a character is missing behind the backslash".to_owned()))?)
+                plain.push(rest.next().ok_or_else(|| wrong("a character is missing after the backslash".to_owned()))?)
             }
             '$' => {
                 parts.push(Part::Text(std::mem::take(&mut plain)));

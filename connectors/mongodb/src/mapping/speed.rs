@@ -35,7 +35,7 @@ fn measure(name: &str, value: Datum, given: &[(&str, &str)]) {
 
 #[test]
 #[ignore = "a measurement"]
-fn a_record_takes_so_long() {
+fn time_per_record() {
     let key = ("document.id.strategy", "processor.id.strategy.FullKeyStrategy");
     let map = || Datum::schemaless(json::from_slice(OFFER.as_bytes()).unwrap());
     measure("map, full key", map(), &[key]);

@@ -4,7 +4,7 @@ use mongodb::bson::{RawDocument, RawDocumentBuf, spec::ElementType};
 use tributary_api::{Error, Result};
 
 /// Writes a BSON document from front to back into one buffer: statements are copied into a command once, as bytes.
-/// Names hold no NUL, as all of them stand in this crate.
+/// Names contain no NUL, because all of them are constants of this crate.
 #[derive(Debug)]
 pub(super) struct Encoder {
     bytes: Vec<u8>,
@@ -76,7 +76,7 @@ impl Encoder {
     /// The document; everything opened in it must be closed.
     ///
     /// # Errors
-    /// `Fatal` when it is longer than BSON can say.
+    /// `Fatal` when it is longer than BSON allows.
     pub(super) fn finish(mut self) -> Result<RawDocumentBuf> {
         self.end();
         RawDocumentBuf::from_bytes(self.bytes).map_err(|error| Error::fatal("cannot encode a command").cause(&error))

@@ -15,8 +15,8 @@ use crate::client::{failure, is_retriable};
 use crate::config::{Duplicates, Tolerance};
 use crate::server::{NumberedSession, Server};
 
-/// Writes that keep their order among each other, and how far they have come. A job that could not reach the server is
-/// run again, and goes on where it stopped: with the command that it sent last, under the number that it had.
+/// Writes that keep their order, and the progress of writing them. A job that could not reach the server is run again
+/// and continues with the command that it sent last, with the same number.
 #[derive(Debug)]
 pub(crate) struct Job {
     writes: Vec<Write>,
@@ -24,24 +24,24 @@ pub(crate) struct Job {
     bulk: bool,
     /// The first write that is in no chunk yet.
     next: usize,
-    /// The commands of the chunk at work that are not done.
+    /// The commands of the current chunk that are not done.
     runs: VecDeque<Run>,
     session: Option<NumberedSession>,
     /// Whether the first of the commands may have reached the server.
     sent: bool,
-    /// The writes that are not to be sent (again): refused, or there already.
+    /// The writes that are not to be sent (again): refused, or already written.
     excluded: BTreeSet<usize>,
     refusals: Vec<Refusal>,
 }
 
-/// What one step of a job came to.
+/// The result of one step of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// There is nothing left to write.
     Done,
     /// A command is done, with all its writes.
     Written,
-    /// A command is done, but for some of its writes.
+    /// A command is done, except for some refused writes.
     Refused,
 }
 
@@ -59,10 +59,10 @@ impl Job {
         }
     }
 
-    /// Writes all that is left. With numbered commands one that fails for reasons of the way is sent again at once.
+    /// Writes all that remains. A numbered command that fails because of the network is sent again at once.
     ///
     /// # Errors
-    /// `Retriable` when the server is not there: to be run again. Anything else fails the task.
+    /// `Retriable` when the server is not reachable: run it again. Any other error fails the task.
     pub(crate) async fn run(&mut self, server: &Server, rate_limiter: &RateLimiter) -> Result<()> {
         let mut again = server.numbered;
         loop {
@@ -102,7 +102,7 @@ impl Job {
         }
     }
 
-    /// Begins from the front, without what was excluded: for a transaction that came to nothing.
+    /// Starts from the beginning, without excluded writes, after an aborted transaction.
     pub(crate) fn restart(&mut self) {
         self.next = 0;
         self.runs.clear();
@@ -140,7 +140,7 @@ impl Job {
         Ok(!self.runs.is_empty())
     }
 
-    /// Sends the first of the commands. The outer error is one of this side.
+    /// Sends the first of the commands. The outer error is local.
     async fn send(
         &mut self,
         server: &Server,
@@ -188,7 +188,7 @@ impl Job {
         run.writes.first().is_none_or(|&place| self.writes[place].settings.ordered)
     }
 
-    /// Takes note of what the server said to the first of the commands.
+    /// Handles the server's answer to the first of the commands.
     fn settle(&mut self, outcome: &Outcome) -> Result<Step> {
         let Some(run) = self.runs.pop_front() else { return Ok(Step::Done) };
         self.sent = false;
@@ -219,15 +219,15 @@ impl Job {
         Ok(if outcome.refused.is_empty() { Step::Written } else { Step::Refused })
     }
 
-    /// Whether the refusal says that the document is there: because duplicates are to be ignored, or because the insert
-    /// was sent before, and its answer got lost.
+    /// Whether the refusal means that the document is already written: because duplicates are ignored, or because the
+    /// insert was sent before and its answer was lost.
     fn is_there(&self, place: usize, refused: &Refused, doubtful: bool) -> bool {
         let Write { settings, model, .. } = &self.writes[place];
         let own = doubtful && refused.by_id && matches!(model, WriteModel::InsertOne { .. });
         refused.code == DUPLICATE_KEY && (own || settings.errors.duplicates == Duplicates::Ignore)
     }
 
-    /// Takes out of the chunk what is to the collection of a refused write: in an ordered bulk nothing comes behind one.
+    /// Removes from the chunk the later writes to the collection of a refused one: an ordered bulk stops there.
     fn skip_behind(&mut self, refused: usize) -> Result<()> {
         let mut skipped = Vec::new();
         for run in &mut self.runs {
@@ -240,7 +240,7 @@ impl Job {
         skipped.into_iter().try_for_each(|place| self.refuse(place, refusal::skipped()))
     }
 
-    /// A command that the server has not taken at all.
+    /// Handles a command that failed as a whole.
     fn fail(&mut self, server: &Server, error: &DriverError, resent: bool) -> Result<Step> {
         let is_bulk = self.runs.front().is_some_and(|run| run.kind.is_none());
         if is_bulk && matches!(error.kind.as_ref(), Driver::Command(one) if NO_BULK_WRITE.contains(&one.code)) {
@@ -253,13 +253,13 @@ impl Job {
             return Ok(Step::Written);
         }
         if is_retriable(error) {
-            // Looking for a server came to nothing: the command never left.
+            // No server was selected: the command was not sent.
             self.sent = resent || !matches!(error.kind.as_ref(), Driver::ServerSelection { .. });
             return Err(failure(&format!("cannot write to {}", self.target()), error));
         }
         let failure = failure(&format!("cannot write to {}", self.target()), error);
         let tolerated = |place: &usize| self.writes[*place].settings.errors.tolerance == Tolerance::All;
-        // Nothing is wrong with records that a user without the right to write cannot write.
+        // A missing permission is no error of the records.
         if failure.kind() == ErrorKind::Config || !self.runs.iter().flat_map(|run| &run.writes).all(tolerated) {
             return Err(failure);
         }
@@ -289,7 +289,7 @@ impl Job {
     }
 }
 
-/// The command is not known, not allowed, or not for this kind of server.
+/// The command is unknown, not allowed, or not supported by this kind of server.
 const NO_BULK_WRITE: [i32; 3] = [13, 59, 115];
 
 /// Sends a command and reads its answer, that of `bulkWrite` to its last page.

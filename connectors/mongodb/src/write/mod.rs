@@ -1,4 +1,4 @@
-//! From writes to commands: what is sent together, in which order, again, and what becomes of what the server refuses.
+//! Sends writes as commands: grouping, order, retries, and the handling of refused writes.
 
 mod encode;
 mod job;
@@ -28,8 +28,8 @@ pub(crate) struct Write {
     pub(crate) settings: Arc<TopicSettings>,
 }
 
-/// Divides the writes of a batch into jobs that do not wait for each other: one for each collection, within which the
-/// order stays; with `bulkWrite`, which takes all collections at once, a single one.
+/// Divides the writes of a batch into independent jobs: one for each collection, which keeps its order, or a single one
+/// with `bulkWrite`, which takes all collections.
 pub(crate) fn jobs(writes: Vec<Write>, bulk: bool) -> Vec<Job> {
     if bulk {
         return if writes.is_empty() { Vec::new() } else { vec![Job::new(writes, true)] };

@@ -1,11 +1,11 @@
 use mongodb::bson::{Bson, Document};
 
-/// What the server said to a command that it took.
+/// The server's answer to a command that it executed.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// The writes that it refused, by their places in the command, in that order.
+    /// The refused writes, by their indexes in the command, in order.
     pub(super) refused: Vec<Refused>,
-    /// What it says of the copies of all others.
+    /// The write concern error of all others.
     pub(super) concern: Option<Refused>,
     /// Whether the command is to be sent again as it is.
     pub(super) again: bool,
@@ -24,7 +24,7 @@ pub(super) struct Refused {
     pub(super) by_id: bool,
 }
 
-/// The code of a key that is there already.
+/// The error code of a duplicate key.
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
 
 impl Outcome {
@@ -51,10 +51,10 @@ impl Outcome {
         self.refused.extend(page.iter().filter(failed).filter_map(|one| read(one, "idx")));
     }
 
-    /// What the server gives as the reason to send the command again.
+    /// The server's reason to send the command again.
     pub(super) fn reason(&self) -> &str {
         let first = self.refused.first().or(self.concern.as_ref());
-        first.map_or("the server asks for a second try", |one| &one.message)
+        first.map_or("the server requests a retry", |one| &one.message)
     }
 
     fn common(answer: &Document) -> Self {

@@ -1,4 +1,4 @@
-//! Which writes go into one command.
+//! Groups writes into commands.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,11 +15,11 @@ pub(super) struct Run {
     /// The command; none: `bulkWrite`, which takes all kinds.
     pub(super) kind: Option<Kind>,
     pub(super) writes: Vec<usize>,
-    /// Whether some of the writes may be done, under no number by which the server would know.
+    /// Whether some of the writes may have been done, without a number by which the server would recognise them.
     pub(super) doubtful: bool,
 }
 
-/// What bounds a chunk.
+/// The limits of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) bytes: usize,
@@ -32,8 +32,8 @@ impl Limits {
     }
 }
 
-/// The end of the chunk that begins with the first of these writes: at `max.batch.size`, at what the server takes in one
-/// message, or where a topic with another order or size comes.
+/// The end of the chunk that begins with the first of these writes: at `max.batch.size`, at the server's message size,
+/// or before a topic with another order or size.
 pub(super) fn cut(writes: &[Write], limits: Limits) -> usize {
     let Some(first) = writes.first() else { return 0 };
     let most = first.settings.max_batch_size.unwrap_or(limits.writes).clamp(1, limits.writes);
@@ -55,19 +55,19 @@ pub(super) fn cut(writes: &[Write], limits: Limits) -> usize {
 /// The commands of a chunk, collection by collection. Ordered: writes that follow each other and are of one kind.
 /// Unordered: writes move to an earlier command of their kind, unless a write of the same `_id` is between.
 pub(super) fn runs(writes: &[Write], chunk: impl Iterator<Item = usize>, ordered: bool) -> VecDeque<Run> {
-    let mut collections: Vec<(&Namespace, VecDeque<Run>, Placed<'_>)> = Vec::new();
+    let mut collections: Vec<(&Namespace, VecDeque<Run>, RunIndex<'_>)> = Vec::new();
     for place in chunk {
         let Write { namespace, model, .. } = &writes[place];
         let known =
             collections.iter().rposition(|(known, ..)| std::ptr::eq(*known, &**namespace) || **known == **namespace);
         let known = known.unwrap_or_else(|| {
-            collections.push((namespace, VecDeque::new(), Placed::default()));
+            collections.push((namespace, VecDeque::new(), RunIndex::default()));
             collections.len() - 1
         });
-        let (_, runs, placed) = &mut collections[known];
+        let (_, runs, index) = &mut collections[known];
         let kind = Kind::of(model);
         let last = runs.len().saturating_sub(1);
-        let earliest = if ordered { last } else { placed.earliest(model, last) };
+        let earliest = if ordered { last } else { index.earliest(model, last) };
         let found = (earliest..runs.len()).rev().find(|&run| runs[run].kind == Some(kind));
         let run = found.unwrap_or_else(|| {
             runs.push_back(Run { kind: Some(kind), writes: Vec::new(), doubtful: false });
@@ -75,22 +75,22 @@ pub(super) fn runs(writes: &[Write], chunk: impl Iterator<Item = usize>, ordered
         });
         runs[run].writes.push(place);
         if !ordered {
-            placed.note(model, run);
+            index.note(model, run);
         }
     }
     collections.into_iter().flat_map(|(_, runs, _)| runs).collect()
 }
 
-/// In which run the last write of each `_id` is.
+/// The run that contains the last write of each `_id`.
 #[derive(Default)]
-struct Placed<'a> {
+struct RunIndex<'a> {
     by_id: HashMap<Id<'a>, usize>,
-    /// Behind a write that may be to any document nothing moves to the front of it.
+    /// After a write that may match any document: no later write may move before this run.
     barrier: usize,
 }
 
-impl<'a> Placed<'a> {
-    /// The first run in which the write may be.
+impl<'a> RunIndex<'a> {
+    /// The first run that may contain the write.
     fn earliest(&self, model: &'a WriteModel, last: usize) -> usize {
         match id(model) {
             Some(id) => self.by_id.get(&id).copied().unwrap_or(0).max(self.barrier),

@@ -9,8 +9,8 @@ use crate::config::TopicSettings;
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     cx: SinkTaskContext,
-    /// The bulks of each topic since its last wait. A topic's settings live as long as the task, so that their address
-    /// stands for the topic.
+    /// The bulks of each topic since its last wait. A topic's settings exist as long as the task, so their address
+    /// identifies the topic.
     bulks: Mutex<HashMap<usize, u32>>,
 }
 

@@ -1,4 +1,5 @@
-//! Commands made of writes: one for each kind of write to a collection, or MongoDB 8.0's `bulkWrite` for all of them.
+//! Builds commands from writes: one for each kind of write to a collection, or MongoDB 8.0's `bulkWrite` for all of
+//! them.
 
 use std::sync::Arc;
 
@@ -8,9 +9,9 @@ use tributary_api::Result;
 use super::encode::Encoder;
 use crate::model::{Namespace, WriteModel};
 
-/// What a statement has around its documents in a command, in bytes at most.
+/// The maximum overhead of a statement in a command, in bytes.
 pub(super) const STATEMENT_OVERHEAD: usize = 96;
-/// What a command has around its statements, in bytes at most, with the driver's own fields.
+/// The maximum overhead of a command, in bytes, including the driver's fields.
 const COMMAND_OVERHEAD: usize = 1024;
 
 /// The three commands that write to a collection.
@@ -40,13 +41,13 @@ impl Kind {
     }
 }
 
-/// What a command has besides its statements.
+/// The fields of a command except its statements.
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     pub(super) ordered: bool,
-    /// Left out in a transaction, which has its own.
+    /// Omitted in a transaction, which has its own.
     pub(super) write_concern: Option<&'a RawDocument>,
-    /// The number under which the server knows the command again when it is sent twice.
+    /// The number by which the server recognises the command if it is sent twice.
     pub(super) number: Option<i64>,
 }
 

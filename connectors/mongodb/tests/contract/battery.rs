@@ -1,4 +1,4 @@
-//! The contract, as every connector must keep it.
+//! The contract battery.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,14 +11,14 @@ use crate::double::{Double, EIGHT, Nature, SET, SEVEN};
 use crate::support::{BY_PLACE, plugin, props};
 
 /// A collection of its own on a server that all subjects share.
-struct Place {
+struct TestCollection {
     double: Arc<Double>,
     name: String,
     more: &'static [(&'static str, &'static str)],
 }
 
 #[async_trait]
-impl SinkSubject for Place {
+impl SinkSubject for TestCollection {
     fn plugin(&self) -> Plugin {
         plugin()
     }
@@ -46,7 +46,7 @@ async fn violations(nature: Nature, more: &'static [(&'static str, &'static str)
     let made = AtomicUsize::new(0);
     let make = || {
         let name = format!("place-{}", made.fetch_add(1, Ordering::Relaxed));
-        Place { double: Arc::clone(&double), name, more }
+        TestCollection { double: Arc::clone(&double), name, more }
     };
     battery::sink(make).await
 }

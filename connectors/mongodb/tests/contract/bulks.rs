@@ -1,4 +1,4 @@
-//! What is sent together.
+//! Grouping of writes into commands.
 
 use mongodb::bson::Document;
 use tributary_api::{Record, Value};
@@ -39,7 +39,7 @@ async fn interleaved_topics_make_one_command_for_each_collection() {
 }
 
 #[tokio::test]
-async fn from_8_0_on_one_command_takes_all_collections() {
+async fn from_8_0_on_one_command_writes_all_collections() {
     let double = Double::start(EIGHT);
     let mut task = Task::start(&double, &[BY_PLACE]).await;
     task.put(&interleaved(100)).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_user_without_the_right_to_bulk_write_writes_all_the_same() {
 }
 
 #[tokio::test]
-async fn bulks_are_cut_at_their_size_and_at_what_the_server_takes() {
+async fn bulks_are_split_at_their_size_and_at_the_servers_limits() {
     let records: Vec<Record> = (0..10).map(|offset| record(TOPIC, offset, number(offset))).collect();
     for (nature, more, expected) in [
         (SEVEN, &[("max.batch.size", "4")][..], vec![4, 4, 2]),
@@ -81,7 +81,7 @@ async fn bulks_are_cut_at_their_size_and_at_what_the_server_takes() {
 }
 
 #[tokio::test]
-async fn no_command_is_longer_than_the_server_takes() {
+async fn no_command_is_longer_than_the_server_accepts() {
     let long = Value::string("x".repeat(10_000));
     let records: Vec<Record> = (0..20)
         .map(|offset| record(TOPIC, offset, Value::map([("n", Value::Int64(offset)), ("text", long.clone())])))
@@ -141,7 +141,7 @@ async fn without_order_no_write_passes_one_of_the_same_id() {
 }
 
 #[tokio::test]
-async fn the_uris_write_concern_is_asked_for() {
+async fn the_uris_write_concern_is_used() {
     for (nature, name) in [(SEVEN, "update"), (EIGHT, "bulkWrite")] {
         let double = Double::start(nature);
         let uri = format!("{}&w=majority&wtimeoutMS=700&journal=true", double.uri());
@@ -175,7 +175,7 @@ async fn a_replica_set_is_given_numbers_that_grow() {
 }
 
 #[tokio::test]
-async fn a_wait_comes_after_every_so_many_bulks() {
+async fn a_delay_follows_every_configured_number_of_bulks() {
     let double = Double::start(SEVEN);
     let pace = [BY_PLACE, ("max.batch.size", "1"), ("rate.limiting.every.n", "3"), ("rate.limiting.timeout", "60")];
     let mut task = Task::start(&double, &pace).await;

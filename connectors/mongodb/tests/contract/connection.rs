@@ -1,4 +1,4 @@
-//! How the sink connects, and what it says when it cannot.
+//! How the sink connects, and its errors when it cannot.
 
 use tributary_api::{ConfigIssue, ErrorKind, Factory};
 use tributary_testkit::FakeSinkHost;
@@ -29,7 +29,7 @@ async fn a_server_that_is_away_is_an_issue_of_the_uri_without_its_password() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_said_at_the_start() {
+async fn unusable_settings_are_reported_at_the_start() {
     let double = Double::start(SEVEN);
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str, content: &[u8]| {

@@ -57,11 +57,11 @@ async fn documents_and_offsets_are_there_together() {
 }
 
 #[tokio::test]
-async fn a_task_goes_on_from_the_stored_offsets_and_writes_nothing_twice() {
+async fn a_task_continues_from_the_stored_offsets_and_writes_nothing_twice() {
     let double = Double::start(SET);
     start(&double).await.put(&records(0..3)).await.unwrap();
 
-    // The commit to Kafka got lost: the same records come again.
+    // The commit to Kafka got lost: the same records are read again.
     let mut task = start(&double).await;
     assert_eq!(task.host.take_seeks(), [(partition(), 3)].into());
     task.put(&records(0..5)).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_task_goes_on_from_the_stored_offsets_and_writes_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_breaks_leaves_nothing_and_is_made_again() {
+async fn an_aborted_transaction_writes_nothing_and_is_repeated() {
     for command in ["insert", "update", "commitTransaction"] {
         let double = Double::start(SET);
         let mut task = start(&double).await;
@@ -125,7 +125,7 @@ async fn a_task_that_lost_its_partition_writes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_left_out_and_the_rest_is_written() {
+async fn refused_writes_are_left_out_and_the_rest_is_written() {
     for (order, left) in [(UNORDERED, &[0, 1, 3, 4][..]), (("bulk.write.ordered", "true"), &[0, 1])] {
         let double = Double::start(SET);
         let mut task = Task::start_tolerant(&double, &[INSERTS, STORE, TOLERANT, order]).await;
@@ -139,7 +139,7 @@ async fn what_is_refused_is_left_out_and_the_rest_is_written() {
 }
 
 #[tokio::test]
-async fn without_tolerance_a_refused_write_leaves_nothing() {
+async fn without_tolerance_a_refused_write_aborts_the_transaction() {
     let double = Double::start(SET);
     let mut task = start(&double).await;
     let mut batch = records(0..5);

@@ -1,5 +1,5 @@
-//! The sink against a server double that speaks the wire protocol: the contract, what is sent and in which order, and
-//! what becomes of failures. The same on real servers is in the `real` tier.
+//! The sink against a server double that speaks the wire protocol: the contract, the commands and their order, and the
+//! handling of failures. The same with real servers is in the `real` tier.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod battery;

@@ -1,4 +1,4 @@
-//! A server that goes away, comes back, or has no primary.
+//! A server that becomes unreachable, returns, or has no primary.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn records(count: i64) -> Vec<Record> {
 }
 
 #[tokio::test]
-async fn a_batch_put_again_after_an_outage_is_there_once() {
+async fn a_batch_put_again_after_an_outage_is_written_once() {
     for nature in [SEVEN, EIGHT, SET] {
         let mut double = Double::start(nature);
         let mut task = Task::start(&double, &[INSERTS]).await;
@@ -46,7 +46,7 @@ async fn a_server_that_is_away_when_the_task_starts_is_waited_for() {
 async fn a_server_that_falls_silent_is_noticed() {
     for nature in [SEVEN, EIGHT, SET] {
         let double = Double::start(nature);
-        // How soon is for the driver's watch on the server to say.
+        // How soon depends on the driver's heartbeats.
         let uri = format!("{}&heartbeatFrequencyMS=500&connectTimeoutMS=500", double.uri());
         let mut task = Task::start(&double, &[BY_PLACE, ("connection.uri", &uri)]).await;
         task.put(&records(3)).await.unwrap();
@@ -84,7 +84,7 @@ async fn an_outage_that_lasts_fails_the_task_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_answer_that_gets_lost_costs_and_doubles_nothing() {
+async fn a_lost_reply_loses_and_duplicates_nothing() {
     // Inserts of documents whose ids are made here: a second mapping would make others.
     for (nature, name, at_once) in [(SEVEN, "insert", false), (EIGHT, "bulkWrite", false), (SET, "insert", true)] {
         for fault in [Fault::Lost, Fault::AnswerLost] {
@@ -134,7 +134,7 @@ async fn a_server_that_is_no_longer_the_primary_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_was_refused_before_an_outage_is_reported_once() {
+async fn refusals_before_an_outage_are_reported_once() {
     let double = Double::start(SEVEN);
     let more = [BY_PLACE, ("mongo.errors.tolerance", "all"), ("bulk.write.ordered", "false"), ("max.batch.size", "2")];
     let mut task = Task::start_tolerant(&double, &more).await;
@@ -167,7 +167,7 @@ async fn a_task_that_should_stop_does_not_wait_for_a_server() {
     let double = Double::start(SEVEN);
     let host = tributary_testkit::FakeSinkHost::new();
     let stopping = tokio_util::sync::CancellationToken::new();
-    // Where nobody answers: a listener that accepts nothing.
+    // A server that does not respond: a listener that accepts nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("mongodb://{}/?serverSelectionTimeoutMS=60000", silent.local_addr().unwrap());
     let props = crate::support::props(&double, &[BY_PLACE, ("connection.uri", &uri)]);

@@ -1,4 +1,5 @@
-//! Random changes and deletions, with random faults: the collections are what the records say, one after the other.
+//! Random changes and deletions, with random faults: the collections must be the result of applying the records in
+//! order.
 
 use std::collections::BTreeMap;
 

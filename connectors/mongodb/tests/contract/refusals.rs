@@ -1,4 +1,4 @@
-//! What becomes of records that cannot be mapped, and of writes that the server refuses.
+//! Records that cannot be mapped, and writes that the server refuses.
 
 use mongodb::bson::{Bson, doc};
 use tributary_api::{ErrorKind, Record, Value};
@@ -18,7 +18,7 @@ fn one_of_five() -> Vec<Record> {
 }
 
 #[tokio::test]
-async fn without_tolerance_the_task_fails_and_says_why() {
+async fn without_tolerance_the_task_fails_with_the_reason() {
     for nature in [SEVEN, EIGHT] {
         let double = Double::start(nature);
         let mut task = Task::start_tolerant(&double, &[BY_PLACE]).await;
@@ -153,7 +153,7 @@ async fn a_document_that_is_too_long_is_refused_alone() {
     assert_eq!(numbers(&double.documents("shop.orders")), [0, 1, 3, 4]);
     let (reported, error) = task.host.reported().remove(0);
     assert_eq!(reported.consumed_from().unwrap().2, 2);
-    assert!(error.to_string().contains("the server takes 1000"), "{error}");
+    assert!(error.to_string().contains("the server accepts at most 1000"), "{error}");
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_bulk_that_is_not_taken_is_reported_only_where_all_is_tolerated() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_write_loses_no_records() {
+async fn missing_write_permission_loses_no_records() {
     let double = Double::start(SEVEN);
     double.fault("update", Fault::Answer(failure(13, "not authorized on shop to execute command")));
     let mut task = Task::start_tolerant(&double, &[BY_PLACE, TOLERANT]).await;

@@ -1,4 +1,4 @@
-//! Tasks that end leave nothing behind.
+//! Ended tasks leak nothing.
 
 use tributary_testkit::restarts;
 
@@ -6,8 +6,8 @@ use crate::double::{Double, EIGHT};
 use crate::support::{BY_PLACE, TOPIC, Task, number, record};
 
 #[tokio::test]
-async fn restarts_leave_no_thread_and_no_descriptor_behind() {
-    if !restarts::alone("restarts::restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+async fn restarts_leak_no_thread_and_no_descriptor() {
+    if !restarts::alone("restarts::restarts_leak_no_thread_and_no_descriptor").unwrap() {
         return;
     }
     let double = Double::start(EIGHT);

@@ -12,7 +12,7 @@ use crate::double::Double;
 pub(crate) const TOPIC: &str = "orders";
 pub(crate) const OTHER: &str = "returns";
 
-/// `_id`s that say where a record came from.
+/// `_id`s made of topic, partition and offset.
 pub(crate) const BY_PLACE: (&str, &str) =
     ("document.id.strategy", "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy");
 /// `_id`s from the key, and tombstones that delete.

@@ -13,7 +13,7 @@ fn measured() -> Value {
 }
 
 #[tokio::test]
-async fn the_collection_is_made_once_and_written_by_inserts() {
+async fn the_collection_is_created_once_and_written_by_inserts() {
     let double = Double::start(SEVEN);
     let more = [
         ("timeseries.metafield", "sensor"),

@@ -5,33 +5,35 @@ use tributary_api::{Error, Result};
 
 const ROOTS: [&str; 4] = ["event", "profile", "signal", "now"];
 
-/// Functions whose cost is bounded by the size of their input. Regular expressions are left out: they would be
+/// Functions whose cost is bounded by the size of their input. Regular expressions are not allowed: they would be
 /// compiled for every event.
 const FUNCTIONS: [&str; 8] = ["size", "startsWith", "endsWith", "contains", "int", "uint", "double", "string"];
 
-/// Operations within each other: each takes some 30 KB of the stack of the thread that evaluates it, and a thread that has
-/// no more of it ends the process. A row of `+` is such a nest too.
+/// The maximum nesting of operations. Each level takes about 30 KB of the evaluating thread's stack, and a stack
+/// overflow ends the process. A chain of `+` is nested too.
 const MAX_DEPTH: usize = 24;
 
-/// What is known of an expression before it runs.
+/// The cost of an expression, computed when it is compiled.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     /// The signals used.
     pub(super) signals: HashSet<String>,
-    /// Nodes, those of comprehensions over lists that are written out once for each item.
+    /// The number of nodes; those of comprehensions over literal lists count once for each item.
     pub(super) steps: usize,
-    /// Nodes evaluated for each item of a list, at most: a comprehension over what another one makes adds to it.
+    /// The maximum number of nodes evaluated for each item of a list; a comprehension over the result of another adds
+    /// to it.
     pub(super) chain: usize,
 }
 
-/// Refuses what is unknown or could run long; answers what the rest can take.
+/// Refuses an expression that uses unknown names or could run long; returns the cost of others.
 pub(super) fn check(ast: &IdedExpr, signals: &[&str]) -> Result<Bounds> {
-    let mut walk = Walk { signals, used: HashSet::new(), scope: Vec::new(), depth: 0, nodes: 0, literals: 0, chain: 0 };
-    walk.visit(ast, 0)?;
-    Ok(Bounds { signals: walk.used, steps: walk.nodes + walk.literals, chain: walk.chain + 1 })
+    let mut check =
+        BoundsCheck { signals, used: HashSet::new(), scope: Vec::new(), depth: 0, nodes: 0, literals: 0, chain: 0 };
+    check.visit(ast, 0)?;
+    Ok(Bounds { signals: check.used, steps: check.nodes + check.literals, chain: check.chain + 1 })
 }
 
-/// Items that are written out in the range of a comprehension.
+/// The number of items in a literal list that a comprehension iterates over.
 fn written(range: &IdedExpr) -> usize {
     match &range.expr {
         Expr::List(list) => list.elements.len(),
@@ -42,10 +44,10 @@ fn written(range: &IdedExpr) -> usize {
     }
 }
 
-struct Walk<'a> {
+struct BoundsCheck<'a> {
     signals: &'a [&'a str],
     used: HashSet<String>,
-    /// Variables of the comprehensions around the expression at hand.
+    /// Variables of the enclosing comprehensions.
     scope: Vec<&'a str>,
     depth: usize,
     nodes: usize,
@@ -53,7 +55,7 @@ struct Walk<'a> {
     chain: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> BoundsCheck<'a> {
     fn visit(&mut self, node: &'a IdedExpr, comprehensions: usize) -> Result<()> {
         if self.depth == MAX_DEPTH {
             let message = format!("more than {MAX_DEPTH} operations are within each other: write it flatter");
@@ -87,7 +89,7 @@ impl<'a> Walk<'a> {
                 }
                 EntryExpr::StructField(field) => self.visit(&field.value, comprehensions),
             }),
-            Expr::Struct(_) => Err(Error::config("messages cannot be made in a rule")),
+            Expr::Struct(_) => Err(Error::config("a rule cannot construct messages")),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension, comprehensions),
         }
     }
@@ -128,7 +130,7 @@ impl<'a> Walk<'a> {
             ("signal", Some(signal)) => {
                 Err(Error::config(format!("signal {signal} is unknown: there are {}", self.signals.join(", "))))
             }
-            ("signal", None) => Err(Error::config("signal cannot stand alone: write signal.<name>")),
+            ("signal", None) => Err(Error::config("signal cannot be used alone: write signal.<name>")),
             _ => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! Conditions in CEL over a flat context: `event.*`, `profile.*`, `signal.*` and `now` (milliseconds since the epoch).
 //!
-//! CEL has neither loops nor recursion, but its comprehensions nest, and lists are long: what may be written is bounded
-//! when a rule is loaded, and what the rules of an event may take is bounded when they run ([`Budget`]), so that no rule can
-//! hold up a partition.
+//! CEL has neither loops nor recursion, but comprehensions can be nested and lists can be long. Therefore the size of a
+//! rule is limited when it is loaded, and the steps of all rules for an event are limited when they run ([`Budget`]),
+//! so that no rule can block a partition.
 
 mod bounds;
 mod budget;
@@ -38,7 +38,7 @@ pub(crate) struct Expression {
 
 impl Expression {
     /// # Errors
-    /// `Config` when it does not parse, is out of bounds or names a variable, signal or function that is not there.
+    /// `Config` when it does not parse, is out of bounds or uses an unknown variable, signal or function.
     pub(crate) fn compile(source: &str, signals: &[&str]) -> Result<Self> {
         if source.len() > MAX_LENGTH {
             let message = format!("expression has {} bytes: at most {MAX_LENGTH} are allowed", source.len());
@@ -50,7 +50,7 @@ impl Expression {
         Ok(Self { source: source.to_owned(), ast, env: Arc::new(Env::stdlib()), bounds })
     }
 
-    /// How many steps it takes at least, whatever the event.
+    /// The minimum number of steps, for any event.
     pub(crate) fn steps(&self) -> usize {
         self.bounds.steps
     }
@@ -61,14 +61,15 @@ impl Expression {
     }
 
     /// # Errors
-    /// `Data` when it has no value for these variables, or one that is neither true nor false, or when the budget is spent.
+    /// `Data` when it has no value for these variables, or one that is neither true nor false, or when the budget is
+    /// exhausted.
     pub(crate) fn evaluate(&self, variables: &Variables<'_>) -> Result<bool> {
         variables.budget.begin(self.bounds.steps, self.bounds.chain);
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.set_variable_resolver(variables);
-        let value = if variables.budget.is_spent() { None } else { Some(Value::resolve_val(&self.ast, &context)) };
-        let Some(value) = value.filter(|_| !variables.budget.is_spent()) else {
-            return Err(Error::data(format!("the event's rules take more than {MAX_STEPS} steps")));
+        let value = if variables.budget.is_exhausted() { None } else { Some(Value::resolve_val(&self.ast, &context)) };
+        let Some(value) = value.filter(|_| !variables.budget.is_exhausted()) else {
+            return Err(Error::data(format!("the event's rules need more than {MAX_STEPS} steps")));
         };
         match value {
             Ok(value) => match value.downcast_ref::<CelBool>() {

@@ -98,7 +98,7 @@ fn a_list_that_is_written_out_counts_for_each_item() {
     assert!(written.steps() > 500 * 5, "{}", written.steps());
 }
 
-/// Long rows are as deep for who evaluates them as brackets are.
+/// A long chain of operators is nested as deeply for the evaluator as brackets are.
 #[test]
 fn what_would_take_all_of_a_threads_stack_is_refused() {
     let rows = [vec!["1"; 300].join(" + "), vec!["now"; 300].join(" - "), format!("event{}", ".a".repeat(300))];

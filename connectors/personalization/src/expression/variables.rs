@@ -8,14 +8,14 @@ use tributary_api::Value;
 use super::Budget;
 use crate::signals::Signals;
 
-/// Longer lists are cut for rules.
+/// Longer lists are truncated for rules.
 const MAX_LIST: usize = 256;
 
 static NULL: Value = Value::Null;
 static MAP: Type = MAP_TYPE;
 static NOTHING: Type = NULL_TYPE;
 
-/// What a rule sees. Nothing is converted before it is asked for.
+/// The variables of a rule, converted lazily.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Variables<'a> {
     pub(crate) event: &'a Value,
@@ -27,12 +27,12 @@ pub(crate) struct Variables<'a> {
 
 impl VariableResolver for Variables<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        if self.budget.is_spent() {
+        if self.budget.is_exhausted() {
             return None;
         }
         let (root, path) = variable.split_once('.').unwrap_or((variable, ""));
         let below = |value: &'b Value| {
-            // What is missing is null, so that a rule may compare it.
+            // A missing field is null, so that a rule can compare it.
             let value = if path.is_empty() { value } else { value.path(path).unwrap_or(&NULL) };
             Some(CowVal::Owned(convert(value, self.budget)))
         };
@@ -71,7 +71,7 @@ fn convert<'v>(value: &'v Value, budget: &'v Budget) -> Box<dyn Val + 'v> {
     }
 }
 
-/// An object, or null; its fields are converted as they are asked for.
+/// An object, or null; its fields are converted lazily.
 #[derive(Clone, Copy, Debug)]
 struct Json<'a>(&'a Value, &'a Budget);
 

@@ -7,7 +7,7 @@ use tributary_api::{Error, Result};
 
 use super::{Emission, Page, Person, Product, Session};
 
-/// Goes up with every change of the layout; [`Person::decode`] reads all that there were.
+/// Incremented with every change of the layout; [`Person::decode`] reads all earlier ones.
 const FORMAT: u64 = 2;
 /// Without the fields after the emissions.
 const WITHOUT_EXPIRY: u64 = 1;
@@ -46,13 +46,13 @@ impl Person {
             out.time(emission.at);
         });
         out.time(self.seen_at);
-        out.time(self.look_at);
+        out.time(self.forget_check_at);
         out.number(self.known.into());
         out.0.into()
     }
 
     /// # Errors
-    /// `Data` when the bytes are of a later format or damaged: what fails is the event of this person, and no other's.
+    /// `Data` when the bytes are of a later format or damaged: then only this person's event fails.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut input = Reader(bytes);
         let format = input.number()?;
@@ -95,7 +95,7 @@ impl Person {
         };
         if format > WITHOUT_EXPIRY {
             person.seen_at = input.time()?;
-            person.look_at = input.time()?;
+            person.forget_check_at = input.time()?;
             person.known = input.number()? != 0;
         }
         if input.0.is_empty() { Ok(person) } else { Err(damaged()) }
@@ -113,7 +113,7 @@ impl Writer {
         self.0.push(number as u8);
     }
 
-    /// A time may be negative: sign last.
+    /// A time may be negative: zigzag encoding, with the sign in the last bit.
     fn time(&mut self, at: i64) {
         self.number(((at << 1) ^ (at >> 63)).cast_unsigned());
     }
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
 
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         let length = usize::try_from(self.number()?).map_err(|_| damaged())?;
-        // Each item has a byte at least: a damaged length cannot ask for more memory than there is input.
+        // Each item has at least one byte, so a damaged length cannot reserve more memory than the input's size.
         let mut items = Vec::with_capacity(length.min(self.0.len()));
         for _ in 0..length {
             items.push(read(self)?);

@@ -1,5 +1,5 @@
-//! What is remembered of a person: bounded, whatever they do. Ids are at most [`crate::event::MAX_ID`] bytes long, so that
-//! the longest state has some 30 KB.
+//! The stored state of a person. Its size is bounded. Ids are at most [`crate::event::MAX_ID`] bytes long, so that the
+//! longest state has some 30 KB.
 
 mod codec;
 
@@ -17,7 +17,7 @@ const MAX_BEATS: usize = 128;
 const MAX_FIRED: usize = 64;
 pub(crate) const MAX_EMISSIONS: usize = 64;
 
-/// A person's slice of state. Ids of events, sessions and pages are kept as hashes.
+/// The state of one person. Ids of events, sessions and pages are kept as hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Person {
     /// The latest event ids, oldest first.
@@ -25,16 +25,16 @@ pub(crate) struct Person {
     pub(crate) sessions: Vec<Session>,
     pub(crate) products: Vec<Product>,
     pub(crate) pages: Vec<Page>,
-    /// Signals that were raised and are not to be raised again, oldest first.
+    /// Signals that were raised and must not be raised again, oldest first.
     pub(crate) fired: VecDeque<u64>,
     /// When something was emitted under a frequency cap, oldest first.
     pub(crate) emissions: VecDeque<Emission>,
-    /// When the latest event was received: from then on the person is kept for a while. 0 when not known.
+    /// When the latest event was received; the retention time starts here. 0 when not known.
     pub(crate) seen_at: i64,
     /// Whether the person is a customer.
     pub(crate) known: bool,
-    /// When the timer looks whether the person is to be forgotten. 0 when there is none.
-    pub(crate) look_at: i64,
+    /// When a timer checks whether the person's state is to be deleted. 0 when there is none.
+    pub(crate) forget_check_at: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,8 @@ pub(crate) struct Emission {
 }
 
 impl Person {
-    /// Takes an event id in; false when it was here already.
-    pub(crate) fn is_new(&mut self, event_id: &str) -> bool {
+    /// Adds an event id; false when it was known already.
+    pub(crate) fn insert_event_id(&mut self, event_id: &str) -> bool {
         let id = stable_hash([event_id]);
         if self.seen.contains(&id) {
             return false;
@@ -83,7 +83,7 @@ impl Person {
         true
     }
 
-    /// Takes an event in. Order and repetition do not matter: times are extremes, heartbeats a set.
+    /// Adds an event. Order and repetition do not matter: times are minima and maxima, heartbeats are a set.
     pub(crate) fn take(&mut self, event: &Event<'_>) {
         let session = session_hash(event);
         self.seen_at = self.seen_at.max(event.received_at);
@@ -106,7 +106,7 @@ impl Person {
         self.pages.iter().find(|page| page.id == id)
     }
 
-    /// Whether a signal was raised; remembers that it is now.
+    /// Marks a signal as raised; false when it was before.
     pub(crate) fn raise_once(&mut self, signal: u64) -> bool {
         if self.fired.contains(&signal) {
             return false;
@@ -115,12 +115,12 @@ impl Person {
         true
     }
 
-    /// How often something was emitted under a cap from a time on.
+    /// How often something was emitted under a cap since a time.
     pub(crate) fn emissions_since(&self, cap: u64, from: i64) -> usize {
         self.emissions.iter().filter(|emission| emission.cap == cap && emission.at > from).count()
     }
 
-    /// Notes an emission, and forgets those before a time.
+    /// Adds an emission, and removes those before a time.
     pub(crate) fn emit(&mut self, cap: u64, at: i64, forget_before: i64) {
         self.emissions.retain(|emission| emission.at > forget_before);
         push_bounded(&mut self.emissions, Emission { cap, at }, MAX_EMISSIONS);
@@ -180,8 +180,8 @@ impl Person {
 }
 
 impl Page {
-    /// Snowplow's engaged time: each period with a heartbeat counts, the first one as the least visit. Nothing
-    /// without a heartbeat.
+    /// Snowplow's engaged time: each period with a heartbeat counts, the first one as the minimum visit. 0 without a
+    /// heartbeat.
     pub(crate) fn engaged_s(&self, heartbeat_s: u32, min_visit_s: u32) -> i64 {
         let period = |second: &i64| second.div_euclid(i64::from(heartbeat_s.max(1)));
         let mut periods = 0;
@@ -194,7 +194,7 @@ impl Page {
     }
 }
 
-/// Under what a session is known in state.
+/// The hash under which a session is stored.
 pub(crate) fn session_hash(event: &Event<'_>) -> u64 {
     stable_hash([event.session])
 }
@@ -206,7 +206,7 @@ fn push_bounded<T>(ring: &mut VecDeque<T>, item: T, max: usize) {
     ring.push_back(item);
 }
 
-/// Adds an item at the end, for the one that is longest ago.
+/// Adds an item at the end; removes the oldest one if there are too many.
 fn insert_bounded<T>(items: &mut Vec<T>, item: T, max: usize, last_at: impl Fn(&T) -> i64) {
     if items.len() >= max
         && let Some((oldest, _)) = items.iter().enumerate().min_by_key(|(_, item)| last_at(item))

@@ -12,14 +12,14 @@ use crate::expression::{Expression, MAX_STEPS};
 use crate::hash::stable_hash;
 use crate::signals::BUILT_IN;
 
-/// How deep collections of a pack may be in each other; a pack has six levels.
+/// The maximum nesting of collections; a valid pack has six levels.
 const MAX_DEPTH: usize = 32;
 const MAX_SIGNALS: usize = 32;
 const MAX_OFFERS: usize = 100;
 const MAX_CAPS: usize = 10;
 const MAX_CAP: u32 = 16;
 const MAX_DAYS: f64 = 400.0;
-/// Of a signal: all of them are in each enriched event.
+/// The maximum length of a signal's name, because every enriched event contains all of them.
 const MAX_NAME: usize = 64;
 
 pub(super) fn compile(yaml: &str) -> Result<RulePack> {
@@ -42,7 +42,7 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
     for offer in pack.offers {
         let id = offer.id.clone();
         if !ids.insert(id.clone()) {
-            return Err(invalid(format!("offer {id} is there twice: give each an id of its own")));
+            return Err(invalid(format!("offer {id} is defined twice: give each its own id")));
         }
         let on = offer.on.clone();
         let offer = compile_offer(offer, &signals, &pack.holdouts).map_err(|e| e.context(format!("offer {id}")))?;
@@ -66,8 +66,8 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
             offers_of.iter().filter_map(|index| offers.get(*index)).map(|offer| offer.when.steps()).sum();
         if steps > MAX_STEPS / 2 {
             return Err(invalid(format!(
-                "the offers for event type {event} take {steps} steps at least, and at most {} are allowed: write fewer or \
-                 shorter conditions",
+                "the offers for event type {event} need at least {steps} steps, and at most {} are allowed: write \
+                 fewer or shorter conditions",
                 MAX_STEPS / 2
             )));
         }
@@ -84,8 +84,8 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
     })
 }
 
-/// An upper bound of how deep a text's collections are in each other, for a parser takes long for a deep one. Brackets in
-/// texts are counted too.
+/// An upper bound of the nesting of a text's collections, checked first because the parser is slow on deep ones.
+/// Brackets in strings are counted too.
 fn depth(yaml: &str) -> usize {
     let (mut flow, mut deepest) = (0_usize, 0);
     for line in yaml.lines() {
@@ -104,8 +104,8 @@ fn depth(yaml: &str) -> usize {
     deepest
 }
 
-/// Where a pack cannot be read, and what would be right there. The file may be any that the worker can read: nothing of it
-/// is quoted but a name that may be a field's.
+/// Where a pack cannot be parsed, and what is expected there. The configured file may be any that the worker can read,
+/// so nothing of its content is quoted except a possible field name.
 fn unreadable(error: &serde_yaml_ng::Error) -> String {
     let text = error.to_string();
     let place = error.location().map(|place| format!(" at line {} column {}", place.line(), place.column()));
@@ -132,7 +132,7 @@ fn compile_signal(name: String, signal: source::Signal) -> Result<Signal> {
     }
     within("bytes of its name", name.len(), MAX_NAME)?;
     if signal.dwell.is_none() && signal.seen_before.is_none() && signal.view_count.is_none() {
-        return Err(invalid("says nothing: give it dwell, seen_before or view_count"));
+        return Err(invalid("is empty: give it dwell, seen_before or view_count"));
     }
     let dwell = signal.dwell.map(|dwell| {
         if dwell.heartbeat_s == 0 || dwell.at_least_s == 0 {

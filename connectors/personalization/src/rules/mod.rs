@@ -1,4 +1,4 @@
-//! Rule packs: which signals there are and which offers follow from them.
+//! Rule packs: they define signals and the offers that depend on them.
 
 mod compile;
 mod source;
@@ -14,10 +14,10 @@ use crate::assignment::{self, Range};
 use crate::expression::Expression;
 pub(crate) use source::{OnError, Voucher};
 
-/// The variant that gets nothing, so that there is something to compare with.
+/// The variant that gets no offer, for comparison.
 pub(crate) const CONTROL: &str = "control";
 
-/// The longest rule pack.
+/// The maximum size of a rule pack.
 pub(crate) const MAX_PACK_BYTES: u64 = 256 * 1024;
 
 /// A rule pack that was checked and compiled.
@@ -109,21 +109,21 @@ impl RulePack {
         compile::compile(yaml)
     }
 
-    /// The version, stamped on all that is decided by it.
+    /// The version, which every decision contains.
     pub fn version(&self) -> i64 {
         self.version
     }
 }
 
 impl Holdout {
-    /// Whether a person is held out of everything.
-    pub(crate) fn holds(&self, person: &str) -> bool {
+    /// Whether a person is in the holdout group.
+    pub(crate) fn is_held_out(&self, person: &str) -> bool {
         assignment::hash(&self.seed, person, 2).is_some_and(|n| n < self.share)
     }
 }
 
 impl Experiment {
-    /// The variant of a person; none when the experiment's coverage leaves them out.
+    /// The variant of a person; none outside the experiment's coverage.
     pub(crate) fn variant(&self, person: &str) -> Option<&str> {
         let n = assignment::hash(&self.seed, person, self.hash_version)?;
         assignment::choose_variation(n, &self.ranges).and_then(|index| self.variants.get(index)).map(String::as_str)
@@ -131,7 +131,7 @@ impl Experiment {
 }
 
 impl Offer {
-    /// What a variant gets.
+    /// The voucher of a variant.
     pub(crate) fn voucher(&self, variant: Option<&str>) -> Option<&Voucher> {
         variant.and_then(|variant| self.vouchers.get(variant)).or(self.voucher.as_ref())
     }

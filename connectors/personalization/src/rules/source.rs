@@ -106,14 +106,14 @@ pub(super) struct Cap {
     pub(super) per: String,
 }
 
-/// Who shares a cap.
+/// The scope of a cap.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Scope {
     Person,
 }
 
-/// What a rule that cannot be evaluated does to its event.
+/// What happens to an event when a rule cannot be evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnError {
@@ -124,7 +124,7 @@ pub(crate) enum OnError {
     Dlq,
 }
 
-/// What a shopper gets to see.
+/// The voucher shown to a shopper.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Voucher {

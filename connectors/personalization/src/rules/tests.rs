@@ -106,7 +106,7 @@ fn long_and_deep_expressions_are_refused() {
 }
 
 #[test]
-fn too_much_is_refused() {
+fn rules_over_the_limits_are_refused() {
     let offer = "  - {id: ID, when: signal.lingering_return, voucher: {code: A, title: B}}\n";
     let many: String = (0..101).map(|n| offer.replace("ID", &format!("o{n}"))).collect();
     assert!(RulePack::parse(&format!("{PACK}{many}")).unwrap_err().to_string().contains("offers"));

@@ -5,7 +5,7 @@ use tributary_api::{Value, json};
 use super::host::{DAY, Shop, T0, VOUCHER, click, rules};
 
 #[test]
-fn who_lingers_over_a_product_seen_before_gets_one_offer() {
+fn shopper_who_lingers_over_a_product_seen_before_gets_one_offer() {
     let mut shop = Shop::new(&rules(VOUCHER));
     shop.seen_before("sofa");
     shop.click("s1", "product_view", "p1", "sofa", T0).unwrap();
@@ -24,7 +24,7 @@ fn who_lingers_over_a_product_seen_before_gets_one_offer() {
 }
 
 #[test]
-fn product_never_seen_before_earns_nothing() {
+fn product_never_seen_before_gives_no_offer() {
     let mut shop = Shop::new(&rules(VOUCHER));
     shop.seen_before("sofa");
     shop.linger("s1", "lamp", T0);
@@ -62,7 +62,7 @@ fn repeated_and_shuffled_heartbeats_change_nothing() {
 }
 
 #[test]
-fn event_that_comes_again_leaves_no_trace() {
+fn repeated_event_changes_nothing() {
     let mut shop = Shop::new(&rules(VOUCHER));
     let event = click("c1", "same", "s1", "product_view", "p1", "sofa", T0);
     assert_eq!(shop.send("same", &event, T0).unwrap(), 3);
@@ -106,7 +106,7 @@ fn consent_fails_closed() {
 }
 
 #[test]
-fn consent_withdrawn_half_way_holds_at_once() {
+fn withdrawn_consent_applies_at_once() {
     let mut shop = Shop::new(&rules(VOUCHER));
     shop.seen_before("sofa");
     shop.click("s1", "product_view", "p1", "sofa", T0).unwrap();
@@ -159,7 +159,7 @@ fn group_cap_is_shared() {
 }
 
 #[test]
-fn control_arm_is_a_ghost() {
+fn control_arm_decides_without_showing_an_offer() {
     let experiment =
         "    experiment: {key: exp, variants: [control], holdout: none}\n    cap: [{scope: person, max: 1, per: P7D}]";
     let mut shop = Shop::new(&rules(experiment));
@@ -243,7 +243,7 @@ fn bad_click_is_a_data_error() {
 }
 
 #[test]
-fn every_click_comes_out_enriched_and_viewed() {
+fn every_click_is_enriched_and_counted_as_a_view() {
     let mut shop = Shop::new(&rules(VOUCHER));
     shop.seen_before("sofa");
     shop.linger("s1", "sofa", T0);

@@ -28,7 +28,7 @@ fn take(person: &mut Person, click_: &Click, id: usize) {
         click("c", &format!("e{id}"), &format!("s{session}"), kind, &format!("p{page}"), &format!("x{product}"), *at);
     let value: Value = value(&text);
     let event = Event::read(&value, 0).unwrap();
-    assert!(person.is_new(event.id));
+    assert!(person.insert_event_id(event.id));
     person.take(&event);
 }
 

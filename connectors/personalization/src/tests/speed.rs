@@ -44,7 +44,7 @@ fn decisions_per_second() {
     );
 }
 
-/// What this thread has run so far, as the kernel counts it.
+/// The CPU time of this thread so far, from the kernel.
 #[allow(clippy::cast_precision_loss)]
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

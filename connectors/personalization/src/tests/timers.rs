@@ -107,7 +107,7 @@ fn people_are_forgotten_when_they_have_not_been_seen_for_long() {
 }
 
 #[test]
-fn whoever_was_made_an_offer_is_remembered_as_long_as_its_cap_counts() {
+fn shopper_with_an_offer_is_remembered_as_long_as_its_cap_counts() {
     let capped = rules(&format!("    cap: [{{scope: person, max: 1, per: P7D}}]\n{VOUCHER}"));
     let mut shop = Shop::with(&capped, &[("people.retention.ms", "1000")]);
     shop.seen_before("sofa");
@@ -124,7 +124,7 @@ fn whoever_was_made_an_offer_is_remembered_as_long_as_its_cap_counts() {
 }
 
 #[test]
-fn nobody_is_forgotten_where_that_is_wanted() {
+fn forgetting_can_be_switched_off() {
     let mut shop = forgetting("-1", "-1");
     shop.send("e1", &anonymous("e1", T0), T0).unwrap();
     shop.click("s1", "product_view", "p1", "sofa", T0).unwrap();

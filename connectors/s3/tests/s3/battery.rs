@@ -1,4 +1,4 @@
-//! The contract, as every connector must keep it.
+//! The contract battery.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use tributary_api::{Plugin, Props};
 use tributary_testkit::battery::{self, SinkSubject, Violation};
 
-use crate::support::{Place, plugin};
+use crate::support::{TestBucket, plugin};
 
-/// A bucket of its own in a place that all subjects share.
+/// A bucket of its own in a bucket that all subjects share.
 struct Bucket {
-    place: Arc<Place>,
+    bucket: Arc<TestBucket>,
     name: String,
     rotation: &'static [(&'static str, &'static str)],
 }
@@ -23,15 +23,15 @@ impl SinkSubject for Bucket {
     }
 
     fn props(&self) -> Props {
-        let mut props = self.place.props(self.rotation);
+        let mut props = self.bucket.props(self.rotation);
         props.insert("s3.bucket.name".to_owned(), self.name.clone());
         props
     }
 
     async fn delivered(&mut self) -> Vec<String> {
         let mut items = Vec::new();
-        for key in self.place.keys(&self.name).await {
-            let text = String::from_utf8(self.place.get(&self.name, &key).await).unwrap();
+        for key in self.bucket.keys(&self.name).await {
+            let text = String::from_utf8(self.bucket.get(&self.name, &key).await).unwrap();
             items.extend(text.lines().map(|line| line.trim_matches('"').to_owned()));
         }
         items
@@ -39,12 +39,12 @@ impl SinkSubject for Bucket {
 }
 
 async fn violations(rotation: &'static [(&'static str, &'static str)]) -> Vec<Violation> {
-    let place = Arc::new(Place::new().await);
+    let bucket = Arc::new(TestBucket::new().await);
     let made = AtomicUsize::new(0);
     battery::sink(|| {
         let name = format!("bucket-{}", made.fetch_add(1, Ordering::Relaxed));
-        place.make_bucket(&name);
-        Bucket { place: Arc::clone(&place), name, rotation }
+        bucket.make_bucket(&name);
+        Bucket { bucket: Arc::clone(&bucket), name, rotation }
     })
     .await
 }

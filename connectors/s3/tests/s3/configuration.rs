@@ -3,7 +3,7 @@
 use tributary_api::{ConfigIssue, Factory, Props};
 use tributary_testkit::FakeConnectorHost;
 
-use crate::support::{Place, plugin};
+use crate::support::{TestBucket, plugin};
 
 fn connector() -> Box<dyn tributary_api::SinkConnector> {
     let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
@@ -23,7 +23,7 @@ async fn check(props: &Props, name: &str, says: &str) {
 
 #[tokio::test]
 async fn what_would_change_the_output_and_is_not_built_is_refused() {
-    let place = Place::new().await;
+    let bucket = TestBucket::new().await;
     for (name, value) in [
         ("format.class", "io.confluent.connect.s3.format.parquet.ParquetFormat"),
         ("partitioner.class", "io.confluent.connect.storage.partitioner.FieldPartitioner"),
@@ -35,29 +35,29 @@ async fn what_would_change_the_output_and_is_not_built_is_refused() {
         ("s3.object.tagging", "true"),
         ("s3.credentials.provider.class", "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"),
     ] {
-        let props = place.props(&[(name, value)]);
+        let props = bucket.props(&[(name, value)]);
         check(&props, name, "not built yet").await;
         assert!(connector().start(FakeConnectorHost::new().context("s3"), &props).await.is_err(), "{name}");
     }
-    check(&place.props(&[("rotate.interval.ms", "1000")]), "rotate.interval.ms", "time-based partitioner").await;
-    assert_eq!(validate(&place.props(&[("rotate.interval.ms", "-1"), ("store.kafka.keys", "False")])).await, []);
+    check(&bucket.props(&[("rotate.interval.ms", "1000")]), "rotate.interval.ms", "time-based partitioner").await;
+    assert_eq!(validate(&bucket.props(&[("rotate.interval.ms", "-1"), ("store.kafka.keys", "False")])).await, []);
 }
 
 #[tokio::test]
 async fn a_schedule_needs_a_time_zone() {
-    let place = Place::new().await;
+    let bucket = TestBucket::new().await;
     let schedule = ("rotate.schedule.interval.ms", "1000");
-    check(&place.props(&[schedule]), "timezone", "timezone is missing").await;
-    check(&place.props(&[schedule, ("timezone", "Mars")]), "timezone", "not known").await;
+    check(&bucket.props(&[schedule]), "timezone", "timezone is missing").await;
+    check(&bucket.props(&[schedule, ("timezone", "Mars")]), "timezone", "not known").await;
 }
 
 #[tokio::test]
 async fn the_bucket_must_exist_and_be_reached() {
-    let mut place = Place::new().await;
-    assert_eq!(validate(&place.props(&[])).await, []);
-    check(&place.props(&[("s3.bucket.name", "no-such-one")]), "s3.bucket.name", "there is no such bucket").await;
+    let mut bucket = TestBucket::new().await;
+    assert_eq!(validate(&bucket.props(&[])).await, []);
+    check(&bucket.props(&[("s3.bucket.name", "no-such-one")]), "s3.bucket.name", "there is no such bucket").await;
     // Whether it may be written to is seen when it is.
-    assert_eq!(validate(&place.props(&[("aws.secret.access.key", "wrong")])).await, []);
-    place.stop().await;
-    check(&place.props(&[("s3.retry.backoff.ms", "1")]), "store.url", "cannot reach the bucket").await;
+    assert_eq!(validate(&bucket.props(&[("aws.secret.access.key", "wrong")])).await, []);
+    bucket.stop().await;
+    check(&bucket.props(&[("s3.retry.backoff.ms", "1")]), "store.url", "cannot reach the bucket").await;
 }

@@ -1,4 +1,4 @@
-//! Records that are not like the others.
+//! Records without values, and other special cases.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,43 +10,43 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tributary_api::{ErrorKind, Value};
 use tributary_testkit::FakeSinkHost;
 
-use crate::support::{BUCKET, Place, Task, key, lines, object, record};
+use crate::support::{BUCKET, Task, TestBucket, key, lines, object, record};
 
 #[tokio::test]
 async fn a_record_without_a_value_fails_the_task_unless_errors_are_tolerated() {
-    let place = Place::new().await;
-    let mut task = Task::start(&place.props(&[])).await;
+    let bucket = TestBucket::new().await;
+    let mut task = Task::start(&bucket.props(&[])).await;
     let error = task.task.put(&[record(0, object(0)), record(1, Value::Null)]).await.unwrap_err();
     assert!(!error.is_retriable() && error.to_string().contains("behavior.on.null.values"), "{error:?}");
 
     let host = FakeSinkHost::tolerant();
-    let mut task = Task::start_with(&place.props(&[]), host.clone()).await;
+    let mut task = Task::start_with(&bucket.props(&[]), host.clone()).await;
     let batch = [0, 1, 2, 3].map(|offset| record(offset, if offset == 1 { Value::Null } else { object(offset) }));
     task.task.put(&batch).await.unwrap();
     // As after an error of another partition: reported once.
     task.task.put(&batch).await.unwrap();
     let reported: Vec<_> = host.reported().into_iter().map(|(record, error)| (record, error.kind())).collect();
     assert_eq!(reported, [(record(1, Value::Null), ErrorKind::Data)]);
-    assert_eq!(place.lines().await, [(key(0), [lines(0..1), lines(2..4)].concat())]);
+    assert_eq!(bucket.lines().await, [(key(0), [lines(0..1), lines(2..4)].concat())]);
 
-    let mut task = Task::start_with(&place.props(&[("report.null.values.to.dlq", "false")]), host).await;
+    let mut task = Task::start_with(&bucket.props(&[("report.null.values.to.dlq", "false")]), host).await;
     assert!(!task.task.put(&[record(9, Value::Null)]).await.unwrap_err().is_retriable());
 }
 
 #[tokio::test]
 async fn records_without_a_value_can_be_left_out_and_do_not_hold_back_offsets() {
-    let place = Place::new().await;
-    let mut task = Task::start(&place.props(&[("behavior.on.null.values", "IGNORE")])).await;
+    let bucket = TestBucket::new().await;
+    let mut task = Task::start(&bucket.props(&[("behavior.on.null.values", "IGNORE")])).await;
     let nulls: Vec<_> = (0..4).map(|offset| record(offset, Value::Null)).collect();
     task.task.put(&nulls).await.unwrap();
     assert_eq!(task.safe(4).await, Some(4));
     task.put(4..7).await.unwrap();
-    assert_eq!(place.lines().await, [(key(4), lines(4..7))]);
+    assert_eq!(bucket.lines().await, [(key(4), lines(4..7))]);
 }
 
 #[tokio::test]
-async fn a_record_that_the_format_cannot_write_leaves_nothing_behind() {
-    let place = Place::new().await;
+async fn a_record_that_the_format_cannot_write_leaves_no_partial_output() {
+    let bucket = TestBucket::new().await;
     let bytes = [("format.class", "io.confluent.connect.s3.format.bytearray.ByteArrayFormat")];
     let batch = [
         record(0, Value::Int32(0)),
@@ -55,21 +55,21 @@ async fn a_record_that_the_format_cannot_write_leaves_nothing_behind() {
         record(3, Value::string("three")),
         record(4, Value::string("four")),
     ];
-    let mut task = Task::start(&place.props(&bytes)).await;
+    let mut task = Task::start(&bucket.props(&bytes)).await;
     assert_eq!(task.task.put(&batch).await.unwrap_err().kind(), ErrorKind::Fatal);
 
     let host = FakeSinkHost::tolerant();
-    let mut task = Task::start_with(&place.props(&bytes), host.clone()).await;
+    let mut task = Task::start_with(&bucket.props(&bytes), host.clone()).await;
     task.task.put(&batch).await.unwrap();
     assert_eq!(host.reported().len(), 2);
-    assert_eq!(place.get(BUCKET, &key(1).replace(".json", ".bin")).await, b"one\nthree\nfour\n");
+    assert_eq!(bucket.get(BUCKET, &key(1).replace(".json", ".bin")).await, b"one\nthree\nfour\n");
     assert_eq!(task.safe(5).await, Some(5));
 }
 
 #[tokio::test]
 async fn values_are_written_as_confluents_json_format_writes_them() {
-    let place = Place::new().await;
-    let mut task = Task::start(&place.props(&[("flush.size", "4")])).await;
+    let bucket = TestBucket::new().await;
+    let mut task = Task::start(&bucket.props(&[("flush.size", "4")])).await;
     let values = [
         Value::string("say \"hi\""),
         Value::Bytes(vec![0, 255].into()),
@@ -79,7 +79,7 @@ async fn values_are_written_as_confluents_json_format_writes_them() {
     let batch: Vec<_> = (0..).zip(values).map(|(offset, value)| record(offset, value)).collect();
     task.task.put(&batch).await.unwrap();
     let expected = [r#""say \"hi\"""#, r#""AP8=""#, "[null,1.5]", r#"{"b":true,"a":{"x":null}}"#];
-    assert_eq!(place.lines().await, [(key(0), expected.map(str::to_owned).to_vec())]);
+    assert_eq!(bucket.lines().await, [(key(0), expected.map(str::to_owned).to_vec())]);
 }
 
 /// Counts warnings of a text.
@@ -112,11 +112,11 @@ impl Subscriber for Warnings {
 }
 
 #[tokio::test]
-async fn objects_keep_the_names_of_their_topics_and_that_is_logged_once() {
+async fn object_names_keep_their_topic_and_a_rename_is_logged_once() {
     let told = Arc::<AtomicUsize>::default();
     let _guard = tracing::subscriber::set_default(Warnings("renamed=other", Arc::clone(&told)));
-    let place = Place::new().await;
-    let mut task = Task::start(&place.props(&[])).await;
+    let bucket = TestBucket::new().await;
+    let mut task = Task::start(&bucket.props(&[])).await;
     task.put(0..3).await.unwrap();
     assert_eq!(told.load(Ordering::Relaxed), 0);
     for offset in 3..6 {
@@ -125,5 +125,5 @@ async fn objects_keep_the_names_of_their_topics_and_that_is_logged_once() {
         task.task.put(&[renamed]).await.unwrap();
     }
     assert_eq!(told.load(Ordering::Relaxed), 1);
-    assert_eq!(place.lines().await, [(key(0), lines(0..3)), (key(3), lines(3..6))]);
+    assert_eq!(bucket.lines().await, [(key(0), lines(0..3)), (key(3), lines(3..6))]);
 }

@@ -1,16 +1,16 @@
-//! Tasks that end leave nothing behind.
+//! Ended tasks leak nothing.
 
 use tributary_testkit::restarts;
 
-use crate::support::{Place, Task, key, lines};
+use crate::support::{Task, TestBucket, key, lines};
 
 #[tokio::test]
-async fn restarts_leave_no_thread_and_no_descriptor_behind() {
-    if !restarts::alone("restarts::restarts_leave_no_thread_and_no_descriptor_behind").unwrap() {
+async fn restarts_leak_no_thread_and_no_descriptor() {
+    if !restarts::alone("restarts::restarts_leak_no_thread_and_no_descriptor").unwrap() {
         return;
     }
-    let place = Place::new().await;
-    let props = place.props(&[]);
+    let bucket = TestBucket::new().await;
+    let props = bucket.props(&[]);
     let restart = || async {
         let mut task = Task::start(&props).await;
         // One object is written, of the other a part is in memory.
@@ -18,5 +18,5 @@ async fn restarts_leave_no_thread_and_no_descriptor_behind() {
         task.task.stop().await.unwrap();
     };
     restarts::stay_flat(100, restart).await.unwrap();
-    assert_eq!(place.lines().await, [(key(0), lines(0..3))]);
+    assert_eq!(bucket.lines().await, [(key(0), lines(0..3))]);
 }

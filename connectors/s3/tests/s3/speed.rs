@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tributary_api::{Record, Value};
 
-use crate::support::{BUCKET, Place, Task, record};
+use crate::support::{BUCKET, Task, TestBucket, record};
 
 const RECORDS: i64 = 1_000_000;
 const BATCH: i64 = 2_000;
@@ -15,12 +15,12 @@ const BATCH: i64 = 2_000;
 #[ignore = "a measurement"]
 fn records_for_each_second_of_cpu() {
     let endpoint = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let place = endpoint.block_on(Place::new());
+    let bucket = endpoint.block_on(TestBucket::new());
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (what, value) in [("map", click as fn(i64) -> Value), ("text", |n| Value::string(format!("{}", click(n))))] {
         for compression in ["none", "gzip"] {
             let more = [("flush.size", "100000"), ("s3.compression.type", compression), ("topics.dir", what)];
-            let props = place.props(&more);
+            let props = bucket.props(&more);
             let name = format!("{what}, {compression}");
             let (wall, cpu) = own.block_on(async {
                 let mut task = Task::start(&props).await;
@@ -39,7 +39,7 @@ fn records_for_each_second_of_cpu() {
             println!("{name}: {:.2} M records/s, {:.2} M records/CPU-s", rate(wall), rate(cpu));
         }
     }
-    let objects = endpoint.block_on(place.keys(BUCKET));
+    let objects = endpoint.block_on(bucket.keys(BUCKET));
     assert_eq!(objects.len(), 4 * 10);
 }
 

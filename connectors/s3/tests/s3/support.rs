@@ -17,18 +17,18 @@ pub(crate) const KEY: &str = "key";
 pub(crate) const SECRET: &str = "a-secret-key";
 pub(crate) const TOPIC: &str = "clicks";
 
-pub(crate) struct Place {
+pub(crate) struct TestBucket {
     folder: TempDir,
     pub(crate) store: Option<ObjectStore>,
     port: u16,
 }
 
-impl Place {
+impl TestBucket {
     pub(crate) async fn new() -> Self {
-        let mut place = Self { folder: TempDir::new().unwrap(), store: None, port: 0 };
-        place.start().await;
-        place.make_bucket(BUCKET);
-        place
+        let mut bucket = Self { folder: TempDir::new().unwrap(), store: None, port: 0 };
+        bucket.start().await;
+        bucket.make_bucket(BUCKET);
+        bucket
     }
 
     /// Starts the endpoint, on the port that it had.
@@ -189,5 +189,5 @@ pub(crate) fn daily() -> [(&'static str, &'static str); 2] {
     [("rotate.schedule.interval.ms", "86400000"), ("timezone", "UTC")]
 }
 
-/// A task's patience with an endpoint that is away is short in tests.
+/// A short back-off for tests with an unreachable endpoint.
 pub(crate) const SHORT_BACKOFF: Duration = Duration::from_millis(7);

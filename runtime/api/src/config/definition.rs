@@ -15,7 +15,7 @@ use crate::Result;
 pub struct ConfigDef {
     keys: Vec<ConfigKey>,
     pub(super) checks: Vec<CrossCheck>,
-    /// Where each key is, and how many stand under each heading: some definitions have thousands.
+    /// The index of each key, and the number of keys in each group: some definitions have thousands.
     places: HashMap<String, usize>,
     headings: HashMap<String, i32>,
 }
@@ -51,7 +51,7 @@ impl ConfigDef {
         self
     }
 
-    /// The same definition with all properties of another behind it, each under a prefix and, if given, a group.
+    /// The same definition followed by all properties of another, each with a prefix and, if given, a group.
     #[must_use]
     pub fn embed(mut self, prefix: &str, group: Option<&str>, other: &Self) -> Self {
         for key in &other.keys {
@@ -78,12 +78,12 @@ impl ConfigDef {
         self
     }
 
-    /// The same definition with a check of several properties together. The function is given their values and answers what
-    /// is wrong, each issue with the property on which it is shown; an error is shown on the one that it
+    /// The same definition with a check of several properties together. The function gets their values and returns the
+    /// issues, each with the property on which it is shown; an error is shown on the property that it
     /// [names](crate::Error::config_at).
     ///
-    /// [`validate`](Self::validate) asks it although some properties do not parse, which are null then: an error of that is
-    /// not shown. [`parse`](Self::parse) asks when all of them parse.
+    /// [`validate`](Self::validate) calls it even if some properties do not parse, which are null then: an error caused
+    /// by that is not shown. [`parse`](Self::parse) asks when all of them parse.
     ///
     /// ```
     /// use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Props};

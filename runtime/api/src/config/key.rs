@@ -61,7 +61,7 @@ pub enum Importance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Width {
-    /// Not said.
+    /// Not set.
     None,
     /// A word.
     Short,
@@ -82,7 +82,7 @@ pub enum DefaultValue {
     Value(String),
 }
 
-/// Which names a key stands for.
+/// Which names a key matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyNames {
@@ -110,7 +110,7 @@ pub struct ConfigKey {
     pub importance: Importance,
     /// What it does: the text of the generated documentation.
     pub documentation: String,
-    /// The heading it stands under.
+    /// The group in which it is shown.
     pub group: Option<String>,
     /// The place under the heading, from 1; -1 without a group.
     pub order: i32,
@@ -214,17 +214,17 @@ impl ConfigKey {
         self
     }
 
-    /// The key stands for every property whose whole name matches this regular expression in Java's dialect, each with a
-    /// value of this type; its own name is what is shown. [`Config::matching`] has those that are given. One that is
-    /// defined by its name is none of them. There is no default, and none must be given.
+    /// The key defines every property whose whole name matches this regular expression in Java's dialect, each with a
+    /// value of this type; its own name is only shown. [`Config::matching`] returns those that are set, except
+    /// properties with their own definition. There is no default, and none is required.
     #[must_use]
     pub fn name_matches(mut self, pattern: &str) -> Self {
         self.pattern = Some(NamePattern::regex(pattern));
         self
     }
 
-    /// As [`name_matches`](Self::name_matches), for every property whose name begins with a prefix, as what is passed on to
-    /// a driver.
+    /// As [`name_matches`](Self::name_matches), for every property whose name begins with a prefix, such as settings
+    /// passed to a driver.
     #[must_use]
     pub fn name_begins(mut self, prefix: &str) -> Self {
         self.pattern = Some(NamePattern::prefix(prefix));
@@ -245,7 +245,7 @@ impl ConfigKey {
         self
     }
 
-    /// Whose words say what is wrong with a value; Kafka's unless said otherwise.
+    /// The wording of error messages; Kafka's unless set.
     #[must_use]
     pub fn wording(mut self, wording: Wording) -> Self {
         self.wording = wording;
@@ -266,7 +266,7 @@ impl ConfigKey {
         self
     }
 
-    /// The heading it stands under; the order comes from the order of definition unless set.
+    /// The group in which it is shown; the order is that of definition unless set.
     #[must_use]
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
@@ -308,7 +308,7 @@ impl ConfigKey {
         self
     }
 
-    /// Which names it stands for.
+    /// Which names it matches.
     pub fn names(&self) -> KeyNames {
         self.pattern.as_ref().map_or(KeyNames::Own, NamePattern::names)
     }

@@ -73,7 +73,7 @@ impl ConfigIssue {
     }
 }
 
-/// Looks up the values that stand in a configuration as `${provider:path:key}`.
+/// Looks up the values for `${provider:path:key}` in a configuration.
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -164,7 +164,7 @@ impl Config {
         Ok(self.optional_int(name)?.map(Duration::from_millis))
     }
 
-    /// Which of these a text says, in any case: for an [`enumeration`](super::ConfigKey::enumeration).
+    /// The value for a text, in any case: for an [`enumeration`](super::ConfigKey::enumeration).
     ///
     /// ```
     /// use tributary_api::{ConfigDef, ConfigKey, ConfigType, Props};
@@ -275,7 +275,7 @@ impl Parsed {
             Self::Null => None,
             Self::Boolean(value) => Some(value.to_string()),
             Self::Integer(number) => Some(number.to_string()),
-            // Java prints a whole double with one digit behind the point.
+            // Java prints a whole double with one decimal.
             Self::Double(number) => Some(format!("{number:?}")),
             Self::Text(text) => Some(text.clone()),
             Self::List(items) => Some(items.join(",")),

@@ -15,7 +15,7 @@ pub(crate) struct NamePattern {
 enum Rest {
     Prefix(String),
     Regex(Box<JavaRegex>),
-    /// An expression that is none: said by every use of the definition, so that its author sees it at once.
+    /// An invalid expression: every use of the definition reports it, so that its author notices it at once.
     Wrong(String),
 }
 
@@ -41,7 +41,7 @@ impl NamePattern {
         let name = name.strip_prefix(&self.under)?;
         match &self.rest {
             Rest::Prefix(prefix) => Some(vec![name.strip_prefix(prefix)?.to_owned()]),
-            // A name for which the expression takes too long is none that is meant.
+            // A name for which the expression takes too long does not match.
             Rest::Regex(regex) => regex.groups(name).ok().flatten(),
             Rest::Wrong(_) => None,
         }

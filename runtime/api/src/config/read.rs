@@ -59,7 +59,7 @@ pub(super) fn given<'a>(key: &ConfigKey, props: &'a Props) -> Option<&'a str> {
 
 fn parse(key: &ConfigKey, name: &str, given: Option<&str>) -> Result<Parsed, String> {
     let text = match (given, &key.default) {
-        // Debezium does not tell nothing from empty.
+        // Debezium does not distinguish unset from empty.
         (Some(text), DefaultValue::Required) if key.wording == Wording::Debezium && text.trim().is_empty() => {
             return Err(Problem::Missing.message(key, name, ""));
         }

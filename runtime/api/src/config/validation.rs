@@ -91,7 +91,7 @@ impl ConfigDef {
     }
 }
 
-/// The values as an embedded definition knows them, without its prefix: made once for each.
+/// The values for an embedded definition, without its prefix: created once for each.
 struct Views<'a> {
     whole: &'a Config,
     parts: BTreeMap<&'a str, Config>,

@@ -30,10 +30,10 @@ pub enum Validator {
     },
     /// A regular expression in Java's dialect: [`Config::regex`](super::Config::regex) has it compiled.
     Regex,
-    /// Regular expressions in Java's dialect, separated by commas; a comma that is part of one stands behind a backslash.
-    /// [`Config::regexes`](super::Config::regexes) has them compiled. Of a `LIST` they are the elements.
+    /// Regular expressions in Java's dialect, separated by commas; a comma that is part of one is quoted by a
+    /// backslash. [`Config::regexes`](super::Config::regexes) has them compiled. Of a `LIST` they are the elements.
     RegexList,
-    /// Whatever a function says.
+    /// The check is a function.
     Custom(CustomValidator),
 }
 
@@ -130,7 +130,7 @@ fn is_control(c: char) -> bool {
     matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}')
 }
 
-/// What a value may be, as the documentation of a property says it.
+/// The allowed values, as shown in a property's documentation.
 impl fmt::Display for CustomValidator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.description)

@@ -31,8 +31,8 @@ pub(super) enum Problem {
     Other(String),
 }
 
-/// How much of a value a message quotes, in bytes: what is wrong with it stands behind.
-const LONGEST_SHOWN: usize = 1024;
+/// How much of a value a message quotes, in bytes: the error follows it.
+const MAX_SHOWN_BYTES: usize = 1024;
 
 impl Problem {
     /// The whole message: of the property by this name, whose value is shown so.
@@ -71,7 +71,7 @@ impl Problem {
             Self::RegexList(error) => format!("Invalid regex in the list: {error}"),
             Self::Other(reason) => reason.clone(),
         };
-        let end = shown.floor_char_boundary(LONGEST_SHOWN);
+        let end = shown.floor_char_boundary(MAX_SHOWN_BYTES);
         let cut = if end < shown.len() { "..." } else { "" };
         format!("Invalid value {}{cut} for configuration {name}: {reason}", &shown[..end])
     }
@@ -80,7 +80,7 @@ impl Problem {
         let long = key.kind == ConfigType::Long;
         let text = match self {
             Self::Missing | Self::Empty | Self::EmptyName | Self::NoElement => "A value is required",
-            // One that must be positive is not told apart from one that is no number.
+            // A value that must be positive gets the same message as one that is not a number.
             Self::Type | Self::Below(_) if matches!(key.validator, Some(Validator::AtLeast(1))) => match long {
                 true => "A positive, non-zero long value is expected",
                 false => "A positive, non-zero integer value is expected",

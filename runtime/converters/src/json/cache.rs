@@ -7,10 +7,10 @@ use tributary_api::{Result, Schema, SchemaRef};
 use super::schema;
 use super::write::Writer;
 
-/// The most JSON of schemas that were read and are remembered. Each record can bring another schema, as long as itself.
-const MOST_BYTES: usize = 4 << 20;
+/// The maximum size of cached schema JSON: each record may have another schema, as long as itself.
+const MAX_BYTES: usize = 4 << 20;
 
-/// The JSON of schemas, by the identity of the schema: a task uses few, and each again and again.
+/// The JSON of schemas, by the identity of the schema: a task uses few of them repeatedly.
 pub(super) struct WrittenSchemas {
     capacity: usize,
     /// The key is the address of the schema, which the entry keeps alive.
@@ -38,14 +38,14 @@ impl WrittenSchemas {
     }
 }
 
-/// Schemas by the JSON they were read from. The same text gives the same `Arc`, so that what follows can compare
+/// Schemas by the JSON they were read from. The same text gives the same `Arc`, so that later stages can compare
 /// schemas by identity.
 pub(super) struct ReadSchemas {
     capacity: usize,
     known: HashMap<Arc<str>, SchemaRef>,
-    /// How much JSON is known, in bytes.
+    /// The size of the cached JSON, in bytes.
     bytes: usize,
-    /// Most often the same one comes again: comparing is cheaper than hashing.
+    /// Usually the same schema is repeated: comparing is cheaper than hashing.
     last: Option<(Arc<str>, SchemaRef)>,
 }
 
@@ -65,8 +65,8 @@ impl ReadSchemas {
             return Ok(schema.clone());
         }
         let schema = parse()?.into_ref();
-        if self.capacity > 0 && json.len() <= MOST_BYTES {
-            if self.bytes + json.len() > MOST_BYTES {
+        if self.capacity > 0 && json.len() <= MAX_BYTES {
+            if self.bytes + json.len() > MAX_BYTES {
                 self.known.clear();
             }
             make_room(&mut self.known, self.capacity);
@@ -77,7 +77,7 @@ impl ReadSchemas {
     }
 }
 
-/// Schemas that come and go for ever are rare: starting anew is as good as keeping count of their use.
+/// An endless number of different schemas is rare: clearing the cache is as good as tracking their use.
 fn make_room<K, V>(known: &mut HashMap<K, V>, capacity: usize) {
     if known.len() >= capacity {
         known.clear();

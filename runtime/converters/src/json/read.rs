@@ -22,10 +22,10 @@ const DAY_MS: i64 = 86_400_000;
 const FEW: usize = 16;
 
 /// The most bytes of a decimal's digits. Printing them takes time that grows with their square.
-const MOST_DECIMAL_BYTES: usize = 16 * 1024;
+const MAX_DECIMAL_BYTES: usize = 16 * 1024;
 
-/// What a document may add to itself by fields it leaves out and by defaults of its schema, in bytes: this much, and so
-/// many times its own length. A megabyte could unfold to gigabytes otherwise.
+/// How much missing fields and the schema's defaults may add to a document, in bytes: this much, and a multiple of its
+/// own length. Otherwise a megabyte could expand to gigabytes.
 const ADDED: usize = 64 << 20;
 const ADDED_FOR_EACH_BYTE: usize = 64;
 
@@ -33,7 +33,7 @@ const ADDED_FOR_EACH_BYTE: usize = 64;
 pub(super) struct Reader<'a> {
     document: &'a ByteString,
     replace_null: bool,
-    /// How much may still be added to what the document holds.
+    /// How much may still be added to the document.
     room: Cell<usize>,
     /// Whether a value of another type than its schema's became null.
     mistaken: Cell<bool>,
@@ -49,7 +49,7 @@ pub(super) fn envelope(reader: &Reader<'_>, schemas: &mut ReadSchemas) -> Result
         scanner.skip()?;
         return Err(no_envelope());
     }
-    // A schema that was read, and a payload that came before its schema.
+    // The payload may come before its schema: then it is kept as text.
     let (mut schema, mut early, mut value, mut other) = (None, None, None, false);
     scanner.object(|scanner, name| {
         match (&*name, &schema) {
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// As lenient as Kafka: what is of another type becomes false, zero or null.
+    /// As lenient as Kafka: a value of another type becomes false, zero or null.
     fn primitive(&self, scanner: &mut Scanner<'_>, found: Kind, kind: SchemaType) -> Result<Value> {
         match (kind, found) {
             (SchemaType::Boolean, Kind::Boolean) => return Ok(Value::Boolean(scanner.boolean()?)),
@@ -245,10 +245,10 @@ impl<'a> Reader<'a> {
                     let digits = BASE64.decode(&*text);
                     let digits =
                         digits.map_err(|error| Error::data("Invalid bytes for Decimal field").cause(&error))?;
-                    if digits.len() > MOST_DECIMAL_BYTES {
+                    if digits.len() > MAX_DECIMAL_BYTES {
                         let found = digits.len();
                         let message = "bytes are too many for a Decimal, the most are";
-                        return Err(Error::data(format!("{found} {message} {MOST_DECIMAL_BYTES}")));
+                        return Err(Error::data(format!("{found} {message} {MAX_DECIMAL_BYTES}")));
                     }
                     let scale = scale(schema);
                     let scale = scale.map_err(|error| Error::data("Invalid bytes for Decimal field").cause(&error))?;
@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
         }
         self.add(schema.fields.len().saturating_mul(size_of::<Value>()))?;
         let mut values: Vec<Option<Value>> = vec![None; schema.fields.len()];
-        let (mut expected, mut places) = (0, Places::default());
+        let (mut expected, mut places) = (0, FieldIndexes::default());
         scanner.object(|scanner, name| {
             // Most often the fields come in the order of the schema.
             let in_order = schema.fields.get(expected).is_some_and(|field| *field.name == *name);
@@ -361,12 +361,12 @@ impl<'a> Reader<'a> {
 
 /// Finds fields by name: the first few by looking through them, then by a table, so that many cost no more than each.
 #[derive(Default)]
-struct Places<'a> {
+struct FieldIndexes<'a> {
     sought: usize,
     known: Option<HashMap<&'a str, usize>>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> FieldIndexes<'a> {
     fn of(&mut self, schema: &'a Schema, name: &str) -> Option<usize> {
         self.sought += 1;
         if self.sought <= FEW {
@@ -377,7 +377,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// What a default costs where it stands in for null, in bytes.
+/// The size of a default that replaces null, in bytes.
 fn weight(value: &Value) -> usize {
     let within = match value {
         Value::String(text) => text.len(),
@@ -397,8 +397,8 @@ fn scale(schema: &Schema) -> Result<i32> {
     scale.parse().map_err(|_| Error::data("Invalid scale parameter found in Decimal schema"))
 }
 
-/// Too large is infinite, as in Java; zero has no sign, because Kafka reads it as a decimal first. What is too small
-/// keeps it.
+/// Too large numbers become infinite, as in Java; zero has no sign, because Kafka parses it as a decimal first. Numbers
+/// that underflow keep their sign.
 fn to_f64(number: &str) -> f64 {
     let value: f64 = number.parse().unwrap_or(0.0);
     if value == 0.0 && is_zero(number) { 0.0 } else { value }

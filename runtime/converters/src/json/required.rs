@@ -1,4 +1,4 @@
-//! Null where a schema wants a value, as Kafka's `ConnectSchema.validateValue` finds it.
+//! Finds null where a schema requires a value, as Kafka's `ConnectSchema.validateValue` does.
 
 use tributary_api::{Error, Field, Result, Schema, SchemaType, Value};
 

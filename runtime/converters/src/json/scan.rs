@@ -1,4 +1,4 @@
-//! Reads JSON token by token, without a tree: what is not wanted is skipped, text without escapes is not copied.
+//! Reads JSON token by token, without a tree: unneeded values are skipped, text without escapes is not copied.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use tributary_api::{Error, Result};
 
 use super::decimal::parse_decimal;
 
-/// Deeper nesting is refused: it would be recursion without a bound.
-const DEEPEST: usize = 500;
+/// Deeper nesting is refused, because reading is recursive.
+const MAX_DEPTH: usize = 500;
 
-/// Numbers of more digits are refused, as Kafka does: what is made of them takes time that grows with their square.
-const MOST_DIGITS: usize = 1000;
+/// Numbers of more digits are refused, as Kafka does: parsing takes quadratic time.
+const MAX_DIGITS: usize = 1000;
 
-/// An exponent of so many digits fits 32 bits, whatever stands before it.
+/// An exponent of so many digits fits 32 bits, whatever digits precede it.
 const EXPONENT_DIGITS: usize = 9;
 
 /// What the next value is.
@@ -115,7 +115,7 @@ impl<'a> Scanner<'a> {
             exponent = self.digits()?;
         }
         let number = &self.text[start..self.at];
-        if digits + exponent > MOST_DIGITS {
+        if digits + exponent > MAX_DIGITS {
             return Err(self.fault("a number of more than 1000 digits"));
         }
         if exponent > EXPONENT_DIGITS && parse_decimal(number).is_none() {
@@ -192,7 +192,7 @@ impl<'a> Scanner<'a> {
     fn open(&mut self, bracket: u8) -> Result<()> {
         self.skip_space();
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err(self.fault("nested too deep"));
         }
         self.expect(bracket)

@@ -11,7 +11,7 @@ impl AllowedPaths {
     pub(super) fn config() -> ConfigDef {
         ConfigDef::new([ConfigKey::new(ALLOWED_PATHS, ConfigType::List)
             .importance(Importance::Medium)
-            .doc("Absolute paths of what may be read, separated by commas; everything when not given.")])
+            .doc("Absolute paths that may be read, separated by commas; all when not given.")])
     }
 
     pub(super) fn new(config: &Config) -> Result<Self> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tributary_api::{ConfigProvider, Error, Factory, KAFKA_VERSION, Plugin, Result, read_small_file};
 
-use super::MOST_BYTES;
+use super::MAX_BYTES;
 use super::allowed_paths::AllowedPaths;
 
 pub(super) fn plugin() -> Plugin {
@@ -31,7 +31,7 @@ impl ConfigProvider for DirectoryConfigProvider {
             let file = folder.join(key);
             if file.is_file() {
                 let unreadable = || Error::config(format!("cannot read {} as text", file.display()));
-                let bytes = read_small_file(&file, MOST_BYTES).map_err(|error| unreadable().cause(&error))?;
+                let bytes = read_small_file(&file, MAX_BYTES).map_err(|error| unreadable().cause(&error))?;
                 let value = String::from_utf8(bytes).map_err(|_| unreadable())?;
                 values.insert((*key).to_owned(), value);
             }

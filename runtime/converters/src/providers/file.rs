@@ -6,7 +6,7 @@ use encoding_rs::UTF_8;
 use java_properties::PropertiesIter;
 use tributary_api::{ConfigProvider, Error, Factory, KAFKA_VERSION, Plugin, Result, read_small_file};
 
-use super::MOST_BYTES;
+use super::MAX_BYTES;
 use super::allowed_paths::AllowedPaths;
 
 pub(super) fn plugin() -> Plugin {
@@ -26,7 +26,7 @@ impl ConfigProvider for FileConfigProvider {
         }
         let path = self.0.check(path)?;
         let unreadable = || Error::config(format!("cannot read properties from {}", path.display()));
-        let file = read_small_file(&path, MOST_BYTES).map_err(|error| unreadable().cause(&error))?;
+        let file = read_small_file(&path, MAX_BYTES).map_err(|error| unreadable().cause(&error))?;
         let mut values = BTreeMap::new();
         let mut keep = |key: String, value: String| {
             if keys.contains(&key.as_str()) {

@@ -8,7 +8,7 @@ mod file;
 use tributary_api::Plugin;
 
 /// The longest file that is read for its values.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 pub(crate) fn plugins() -> [Plugin; 3] {
     [file::plugin(), directory::plugin(), env::plugin()]

@@ -11,7 +11,7 @@ pub(super) enum Common {
     #[default]
     Unknown,
     Schema(SchemaRef),
-    /// Elements that do not go together: each keeps its own type.
+    /// Elements without a common type: each keeps its own.
     Mixed,
 }
 

@@ -10,10 +10,10 @@ use crate::json::parse_decimal;
 use crate::timestamps;
 
 /// Deeper nesting is text.
-const DEEPEST: usize = 100;
+const MAX_DEPTH: usize = 100;
 
 /// Longer numbers are text: reading them takes time that grows with the square of their length.
-const LONGEST_NUMBER: usize = 10_000;
+const MAX_NUMBER_LENGTH: usize = 10_000;
 
 /// Text that has no other type stays text; only lists, maps and what is in them can be wrong inside.
 pub(super) fn parse(text: &str) -> Datum {
@@ -55,7 +55,7 @@ impl Parser<'_> {
         }
         let mark = self.tokens.mark();
         self.depth += 1;
-        let nested = if self.depth > DEEPEST {
+        let nested = if self.depth > MAX_DEPTH {
             Err(NotAValue)
         } else if self.tokens.take("[") {
             self.list().map(Some)
@@ -79,7 +79,7 @@ impl Parser<'_> {
         while self.tokens.has_next() && !self.tokens.take("\"") {
             content.push_str(self.tokens.next());
         }
-        if !content.is_empty() && self.depth < DEEPEST {
+        if !content.is_empty() && self.depth < MAX_DEPTH {
             let datum = top_level(&content, self.depth + 1);
             if timestamps::millis(&datum.value).is_some() {
                 return Ok(datum);
@@ -163,7 +163,7 @@ impl Parser<'_> {
             }
         }
         if (digit_first || token.starts_with(['+', '-']))
-            && token.len() <= LONGEST_NUMBER
+            && token.len() <= MAX_NUMBER_LENGTH
             && let Some(decimal) = parse_decimal(token)
         {
             return Ok(number(token, decimal));

@@ -1,7 +1,7 @@
-/// Divides text into delimiters and what is between them. A delimiter behind a backslash is none.
+/// Divides text into delimiters and the parts between them. A delimiter after a backslash does not count.
 pub(super) struct Tokens<'a> {
     text: &'a str,
-    /// Behind the last token taken, or behind the one looked at.
+    /// The position after the last token taken, or after the one peeked at.
     at: usize,
     /// A token that was looked at but not taken.
     looked_at: Option<&'a str>,

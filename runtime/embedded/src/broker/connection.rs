@@ -17,32 +17,32 @@ use tracing::debug;
 
 use super::request;
 use super::routes::Routes;
-use super::seats::Seat;
+use super::slots::ConnectionSlot;
 
-/// Taken at once for a request; a larger one grows with the bytes that really arrive.
+/// The initial buffer of a request; for a larger one it grows with the bytes that arrive.
 const FIRST_READ: usize = 64 * 1024;
 
-/// Bytes that all requests of a broker may have beyond [`FIRST_READ`] until they are answered. One that finds no room is
-/// hung up on; its client tries again.
-const ROOM: usize = 256 * 1024 * 1024;
-const ROOM_UNIT: usize = 1024;
+/// The memory of all unanswered requests of a broker, beyond [`FIRST_READ`] for each. A request that exceeds it is
+/// disconnected; its client tries again.
+const REQUEST_MEMORY: usize = 256 * 1024 * 1024;
+const MEMORY_UNIT: usize = 1024;
 
 const LENGTH: usize = 4;
 /// The length and the kind of a request, with which a request begins.
 const PREFIX: usize = LENGTH + 2;
 
-/// How long a connection is waited for.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// Until it asks at all: a client asks for the versions right away.
+pub(super) struct ConnectionTimeouts {
+    /// Until the first request: a client asks for the versions at once.
     first: Duration,
-    /// Between two requests. Whoever is in a group says something every few seconds.
+    /// Between two requests. A member of a group sends heartbeats every few seconds.
     between: Duration,
-    /// From the first byte of a request to its last one, and the same for what is sent.
+    /// From the first to the last byte of a request, and likewise of a response.
     transfer: Duration,
 }
 
-impl Default for Patience {
+impl Default for ConnectionTimeouts {
     fn default() -> Self {
         // Ten minutes are Kafka's default for `connections.max.idle.ms`.
         let [first, between, transfer] = [10, 600, 30].map(Duration::from_secs);
@@ -50,43 +50,47 @@ impl Default for Patience {
     }
 }
 
-/// What the connections of a broker share.
+/// Shared by the connections of a broker.
 #[derive(Clone)]
 pub(super) struct Connections {
     routes: Routes,
-    room: Arc<Semaphore>,
-    patience: Patience,
+    memory: Arc<Semaphore>,
+    timeouts: ConnectionTimeouts,
     closing: CancellationToken,
 }
 
 impl Connections {
     /// Cancelling `closing` ends each connection between two requests.
-    pub(super) fn new(routes: Routes, patience: Patience, closing: CancellationToken) -> Self {
-        Self { routes, room: Arc::new(Semaphore::new(ROOM / ROOM_UNIT)), patience, closing }
+    pub(super) fn new(routes: Routes, timeouts: ConnectionTimeouts, closing: CancellationToken) -> Self {
+        Self { routes, memory: Arc::new(Semaphore::new(REQUEST_MEMORY / MEMORY_UNIT)), timeouts, closing }
     }
 
-    /// Serves `stream` until the client leaves, breaks the protocol or says nothing for too long, until its seat is wanted
-    /// for somebody else, or the broker closes.
-    pub(super) async fn serve(self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
-        match self.exchange(stream, &seat).await {
+    /// Serves `stream` until the client disconnects, violates the protocol or is idle for too long, until its slot is
+    /// needed for another connection, or the broker closes.
+    pub(super) async fn serve(self, stream: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
+        match self.exchange(stream, &slot).await {
             Ok(why) => debug!(%peer, why, "connection closed"),
             Err(error) => debug!(%peer, %error, "connection ended"),
         }
     }
 
-    async fn exchange(&self, mut stream: TcpStream, seat: &Seat) -> Result<&'static str, tansu_broker::Error> {
+    async fn exchange(
+        &self,
+        mut stream: TcpStream,
+        slot: &ConnectionSlot,
+    ) -> Result<&'static str, tansu_broker::Error> {
         stream.set_nodelay(true)?;
-        let Patience { first, between, transfer } = self.patience;
+        let ConnectionTimeouts { first, between, transfer } = self.timeouts;
         let mut silence = first;
         loop {
             let mut prefix = [0; PREFIX];
             tokio::select! {
                 begun = stream.read(&mut prefix[..1]) => if begun? == 0 { return Ok("the client left") },
                 () = self.closing.cancelled() => return Ok("the broker closes"),
-                () = seat.wanted() => return Ok("its place is needed"),
+                () = slot.wanted() => return Ok("its place is needed"),
                 () = tokio::time::sleep(silence) => return Ok("it said nothing"),
             }
-            seat.busy();
+            slot.busy();
             let request = tokio::select! {
                 request = timeout(transfer, self.read_request(&mut stream, prefix)) => request.map_err(too_slow)??,
                 () = self.closing.cancelled() => return Ok("the broker closes"),
@@ -95,11 +99,11 @@ impl Connections {
                 timeout(transfer, stream.write_all(&response)).await.map_err(too_slow)??;
             }
             silence = between;
-            seat.idle();
+            slot.idle();
         }
     }
 
-    /// The request whose first byte has come.
+    /// Reads the request whose first byte has arrived.
     async fn read_request(&self, stream: &mut TcpStream, mut prefix: [u8; PREFIX]) -> io::Result<Request> {
         stream.read_exact(&mut prefix[1..LENGTH]).await?;
         let [a, b, c, d, ..] = prefix;
@@ -111,31 +115,31 @@ impl Connections {
         let whole = LENGTH + length;
         let mut bytes = BytesMut::with_capacity(whole.min(FIRST_READ));
         bytes.extend_from_slice(&prefix);
-        let mut room = None;
+        let mut memory = None;
         let mut rest = stream.take((whole - PREFIX) as u64);
         while bytes.len() < whole {
             if rest.read_buf(&mut bytes).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.charge(&mut room, bytes.len().saturating_sub(FIRST_READ))?;
+            self.reserve(&mut memory, bytes.len().saturating_sub(FIRST_READ))?;
         }
         request::check(&bytes[LENGTH..])?;
-        Ok(Request { bytes: bytes.freeze(), _room: room })
+        Ok(Request { bytes: bytes.freeze(), _room: memory })
     }
 
-    /// Makes `room` cover so many bytes: what has arrived counts, not what was promised.
-    fn charge(&self, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> io::Result<()> {
-        let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = bytes.div_ceil(ROOM_UNIT).saturating_sub(held);
+    /// Reserves memory for this many bytes: those that have arrived, not the announced length.
+    fn reserve(&self, memory: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> io::Result<()> {
+        let held = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = bytes.div_ceil(MEMORY_UNIT).saturating_sub(held);
         if missing == 0 {
             return Ok(());
         }
         let full = || io::Error::new(io::ErrorKind::OutOfMemory, "too many large requests at a time");
         let missing = u32::try_from(missing).map_err(|_| full())?;
-        let more = Arc::clone(&self.room).try_acquire_many_owned(missing).map_err(|_| full())?;
-        match room {
-            Some(room) => room.merge(more),
-            None => *room = Some(more),
+        let more = Arc::clone(&self.memory).try_acquire_many_owned(missing).map_err(|_| full())?;
+        match memory {
+            Some(memory) => memory.merge(more),
+            None => *memory = Some(more),
         }
         Ok(())
     }
@@ -158,7 +162,7 @@ impl Connections {
     }
 }
 
-/// A whole request with its length prefix, and the room that it takes until it is answered.
+/// A whole request with its length prefix, and its reserved memory until it is answered.
 struct Request {
     bytes: Bytes,
     _room: Option<OwnedSemaphorePermit>,
@@ -168,8 +172,8 @@ fn too_slow(_: tokio::time::error::Elapsed) -> io::Error {
     io::ErrorKind::TimedOut.into()
 }
 
-/// Tagged fields that hold their defaults need not be sent, and clients on librdkafka before 2.1 (kcat in many
-/// distributions) stumble over them.
+/// Tagged fields that hold their defaults need not be sent, and clients with librdkafka before 2.1 (kcat in many
+/// distributions) cannot parse them.
 fn without_features(mut body: Body) -> Body {
     if let Body::ApiVersionsResponse(versions) = &mut body {
         versions.supported_features = None;

@@ -1,9 +1,9 @@
-//! Tansu's group coordinator, kept from forming a group in which nobody reads, or whose members never end.
+//! Tansu's group coordinator, with checks that prevent groups without an assignment and unlimited members.
 //!
-//! When a group's leader dies, Tansu 0.6 takes the next member that asks for its share (SyncGroup) for the new leader. But
-//! that member asks as a follower, with no shares to hand out: the group then counts as formed, and none of its members
-//! is given a partition, for as long as they live. A follower that asks while its group is not formed is therefore told to
-//! join again here, which is when a group gets a new leader.
+//! When a group's leader dies, Tansu 0.6 makes the next member that sends SyncGroup the new leader. But that member is
+//! a follower and sends no assignments: the group then counts as formed, and none of its members ever gets a partition.
+//! Here a follower that sends SyncGroup while its group is not formed therefore gets the error to join again, upon
+//! which the group gets a new leader.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ use super::store::Store;
 /// Longest session of a member: Kafka's default for `group.max.session.timeout.ms`.
 const MAX_SESSION_MS: i32 = 30 * 60 * 1000;
 
-/// Most members of a group: each of them is told of all others.
+/// The maximum number of members of a group: each of them gets the list of all others.
 const MAX_MEMBERS: usize = 1_000;
 
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl Coordinator for GroupCoordinator {
         protocol_name: Option<&str>,
         assignments: Option<&[SyncGroupRequestAssignment]>,
     ) -> Result<Body> {
-        // Members with a name of their own stay in their group when they are away.
+        // Static members stay in their group when they disconnect.
         let is_follower = assignments.is_none_or(<[_]>::is_empty) && group_instance_id.is_none();
         if is_follower && !self.store.group_is_formed(group_id, SystemTime::now()) {
             let again = SyncGroupResponse::default()
@@ -165,7 +165,7 @@ mod tests {
     use crate::broker::store::test_store;
 
     #[tokio::test]
-    async fn a_follower_whose_leader_died_is_told_to_join_again() {
+    async fn a_follower_whose_leader_died_must_join_again() {
         let folder = tempfile::tempdir().unwrap();
         let store = test_store(folder.path()).await;
         let state = GroupState::Forming {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_member_that_would_never_end_is_refused() {
+    async fn a_member_with_an_endless_timeout_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut coordinator = GroupCoordinator::new(test_store(folder.path()).await).unwrap();
         for session in [i32::MAX, MAX_SESSION_MS + 1, 0, -1] {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_group_takes_nobody_else() {
+    async fn a_full_group_refuses_new_members() {
         let folder = tempfile::tempdir().unwrap();
         let store = test_store(folder.path()).await;
         let member = || GroupMember { join_response: Default::default(), last_contact: Some(SystemTime::now()) };

@@ -14,7 +14,7 @@ const BESIDE_DATABASE: [&str; 2] = ["broker.db-wal", "broker.db-shm"];
 const LOCK: &str = "broker.lock";
 const MEMORY: &str = "memory://embedded/";
 
-/// Where the records are. The folder stays locked while this lives.
+/// The location of the records. The folder is locked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Location {
     url: Url,
@@ -23,7 +23,7 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// Creates and locks the folder. It and what is in it is for its owner only.
+    /// Creates and locks the folder, which is accessible only to its owner.
     pub(super) fn prepare(storage: &BrokerStorage) -> Result<Self, Error> {
         match storage {
             BrokerStorage::Memory => {
@@ -50,7 +50,7 @@ impl Location {
         let lock = lock(&folder)?;
         let working = std::env::current_dir().and_then(|path| path.canonicalize()).map_err(unusable)?;
         let database = folder.join(DATABASE);
-        // SQLite gives the files beside its database the same mode.
+        // SQLite creates its other files with the same mode as the database.
         private_file(&database).map_err(unusable)?;
         let beside = BESIDE_DATABASE.map(|name| folder.join(name));
         beside.iter().try_for_each(|path| close_to_others(path)).map_err(unusable)?;
@@ -59,7 +59,8 @@ impl Location {
     }
 }
 
-/// Keeps two brokers off one folder: each remembers what it knows of the log, so they would mislead each other.
+/// Prevents two brokers from using the same folder: each caches the ends of the log, and would not see the other's
+/// appends.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(LOCK);
     let file = private_file(&path).and_then(|()| File::options().write(true).open(&path));

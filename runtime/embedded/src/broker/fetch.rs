@@ -1,8 +1,8 @@
-//! Fetch, answered when there is something to read.
+//! Fetch, answered as soon as there is something to read.
 //!
 //! Tansu's own handler sleeps for half of the client's `fetch.wait.max.ms` even when it has records in hand, which puts
-//! 250 ms on every fetch of a client with default settings. This one reads, and when that was too little waits until
-//! a partition has grown or the client's time is over.
+//! 250 ms on every fetch of a client with default settings. This handler reads and, if that was too little, waits until
+//! a partition has grown or the client's wait is over.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const MAX_READ: u32 = 5 * 1024 * 1024;
 /// record cannot stop its reader.
 const LARGE_READS: [u32; 2] = [32 * 1024 * 1024, 128 * 1024 * 1024];
 
-/// Longest wait, whatever the client asks for: while it waits, nobody notices that the client has left.
+/// The maximum wait, whatever the client requests: a disconnect of the client is not noticed meanwhile.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug)]
@@ -76,16 +76,16 @@ impl Service<Store, FetchRequest> for FetchService {
     }
 }
 
-/// One pass over the partitions of a request.
+/// One read of the partitions of a request.
 struct Read<'a> {
     store: &'a Store,
     isolation: IsolationLevel,
     min_bytes: u32,
-    /// What the response may still take.
+    /// How many bytes the response may still hold.
     room: u32,
     /// Bytes of records read.
     bytes: u64,
-    /// A partition has an error that the client should hear now.
+    /// A partition has an error that the client should get now.
     failed: bool,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Read<'a> {
             .partitions(Some(partitions)))
     }
 
-    /// The outer error ends the connection, the inner one is the client's to handle.
+    /// The outer error ends the connection, the inner one is sent to the client.
     async fn partition(
         &mut self,
         topic: &str,
@@ -166,7 +166,7 @@ impl<'a> Read<'a> {
         let first = self.room.min(MAX_READ);
         for size in std::iter::once(first).chain(LARGE_READS) {
             let mut batches = self.store.fetch(partition, offset, self.min_bytes, size, self.isolation).await?;
-            // SQLite storage says "nothing" by a batch without records.
+            // The SQLite storage returns a batch without records for "nothing".
             batches.retain(|batch| batch.record_count > 0);
             // A later partition of a filled response waits for the next one.
             if !batches.is_empty() || self.bytes > 0 {

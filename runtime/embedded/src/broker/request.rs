@@ -1,26 +1,26 @@
-//! A request, looked through before Tansu decodes it.
+//! Checks a request before Tansu decodes it.
 //!
-//! Tansu takes memory for what a length promises, and an element of an array takes some ten times the bytes that it has in
-//! the request. This follows the description of each message by which Tansu decodes: no length may promise more than is
-//! there, and the elements of all arrays are counted.
+//! Tansu allocates memory by the lengths in a request, and an element of an array takes about ten times its bytes in
+//! the request. This check follows the same message descriptions as Tansu's decoder: no length may exceed the actual
+//! bytes, and the elements of all arrays are counted.
 
 use std::io;
 
 use tansu_model::{FieldMeta, KindMeta};
 use tansu_sans_io::RootMessageMeta;
 
-/// Most elements of all arrays of a request.
+/// The maximum number of elements of all arrays of a request.
 const MAX_ELEMENTS: usize = 20_000;
 
-/// Largest request, in bytes, that carries records: what they may have when inflated, and room for the rest. What is not
-/// Kafka's protocol mostly reads as a larger one and ends the connection before memory is taken for it.
+/// The maximum size of a request with records: the limit of decompressed records, plus the rest. Input that is not
+/// Kafka's protocol usually reads as a larger length and ends the connection before memory is allocated.
 const MAX_WITH_RECORDS: usize = 33 * 1024 * 1024;
 
-/// Largest of all others.
+/// The maximum size of other requests.
 const MAX_PLAIN: usize = 1024 * 1024;
 
 const PRODUCE: i16 = 0;
-/// Asked before the client knows which versions there are; answered whatever the version is.
+/// Sent before the client knows the supported versions; answered in any version.
 const API_VERSIONS: i16 = 18;
 
 type Checked<T = ()> = Result<T, io::Error>;
@@ -40,28 +40,28 @@ pub(super) fn check_kind(api_key: i16, length: usize) -> Checked {
     if may { Ok(()) } else { refuse("request without records is larger than the broker accepts") }
 }
 
-/// Fails unless `request`, which begins with its header, holds what it promises.
+/// Fails unless `request`, which begins with its header, contains what its lengths announce.
 pub(super) fn check(request: &[u8]) -> Checked {
-    let mut walk = Walk { rest: request, version: 0, flexible: false, elements: 0 };
-    let api_key = walk.int16()?;
-    walk.version = walk.int16()?;
+    let mut scan = RequestScanner { rest: request, version: 0, flexible: false, elements: 0 };
+    let api_key = scan.int16()?;
+    scan.version = scan.int16()?;
     let Some(message) = RootMessageMeta::messages().requests().get(&api_key) else {
         return refuse("request of an unknown kind");
     };
-    if api_key == API_VERSIONS && !message.version.valid.within(walk.version) {
+    if api_key == API_VERSIONS && !message.version.valid.within(scan.version) {
         return Ok(());
     }
-    if !message.version.valid.within(walk.version) {
+    if !message.version.valid.within(scan.version) {
         return refuse("request of an unknown version");
     }
-    walk.take(size_of::<i32>())?; // what the answer is recognised by
-    walk.text()?; // the client's name, which has the old form in all versions
-    walk.flexible = message.is_flexible(walk.version);
-    walk.tags()?;
-    walk.structure(message.fields)
+    scan.take(size_of::<i32>())?; // what the answer is recognised by
+    scan.text()?; // the client's name, which has the old form in all versions
+    scan.flexible = message.is_flexible(scan.version);
+    scan.tags()?;
+    scan.structure(message.fields)
 }
 
-struct Walk<'a> {
+struct RequestScanner<'a> {
     rest: &'a [u8],
     version: i16,
     /// Lengths are of variable size, and structures end with tagged fields.
@@ -69,7 +69,7 @@ struct Walk<'a> {
     elements: usize,
 }
 
-impl Walk<'_> {
+impl RequestScanner<'_> {
     fn structure(&mut self, fields: Fields) -> Checked {
         for (_, field) in fields {
             let is_tagged = self.flexible && field.tagged.is_some_and(|versions| versions.within(self.version));
@@ -116,7 +116,7 @@ impl Walk<'_> {
         self.take(length.unwrap_or_default()).map(drop)
     }
 
-    /// Of all but texts of the old form; `None` stands for null.
+    /// For all but strings of the old encoding; `None` is null.
     fn long_length(&mut self) -> Checked<Option<usize>> {
         if self.flexible {
             return self.varint().map(|length| length.checked_sub(1));
@@ -126,7 +126,7 @@ impl Walk<'_> {
         length(i32::from_be_bytes(*bytes))
     }
 
-    /// Fields that may be left out. Tansu reads them by themselves, with bounds of its own.
+    /// Tagged fields. Tansu reads them separately, with its own limits.
     fn tags(&mut self) -> Checked {
         if !self.flexible {
             return Ok(());
@@ -164,7 +164,7 @@ impl Walk<'_> {
     }
 }
 
-/// -1 stands for null.
+/// -1 is null.
 fn length(length: i32) -> Checked<Option<usize>> {
     match usize::try_from(length) {
         Ok(length) => Ok(Some(length)),
@@ -174,7 +174,7 @@ fn length(length: i32) -> Checked<Option<usize>> {
 }
 
 fn too_short() -> io::Error {
-    invalid("request ends before what it promises")
+    invalid("request ends before its declared length")
 }
 
 fn refuse<T>(why: &'static str) -> Checked<T> {

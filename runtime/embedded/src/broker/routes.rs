@@ -1,4 +1,4 @@
-//! Which request goes to which handler.
+//! The handler of each request.
 
 use rama::layer::{MapErrLayer, MapStateLayer};
 use rama::{Layer as _, Service as _};
@@ -16,9 +16,9 @@ use super::store::Store;
 type Builder = FrameRouteBuilder<(), Error>;
 type Route = fn(Builder, Store) -> Result<Builder, Error>;
 
-/// Tansu's handlers over storage that the broker serves. Left out: Fetch, which is our own; DeleteRecords, which
-/// SQLite storage answers with a panic; ACLs, SCRAM users and SASL, which an open listener on loopback does not have;
-/// client telemetry, which nothing reads.
+/// Tansu's handlers that the broker uses. Not among them: Fetch, which is Tributary's own; DeleteRecords, which SQLite
+/// storage answers with a panic; ACLs, SCRAM users and SASL, which an open listener on loopback does not have; client
+/// telemetry, which nothing reads.
 const STORAGE_ROUTES: [Route; 18] = [
     storage::add_offsets_to_txn,
     storage::add_partitions_to_txn,

@@ -1,8 +1,8 @@
-//! The storage behind all handlers: Tansu's engine, guarded.
+//! The storage of all handlers: Tansu's engine, with checks and restarts.
 //!
 //! Tansu's SQLite engine is one task that answers one call at a time. It ends for good when a call panics (a partition
-//! that does not exist is enough) or when a caller goes away before its answer. [`Store`] therefore checks what would
-//! panic before it calls, and starts a new engine over the same file should one end all the same.
+//! that does not exist is enough) or when a caller goes away before its answer. [`Store`] therefore checks for
+//! everything that would panic before it calls, and starts a new engine over the same file if one ends even so.
 
 mod ends;
 mod engine;
@@ -29,8 +29,8 @@ use self::groups::Groups;
 use self::restarts::Restarts;
 use self::topics::{Topic, Topics};
 
-/// Between two lines of the log about a storage that fails.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The minimum interval of log lines about a failing storage.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The storage of one broker. Clones share it.
 #[derive(Clone)]
@@ -42,8 +42,8 @@ struct Shared {
     options: StoreOptions,
     engine: RwLock<Engine>,
     restarting: Mutex<Restarts>,
-    /// When a failure of the storage was last told.
-    told: std::sync::Mutex<Option<Instant>>,
+    /// When a failure of the storage was last logged.
+    last_logged: std::sync::Mutex<Option<Instant>>,
     topics: Topics,
     ends: Ends,
     groups: Groups,
@@ -60,7 +60,7 @@ impl Store {
             options,
             engine: RwLock::new(engine),
             restarting: Mutex::default(),
-            told: std::sync::Mutex::default(),
+            last_logged: std::sync::Mutex::default(),
             topics: Topics::default(),
             ends: Ends::default(),
             groups: Groups::default(),
@@ -84,18 +84,18 @@ impl Store {
         self.find(id).await
     }
 
-    /// Where a partition begins and ends, from memory when nothing was appended since it was last read.
+    /// The first and the next offset of a partition, from memory if nothing was appended since they were last read.
     pub(super) async fn end(&self, partition: &Topition) -> Result<OffsetStage, Error> {
         let version = match self.shared.ends.get(partition) {
             Ok(stage) => return Ok(stage),
             Err(version) => version,
         };
         let stage = self.offset_stage(partition).await?;
-        self.shared.ends.learn(partition, version, stage);
+        self.shared.ends.remember(partition, version, stage);
         Ok(stage)
     }
 
-    /// Whether a group's members have their shares; a follower has to wait for that.
+    /// Whether a group's members have their assignments; a follower has to wait for that.
     pub(super) fn group_is_formed(&self, group: &str, now: SystemTime) -> bool {
         self.shared.groups.is_formed(group, now)
     }
@@ -115,10 +115,10 @@ impl Store {
             return Ok(Some(topic));
         }
         let found = self.run(async |engine| engine.metadata(Some(std::slice::from_ref(id))).await).await?;
-        Ok(found.topics().first().and_then(|found| self.shared.topics.learn(id, found)))
+        Ok(found.topics().first().and_then(|found| self.shared.topics.remember(id, found)))
     }
 
-    /// Whether so many partitions more may be created.
+    /// Whether this many more partitions may be created.
     async fn has_room(&self, partitions: i32) -> Result<bool, Error> {
         if let Some(room) = self.shared.topics.has_room(partitions) {
             return Ok(room);
@@ -142,7 +142,7 @@ impl Store {
         let engine = self.engine();
         let result = call(&engine.container).await;
         if let Err(error) = &result {
-            self.tell(error);
+            self.log_failure(error);
         }
         if matches!(result, Err(Error::UnableToSend | Error::OneshotRecv)) {
             self.replace(&engine).await?;
@@ -150,21 +150,22 @@ impl Store {
         result
     }
 
-    /// Logs a failure that is the storage's own, now and then: clients try again, and would be the only ones to know.
-    fn tell(&self, error: &Error) {
+    /// Logs a failure of the storage, at intervals: clients only try again.
+    fn log_failure(&self, error: &Error) {
         if matches!(error, Error::Api(_)) {
             return;
         }
-        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|told| told.elapsed() < TELL_AGAIN) {
+        let mut last_logged = self.shared.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_logged.is_some_and(|last_logged| last_logged.elapsed() < LOG_INTERVAL) {
             return;
         }
-        *told = Some(Instant::now());
+        *last_logged = Some(Instant::now());
         let file = self.shared.options.database.as_deref().unwrap_or_else(|| Path::new("memory")).display();
-        warn!(%error, %file, "the embedded broker's storage has failed, clients try again: check the disk of its file");
+        warn!(%error, %file, "the embedded broker's storage has failed, clients retry: check the disk of its file");
     }
 
-    /// Starts a new engine in place of `ended`, unless that was done already, is to wait, or the broker is closing.
+    /// Starts a new engine instead of `ended`, unless that was done already, the pause is not over, or the broker is
+    /// closing.
     async fn replace(&self, ended: &Engine) -> Result<(), Error> {
         let mut restarts = self.shared.restarting.lock().await;
         let is_done = ended.cancellation.is_cancelled() || self.engine().generation != ended.generation;

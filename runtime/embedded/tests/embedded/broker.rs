@@ -42,7 +42,7 @@ async fn keys_values_headers_and_timestamps_survive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idempotent_and_compressed_records_arrive_once_and_in_order() {
+async fn idempotent_and_compressed_records_are_written_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let broker = start_in(folder.path()).await;
     create_topic(&broker, "clicks", 1, &[]).await;
@@ -92,7 +92,7 @@ async fn topics_are_created_described_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_a_topic_leaves_the_others_alone() {
+async fn deleting_a_topic_keeps_the_others() {
     let folder = tempfile::tempdir().unwrap();
     for storage in [BrokerStorage::Memory, BrokerStorage::Directory(folder.path().into())] {
         let broker = start(storage).await;

@@ -8,7 +8,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::kafka::{DEADLINE, TestProducer, admin, client, create_topic, member, read, read_for, start_in, value};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_goes_on_where_it_committed_also_after_a_restart() {
+async fn a_group_continues_at_its_committed_offsets_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let broker = start_in(folder.path()).await;
     create_topic(&broker, "clicks", 1, &[]).await;
@@ -37,7 +37,7 @@ async fn a_group_goes_on_where_it_committed_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_was_connected_during_a_restart_goes_on() {
+async fn a_member_connected_during_a_restart_continues() {
     let folder = tempfile::tempdir().unwrap();
     let broker = start_in(folder.path()).await;
     create_topic(&broker, "clicks", 1, &[]).await;

@@ -61,7 +61,7 @@ async fn an_object_in_parts_appears_when_it_is_complete() {
 }
 
 #[tokio::test]
-async fn an_object_is_not_overwritten_when_the_client_says_so() {
+async fn a_conditional_put_does_not_overwrite_an_object() {
     let folder = tempfile::tempdir().unwrap();
     let store = start(folder.path(), 0).await;
     store.create_bucket("raw").await.unwrap();

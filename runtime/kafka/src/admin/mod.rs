@@ -11,7 +11,7 @@ use tributary_librdkafka::{Client, Failure, Outcomes, PartitionList, Setting, To
 use crate::ClientConfig;
 use crate::consumer::all_listed;
 
-/// How a group's coordinator says that another is to be asked, or the same one later.
+/// Errors after which the coordinator is looked up and asked again.
 const AWAY: [i32; 4] =
     [code::COORDINATOR_LOAD_IN_PROGRESS, code::COORDINATOR_NOT_AVAILABLE, code::NOT_COORDINATOR, code::TIMED_OUT];
 const RETRY: Duration = Duration::from_millis(100);
@@ -29,12 +29,12 @@ pub struct NewTopic {
     pub config: Props,
 }
 
-/// What became of a topic that was to be created.
+/// The outcome of creating a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
     /// It is new.
     New,
-    /// It was there already, as it was.
+    /// It existed already, and is unchanged.
     Existed,
 }
 
@@ -47,7 +47,7 @@ pub struct TopicDescription {
     pub partitions: Option<i32>,
 }
 
-/// A member of a group, as its coordinator tells.
+/// A member of a group, as returned by its coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupMember {
     /// The id that the coordinator gave it.
@@ -61,16 +61,16 @@ pub struct GroupMember {
 pub struct Admin {
     client: Arc<Client>,
     settings: Arc<[Setting]>,
-    /// For all there is to be done.
+    /// The timeout of a whole call.
     timeout: Duration,
     /// For one request.
     request_timeout: Duration,
-    /// The brokers, if they can be spoken to without encryption and login.
+    /// The brokers, if they need no encryption and no login.
     plain: Option<Arc<str>>,
 }
 
 impl Admin {
-    /// A client for administration. It connects when it is first asked something.
+    /// A client for administration. It connects with the first call.
     ///
     /// # Errors
     /// `Config` when a setting cannot be used.
@@ -91,7 +91,7 @@ impl Admin {
     /// # Errors
     /// `Retriable` when no broker answered in time.
     pub async fn cluster_id(&self) -> Result<Option<String>> {
-        // The call for the id alone cannot tell a broker without one from no broker.
+        // The call for the id alone does not distinguish a broker without one from no broker.
         self.ask("reach the cluster", |client, timeout| {
             client.all_topics(timeout)?;
             Ok(client.cluster_id(timeout.min(Duration::from_secs(1))))
@@ -109,7 +109,7 @@ impl Admin {
         Ok(topics.into_iter().map(describe).collect())
     }
 
-    /// These topics, in this order, there or not.
+    /// These topics, in this order, whether or not they exist.
     ///
     /// # Errors
     /// `Retriable` when no broker answered in time.
@@ -119,8 +119,8 @@ impl Admin {
         Ok(names.iter().map(|name| TopicDescription { name: name.clone(), partitions: find(name) }).collect())
     }
 
-    /// The ids of topics: another one when a topic was deleted and made anew. Those that are not there are left out, and
-    /// all of them on a broker without ids.
+    /// The ids of topics, which change when a topic is deleted and created again. Topics that do not exist are left
+    /// out, and all on a broker without ids.
     ///
     /// # Errors
     /// `Retriable` when no broker answered in time.
@@ -162,7 +162,7 @@ impl Admin {
         Ok(created.into_iter().map(outcome).collect())
     }
 
-    /// The settings of a topic, defaults included. None when the broker does not tell: some answer with nothing.
+    /// The settings of a topic, defaults included. None when the broker returns an empty answer, as some do.
     ///
     /// # Errors
     /// `Retriable` when there is no such topic, or no broker answered in time.
@@ -173,7 +173,7 @@ impl Admin {
         Ok(Some(config).filter(|config| !config.is_empty()))
     }
 
-    /// Deletes topics; those that are not there are passed over.
+    /// Deletes topics; ignores those that do not exist.
     ///
     /// # Errors
     /// Of the first topic that could not be deleted.
@@ -188,7 +188,7 @@ impl Admin {
         .await
     }
 
-    /// Deletes groups with their offsets; those that are not there are passed over.
+    /// Deletes groups with their offsets; ignores those that do not exist.
     ///
     /// # Errors
     /// Of the first group that could not be deleted: `Config` when it has members.
@@ -203,8 +203,8 @@ impl Admin {
         .await
     }
 
-    /// All offsets of a group; none of a group that is not there. Those of a transaction appear shortly after its commit was
-    /// answered; [`crate::Consumer::committed`] at `isolation.level=read_committed` waits for them.
+    /// All offsets of a group; none if the group does not exist. Those of a transaction appear shortly after its commit
+    /// was answered; [`crate::Consumer::committed`] at `isolation.level=read_committed` waits for them.
     ///
     /// # Errors
     /// `Retriable` when no broker answered in time.
@@ -224,8 +224,8 @@ impl Admin {
         self.ask_coordinator(&what, move |client, timeout| set_offsets(client, &name, &offsets, timeout)).await
     }
 
-    /// Deletes offsets of a group that does not read their topics; those that are not there are passed over. On a
-    /// broker that cannot delete single offsets the group is deleted, and what is to stay set again.
+    /// Deletes offsets of a group that does not read their topics; ignores those that do not exist. On a broker that
+    /// cannot delete single offsets the group is deleted, and the other offsets are set again.
     ///
     /// # Errors
     /// `Config` when the group has members that read the topic.
@@ -249,12 +249,12 @@ impl Admin {
         let Some(brokers) = self.plain.clone() else { return Ok(true) };
         self.ask(what, move |_, timeout| {
             let known = versions::supports(&brokers, versions::OFFSET_DELETE, timeout);
-            known.map_err(|error| Failure::new(code::TIMED_OUT, format!("no broker answers: {error}")))
+            known.map_err(|error| Failure::new(code::TIMED_OUT, format!("no broker responds: {error}")))
         })
         .await
     }
 
-    /// The offsets behind the last records of partitions; `committed_only` leaves out what open transactions hold.
+    /// The offsets after the last records of partitions; with `committed_only` the last stable offsets.
     ///
     /// # Errors
     /// `Retriable` when a partition has no leader at the moment, or no broker answered in time.
@@ -278,7 +278,7 @@ impl Admin {
         Ok(!self.group_members(group).await?.is_empty())
     }
 
-    /// The members of a group; none of one that is not there.
+    /// The members of a group; none if it does not exist.
     ///
     /// # Errors
     /// `Retriable` when no broker answered in time.
@@ -292,7 +292,7 @@ impl Admin {
         Ok(members.await?.into_iter().map(|(id, client_id)| GroupMember { id, client_id }).collect())
     }
 
-    /// Asks a group's coordinator, again while there is none that answers.
+    /// Asks a group's coordinator, and repeats this while there is none.
     async fn ask_coordinator<T: Send + 'static>(
         &self,
         what: &str,
@@ -315,7 +315,7 @@ impl Admin {
         .await
     }
 
-    /// Makes a blocking call where it may block.
+    /// Makes a blocking call on a thread that may block.
     async fn ask<T: Send + 'static>(
         &self,
         what: &str,

@@ -6,11 +6,11 @@ use std::time::Duration;
 pub(super) const OFFSET_DELETE: i16 = 47;
 
 const API_VERSIONS: i16 = 18;
-/// No broker's answer comes near it.
+/// Far more than any broker's answer.
 const LONGEST: usize = 64 * 1024;
 
-/// Whether a broker knows a request, asked for without librdkafka: that one (2.12) frees a queue once too often when
-/// a request to a group's coordinator is not supported, and tells nobody what is.
+/// Whether a broker supports a request. Asked without librdkafka, because version 2.12 frees a queue twice when a
+/// request to a group's coordinator is not supported, and does not expose what is.
 pub(super) fn supports(bootstrap: &str, request: i16, timeout: Duration) -> io::Result<bool> {
     let mut last = io::Error::from(ErrorKind::NotConnected);
     for server in bootstrap.split(',') {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_is_asked_what_it_knows() {
+    fn request_versions_follow_the_broker() {
         let timeout = Duration::from_secs(5);
         assert!(supports(&broker(answer(&[18, 47])), OFFSET_DELETE, timeout).unwrap());
         assert!(!supports(&broker(answer(&[18, 3, 42])), OFFSET_DELETE, timeout).unwrap());

@@ -2,14 +2,13 @@ use tributary_api::{Error, Result};
 
 use super::{ClientConfig, Native, Role};
 
-/// Fills in what the user left open: Java's defaults where the two clients differ in what they promise, our own
-/// where it is a matter of speed and memory.
+/// Adds defaults: Java's where they affect the guarantees, Tributary's own where they affect speed and memory.
 pub(super) fn complete(config: &ClientConfig, native: &mut Native) -> Result<()> {
     if native.get("bootstrap.servers").is_none() {
         return Err(Error::config("bootstrap.servers is missing: write host:port of one or more brokers"));
     }
     native.put_default("log.connection.close", false);
-    // librdkafka makes its first connection only after half the least back-off.
+    // librdkafka waits half of this back-off before its first connection.
     native.put_default("reconnect.backoff.ms", 20);
     native.put_default("reconnect.backoff.max.ms", 1000);
     at_least(native, "reconnect.backoff.max.ms", "reconnect.backoff.ms");
@@ -25,13 +24,14 @@ pub(super) fn complete(config: &ClientConfig, native: &mut Native) -> Result<()>
 }
 
 fn producer(config: &ClientConfig, native: &mut Native) -> Result<()> {
-    // Java's partitioning, always: with librdkafka's own, equal keys would go to other partitions than before.
+    // Always Java's partitioning: with librdkafka's own, a key would go to another partition than before.
     native.put("partitioner", "murmur2_random", "partitioner");
     native.put_default("acks", "all");
-    // Java's: a record that it sends is not refused here. Batches of several stay below librdkafka's own million.
+    // As in Java, so that every record that Java sends is accepted. Batches of several records stay below librdkafka's
+    // own limit of a million bytes.
     native.put_default("message.max.bytes", 1_048_576);
     native.put_default("queue.buffering.max.kbytes", 32_768);
-    // The bound in bytes counts payloads only. Each record waiting costs some 200 bytes more.
+    // The limit in bytes counts only payloads. Each queued record takes about 200 bytes more.
     native.put_default("queue.buffering.max.messages", 250_000);
     let level = native.get("compression.type").and_then(|codec| config.get(&format!("compression.{codec}.level")));
     if let Some(level) = level {
@@ -77,13 +77,13 @@ fn idempotence(native: &mut Native) -> Result<()> {
     }
 }
 
-/// At the default back-off of 100 ms every transaction takes that long: the first requests of one are answered
-/// "try again" until the broker has finished the one before.
+/// With the default back-off of 100 ms every transaction would take that long, because the broker answers the first
+/// requests of a transaction with a retriable error until it has completed the previous one.
 fn transactional(native: &mut Native) {
     native.put_default("retry.backoff.ms", 1);
     native.put_default("retry.backoff.max.ms", 2);
     native.put_default("linger.ms", 0);
-    // A record must not outlive its transaction.
+    // A record's timeout must not exceed its transaction's.
     let bound = native.number("transaction.timeout.ms").unwrap_or(60_000);
     match native.number("message.timeout.ms") {
         Some(timeout) if timeout == 0 || timeout > bound => {
@@ -99,13 +99,13 @@ fn consumer(native: &mut Native) {
     native.put_default("isolation.level", "read_uncommitted");
     native.put_default("auto.offset.reset", "latest");
     native.put_default("allow.auto.create.topics", true);
-    // A reader that keeps up must not be made to wait: the queue is bounded in bytes instead.
+    // A reader that keeps up must not wait: the queue is limited in bytes instead.
     native.put_default("fetch.queue.backoff.ms", 10);
     native.put_default("queued.min.messages", 20_000);
     native.put_default("queued.max.messages.kbytes", 16_384);
     native.put_default("fetch.error.backoff.ms", 100);
     if native.get("group.protocol") == Some("consumer") {
-        // The broker decides these there, and librdkafka refuses them.
+        // With the new protocol the broker decides these, and librdkafka refuses them.
         for name in ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"] {
             native.remove(name);
         }
@@ -118,7 +118,7 @@ fn consumer(native: &mut Native) {
     }
 }
 
-/// Raises a bound to the value it bounds.
+/// Raises a limit to at least this value.
 fn at_least(native: &mut Native, bound: &str, value: &str) {
     let Some(low) = native.number(value) else { return };
     if native.number(bound).is_none_or(|high| high < low) {

@@ -2,14 +2,14 @@ use tributary_api::{Error, Result};
 
 use super::{Native, Role, not_a_number};
 
-/// What becomes of a setting of Java's clients (`ProducerConfig`, `ConsumerConfig`, `AdminClientConfig`,
+/// How a setting of Java's clients is translated (`ProducerConfig`, `ConsumerConfig`, `AdminClientConfig`,
 /// `SaslConfigs` and `SslConfigs` of Kafka 4).
 pub(super) enum Rule {
     /// Passed on as it is, under this name.
     Text(Scope, &'static str),
-    /// A whole number, brought within the bounds that librdkafka knows. Java has no upper ones.
+    /// A whole number, limited to librdkafka's range. Java has no upper limits.
     Number(Scope, &'static str, i64, i64),
-    /// Needs more than a name.
+    /// Translated by a function.
     Special(Scope, fn(&str, &str, &mut Native) -> Result<()>),
     /// Read elsewhere in this crate.
     Own,
@@ -19,7 +19,7 @@ pub(super) enum Rule {
     Native,
 }
 
-/// Whose setting it is.
+/// The clients that a setting applies to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     All,
@@ -89,7 +89,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         "partition.assignment.strategy" => Special(Consumer, assignment_strategy),
         "check.crcs" => Special(Consumer, boolean),
         "allow.auto.create.topics" => Special(Consumer, boolean),
-        // Offsets are committed by the task's say-so only.
+        // Offsets are committed only by the task.
         "enable.auto.commit" | "auto.commit.interval.ms" | "max.poll.records" => Own,
 
         "sasl.mechanism" | "sasl.jaas.config" | "sasl.kerberos.service.name" => Own,
@@ -100,7 +100,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         "ssl.keystore.location" | "ssl.keystore.type" | "ssl.keystore.password" | "ssl.keystore.key" => Own,
         "ssl.keystore.certificate.chain" | "ssl.key.password" | "ssl.endpoint.identification.algorithm" => Own,
 
-        // They protect, and cannot be heeded: better no client than one without them.
+        // Security settings that are not supported: the client is refused rather than created without them.
         "security.providers" | "sasl.login.class" | "sasl.client.callback.handler.class" => Special(All, refused),
         "sasl.login.callback.handler.class" | "ssl.engine.factory.class" | "ssl.provider" => Special(All, refused),
         "ssl.cipher.suites" => Special(All, refused),
@@ -168,11 +168,12 @@ impl Rule {
 
 fn refused(name: &str, _: &str, _: &mut Native) -> Result<()> {
     Err(Error::config(format!(
-        "{name} is of Java and cannot be heeded here: remove it, or set what librdkafka has for it under librdkafka."
+        "{name} applies to Java only and is not supported here: remove it, or set the corresponding property of \
+         librdkafka with the prefix librdkafka."
     )))
 }
 
-/// Both versions that are spoken are those that Java has by default.
+/// The supported versions are Java's defaults.
 fn protocols(name: &str, value: &str, _: &mut Native) -> Result<()> {
     let has = |version: &str| value.split(',').any(|one| one.trim() == version);
     if has("TLSv1.2") && has("TLSv1.3") {
@@ -209,7 +210,7 @@ fn acks(name: &str, value: &str, native: &mut Native) -> Result<()> {
     Ok(())
 }
 
-/// Java's greatest number stands for ever; so does zero in librdkafka.
+/// Java's maximum number means without limit, as zero does in librdkafka.
 fn delivery_timeout(name: &str, value: &str, native: &mut Native) -> Result<()> {
     let millis: i64 = value.parse().map_err(|_| not_a_number(name, value))?;
     let millis = if millis >= MAX { 0 } else { millis.max(1) };

@@ -15,7 +15,7 @@ use tributary_librdkafka::Setting;
 
 use self::java::Rule;
 
-/// What a client is for: settings of another role are passed over.
+/// The role of a client: settings of other roles are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Writes records.
@@ -28,7 +28,7 @@ pub enum Role {
 
 /// Settings of one client under the names of Java's clients, translated when the client is made.
 ///
-/// A name that librdkafka has and Java has not can be written with the prefix `librdkafka.`.
+/// A setting that only librdkafka has can be written with the prefix `librdkafka.`.
 ///
 /// ```
 /// use tributary_api::Props;
@@ -57,14 +57,14 @@ impl ClientConfig {
         self
     }
 
-    /// The same settings with one more unless it is there already.
+    /// The same settings with one more unless it is set already.
     #[must_use]
     pub fn set_default(mut self, java_name: &str, value: impl ToString) -> Self {
         self.java.entry(java_name.to_owned()).or_insert_with(|| value.to_string());
         self
     }
 
-    /// The same settings with one more, under librdkafka's name. It wins over whatever was translated.
+    /// The same settings with one more, under librdkafka's name. It takes precedence over translated settings.
     #[must_use]
     pub fn set_native(mut self, name: &str, value: impl ToString) -> Self {
         self.native.insert(name.to_owned(), value.to_string());
@@ -81,8 +81,8 @@ impl ClientConfig {
         self.java.get(java_name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// Settings that change nothing here: those of Java's own making (serializers, interceptors, reporters) and
-    /// unknown ones. To be warned of, never to be rejected.
+    /// Settings without effect: those that exist only in Java (serializers, interceptors, reporters) and unknown ones.
+    /// They are reason for a warning, not for an error.
     pub fn ignored(&self) -> Vec<String> {
         self.java.keys().filter(|name| matches!(java::rule(name), None | Some(Rule::Ignored))).cloned().collect()
     }
@@ -102,13 +102,13 @@ impl ClientConfig {
         Ok(u64::try_from(millis).map_or(Duration::MAX, Duration::from_millis))
     }
 
-    /// How long a call waits for an answer of the broker (`default.api.timeout.ms`).
+    /// The timeout of a call (`default.api.timeout.ms`).
     pub(crate) fn api_timeout(&self) -> Result<Duration> {
         let timeout = self.millis("default.api.timeout.ms", Duration::from_secs(60))?;
         Ok(timeout.clamp(Duration::from_millis(100), Duration::from_secs(3600)))
     }
 
-    /// How long one broker is waited for before it is asked again (`request.timeout.ms`).
+    /// The timeout of one request, after which it is sent again (`request.timeout.ms`).
     pub(crate) fn request_timeout(&self) -> Result<Duration> {
         let timeout = self.millis("request.timeout.ms", Duration::from_secs(30))?;
         Ok(timeout.max(Duration::from_millis(100)))
@@ -174,7 +174,7 @@ impl Native {
         }
     }
 
-    /// Sets a value of ours unless the user has set one.
+    /// Sets a default unless the user has set a value.
     fn put_default(&mut self, name: &str, value: impl ToString) {
         if self.get(name).is_none() {
             self.put(name, value, name);

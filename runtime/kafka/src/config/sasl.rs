@@ -58,14 +58,14 @@ fn oauth(config: &ClientConfig, login: Option<&Login>, native: &mut Native) -> R
     Ok(())
 }
 
-/// One entry as `javax.security.auth.login.Configuration` writes it: a class, a flag, and `name=value` pairs,
-/// ended by a semicolon; values may stand in quotes with backslash escapes.
+/// One entry as `javax.security.auth.login.Configuration` writes it: a class, a flag, and `name=value` pairs, ended by
+/// a semicolon; values may be quoted with backslash escapes.
 struct Login(Vec<(String, String)>);
 
 impl Login {
     fn parse(text: &str) -> Result<Self> {
         let mut words = words(text)?.into_iter();
-        // Neither the class nor its flag says anything that the mechanism does not.
+        // The class and its flag are not needed: the mechanism determines them.
         if words.next().is_none_or(|class| class.1.is_some()) || words.next().is_none_or(|flag| flag.1.is_some()) {
             return Err(malformed("it must begin with a login module's class and the word required"));
         }

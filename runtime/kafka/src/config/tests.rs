@@ -32,7 +32,7 @@ fn refused(role: Role, java: &[(&str, &str)], message: &str) {
 }
 
 #[test]
-fn keys_go_where_java_puts_them_whatever_is_asked_for() {
+fn keys_get_javas_partitions_whatever_is_configured() {
     check(Role::Producer, &[], &[("partitioner", "murmur2_random"), ("enable.idempotence", "true"), ("acks", "all")]);
     check(Role::Producer, &[], &[("message.max.bytes", "1048576")]);
     check(Role::Producer, &[("partitioner.class", "com.example.Mine")], &[("partitioner", "murmur2_random")]);
@@ -122,7 +122,7 @@ fn assignors_by_class_name() {
 }
 
 #[test]
-fn the_new_group_protocol_leaves_timeouts_to_the_broker() {
+fn the_new_group_protocol_uses_the_brokers_timeouts() {
     let java = [("group.id", "g"), ("group.protocol", "CONSUMER"), ("session.timeout.ms", "10000")];
     let native = native(Role::Consumer, &java);
     assert_eq!(native["group.protocol"], "consumer");
@@ -130,7 +130,7 @@ fn the_new_group_protocol_leaves_timeouts_to_the_broker() {
 }
 
 #[test]
-fn idempotence_gives_way_to_what_excludes_it_unless_it_was_asked_for() {
+fn idempotence_is_switched_off_by_conflicting_settings_unless_set() {
     for other in [("acks", "1"), ("retries", "0"), ("max.in.flight.requests.per.connection", "6")] {
         check(Role::Producer, &[other], &[("enable.idempotence", "false")]);
         refused(Role::Producer, &[other, ("enable.idempotence", "true")], "enable.idempotence is true but");
@@ -239,7 +239,7 @@ fn stores_in_pem_and_pkcs12_are_used_and_java_stores_refused() {
 }
 
 #[test]
-fn what_means_nothing_here_is_told_and_never_refused() {
+fn properties_without_effect_are_reported_and_never_refused() {
     let config = config(
         Role::Producer,
         &[
@@ -294,7 +294,7 @@ fn secrets_are_not_in_debug() {
 }
 
 #[test]
-fn what_protects_in_java_alone_is_refused_and_named() {
+fn security_properties_without_effect_are_refused_by_name() {
     for name in
         ["security.providers", "ssl.engine.factory.class", "ssl.cipher.suites", "sasl.login.callback.handler.class"]
     {

@@ -2,7 +2,7 @@ use tributary_api::{Error, Result};
 
 use super::{ClientConfig, Native};
 
-/// Whom to trust and what to show: Java's stores as far as they can be read without Java.
+/// Trust and key stores: Java's formats as far as they can be read without Java.
 pub(super) fn translate(config: &ClientConfig, native: &mut Native) -> Result<()> {
     let encrypted =
         config.get("security.protocol").is_some_and(|protocol| protocol.to_ascii_uppercase().ends_with("SSL"));
@@ -76,7 +76,7 @@ enum Format {
 }
 
 impl Format {
-    /// By the declared type, by the file's name otherwise; Java takes what is not declared for JKS.
+    /// By the declared type, by the file's name otherwise; Java's default is JKS.
     fn of(declared: Option<&str>, location: &str) -> Self {
         let extension = location.rsplit('.').next().unwrap_or_default();
         match declared.unwrap_or(extension).to_ascii_lowercase().as_str() {

@@ -7,18 +7,18 @@ use tributary_librdkafka::code;
 use super::{Consumer, Position, Starts, all_listed, list};
 use crate::ClientConfig;
 
-/// librdkafka's numbers for places that are not offsets.
+/// librdkafka's special offsets.
 const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
 const COMMITTED: i64 = -1000;
 
-/// How long a group may be without a coordinator before its partitions are taken on all the same.
+/// How long to wait for a group's coordinator before the partitions are assigned without its offsets.
 const COORDINATOR_APPEARS: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_millis(50);
-/// How long the ends of partitions are asked for that the group knows no offset of.
+/// How long the ends of partitions without a committed offset are requested.
 const ENDS: Duration = Duration::from_secs(5);
 
-/// What `auto.offset.reset` says.
+/// The value of `auto.offset.reset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reset {
     Earliest,
@@ -51,8 +51,8 @@ impl Position {
 
 /// Which partitions are read, and from where.
 impl Consumer {
-    /// Takes on partitions, each at the group's offset, or where `auto.offset.reset` says. Must follow
-    /// [`super::Polled::Assigned`], also with an empty list. Tells where they begin, as far as that is known.
+    /// Assigns partitions, each at the group's offset or by `auto.offset.reset`. Must follow
+    /// [`super::Polled::Assigned`], also with an empty list. Returns their start offsets, as far as they are known.
     ///
     /// # Errors
     /// `Retriable` when the group has moved on meanwhile.
@@ -74,8 +74,8 @@ impl Consumer {
         Starts { committed, reset }
     }
 
-    /// Where partitions begin that the group knows no offset of. librdkafka would find out too, but tells nobody before the
-    /// first record: an idle partition would have no position.
+    /// The start offsets of partitions without a committed offset. librdkafka resolves them too, but exposes them only
+    /// with the first record: an idle partition would have no position.
     fn reset_offsets(&self, partitions: &[&TopicPartition]) -> Result<Offsets> {
         if partitions.is_empty() || self.reset == Reset::None {
             return Ok(Offsets::new());
@@ -87,14 +87,14 @@ impl Consumer {
         };
         let listed = listed.and_then(all_listed);
         let mut offsets = listed.map_err(|failure| self.reason(failure, "find where partitions begin"))?;
-        // A broker that has no answer says -1, which as a position would mean the end.
+        // A broker without an answer returns -1, which as a position would mean the end.
         offsets.retain(|_, offset| *offset >= 0);
         Ok(offsets)
     }
 
-    /// The group's offsets, as far as they can be had. librdkafka would ask for them too, but partitions of which a broker
-    /// says that it is not their group's coordinator, as after its restart, it never asks for again
-    /// (`rd_kafka_assignment_apply_offsets` of 2.12), and nobody would read them.
+    /// The group's offsets, as far as they are available. librdkafka would request them too, but if a broker answers
+    /// that it is not the coordinator, as after a restart, librdkafka never asks again for these partitions
+    /// (`rd_kafka_assignment_apply_offsets` of 2.12), and they would not be read.
     fn group_offsets(&self, assigned: &[TopicPartition]) -> Option<Offsets> {
         let deadline = Instant::now() + self.api_timeout.min(COORDINATOR_APPEARS);
         loop {
@@ -113,7 +113,7 @@ impl Consumer {
         }
     }
 
-    /// As [`Consumer::accept`], beginning where told.
+    /// As [`Consumer::accept`], beginning at given offsets.
     ///
     /// # Errors
     /// As for [`Consumer::accept`].
@@ -131,7 +131,7 @@ impl Consumer {
         self.client.assign_more(&list).map_err(|failure| self.reason(failure, "read more partitions"))
     }
 
-    /// Gives partitions up. Must follow [`super::Polled::Revoked`], after the caller has committed.
+    /// Releases partitions. Must follow [`super::Polled::Revoked`], after the caller has committed.
     ///
     /// # Errors
     /// `Retriable` when the group has moved on meanwhile.
@@ -164,7 +164,7 @@ impl Consumer {
         self.client.pause(&list).map_err(|failure| self.reason(failure, "pause partitions"))
     }
 
-    /// Goes on reading partitions.
+    /// Resumes partitions.
     ///
     /// # Errors
     /// `Retriable` when one of them is not assigned.
@@ -173,7 +173,7 @@ impl Consumer {
         self.client.resume(&list).map_err(|failure| self.reason(failure, "resume partitions"))
     }
 
-    /// Goes on reading at an offset.
+    /// Continues reading at an offset.
     ///
     /// # Errors
     /// `Retriable` when the partition is not assigned.
@@ -181,7 +181,7 @@ impl Consumer {
         self.seek_all(&Offsets::from([(partition.clone(), offset)]))
     }
 
-    /// Goes on reading at these offsets.
+    /// Continues reading at these offsets.
     ///
     /// # Errors
     /// `Retriable` when a partition is not assigned.
@@ -200,7 +200,7 @@ impl Consumer {
         }
     }
 
-    /// The offset of the next record to be handed out; none before the first one, or when not assigned.
+    /// The offset of the next record to be returned; none before the first one, or when not assigned.
     ///
     /// # Errors
     /// `Fatal` after the client has failed.

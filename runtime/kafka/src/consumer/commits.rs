@@ -32,7 +32,7 @@ impl Consumer {
         }
     }
 
-    /// Begins to commit offsets; [`Consumer::commit_results`] tells how it ended.
+    /// Commits offsets asynchronously; [`Consumer::commit_results`] returns the outcome.
     ///
     /// # Errors
     /// `Fatal` after the client has failed.
@@ -54,8 +54,8 @@ impl Consumer {
         results
     }
 
-    /// The group's offsets; partitions without one are left out. At `isolation.level=read_committed` a transaction that
-    /// commits some is waited for.
+    /// The group's offsets; partitions without one are left out. At `isolation.level=read_committed` it waits for a
+    /// transaction that commits some.
     ///
     /// # Errors
     /// `Retriable` when the broker did not answer in time.
@@ -68,7 +68,7 @@ impl Consumer {
         Ok(offsets(&list))
     }
 
-    /// The first offset of a partition, and the one behind its last record.
+    /// The first offset of a partition, and the one after its last record.
     ///
     /// # Errors
     /// `Retriable` when the broker did not answer in time.
@@ -77,9 +77,9 @@ impl Consumer {
         watermarks.map_err(|failure| self.reason(failure, &format!("read the offsets of {partition}")))
     }
 
-    /// The offsets behind the last records of partitions, asked for together; `committed_only` leaves out what
-    /// open transactions hold. Behind a fetch that waits for records, the answer may take `fetch.max.wait.ms`:
-    /// [`crate::Admin::end_offsets`] is quicker.
+    /// The offsets after the last records of partitions, in one request; with `committed_only` the last stable offsets.
+    /// If a fetch is waiting for records, the answer may take `fetch.max.wait.ms`: [`crate::Admin::end_offsets`] is
+    /// quicker.
     ///
     /// # Errors
     /// `Retriable` when the broker did not answer in time.

@@ -14,7 +14,7 @@ use tributary_librdkafka::{Client, Failure, Fetched, PartitionList, Queue, Waker
 use crate::records::{Copier, RawRecord};
 use crate::{ClientConfig, GroupMetadata};
 
-/// What a poll found.
+/// The result of a poll.
 #[derive(Debug)]
 pub enum Polled {
     /// Records, in order within each partition.
@@ -28,7 +28,7 @@ pub enum Polled {
         /// They belong to another consumer already: do not commit.
         lost: bool,
     },
-    /// Nothing within the time.
+    /// Nothing within the timeout.
     Idle,
 }
 
@@ -37,25 +37,25 @@ pub enum Polled {
 pub enum Position {
     /// At the first record.
     Earliest,
-    /// Behind the last record.
+    /// After the last record.
     Latest,
     /// At an offset.
     At(i64),
-    /// At the group's offset; as `auto.offset.reset` says where there is none.
+    /// At the group's offset or, without one, by `auto.offset.reset`.
     Committed,
 }
 
-/// Where partitions taken on begin.
+/// The start offsets of assigned partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Starts {
     /// At the group's offsets.
     pub committed: Offsets,
-    /// Where `auto.offset.reset` says, the group having no offset.
+    /// By `auto.offset.reset`, because the group has no offset.
     pub reset: Offsets,
 }
 
 impl Starts {
-    /// Where a partition begins; none where that is not known.
+    /// The start offset of a partition; none if it is not known.
     pub fn of(&self, partition: &TopicPartition) -> Option<i64> {
         self.committed.get(partition).or_else(|| self.reset.get(partition)).copied()
     }
@@ -68,20 +68,20 @@ pub struct Consumer {
     client: Arc<Client>,
     queue: Arc<Queue>,
     waker: Waker,
-    /// The ends of commits that nobody waited for.
+    /// The results of asynchronous commits.
     commits: Queue,
     fetched: Fetched,
     copier: Copier,
-    /// Found behind records in one batch; told by the next poll.
+    /// An error that followed records in a batch; returned by the next poll.
     failed: Option<Error>,
-    /// A rebalance was told of and not answered yet.
+    /// A rebalance was returned and not answered yet.
     rebalancing: bool,
     /// Ends of partitions reached, if `enable.partition.eof` is set.
     ends: Vec<(TopicPartition, i64)>,
     api_timeout: Duration,
     poll_interval: Duration,
-    /// Whether the queues tell of events.
-    telling: bool,
+    /// Whether the queues signal events.
+    signalling: bool,
     reset: Reset,
     /// At `isolation.level=read_committed`.
     committed_only: bool,
@@ -90,7 +90,7 @@ pub struct Consumer {
     closed: bool,
 }
 
-/// Ends a consumer's wait in [`Consumer::poll`], from any thread. One that comes between two polls ends the next.
+/// Ends a consumer's wait in [`Consumer::poll`], from any thread. A wake between two polls ends the next one.
 #[derive(Clone)]
 pub struct ConsumerWaker(Waker);
 
@@ -122,7 +122,7 @@ impl Consumer {
     /// # Errors
     /// `Config` when a setting cannot be used.
     pub fn assign(config: &ClientConfig, partitions: &[(TopicPartition, Position)]) -> Result<Self> {
-        // librdkafka wants the name of a group even where none is joined.
+        // librdkafka requires a group name even if no group is joined.
         let name = config.get("client.id").unwrap_or("tributary").to_owned();
         let config = config.clone().set_default("group.id", name).set_default("allow.auto.create.topics", false);
         let consumer = Self::new(&config)?;
@@ -147,7 +147,7 @@ impl Consumer {
             ends: Vec::new(),
             api_timeout: config.api_timeout()?,
             poll_interval: config.millis("max.poll.interval.ms", Duration::from_secs(300))?,
-            telling: false,
+            signalling: false,
             reset: Reset::of(config),
             committed_only: config
                 .get("isolation.level")
@@ -167,11 +167,11 @@ impl Consumer {
         self.client.subscribe(&list).map_err(|failure| self.reason(failure, "subscribe"))
     }
 
-    /// What there is, up to `max_records`; waits up to `timeout` only when there is nothing. The wait ends at the
-    /// first record, at a rebalance, or when woken.
+    /// Available records, up to `max_records`; waits up to `timeout` only if there are none. The wait ends at the first
+    /// record, at a rebalance, or when woken.
     ///
     /// # Errors
-    /// `Retriable` errors pass by themselves: poll again. Others need help, most often of an administrator.
+    /// `Retriable` errors are temporary: poll again. Others need an action, usually of an administrator.
     pub fn poll(&mut self, max_records: usize, timeout: Duration) -> Result<Polled> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -196,22 +196,22 @@ impl Consumer {
         Ok(self.rebalanced().unwrap_or(Polled::Idle))
     }
 
-    /// Waits, without a thread, until there may be something for a poll that does not wait, or for
-    /// [`Consumer::commit_results`], or until woken. Poll first: it tells of what comes after the last look.
+    /// Waits, without blocking a thread, until there may be something for a poll without a timeout or for
+    /// [`Consumer::commit_results`], or until woken. Poll first: only events after the last poll end the wait.
     pub async fn ready(&mut self) {
-        if !self.telling {
-            self.queue.tell(self.waker.signal());
-            self.commits.tell(self.waker.signal());
-            self.telling = true;
-            // What has come before was not told of.
+        if !self.signalling {
+            self.queue.signal_events(self.waker.signal());
+            self.commits.signal_events(self.waker.signal());
+            self.signalling = true;
+            // Events before the registration were not signalled.
             return;
         }
         self.waker.signal().notified().await;
-        // This wait has ended for the wake: the next poll need not.
+        // The wake has ended this wait, and must not end the next poll too.
         self.waker.take();
     }
 
-    /// How long at the most there may be no poll: well within what the group allows.
+    /// The maximum time between polls, well below `max.poll.interval.ms`.
     pub fn longest_wait(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(60);
         (self.poll_interval / 3).min(LONGEST)
@@ -223,10 +223,10 @@ impl Consumer {
             code::PARTITION_EOF => {
                 ends.push((TopicPartition::new(message.topic(), message.partition()), message.offset()))
             }
-            // The rebalance that follows says it all.
+            // The rebalance that follows handles it.
             code::MAX_POLL_EXCEEDED => tracing::warn!("max.poll.interval.ms exceeded, leaving the group"),
-            // A topic of the subscription that does not exist yet, which librdkafka says once: the group gives out its
-            // partitions when it does. The topic of an assigned partition has existed: that one is an error.
+            // A subscribed topic that does not exist yet, which librdkafka reports once: its partitions are assigned
+            // when it does. If a partition is assigned, its topic has existed: then this is an error.
             code::UNKNOWN_TOPIC_OR_PART if !is_assigned(client, message.topic()) => {
                 tracing::info!(topic = message.topic(), "topic does not exist yet, waiting for it")
             }
@@ -258,12 +258,12 @@ impl Consumer {
         })
     }
 
-    /// What ends a wait of this consumer from another thread.
+    /// A waker to end a wait of this consumer from another thread.
     pub fn waker(&self) -> ConsumerWaker {
         ConsumerWaker(self.waker.clone())
     }
 
-    /// Who this consumer is within its group, now.
+    /// The current identity of this consumer within its group.
     ///
     /// # Errors
     /// `Retriable` while it is not a member: offsets committed then would not be fenced.
@@ -275,23 +275,23 @@ impl Consumer {
         })
     }
 
-    /// Connects and learns where the partitions are. librdkafka looks for those of partitions assigned earlier only
-    /// once a second.
+    /// Connects and fetches the metadata of partitions. librdkafka looks up the leaders of partitions assigned before
+    /// that only once a second.
     pub(crate) fn connect(&self, timeout: Duration) -> Result<()> {
         self.client.all_topics(timeout).map(drop).map_err(|failure| self.reason(failure, "connect"))
     }
 
-    /// Partition ends reached since the last call, with the offset behind the last record.
+    /// Partition ends reached since the last call, with the offset after the last record.
     pub fn take_ends(&mut self) -> Vec<(TopicPartition, i64)> {
         std::mem::take(&mut self.ends)
     }
 
-    /// Leaves the group at once instead of being missed, and frees the client.
+    /// Leaves the group at once instead of waiting for the session timeout, and frees the client.
     pub fn close(mut self) {
         self.leave();
     }
 
-    /// Leaves the group at once instead of being missed. The consumer is of no use any more.
+    /// Leaves the group at once instead of waiting for the session timeout. The consumer cannot be used afterwards.
     pub fn leave(&mut self) {
         const LEAVE: Duration = Duration::from_secs(5);
         if std::mem::replace(&mut self.closed, true) {
@@ -299,12 +299,12 @@ impl Consumer {
         }
         self.fetched.clear();
         if self.rebalancing || self.client.next_rebalance().is_some() {
-            // The group waits for an answer that will not come any more.
+            // Answers the pending rebalance, which the group would otherwise wait for.
             let _ = self.client.assign(None);
         }
-        // Closed without partitions, a member of a cooperative group never says that it leaves
-        // (`rd_kafka_cgrp_revoke_all_rejoin` of 2.12 returns before), and the others wait for it until its session has
-        // run out. One that has no subscription any more does say so.
+        // A member of a cooperative group that is closed without partitions does not send LeaveGroup
+        // (`rd_kafka_cgrp_revoke_all_rejoin` of 2.12 returns before), and the others wait until its session expires.
+        // Without a subscription it does send it.
         let idle = self.client.assignment().is_ok_and(|list| list.is_none_or(|list| list.iter().next().is_none()));
         if idle && !self.is_static {
             self.client.unsubscribe();

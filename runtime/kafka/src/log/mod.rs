@@ -1,5 +1,5 @@
-//! A table of small values kept in a compacted topic: the way Kafka Connect keeps configurations, offsets and
-//! statuses (`org.apache.kafka.connect.util.KafkaBasedLog`).
+//! A table of small values stored in a compacted topic, as Kafka Connect stores configurations, offsets and statuses
+//! (`org.apache.kafka.connect.util.KafkaBasedLog`).
 
 mod tail;
 mod topic;
@@ -35,7 +35,7 @@ pub struct LogRecord {
 pub struct LogOptions {
     /// The topic, and how to create it.
     pub topic: NewTopic,
-    /// Whether to create it when it is not there.
+    /// Whether to create it if it does not exist.
     pub create: bool,
     /// Settings of the writing client.
     pub producer: ClientConfig,
@@ -47,8 +47,8 @@ pub struct LogOptions {
     pub require_compacted: bool,
 }
 
-/// A compacted topic, read from its beginning and then followed. A cheap handle: clones share all of it, and the
-/// last one dropped ends it.
+/// A compacted topic, read from its beginning and then followed. A cheap handle: clones share it, and dropping the last
+/// one closes it.
 #[derive(Clone)]
 pub struct CompactedLog(Arc<Log>);
 
@@ -59,8 +59,8 @@ struct Log {
 }
 
 impl CompactedLog {
-    /// Creates the topic if it is absent, reads it to its end, and goes on following it on a thread of its own.
-    /// The function is called on that thread for every record, in order within each partition.
+    /// Creates the topic if it is absent, reads it to its end, and follows it on a separate thread. The function is
+    /// called on that thread for every record, in order within each partition.
     ///
     /// # Errors
     /// `Config` when the topic is not compacted or a setting cannot be used, `Retriable` when no broker answered
@@ -126,8 +126,8 @@ impl CompactedLog {
         self.0.writer.write_all(&self.0.name, &records).await.map(drop).map_err(|error| self.context(error, "write"))
     }
 
-    /// Ends the log for all its handles: delivers what was written, and waits until the function given to
-    /// [`CompactedLog::open`] will not be called any more.
+    /// Closes the log for all its handles: delivers what was written, and waits until the function given to
+    /// [`CompactedLog::open`] is no longer called.
     pub async fn close(self) {
         self.0.writer.close().await;
         self.0.tail.close().await;

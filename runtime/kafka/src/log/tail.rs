@@ -13,16 +13,16 @@ use super::LogRecord;
 use crate::consumer::all_listed;
 use crate::{ClientConfig, Consumer, ConsumerWaker, Polled, Position};
 
-/// How many readers may wait for the end at once; more wait to be let in.
+/// How many readers may wait for the end at a time; more wait for a place in the channel.
 const READERS: usize = 64;
 const BATCH: usize = 1000;
-/// The thread is woken when there is something to do, so that this wait may be long.
+/// The thread is woken for every request, so this wait may be long.
 const WAIT: Duration = Duration::from_secs(60);
-/// How long a fetch waits for records. A partition that is added meanwhile is not read before, so this is short.
+/// How long a fetch waits for records. A partition added meanwhile is read only after it, so this is short.
 const FETCH_WAIT_MS: u32 = 100;
-/// How long to wait for offsets at first; doubled each time that is not enough.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// How soon a question that the broker could not answer is asked again.
+/// The first timeout of a request for offsets; doubled each time it expires.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(100);
+/// The wait before a request that the broker could not answer is repeated.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// The thread that follows the topic.
@@ -33,7 +33,7 @@ pub(super) struct Tail {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Tells when everything has been read that is to be.
+/// A request to be answered when everything up to an offset was read.
 struct Request {
     upto: Upto,
     done: oneshot::Sender<Result<()>>,
@@ -50,8 +50,8 @@ enum Upto {
 }
 
 impl Tail {
-    /// Follows all partitions of a topic. The offsets are asked for by another client than the one that reads: a
-    /// fetch that waits for records holds up whatever stands behind it.
+    /// Follows all partitions of a topic. Offsets are requested with another client than the reading one, because a
+    /// waiting fetch delays every later request on its connection.
     pub(super) fn start(
         config: &ClientConfig,
         topic: &str,
@@ -59,7 +59,7 @@ impl Tail {
         offsets: Arc<Client>,
         on_record: Box<dyn FnMut(LogRecord) + Send>,
     ) -> Result<Self> {
-        // Reaching an end is an event: where transactions or compaction left gaps, no record tells of it.
+        // Reaching an end is an event, because after gaps from transactions or compaction no record shows it.
         let eof = config.clone().set_native("enable.partition.eof", true);
         let config = eof.set_default("fetch.max.wait.ms", FETCH_WAIT_MS).set("auto.offset.reset", "earliest");
         let consumer = Consumer::assign(&config, &[])?;
@@ -74,7 +74,7 @@ impl Tail {
             offsets,
             committed_only: isolation.eq_ignore_ascii_case("read_committed"),
             timeout: config.api_timeout()?,
-            patience: PATIENCE,
+            request_timeout: FIRST_REQUEST_TIMEOUT,
             begun: false,
             catching_up: Vec::new(),
             empty: Vec::new(),
@@ -150,11 +150,11 @@ struct Follower {
     committed_only: bool,
     timeout: Duration,
     /// How long to wait for offsets before asking again.
-    patience: Duration,
+    request_timeout: Duration,
     begun: bool,
     /// Partitions being read for the first time, with their ends.
     catching_up: Vec<(i32, i64)>,
-    /// Partitions to be read only after these: a fetch that begins with empty ones waits before it sees the others.
+    /// Partitions to be read only after these: a first fetch with empty ones would wait before the others are read.
     empty: Vec<(TopicPartition, Position)>,
     /// The next offset of each partition.
     positions: HashMap<i32, i64>,
@@ -184,8 +184,8 @@ impl Follower {
                 self.readers.push(Reader { missing, with_open, deadline: Instant::now() + self.timeout, done });
             }
             self.begin();
-            self.aim();
-            self.settle();
+            self.find_targets();
+            self.answer_readers();
             self.step(self.wait());
         }
         self.consumer.close();
@@ -199,7 +199,7 @@ impl Follower {
         next.map_or(WAIT, |next| next.saturating_duration_since(Instant::now()).min(WAIT))
     }
 
-    /// Begins to read: what holds records first, the rest when that is read to its end.
+    /// Starts reading: first the partitions with records, the rest when these are read to their ends.
     fn begin(&mut self) {
         if !self.begun {
             match self.first_and_end() {
@@ -237,9 +237,9 @@ impl Follower {
     }
 
     fn first_and_end(&self) -> Result<Vec<(TopicPartition, i64, i64)>> {
-        self.consumer.connect(self.patience)?;
+        self.consumer.connect(self.request_timeout)?;
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
-        let first = all_listed(self.offsets.first_offsets(wanted, self.patience)?)?;
+        let first = all_listed(self.offsets.first_offsets(wanted, self.request_timeout)?)?;
         let mut ends = self.ends(self.committed_only)?;
         let both = |(tp, first): (TopicPartition, i64)| {
             let end = ends.remove(&tp).unwrap_or_default();
@@ -250,11 +250,11 @@ impl Follower {
 
     fn ends(&self, committed_only: bool) -> Result<Offsets> {
         let wanted = self.partitions.iter().map(|tp| (&*tp.topic, tp.partition));
-        Ok(all_listed(self.offsets.end_offsets(wanted, committed_only, self.patience)?)?)
+        Ok(all_listed(self.offsets.end_offsets(wanted, committed_only, self.request_timeout)?)?)
     }
 
-    /// Finds out how far the new readers have to read.
-    fn aim(&mut self) {
+    /// Determines the target offsets of new readers.
+    fn find_targets(&mut self) {
         for with_open in [false, true] {
             let is_new = |reader: &Reader| reader.missing.is_none() && reader.with_open == with_open;
             if !self.readers.iter().any(is_new) {
@@ -273,14 +273,14 @@ impl Follower {
         }
     }
 
-    /// Answers the readers that have waited long enough, one way or the other.
-    fn settle(&mut self) {
+    /// Answers the readers that have reached their offsets or timed out.
+    fn answer_readers(&mut self) {
         let now = Instant::now();
         for mut reader in std::mem::take(&mut self.readers) {
             if let Some(missing) = &mut reader.missing {
                 missing.retain(|(partition, end)| self.positions.get(partition).is_none_or(|at| at < end));
             }
-            // Nobody may be left to hear the answer.
+            // The receiver may be gone.
             if reader.missing.as_ref().is_some_and(Vec::is_empty) {
                 let _ = reader.done.send(Ok(()));
             } else if reader.deadline <= now {
@@ -291,10 +291,10 @@ impl Follower {
         }
     }
 
-    /// Most often a partition has no leader yet. librdkafka looks for it every 3 s only, but at once when asked anew.
+    /// Usually a partition has no leader yet. librdkafka looks it up only every 3 s, but at once for a new request.
     fn unanswered(&mut self, error: &Error) {
         if error.is_retriable() {
-            self.patience = (self.patience * 2).min(self.timeout);
+            self.request_timeout = (self.request_timeout * 2).min(self.timeout);
             tracing::debug!(%error, "asking for the offsets of a log again");
         } else {
             self.fail(error);

@@ -9,7 +9,7 @@ use crate::Admin;
 const APPEAR: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_millis(20);
 
-/// Sees to it that the topic is there and fit; tells how many partitions it has.
+/// Ensures that the topic exists and is suitable; returns its number of partitions.
 pub(super) async fn prepare(admin: &Admin, options: &LogOptions) -> Result<i32> {
     let name = &options.topic.name;
     let partitions = match partitions(admin, name).await? {
@@ -45,17 +45,18 @@ async fn create(admin: &Admin, options: &LogOptions) -> Result<i32> {
     Err(Error::retriable(format!("topic {name} was created but did not become visible: check the brokers")))
 }
 
-/// A topic with another policy loses records by age or size. A broker that does not tell is believed.
+/// A topic with another policy loses records by age or size. If the broker does not return the policy, it is assumed to
+/// be right.
 async fn check_compacted(admin: &Admin, name: &str) -> Result<()> {
     let config = known_config(admin, name).await?;
     let Some(policy) = config.as_ref().and_then(|config| config.get("cleanup.policy")) else {
-        tracing::warn!(topic = name, "the broker does not tell whether the topic is compacted");
+        tracing::warn!(topic = name, "the broker does not report whether the topic is compacted");
         return Ok(());
     };
     if policy.trim() == "compact" {
         return Ok(());
     }
-    // Kafka Connect's own words, which operators look for.
+    // Kafka Connect's message, which operators know.
     Err(Error::config(format!(
         "Topic '{name}' is required to have 'cleanup.policy=compact' to guarantee consistency and durability, but \
          found the topic currently has 'cleanup.policy={policy}'. Continuing would likely result in eventually \

@@ -19,7 +19,7 @@ pub(super) struct Writer {
 
 type Answer = oneshot::Receiver<Result<RecordMetadata>>;
 
-/// How often room in the queue is looked for; a log's queue is all but never full.
+/// How often a full queue is tried again; a log's queue is hardly ever full.
 const STEP: Duration = Duration::from_millis(10);
 /// How long closing waits for what was written.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ impl Writer {
         Ok(Self { producer: Arc::new(Producer::new(config, listener)?), waiting, next: AtomicU64::new(0) })
     }
 
-    /// A client whose questions no waiting fetch holds up.
+    /// A client whose requests are not delayed by a waiting fetch.
     pub(super) fn client(&self) -> Arc<Client> {
         Arc::clone(&self.producer.client)
     }
@@ -106,7 +106,7 @@ impl DeliveryListener for Waiting {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for delivery in deliveries {
             if let Some(done) = waiting.remove(&delivery.token) {
-                // Nobody may be left to hear it.
+                // The receiver may be gone.
                 let _ = done.send(delivery.result.map_err(Clone::clone));
             }
         }

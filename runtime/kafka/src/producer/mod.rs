@@ -1,4 +1,4 @@
-mod room;
+mod queue_space;
 mod serve;
 
 use std::collections::HashMap;
@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, RecordMetadata, Result};
 use tributary_librdkafka::{Client, Failure, TopicHandle, code};
 
-use self::serve::{Deliveries, Proof};
+use self::serve::{Deliveries, MissingOffset};
 use crate::ClientConfig;
-use crate::transaction::{Guard, OffsetsThread};
+use crate::transaction::{OffsetsThread, TransactionGuard};
 
 /// librdkafka's default.
 const MAX_RECORD_BYTES: usize = 1_000_000;
@@ -23,47 +23,47 @@ const HEADER_OVERHEAD: usize = 10;
 
 pub use tributary_librdkafka::ProducerRecord;
 
-/// What the sender knows a record by. It is never looked into.
+/// The sender's identification of a record; opaque to the producer.
 pub type Token = u64;
 
-/// The end of one record's way.
+/// The delivery report of one record.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
-    /// What the sender knows the record by.
+    /// The record's token.
     pub token: Token,
     /// Where it was written, or why it was not.
     pub result: Result<RecordMetadata, &'a Error>,
 }
 
-/// Hears of records delivered or given up, in batches, on the producer's delivery thread: it must not block, and
-/// must not wait for the producer. Every record that [`Producer::send`] took is reported exactly once.
+/// Receives delivery reports in batches, on the producer's delivery thread: it must not block, and must not wait for
+/// the producer. Every record that [`Producer::send`] accepted is reported exactly once.
 pub trait DeliveryListener: Send + Sync {
     /// These records are done.
     fn delivered(&self, deliveries: &[Delivery<'_>]);
 }
 
-/// What becomes of a record that librdkafka takes for written although no broker has told where. An idempotent producer comes
-/// to that conclusion when a batch failed, and a broker took a later one all the same: as brokers do of a producer that is new
-/// to a partition, or new again because the topic was. What failed is not there then.
+/// What happens to a record that librdkafka considers written although no broker has returned its offset. An idempotent
+/// producer does so when a batch failed and a broker accepted a later one, as brokers do for a producer that is new to
+/// a partition, also after the topic was created again. The failed batch is not in the log then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unconfirmed {
-    /// It is sent again, and comes behind what was written since. After some tries in vain it is reported as failed.
+    /// It is sent again, and is written after later records. After some failed attempts it is reported as failed.
     #[default]
     SendAgain,
-    /// It is reported as failed, `Retriable`: for a sender who then repeats all that came after it as well. Always so in a
-    /// transaction, which is to be aborted.
+    /// It is reported as failed, `Retriable`, for a sender that then repeats all later records too. Always so in a
+    /// transaction, which must be aborted.
     Fail,
 }
 
-/// What a producer can do beyond its settings.
+/// Options of a producer beyond its settings.
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
-    /// What becomes of a record that may not be there.
+    /// What happens to a record without a confirmed offset.
     pub unconfirmed: Unconfirmed,
-    /// Ends a wait for room in the queue.
+    /// Ends a wait for space in the queue.
     pub stop: CancellationToken,
-    /// The least time between the end of a transaction and the first request of the next one. A request that comes
-    /// while the broker still completes the transaction before is repeated after 20 ms: waiting a little is faster.
+    /// The least time between the end of a transaction and the first request of the next one. A request that arrives
+    /// while the broker still completes the previous transaction is repeated after 20 ms: waiting a little is faster.
     pub transaction_guard: Duration,
 }
 
@@ -79,7 +79,7 @@ impl Default for ProducerOptions {
 
 /// Writes records. Shared by `Arc`; any thread may send.
 ///
-/// Dropping it gives up what is not delivered yet: [`Producer::flush`] first.
+/// Dropping it discards undelivered records: [`Producer::flush`] first.
 pub struct Producer {
     topics: RwLock<HashMap<Box<str>, TopicHandle>>,
     deliveries: Deliveries,
@@ -87,8 +87,8 @@ pub struct Producer {
     stop: CancellationToken,
     max_block: Duration,
     max_record_bytes: usize,
-    pub(crate) guard: Option<Guard>,
-    /// Made with the first offsets of a transaction.
+    pub(crate) guard: Option<TransactionGuard>,
+    /// Created with the first offsets of a transaction.
     pub(crate) offsets_thread: Mutex<Option<OffsetsThread>>,
 }
 
@@ -116,28 +116,28 @@ impl Producer {
         let acks = setting("acks").or_else(|| setting("request.required.acks"));
         let client = Client::producer(&settings)?;
         let transactional = config.get("transactional.id").is_some();
-        let proof = match options.unconfirmed {
-            _ if acks == Some("0") => Proof::NotAsked,
-            Unconfirmed::SendAgain if !transactional => Proof::SendAgain,
-            Unconfirmed::SendAgain | Unconfirmed::Fail => Proof::Fail,
+        let missing_offset = match options.unconfirmed {
+            _ if acks == Some("0") => MissingOffset::NotAsked,
+            Unconfirmed::SendAgain if !transactional => MissingOffset::SendAgain,
+            Unconfirmed::SendAgain | Unconfirmed::Fail => MissingOffset::Fail,
         };
         Ok(Self {
             topics: RwLock::default(),
-            deliveries: Deliveries::start(&client, listener, proof)?,
+            deliveries: Deliveries::start(&client, listener, missing_offset)?,
             client,
             stop: options.stop,
             max_block: config.millis("max.block.ms", Duration::from_secs(60))?,
             max_record_bytes: max_record_bytes.unwrap_or(MAX_RECORD_BYTES),
-            guard: transactional.then(|| Guard::new(options.transaction_guard)),
+            guard: transactional.then(|| TransactionGuard::new(options.transaction_guard)),
             offsets_thread: Mutex::new(None),
         })
     }
 
-    /// Takes a record for delivery and returns. When the queue is full, waits for room: no longer than
-    /// `max.block.ms`, and not beyond the stop of [`ProducerOptions`].
+    /// Queues a record for delivery. When the queue is full, waits for space: no longer than `max.block.ms`, and not
+    /// beyond the stop of [`ProducerOptions`].
     ///
     /// # Errors
-    /// The record was not taken and will not be reported. `Retriable` when there was no room, `Data` when the
+    /// The record was not accepted and will not be reported. `Retriable` when there was no space, `Data` when the
     /// record itself cannot be written, `Fatal` when the producer is of no use any more.
     pub fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         match self.offer(record, token) {
@@ -159,7 +159,7 @@ impl Producer {
         }
     }
 
-    /// Waits until every record taken so far has been reported.
+    /// Waits until every record accepted so far was reported.
     ///
     /// # Errors
     /// `Retriable` when the time was up before.
@@ -167,7 +167,7 @@ impl Producer {
         self.client.flush(timeout).map_err(|failure| Error::from(failure).context("cannot flush the producer"))
     }
 
-    /// How long a record may be, all that it brings along included: `max.request.size`.
+    /// The maximum size of a record including overhead: `max.request.size`.
     pub fn max_record_bytes(&self) -> usize {
         self.max_record_bytes
     }
@@ -178,17 +178,17 @@ impl Producer {
         key_and_value + headers + RECORD_OVERHEAD
     }
 
-    /// Records taken and not reported yet.
+    /// Records accepted and not reported yet.
     pub fn in_flight(&self) -> usize {
         self.client.in_flight()
     }
 
-    /// Whether the producer has failed for good: what is sent will not be delivered any more.
+    /// Whether the producer has failed for good: no record will be delivered any more.
     pub fn is_lost(&self) -> bool {
         self.client.is_lost()
     }
 
-    /// Gives up all records not delivered yet; they are reported as such.
+    /// Discards all undelivered records; they are reported as failed.
     pub fn purge(&self) {
         self.client.purge();
     }
@@ -214,10 +214,10 @@ impl Producer {
 
     #[cold]
     fn send_when_room(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
-        /// How soon a stop is noticed. Room is signalled, not polled for.
-        const STEP: Duration = Duration::from_millis(50);
+        /// How soon a stop is noticed. Space is signalled, not polled for.
+        const STOP_CHECK: Duration = Duration::from_millis(50);
         let begun = Instant::now();
-        let waiter = self.deliveries.room().enter();
+        let waiter = self.deliveries.space().enter();
         loop {
             let seen = waiter.seen();
             match self.offer(record, token) {
@@ -229,11 +229,11 @@ impl Producer {
                 return Err(Error::retriable("the producer's queue is full and the task is stopping"));
             }
             if begun.elapsed() >= self.max_block {
-                let message = "the producer's queue stayed full: the broker is away or too slow, raise buffer.memory \
-                               or max.block.ms";
+                let message = "the producer's queue stayed full: the broker is unreachable or too slow, raise \
+                               buffer.memory or max.block.ms";
                 return Err(Error::retriable(message).with_class("org.apache.kafka.common.errors.TimeoutException"));
             }
-            waiter.wait(seen, STEP);
+            waiter.wait(seen, STOP_CHECK);
         }
     }
 
@@ -242,9 +242,9 @@ impl Producer {
         Error::from(self.client.reason(failure)).context(format!("cannot send a record to {}", record.topic))
     }
 
-    /// How often a sender has waited for room in the queue.
+    /// How often a sender has waited for space in the queue.
     pub fn times_full(&self) -> u64 {
-        self.deliveries.room().waits()
+        self.deliveries.space().waits()
     }
 }
 
@@ -254,7 +254,7 @@ impl Drop for Producer {
         self.deliveries.give_up();
         if self.client.in_flight() > 0 {
             self.client.purge();
-            // Only to report what was purged: nothing is waited for but the delivery thread.
+            // Only waits until the delivery thread has reported the purged records.
             let _ = self.client.flush(Duration::from_secs(1));
         }
     }

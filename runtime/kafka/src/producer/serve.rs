@@ -8,23 +8,23 @@ use std::time::Duration;
 use tributary_api::{Error, RecordMetadata, Result};
 use tributary_librdkafka::{Client, Event, Failure, Queue, Report, code};
 
-use super::room::Room;
+use super::queue_space::QueueSpace;
 use super::{Delivery, DeliveryListener, Token};
 
-/// Where a record counts as written that no broker told the offset of.
+/// How a record without an offset in its delivery report is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// Everywhere: without acknowledgements none is ever told.
+pub(super) enum MissingOffset {
+    /// As written: without acknowledgements there are no offsets.
     NotAsked,
-    /// Nowhere: it is sent again.
+    /// As not written: it is sent again.
     SendAgain,
-    /// Nowhere: it is reported as failed.
+    /// As not written: it is reported as failed.
     Fail,
 }
 
 /// How often a record is sent again.
-const TRIES: u8 = 3;
-/// What Java's client says where no offset is known.
+const MAX_RESENDS: u8 = 3;
+/// Java's offset in place of an unknown one.
 const NO_OFFSET: i64 = -1;
 
 /// The thread that serves delivery reports.
@@ -36,32 +36,36 @@ pub(super) struct Deliveries {
 struct Shared {
     client: Arc<Client>,
     queue: Queue,
-    room: Room,
-    /// Nothing is sent any more.
+    space: QueueSpace,
+    /// Set on a purge: nothing is sent again.
     given_up: AtomicBool,
     closing: AtomicBool,
 }
 
 impl Deliveries {
-    pub(super) fn start(client: &Arc<Client>, listener: Arc<dyn DeliveryListener>, proof: Proof) -> Result<Self> {
+    pub(super) fn start(
+        client: &Arc<Client>,
+        listener: Arc<dyn DeliveryListener>,
+        missing_offset: MissingOffset,
+    ) -> Result<Self> {
         let queue = Queue::main(client).ok_or_else(|| Error::fatal("the kafka client has no event queue"))?;
         let shared = Arc::new(Shared {
             client: Arc::clone(client),
             queue,
-            room: Room::default(),
+            space: QueueSpace::default(),
             given_up: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("kafka-deliveries".to_owned())
-            .spawn(move || Server::new(serving, listener, proof).run())
+            .spawn(move || Server::new(serving, listener, missing_offset).run())
             .map_err(|error| Error::fatal("cannot start the delivery thread").cause(&error))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    pub(super) fn room(&self) -> &Room {
-        &self.shared.room
+    pub(super) fn space(&self) -> &QueueSpace {
+        &self.shared.space
     }
 
     /// From now on nothing is sent again.
@@ -86,16 +90,16 @@ impl Drop for Deliveries {
 struct Server {
     shared: Arc<Shared>,
     listener: Arc<dyn DeliveryListener>,
-    proof: Proof,
-    /// How often each of the records was sent again that are on their way once more. Bounded by the producer's queue.
+    missing_offset: MissingOffset,
+    /// How often each record that is in flight again was sent again. Bounded by the producer's queue.
     again: HashMap<Token, u8>,
     /// One error for each number seen in a batch.
     errors: HashMap<i32, Error>,
 }
 
 impl Server {
-    fn new(shared: Arc<Shared>, listener: Arc<dyn DeliveryListener>, proof: Proof) -> Self {
-        Self { shared, listener, proof, again: HashMap::new(), errors: HashMap::new() }
+    fn new(shared: Arc<Shared>, listener: Arc<dyn DeliveryListener>, missing_offset: MissingOffset) -> Self {
+        Self { shared, listener, missing_offset, again: HashMap::new(), errors: HashMap::new() }
     }
 
     fn run(mut self) {
@@ -109,7 +113,7 @@ impl Server {
                     self.serve(&event);
                     // The records leave the queue only now.
                     drop(event);
-                    shared.room.made();
+                    shared.space.made();
                 }
                 None if closing => return,
                 None => {}
@@ -119,9 +123,9 @@ impl Server {
 
     fn serve(&mut self, event: &Event<'_>) {
         let mut reports = event.reports();
-        let asked = self.proof != Proof::NotAsked;
+        let asked = self.missing_offset != MissingOffset::NotAsked;
         if asked && reports.first().is_some_and(|first| first.code == code::NONE && first.offset < 0) {
-            self.prove(&mut reports);
+            self.handle_unconfirmed(&mut reports);
         }
         if !self.again.is_empty() {
             for report in &reports {
@@ -149,18 +153,22 @@ impl Server {
         self.errors.clear();
     }
 
-    /// Records of one batch that may not be there: what is sent again is taken out, the rest has failed.
+    /// Handles records of one batch without an offset: those that are sent again are removed from the reports, the rest
+    /// has failed.
     #[cold]
-    fn prove(&mut self, reports: &mut Vec<Report<'_>>) {
+    fn handle_unconfirmed(&mut self, reports: &mut Vec<Report<'_>>) {
         let records = reports.len();
         reports.retain_mut(|report| {
             report.code = code::DUPLICATE_SEQUENCE;
             let tries = self.again.get(&report.token).copied().unwrap_or(0);
-            if self.proof == Proof::Fail || tries == TRIES || self.shared.given_up.load(Ordering::SeqCst) {
+            if self.missing_offset == MissingOffset::Fail
+                || tries == MAX_RESENDS
+                || self.shared.given_up.load(Ordering::SeqCst)
+            {
                 return true;
             }
-            // The record counts as on its way twice until its event is freed, so that whoever waits for the end of all
-            // deliveries waits for this one as well.
+            // The record counts as in flight twice until its event is freed, so that `flush` waits for this delivery
+            // too.
             match report.send_again(&self.shared.client) {
                 Ok(()) => {
                     self.again.insert(report.token, tries + 1);
@@ -176,7 +184,7 @@ impl Server {
         tracing::warn!(
             records,
             sent_again,
-            "no broker told where records were written that the client takes for written"
+            "no broker confirmed the offsets of records that the client reported as written"
         );
     }
 }
@@ -185,8 +193,11 @@ impl Server {
 fn undelivered(client: &Client, code: i32) -> Error {
     let error = Error::from(client.reason(Failure::of(code)));
     match code {
-        code::PURGE_QUEUE | code::PURGE_INFLIGHT => error.context("the record was given up"),
-        code::DUPLICATE_SEQUENCE => error.context("no broker told where the record was written, it may not be there"),
+        code::PURGE_QUEUE | code::PURGE_INFLIGHT => error.context("the record was abandoned"),
+        code::DUPLICATE_SEQUENCE => error.context(
+            "no broker confirmed the record's offset, it may not have been \
+                                                   written",
+        ),
         _ => error.context("the record was not delivered"),
     }
 }

@@ -7,7 +7,7 @@ use rdkafka::bindings::*;
 use super::{Outcomes, array};
 use crate::{Client, Failure, PartitionList, c_text, code, text};
 
-/// Offsets of a group as the broker answered them.
+/// Offsets of a group as returned by the broker.
 pub type GroupOffsets = PartitionList;
 
 impl Client {
@@ -38,7 +38,7 @@ impl Client {
     pub fn group_offsets(self: &Arc<Self>, group: &str, timeout: Duration) -> Result<GroupOffsets, Failure> {
         let group = c_text(group);
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        // SAFETY: as above; without a list all partitions are asked for.
+        // SAFETY: as above; without a list all partitions are requested.
         self.request(
             op,
             timeout,
@@ -133,7 +133,7 @@ impl Client {
     }
 }
 
-/// The answer for the one group that was asked for.
+/// The result for the one requested group.
 ///
 /// # Safety
 /// As for [`array`].

@@ -1,4 +1,4 @@
-//! Requests of administration. All of them block until answered or timed out.
+//! Administrative requests. All of them block until the response or a timeout.
 
 mod groups;
 mod offsets;
@@ -17,10 +17,10 @@ pub use self::groups::GroupOffsets;
 pub use self::offsets::ListedOffset;
 pub use self::topics::TopicCreation;
 
-/// What became of each topic or group of a request.
+/// The result for each topic or group of a request.
 pub type Outcomes = Vec<(String, Result<(), Failure>)>;
 
-/// How long to wait for an answer beyond the time given to librdkafka to make one.
+/// How long to wait for a result after librdkafka's own timeout.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Client {
@@ -55,8 +55,7 @@ impl Options {
         let changes_topics =
             [rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETETOPICS];
         if changes_topics.contains(&op) {
-            // The broker answers when it is done, not when it has begun.
-            // SAFETY: as above.
+            // The broker responds when it is done, not when it has begun. SAFETY: as above.
             Failure::check(unsafe {
                 let size = message.len();
                 rd_kafka_AdminOptions_set_operation_timeout(options.0, millis(timeout), message.as_mut_ptr(), size)

@@ -8,7 +8,7 @@ use super::array;
 use crate::list::view;
 use crate::{Client, Failure, PartitionList, code};
 
-/// The answer for one partition.
+/// The result for one partition.
 #[derive(Debug)]
 pub struct ListedOffset {
     pub topic: String,
@@ -26,8 +26,8 @@ impl Client {
         self.list_offsets(partitions, rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST, false, timeout)
     }
 
-    /// The offset behind the last record of each partition: behind the last one that a reader of committed
-    /// records may see, if asked for.
+    /// The offset after the last record of each partition; with `read_committed` readers, after the last record that
+    /// they can read.
     pub fn end_offsets<'a>(
         self: &Arc<Self>,
         partitions: impl IntoIterator<Item = (&'a str, i32)>,
@@ -64,7 +64,7 @@ impl Client {
                 let infos = array(|count| rd_kafka_ListOffsets_result_infos(result, count));
                 let one = |&info: &*const rd_kafka_ListOffsetsResultInfo_t| {
                     let entry = view(rd_kafka_ListOffsetsResultInfo_topic_partition(info));
-                    // A partition whose leader did not answer comes without an error and without an offset.
+                    // For a partition whose leader did not respond there is neither an error nor an offset.
                     let known =
                         |()| (entry.offset >= 0).then_some(entry.offset).ok_or_else(|| Failure::of(code::NO_LEADER));
                     let offset = entry.result.and_then(known);
@@ -77,8 +77,8 @@ impl Client {
         Ok(listed)
     }
 
-    /// After a leader's restart librdkafka asks with the epoch that it knew before, is refused, and goes on asking so until
-    /// its metadata are five minutes old: for other refusals it asks for new metadata, for these it does not.
+    /// After a leader's restart librdkafka sends the leader epoch from before, is refused, and repeats that until its
+    /// metadata are five minutes old: other errors make it refresh its metadata, these do not.
     fn forget_old_leaders(self: &Arc<Self>, listed: &[ListedOffset], timeout: Duration) {
         let is_old = |listed: &&ListedOffset| {
             let failure = listed.offset.as_ref().err();

@@ -17,7 +17,7 @@ pub struct TopicCreation<'a> {
     pub config: &'a BTreeMap<String, String>,
 }
 
-/// Kafka's number for settings that do not fit.
+/// Kafka's error code for invalid settings.
 const INVALID_CONFIG: i32 = 40;
 
 impl Client {
@@ -46,7 +46,7 @@ impl Client {
 
     /// The ids of topics, as text; those that are not there, or have none, are left out.
     pub fn topic_ids(self: &Arc<Self>, topics: &[String], timeout: Duration) -> Result<Vec<(String, String)>, Failure> {
-        /// What a broker without ids says.
+        /// The id returned by a broker without topic ids.
         const NONE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
         let names: Vec<CString> = topics.iter().map(|name| c_text(name)).collect();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
@@ -96,7 +96,7 @@ impl Client {
         )
     }
 
-    /// The settings of a topic, as far as the broker tells.
+    /// The settings of a topic that the broker returns.
     pub fn topic_config(self: &Arc<Self>, topic: &str, timeout: Duration) -> Result<BTreeMap<String, String>, Failure> {
         let name = c_text(topic);
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;

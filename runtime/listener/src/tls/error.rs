@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why TLS cannot be used. What is in a file is never shown.
+/// Why TLS cannot be used. The content of files is never shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -10,7 +10,7 @@ pub enum TlsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 
@@ -24,16 +24,16 @@ pub enum TlsError {
     /// Text that is no PEM.
     #[error("{place} is no valid PEM: write -----BEGIN ...----- and -----END ...----- around each part")]
     Malformed {
-        /// The file, or what else the text is.
+        /// The file, or the source of the text.
         place: String,
     },
 
-    /// Nothing of what is looked for.
+    /// The expected item is missing.
     #[error("{place} has no {what}")]
     Missing {
         /// The file, or what else the text is.
         place: String,
-        /// What is looked for.
+        /// The expected item.
         what: &'static str,
     },
 
@@ -44,11 +44,11 @@ pub enum TlsError {
         place: String,
     },
 
-    /// Certificates of clients are to be verified, and there is nothing to verify them with.
+    /// Client certificates must be verified, but there are no authorities.
     #[error("there are no certificates of authorities that clients' certificates could be verified with")]
     NoAuthorities,
 
-    /// Certificate and key do not go together, or one of them cannot be used.
+    /// Certificate and key do not match, or one of them cannot be used.
     #[error("{place} cannot be used: {reason}")]
     Unusable {
         /// Where certificate and key are.

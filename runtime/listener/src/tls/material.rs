@@ -11,15 +11,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::TlsError;
 
-/// Whether clients show certificates.
+/// Whether clients present certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// They are not asked for any.
+    /// They are not requested.
     #[default]
     None,
-    /// They may; a certificate that cannot be verified ends the connection.
+    /// Optional; a certificate that cannot be verified ends the connection.
     Requested,
-    /// They must.
+    /// Required.
     Required,
 }
 
@@ -53,11 +53,11 @@ pub trait CertificateSource: Debug + Send + Sync {
     /// Reads them. It may block.
     ///
     /// # Errors
-    /// With what to do about it, and nothing of what was read.
+    /// Says what to do, and shows nothing of the content.
     fn load(&self) -> Result<Material, TlsError>;
 }
 
-/// What a listener proves its name with.
+/// The certificate and key of a listener.
 #[derive(PartialEq, Eq)]
 pub struct Material {
     /// Its certificate, then those of the authorities in between.
@@ -66,7 +66,7 @@ pub struct Material {
     pub key: PrivateKeyDer<'static>,
     /// The certificates of the authorities that clients' certificates are verified with.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// Where all that comes from, for errors.
+    /// The source, for errors.
     pub place: String,
 }
 
@@ -85,7 +85,7 @@ impl Material {
         let mut config =
             builder.with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(|error| unusable(&error))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // Clients that come back need no handshake in full, and cost no memory until then.
+        // Returning clients need no full handshake, and session tickets need no memory on the server.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| unusable(&error))?;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }

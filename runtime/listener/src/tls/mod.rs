@@ -11,7 +11,7 @@ pub use self::error::TlsError;
 pub use self::material::{CertificateSource, ClientAuth, ClientAuthError, Material};
 pub use self::pem::{Pem, PemSource};
 
-/// How a listener speaks TLS: version 1.2 or 1.3, HTTP/2 or HTTP/1.1.
+/// The TLS settings of a listener: version 1.2 or 1.3, HTTP/2 or HTTP/1.1.
 #[derive(Clone, Debug)]
 pub struct TlsOptions {
     /// Where the certificate and its key are.
@@ -32,7 +32,7 @@ impl TlsOptions {
     }
 }
 
-/// TLS with certificates that can be exchanged while it is used. Cheap to clone; clones share.
+/// TLS with certificates that can be replaced while it is used. Cheap to clone; clones share.
 #[derive(Clone, Debug)]
 pub struct Tls(Arc<Inner>);
 
@@ -51,7 +51,7 @@ impl Tls {
     /// Reads the source. It may block.
     ///
     /// # Errors
-    /// When it cannot be read, or what it has does not fit together.
+    /// When it cannot be read, or its parts do not match.
     pub fn load(options: TlsOptions) -> Result<Self, TlsError> {
         let material = options.source.load()?;
         let acceptor = material.acceptor(options.client_auth, options.only_tls13)?;
@@ -67,8 +67,8 @@ impl Tls {
         self.0.options.reload_every
     }
 
-    /// Reads the source again, and answers whether there was something new: it holds for new connections. After an error
-    /// all is as before. It may block.
+    /// Reads the source again, and returns whether it has changed; changes apply to new connections. After an error
+    /// nothing changes. It may block.
     ///
     /// # Errors
     /// As of [`load`](Self::load).

@@ -7,16 +7,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{CertificateSource, Material, TlsError};
 
-/// No chain of certificates is longer.
+/// The maximum size of a file.
 const MAX_BYTES: u64 = 1 << 20;
 const ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
-/// Text in the PEM format. What is in it and not looked for is skipped, so that certificate and key can be in one.
+/// Text in the PEM format. Other items are skipped, so that certificate and key can be in one file.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Pem {
     /// In a file.
     File(PathBuf),
-    /// Here; it is not shown.
+    /// The text itself; never shown.
     Text(String),
 }
 
@@ -90,7 +90,7 @@ impl Pem {
     }
 }
 
-/// A pipe would never end.
+/// Only regular files: reading a pipe might never end.
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source: io::Error| TlsError::Read { path: path.to_owned(), source };
     let found = std::fs::metadata(path).map_err(failed)?;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_text_is_told_without_it() {
+    fn pem_errors_do_not_quote_the_text() {
         let encrypted = text("-----BEGIN ENCRYPTED PRIVATE KEY-----\nSECRET\n-----END ENCRYPTED PRIVATE KEY-----\n");
         let unended = text("-----BEGIN PRIVATE KEY-----\nSECRET\n");
         let broken = text("-----BEGIN SECRET\n");

@@ -1,4 +1,4 @@
-//! A listener with a small site behind it, and clients that behave badly.
+//! A listener with a small site, and misbehaving clients.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::convert::Infallible;

@@ -25,7 +25,7 @@ pub(super) fn respond(shop: &ShopState, visitor: &Visitor, status: StatusCode, p
         }
     };
     set(CONTENT_SECURITY_POLICY, &policy);
-    // A page says who is logged in.
+    // A page shows the logged-in user.
     set(CACHE_CONTROL, "no-store");
     if let Some(cookie) = &visitor.cookie {
         set(SET_COOKIE, cookie);
@@ -86,7 +86,7 @@ fn how_it_works(shop: &ShopState) -> Markup {
     html! {
         h2 { "How to get a voucher" }
         ol {
-            li { a href="/login" { "Log in" } ": the list says what each customer has looked at before." }
+            li { a href="/login" { "Log in" } ": the list shows the products that each customer has viewed before." }
             li { "Open a product that the customer looked at in an earlier session." }
             li {
                 "Stay on its page for " (options.linger.as_secs_f32()) " seconds. The voucher appears in the page, \

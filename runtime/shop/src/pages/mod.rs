@@ -1,4 +1,4 @@
-//! The pages, made on the server.
+//! The pages, rendered on the server.
 
 mod layout;
 
@@ -42,7 +42,7 @@ pub(crate) async fn product(State(shop): State<Arc<ShopState>>, visitor: Visitor
     respond(&shop, &visitor, StatusCode::OK, Page { title: &product.name, product: Some(product), body })
 }
 
-/// Whom one can log in as.
+/// The login page.
 pub(crate) async fn login(State(shop): State<Arc<ShopState>>, visitor: Visitor) -> Response {
     let body = html! {
         h1 { "Log in" }
@@ -63,7 +63,7 @@ pub(crate) async fn login(State(shop): State<Arc<ShopState>>, visitor: Visitor) 
     respond(&shop, &visitor, StatusCode::OK, Page { title: "Log in", product: None, body })
 }
 
-/// Whatever else is asked for.
+/// The page for unknown paths.
 pub(crate) async fn not_found(State(shop): State<Arc<ShopState>>, visitor: Visitor) -> Response {
     missing(&shop, &visitor)
 }
@@ -87,7 +87,7 @@ fn card(product: &Product) -> Markup {
     }
 }
 
-/// The name stands beside it: a screen reader has nothing to say about the picture.
+/// The picture is hidden from screen readers, because the name is next to it.
 fn picture(product: &Product) -> Markup {
     html! { div class="picture" aria-hidden="true" { (PreEscaped(&product.picture)) } }
 }

@@ -1,4 +1,4 @@
-//! What holds for sources and sinks alike: the configuration, and the connector apart from its tasks.
+//! Checks for sources and sinks alike: the configuration, and the connector without its tasks.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(super) fn rejects_what_is_missing(plugin: &Plugin, props: &Props) -> Checked
     Ok(())
 }
 
-pub(super) async fn hides_secrets(plugin: &Plugin, props: &Props, patience: Duration) -> Checked {
+pub(super) async fn hides_secrets(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
     let config = &plugin.description.config;
     let secrets: Vec<&str> = config.keys().filter(|key| key.is_secret()).map(|key| key.name.as_str()).collect();
     let mut props = props.clone();
@@ -71,7 +71,7 @@ pub(super) async fn hides_secrets(plugin: &Plugin, props: &Props, patience: Dura
     if let Err(error) = connector.start(host.context("test"), &props).await {
         seen("the error of start", format!("{error:?}"))?;
     }
-    call(patience, "stop", connector.stop()).await
+    call(call_timeout, "stop", connector.stop()).await
 }
 
 /// Guards against property values that look like names of secrets but are shown.
@@ -89,32 +89,32 @@ pub(super) fn defines_secrets_as_such(plugin: &Plugin) -> Checked {
     Ok(())
 }
 
-pub(super) async fn validates_the_valid(plugin: &Plugin, props: &Props, patience: Duration) -> Checked {
-    let issues = call(patience, "validate", make(plugin)?.validate(props)).await?;
+pub(super) async fn validates_the_valid(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
+    let issues = call(call_timeout, "validate", make(plugin)?.validate(props)).await?;
     if issues.is_empty() { Ok(()) } else { Err(format!("the valid configuration has issues: {issues:?}")) }
 }
 
-pub(super) async fn keeps_to_the_number_of_tasks(plugin: &Plugin, props: &Props, patience: Duration) -> Checked {
+pub(super) async fn keeps_to_the_number_of_tasks(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
     let host = FakeConnectorHost::new();
     let mut connector = make(plugin)?;
-    call(patience, "start", connector.start(host.context("test"), props)).await?;
+    call(call_timeout, "start", connector.start(host.context("test"), props)).await?;
     for max_tasks in [1, 2, 7] {
-        let configs = call(patience, "task_configs", connector.task_configs(max_tasks)).await?;
+        let configs = call(call_timeout, "task_configs", connector.task_configs(max_tasks)).await?;
         if configs.is_empty() || configs.len() > max_tasks {
             return Err(format!("{} task configurations for at most {max_tasks} tasks", configs.len()));
         }
     }
-    call(patience, "stop", connector.stop()).await
+    call(call_timeout, "stop", connector.stop()).await
 }
 
-pub(super) async fn stops_at_any_time(plugin: &Plugin, props: &Props, patience: Duration) -> Checked {
-    call(patience, "stop before start", make(plugin)?.stop()).await?;
+pub(super) async fn stops_at_any_time(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
+    call(call_timeout, "stop before start", make(plugin)?.stop()).await?;
     let host = FakeConnectorHost::new();
     for _ in 0..2 {
         let mut connector = make(plugin)?;
-        call(patience, "start", connector.start(host.context("test"), props)).await?;
-        call(patience, "stop", connector.stop()).await?;
-        call(patience, "the second stop", connector.stop()).await?;
+        call(call_timeout, "start", connector.start(host.context("test"), props)).await?;
+        call(call_timeout, "stop", connector.stop()).await?;
+        call(call_timeout, "the second stop", connector.stop()).await?;
     }
     Ok(())
 }

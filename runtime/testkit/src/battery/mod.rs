@@ -1,4 +1,4 @@
-//! What every connector must do, as checks that run against a real one.
+//! The contract of connectors, as checks that run against a real one.
 //!
 //! A connector's own tests describe it once, as a [`SourceSubject`] or [`SinkSubject`], and assert that [`source`] or
 //! [`sink`] finds no [`Violation`]. Every check starts with a fresh subject and gives each call a deadline.
@@ -16,10 +16,10 @@ use tributary_api::Result;
 pub use self::sink::{SinkSubject, sink};
 pub use self::source::{SourceSubject, source};
 
-/// How long a call, and the way of a record, may take unless a subject says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The default limit for a call and for the delivery of a record.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A promise of the contract that a connector does not keep.
+/// A violation of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The check that found it.
@@ -39,18 +39,18 @@ type Checked = std::result::Result<(), String>;
 
 /// Awaits a call of the connector, which must end in time and without an error.
 async fn call<T>(
-    patience: Duration,
+    call_timeout: Duration,
     what: &str,
     call: impl Future<Output = Result<T>>,
 ) -> std::result::Result<T, String> {
-    match timeout(patience, call).await {
+    match timeout(call_timeout, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("{what} failed: {error:?}")),
-        Err(_) => Err(format!("{what} did not return within {patience:?}")),
+        Err(_) => Err(format!("{what} did not return within {call_timeout:?}")),
     }
 }
 
-/// Items with names that are told apart easily.
+/// Items with easily distinguished names.
 fn items(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(|number| format!("item-{number}")).collect()
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Datum, Factory, Offsets, Origin, Plugin, Props, Record, SinkTask, TopicPartition};
 
-use super::{Checked, PATIENCE, Violation, call, connector, items};
+use super::{CALL_TIMEOUT, Checked, Violation, call, connector, items};
 use crate::FakeSinkHost;
 
 const TOPIC: &str = "battery";
@@ -27,9 +27,9 @@ pub trait SinkSubject: Send {
         Datum::schemaless(item)
     }
 
-    /// How long a call, and the way of a record, may take.
-    fn patience(&self) -> Duration {
-        PATIENCE
+    /// The limit for a call and for the delivery of a record.
+    fn call_timeout(&self) -> Duration {
+        CALL_TIMEOUT
     }
 
     /// The items that are safe in the place now, in the order they are read there.
@@ -45,15 +45,15 @@ pub async fn sink<S: SinkSubject>(make: impl Fn() -> S) -> Vec<Violation> {
         }
     };
     let subject = make();
-    let (plugin, props, patience) = (subject.plugin(), subject.props(), subject.patience());
+    let (plugin, props, call_timeout) = (subject.plugin(), subject.props(), subject.call_timeout());
     note("is described", connector::is_described(&plugin));
     note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
     note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
     note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("hides secrets", connector::hides_secrets(&plugin, &props, patience).await);
-    note("validates the valid", connector::validates_the_valid(&plugin, &props, patience).await);
-    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, patience).await);
-    note("stops at any time", connector::stops_at_any_time(&plugin, &props, patience).await);
+    note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
+    note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
+    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await);
+    note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
     drop(subject);
     note("task stops at any time", task_stops_at_any_time(make()).await);
     note("takes an empty batch", takes_an_empty_batch(make()).await);
@@ -65,21 +65,21 @@ pub async fn sink<S: SinkSubject>(make: impl Fn() -> S) -> Vec<Violation> {
 }
 
 async fn task_stops_at_any_time(subject: impl SinkSubject) -> Checked {
-    let patience = subject.patience();
-    call(patience, "stop before start", make_task(&subject.plugin())?.stop()).await?;
+    let call_timeout = subject.call_timeout();
+    call(call_timeout, "stop before start", make_task(&subject.plugin())?.stop()).await?;
     for _ in 0..2 {
         let mut run = Run::start(&subject).await?;
-        call(patience, "stop", run.task.stop()).await?;
-        call(patience, "the second stop", run.task.stop()).await?;
+        call(call_timeout, "stop", run.task.stop()).await?;
+        call(call_timeout, "the second stop", run.task.stop()).await?;
     }
     Ok(())
 }
 
 async fn takes_an_empty_batch(subject: impl SinkSubject) -> Checked {
-    let patience = subject.patience();
+    let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject).await?;
     run.put(&[]).await?;
-    let safe = call(patience, "pre_commit", run.task.pre_commit(&Offsets::new())).await?;
+    let safe = call(call_timeout, "pre_commit", run.task.pre_commit(&Offsets::new())).await?;
     if !safe.is_empty() {
         return Err(format!("pre_commit of nothing says {safe:?}"));
     }
@@ -114,27 +114,27 @@ async fn takes_a_batch_again(mut subject: impl SinkSubject) -> Checked {
 }
 
 async fn goes_on_after_close_and_open(mut subject: impl SinkSubject) -> Checked {
-    let patience = subject.patience();
+    let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject).await?;
     run.put(&records(&subject, 0..5)).await?;
     run.commit(&mut subject, 5).await?;
-    call(patience, "close", run.task.close(&[partition()])).await?;
+    call(call_timeout, "close", run.task.close(&[partition()])).await?;
     run.host.assign(&[]);
     run.put(&[]).await?;
     run.host.assign(&[partition()]);
-    call(patience, "open", run.task.open(&[partition()])).await?;
+    call(call_timeout, "open", run.task.open(&[partition()])).await?;
     run.put(&records(&subject, 5..10)).await?;
     run.commit(&mut subject, 10).await?;
     run.stop().await
 }
 
-/// A task dies behind a batch that was not committed; the next one is given everything from the last commit on.
+/// A task dies after a batch that was not committed; the next one gets everything from the last commit.
 async fn loses_nothing_when_it_dies(mut subject: impl SinkSubject) -> Checked {
     let mut run = Run::start(&subject).await?;
     run.put(&records(&subject, 0..5)).await?;
     run.commit(&mut subject, 5).await?;
     run.put(&records(&subject, 5..10)).await?;
-    // Nobody stops it.
+    // Dropped without `stop`.
     drop(run);
     let mut run = Run::start(&subject).await?;
     run.put(&records(&subject, 5..10)).await?;
@@ -148,31 +148,31 @@ struct Run {
     task: Box<dyn SinkTask>,
     host: Arc<FakeSinkHost>,
     stopping: CancellationToken,
-    patience: Duration,
+    call_timeout: Duration,
 }
 
 impl Run {
     async fn start(subject: &impl SinkSubject) -> Result<Self, String> {
-        let (mut task, patience) = (make_task(&subject.plugin())?, subject.patience());
+        let (mut task, call_timeout) = (make_task(&subject.plugin())?, subject.call_timeout());
         let (host, stopping) = (FakeSinkHost::new(), CancellationToken::new());
         host.assign(&[partition()]);
-        call(patience, "start", task.start(host.context(&stopping), &subject.props())).await?;
-        call(patience, "open", task.open(&[partition()])).await?;
-        Ok(Self { task, host, stopping, patience })
+        call(call_timeout, "start", task.start(host.context(&stopping), &subject.props())).await?;
+        call(call_timeout, "open", task.open(&[partition()])).await?;
+        Ok(Self { task, host, stopping, call_timeout })
     }
 
     async fn put(&mut self, batch: &[Record]) -> Checked {
         batch.iter().for_each(|record| self.host.append(record));
-        call(self.patience, "put", self.task.put(batch)).await
+        call(self.call_timeout, "put", self.task.put(batch)).await
     }
 
     /// Asks what is safe until all up to an offset is; what is said to be safe must be in the place.
     async fn commit(&mut self, subject: &mut impl SinkSubject, end: usize) -> Checked {
-        let patience = self.patience;
-        let deadline = Instant::now() + patience;
+        let call_timeout = self.call_timeout;
+        let deadline = Instant::now() + call_timeout;
         let consumed: Offsets = [(partition(), as_offset(end))].into();
         loop {
-            let safe = call(patience, "pre_commit", self.task.pre_commit(&consumed)).await?;
+            let safe = call(call_timeout, "pre_commit", self.task.pre_commit(&consumed)).await?;
             if let Some((other, _)) = safe.iter().find(|(partition, _)| !consumed.contains_key(*partition)) {
                 return Err(format!("pre_commit names {other}, which it was not asked for"));
             }
@@ -189,7 +189,7 @@ impl Run {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(format!("{end} records were put, but after {patience:?} only {safe} are safe"));
+                return Err(format!("{end} records were put, but after {call_timeout:?} only {safe} are safe"));
             }
             let wait = self.host.timeout().unwrap_or(Duration::from_millis(50)).min(Duration::from_millis(50));
             tokio::time::sleep(wait).await;
@@ -198,10 +198,10 @@ impl Run {
     }
 
     async fn stop(mut self) -> Checked {
-        let patience = self.patience;
+        let call_timeout = self.call_timeout;
         self.stopping.cancel();
-        call(patience, "close", self.task.close(&[partition()])).await?;
-        call(patience, "stop", self.task.stop()).await
+        call(call_timeout, "close", self.task.close(&[partition()])).await?;
+        call(call_timeout, "stop", self.task.stop()).await
     }
 }
 

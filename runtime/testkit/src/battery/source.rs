@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Factory, Origin, Plugin, Props, Record, SourceTask};
 
-use super::{Checked, PATIENCE, Violation, call, connector, items};
+use super::{CALL_TIMEOUT, Checked, Violation, call, connector, items};
 use crate::FakeSourceHost;
 
 /// How soon `poll` must return once the task should stop.
@@ -27,12 +27,12 @@ pub trait SourceSubject: Send {
         record.value.value.as_str().map(str::to_owned)
     }
 
-    /// How long a call, and the way of a record, may take.
-    fn patience(&self) -> Duration {
-        PATIENCE
+    /// The limit for a call and for the delivery of a record.
+    fn call_timeout(&self) -> Duration {
+        CALL_TIMEOUT
     }
 
-    /// Whether the place can be read again from a stored offset. What cannot (a socket) is not asked to.
+    /// Whether the place can be read again from a stored offset. If not (a socket), those checks are skipped.
     fn replays(&self) -> bool {
         true
     }
@@ -47,15 +47,15 @@ pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
         }
     };
     let subject = make();
-    let (plugin, props, patience) = (subject.plugin(), subject.props(), subject.patience());
+    let (plugin, props, call_timeout) = (subject.plugin(), subject.props(), subject.call_timeout());
     note("is described", connector::is_described(&plugin));
     note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
     note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
     note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("hides secrets", connector::hides_secrets(&plugin, &props, patience).await);
-    note("validates the valid", connector::validates_the_valid(&plugin, &props, patience).await);
-    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, patience).await);
-    note("stops at any time", connector::stops_at_any_time(&plugin, &props, patience).await);
+    note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
+    note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
+    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await);
+    note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
     drop(subject);
     note("task stops at any time", task_stops_at_any_time(make()).await);
     note("poll ends when stopping", poll_ends_when_stopping(make()).await);
@@ -70,24 +70,24 @@ pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
 }
 
 async fn task_stops_at_any_time(subject: impl SourceSubject) -> Checked {
-    let patience = subject.patience();
-    call(patience, "stop before start", make_task(&subject.plugin())?.stop()).await?;
+    let call_timeout = subject.call_timeout();
+    call(call_timeout, "stop before start", make_task(&subject.plugin())?.stop()).await?;
     for _ in 0..2 {
         let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
-        call(patience, "stop", run.task.stop()).await?;
-        call(patience, "the second stop", run.task.stop()).await?;
+        call(call_timeout, "stop", run.task.stop()).await?;
+        call(call_timeout, "the second stop", run.task.stop()).await?;
     }
     Ok(())
 }
 
 async fn poll_ends_when_stopping(subject: impl SourceSubject) -> Checked {
-    let patience = subject.patience();
+    let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
     let stopping = run.stopping.clone();
     let (polled, stopped_at) = tokio::join!(
         async {
             while !stopping.is_cancelled() {
-                call(patience, "poll", run.task.poll()).await?;
+                call(call_timeout, "poll", run.task.poll()).await?;
             }
             Ok::<_, String>(Instant::now())
         },
@@ -113,16 +113,16 @@ async fn delivers_in_order(mut subject: impl SourceSubject) -> Checked {
 }
 
 async fn commit_does_no_harm(mut subject: impl SourceSubject) -> Checked {
-    let patience = subject.patience();
+    let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
-    call(patience, "commit before the first record", run.task.commit()).await?;
+    call(call_timeout, "commit before the first record", run.task.commit()).await?;
     let fed = items(0..5);
     subject.feed(&fed).await;
     for record in run.expect(&subject, &fed).await? {
         run.host.acknowledge(&record);
     }
-    call(patience, "commit", run.task.commit()).await?;
-    call(patience, "the second commit", run.task.commit()).await?;
+    call(call_timeout, "commit", run.task.commit()).await?;
+    call(call_timeout, "the second commit", run.task.commit()).await?;
     let more = items(5..10);
     subject.feed(&more).await;
     run.expect(&subject, &more).await?;
@@ -152,7 +152,7 @@ async fn starts_from_the_beginning(mut subject: impl SourceSubject) -> Checked {
     Ok(())
 }
 
-/// Whatever record was the last one acknowledged before the task died, the next task begins with the one behind it.
+/// Whichever record was the last one acknowledged before the task died, the next task starts with the one after it.
 async fn resumes_behind_the_stored_offset<S: SourceSubject>(make: impl Fn() -> S) -> Checked {
     let fed = items(0..20);
     for last in [0, 1, 10, 18, 19] {
@@ -163,7 +163,7 @@ async fn resumes_behind_the_stored_offset<S: SourceSubject>(make: impl Fn() -> S
         for record in &run.expect(&subject, &fed).await?[..=last] {
             host.acknowledge(record);
         }
-        // It dies: nobody stops it.
+        // It dies: dropped without `stop`.
         drop(run);
         let mut run = Run::start(&subject, host).await?;
         let more = items(20..25);
@@ -180,24 +180,24 @@ struct Run {
     task: Box<dyn SourceTask>,
     host: std::sync::Arc<FakeSourceHost>,
     stopping: CancellationToken,
-    patience: Duration,
+    call_timeout: Duration,
 }
 
 impl Run {
     async fn start(subject: &impl SourceSubject, host: std::sync::Arc<FakeSourceHost>) -> Result<Self, String> {
-        let (mut task, patience) = (make_task(&subject.plugin())?, subject.patience());
+        let (mut task, call_timeout) = (make_task(&subject.plugin())?, subject.call_timeout());
         let stopping = CancellationToken::new();
-        call(patience, "start", task.start(host.context(&stopping), &subject.props())).await?;
-        Ok(Self { task, host, stopping, patience })
+        call(call_timeout, "start", task.start(host.context(&stopping), &subject.props())).await?;
+        Ok(Self { task, host, stopping, call_timeout })
     }
 
     /// Polls until there are as many items as expected, which must be just these.
     async fn expect(&mut self, subject: &impl SourceSubject, expected: &[String]) -> Result<Vec<Record>, String> {
-        let patience = self.patience;
-        let deadline = Instant::now() + patience;
+        let call_timeout = self.call_timeout;
+        let deadline = Instant::now() + call_timeout;
         let (mut records, mut found) = (Vec::new(), Vec::new());
         while found.len() < expected.len() && Instant::now() < deadline {
-            for record in call(patience, "poll", self.task.poll()).await? {
+            for record in call(call_timeout, "poll", self.task.poll()).await? {
                 if let Some(item) = subject.item(&record) {
                     found.push(item);
                     records.push(record);
@@ -208,9 +208,9 @@ impl Run {
     }
 
     async fn stop(mut self) -> Checked {
-        let patience = self.patience;
+        let call_timeout = self.call_timeout;
         self.stopping.cancel();
-        call(patience, "stop", self.task.stop()).await
+        call(call_timeout, "stop", self.task.stop()).await
     }
 }
 

@@ -11,7 +11,7 @@ pub struct FakeConnectorHost {
 }
 
 impl FakeConnectorHost {
-    /// A host nobody has asked yet.
+    /// A host without requests.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }

@@ -45,12 +45,12 @@ impl FakeSinkHost {
         Arc::new(host)
     }
 
-    /// A context over this host for task 0 of connector `test`; the token tells the task to stop.
+    /// A context over this host for task 0 of connector `test`; the token stops the task.
     pub fn context(self: &Arc<Self>, stopping: &CancellationToken) -> SinkTaskContext {
         SinkTaskContext::new("test", 0, stopping.clone(), self.clone())
     }
 
-    /// Sets the partitions that the task is told of.
+    /// Sets the partitions that the task sees.
     pub fn assign(&self, partitions: &[TopicPartition]) {
         lock(&self.state).assignment = partitions.to_vec();
     }

@@ -24,7 +24,7 @@ impl FakeSourceHost {
         Arc::default()
     }
 
-    /// A context over this host for task 0 of connector `test`; the token tells the task to stop.
+    /// A context over this host for task 0 of connector `test`; the token stops the task.
     pub fn context(self: &Arc<Self>, stopping: &CancellationToken) -> SourceTaskContext {
         SourceTaskContext::new("test", 0, stopping.clone(), self.clone())
     }

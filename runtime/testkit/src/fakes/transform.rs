@@ -7,7 +7,7 @@ use tributary_api::{
     Transformation,
 };
 
-/// A wall clock that moves when told to, in milliseconds since the epoch.
+/// A wall clock that is set by the test, in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ManualClock(i64);
 
@@ -30,8 +30,8 @@ impl ManualClock {
 
 /// A host of one input partition with stores, tables and timers in memory.
 ///
-/// As in the runtime, what a transform changes while it handles a record counts when it succeeds and is dropped
-/// when it fails. Two hosts stand for two input partitions.
+/// As in the runtime, what a transform changes while it handles a record counts when it succeeds and is dropped when it
+/// fails. Two hosts simulate two input partitions.
 #[derive(Debug)]
 pub struct MemoryTransformHost {
     /// What time it is for the transform.

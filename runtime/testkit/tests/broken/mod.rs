@@ -12,7 +12,7 @@ use tributary_api::{
 };
 
 /// Memory is fast: nothing is waited for longer.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {

@@ -7,26 +7,26 @@ use tributary_api::{
 };
 use tributary_testkit::battery::SinkSubject;
 
-use super::{Fault, MemoryConnector, PATIENCE};
+use super::{Fault, MemoryConnector, TEST_TIMEOUT};
 
-type Place = Arc<Mutex<Vec<String>>>;
+type Target = Arc<Mutex<Vec<String>>>;
 
 pub(crate) struct MemorySink {
     fault: Fault,
-    place: Place,
+    target: Target,
 }
 
 impl MemorySink {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, place: Place::default() }
+        Self { fault, target: Target::default() }
     }
 }
 
 #[async_trait]
 impl SinkSubject for MemorySink {
     fn plugin(&self) -> Plugin {
-        let (fault, place) = (self.fault, self.place.clone());
-        let task = move || Task { fault, place: place.clone(), ..Task::default() };
+        let (fault, target) = (self.fault, self.target.clone());
+        let task = move || Task { fault, target: target.clone(), ..Task::default() };
         let factory = SinkFactory {
             connector: Arc::new(move || Box::new(MemoryConnector { fault, stopped: false })),
             task: Arc::new(move || Box::new(task())),
@@ -39,19 +39,19 @@ impl SinkSubject for MemorySink {
         self.fault.props()
     }
 
-    fn patience(&self) -> Duration {
-        PATIENCE
+    fn call_timeout(&self) -> Duration {
+        TEST_TIMEOUT
     }
 
     async fn delivered(&mut self) -> Vec<String> {
-        self.place.lock().unwrap().clone()
+        self.target.lock().unwrap().clone()
     }
 }
 
 /// Collects records and writes them when it is asked what is safe.
 struct Task {
     fault: Fault,
-    place: Place,
+    target: Target,
     collected: Vec<String>,
     highest: i64,
     closed: bool,
@@ -62,7 +62,7 @@ impl Default for Task {
     fn default() -> Self {
         Self {
             fault: Fault::None,
-            place: Place::default(),
+            target: Target::default(),
             collected: Vec::new(),
             highest: -1,
             closed: false,
@@ -106,7 +106,7 @@ impl SinkTask for Task {
             Fault::Loses => drop(self.collected.pop()),
             _ => {}
         }
-        self.place.lock().unwrap().append(&mut self.collected);
+        self.target.lock().unwrap().append(&mut self.collected);
         Ok(safe)
     }
 
@@ -121,8 +121,8 @@ impl SinkTask for Task {
 }
 
 impl Task {
-    /// Whether this task has begun behind the first batch: what came before it is taken for written.
+    /// Whether this task has begun after the first batch: earlier records count as written.
     fn is_new(&self) -> bool {
-        self.collected.is_empty() && self.place.lock().unwrap().len() == 5 && self.highest < 10
+        self.collected.is_empty() && self.target.lock().unwrap().len() == 5 && self.highest < 10
     }
 }

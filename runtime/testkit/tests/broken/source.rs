@@ -8,11 +8,11 @@ use tributary_api::{
 };
 use tributary_testkit::battery::SourceSubject;
 
-use super::{Fault, MemoryConnector, PATIENCE};
+use super::{Fault, MemoryConnector, TEST_TIMEOUT};
 
 /// Items in memory.
 #[derive(Default)]
-pub(crate) struct Place {
+pub(crate) struct Input {
     items: Mutex<Vec<String>>,
     /// Where a source that keeps offsets to itself went on.
     read: AtomicUsize,
@@ -20,30 +20,30 @@ pub(crate) struct Place {
 
 pub(crate) struct MemorySource {
     fault: Fault,
-    place: Arc<Place>,
+    input: Arc<Input>,
     replays: bool,
 }
 
 impl MemorySource {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, place: Arc::default(), replays: true }
+        Self { fault, input: Arc::default(), replays: true }
     }
 
     /// A source whose items are gone when they were read.
-    pub(crate) fn once(fault: Fault, place: &Arc<Place>) -> Self {
-        place.items.lock().unwrap().clear();
-        Self { fault, place: place.clone(), replays: false }
+    pub(crate) fn once(fault: Fault, input: &Arc<Input>) -> Self {
+        input.items.lock().unwrap().clear();
+        Self { fault, input: input.clone(), replays: false }
     }
 }
 
 #[async_trait]
 impl SourceSubject for MemorySource {
     fn plugin(&self) -> Plugin {
-        let (fault, place) = (self.fault, self.place.clone());
+        let (fault, input) = (self.fault, self.input.clone());
         let factory = SourceFactory {
             connector: Arc::new(move || Box::new(MemoryConnector { fault, stopped: false })),
             task: Arc::new(move || {
-                Box::new(Task { fault, place: place.clone(), cx: None, next: 0, commits: 0, stopped: false })
+                Box::new(Task { fault, input: input.clone(), cx: None, next: 0, commits: 0, stopped: false })
             }),
             task_class: "MemorySourceTask".to_owned(),
         };
@@ -54,12 +54,12 @@ impl SourceSubject for MemorySource {
         self.fault.props()
     }
 
-    fn patience(&self) -> Duration {
-        PATIENCE
+    fn call_timeout(&self) -> Duration {
+        TEST_TIMEOUT
     }
 
     async fn feed(&mut self, items: &[String]) {
-        self.place.items.lock().unwrap().extend_from_slice(items);
+        self.input.items.lock().unwrap().extend_from_slice(items);
     }
 
     fn replays(&self) -> bool {
@@ -69,7 +69,7 @@ impl SourceSubject for MemorySource {
 
 struct Task {
     fault: Fault,
-    place: Arc<Place>,
+    input: Arc<Input>,
     cx: Option<SourceTaskContext>,
     next: usize,
     commits: usize,
@@ -82,7 +82,7 @@ impl SourceTask for Task {
         let stored = cx.offset(&partition()).await?.and_then(|offset| offset.int("next"));
         self.next = match self.fault {
             Fault::IgnoresOffsets => 0,
-            Fault::RemembersElsewhere => self.place.read.load(Ordering::Relaxed),
+            Fault::RemembersElsewhere => self.input.read.load(Ordering::Relaxed),
             _ => usize::try_from(stored.unwrap_or(0)).unwrap(),
         };
         self.cx = Some(cx);
@@ -93,7 +93,7 @@ impl SourceTask for Task {
         if self.fault == Fault::PollNeverReturns {
             std::future::pending::<()>().await;
         }
-        let items = self.place.items.lock().unwrap().clone();
+        let items = self.input.items.lock().unwrap().clone();
         if self.next >= items.len() {
             let stopping = self.cx.as_ref().unwrap().stopping();
             tokio::select! {
@@ -105,7 +105,7 @@ impl SourceTask for Task {
         let mut records: Vec<Record> =
             (self.next..items.len()).map(|index| self.record(index, &items[index])).collect();
         self.next = items.len();
-        self.place.read.store(self.next, Ordering::Relaxed);
+        self.input.read.store(self.next, Ordering::Relaxed);
         match self.fault {
             Fault::WrongOrder => records.reverse(),
             Fault::Loses => drop(records.pop()),

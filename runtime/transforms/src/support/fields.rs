@@ -44,5 +44,5 @@ pub(crate) fn replace_null_key() -> ConfigKey {
     ConfigKey::new(REPLACE_NULL, ConfigType::Boolean)
         .default(true)
         .importance(Importance::Medium)
-        .doc("Put a field's default in the place of null.")
+        .doc("Replace null by the field's default.")
 }

@@ -4,12 +4,13 @@ use tributary_api::{Result, SchemaRef};
 
 const CAPACITY: usize = 16;
 
-/// The schemas that a transform made of others, by identity first: a task meets few, and each again and again.
+/// A cache of the schemas that a transform has derived from others, compared by identity first: a task uses few of them
+/// repeatedly.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaCache(Vec<(SchemaRef, SchemaRef)>);
 
 impl SchemaCache {
-    /// The schema made of this one; made now if it is new.
+    /// The schema derived from this one; created if it is not cached.
     pub(crate) fn get(
         &mut self,
         schema: &SchemaRef,

@@ -168,7 +168,7 @@ async fn what_rest_changed_stays_unless_files_win() {
 }
 
 #[tokio::test]
-async fn a_bad_file_is_told_with_its_key_and_stops_no_other() {
+async fn a_bad_file_is_reported_with_its_key_and_stops_no_other() {
     let folder = Folder::new(&[
         ("a.json", "{"),
         ("b.json", r#"{"connector.class":"C","nested":{"x":1}}"#),

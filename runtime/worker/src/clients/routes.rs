@@ -55,7 +55,7 @@ impl Routes {
     }
 
     /// The error if the producer has failed for good: then the failed deliveries are no rejections of these records,
-    /// and tasks are told that the producer is lost.
+    /// and tasks are notified that the producer is lost.
     fn lost<'a>(&self, deliveries: &[Delivery<'a>]) -> Option<&'a Error> {
         let error = deliveries.iter().find_map(|delivery| delivery.result.err())?;
         let producer = self.producer.get().and_then(Weak::upgrade)?;

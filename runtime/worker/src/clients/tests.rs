@@ -63,7 +63,7 @@ fn delivered(tokens: &[Token]) -> Vec<Delivery<'static>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_task_hears_of_its_own_records_in_order() {
+async fn each_task_gets_the_reports_of_its_own_records_in_order() {
     let routes = Routes::new(Executor::new(Handle::current()));
     let (one, other) = (Arc::<Heard>::default(), Heard::plugin(false));
     let (first, second) = (routes.add(Arc::clone(&one) as _).unwrap(), routes.add(Arc::clone(&other) as _).unwrap());
@@ -78,7 +78,7 @@ async fn each_task_hears_of_its_own_records_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_never_returns_from_an_acknowledgement_holds_up_its_own_task_alone() {
+async fn a_plugin_that_never_returns_from_an_acknowledgement_blocks_only_its_own_task() {
     let routes = Routes::new(Executor::new(Handle::current()));
     let (hangs, other) = (Heard::plugin(true), Heard::plugin(false));
     let (first, second) = (routes.add(Arc::clone(&hangs) as _).unwrap(), routes.add(Arc::clone(&other) as _).unwrap());
@@ -94,7 +94,7 @@ async fn a_plugin_that_never_returns_from_an_acknowledgement_holds_up_its_own_ta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_is_used_again_only_when_nothing_of_its_former_task_is_on_the_way() {
+async fn a_number_is_reused_only_when_no_record_of_its_former_task_is_in_flight() {
     let routes = Routes::new(Executor::new(Handle::current()));
     let (former, next) = (Arc::<Heard>::default(), Arc::<Heard>::default());
     let route = routes.add(Arc::clone(&former) as _).unwrap();
@@ -114,7 +114,7 @@ fn config(extra: (&str, &str)) -> ClientConfig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tasks_of_equal_settings_share_producers_and_the_last_one_takes_its_producer_along() {
+async fn tasks_with_equal_settings_share_a_producer_and_the_last_one_closes_it() {
     let (clients, executor) = (Arc::<Clients>::default(), Executor::new(Handle::current()));
     let cores = std::thread::available_parallelism().unwrap().get();
     let join = |extra| clients.producer(config(extra), &executor, Arc::<Heard>::default()).unwrap();
@@ -132,7 +132,7 @@ async fn tasks_of_equal_settings_share_producers_and_the_last_one_takes_its_prod
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_task_gives_up_is_not_taken_from_another() {
+async fn abandoning_one_task_takes_no_record_of_another() {
     let (clients, executor) = (Arc::<Clients>::default(), Executor::new(Handle::current()));
     let cores = std::thread::available_parallelism().unwrap().get();
     let heard = Arc::<Heard>::default();
@@ -146,7 +146,7 @@ async fn what_one_task_gives_up_is_not_taken_from_another() {
         task.send(&record, token).unwrap();
     }
     shared[0].abandon();
-    // The client counts what it has to tell of a broker that does not answer, too.
+    // The client also counts its own events about a broker that does not respond.
     assert!(shared[0].in_flight() >= 2, "the other's record is still on its way");
     if let Some(task) = alone.first() {
         task.send(&record, 3).unwrap();

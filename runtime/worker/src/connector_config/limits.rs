@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_plugin_sees_what_bounds_its_records_whoever_has_set_it() {
+    async fn a_plugin_sees_the_size_limit_of_its_records_wherever_it_was_set() {
         let name = "producer.override.max.request.size";
         assert_eq!(with_limits(&props(&[]), &settings(&[])).get(name), None);
         let worker = settings(&[("producer.max.request.size", "100000")]);

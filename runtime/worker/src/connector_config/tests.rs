@@ -124,7 +124,7 @@ async fn a_processor_has_no_pattern() {
 }
 
 #[tokio::test]
-async fn a_client_setting_is_refused_below_what_the_client_takes() {
+async fn a_client_setting_below_the_clients_minimum_is_refused() {
     for (name, value, least) in [
         ("consumer.override.max.poll.records", "0", 1),
         ("consumer.override.metadata.max.age.ms", "-1", 0),

@@ -61,22 +61,18 @@ pub(crate) fn restart_keys(kind: PluginKind) -> [ConfigKey; 3] {
     };
     let attempts = if kind == PluginKind::Processor { -1 } else { 0 };
     [
-        long("errors.restart.max.attempts", attempts, -1)
-            .display_name("Maximum Restarts of a Failed Task")
-            .doc(
-                "How often in a row the worker starts a task again that has failed; 0: never, as Kafka Connect, -1: without \
-                 end, as processors do by default. A task that runs for longer than errors.restart.delay.max.ms counts anew. \
-                 Tributary's own.",
-            ),
-        long("errors.restart.delay.ms", 1_000, 1)
-            .display_name("First Delay Before a Restart")
-            .doc(
-                "Milliseconds before the first restart of a failed task; doubled with each one, and shortened by up to half \
-                 at random. Tributary's own.",
-            ),
+        long("errors.restart.max.attempts", attempts, -1).display_name("Maximum Restarts of a Failed Task").doc(
+            "How often in a row the worker restarts a failed task; 0: never, as in Kafka Connect; -1: without \
+                 limit, the default of processors. The count is reset when a task has run for longer than \
+                 errors.restart.delay.max.ms. Specific to Tributary.",
+        ),
+        long("errors.restart.delay.ms", 1_000, 1).display_name("First Delay Before a Restart").doc(
+            "Milliseconds before the first restart of a failed task; doubled with each one, and reduced by up to \
+                 half at random. Specific to Tributary.",
+        ),
         long("errors.restart.delay.max.ms", 60_000, 1)
             .display_name("Maximum Delay Before a Restart")
-            .doc("Milliseconds before a restart of a failed task at the most. Tributary's own."),
+            .doc("The maximum of milliseconds before a restart of a failed task. Specific to Tributary."),
     ]
 }
 
@@ -95,8 +91,8 @@ fn source_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
             .validator(Validator::OneOfIgnoringCase(vec!["REQUIRED".to_owned(), "REQUESTED".to_owned()]))
             .display_name("Exactly once support")
             .doc(
-                "With required, the connector is refused unless its records and offsets are written in transactions here \
-                 (exactly.once.source.support of the worker) and it can be exactly-once with them.",
+                "With required, the connector is refused unless the worker writes source records and offsets in \
+                 transactions (exactly.once.source.support) and the connector supports exactly-once with them.",
             ),
         exactly_once("transaction.boundary", ConfigType::String)
             .order(3)
@@ -108,7 +104,7 @@ fn source_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
                 "CONNECTOR".to_owned(),
             ]))
             .display_name("Transaction Boundary")
-            .doc("Where transactions end: at each poll, at an interval, or where the connector says."),
+            .doc("Where transactions end: at each poll, at an interval, or where the connector defines."),
         exactly_once("transaction.boundary.interval.ms", ConfigType::Long)
             .order(4)
             .validator(Validator::AtLeast(0))
@@ -157,7 +153,7 @@ fn sink_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
         dlq("errors.deadletterqueue.context.headers.enable", ConfigType::Boolean)
             .default(false)
             .display_name("Enable Error Context Headers")
-            .doc("Whether headers say where and why the record failed."),
+            .doc("Whether headers with the record's position and the cause of the failure are added."),
     ];
     keys.into_iter().fold(common(worker, version), ConfigDef::with)
 }
@@ -169,7 +165,7 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
             .importance(Importance::Low)
             .width(Width::Short)
             .display_name(format!("{display} class"))
-            .doc("Turns records into bytes and back; the worker's own by default.");
+            .doc("Converts between records and bytes; the worker's own by default.");
         match own {
             Some(class) => key.default(class),
             None => key,
@@ -199,7 +195,7 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
             .importance(Importance::High)
             .width(Width::Long)
             .display_name("Connector class")
-            .doc("The plugin: its full class name, its simple name, or that without its ending Connector."),
+            .doc("The plugin: its full class name, its simple name, or its simple name without the suffix Connector."),
         key("connector.plugin.version", ConfigType::String, COMMON)
             .default(version)
             .width(Width::Medium)
@@ -211,7 +207,7 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
             .importance(Importance::High)
             .width(Width::Short)
             .display_name("Tasks max")
-            .doc("How many tasks the work may be divided among, up to 1000."),
+            .doc("The maximum number of tasks, up to 1000."),
         key("tasks.max.enforce", ConfigType::Boolean, COMMON)
             .default(true)
             .importance(Importance::Low)
@@ -249,11 +245,11 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
         retry("errors.retry.timeout")
             .default(0)
             .display_name("Retry Timeout for Errors")
-            .doc("Milliseconds for which a failed operation is tried again; 0: not at all, -1: without limit."),
+            .doc("Milliseconds for which a failed operation is retried; 0: not at all, -1: without limit."),
         retry("errors.retry.delay.max.ms")
             .default(60_000)
             .display_name("Maximum Delay Between Retries for Errors")
-            .doc("Milliseconds between tries at the most."),
+            .doc("The maximum of milliseconds between attempts."),
         key("errors.tolerance", ConfigType::String, ERRORS)
             .default("none")
             .one_of(&["none", "all"])
@@ -264,12 +260,12 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
             .default(false)
             .width(Width::Short)
             .display_name("Log Errors")
-            .doc("Whether each error is logged with what was being done."),
+            .doc("Whether each error is logged with the failed operation."),
         key("errors.log.include.messages", ConfigType::Boolean, ERRORS)
             .default(false)
             .width(Width::Short)
             .display_name("Log Error Details")
-            .doc("Whether the log names the record's place too."),
+            .doc("Whether the log contains the record's topic, partition and offset too."),
     ])
 }
 

@@ -42,8 +42,8 @@ pub(crate) fn worker_definition() -> ConfigDef {
             .default("org.apache.kafka.connect.storage.SimpleHeaderConverter")
             .doc("Converter for the headers of connectors that name none."),
         ConfigKey::new("config.providers", ConfigType::List).default("").group(CONVERTERS).doc(
-            "Names of configuration providers, each with config.providers.NAME.class and config.providers.NAME.param.*: \
-             ${NAME:path:key} in a configuration is what the provider says.",
+            "Names of configuration providers, each with config.providers.NAME.class and \
+             config.providers.NAME.param.*: ${NAME:path:key} in a configuration is replaced by the provider's value.",
         ),
         text("config.storage.topic", TOPICS).required().doc("Compacted topic of connector configurations."),
         replicas("config.storage.replication.factor")
@@ -59,7 +59,7 @@ pub(crate) fn worker_definition() -> ConfigDef {
         number("status.storage.partitions", 5)
             .doc("Partitions of the status topic when it is created; -1: the broker's default."),
         ms("offset.flush.interval.ms", 60_000)
-            .doc("Milliseconds between two times that source offsets are stored and sinks asked for what they have completed."),
+            .doc("Milliseconds between commits of source offsets and of sinks' completed offsets."),
         ms("offset.flush.timeout.ms", 5_000).doc("Milliseconds that storing offsets may take."),
         ms("task.shutdown.graceful.timeout.ms", 3_000).doc(
             "Milliseconds that tasks may take to end. The default is less than Connect's 5000, so that the whole process has \

@@ -41,7 +41,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_holds_no_thread() {
+async fn waiting_futures_occupy_no_thread() {
     let executor = executor();
     let (waiting, go, done) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     for _ in 0..1000 {
@@ -62,7 +62,7 @@ async fn what_waits_holds_no_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_that_block_for_ever_hold_up_nobody_and_their_threads_end_when_they_return() {
+async fn blocked_threads_delay_no_other_future_and_end_when_they_return() {
     let (executor, gate) = (executor(), Arc::new(Gate::default()));
     let entered = Arc::new(Semaphore::new(0));
     for _ in 0..30 {
@@ -86,7 +86,7 @@ async fn those_that_block_for_ever_hold_up_nobody_and_their_threads_end_when_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_never_yields_takes_a_thread_and_no_turn_of_others() {
+async fn a_future_that_never_yields_occupies_one_thread_and_starves_no_other() {
     let (executor, stop) = (executor(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
     for _ in 0..4 {
         let stop = Arc::clone(&stop);

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_was_healthy_for_a_while_begins_anew() {
+    async fn a_healthy_period_resets_the_restart_count() {
         let policy = policy(PluginKind::Processor, &[("errors.restart.delay.max.ms", "5000")]);
         let mut failures = Failures::none();
         for _ in 0..3 {

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_that_runs_is_told_then_the_last_that_was_done() {
+    fn the_oldest_running_stage_is_reported_then_the_last_finished() {
         let stages = Stages::default();
         assert_eq!(stages.current(), None);
         let (first, second) = (stages.begin("writing a".to_owned()), stages.begin("writing b".to_owned()));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_is_no_longer_told() {
+    fn abandoned_stages_are_not_reported() {
         let stages = Stages::default();
         assert!(stages.during("waiting", std::future::pending::<()>()).now_or_never().is_none());
         assert_eq!(stages.current(), None);

@@ -79,13 +79,11 @@ pub(super) fn definition() -> ConfigDef {
             .default("memory")
             .one_of(&["memory", "redb"])
             .importance(Importance::High)
-            .doc(
-                "memory: fastest, restored from the changelog topics at every start. redb: a file for each partition.",
-            ),
+            .doc("memory: fastest; restored from the changelog topics at every start. redb: one file per partition."),
         ConfigKey::new("state.dir", ConfigType::String)
             .default("data/state")
             .validator(Validator::NonEmpty)
-            .doc("Folder of the state files; not to be shared by workers."),
+            .doc("Folder of the state files; workers must not share it."),
         ConfigKey::new("state.cache.bytes", ConfigType::Int)
             .default(16 * 1024 * 1024)
             .validator(Validator::AtLeast(1024 * 1024))
@@ -94,15 +92,16 @@ pub(super) fn definition() -> ConfigDef {
         ConfigKey::new("commit.interval.ms", ConfigType::Long)
             .default(0)
             .validator(Validator::Between(0, 60_000))
-            .doc("How long records are gathered for one commit; 0 commits as soon as a batch is done."),
+            .doc("How long records are collected for one commit; with 0 each batch is committed at once."),
         ConfigKey::new(TRANSACTION_TIMEOUT, ConfigType::Int)
             .default(9_000)
             .validator(Validator::Between(1_000, 900_000))
             .importance(Importance::Low)
             .doc(
-                "How long the broker waits for a transaction whose task has died; its partitions wait as long. It must be \
-                 shorter than consumer.override.session.timeout.ms (10000 by default): the next owner of a partition waits \
-                 for the transactions of the one before. The default is nine tenths of the session's, and 9000 at most.",
+                "How long the broker waits for a transaction whose task has died; its partitions are not processed \
+                 meanwhile. It must be shorter than consumer.override.session.timeout.ms (10000 by default): the next \
+                 owner of a partition waits for the transactions of the previous one. The default is nine tenths of \
+                 the session timeout, and at most 9000.",
             ),
         ConfigKey::new("max.batch.records", ConfigType::Int)
             .default(1_000)

@@ -62,8 +62,8 @@ const MAX_RETRY: Duration = Duration::from_secs(5);
 /// The connector that runs transforms with state.
 pub fn stream_processor() -> Plugin {
     Plugin::new(CLASS, env!("CARGO_PKG_VERSION"), config::definition(), Factory::Processor).doc(
-        "Reads topics, passes each record through transforms that may keep state, set timers and look into tables, and \
-         writes what comes of it: exactly once on Kafka, at least once on the embedded broker.",
+        "Reads topics, passes each record through transforms that may keep state, set timers and read tables, and \
+         writes the results: exactly once on Kafka, at least once on the embedded broker.",
     )
 }
 

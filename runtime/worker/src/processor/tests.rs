@@ -54,7 +54,7 @@ fn timer_finds_its_transform_by_alias() {
 }
 
 #[test]
-fn tokens_are_never_an_outputs() {
+fn message_tokens_are_never_reused_for_outputs() {
     let all: std::collections::HashSet<u64> =
         (0..100).flat_map(|partition| (0..4).map(move |slot| token(partition, tributary_state::Slot(slot)))).collect();
     assert_eq!(all.len(), 400);

@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_no_worker_writes_is_refused_and_costs_nothing() {
+    fn an_invalid_record_is_refused_without_effect() {
         let mut state = ConfigState::default();
         let config = r#"{"properties":{"k":"v"}}"#;
         read(&mut state, "connector-c", config).unwrap();

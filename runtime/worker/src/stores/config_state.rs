@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_in_a_commit_costs_nothing() {
+    fn a_number_in_a_commit_is_ignored() {
         let mut state = with_connector();
         state.put_task("c", 0, Some(props("t")));
         state.commit_tasks("c", u32::MAX, 12);

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_are_answered_in_the_order_of_the_partitions_asked_for() {
+    fn offsets_are_returned_in_the_order_of_the_requested_partitions() {
         let mut offsets = Offsets::new();
         for (connector, table, position) in [("c", "a", 1), ("c", "b", 2), ("d", "c", 3)] {
             let key = format!(r#"["{connector}",{{"table":"{table}"}}]"#);

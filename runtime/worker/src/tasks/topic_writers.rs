@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_is_given_up_leaves_nothing_behind() {
+    async fn a_cancelled_write_is_cleaned_up() {
         let pending = Pending::default();
         let (open, done) = pending.begin();
         let token = open.token;

@@ -131,7 +131,7 @@ fn errors(result: &ValidationResult, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_variable_stands_for_is_in_no_answer() {
+async fn the_value_of_a_variable_is_in_no_response() {
     let validator = validator(&[], None);
     let raw = config(
         "Echo",
@@ -173,7 +173,7 @@ async fn what_a_variable_stands_for_is_in_no_answer() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_never_answers_has_its_places_and_no_more() {
+async fn a_plugin_that_never_answers_occupies_a_limited_number_of_threads() {
     let gate = Arc::new(Gate::default());
     let validator = validator(&[], Some(&gate));
     let waits = config("Wait", &[]);
@@ -214,7 +214,7 @@ async fn a_connector_has_so_many_aliases_and_tasks() {
 }
 
 #[tokio::test]
-async fn a_name_a_topic_and_a_client_setting_are_what_connect_takes() {
+async fn names_topics_and_client_settings_are_validated_as_by_connect() {
     let validator = validator(&[], None);
     let ask = async |name: &str, value: &str| {
         let all = errors(&validator.validate(&config("Echo", &[(name, value)])).await.unwrap(), name);

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tributary_api::Props;
 use tributary_kafka::{Consumer, Created, NewTopic, Offsets, Polled, Role, TopicPartition};
 
-use super::support::{PATIENCE, broker, unique};
+use super::support::{TEST_TIMEOUT, broker, unique};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_described_and_deleted() {
@@ -17,7 +17,7 @@ async fn topics_are_created_described_and_deleted() {
     assert_eq!(create().await, Created::New);
     assert_eq!(create().await, Created::Existed);
     let absent = unique("absent");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     let partitions = async || {
         let described = admin.topics(&[absent.clone(), name.clone()]).await.unwrap();
         described.iter().map(|topic| topic.partitions).collect::<Vec<_>>()
@@ -43,7 +43,7 @@ async fn topics_are_created_described_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn group_offsets_are_read_changed_and_deleted_while_nobody_is_in_the_group() {
+async fn offsets_of_an_empty_group_are_read_changed_and_deleted() {
     let Some(broker) = broker().await else { return };
     let admin = broker.admin();
     let (topic, group) = (broker.topic("offsets", 3).await, unique("group"));
@@ -58,7 +58,7 @@ async fn group_offsets_are_read_changed_and_deleted_while_nobody_is_in_the_group
 
     let config = broker.config(Role::Consumer).set("group.id", &group);
     let mut consumer = Consumer::subscribe(&config, std::slice::from_ref(&topic)).unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
         assert!(Instant::now() < deadline);
         if let Polled::Assigned(partitions) = consumer.poll(1, Duration::from_millis(500)).unwrap() {

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tributary_kafka::{Consumer, Offsets, Polled, Position, Role, TopicPartition};
 
-use super::support::{Broker, PATIENCE, broker, read, record, texts};
+use super::support::{Broker, TEST_TIMEOUT, broker, read, record, texts};
 
 fn fill(broker: &Broker, topic: &str, count: u64) {
     let (producer, ledger) = broker.producer();
@@ -13,7 +13,7 @@ fn fill(broker: &Broker, topic: &str, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reading_begins_where_told() {
+async fn reading_begins_at_the_given_offset() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("positions", 1).await;
     fill(&broker, &topic, 10);
@@ -27,8 +27,8 @@ async fn reading_begins_where_told() {
     fill(&broker, &topic, 1);
     assert_eq!(read(&mut latest, 1)[0].offset, 10);
     assert_eq!(latest.position(&tp).unwrap(), Some(11));
-    assert_eq!(latest.watermarks(&tp, PATIENCE).unwrap(), (0, 11));
-    assert_eq!(latest.end_offsets(std::slice::from_ref(&tp), false, PATIENCE).unwrap(), Offsets::from([(tp, 11)]));
+    assert_eq!(latest.watermarks(&tp, TEST_TIMEOUT).unwrap(), (0, 11));
+    assert_eq!(latest.end_offsets(std::slice::from_ref(&tp), false, TEST_TIMEOUT).unwrap(), Offsets::from([(tp, 11)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,11 +40,11 @@ async fn a_poll_hands_out_no_more_than_asked_for_and_does_not_wait_with_somethin
     let mut next = 0;
     while next < 1000 {
         let begun = Instant::now();
-        if let Polled::Records(records) = reader.poll(300, PATIENCE).unwrap() {
+        if let Polled::Records(records) = reader.poll(300, TEST_TIMEOUT).unwrap() {
             assert!((1..=300).contains(&records.len()));
             assert!(records.iter().map(|record| record.offset).eq(next..next + records.len() as i64));
             next += records.len() as i64;
-            assert!(begun.elapsed() < PATIENCE / 2);
+            assert!(begun.elapsed() < TEST_TIMEOUT / 2);
         }
     }
 }
@@ -79,7 +79,7 @@ async fn paused_partitions_are_silent_and_go_on_where_they_were() {
         }
         seen
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while take(&mut reader, 10)[0] == 0 {
         assert!(Instant::now() < deadline);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tributary_kafka::{Consumer, Offsets, Polled, Position, ProducerRecord, Role, TopicPartition};
 
-use super::support::{Broker, PATIENCE, broker, unique};
+use super::support::{Broker, TEST_TIMEOUT, broker, unique};
 
 const PARTITIONS: i32 = 4;
 const RECORDS: i64 = 5_000;
@@ -57,7 +57,7 @@ impl Member {
 }
 
 fn wait(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not come true");
         thread::sleep(Duration::from_millis(5));
@@ -91,7 +91,7 @@ async fn no_record_twice(broker: &Broker, assignor: &str) {
                     thread::sleep(Duration::from_millis(2));
                 }
             }
-            producer.flush(PATIENCE).unwrap();
+            producer.flush(TEST_TIMEOUT).unwrap();
         });
         let (first, first_owns) = member();
         let first = scope.spawn(|| first.run(&stop_first));
@@ -124,12 +124,12 @@ async fn members_hand_whole_assignments_over_without_repeating_a_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_that_nobody_waits_for_are_told_later() {
+async fn asynchronous_commits_are_reported_later() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("async-commit", 1).await;
     let config = broker.config(Role::Consumer).set("group.id", unique("async"));
     let mut consumer = Consumer::subscribe(&config, std::slice::from_ref(&topic)).unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
         assert!(Instant::now() < deadline);
         if let Polled::Assigned(partitions) = consumer.poll(1, Duration::from_millis(500)).unwrap() {
@@ -150,7 +150,7 @@ async fn commits_that_nobody_waits_for_are_told_later() {
     };
     assert_eq!(results, [Ok(offsets.clone())]);
     let partitions: Vec<_> = offsets.keys().cloned().collect();
-    assert_eq!(consumer.committed(&partitions, PATIENCE).unwrap(), offsets);
+    assert_eq!(consumer.committed(&partitions, TEST_TIMEOUT).unwrap(), offsets);
     let begun = Instant::now();
     consumer.close();
     assert!(begun.elapsed() < Duration::from_secs(5), "left in {:?}", begun.elapsed());
@@ -169,7 +169,7 @@ async fn partitions_just_taken_on_can_be_read_from_anywhere() {
     for seek in [true, false] {
         let config = broker.config(Role::Consumer).set("group.id", unique("seek"));
         let mut consumer = Consumer::subscribe(&config, std::slice::from_ref(&topic)).unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         let first = loop {
             assert!(Instant::now() < deadline);
             match consumer.poll(10, Duration::from_secs(5)).unwrap() {

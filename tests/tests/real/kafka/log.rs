@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tributary_api::{ErrorKind, Props};
 use tributary_kafka::{CompactedLog, LogOptions, LogRecord, NewTopic, Role};
 
-use super::support::{Broker, PATIENCE, broker, own_broker, record, unique};
+use super::support::{Broker, TEST_TIMEOUT, broker, own_broker, record, unique};
 
 type Table = Arc<Mutex<BTreeMap<Bytes, Option<Bytes>>>>;
 
@@ -61,15 +61,15 @@ async fn markers_of_transactions_at_the_end_do_not_keep_a_reader_waiting() {
     let (log, seen) = open(&broker, &name).await;
     let config = broker.config(Role::Producer).set("transactional.id", unique("id"));
     let (producer, _) = broker.producer_with(&config);
-    producer.init_transactions(PATIENCE).unwrap();
+    producer.init_transactions(TEST_TIMEOUT).unwrap();
     for (commit, value) in [(true, "kept"), (false, "dropped")] {
         producer.begin_transaction().unwrap();
         producer.send(&record(&name, Some("key"), Some(value)), 0).unwrap();
-        producer.flush(PATIENCE).unwrap();
+        producer.flush(TEST_TIMEOUT).unwrap();
         if commit {
-            producer.commit_transaction(PATIENCE).unwrap();
+            producer.commit_transaction(TEST_TIMEOUT).unwrap();
         } else {
-            producer.abort_transaction(PATIENCE).unwrap();
+            producer.abort_transaction(TEST_TIMEOUT).unwrap();
         }
     }
     log.read_to_end().await.unwrap();
@@ -103,7 +103,7 @@ async fn a_log_is_read_to_its_end_soon_after_its_broker_came_back() {
         kafka.kill9().await.unwrap();
         kafka.restart().await.unwrap();
         // The client's own look for leaders, every five minutes, would be too late.
-        tokio::time::timeout(PATIENCE, log.read_to_end()).await.unwrap().unwrap();
+        tokio::time::timeout(TEST_TIMEOUT, log.read_to_end()).await.unwrap().unwrap();
     }
     log.write(key(1), Some(Bytes::from_static(b"after"))).await.unwrap();
     log.read_to_end().await.unwrap();

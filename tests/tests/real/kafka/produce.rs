@@ -1,9 +1,9 @@
 use tributary_kafka::{ProducerRecord, Role, TimestampType};
 
-use super::support::{PATIENCE, broker, read, record};
+use super::support::{TEST_TIMEOUT, broker, read, record};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_is_reported_once_and_read_as_it_was() {
+async fn sent_records_are_reported_once_and_read_unchanged() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("roundtrip", 1).await;
     let (producer, ledger) = broker.producer();
@@ -19,7 +19,7 @@ async fn what_was_sent_is_reported_once_and_read_as_it_was() {
     producer.send(&full, 7).unwrap();
     producer.send(&record(&topic, Some("tombstone"), None), 8).unwrap();
     producer.send(&record(&topic, None, Some("")), 9).unwrap();
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(TEST_TIMEOUT).unwrap();
     let reported: Vec<_> = ledger.wait(3).into_iter().map(|entry| (entry.token, entry.result.unwrap())).collect();
     assert_eq!(reported, [(7, (0, 0)), (8, (0, 1)), (9, (0, 2))]);
     assert_eq!(producer.in_flight(), 0);

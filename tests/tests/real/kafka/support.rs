@@ -9,7 +9,7 @@ use tributary_kafka::{
 pub(crate) use tributary_tests::unique;
 use tributary_tests::{Kafka, Tier, require};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The broker to test against.
 pub(crate) struct Broker {
@@ -81,7 +81,7 @@ pub(crate) fn texts(records: &[RawRecord]) -> Vec<String> {
 
 /// Reads at least so many records.
 pub(crate) fn read(consumer: &mut Consumer, count: usize) -> Vec<RawRecord> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     let mut records = Vec::new();
     while records.len() < count {
         assert!(Instant::now() < deadline, "only {} of {count} records", records.len());
@@ -126,7 +126,7 @@ impl Ledger {
     pub(crate) fn wait(&self, count: usize) -> Vec<Entry> {
         let entries = self.entries.lock().unwrap();
         let short = |entries: &mut Vec<Entry>| entries.len() < count;
-        let (entries, waited) = self.changed.wait_timeout_while(entries, PATIENCE, short).unwrap();
+        let (entries, waited) = self.changed.wait_timeout_while(entries, TEST_TIMEOUT, short).unwrap();
         assert!(!waited.timed_out(), "only {} of {count} reported", entries.len());
         entries.clone()
     }

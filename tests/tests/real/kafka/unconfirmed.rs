@@ -5,7 +5,7 @@ use tributary_api::Props;
 use tributary_kafka::{Admin, ClientConfig, Producer, Role};
 use tributary_tests::{KafkaProxy, Tier, consume_all, create_topic, produce, require, unique, wait_until};
 
-use super::support::{Ledger, PATIENCE, record};
+use super::support::{Ledger, TEST_TIMEOUT, record};
 
 /// A topic is deleted and made anew while a producer has requests under way. The first one comes in between and is refused. The
 /// next is taken, for the new topic knows nothing of the producer, and librdkafka concludes that the first was taken as well.
@@ -22,18 +22,18 @@ async fn a_record_whose_request_was_refused_before_a_later_one_was_taken_is_ther
     let ledger = Arc::new(Ledger::default());
     let producer = Producer::new(&held, ledger.clone()).unwrap();
     producer.send(&record(&topic, None, Some("of the first topic")), 0).unwrap();
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(TEST_TIMEOUT).unwrap();
 
     proxy.hold("held");
     for token in 1..=3 {
         producer.send(&record(&topic, None, Some(&token.to_string())), token).unwrap();
-        wait_until(PATIENCE, "a request on its way", || async { proxy.arrived() as u64 == token }).await.unwrap();
+        wait_until(TEST_TIMEOUT, "a request on its way", || async { proxy.arrived() as u64 == token }).await.unwrap();
     }
     Admin::new(&config(Role::Admin)).unwrap().delete_topics(std::slice::from_ref(&topic)).await.unwrap();
     let log = proxy.kafka().folder().join("data").join(format!("{topic}-0"));
-    wait_until(PATIENCE, "the end of the topic", || async { !log.exists() }).await.unwrap();
+    wait_until(TEST_TIMEOUT, "the end of the topic", || async { !log.exists() }).await.unwrap();
     proxy.pass(1);
-    wait_until(PATIENCE, "the first one's refusal", || async { proxy.answered() == 1 }).await.unwrap();
+    wait_until(TEST_TIMEOUT, "the first one's refusal", || async { proxy.answered() == 1 }).await.unwrap();
     create_topic(&bootstrap, &topic, 1).await.unwrap();
     produce(&bootstrap, &topic, [(None, b"0".to_vec())]).await.unwrap();
     proxy.let_through();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tributary_kafka::{Consumer, Offsets, Polled, Role, TopicPartition};
 
-use super::support::{PATIENCE, broker, record, unique};
+use super::support::{TEST_TIMEOUT, broker, record, unique};
 
 /// What a poll finds, having waited for it.
 async fn next(consumer: &mut Consumer) -> Polled {
@@ -16,7 +16,7 @@ async fn next(consumer: &mut Consumer) -> Polled {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, found).await.expect("something to poll for")
+    tokio::time::timeout(TEST_TIMEOUT, found).await.expect("something to poll for")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,12 +45,12 @@ async fn partitions_records_commits_and_wakes_end_the_wait() {
             }
         }
     };
-    let outcome = tokio::time::timeout(PATIENCE, answered).await.expect("the end of the commit wakes");
+    let outcome = tokio::time::timeout(TEST_TIMEOUT, answered).await.expect("the end of the commit wakes");
     assert_eq!(outcome.unwrap(), committed);
 
     let waker = consumer.waker();
     let woken = tokio::task::spawn_blocking(move || waker.wake());
-    tokio::time::timeout(PATIENCE, consumer.ready()).await.expect("a wake ends the wait");
+    tokio::time::timeout(TEST_TIMEOUT, consumer.ready()).await.expect("a wake ends the wait");
     woken.await.unwrap();
     consumer.close();
 }

@@ -51,7 +51,7 @@ fn survives(stem: &str, away: impl FnOnce(&mut Kafka, Duration)) {
 }
 
 #[test]
-fn killed_broker_that_comes_back_is_survived() {
+fn killed_broker_that_restarts_is_survived() {
     survives("broker-killed", |kafka, outage| {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(kafka.kill9()).unwrap();
@@ -69,7 +69,7 @@ fn frozen_broker_is_survived() {
     });
 }
 
-/// The broker aborts the transaction at hand meanwhile, gives the partitions to nobody, and fences the producer off.
+/// The broker aborts the transaction at hand meanwhile, assigns the partitions to no member, and fences the producer.
 #[test]
 fn own_pause_longer_than_a_transaction_is_survived() {
     let Some((broker, _kafka, _turn)) = Broker::own() else { return };

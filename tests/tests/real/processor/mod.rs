@@ -106,7 +106,7 @@ fn killed_worker_loses_nothing_at_least_once() {
 }
 
 #[test]
-fn frozen_worker_that_wakes_up_is_fenced_and_stands_by() {
+fn frozen_worker_that_wakes_up_is_fenced_and_waits_as_a_standby() {
     let Some(broker) = Broker::find() else { return };
     let setup = Setup::new(&broker, "zombie", 2);
     let sent = events(3_000, 30);
@@ -132,7 +132,7 @@ fn frozen_worker_that_wakes_up_is_fenced_and_stands_by() {
 }
 
 #[test]
-fn batch_that_cannot_be_written_leaves_nothing_and_fails_the_task() {
+fn batch_that_cannot_be_written_is_aborted_and_fails_the_task() {
     let Some(broker) = Broker::find() else { return };
     let setup = Setup::new(&broker, "abort", 1);
     broker.create(&setup.output, 1, &[("max.message.bytes", "200")]);
@@ -190,7 +190,7 @@ fn timer_outlives_its_worker_and_fires_once() {
 }
 
 #[test]
-fn paused_and_stopped_processor_goes_on_where_it_was() {
+fn paused_and_stopped_processor_continues_at_its_position() {
     let Some(broker) = Broker::find() else { return };
     let setup = Setup::new(&broker, "pause", 2);
     let worker = worker::InProcess::start(&setup);

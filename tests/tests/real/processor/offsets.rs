@@ -39,7 +39,7 @@ fn offsets_are_reset_with_the_state_and_never_moved_back_alone() {
     }
 }
 
-/// As long as the old one, or longer: only its id tells that it is another topic.
+/// As long as the old one, or longer: only its id shows that it is another topic.
 #[test]
 fn changelog_that_was_made_anew_is_noticed() {
     let Some(broker) = Broker::find() else { return };

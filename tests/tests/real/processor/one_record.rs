@@ -26,7 +26,7 @@ fn large(length: usize) -> String {
 }
 
 #[test]
-fn record_whose_output_state_or_letter_is_too_long_costs_itself() {
+fn record_whose_output_state_or_dead_letter_is_too_long_is_skipped_alone() {
     let Some(broker) = Broker::find() else { return };
     let (setup, letters) = tolerant(&broker, "too-long", 1);
     let setup = setup.set("producer.override.max.request.size", "1000000");
@@ -54,7 +54,7 @@ fn record_whose_output_state_or_letter_is_too_long_costs_itself() {
 
 /// The producer takes them, the topics do not: the broker says so only when the transaction is under way.
 #[test]
-fn record_that_the_broker_refuses_is_found_and_costs_itself() {
+fn record_that_the_broker_refuses_is_found_and_skipped_alone() {
     let Some(broker) = Broker::find() else { return };
     let (setup, letters) = tolerant(&broker, "refused", 2);
     broker.create(&setup.output, 2, &[("max.message.bytes", "30000")]);

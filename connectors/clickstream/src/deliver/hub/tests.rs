@@ -45,7 +45,7 @@ fn listen(hub: &Arc<Hub>, person: &'static str, after: Option<i64>) -> (Subscrip
     hub.subscribe(&session(person), Client::UNKNOWN, after.map(cursor)).unwrap()
 }
 
-/// The offsets that come at once.
+/// The offsets that are available at once.
 async fn offsets(subscription: &mut Subscription) -> Vec<i64> {
     match tokio::time::timeout(Duration::from_millis(1), subscription.next()).await {
         Ok(Next::Messages(deliveries)) => {
@@ -102,22 +102,22 @@ async fn a_cursor_in_the_ring_resumes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kafka_is_asked_only_for_what_the_rings_may_lack() {
+async fn kafka_is_read_only_when_the_rings_may_be_incomplete() {
     let hub = hub(LIMITS);
-    // Nothing has come by yet: who knows.
+    // Nothing was consumed yet: there may be missed messages.
     assert_eq!(listen(&hub, "ann", Some(5)).1, Missing::After(cursor(5)));
     publish(&hub, "bob", 10);
     publish(&hub, "ann", 11);
-    // All since offset 10 has come by, and nothing of it has left.
+    // Everything since offset 10 was consumed, and nothing of it was evicted.
     let (mut subscription, missing) = listen(&hub, "ann", Some(9));
     assert_eq!((missing, offsets(&mut subscription).await), (Missing::Nothing, vec![11]));
     drop(subscription);
     assert_eq!(listen(&hub, "ann", Some(8)).1, Missing::After(cursor(8)));
-    // The ring of four loses offset 11.
+    // The ring of four evicts offset 11.
     (12..=15).for_each(|offset| publish(&hub, "ann", offset));
     assert_eq!(listen(&hub, "ann", Some(10)).1, Missing::After(cursor(10)));
     assert_eq!(listen(&hub, "ann", Some(11)).1, Missing::Nothing);
-    // A partition that comes anew may have a gap before it.
+    // A newly assigned partition may have a gap before its first record.
     hub.forget_partitions([partition_id()].into_iter());
     assert!(matches!(listen(&hub, "bob", Some(9)).1, Missing::After(_)));
 }
@@ -130,7 +130,7 @@ async fn a_cursor_of_another_log_is_none() {
     assert_eq!((missing, offsets(&mut subscription).await), (Missing::Nothing, vec![1]));
 }
 
-/// A hub whose pages catch up from a log of this many records of ann, of which the task has got `from..`.
+/// A hub whose pages catch up from a log of this many records of ann, of which the task has consumed `from..`.
 fn with_log(count: i64, from: i64, bounds: Bounds) -> (Arc<Hub>, Arc<CatchUp>, Arc<FakeSinkHost>) {
     let host = FakeSinkHost::new();
     host.assign(&[TopicPartition::new("offers", 0)]);
@@ -158,7 +158,7 @@ fn resume(hub: &Arc<Hub>, catch_up: &Arc<CatchUp>, session: &Session, after: i64
     subscription.catching_up(catch_up, cursor(after))
 }
 
-/// Offsets and ids of what comes next.
+/// The offsets and ids of the next messages.
 async fn next(subscription: &mut Subscription) -> Vec<(Option<i64>, i64)> {
     match tokio::time::timeout(Duration::from_secs(60), subscription.next()).await {
         Ok(Next::Messages(deliveries)) => deliveries
@@ -170,7 +170,7 @@ async fn next(subscription: &mut Subscription) -> Vec<(Option<i64>, i64)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_messages_come_at_once_and_what_was_missed_follows() {
+async fn new_messages_are_sent_at_once_and_missed_ones_follow() {
     let (hub, catch_up, _) = with_log(9, 8, BOUNDS);
     let mut page = resume(&hub, &catch_up, &session("ann"), 4);
     // Disconnected now, it would resume after 4 again.
@@ -189,13 +189,13 @@ async fn what_was_read_from_kafka_is_not_sent_twice() {
     let (hub, catch_up, _) = with_log(9, 9, BOUNDS);
     let mut page = resume(&hub, &catch_up, &session("ann"), 5);
     assert_eq!(next(&mut page).await, [(Some(6), 6), (Some(7), 7), (Some(8), 8)]);
-    // The task reads some of it again.
+    // The task consumes some of it again.
     (7..10).for_each(|offset| publish(&hub, "ann", offset));
     assert_eq!(next(&mut page).await, [(Some(9), 9)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_missed_nothing_learns_how_far_it_is() {
+async fn a_subscription_without_missed_messages_gets_its_cursor() {
     let (hub, catch_up, _) = with_log(9, 9, BOUNDS);
     let mut page = resume(&hub, &catch_up, &session("bob"), 5);
     assert_eq!(next(&mut page).await, [(None, 8)]);
@@ -213,7 +213,7 @@ async fn one_reader_serves_all_that_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_waits_once_however_many_pages_it_has() {
+async fn a_session_queues_once_for_all_its_pages() {
     let (hub, catch_up, host) = with_log(9, 9, BOUNDS);
     host.assign(&[]);
     let ann = session("ann");
@@ -227,7 +227,7 @@ async fn a_session_waits_once_however_many_pages_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_fit_into_memory_comes_in_steps() {
+async fn missed_messages_larger_than_memory_are_read_in_steps() {
     let (hub, catch_up, host) = with_log(2500, 2500, Bounds { records: 10_000, messages: 5000, bytes: 100 });
     let mut page = resume(&hub, &catch_up, &session("ann"), 9);
     let mut offsets = Vec::new();
@@ -261,7 +261,7 @@ async fn a_partition_that_no_task_has_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_comes_again_is_not_sent_again() {
+async fn a_repeated_batch_is_not_sent_again() {
     let hub = hub(LIMITS);
     let (mut subscription, _) = listen(&hub, "ann", None);
     [1, 2, 1, 2].into_iter().for_each(|offset| publish(&hub, "ann", offset));
@@ -269,12 +269,12 @@ async fn a_batch_that_comes_again_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_subscription_costs_nothing_and_ends_or_skips() {
+async fn a_slow_subscription_uses_no_extra_memory_and_ends_or_skips() {
     for (disconnect_slow, expected) in [(true, vec![-1]), (false, vec![7, 8, 9, 10])] {
         let hub = hub(HubLimits { disconnect_slow, ..LIMITS });
         let (mut subscription, _) = listen(&hub, "ann", None);
         (1..=10).for_each(|offset| publish(&hub, "ann", offset));
-        assert_eq!(hub.held().2, 4 * 10);
+        assert_eq!(hub.usage().2, 4 * 10);
         assert_eq!(offsets(&mut subscription).await, expected);
     }
 }
@@ -285,24 +285,24 @@ async fn rings_are_bounded_in_number_and_bytes() {
     for (offset, person) in ["a", "b", "c", "d"].into_iter().enumerate() {
         publish(&hub, person, offset as i64);
     }
-    assert_eq!(hub.held(), (0, 3, 30));
-    // The ring of a, which was used least recently, has left, and with it what Kafka now has to be asked for.
+    assert_eq!(hub.usage(), (0, 3, 30));
+    // The ring of a, the least recently used, was evicted: its messages must be read from Kafka.
     let (listening, missing) = listen(&hub, "a", Some(-1));
     assert!(matches!(missing, Missing::After(_)));
     drop(listening);
     (4..10).for_each(|offset| publish(&hub, "d", offset));
-    assert!(hub.held().2 <= 50, "{:?}", hub.held());
+    assert!(hub.usage().2 <= 50, "{:?}", hub.usage());
 }
 
 #[tokio::test(start_paused = true)]
-async fn subscriptions_are_bounded_and_leave_nothing_behind() {
+async fn subscriptions_are_limited_and_cleaned_up() {
     let hub = hub(LIMITS);
     let first = [listen(&hub, "ann", None), listen(&hub, "ann", None)];
     assert_eq!(hub.subscribe(&session("ann"), Client::UNKNOWN, None).map(drop), Err(SubscribeError::Person));
     let third = listen(&hub, "bob", None);
     assert_eq!(hub.subscribe(&session("carl"), Client::UNKNOWN, None).map(drop), Err(SubscribeError::All));
     drop((first, third));
-    assert_eq!(hub.held(), (0, 0, 0));
+    assert_eq!(hub.usage(), (0, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]

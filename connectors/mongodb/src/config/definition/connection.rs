@@ -23,11 +23,13 @@ fn server() -> Vec<ConfigKey> {
             .default("mongodb://localhost:27017")
             .importance(Importance::High)
             .display_name("Connection string")
-            .doc("The connection string of the server or replica set, with its options, as all of MongoDB's drivers take it."),
-        text(API, 1, "server.api.version")
-            .one_of(&["", "1"])
-            .display_name("Server API version")
-            .doc("Declares the version of the stable API that the server should keep to. Empty: none. Needs MongoDB 5.0."),
+            .doc(
+                "The connection string of the server or replica set, with its options, in the format of all MongoDB \
+                  drivers.",
+            ),
+        text(API, 1, "server.api.version").one_of(&["", "1"]).display_name("Server API version").doc(
+            "Declares the version of the stable API that the server should enforce. Empty: none. Needs MongoDB 5.0.",
+        ),
         flag(API, 2, "server.api.deprecation.errors", false)
             .display_name("Refuse what is deprecated")
             .doc("Whether the server refuses commands that are deprecated in the declared version of its API."),
@@ -38,14 +40,14 @@ fn server() -> Vec<ConfigKey> {
             .importance(Importance::Low)
             .display_name("Properties for one topic")
             .doc(
-                "Stands for properties of single topics: topic.override.orders.collection=sales is the property collection \
-                 for the topic orders. Any property of a record's way can be given so, but none of the connection. Not to \
-                 be set itself.",
+                "A pattern for properties of single topics: topic.override.orders.collection=sales sets the property \
+                 collection for the topic orders. All properties of records can be overridden, those of the connection \
+                 cannot. Not to be set itself.",
             ),
         ConfigKey::new("provider", ConfigType::String)
             .default("")
             .importance(Importance::Low)
-            .doc("Who runs the connector, for the client's metadata.")
+            .doc("The connector's provider, for the client's metadata.")
             .internal(),
     ]
 }
@@ -56,16 +58,16 @@ fn certificates() -> Vec<ConfigKey> {
     vec![
         file(1, "connection.ssl.truststore")
             .display_name("Trusted authorities")
-            .doc("A file of the certificates of authorities that may vouch for the server."),
+            .doc("A file with the certificates of the authorities that the server's certificate is verified with."),
         secret(2, "connection.ssl.truststorePassword")
             .display_name("Password of the trusted authorities")
-            .doc("What opens the file of connection.ssl.truststore."),
+            .doc("The password of the file connection.ssl.truststore."),
         file(3, "connection.ssl.keystore")
             .display_name("Client certificate")
-            .doc("A file of the certificate and private key by which this client shows who it is."),
+            .doc("A file with this client's certificate and private key."),
         secret(4, "connection.ssl.keystorePassword")
             .display_name("Password of the client certificate")
-            .doc("What opens the file of connection.ssl.keystore."),
+            .doc("The password of the file connection.ssl.keystore."),
     ]
 }
 
@@ -75,22 +77,23 @@ fn delivery() -> Vec<ConfigKey> {
         key.validator(Validator::AtLeast(0)).importance(Importance::Low)
     };
     vec![
-        time(1, "retry.backoff.ms", 100)
-            .display_name("First wait before a retry")
-            .doc("Milliseconds to wait before a write is tried again that the server could not take. Each further wait is \
-                  twice as long, up to retry.backoff.max.ms. Tributary's own."),
+        time(1, "retry.backoff.ms", 100).display_name("First wait before a retry").doc(
+            "Milliseconds to wait before a failed write is retried. Each further wait is twice as long, up to \
+                  retry.backoff.max.ms. Specific to Tributary.",
+        ),
         time(2, "retry.backoff.max.ms", 10_000)
             .display_name("Longest wait before a retry")
-            .doc("Milliseconds that a wait before a retry lasts at most. Tributary's own."),
-        time(3, "retry.timeout.ms", 300_000)
-            .display_name("Time to go on trying")
-            .doc("Milliseconds after which the task fails when the server does not take writes, or cannot be reached. \
-                  Tributary's own."),
-        text(DELIVERY, 4, "exactly.once.offsets.collection")
-            .display_name("Collection of offsets")
-            .doc("Set, documents are written together with the offsets that they came from, in one transaction, and a task \
-                  goes on from the offsets in this collection of the property database: every record takes effect exactly \
-                  once. Needs a replica set or a sharded cluster. Empty: at least once. Tributary's own."),
+            .doc("The maximum of milliseconds before a retry. Specific to Tributary."),
+        time(3, "retry.timeout.ms", 300_000).display_name("Retry timeout").doc(
+            "Milliseconds after which the task fails when the server does not accept writes or cannot be reached. \
+                  Specific to Tributary.",
+        ),
+        text(DELIVERY, 4, "exactly.once.offsets.collection").display_name("Collection of offsets").doc(
+            "If set, documents and the offsets of their records are written in one transaction, and a task \
+                  continues from the offsets in this collection of the database given by the property database: every \
+                  record takes effect exactly once. Needs a replica set or a sharded cluster. Empty: at least once. \
+                  Specific to Tributary.",
+        ),
     ]
 }
 
@@ -109,12 +112,12 @@ fn not_supported() -> Vec<ConfigKey> {
         refused(ENCRYPTION, 4, "csfle.schema.map", encryption),
         flag(ENCRYPTION, 5, "csfle.bypass.query.analysis", true)
             .importance(Importance::Low)
-            .doc("Without effect: it says how fields are encrypted by the client, which is not supported."),
+            .doc("Without effect: encryption of fields by the client is not supported."),
         flag(CONNECTION, 4, "mongo.custom.auth.mechanism.enable", false)
             .importance(Importance::Low)
             .doc(format!("Not supported when true: {credentials}")),
         text(CONNECTION, 5, "mongo.custom.auth.mechanism.providerClass")
             .importance(Importance::Low)
-            .doc("Without effect: it goes with mongo.custom.auth.mechanism.enable, which is not supported."),
+            .doc("Without effect: it belongs to mongo.custom.auth.mechanism.enable, which is not supported."),
     ]
 }

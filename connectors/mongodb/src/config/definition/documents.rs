@@ -23,15 +23,15 @@ fn processing() -> Vec<ConfigKey> {
     let low = |order, name: &str| text(PROCESSING, order, name).importance(Importance::Low);
     let kind = |order, name: &str, side: &str| {
         let doc = format!(
-            "Whether PartialKeyStrategy or PartialValueStrategy keeps the listed fields of the {side} \
-                           (allowlist) or leaves them out (blocklist), unless the strategy has a list of its own."
+            "Whether PartialKeyStrategy or PartialValueStrategy keeps the listed fields of the {side} (allowlist) or \
+             leaves them out (blocklist), unless the strategy has its own list."
         );
         low(order, name).default("none").validator(kinds(&LISTS)).doc(doc)
     };
     let list = |order, name: &str, side: &str| {
         let doc = format!(
-            "Paths of fields of the {side}, separated by commas, for the projectors of post.processor.chain. * \
-                           stands for one level, ** for all below, name* for all fields that begin so."
+            "Paths of fields of the {side}, separated by commas, for the projectors of post.processor.chain. * matches \
+             one level, ** all levels below, name* all fields with this prefix."
         );
         low(order, name).doc(doc)
     };
@@ -40,10 +40,10 @@ fn processing() -> Vec<ConfigKey> {
             .default(format!("{PACKAGE}processor.DocumentIdAdder"))
             .importance(Importance::Low)
             .display_name("Post processors")
-            .doc("What is done to each document, in order: classes of …sink.processor, separated by commas: DocumentIdAdder \
-                  (first if not given), KafkaMetaAdder, NullFieldValueRemover, AllowListKeyProjector, \
-                  AllowListValueProjector, BlockListKeyProjector, BlockListValueProjector, field.renaming.RenameByMapping, \
-                  field.renaming.RenameByRegExp."),
+            .doc("The post processors of each document, in order: classes of …sink.processor, separated by commas: \
+                  DocumentIdAdder (first if not given), KafkaMetaAdder, NullFieldValueRemover, AllowListKeyProjector, \
+                  AllowListValueProjector, BlockListKeyProjector, BlockListValueProjector, \
+                  field.renaming.RenameByMapping, field.renaming.RenameByRegExp."),
         kind(2, "key.projection.type", "key").display_name("Kind of the key's list"),
         list(3, "key.projection.list", "key").display_name("Fields of the key"),
         kind(4, "value.projection.type", "value").display_name("Kind of the value's list"),
@@ -59,7 +59,7 @@ fn processing() -> Vec<ConfigKey> {
         refused(PROCESSING, 8, "field.value.transformer", "a Java class cannot be loaded; use a transform of the connector."),
         text(PROCESSING, 9, "field.value.transformer.fields")
             .importance(Importance::Low)
-            .doc("Without effect: it goes with field.value.transformer, which is not supported."),
+            .doc("Without effect: it belongs to field.value.transformer, which is not supported."),
     ]
 }
 
@@ -87,14 +87,16 @@ fn ids() -> Vec<ConfigKey> {
             .default(format!("{PACKAGE}processor.id.strategy.BsonOidStrategy"))
             .importance(Importance::High)
             .display_name("Id strategy")
-            .doc("Where the _id of a document comes from, a class of …sink.processor.id.strategy: BsonOidStrategy (a new \
-                  ObjectId: a record that comes again becomes a second document), KafkaMetaDataStrategy (topic, partition and \
-                  offset), FullKeyStrategy, PartialKeyStrategy, PartialValueStrategy, ProvidedInKeyStrategy, \
-                  ProvidedInValueStrategy, UuidStrategy, UuidProvidedInKeyStrategy, UuidProvidedInValueStrategy."),
+            .doc(
+                "Where the _id of a document comes from, a class of …sink.processor.id.strategy: BsonOidStrategy (a \
+                  new ObjectId: a repeated record becomes a second document), KafkaMetaDataStrategy (topic, partition \
+                  and offset), FullKeyStrategy, PartialKeyStrategy, PartialValueStrategy, ProvidedInKeyStrategy, \
+                  ProvidedInValueStrategy, UuidStrategy, UuidProvidedInKeyStrategy, UuidProvidedInValueStrategy.",
+            ),
         flag(IDS, 2, "document.id.strategy.overwrite.existing", false)
             .importance(Importance::High)
             .display_name("Overwrite an _id")
-            .doc("Whether a value that has an _id gets the strategy's in its place."),
+            .doc("Whether the strategy's _id replaces an _id that the value already has."),
         text(IDS, 3, "document.id.strategy.uuid.format")
             .default("string")
             .validator(kinds(&["string", "binary"]))
@@ -113,11 +115,13 @@ fn changes() -> Vec<ConfigKey> {
         text(CHANGES, 1, "change.data.capture.handler")
             .importance(Importance::Low)
             .display_name("Handler of change events")
-            .doc("Set, records are change events, and the change that each says is made: a class of …sink.cdc: \
+            .doc(
+                "If set, records are change events that are applied to the collection: a class of …sink.cdc: \
                   debezium.rdbms.RdbmsHandler (also for SQL Server and Oracle), debezium.rdbms.mysql.MysqlHandler, \
                   debezium.rdbms.postgres.PostgresHandler, debezium.mongodb.MongoDbHandler, \
-                  debezium.mongodb.ChangeStreamHandler, mongodb.ChangeStreamHandler, qlik.rdbms.RdbmsHandler. The properties \
-                  of post processing, id strategies and write strategies are without effect then."),
+                  debezium.mongodb.ChangeStreamHandler, mongodb.ChangeStreamHandler, qlik.rdbms.RdbmsHandler. \
+                  Properties of post processing, id strategies and write strategies then have no effect.",
+            ),
         flag(CHANGES, 2, "change.data.capture.handler.remove.null.values", false)
             .importance(Importance::Low)
             .display_name("Leave out null fields")

@@ -1,7 +1,7 @@
 //! All properties, in groups.
 //!
-//! `topics`, `topics.regex`, `errors.tolerance` and `errors.log.enable` are the worker's: it defines them for every sink,
-//! and this one reads them too.
+//! `topics`, `topics.regex`, `errors.tolerance` and `errors.log.enable` are defined by the worker for every sink, and
+//! read here too.
 
 mod connection;
 mod documents;
@@ -18,7 +18,7 @@ pub(crate) fn definition() -> ConfigDef {
     ConfigDef::new(keys)
 }
 
-/// A property of which there is nothing uncommon to say.
+/// A property of medium importance without a validator.
 fn key(group: &str, order: i32, name: &str, kind: ConfigType) -> ConfigKey {
     ConfigKey::new(name, kind).group(group).order(order).width(Width::Medium)
 }
@@ -31,7 +31,7 @@ fn flag(group: &str, order: i32, name: &str, default: bool) -> ConfigKey {
     key(group, order, name, ConfigType::Boolean).default(default)
 }
 
-/// One that exists so that a configuration which asks for what cannot be done is refused, and not done otherwise.
+/// A property that is defined only so that a configuration that uses it is refused instead of ignored.
 fn refused(group: &str, order: i32, name: &str, what: &str) -> ConfigKey {
     text(group, order, name).importance(Importance::Low).doc(format!("Not supported: {what}"))
 }

@@ -29,14 +29,17 @@ fn namespaces() -> Vec<ConfigKey> {
         text(NAMESPACE, 2, "collection")
             .importance(Importance::High)
             .display_name("Collection")
-            .doc("The collection to write to. Empty: one that is named as the topic."),
+            .doc("The collection to write to. Empty: the one with the topic's name."),
         key(MAPPING, 1, "namespace.mapper", ConfigType::String)
             .default(format!("{PACKAGE}namespace.mapping.DefaultNamespaceMapper"))
             .importance(Importance::High)
             .width(Width::Long)
             .display_name("Namespace mapper")
-            .doc("What says where a record goes: …namespace.mapping.DefaultNamespaceMapper (database and collection as \
-                  configured) or …FieldPathNamespaceMapper (fields of the record name them)."),
+            .doc(
+                "What selects database and collection of a record: …namespace.mapping.DefaultNamespaceMapper \
+                  (database and collection as configured) or …FieldPathNamespaceMapper (fields of the record name \
+                  them).",
+            ),
         field(2, "namespace.mapper.key.database.field")
             .display_name("Field of the key with the database")
             .doc(format!("{with} of the key that names the database.")),
@@ -51,8 +54,10 @@ fn namespaces() -> Vec<ConfigKey> {
             .doc(format!("{with} of the value that names the collection.")),
         flag(MAPPING, 6, "namespace.mapper.error.if.invalid", false)
             .display_name("Refuse records that name no namespace")
-            .doc("Whether a record whose field is missing, or is no text, is an error. Otherwise it goes where database and \
-                  collection say."),
+            .doc(
+                "Whether a record whose field is missing or is not a string is an error. Otherwise it is written to \
+                  database and collection.",
+            ),
     ]
 }
 
@@ -80,11 +85,11 @@ fn writes() -> Vec<ConfigKey> {
                   …DeleteOneTombstoneBusinessKeyStrategy (the one that has the fields of the key)."),
         number(4, "max.batch.size")
             .display_name("Most records in a bulk")
-            .doc("The most records that are written in one bulk. 0: as many as the server takes."),
+            .doc("The maximum of records written in one bulk. 0: as many as the server accepts."),
         flag(WRITES, 5, "bulk.write.ordered", true)
             .display_name("Ordered bulks")
-            .doc("Whether the writes of a bulk are made one after the other, so that those after a refused one are not \
-                  made. Otherwise all are tried, in any order."),
+            .doc("Whether the writes of a bulk are executed in order and end at the first refused one. Otherwise all \
+                  are tried, in any order."),
         number(6, "rate.limiting.timeout")
             .importance(Importance::Low)
             .display_name("Wait between bulks")
@@ -103,21 +108,26 @@ fn errors() -> Vec<ConfigKey> {
             .validator(Validator::OneOfIgnoringCase(["none", "data", "all"].map(str::to_owned).to_vec()))
             .width(Width::Short)
             .display_name("Tolerance")
-            .doc("In the place of errors.tolerance for this connector. none: any error fails the task. data: records that \
-                  cannot be mapped, and writes that the server refuses, are reported and passed over; not so when the server \
-                  cannot be reached. all: everything is reported and passed over."),
+            .doc(
+                "Replaces errors.tolerance for this connector. none: any error fails the task. data: records that \
+                  cannot be mapped, and writes that the server refuses, are reported and skipped, but an unreachable \
+                  server fails the task. all: every error is reported and its record skipped.",
+            ),
         key(ERRORS, 4, "mongo.errors.log.enable", ConfigType::Boolean)
             .default(false)
             .width(Width::Short)
             .display_name("Log errors")
-            .doc("In the place of errors.log.enable for this connector: whether tolerated errors are logged."),
+            .doc("Replaces errors.log.enable for this connector: whether tolerated errors are logged."),
         key(ERRORS, 5, "errors.tolerance.duplicate.key", ConfigType::String)
             .default("fail")
             .validator(Validator::OneOfIgnoringCase(["fail", "ignore"].map(str::to_owned).to_vec()))
             .width(Width::Short)
             .display_name("Duplicate keys")
-            .doc("What a write does that the server refuses because of a unique index. fail: an error like any other. ignore: \
-                  nothing, as if it had been made before; for inserts that may come again. Tributary's own."),
+            .doc(
+                "What happens when the server refuses a write because of a unique index. fail: it is an error like \
+                  any other. ignore: it counts as written before; for inserts that may be repeated. Specific to \
+                  Tributary.",
+            ),
     ]
 }
 
@@ -125,13 +135,11 @@ fn time_series() -> Vec<ConfigKey> {
     let series = |order, name: &str| text(SERIES, order, name).importance(Importance::Low);
     let granularities = ["", "seconds", "minutes", "hours"].map(str::to_owned).to_vec();
     vec![
-        series(1, "timeseries.timefield")
-            .display_name("Time field")
-            .doc("The field that holds the time. Set, the collection is made as a time series if there is none, and \
-                  DefaultWriteModelStrategy inserts. Needs MongoDB 5.0."),
-        series(2, "timeseries.metafield")
-            .display_name("Meta field")
-            .doc("The field by which the server keeps series apart."),
+        series(1, "timeseries.timefield").display_name("Time field").doc(
+            "The field with the time. If set, a missing collection is created as a time series, and \
+                  DefaultWriteModelStrategy inserts. Needs MongoDB 5.0.",
+        ),
+        series(2, "timeseries.metafield").display_name("Meta field").doc("The field that identifies a series."),
         key(SERIES, 3, "timeseries.expire.after.seconds", ConfigType::Long)
             .default(0)
             .validator(Validator::AtLeast(0))
@@ -141,21 +149,28 @@ fn time_series() -> Vec<ConfigKey> {
         series(4, "timeseries.granularity")
             .validator(Validator::OneOfIgnoringCase(granularities))
             .display_name("Granularity")
-            .doc("How far apart the times of one series are about. Empty: the server's default, seconds."),
+            .doc("The approximate interval between the times of one series. Empty: the server's default, seconds."),
         flag(SERIES, 5, "timeseries.timefield.auto.convert", false)
             .importance(Importance::Low)
             .display_name("Convert the time field")
-            .doc("Whether a time field that is a number (milliseconds since 1970) or a text becomes a date. One that cannot is \
-                  left as it is."),
+            .doc(
+                "Whether a time field that is a number (milliseconds since 1970) or a string becomes a date. Other \
+                  values are unchanged.",
+            ),
         key(SERIES, 6, "timeseries.timefield.auto.convert.date.format", ConfigType::String)
             .default(DATE_FORMAT)
             .importance(Importance::Low)
             .display_name("Pattern of times in text")
-            .doc("The pattern of times in text, as Java's DateTimeFormatter has it. Without a zone they are UTC, without a time \
-                  the start of the day. Names of months and days are English."),
+            .doc(
+                "The pattern of times in strings, in the syntax of Java's DateTimeFormatter. Without a zone they are \
+                  UTC, without a time the start of the day. Names of months and days are English.",
+            ),
         series(7, "timeseries.timefield.auto.convert.locale.language.tag")
             .display_name("Language of times in text")
-            .doc("The language of times in text, such as en. Only English is supported; for others use a pattern of numbers."),
+            .doc(
+                "The language of times in strings, such as en. Only English is supported; for others use a pattern of \
+                  numbers.",
+            ),
     ]
 }
 

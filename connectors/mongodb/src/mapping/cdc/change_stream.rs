@@ -7,7 +7,7 @@ use crate::mapping::encoder::Encoder;
 use crate::mapping::raw;
 use crate::model::WriteModel;
 
-/// A change of a document. Events about collections and databases change none.
+/// A change of a document; none for events about collections and databases.
 pub(super) fn handle(event: &Event<'_>) -> Result<Option<WriteModel>> {
     let Some(value) = event.value.filter(|value| !raw::is_empty(value)) else { return Ok(None) };
     let kind = match raw::get(value, "operationType")? {
@@ -34,7 +34,8 @@ pub(super) fn handle(event: &Event<'_>) -> Result<Option<WriteModel>> {
     Ok(None)
 }
 
-/// The document as it is now, if the event has it: never inserted, for it may be deleted since. It is null when it was.
+/// The current document, if the event has it: it is not upserted, because the document may have been deleted since, in
+/// which case it is null.
 fn update(value: &RawDocument) -> Result<WriteModel> {
     let filter = key(value)?;
     match raw::get(value, "fullDocument")? {
@@ -54,7 +55,7 @@ fn operators(value: &RawDocument) -> Result<RawDocumentBuf> {
         let (name, right) = match element.name {
             name @ ("updatedFields" | "disambiguatedPaths") => (name, matches!(element.value, RawBsonRef::Document(_))),
             name @ ("removedFields" | "truncatedArrays") => (name, matches!(element.value, RawBsonRef::Array(_))),
-            // What is not known cannot be left out without losing a part of the change.
+            // An unknown field cannot be ignored without losing a part of the change.
             name => {
                 return Err(Error::data(format!(
                     "the event's updateDescription has a field that is not known: {name}"

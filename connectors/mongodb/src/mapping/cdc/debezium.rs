@@ -6,10 +6,10 @@ use crate::mapping::document_parts::{document, elements_of, nested};
 use crate::mapping::raw;
 use crate::model::WriteModel;
 
-/// What an event says has happened.
+/// The operation of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// `c`, and `r` for a row that was there before.
+    /// `c`, and `r` for a row of the snapshot.
     Insert,
     /// `u`.
     Update,
@@ -55,7 +55,7 @@ pub(super) fn rdbms(event: &Event<'_>) -> Result<Option<WriteModel>> {
     }
 }
 
-/// By the key's fields; a table without a key is searched by all that the row held.
+/// By the key's fields; for a table without a key by all fields of the row.
 fn filter(key: Option<&RawDocument>, event: &RawDocument, operation: Operation) -> Result<RawDocumentBuf> {
     if let Some(key) = key {
         return document(&[&nested("_id", &[elements_of(key)])]);
@@ -66,7 +66,7 @@ fn filter(key: Option<&RawDocument>, event: &RawDocument, operation: Operation) 
     match raw::get(event, "before")? {
         Some(RawBsonRef::Document(before)) if !raw::is_empty(before) => Ok(before.to_owned()),
         _ => Err(Error::data(
-            "the event has neither a key nor the row before: nothing says which document it is about (PostgreSQL: set \
+            "the event has neither a key nor the row before the change: its document is unknown (PostgreSQL: set \
              REPLICA IDENTITY FULL)",
         )),
     }

@@ -10,7 +10,7 @@ use crate::model::WriteModel;
 
 /// A document's change. With `full`, an update has the whole document in `after`; else what to change in `patch`.
 pub(super) fn handle(event: Event<'_>, full: bool) -> Result<Option<WriteModel>> {
-    let no_key = || Error::data("the event has no key: nothing says which document it is about");
+    let no_key = || Error::data("the event has no key: its document is unknown");
     let key = event.key.filter(|key| !raw::is_empty(key)).ok_or_else(no_key)?;
     let Some(value) = event.value.filter(|value| !raw::is_empty(value)) else {
         // A tombstone.

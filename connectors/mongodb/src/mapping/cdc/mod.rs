@@ -1,4 +1,4 @@
-//! Handlers of change events: what another database's log says becomes the same change here.
+//! Handlers of change events: they apply the changes of another database.
 
 mod change_stream;
 mod debezium;
@@ -37,7 +37,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl Handler {
-    /// Whether it looks at the key.
+    /// Whether it reads the key.
     pub(crate) fn reads_key(self) -> bool {
         self != Self::ChangeStream
     }

@@ -71,9 +71,7 @@ fn inner_or_null<'a>(outer: &'a RawDocument, name: &str) -> Result<&'a RawDocume
 
 fn filled(filter: &RawDocument) -> Result<RawDocumentBuf> {
     if raw::is_empty(filter) {
-        return Err(Error::data(
-            "the event has neither a key nor the row before: nothing says which document it is about",
-        ));
+        return Err(Error::data("the event has neither a key nor the row before the change: its document is unknown"));
     }
     Ok(filter.to_owned())
 }

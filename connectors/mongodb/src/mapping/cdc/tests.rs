@@ -1,4 +1,4 @@
-//! What the reference of version 2.0.1 does not know or does otherwise; the rest is in `golden`.
+//! What the reference connector 2.0.1 does not support or does differently; the rest is in `golden`.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn written(model: Option<WriteModel>) -> Document {
 }
 
 #[test]
-fn null_fields_are_left_out_when_asked() {
+fn null_fields_are_left_out_when_configured() {
     let row = r#"{"op": "c", "after": {"id": 1, "n": null, "in": {"n": null, "x": 1}, "list": [null, {"n": null}]}}"#;
     let handler = "debezium.rdbms.RdbmsHandler";
     let written_row = |removes| written(map(handler, removes, Some(r#"{"id": 1}"#), Some(row)).unwrap());

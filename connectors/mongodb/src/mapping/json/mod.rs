@@ -13,7 +13,7 @@ use tributary_api::Result;
 use self::cursor::Cursor;
 use super::encoder::Encoder;
 
-/// Reads a document. What follows it is not looked at.
+/// Reads a document. Text after it is ignored.
 ///
 /// # Errors
 /// `Data`, with the position, when it is none.

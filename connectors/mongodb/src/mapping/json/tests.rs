@@ -16,11 +16,14 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn an_error_says_where_and_what() {
+fn an_error_contains_position_and_cause() {
     assert_eq!(refused(r#"{"a": }"#), "not valid JSON: at byte 6 is '}', not a value");
     assert_eq!(refused(r#"{"a" 1}"#), "not valid JSON: at byte 5 is '1', not ':'");
     assert_eq!(refused(r#"{"a": 1"#), "not valid JSON: at byte 7 is its end, not a name");
-    assert_eq!(refused("{\"a\u{0}\": 1}"), "the field name \"a\\0\" holds a zero byte: MongoDB takes no such name");
+    assert_eq!(
+        refused("{\"a\u{0}\": 1}"),
+        "the field name \"a\\0\" contains a zero byte: MongoDB does not accept that"
+    );
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn a_document_too_deep_is_refused() {
 }
 
 #[test]
-fn a_name_that_comes_twice_counts_once_among_very_many_too() {
+fn a_duplicate_name_counts_once_among_very_many_too() {
     let many: Vec<String> = (0..2000).map(|n| format!("\"n{n}\": {n}")).collect();
     let twice = read(&format!("{{{}, \"n3\": \"last\"}}", many.join(","))).unwrap();
     assert_eq!((twice.len(), twice.get_str("n3").unwrap()), (2000, "last"));
@@ -68,7 +71,7 @@ fn value() -> impl Strategy<Value = Bson> {
 }
 
 proptest! {
-    /// What is written as canonical extended JSON is read as it was.
+    /// Canonical extended JSON round-trips.
     #[test]
     fn canonical_json_is_read_as_it_was(fields in prop::collection::vec(("[a-z]{1,3}", value()), 0..8)) {
         let document: Document = fields.into_iter().collect();
@@ -76,7 +79,7 @@ proptest! {
         prop_assert_eq!(read(&text).unwrap(), document);
     }
 
-    /// Whatever it is given, it answers.
+    /// Any text is parsed or refused, without a panic.
     #[test]
     fn any_text_is_read_or_refused(text in "[{}\\[\\]:,a-b0-9\"'$_.eE+-]{0,40}|\\PC{0,40}") {
         let _ = read(&text);

@@ -49,10 +49,10 @@ fn through(chain: &Chain, document: &Document, quick: bool) -> Result<Document, 
     record.origin = Origin::Kafka { topic: Arc::clone(&record.topic), partition: 0, offset: 7 };
     let mut key = KeyDocument::new(&record.key, &mut key);
     Encoder::load(&mut value, document).unwrap();
-    let mut work = Workspace { value: &mut value, scratch: &mut scratch, spare: &mut spare, id: &mut id };
+    let mut buffers = MappingBuffers { value: &mut value, scratch: &mut scratch, spare: &mut spare, id: &mut id };
     let done = match quick {
-        true => run(chain, &record, &mut key, &mut work),
-        false => chain.apply_apart(&record, &mut key, &mut work),
+        true => run(chain, &record, &mut key, &mut buffers),
+        false => chain.apply_apart(&record, &mut key, &mut buffers),
     };
     done.map_err(|error| error.to_string())?;
     // Where the id is said to be it must be.
@@ -113,7 +113,7 @@ fn passes_do_what_the_steps_do_with_documents_taken_apart() {
 }
 
 #[test]
-fn what_changes_or_reads_a_changed_key_takes_documents_apart() {
+fn post_processors_that_use_a_changed_key_need_parsed_documents() {
     let full = ("document.id.strategy", "@.id.strategy.FullKeyStrategy");
     let key = ("key.projection.type", "BlockList");
     for props in [

@@ -59,7 +59,7 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>> {
                 Item::Optional(inner)
             }
             '\'' => Item::Text(quoted(&mut rest).ok_or_else(|| wrong("a quote is not closed"))?),
-            '{' | '}' | '#' => return Err(wrong("{, } and # must stand in quotes")),
+            '{' | '}' | '#' => return Err(wrong("{, } and # must be quoted")),
             letter if letter.is_ascii_alphabetic() => {
                 let mut count = 1;
                 while rest.next_if_eq(&letter).is_some() {

@@ -42,7 +42,7 @@ pub(crate) enum Fault {
     Answer(Document),
     /// It is executed, and this is added to the answer.
     Added(Document),
-    /// From now on nothing is answered, whoever asks, until the server [wakes](Double::wake); connections stay.
+    /// From now on no request is answered until the server [wakes](Double::wake); connections stay.
     Silence,
 }
 
@@ -77,7 +77,7 @@ impl Double {
         double
     }
 
-    /// Ends it: connections break, and nobody listens. The collections stay.
+    /// Stops it: connections break, and its port is closed. The collections are kept.
     pub(crate) async fn stop(&mut self) {
         if let Some(mut serving) = self.serving.take() {
             serving.shutdown().await;

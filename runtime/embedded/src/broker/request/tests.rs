@@ -10,10 +10,10 @@ use super::*;
 
 const SEED: u64 = 7;
 
-/// What Tansu cannot read, and what the broker does not serve.
+/// Requests that Tansu cannot read and the broker does not serve.
 const UNREADABLE: [&str; 2] = ["ShareGroupHeartbeatRequest 0", "ConsumerGroupHeartbeatRequest 0"];
 
-/// Writes a request as its description says, with whatever values.
+/// Writes a request by its description, with arbitrary values.
 struct Writer {
     request: Vec<u8>,
     version: i16,
@@ -106,7 +106,7 @@ fn requests() -> impl Iterator<Item = (String, Vec<u8>)> {
 }
 
 #[test]
-fn what_tansu_decodes_is_let_through_and_is_not_when_it_ends_early() {
+fn complete_requests_are_accepted_and_truncated_ones_refused() {
     let mut count = 0;
     for (name, request) in requests() {
         check(&request[4..]).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -121,7 +121,7 @@ fn what_tansu_decodes_is_let_through_and_is_not_when_it_ends_early() {
 }
 
 #[test]
-fn fuzz_what_is_let_through_does_not_panic_in_tansu() {
+fn fuzz_accepted_requests_do_not_panic_in_tansu() {
     let examples: Vec<Vec<u8>> = requests().map(|(_, request)| request[4..].to_vec()).collect();
     let examples: Vec<&[u8]> = examples.iter().map(Vec::as_slice).collect();
     tributary_testkit::fuzz(&examples, |request| {

@@ -1,4 +1,4 @@
-//! Where partitions end, so that an idle fetch costs no query and a waiting one wakes at once.
+//! Caches the ends of partitions, so that an idle fetch needs no query and a waiting one wakes at once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tansu_storage::{OffsetStage, Topition};
 use tokio::sync::watch;
 
-/// What is known of each partition's end. All appends pass this process, so what is known stays true until one does.
+/// The cached ends. All appends go through this process, so an end is valid until the next append.
 #[derive(Debug)]
 pub(super) struct Ends {
     partitions: Mutex<HashMap<Topition, End>>,
@@ -31,7 +31,7 @@ impl Ends {
         self.changes.subscribe()
     }
 
-    /// The end of a partition, or the version under which it may be learnt.
+    /// The end of a partition, or the version with which it may be stored.
     pub(super) fn get(&self, partition: &Topition) -> Result<OffsetStage, u64> {
         match self.lock().get(partition) {
             Some(End { stage: Some(stage), .. }) => Ok(*stage),
@@ -41,7 +41,7 @@ impl Ends {
     }
 
     /// Keeps an end that was read under `version`, unless the partition has changed meanwhile.
-    pub(super) fn learn(&self, partition: &Topition, version: u64, stage: OffsetStage) {
+    pub(super) fn remember(&self, partition: &Topition, version: u64, stage: OffsetStage) {
         let mut partitions = self.lock();
         let end = partitions.entry(partition.clone()).or_default();
         if end.version == version {
@@ -49,14 +49,14 @@ impl Ends {
         }
     }
 
-    /// Says that a partition has new records. One that nobody has asked for changes as well: whoever asks at this moment has
-    /// read an end that is no longer true.
+    /// A partition has new records. The version of an uncached one changes too, because a concurrent reader may have
+    /// read the old end.
     pub(super) fn appended(&self, partition: &Topition) {
         self.lock().entry(partition.clone()).or_default().change();
         self.announce();
     }
 
-    /// Says that any partition may have changed.
+    /// Any partition may have changed.
     pub(super) fn forget(&self) {
         self.lock().values_mut().for_each(End::change);
         self.announce();
@@ -90,10 +90,10 @@ mod tests {
         for _ in 0..2 {
             let version = ends.get(&partition).unwrap_err();
             ends.appended(&partition);
-            ends.learn(&partition, version, OffsetStage::default());
+            ends.remember(&partition, version, OffsetStage::default());
             assert!(ends.get(&partition).is_err(), "the end is stale");
         }
-        ends.learn(&partition, ends.get(&partition).unwrap_err(), OffsetStage::default());
+        ends.remember(&partition, ends.get(&partition).unwrap_err(), OffsetStage::default());
         assert!(ends.get(&partition).is_ok());
     }
 }

@@ -12,27 +12,27 @@ use uuid::Uuid;
 /// The only node of the cluster.
 const NODE: i32 = 1;
 
-/// What Tansu 0.6.0's tables lack.
+/// Additions to Tansu 0.6.0's tables.
 const ADDITIONS: [&str; 2] = [HEADER_INDEX, DELETION_GUARD];
 
-/// Tansu reads the headers of each record by its offset but keeps no index for that, so every record read would visit
-/// every header there is, and so would every record removed.
+/// Tansu reads the headers of each record by its offset but has no index for that, so reading or removing a record
+/// would scan all headers.
 const HEADER_INDEX: &str = "create index if not exists header_by_record on header (topition, offset_id)";
 
-/// Tansu deletes a topic's partitions first and then, by a condition that is too wide, the rows of all topics, which
-/// would take every record of the broker along. A topic that still has partitions is not the one to delete.
+/// Tansu deletes a topic's partitions first and then, by a wrong condition, the rows of all topics, which would delete
+/// every record of the broker. A topic that still has partitions must not be deleted.
 const DELETION_GUARD: &str = "create trigger if not exists keep_other_topics before delete on topic \
     when exists (select 1 from topition where topition.topic = old.id) begin select raise(ignore); end";
 
-/// What an engine is started with.
+/// The options of an engine.
 #[derive(Clone, Debug)]
 pub(in crate::broker) struct StoreOptions {
     /// Tansu's storage address.
     pub(in crate::broker) url: Url,
-    /// The SQLite file behind the address; `None` in memory.
+    /// The SQLite file of the address; `None` in memory.
     pub(in crate::broker) database: Option<PathBuf>,
     pub(in crate::broker) cluster_id: String,
-    /// Where clients are told to connect.
+    /// The address that clients get in metadata.
     pub(in crate::broker) advertised: SocketAddr,
 }
 
@@ -80,15 +80,15 @@ impl Engine {
     }
 }
 
-/// Creates the file in the mode that the engine chooses anyway, but only after it has created its tables: each of
-/// those then costs one write to the disk instead of several, which is most of a first start.
+/// Sets the file's WAL mode before the engine creates its tables; the engine itself sets it only afterwards. Each table
+/// then needs one disk write instead of several, which is most of the time of a first start.
 async fn log_ahead(database: &Path) -> Result<(), libsql::Error> {
     connect(database).await?.query("pragma journal_mode = wal", ()).await?.next().await?;
     Ok(())
 }
 
-/// Empties all groups, for a broker that starts: whoever was in one is no longer connected. Tansu would wait for each of
-/// them until its session ends, and those who are there would have nothing to read meanwhile. Offsets stay.
+/// Removes all members from groups when the broker starts, because none is connected. Otherwise Tansu would wait until
+/// their sessions expire before it assigns their partitions to new members. Offsets are kept.
 pub(super) async fn forget_members(database: &Path) -> Result<(), libsql::Error> {
     connect(database).await?.execute("delete from consumer_group_detail", ()).await.map(drop)
 }

@@ -1,7 +1,7 @@
 //! The state of consumer groups, as the coordinator last stored it.
 //!
-//! The SQLite engine cannot read back what it wrote here. A group that was not stored since the broker started has no
-//! member that is connected, so it is empty.
+//! The SQLite engine cannot read back what it wrote here. A group that was not stored since the broker's start has no
+//! connected member, so it is empty.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ impl Groups {
         groups.iter().for_each(|group| drop(stored.remove(group)));
     }
 
-    /// Whether a group has its leader and shares, and no member that is overdue. A group that nobody has joined counts.
+    /// Whether a group has a leader and assignments, and no expired member; true for an empty group.
     pub(super) fn is_formed(&self, group: &str, now: SystemTime) -> bool {
         let stored = self.lock();
         let Some(detail) = stored.get(group) else { return true };

@@ -1,9 +1,9 @@
-//! The records of a batch, looked through before Tansu's engine takes them.
+//! Checks the records of a batch before Tansu's engine gets them.
 //!
-//! The engine takes memory for as many records and headers as a batch promises, inflates without a limit, and panics where
-//! a record ends too early: one small request would end the process, or keep everybody waiting. And what it stores without
-//! a look it may never be able to read again. Here a batch is held against what Kafka asks of one, in one pass and without
-//! memory; only then the engine sees it.
+//! The engine allocates memory for as many records and headers as a batch announces, decompresses without a limit, and
+//! panics if a record ends too early: a small request could end the process or block everybody. It also stores records
+//! that it cannot read again. Here a batch is checked by Kafka's rules, in one pass and without allocations, before the
+//! engine gets it.
 
 use std::io::Read;
 
@@ -13,14 +13,14 @@ use tansu_sans_io::record::deflated::Batch;
 use tansu_sans_io::record::inflated;
 use tansu_storage::{Error, Result};
 
-/// Most records of a batch. Each is a row, and nobody is served while a batch is stored. librdkafka sends 10,000 at most
-/// unless it is told otherwise.
+/// The maximum number of records of a batch. Each is a row, and no other request is served while a batch is stored.
+/// librdkafka sends at most 10,000 by default.
 const MAX_RECORDS: u32 = 100_000;
 
-/// Most bytes of a batch's records when they are inflated; a client's batch has 1 MB unless it is told otherwise.
+/// The maximum decompressed size of a batch's records; a client's batch has 1 MB by default.
 const MAX_INFLATED: usize = 32 * 1024 * 1024;
 
-/// The same as a power of two, for what a Zstandard frame may ask for.
+/// The same as a power of two, for the window of a Zstandard frame.
 const MAX_WINDOW: u32 = 25;
 
 /// The bits of a batch's attributes that name its compression.
@@ -32,8 +32,8 @@ const FIXED_LENGTH: usize = 49;
 const INVALID: Error = Error::Api(ErrorCode::InvalidRecord);
 const TOO_LARGE: Error = Error::Api(ErrorCode::MessageTooLarge);
 
-/// The batch, uncompressed: the engine takes Snappy but cannot give it back, which would stop all readers of the
-/// partition, and it would compress anew for every fetch.
+/// The batch, decompressed: the engine accepts Snappy but cannot return it, which would stop all readers of the
+/// partition, and it would compress again for every fetch.
 pub(super) fn accept(batch: Batch) -> Result<Batch> {
     if batch.record_count > MAX_RECORDS {
         return Err(TOO_LARGE);
@@ -85,7 +85,7 @@ fn inflate_snappy(data: &[u8]) -> Result<Vec<u8>> {
         inflate_block(data, &mut records)?;
         return Ok(records);
     };
-    let mut rest = Unread(framed);
+    let mut rest = Unparsed(framed);
     rest.take(VERSIONS)?;
     while !rest.0.is_empty() {
         let length = rest.take(4)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
@@ -105,12 +105,12 @@ fn inflate_block(block: &[u8], records: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless `data` holds the records that `batch` promises and nothing else.
+/// Fails unless `data` contains exactly the records that `batch` announces.
 fn check(batch: &Batch, data: &[u8]) -> Result<()> {
-    let mut rest = Unread(data);
+    let mut rest = Unparsed(data);
     for index in 0..batch.record_count {
         let length = rest.length()?.ok_or(INVALID)?;
-        let mut record = Unread(rest.take(length)?);
+        let mut record = Unparsed(rest.take(length)?);
         record.take(1)?;
         let timestamp = batch.base_timestamp.checked_add(record.number(64)?);
         if timestamp.is_none_or(|timestamp| timestamp < 0) {
@@ -131,10 +131,10 @@ fn check(batch: &Batch, data: &[u8]) -> Result<()> {
     rest.is_read()
 }
 
-/// What is left of a record, or of a row of them.
-struct Unread<'a>(&'a [u8]);
+/// The unparsed rest of a record or of several.
+struct Unparsed<'a>(&'a [u8]);
 
-impl<'a> Unread<'a> {
+impl<'a> Unparsed<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(INVALID)?;
         self.0 = rest;
@@ -154,7 +154,7 @@ impl<'a> Unread<'a> {
         Err(INVALID)
     }
 
-    /// A length; `None` for -1, which stands for null.
+    /// A length; `None` for -1, which is null.
     fn length(&mut self) -> Result<Option<usize>> {
         match self.number(32)? {
             -1 => Ok(None),
@@ -254,9 +254,9 @@ mod tests {
         assert_eq!(code(skipping), invalid);
     }
 
-    /// Each byte of a record, set to what ends early, is negative, or is larger than anything there.
+    /// Each byte of a record, set to values that end early, are negative, or exceed the data.
     #[test]
-    fn a_record_of_other_lengths_than_it_says_is_refused() {
+    fn a_record_with_wrong_lengths_is_refused() {
         for (index, byte) in
             [(0, 22), (0, 26), (0, 1), (3, 2), (4, 200), (4, 5), (6, 2), (9, 0), (9, 4), (9, 1), (10, 1)]
         {
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    /// The storage keeps what was before 1970 and can never read it again.
+    /// The storage stores times before 1970 but cannot read them.
     #[test]
     fn a_time_before_1970_is_refused() {
         let early = |base_timestamp| Batch { base_timestamp, ..batch(0, 1, RECORD.to_vec()) };
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// What is let through is what Tansu reads: without a panic, and as many records.
+    /// Tansu reads everything that is accepted, without a panic and with the same number of records.
     #[test]
     fn fuzz_batches() {
         let compressed =

@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The pause after which an engine that ended again is started anew, at first and at most.
+/// The first and the maximum pause before an engine is restarted again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// An engine that has run for so long counts as one that works.
-const CALM: Duration = Duration::from_secs(60);
+/// An engine that has run for this long is considered working.
+const STABLE_AFTER: Duration = Duration::from_secs(60);
 
-/// When an engine that ended may be started again: at once for the first time, then after pauses that grow. What ends it
-/// (a full disk) mostly ends the next one as well.
+/// Limits the restarts of engines: at once for the first time, then after growing pauses, because the cause (a full
+/// disk) usually ends the next one too.
 #[derive(Debug, Default)]
 pub(super) struct Restarts {
     last: Option<Instant>,
@@ -18,12 +18,12 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// Whether it is time; if so, the restart counts as begun.
+    /// Whether a restart is due; if so, it counts as started.
     pub(super) fn begin(&mut self, now: Instant) -> bool {
         let since = self.last.map(|last| now.duration_since(last));
         self.pause = match since {
             Some(since) if since < self.pause => return false,
-            Some(since) if since < CALM => (2 * self.pause).min(LONGEST_PAUSE),
+            Some(since) if since < STABLE_AFTER => (2 * self.pause).min(MAX_PAUSE),
             _ => FIRST_PAUSE,
         };
         self.last = Some(now);
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_engine_that_ends_at_once_is_started_ever_more_seldom() {
+    fn an_engine_that_ends_at_once_is_restarted_with_growing_delays() {
         let (mut restarts, begun) = (Restarts::default(), Instant::now());
         let count = |restarts: &mut Restarts, from: u64| {
             (from..from + 25_000).filter(|ms| restarts.begin(begun + Duration::from_millis(*ms))).count()

@@ -1,4 +1,4 @@
-//! Tansu's storage interface over the guarded engine. Most calls only pass through.
+//! Tansu's storage interface over the checked engine. Most calls are only forwarded.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -83,7 +83,7 @@ impl Storage for Store {
         self.run(async |engine| engine.brokers().await).await
     }
 
-    /// What the storage fails at, on a full disk for example, is an error after which a client tries again.
+    /// A failure of the storage, for example a full disk, is answered with an error after which a client tries again.
     async fn produce(&self, transaction_id: Option<&str>, partition: &Topition, batch: Batch) -> Result<i64> {
         let _kept = self.shared.topics.keep().await;
         self.require(partition).await?;
@@ -118,8 +118,8 @@ impl Storage for Store {
         self.run(async |engine| engine.offset_stage(partition).await).await
     }
 
-    /// The engine derives offsets from the records it finds and says 0 when it finds none. Put right here: the end of
-    /// a partition is its end also when retention has emptied it, and no record is younger than the last one.
+    /// The engine derives offsets from the existing records and returns 0 without any. This is corrected here: the end
+    /// of a partition stays the same when retention has emptied it, and no record is younger than the last one.
     async fn list_offsets(
         &self,
         isolation: IsolationLevel,
@@ -134,8 +134,8 @@ impl Storage for Store {
         if ends.iter().all(Option::is_none) {
             return Ok(found);
         }
-        // Asked again behind the ends: what was appended meanwhile is found now, and the end is not taken for the first offset
-        // of a partition that is no longer empty.
+        // Queried again after the ends: records appended meanwhile are found now, so that the end is not taken for the
+        // first offset of a partition that is no longer empty.
         let mut found = self.run(async |engine| engine.list_offsets(isolation, wanted).await).await?;
         for (((_, answer), (_, what)), end) in found.iter_mut().zip(wanted).zip(ends) {
             let Some(end) = end.filter(|_| is_empty(answer)) else { continue };
@@ -275,7 +275,7 @@ impl Storage for Store {
         self.run(async |engine| engine.txn_add_offsets(transaction_id, producer_id, producer_epoch, group).await).await
     }
 
-    /// The form that only brokers use among themselves is refused: the engine would panic.
+    /// The form for requests between brokers is refused: the engine would panic.
     async fn txn_add_partitions(&self, partitions: TxnAddPartitionsRequest) -> Result<TxnAddPartitionsResponse> {
         if matches!(partitions, TxnAddPartitionsRequest::VersionFourPlus { .. }) {
             return Err(UNSUPPORTED);

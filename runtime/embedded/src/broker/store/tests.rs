@@ -69,7 +69,7 @@ async fn what_the_storage_cannot_take_now_may_be_sent_again() {
 }
 
 #[tokio::test]
-async fn topics_are_refused_that_nobody_can_want() {
+async fn topics_with_absurd_sizes_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let new = async |name: &str, partitions: i32| {
@@ -175,7 +175,7 @@ async fn the_first_offset_of_a_partition_that_is_being_written_is_not_its_end() 
 }
 
 #[tokio::test]
-async fn a_producer_that_asks_again_gets_a_usable_id() {
+async fn a_repeated_init_producer_id_gets_a_usable_id() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let first = store.init_producer(None, 0, Some(-1), Some(-1)).await.unwrap();
@@ -188,7 +188,7 @@ async fn a_producer_that_asks_again_gets_a_usable_id() {
     assert_eq!((again.error, again.id, again.epoch), (ErrorCode::None, first.id, first.epoch + 1));
 }
 
-/// Makes the engine end the way it does when a caller goes away before its answer.
+/// Makes the engine end as it does when a caller is dropped before its answer.
 async fn abandon_a_call(store: &Store) {
     let engine = store.engine();
     let mut call = pin!(engine.container.brokers());

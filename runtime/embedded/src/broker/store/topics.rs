@@ -1,4 +1,4 @@
-//! Which topics exist, so that the engine is never asked for one that does not.
+//! The existing topics, so that the engine is never called for one that does not exist.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tansu_sans_io::metadata_response::MetadataResponseTopic;
 use tansu_storage::{Error, Result, TopicId};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Most partitions of a topic, and of all together. Each is a row or two, and nobody is served while they are written.
+/// The maximum number of partitions of a topic. Each is a row or two, and no request is served while they are written.
 const MAX_PARTITIONS: i32 = 1_000;
 const MAX_ALL_PARTITIONS: usize = 20_000;
 
@@ -27,12 +27,12 @@ pub(in crate::broker) struct Topic {
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     known: Mutex<HashMap<TopicId, Arc<Topic>>>,
-    /// Those of all topics, known or not; `None` when nobody has counted since the last deletion.
+    /// Those of all topics, known or not; `None` if not counted since the last deletion.
     partitions: Mutex<Option<usize>>,
     deletion: RwLock<()>,
 }
 
-/// Refuses what Kafka refuses to create, and what would keep all others waiting.
+/// Refuses topics that Kafka refuses, and those that would block others for too long.
 pub(super) fn check_new(topic: &CreatableTopic) -> Result<()> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let name = topic.name.as_str();
@@ -44,7 +44,7 @@ pub(super) fn check_new(topic: &CreatableTopic) -> Result<()> {
 }
 
 impl Topics {
-    /// Held while a request relies on a topic: none is deleted meanwhile.
+    /// Held while a request depends on a topic: none is deleted meanwhile.
     pub(super) async fn keep(&self) -> RwLockReadGuard<'_, ()> {
         self.deletion.read().await
     }
@@ -61,8 +61,8 @@ impl Topics {
         self.lock().get(id).cloned()
     }
 
-    /// Keeps what the metadata says of a topic; `None` when it does not exist.
-    pub(super) fn learn(&self, id: &TopicId, found: &MetadataResponseTopic) -> Option<Arc<Topic>> {
+    /// Caches a topic from the metadata; `None` when it does not exist.
+    pub(super) fn remember(&self, id: &TopicId, found: &MetadataResponseTopic) -> Option<Arc<Topic>> {
         if found.error_code != i16::from(ErrorCode::None) {
             return None;
         }
@@ -72,13 +72,13 @@ impl Topics {
         Some(topic)
     }
 
-    /// Whether there is room for so many partitions more; `None` when somebody has to [count](Self::counted) first.
+    /// Whether this many more partitions are allowed; `None` when they have to be [counted](Self::counted) first.
     pub(super) fn has_room(&self, partitions: i32) -> Option<bool> {
         let wanted = usize::try_from(partitions).unwrap_or_default();
         self.partitions().map(|count| count + wanted <= MAX_ALL_PARTITIONS)
     }
 
-    /// Says how many partitions all topics have.
+    /// Sets the number of partitions of all topics.
     pub(super) fn counted(&self, partitions: usize) {
         *self.partitions() = Some(partitions);
     }

@@ -75,7 +75,7 @@ fn waits_double_from_300_ms() {
 }
 
 #[test]
-fn any_negative_timeout_is_for_ever_and_any_delay_below_1_is_1() {
+fn a_negative_timeout_means_no_limit_and_a_delay_below_1_means_1() {
     let bench = bench(&[("errors.retry.timeout", "-5"), ("errors.retry.delay.max.ms", "-3")]);
     let wait = bench.operator.delay(&later().error, 40, Duration::from_secs(1 << 40)).unwrap();
     assert!(wait < Duration::from_millis(1), "{wait:?}");
@@ -145,7 +145,7 @@ fn what_no_retry_helps_is_never_tolerated() {
 }
 
 #[test]
-fn the_place_of_a_record_is_told_and_its_content_is_not() {
+fn errors_contain_the_position_of_a_record_and_not_its_content() {
     let raw = raw();
     assert_eq!(
         FailedRecord::Consumed(&raw).to_string(),
@@ -249,12 +249,12 @@ async fn a_dead_letter_is_the_record_as_consumed_with_what_happened() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_does_not_quote_what_a_variable_stands_for() {
+async fn a_dead_letter_does_not_quote_the_value_of_a_variable() {
     let redaction = Redaction::default();
     redaction.add("${file:/secrets:uri}", "mongodb://me:correct-horse-battery@host");
     let (letters, _, operator) = queue_with("true", &redaction);
     let cause = Error::data("no answer of mongodb://me:correct-horse-battery@host");
-    // A text that is cut within the secret would hide it from whoever looks for it.
+    // A text that is cut within the secret would hide it from the search.
     let long = Error::data(format!("{}mongodb://me:correct-horse-battery@host", "y".repeat(3_100)));
     let long = long.context("x".repeat(5_060));
     for error in [cause.clone().context("insert"), Error::data("insert").cause(&cause), long] {
@@ -317,7 +317,7 @@ fn omitted(letter: &Letter) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn a_letter_too_long_for_the_producer_goes_without_its_value() {
+async fn a_dead_letter_too_long_for_the_producer_is_written_without_its_value() {
     let (letters, _, operator) = narrow_queue(2_000);
     let long = RawRecord { value: Some(vec![b'v'; 1_900].into()), ..raw() };
     operator.give_up(&failure(Error::data("bad")), FailedRecord::Consumed(&long)).unwrap();

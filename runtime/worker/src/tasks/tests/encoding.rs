@@ -8,8 +8,8 @@ use crate::tasks::{Converters, Decoder, Encoder, TransformationChain};
 
 const HEADER: &str = "schema.of.";
 
-/// Text whose schema's name stands in a header, one for the key and one for the value: the topic, and how many headers
-/// were there before.
+/// Text whose schema's name is in a header, one for the key and one for the value: the topic, and how many headers were
+/// there before.
 struct Named(&'static str);
 
 impl Converter for Named {

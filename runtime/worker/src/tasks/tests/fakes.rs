@@ -1,4 +1,4 @@
-//! What stands in for herder, store, broker and plugins.
+//! Fakes of herder, store, broker and plugins.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

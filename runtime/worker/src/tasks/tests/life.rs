@@ -80,7 +80,7 @@ fn live(poll: Poll, paused: bool) -> Life {
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_runs_and_ends_as_asked() {
+async fn it_runs_and_stops_on_request() {
     let mut life = live(Poll::Waits, false);
     life.heard.wait_for(InstanceState::Running).await;
     assert!(!life.handle.has_ended());
@@ -113,7 +113,7 @@ async fn one_that_starts_paused_does_not_start_its_plugin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_fails_the_task_and_says_what() {
+async fn a_panic_fails_the_task_with_its_message() {
     let mut life = live(Poll::Panics, false);
     life.heard.wait_for(InstanceState::Failed).await;
     assert!(life.heard.trace().contains("the plugin panicked in poll: the disk is gone"), "{}", life.heard.trace());
@@ -129,7 +129,7 @@ async fn an_error_fails_the_task_with_its_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_blocks_is_abandoned_and_leaves_no_trace() {
+async fn a_plugin_that_blocks_is_abandoned_and_cleaned_up() {
     let mut life = live(Poll::BlocksTheThread, false);
     life.polling.notified().await;
     life.handle.stop();
@@ -142,7 +142,7 @@ async fn a_plugin_that_blocks_is_abandoned_and_leaves_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_waits_for_ever_is_dropped_once_it_is_abandoned() {
+async fn a_plugin_that_never_returns_is_dropped_once_it_is_abandoned() {
     let mut life = live(Poll::IgnoresStop, false);
     life.polling.notified().await;
     life.handle.stop();

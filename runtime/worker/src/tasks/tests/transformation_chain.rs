@@ -34,7 +34,7 @@ fn transforms_run_in_the_order_of_their_aliases() {
 }
 
 #[test]
-fn a_dropped_record_goes_no_further_and_a_doubled_one_does_twice() {
+fn a_dropped_record_ends_the_chain_and_a_duplicated_one_runs_it_twice() {
     let mut chain = chain(&[
         ("transforms", "a,b"),
         ("transforms.a.type", "Append"),

@@ -12,7 +12,7 @@ fn safe(entries: &[(i32, i64)]) -> Offsets {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stop_commits_what_was_put_then_closes_and_stops_and_leaves() {
+async fn stop_commits_put_records_then_closes_stops_and_leaves_the_group() {
     let rig = rig(&[]);
     rig.assign(&[0, 1]);
     rig.records(0, 5, &["a", "b"]);
@@ -36,7 +36,7 @@ async fn stop_commits_what_was_put_then_closes_and_stops_and_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_the_plugin_calls_safe_is_committed_and_only_once() {
+async fn only_the_plugins_safe_offsets_are_committed_and_only_once() {
     let rig = rig(&[]);
     rig.assign(&[0, 1]);
     rig.records(0, 0, &["a", "b", "c"]);
@@ -55,7 +55,7 @@ async fn only_what_the_plugin_calls_safe_is_committed_and_only_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_an_idle_partition_begins_is_committed_once() {
+async fn the_start_of_an_idle_partition_is_committed_once() {
     let starts = Starts { committed: safe(&[(0, 5)]), reset: safe(&[(1, 40), (2, 7)]) };
     let rig = rig_with(&[], Script { starts: Mutex::new(starts), ..Script::default() });
     rig.assign(&[0, 1, 2]);

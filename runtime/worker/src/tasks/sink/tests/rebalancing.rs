@@ -59,7 +59,7 @@ async fn new_partitions_of_a_paused_task_are_paused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn topics_are_told_once() {
+async fn topics_are_reported_once() {
     let rig = rig(&[]);
     rig.assign(&[0, 1]);
     rig.records(0, 0, &["a"]);

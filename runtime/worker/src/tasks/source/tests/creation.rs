@@ -52,7 +52,7 @@ fn shape(topic: &str) -> (i32, i32, Vec<(String, String)>) {
 }
 
 #[test]
-fn the_first_group_that_wants_a_topic_shapes_it() {
+fn the_first_group_that_includes_a_topic_configures_it() {
     let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     assert_eq!(shape("log.web"), (12, -1, one("retention.ms", "1000")));
     assert_eq!(shape("trace"), (12, -1, one("retention.ms", "1000")));
@@ -61,7 +61,7 @@ fn the_first_group_that_wants_a_topic_shapes_it() {
 }
 
 #[tokio::test]
-async fn a_topic_is_looked_for_once_and_made_if_need_be() {
+async fn a_topic_is_looked_up_once_and_created_if_missing() {
     let broker = Arc::<Broker>::default();
     let rules = rules(true);
     let mut creation = TopicCreation::with(Some((rules, Arc::clone(&broker) as _)));

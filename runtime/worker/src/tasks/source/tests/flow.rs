@@ -74,7 +74,7 @@ impl SourceTask for Plugin {
     }
 }
 
-/// Takes records, and acknowledges them when told.
+/// Takes records, and acknowledges them on request.
 #[derive(Default)]
 struct Broker {
     waiting: Mutex<VecDeque<(Token, String)>>,
@@ -245,7 +245,7 @@ async fn offsets_are_stored_after_the_ack_and_not_beyond_a_gap() {
 }
 
 #[tokio::test]
-async fn the_plugin_hears_of_stored_offsets_between_polls() {
+async fn the_plugin_is_notified_of_stored_offsets_between_polls() {
     let rig = rig_of(&[], ROOM, OFTEN);
     rig.plugin.send(batch(0..1)).await.unwrap();
     rig.sent(1).await;
@@ -272,7 +272,7 @@ async fn stop_waits_for_acks_then_stores_commits_and_stops_the_plugin() {
 }
 
 #[tokio::test]
-async fn stop_does_not_wait_for_ever_and_stores_what_is_safe() {
+async fn stop_waits_up_to_a_timeout_and_stores_safe_offsets() {
     let rig = rig(&[]);
     rig.plugin.send(batch(0..3)).await.unwrap();
     rig.sent(3).await;
@@ -312,7 +312,7 @@ async fn a_tolerated_loss_is_counted_and_passed_over() {
 }
 
 #[tokio::test]
-async fn a_record_the_producer_refuses_fails_the_task_of_a_plugin_that_is_not_told() {
+async fn a_record_the_producer_refuses_fails_the_task_without_a_delivery_listener() {
     let rig = rig(&[DEAF]);
     rig.plugin.send(Ok(vec![record(1, "huge one")])).await.unwrap();
     let error = rig.running.await.unwrap().unwrap_err();
@@ -321,7 +321,7 @@ async fn a_record_the_producer_refuses_fails_the_task_of_a_plugin_that_is_not_to
 }
 
 #[tokio::test]
-async fn a_record_that_can_never_be_stored_costs_itself_where_its_sender_is_told() {
+async fn a_record_that_can_never_be_stored_is_reported_to_a_delivery_listener_alone() {
     let rig = rig(&[("transforms", "a"), ("transforms.a.type", "Append")]);
     let records = [record(1, "bad"), record(2, "huge one"), record(3, "too large for the broker"), record(4, "x")];
     rig.plugin.send(Ok(records.into())).await.unwrap();
@@ -339,7 +339,7 @@ async fn a_record_that_can_never_be_stored_costs_itself_where_its_sender_is_told
 }
 
 #[tokio::test]
-async fn a_record_of_which_only_a_part_was_written_is_never_told_as_written() {
+async fn a_partly_written_record_is_never_reported_as_written() {
     for lost in [0, 1] {
         let tolerant = [("errors.tolerance", "all"), ("transforms", "a"), ("transforms.a.type", "Append")];
         let rig = rig(&tolerant);
@@ -499,7 +499,7 @@ async fn a_store_that_fails_gets_the_offsets_again() {
 }
 
 #[tokio::test]
-async fn an_abandoned_task_stores_and_tells_nothing() {
+async fn an_abandoned_task_stores_and_reports_nothing() {
     let rig = rig(&[]);
     rig.plugin.send(batch(0..1)).await.unwrap();
     rig.sent(1).await;

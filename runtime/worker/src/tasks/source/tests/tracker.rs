@@ -127,7 +127,7 @@ proptest! {
 }
 
 #[test]
-fn records_without_a_place_are_acknowledged_and_never_stored() {
+fn records_without_a_source_offset_are_acknowledged_and_never_stored() {
     let mut tracker = InFlight::new();
     let first = tracker.track(Origin::None, 1, 5);
     let second = tracker.track(Origin::Source { partition: None, offset: None, tag: 9 }, 1, 5);

@@ -2,18 +2,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Where senders wait for room in the queue. Costs the delivery thread one atomic read for each batch while nobody
-/// waits.
+/// Lets senders wait for space in the queue. Costs the delivery thread one atomic read per batch while no sender waits.
 #[derive(Default)]
-pub(super) struct Room {
+pub(super) struct QueueSpace {
     waiting: AtomicUsize,
     made: Mutex<u64>,
     changed: Condvar,
     waits: AtomicU64,
 }
 
-impl Room {
-    /// Announces a sender before it tries again, so that room made after its try is not missed.
+impl QueueSpace {
+    /// Registers a sender before it tries again, so that space freed after its attempt is not missed.
     pub(super) fn enter(&self) -> Waiter<'_> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Waiter(self)
@@ -34,15 +33,15 @@ impl Room {
 }
 
 /// A sender that found the queue full.
-pub(super) struct Waiter<'a>(&'a Room);
+pub(super) struct Waiter<'a>(&'a QueueSpace);
 
 impl Waiter<'_> {
-    /// What to hand to [`Waiter::wait`]; to be read before trying.
+    /// The value for [`Waiter::wait`]; to be read before the attempt.
     pub(super) fn seen(&self) -> u64 {
         *self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until room was made since `seen`, or for the time given.
+    /// Waits until space was freed since `seen`, or until the timeout.
     pub(super) fn wait(&self, seen: u64, timeout: Duration) {
         self.0.waits.fetch_add(1, Ordering::Relaxed);
         let made = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);

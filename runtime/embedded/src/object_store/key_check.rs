@@ -1,7 +1,7 @@
-//! Which keys of objects are let through.
+//! Checks the keys of objects.
 //!
-//! A key is the path of a file here, and the file system below resolves `..` and a slash at the beginning: that leads into
-//! other buckets, and to a panic above the root. Keys are let through that are a path of their own bucket as they stand.
+//! A key is the path of a file here, and the file system resolves `..` and a leading slash, which would lead to other
+//! buckets, and to a panic above the root. Only keys that are plain paths within their bucket are accepted.
 
 use async_trait::async_trait;
 use s3s::access::{S3Access, S3AccessContext};
@@ -11,11 +11,11 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Result, s3_error};
 
-/// Lets signed requests through whose keys stay in their bucket.
-pub(super) struct InsideBuckets;
+/// Accepts signed requests whose keys stay within their bucket.
+pub(super) struct KeyCheck;
 
 #[async_trait]
-impl S3Access for InsideBuckets {
+impl S3Access for KeyCheck {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         if context.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Signature is required"));
@@ -61,7 +61,7 @@ fn check_source(source: &CopySource) -> S3Result<()> {
     }
 }
 
-/// What groups keys is cut out of them by its first byte. An empty one groups nothing.
+/// The delimiter that groups keys is used by its first byte; an empty one is removed.
 fn check_delimiter(delimiter: &mut Option<String>) -> S3Result<()> {
     delimiter.take_if(|delimiter| delimiter.is_empty());
     let is_plain = delimiter.as_deref().is_none_or(str::is_ascii);

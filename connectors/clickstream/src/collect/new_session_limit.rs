@@ -7,45 +7,45 @@ use tokio::time::Instant;
 use crate::http::Client;
 
 const PERIOD: Duration = Duration::from_secs(60);
-/// Clients remembered at once. With more in one period all of them begin anew: memory has an end, and who comes from so
-/// many addresses is not held up by a limit for one.
+/// The maximum number of clients counted at a time. With more in one period all counts start again: memory is limited,
+/// and a limit for each address does not stop a client with this many addresses.
 const MAX_CLIENTS: usize = 50_000;
 
-/// How many sessions each client begins: up to a number at once, and as many in each minute.
+/// Limits the sessions that each client starts: up to a number at once, and as many in each minute.
 #[derive(Debug)]
-pub(super) struct Newcomers {
+pub(super) struct NewSessionLimit {
     interval: Duration,
-    /// When what a client has begun will be forgotten.
-    even_at: Mutex<HashMap<Client, Instant>>,
+    /// When each client's allowance will be full again.
+    available_at: Mutex<HashMap<Client, Instant>>,
 }
 
-impl Newcomers {
+impl NewSessionLimit {
     pub(super) fn new(per_minute: u32) -> Self {
-        Self { interval: PERIOD / per_minute.max(1), even_at: Mutex::default() }
+        Self { interval: PERIOD / per_minute.max(1), available_at: Mutex::default() }
     }
 
     /// Counts a new session.
     ///
     /// # Errors
-    /// How long to wait, when there are too many.
+    /// How long to wait, when the limit is reached.
     pub(super) fn admit(&self, client: Client) -> Result<(), Duration> {
         if !client.is_limited() {
             return Ok(());
         }
         let now = Instant::now();
-        let mut even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if even_at.len() >= MAX_CLIENTS && !even_at.contains_key(&client) {
-            even_at.retain(|_, at| *at > now);
-            if even_at.len() >= MAX_CLIENTS {
+        let mut available_at = self.available_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if available_at.len() >= MAX_CLIENTS && !available_at.contains_key(&client) {
+            available_at.retain(|_, at| *at > now);
+            if available_at.len() >= MAX_CLIENTS {
                 tracing::warn!(clients = MAX_CLIENTS, "sessions begin from very many addresses: counting them anew");
-                even_at.clear();
+                available_at.clear();
             }
         }
-        let next = even_at.get(&client).copied().unwrap_or(now).max(now) + self.interval;
+        let next = available_at.get(&client).copied().unwrap_or(now).max(now) + self.interval;
         match next.duration_since(now).checked_sub(PERIOD) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => {
-                even_at.insert(client, next);
+                available_at.insert(client, next);
                 Ok(())
             }
         }
@@ -58,11 +58,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_begins_so_many_sessions_in_a_minute() {
-        let newcomers = Newcomers::new(60);
+        let new_session_limit = NewSessionLimit::new(60);
         let [one, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|address| Client::of(address.into()));
-        let begun = |client| (0..100).filter(|_| newcomers.admit(client).is_ok()).count();
+        let begun = |client| (0..100).filter(|_| new_session_limit.admit(client).is_ok()).count();
         assert_eq!(begun(one), 60);
-        assert_eq!(newcomers.admit(one), Err(Duration::from_secs(1)));
+        assert_eq!(new_session_limit.admit(one), Err(Duration::from_secs(1)));
         assert_eq!(begun(other), 60);
         assert_eq!(begun(Client::UNKNOWN), 100);
         tokio::time::advance(Duration::from_secs(10)).await;
@@ -73,10 +73,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_memory_of_clients_has_an_end() {
-        let newcomers = Newcomers::new(1);
+        let new_session_limit = NewSessionLimit::new(1);
         for number in 0..u32::try_from(MAX_CLIENTS + 10).unwrap() {
-            assert!(newcomers.admit(Client::of((0x0b00_0000 + number).to_be_bytes().into())).is_ok());
+            assert!(new_session_limit.admit(Client::of((0x0b00_0000 + number).to_be_bytes().into())).is_ok());
         }
-        assert!(newcomers.even_at.lock().unwrap().len() <= MAX_CLIENTS);
+        assert!(new_session_limit.available_at.lock().unwrap().len() <= MAX_CLIENTS);
     }
 }
