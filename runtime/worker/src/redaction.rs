@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,9 @@ const SHORTEST: usize = 4;
 const LONG_VALUE: usize = 16;
 /// A longer line is searched for in pieces of this size.
 const PIECE: usize = 1024;
+/// Marks where a long text was cut off; no text shorter than `CUT_FROM` is.
+const CUT: &str = "...";
+const CUT_FROM: usize = 400;
 /// The maximum number of values; the oldest are removed first.
 const MAX_VALUES: usize = 10_000;
 /// Their maximum size together.
@@ -35,7 +39,15 @@ struct KnownValues {
 
 struct Finder {
     values: AhoCorasick,
-    variables: Vec<String>,
+    /// Values with their variables, sorted by value; the index is the pattern's.
+    known: Vec<(String, String)>,
+}
+
+/// A value, or the beginning of one, in a text.
+struct Found<'a> {
+    start: usize,
+    end: usize,
+    variable: &'a str,
 }
 
 impl Redaction {
@@ -94,10 +106,12 @@ impl KnownValues {
 
     fn finder(&mut self) -> Option<Arc<Finder>> {
         if self.finder.is_none() {
-            let (values, variables): (Vec<&String>, Vec<String>) =
-                self.variables.iter().map(|(value, variable)| (value, variable.clone())).unzip();
+            let mut known: Vec<(String, String)> =
+                self.variables.iter().map(|(value, variable)| (value.clone(), variable.clone())).collect();
+            known.sort_unstable();
+            let values = known.iter().map(|(value, _)| value);
             let values = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(values).ok()?;
-            self.finder = Some(Arc::new(Finder { values, variables }));
+            self.finder = Some(Arc::new(Finder { values, known }));
         }
         self.finder.clone()
     }
@@ -105,28 +119,68 @@ impl KnownValues {
 
 impl Finder {
     fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let (mut shown, mut end) = (String::new(), 0);
-        for found in self.values.find_iter(text) {
-            if found.len() < LONG_VALUE && !is_whole_word(text, found.start(), found.end()) {
-                continue;
-            }
-            shown.push_str(&text[end..found.start()]);
-            shown.push_str(&self.variables[found.pattern().as_usize()]);
-            end = found.end();
-        }
-        if end == 0 {
+        let mut found: Vec<Found<'_>> = self.whole(text).chain(self.cut(text)).collect();
+        if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        shown.push_str(&text[end..]);
+        found.sort_by_key(|found| (found.start, Reverse(found.end)));
+        let (mut shown, mut done) = (String::new(), 0);
+        for Found { start, end, variable } in found {
+            if start >= done {
+                shown.push_str(&text[done..start]);
+                shown.push_str(variable);
+                done = end;
+            }
+        }
+        shown.push_str(&text[done..]);
         Cow::Owned(shown)
+    }
+
+    /// The values that occur in the text.
+    fn whole<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Found<'a>> {
+        let known = |found: aho_corasick::Match| {
+            let (start, end) = (found.start(), found.end());
+            let variable = &self.known[found.pattern().as_usize()].1;
+            (found.len() >= LONG_VALUE || is_whole_word(text, start, end)).then_some(Found { start, end, variable })
+        };
+        self.values.find_iter(text).filter_map(known)
+    }
+
+    /// The beginnings of values that were cut off: a long message is cut where it is made, and no value is known there.
+    fn cut<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Found<'a>> {
+        let long = text.len() >= CUT_FROM;
+        let cuts = text.match_indices(CUT).filter(move |_| long).map(|(end, _)| (end, SHORTEST));
+        // A C library cuts without a mark.
+        let last = long.then_some((text.len(), LONG_VALUE));
+        cuts.chain(last).filter_map(move |(end, least)| self.beginning(text, end, least))
+    }
+
+    /// The longest beginning of a value that ends here.
+    fn beginning<'a>(&'a self, text: &str, end: usize, least: usize) -> Option<Found<'a>> {
+        let first = text.ceil_char_boundary(end.saturating_sub(PIECE));
+        let starts = text[first..end].char_indices().map(|(at, _)| first + at);
+        starts.take_while(|start| end - start >= least).find_map(|start| {
+            let piece = &text[start..end];
+            let at = self.known.partition_point(|(value, _)| value.as_str() < piece);
+            let (value, variable) = self.known.get(at)?;
+            let fits = value.starts_with(piece) && (piece.len() >= LONG_VALUE || !ends_in_word(&text[..start]));
+            fits.then_some(Found { start, end, variable })
+        })
     }
 }
 
 /// Whether the match is a whole word.
 fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
-    let in_word = |character: Option<char>| character.is_some_and(|c| c.is_alphanumeric() || "-_.".contains(c));
     let sentence_ends = text[end..].starts_with('.') && !in_word(text[end..].chars().nth(1));
-    !in_word(text[..start].chars().next_back()) && (sentence_ends || !in_word(text[end..].chars().next()))
+    !ends_in_word(&text[..start]) && (sentence_ends || !in_word(text[end..].chars().next()))
+}
+
+fn ends_in_word(text: &str) -> bool {
+    in_word(text.chars().next_back())
+}
+
+fn in_word(character: Option<char>) -> bool {
+    character.is_some_and(|c| c.is_alphanumeric() || "-_.".contains(c))
 }
 
 impl fmt::Debug for Redaction {
@@ -171,6 +225,29 @@ mod tests {
             assert_eq!(hide.apply(text), text);
         }
         assert_eq!(hide.apply("key tributary, name: x"), "key ${p:0}, ${p:2}: x");
+    }
+
+    #[test]
+    fn of_a_value_that_a_cut_splits_no_beginning_is_shown() {
+        let hide = redaction(&["correct horse battery staple", "hunter2"]);
+        let long = "x".repeat(CUT_FROM);
+        let message = |piece: &str| format!("cannot use {long} with {piece}... and 12 bytes more: no such host");
+        for (piece, shown) in [
+            ("correct horse battery stapl", "${p:0}"),
+            ("correct hor", "${p:0}"),
+            ("corr", "${p:0}"),
+            ("hunter", "${p:1}"),
+            // Too little to be of use.
+            ("cor", "cor"),
+            ("incorr", "incorr"),
+        ] {
+            assert_eq!(hide.apply(&message(piece)), message(shown), "{piece}");
+        }
+        let told = format!("{long} correct horse bat");
+        assert_eq!(hide.apply(&told), format!("{long} ${{p:0}}"), "librdkafka's own messages have 512 bytes");
+        let error = tributary_api::Error::fatal(format!("{} correct horse battery staple", "x".repeat(8 * 1024 - 8)));
+        assert!(!hide.apply(&error.trace()).contains("correct"), "{}", hide.apply(&error.trace()));
+        assert_eq!(hide.apply("a short correct horse..."), "a short correct horse...");
     }
 
     #[test]
