@@ -5,12 +5,11 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# The cache of the build stays out of the image, and the next build finds it. An image is built once and run for long, so all
-# of it is optimised.
+# The cache of the build stays out of the image, and the next build finds it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --config 'profile.release.package."*".opt-level=3' --config 'profile.release.lto=false' \
-    && cp target/release/tributary /usr/local/bin/tributary
+    cargo build --profile dist --locked \
+    && cp target/dist/tributary /usr/local/bin/tributary
 
 FROM debian:bookworm-slim
 RUN apt-get update \

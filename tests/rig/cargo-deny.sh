@@ -20,7 +20,11 @@ fill_cargo_deny() {
 check() {
   need cargo
   cd "$HERE/../.."
-  "$(fetch)/bin/cargo-deny" --log-level error check licenses bans sources "$@"
+  local deny
+  deny="$(fetch)/bin/cargo-deny"
+  "$deny" --log-level error check licenses bans sources "$@"
+  # A workspace of its own.
+  "$deny" --log-level error --manifest-path tests/sqlserver-standin/Cargo.toml --config deny.toml check licenses bans sources "$@"
 }
 
 if [ "${1:-}" = check ]; then shift; check "$@"; else main "$@"; fi

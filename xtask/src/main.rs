@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test|tidy|bench|docs`.
 #![allow(clippy::print_stdout, reason = "what it prints is its result")]
 
+mod rustdoc;
 mod test;
 mod tidy;
 mod workspace;
@@ -49,14 +50,14 @@ enum Command {
 }
 
 fn main() -> Result<ExitCode> {
+    if let Some(outcome) = rustdoc::run_if_called()? {
+        return Ok(outcome);
+    }
     let workspace = Workspace::find()?;
     let passed = match Arguments::parse().command {
         Command::Test { steps, filter } => test::run(&workspace, &steps, filter.as_deref())?,
         Command::Tidy => tidy::run(&workspace)?,
-        Command::Bench { arguments } => {
-            workspace.cargo(&["build", "--release", "--workspace", "--bins"])?
-                && workspace.run_binary("tributary-bench", &arguments)?
-        }
+        Command::Bench { arguments } => workspace.bench(&arguments)?,
         Command::Docs { check } => workspace.cargo(&["build", "--release"])? && workspace.docs(check)?,
     };
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

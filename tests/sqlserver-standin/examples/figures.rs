@@ -1,5 +1,5 @@
 //! What the stand-in does in a second on this machine, so that it is known not to be what a connector waits for:
-//! `cargo run --release -p sqlserver-standin --example figures`.
+//! `cargo run --release --target-dir ../../target --example figures`, in the folder of this crate.
 
 use std::{
     error::Error,

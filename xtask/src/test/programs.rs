@@ -42,40 +42,49 @@ pub(super) struct Build {
     pub(super) warnings: usize,
 }
 
-/// Builds and lints everything at once, or `None` if it does not compile.
-pub(super) fn build(workspace: &Workspace) -> Result<Option<Build>> {
-    println!("cargo {}", BUILD.join(" "));
-    let mut child = workspace.linting_cargo(&BUILD).stdout(Stdio::piped()).spawn().context("run cargo build")?;
-    let output = child.stdout.take().context("read cargo's messages")?;
-    let (mut programs, mut warnings) = (Vec::new(), 0);
-    for message in Message::parse_stream(BufReader::new(output)) {
-        match message? {
-            Message::CompilerArtifact(artifact) => programs.extend(program(workspace, artifact)),
-            Message::CompilerMessage(message) => warnings += usize::from(show(workspace, &message)),
-            _ => {}
-        }
+/// Builds and lints everything at once, the stand-in only `with_standin`; `None` if it does not compile.
+pub(super) fn build(workspace: &Workspace, with_standin: bool) -> Result<Option<Build>> {
+    let mut build = Build::default();
+    let mut compiles = build_one(workspace, &BUILD, &mut build)?;
+    if compiles && with_standin {
+        compiles = build_one(workspace, &[&BUILD[..], &workspace.standin()].concat(), &mut build)?;
     }
-    if !child.wait()?.success() {
+    if !compiles {
         return Ok(None);
     }
-    programs.sort_by(|one, other| (&one.package, &one.name).cmp(&(&other.package, &other.name)));
-    for program in &programs {
+    build.programs.sort_by(|one, other| (&one.package, &one.name).cmp(&(&other.package, &other.name)));
+    for program in &build.programs {
         let in_a_tier = TIERS.iter().any(|tier| (tier.holds)(program));
         ensure!(in_a_tier, "{} of {} is in no tier, add it to xtask's list", program.name, program.package);
     }
-    Ok(Some(Build { programs, warnings }))
+    Ok(Some(build))
+}
+
+/// Runs one cargo command and adds what it built; whether it succeeded.
+fn build_one(workspace: &Workspace, arguments: &[&str], build: &mut Build) -> Result<bool> {
+    println!("cargo {}", arguments.join(" "));
+    let mut child = workspace.linting_cargo(arguments).stdout(Stdio::piped()).spawn().context("run cargo build")?;
+    let output = child.stdout.take().context("read cargo's messages")?;
+    for message in Message::parse_stream(BufReader::new(output)) {
+        match message? {
+            Message::CompilerArtifact(artifact) => build.programs.extend(program(workspace, artifact)),
+            Message::CompilerMessage(message) => build.warnings += usize::from(show(workspace, &message)),
+            _ => {}
+        }
+    }
+    Ok(child.wait()?.success())
 }
 
 /// Prints what the compiler says; whether it is a warning about one of our packages.
 fn show(workspace: &Workspace, message: &CompilerMessage) -> bool {
     eprintln!("{}", message.message.rendered.as_deref().unwrap_or(&message.message.message));
-    let ours = |id: &PackageId| workspace.metadata().packages.iter().any(|package| package.id == *id);
+    let ours = |id: &PackageId| workspace.packages().any(|package| package.id == *id);
     message.message.level == DiagnosticLevel::Warning && ours(&message.package_id)
 }
 
 fn program(workspace: &Workspace, artifact: Artifact) -> Option<Program> {
     let executable = artifact.executable.filter(|_| artifact.profile.test)?;
-    let package = workspace.metadata().packages.iter().find(|package| package.id == artifact.package_id)?;
+    let package = workspace.packages().find(|package| package.id == artifact.package_id)?;
     let integration = artifact.target.kind.contains(&TargetKind::Test);
     Some(Program {
         package: package.name.to_string(),

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::programs::Program;
 use super::tiers::Tier;
+use crate::rustdoc;
 use crate::workspace::Workspace;
 
 const DOC_TESTS: [&str; 4] = ["test", "--release", "--workspace", "--doc"];
@@ -65,10 +66,12 @@ pub(super) fn run(
     watched(&mut command, tier.limit)
 }
 
-/// Runs the examples in the documentation of all crates.
+/// Makes the documentation of all crates, where a warning is an error, and runs the examples in it.
 pub(super) fn doc_tests(workspace: &Workspace) -> Result<Counts> {
-    println!("--> examples in the documentation");
-    watched(&mut workspace.linting_cargo(&DOC_TESTS), DOC_TESTS_LIMIT)
+    println!("--> documentation, and the examples in it");
+    let mut command = workspace.linting_cargo(&DOC_TESTS);
+    rustdoc::stand_in(workspace, &mut command);
+    watched(&mut command, DOC_TESTS_LIMIT)
 }
 
 /// Shows the command's output as it comes and counts the tests in it; kills it after `limit`.

@@ -17,28 +17,56 @@ pub(super) struct Tier {
     pub(super) threads: usize,
     /// The longest that one program may take; a hanging test must not take the others' time.
     pub(super) limit: Duration,
+    /// Whether it holds tests of the stand-in for SQL Server, or that start it.
+    pub(super) needs_standin: bool,
 }
 
 /// In the order in which they run: a defect is reported by the lowest tier that can see it.
 pub(super) const TIERS: [Tier; 8] = [
-    Tier { name: UNIT, holds: is_unit, threads: 2, limit: minutes(5) },
-    Tier { name: "contract", holds: is_contract, threads: 2, limit: minutes(5) },
-    Tier { name: "embedded", holds: |program| is_server_test(program, "embedded"), threads: 2, limit: minutes(10) },
-    Tier { name: "hostile", holds: |program| is_server_test(program, "hostile"), threads: 2, limit: minutes(10) },
+    Tier { name: UNIT, holds: is_unit, threads: 2, limit: minutes(5), needs_standin: true },
+    Tier { name: "contract", holds: is_contract, threads: 2, limit: minutes(5), needs_standin: false },
+    Tier {
+        name: "embedded",
+        holds: |program| is_server_test(program, "embedded"),
+        threads: 2,
+        limit: minutes(10),
+        needs_standin: false,
+    },
+    Tier {
+        name: "hostile",
+        holds: |program| is_server_test(program, "hostile"),
+        threads: 2,
+        limit: minutes(10),
+        needs_standin: false,
+    },
     Tier {
         name: "real",
         holds: |program| is_server_test(program, "real") || is_debezium(program),
         threads: 2,
         limit: minutes(15),
+        needs_standin: true,
     },
     Tier {
         name: "differential",
         holds: |program| is_server_test(program, "differential"),
         threads: 1,
         limit: minutes(10),
+        needs_standin: false,
     },
-    Tier { name: "faults", holds: |program| is_server_test(program, "faults"), threads: 1, limit: minutes(20) },
-    Tier { name: "browser", holds: |program| is_server_test(program, "browser"), threads: 1, limit: minutes(10) },
+    Tier {
+        name: "faults",
+        holds: |program| is_server_test(program, "faults"),
+        threads: 1,
+        limit: minutes(20),
+        needs_standin: false,
+    },
+    Tier {
+        name: "browser",
+        holds: |program| is_server_test(program, "browser"),
+        threads: 1,
+        limit: minutes(10),
+        needs_standin: false,
+    },
 ];
 
 /// All but the tiers below; the tests of the test library too.
@@ -47,7 +75,7 @@ fn is_unit(program: &Program) -> bool {
     !(is_contract(program) || needs_servers)
 }
 
-/// A connector's `tests/contract.rs` runs the battery of the testkit; the testkit's own shows that each check can fail.
+/// A plugin crate's `tests/contract.rs` runs the battery of the testkit; the testkit's own shows that each check can fail.
 fn is_contract(program: &Program) -> bool {
     program.kind == Kind::Integration && program.name == "contract"
 }
@@ -78,7 +106,9 @@ mod tests {
     fn each_program_is_in_one_tier() {
         assert_eq!(tiers_of("tributary-api", "tributary_api", Kind::Unit), ["unit"]);
         assert_eq!(tiers_of("tributary-embedded", "broker", Kind::Integration), ["unit"]);
-        assert_eq!(tiers_of("tributary-file", "contract", Kind::Integration), ["contract"]);
+        for package in ["tributary-file", "tributary-transforms", "tributary-testkit"] {
+            assert_eq!(tiers_of(package, "contract", Kind::Integration), ["contract"]);
+        }
         assert_eq!(tiers_of("tributary-tests", "tributary_tests", Kind::Unit), ["unit"]);
         assert_eq!(tiers_of("sqlserver-standin", "cdc", Kind::Integration), ["unit"]);
         assert_eq!(tiers_of("sqlserver-standin", "debezium", Kind::Integration), ["real"]);

@@ -169,6 +169,7 @@ impl Record {
         Ok(1)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is another thing that it needs")]
     fn row(
         &self,
         connection: &Connection,

@@ -9,6 +9,7 @@ use crate::sql::parse::ast::Expr;
 use crate::sql::value::number::Number;
 
 impl Core {
+    #[expect(clippy::too_many_arguments, reason = "each is another thing that it needs")]
     pub(super) fn raise_error(
         &mut self,
         message: &Expr,

@@ -23,6 +23,7 @@ impl Core {
     }
 
     /// The same; with `action`, `$action` says what happened to each row.
+    #[expect(clippy::too_many_arguments, reason = "each is another thing that it needs")]
     pub(super) fn output_of(
         &mut self,
         output: Option<&Output>,
