@@ -1,0 +1,40 @@
+use tributary_api::{ConfigKey, ConfigType, Importance};
+
+use super::{at_least, key};
+
+pub(super) fn keys() -> Vec<ConfigKey> {
+    let group = |order, name: &str, kind| key("Events", order, name, kind);
+    vec![
+        group(1, "converters", ConfigType::String).importance(Importance::Low).doc("Converters of one's own. Not supported: they are Java classes."),
+        group(2, "post.processors", ConfigType::String).importance(Importance::Low).doc("Processors of records. Not supported: they are Java classes."),
+        group(3, "tombstones.on.delete", ConfigType::Boolean).default("true").doc("Whether a record without a value follows a delete, so that compaction removes the key."),
+        group(4, "heartbeat.interval.ms", ConfigType::Int).default("0").validator(at_least(0)).doc("Time between records that have nothing but the position, so that it is stored while no captured table changes. 0: none."),
+        group(5, "heartbeat.topics.prefix", ConfigType::String).default("__debezium-heartbeat").importance(Importance::Low).doc("The beginning of the name of the topic of heartbeats. topic.prefix follows."),
+        group(6, "signal.data.collection", ConfigType::List).doc("The table by which signals are sent. Not supported yet."),
+        group(7, "signal.poll.interval.ms", ConfigType::Long).default("5000").doc("Time between two looks for signals. Not supported yet."),
+        group(8, "signal.enabled.channels", ConfigType::List).default("source").doc("Where signals come from. Not supported yet."),
+        group(9, "topic.naming.strategy", ConfigType::Class).default("io.debezium.schema.SchemaTopicNamingStrategy").doc("A Java class. Only the default is supported."),
+        group(10, "notification.enabled.channels", ConfigType::List).doc("Where notifications go. Not supported yet."),
+        group(11, "notification.sink.topic.name", ConfigType::String).importance(Importance::High).doc("The topic of notifications. Not supported yet."),
+        group(12, "transaction.metadata.factory", ConfigType::Class).default("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory").importance(Importance::Low).doc("A Java class. Only the default is supported."),
+        group(13, "custom.metric.tags", ConfigType::List).importance(Importance::Low).doc("Tags that are added to metrics. Not supported yet."),
+        group(14, "column.include.list", ConfigType::List).doc("The only columns that records have, as regular expressions of schema.table.column. Not supported yet."),
+        group(15, "column.exclude.list", ConfigType::List).doc("Columns that are left out of records, as regular expressions of schema.table.column. Not supported yet."),
+        group(16, "table.include.list", ConfigType::List).importance(Importance::High).doc("The only tables that are captured, as regular expressions of schema.table."),
+        group(17, "table.exclude.list", ConfigType::List).doc("Tables that are not captured, as regular expressions of schema.table."),
+        group(18, "table.ignore.builtin", ConfigType::Boolean).default("true").importance(Importance::Low).doc("Whether tables of the server itself are left out."),
+        group(19, "message.key.columns", ConfigType::String).doc("Columns of which keys are made in place of the primary key. Not supported yet."),
+        group(20, "snapshot.select.statement.overrides", ConfigType::String).doc("Statements of one's own to read tables with. Not supported yet."),
+        group(21, "column.mask.hash.([^.]+).with.salt.(.+)", ConfigType::String).doc("Columns whose texts are replaced by their hash. The name says the algorithm and the salt. Not supported yet."),
+        group(22, "column.mask.with.(d+).chars", ConfigType::String).doc("Columns whose texts are replaced by asterisks. The name says how many. Not supported yet."),
+        group(23, "column.truncate.to.(d+).chars", ConfigType::Int).doc("Columns whose texts are cut. The name says after how many characters. Not supported yet."),
+        group(24, "include.schema.changes", ConfigType::Boolean).default("true").doc("Whether what tables look like, and how they change, is written to the topic that has the name of topic.prefix."),
+        group(25, "include.schema.comments", ConfigType::Boolean).default("false").doc("Whether comments of tables and columns are read. Not supported yet."),
+        group(26, "column.propagate.source.type", ConfigType::List).doc("Columns whose schemas have the type and length of the source as parameters. Not supported yet."),
+        group(27, "datatype.propagate.source.type", ConfigType::List).doc("Types whose columns' schemas have the type and length of the source as parameters. Not supported yet."),
+        group(28, "internal.snapshot.scan.all.columns.force", ConfigType::Boolean).default("false").importance(Importance::Low).doc("Internal to Debezium. Has no effect."),
+        group(29, "snapshot.tables.order.by.row.count", ConfigType::String).default("disabled").doc("Whether large or small tables are read first. Not supported yet."),
+        group(30, "heartbeat.action.query", ConfigType::String).importance(Importance::Low).doc("A statement that is run with each heartbeat. Not supported yet."),
+        group(31, "sourceinfo.struct.maker", ConfigType::Class).default("io.debezium.connector.sqlserver.SqlServerSourceInfoStructMaker").importance(Importance::Low).doc("A Java class. Only the default is supported."),
+    ]
+}

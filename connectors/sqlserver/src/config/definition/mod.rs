@@ -1,0 +1,72 @@
+//! All properties of Debezium's connector, with its defaults.
+
+mod connector;
+mod events;
+mod history;
+mod server;
+
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Validator};
+
+/// The definition: shown by `/validate`, and the page of the connector.
+pub(crate) fn definition() -> ConfigDef {
+    let keys = [server::keys(), events::keys(), history::keys(), connector::keys(), unlisted()];
+    ConfigDef::new(keys.into_iter().flatten())
+}
+
+/// Those that Debezium follows without defining them.
+fn unlisted() -> Vec<ConfigKey> {
+    let text = |name: &str, default: &str, doc: &str| {
+        ConfigKey::new(name, ConfigType::String).default(default).internal().doc(doc)
+    };
+    let driver = |name: &str, kind, doc: &str| ConfigKey::new(format!("driver.{name}"), kind).internal().doc(doc);
+    vec![
+        text("field.name.adjustment.mode", "none", "As schema.name.adjustment.mode, for names of fields.")
+            .validator(one_of(&["none", "avro", "avro_unicode"])),
+        text("snapshot.locking.mode", "exclusive", "How a snapshot locks tables while it reads their structure.")
+            .validator(one_of(&["exclusive", "none"])),
+        text("topic.delimiter", ".", "What separates the parts of topics' names."),
+        text("topic.heartbeat.prefix", "__debezium-heartbeat", "As heartbeat.topics.prefix."),
+        text("topic.heartbeat.name", "", "The whole name of the topic of heartbeats."),
+        text(
+            "unavailable.value.placeholder",
+            "__debezium_unavailable_value",
+            "What a record has for an unchanged large value.",
+        ),
+        text("task.id", "0", "The number of the task; set by the connector."),
+        driver("encrypt", ConfigType::String, "Encryption: true, false (of the login alone) or strict."),
+        driver("trustServerCertificate", ConfigType::String, "Whether any certificate of the server is accepted."),
+        driver("serverCertificate", ConfigType::String, "A file with the certificate to trust, in PEM."),
+        driver("hostNameInCertificate", ConfigType::String, "The name that the server's certificate must have."),
+        driver("applicationName", ConfigType::String, "The name that the server sees."),
+        driver("applicationIntent", ConfigType::String, "ReadOnly to be sent to a readable replica."),
+        driver("multiSubnetFailover", ConfigType::String, "Whether all addresses of the server are tried at once."),
+        driver("loginTimeout", ConfigType::String, "Seconds that a login may take."),
+        driver("packetSize", ConfigType::String, "Bytes of a packet."),
+        driver("accessToken", ConfigType::Password, "An Entra token instead of a login."),
+    ]
+}
+
+fn key(group: &str, order: i32, name: &str, kind: ConfigType) -> ConfigKey {
+    ConfigKey::new(name, kind).group(group).order(order)
+}
+
+fn one_of(values: &[&str]) -> Validator {
+    Validator::OneOfIgnoringCase(values.iter().map(|&value| value.to_owned()).collect())
+}
+
+fn at_least(least: i64) -> Validator {
+    Validator::AtLeast(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_properties_of_debezium_are_there_and_say_what_they_do() {
+        let definition = definition();
+        let listed: Vec<&ConfigKey> = definition.keys().filter(|key| !key.internal).collect();
+        assert_eq!(listed.len(), 98);
+        assert!(listed.iter().all(|key| !key.documentation.is_empty()));
+    }
+}

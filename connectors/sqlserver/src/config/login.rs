@@ -1,0 +1,121 @@
+//! The driver's properties (`driver.*`, of older versions `database.*`), as far as they have a meaning here.
+
+use std::time::Duration;
+
+use tributary_api::{Config, Error, Props, Result, Secret};
+
+use crate::sql::{Encryption, Login};
+
+/// Those that this driver has something for; what else is given is named in a warning.
+const KNOWN: [&str; 13] = [
+    "encrypt",
+    "trustServerCertificate",
+    "serverCertificate",
+    "hostNameInCertificate",
+    "applicationName",
+    "applicationIntent",
+    "multiSubnetFailover",
+    "loginTimeout",
+    "packetSize",
+    "accessToken",
+    "authentication",
+    "authenticationScheme",
+    "integratedSecurity",
+];
+
+pub(super) fn login(config: &Config) -> Result<Login> {
+    let driver = Driver(config.originals());
+    driver.warn_of_unknown();
+    driver.refuse_unsupported()?;
+    let encryption = driver.encryption()?;
+    let access_token = driver.get("accessToken").map(Secret::new);
+    let user = config.optional_string("database.user")?.unwrap_or_default().to_owned();
+    if user.is_empty() && access_token.is_none() {
+        return Err(Error::config_at("database.user", "database.user is missing: write the login to connect with"));
+    }
+    let password = config.secret("database.password")?.cloned().unwrap_or_else(|| Secret::new(""));
+    let query_timeout: u64 = config.int("database.query.timeout.ms")?;
+    let port: u16 = config.int("database.port")?;
+    Ok(Login {
+        host: config.string("database.hostname")?.to_owned(),
+        port,
+        user,
+        password,
+        access_token,
+        encryption,
+        trust_any_certificate: driver.flag("trustServerCertificate")?,
+        certificate: driver.get("serverCertificate").map(str::to_owned),
+        host_in_certificate: driver.get("hostNameInCertificate").map(str::to_owned),
+        application: driver.get("applicationName").unwrap_or("Tributary").to_owned(),
+        read_only: driver.get("applicationIntent").is_some_and(|intent| intent.eq_ignore_ascii_case("ReadOnly")),
+        multi_subnet_failover: driver.flag("multiSubnetFailover")?,
+        packet_size: driver.number("packetSize")?,
+        login_timeout: Duration::from_secs(driver.number("loginTimeout")?.map_or(30, u64::from)),
+        query_timeout: (query_timeout > 0).then(|| Duration::from_millis(query_timeout)),
+    })
+}
+
+struct Driver<'a>(&'a Props);
+
+impl<'a> Driver<'a> {
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let found = self.0.get(&format!("driver.{name}")).or_else(|| self.0.get(&format!("database.{name}")));
+        found.map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name).map(str::to_lowercase).as_deref() {
+            None | Some("false" | "no") => Ok(false),
+            Some("true" | "yes") => Ok(true),
+            Some(other) => Err(wrong(name, other, "true or false")),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u32>> {
+        self.get(name).map(|text| text.parse().map_err(|_| wrong(name, text, "a whole number"))).transpose()
+    }
+
+    fn encryption(&self) -> Result<Encryption> {
+        match self.get("encrypt").map(str::to_lowercase).as_deref() {
+            None | Some("true" | "yes" | "mandatory") => Ok(Encryption::All),
+            Some("false" | "no" | "optional") => Ok(Encryption::Login),
+            Some("strict") => Ok(Encryption::Strict),
+            Some(other) => Err(wrong("encrypt", other, "true, false or strict")),
+        }
+    }
+
+    fn refuse_unsupported(&self) -> Result<()> {
+        let scheme = self.get("authenticationScheme");
+        if self.flag("integratedSecurity")?
+            || scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("nativeAuthentication"))
+        {
+            let message = "Windows logins (driver.integratedSecurity, driver.authenticationScheme) are not supported yet: use a \
+                           SQL login or driver.accessToken";
+            return Err(Error::config_at("driver.integratedSecurity", message));
+        }
+        match self.get("authentication") {
+            None | Some("NotSpecified" | "SqlPassword") => Ok(()),
+            Some(other) => Err(Error::config_at(
+                "driver.authentication",
+                format!(
+                    "driver.authentication={other} is not supported yet: use SqlPassword, or fetch a token for driver.accessToken"
+                ),
+            )),
+        }
+    }
+
+    fn warn_of_unknown(&self) {
+        for (name, _) in self.0.range("driver.".to_owned()..) {
+            let Some(rest) = name.strip_prefix("driver.") else { break };
+            if !KNOWN.contains(&rest) {
+                tracing::warn!(property = name, "a setting of the JDBC driver has no effect: it is not supported yet");
+            }
+        }
+    }
+}
+
+fn wrong(name: &str, value: &str, wanted: &str) -> Error {
+    let name = format!("driver.{name}");
+    let message = format!("{name} is {value:?}: write {wanted}");
+    Error::config_at(name, message)
+}

@@ -1,0 +1,221 @@
+use std::time::Duration;
+
+use tributary_api::{Config, Error, Props, Result};
+
+use super::TableFilter;
+use super::login::login;
+use crate::record::{Adjustment, Names};
+use crate::sql::Login;
+use crate::types::{BinaryMode, DecimalMode, Modes, TimeMode};
+
+/// `snapshot.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SnapshotMode {
+    Initial,
+    Always,
+    InitialOnly,
+    NoData,
+    WhenNeeded,
+}
+
+/// `snapshot.isolation.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SnapshotIsolation {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Snapshot,
+    Exclusive,
+}
+
+/// `snapshot.locking.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locking {
+    Exclusive,
+    None,
+}
+
+/// `data.query.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueryMode {
+    Direct,
+    Function,
+}
+
+/// The connector's configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) login: Login,
+    pub(crate) databases: Vec<String>,
+    pub(crate) tables: TableFilter,
+    pub(crate) names: Names,
+    pub(crate) modes: Modes,
+    pub(crate) schema_names: Adjustment,
+    pub(crate) field_names: Adjustment,
+    pub(crate) placeholder: String,
+    pub(crate) tombstones: bool,
+    pub(crate) schema_changes: bool,
+    /// Of tables that are not captured nothing is told.
+    pub(crate) only_captured_structures: bool,
+    pub(crate) context_headers: bool,
+    pub(crate) task: String,
+    pub(crate) snapshot_mode: SnapshotMode,
+    pub(crate) isolation: SnapshotIsolation,
+    pub(crate) locking: Locking,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) snapshot_delay: Duration,
+    pub(crate) streaming_delay: Duration,
+    pub(crate) query_mode: QueryMode,
+    pub(crate) poll_interval: Duration,
+    /// None: all there are.
+    pub(crate) transactions: Option<i32>,
+    /// Rows of a page; none: the connector decides.
+    pub(crate) page: Option<usize>,
+    pub(crate) batch: usize,
+    pub(crate) queue: usize,
+    pub(crate) heartbeat: Duration,
+    /// `__$operation`s that are left out.
+    pub(crate) skipped: Vec<i64>,
+    pub(crate) retry_wait: Duration,
+    /// None: without end.
+    pub(crate) retries: Option<u32>,
+    pub(crate) validation_timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn parse(props: &Props) -> Result<Self> {
+        Self::of(&super::definition().parse(props)?)
+    }
+
+    pub(crate) fn of(config: &Config) -> Result<Self> {
+        let millis = |name: &str| Ok::<_, Error>(Duration::from_millis(config.int(name)?));
+        let list = |name: &str| config.originals().get(name).map(String::as_str);
+        let databases = config.list("database.names")?.to_vec();
+        if databases.is_empty() || databases.iter().any(String::is_empty) {
+            return Err(Error::config_at("database.names", "database.names has no name: write the databases to read"));
+        }
+        let (batch, queue): (usize, usize) = (config.int("max.batch.size")?, config.int("max.queue.size")?);
+        if queue <= batch {
+            let message = format!("max.queue.size is {queue}, and must be more than max.batch.size, which is {batch}");
+            return Err(Error::config_at("max.queue.size", message));
+        }
+        let heartbeat_topic = config.string("topic.heartbeat.name")?;
+        let heartbeat_prefix = match list("heartbeat.topics.prefix") {
+            Some(prefix) => prefix.trim(),
+            None => config.string("topic.heartbeat.prefix")?,
+        };
+        Ok(Self {
+            login: login(config)?,
+            databases,
+            tables: TableFilter::new(
+                list("table.include.list"),
+                list("table.exclude.list"),
+                config.boolean("table.ignore.builtin")?,
+            )?,
+            names: Names {
+                prefix: config.string("topic.prefix")?.to_owned(),
+                delimiter: config.string("topic.delimiter")?.to_owned(),
+                heartbeat_prefix: heartbeat_prefix.to_owned(),
+                heartbeat_topic: (!heartbeat_topic.is_empty()).then(|| heartbeat_topic.to_owned()),
+            },
+            modes: modes(config)?,
+            schema_names: adjustment(config.string("schema.name.adjustment.mode")?),
+            field_names: adjustment(config.string("field.name.adjustment.mode")?),
+            placeholder: config.string("unavailable.value.placeholder")?.to_owned(),
+            tombstones: config.boolean("tombstones.on.delete")?,
+            schema_changes: config.boolean("include.schema.changes")?,
+            only_captured_structures: config.boolean("schema.history.internal.store.only.captured.tables.ddl")?,
+            context_headers: config.boolean("extended.headers.enabled")?,
+            task: config.string("task.id")?.to_owned(),
+            snapshot_mode: match lower(config, "snapshot.mode")?.as_str() {
+                "always" => SnapshotMode::Always,
+                "initial_only" => SnapshotMode::InitialOnly,
+                "no_data" => SnapshotMode::NoData,
+                "when_needed" => SnapshotMode::WhenNeeded,
+                _ => SnapshotMode::Initial,
+            },
+            isolation: match lower(config, "snapshot.isolation.mode")?.as_str() {
+                "read_uncommitted" => SnapshotIsolation::ReadUncommitted,
+                "read_committed" => SnapshotIsolation::ReadCommitted,
+                "snapshot" => SnapshotIsolation::Snapshot,
+                "exclusive" => SnapshotIsolation::Exclusive,
+                _ => SnapshotIsolation::RepeatableRead,
+            },
+            locking: match lower(config, "snapshot.locking.mode")?.as_str() {
+                "none" => Locking::None,
+                _ => Locking::Exclusive,
+            },
+            lock_timeout: millis("snapshot.lock.timeout.ms")?,
+            snapshot_delay: millis("snapshot.delay.ms")?,
+            streaming_delay: millis("streaming.delay.ms")?,
+            query_mode: match lower(config, "data.query.mode")?.as_str() {
+                "function" => QueryMode::Function,
+                _ => QueryMode::Direct,
+            },
+            poll_interval: millis("poll.interval.ms")?,
+            transactions: Some(config.int("max.iteration.transactions")?).filter(|most| *most > 0),
+            page: Some(config.int("streaming.fetch.size")?).filter(|rows| *rows > 0),
+            batch,
+            queue,
+            heartbeat: millis("heartbeat.interval.ms")?,
+            skipped: skipped(config)?,
+            retry_wait: millis("retriable.restart.connector.wait.ms")?,
+            retries: u32::try_from(config.int::<i64>("errors.max.retries")?).ok(),
+            validation_timeout: millis("connection.validation.timeout.ms")?,
+        })
+    }
+}
+
+fn lower(config: &Config, name: &str) -> Result<String> {
+    Ok(config.string(name)?.to_lowercase())
+}
+
+fn adjustment(mode: &str) -> Adjustment {
+    match mode.to_lowercase().as_str() {
+        "avro" => Adjustment::Avro,
+        "avro_unicode" => Adjustment::AvroUnicode,
+        _ => Adjustment::None,
+    }
+}
+
+fn modes(config: &Config) -> Result<Modes> {
+    Ok(Modes {
+        decimal: match lower(config, "decimal.handling.mode")?.as_str() {
+            "double" => DecimalMode::Double,
+            "string" => DecimalMode::String,
+            _ => DecimalMode::Precise,
+        },
+        time: match lower(config, "time.precision.mode")?.as_str() {
+            "adaptive_time_microseconds" => TimeMode::AdaptiveTimeMicroseconds,
+            "connect" => TimeMode::Connect,
+            "isostring" => TimeMode::IsoString,
+            "microseconds" => TimeMode::Microseconds,
+            "nanoseconds" => TimeMode::Nanoseconds,
+            _ => TimeMode::Adaptive,
+        },
+        binary: match lower(config, "binary.handling.mode")?.as_str() {
+            "base64" => BinaryMode::Base64,
+            "base64-url-safe" => BinaryMode::Base64UrlSafe,
+            "hex" => BinaryMode::Hex,
+            _ => BinaryMode::Bytes,
+        },
+    })
+}
+
+fn skipped(config: &Config) -> Result<Vec<i64>> {
+    let mut operations = Vec::new();
+    for operation in config.list("skipped.operations")? {
+        match operation.to_lowercase().as_str() {
+            "c" => operations.push(2),
+            "u" => operations.extend([3, 4]),
+            "d" => operations.push(1),
+            // SQL Server tells of no truncations, and of reads a snapshot does.
+            "t" | "r" | "none" | "" => {}
+            other => {
+                let message = format!("skipped.operations has {other:?}: write some of c, u, d, t, or none");
+                return Err(Error::config_at("skipped.operations", message));
+            }
+        }
+    }
+    Ok(operations)
+}

@@ -1,0 +1,124 @@
+use tokio::time::timeout;
+use tributary_api::{
+    Config, ConfigIssue, Connector, ConnectorContext, Error, ExactlyOnceSupport, OffsetMap, Props, Result,
+    SourceConnector, async_trait,
+};
+
+use crate::catalog::{real_name, sees_capture};
+use crate::config::{Settings, not_supported, warn_of_no_effect};
+use crate::lsn::Lsn;
+use crate::sql::Client;
+
+/// Divides the databases among tasks.
+pub(crate) struct SqlServerConnector;
+
+#[async_trait]
+impl Connector for SqlServerConnector {
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
+        let props = config.originals();
+        let mut issues = not_supported(props);
+        let settings = match Settings::parse(props) {
+            Ok(settings) => settings,
+            Err(error) => {
+                issues.push(ConfigIssue::of_error(&error, "connector.class"));
+                return Ok(issues);
+            }
+        };
+        match timeout(settings.validation_timeout, look(&settings)).await {
+            Ok(Ok(found)) => issues.extend(found),
+            Ok(Err(error)) => issues.push(unreachable(error.property(), &error.to_string())),
+            Err(_) => {
+                let message =
+                    format!("no answer within connection.validation.timeout.ms, {:?}", settings.validation_timeout);
+                issues.push(unreachable(None, &message));
+            }
+        }
+        Ok(issues)
+    }
+
+    async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
+        let props = config.originals();
+        if let Some(issue) = not_supported(props).pop() {
+            return Err(Error::config_at(issue.name, issue.message));
+        }
+        Settings::parse(props)?;
+        warn_of_no_effect(props);
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
+        let settings = Settings::parse(config.originals())?;
+        let mut client = Client::connect(&settings.login).await?;
+        let tasks = settings.databases.len().min(max_tasks.max(1));
+        let mut databases = vec![Vec::new(); tasks];
+        for (number, name) in settings.databases.iter().enumerate() {
+            // Offsets have the name as the server writes it.
+            databases[number % tasks].push(real_name(&mut client, name).await?.to_string());
+        }
+        let task = |(number, databases): (usize, Vec<String>)| {
+            let mut props = config.originals().clone();
+            props.insert("database.names".to_owned(), databases.join(","));
+            props.insert("task.id".to_owned(), number.to_string());
+            props
+        };
+        Ok(databases.into_iter().enumerate().map(task).collect())
+    }
+}
+
+#[async_trait]
+impl SourceConnector for SqlServerConnector {
+    /// After a restart within a transaction whose changes are not in the order of their sequence values, as those of keys
+    /// that change in bulk, changes come again.
+    fn exactly_once_support(&self, _config: &Config) -> ExactlyOnceSupport {
+        ExactlyOnceSupport::Unsupported
+    }
+
+    async fn alter_offsets(&mut self, _config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+        for (partition, offset) in offsets {
+            if partition.string("server").is_none() {
+                return Err(Error::config(format!(
+                    "{partition:?} is no partition of this connector: write server (topic.prefix) and database"
+                )));
+            }
+            let wrong = |name: &str| {
+                let text = offset.as_ref().and_then(|offset| offset.string(name));
+                text.is_some_and(|text| text != "NULL" && Lsn::parse(text).is_none())
+            };
+            if let Some(name) = ["commit_lsn", "change_lsn"].into_iter().find(|name| wrong(name)) {
+                return Err(Error::config(format!(
+                    "{name} is no log sequence number: write one as 00000027:00000758:0003"
+                )));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What the server says against a configuration.
+async fn look(settings: &Settings) -> Result<Vec<ConfigIssue>> {
+    let mut client = Client::connect(&settings.login).await?;
+    let mut closed = Vec::new();
+    for database in &settings.databases {
+        let name = real_name(&mut client, database).await?;
+        if !sees_capture(&mut client, &name).await? {
+            closed.push(name.to_string());
+        }
+    }
+    if closed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let message = format!(
+        "User {} does not have access to CDC schema in the following databases: {}. This user can only be used in \
+         initial_only snapshot mode",
+        settings.login.user,
+        closed.join(", ")
+    );
+    let only_rows = settings.snapshot_mode == crate::config::SnapshotMode::InitialOnly;
+    Ok(if only_rows { Vec::new() } else { vec![ConfigIssue::new("database.user", message)] })
+}
+
+/// The text is Debezium's.
+fn unreachable(property: Option<&str>, error: &str) -> ConfigIssue {
+    let message = format!("Unable to connect. Check this and other connection properties. Error: {error}");
+    ConfigIssue::new(property.unwrap_or("database.hostname"), message)
+}

@@ -1,0 +1,45 @@
+//! Change data capture from SQL Server, under the properties, topics, records and offsets of Debezium's connector.
+//!
+//! Guarantee: at least once, and in the order of commits within a table. Changes that a cleanup removed before they were
+//! read end the task or begin a new snapshot; they are never left out in silence.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod catalog;
+mod clock;
+mod config;
+mod connector;
+mod failure;
+mod history;
+mod lsn;
+mod offset;
+mod reader;
+mod record;
+mod snapshot;
+mod sql;
+mod stream;
+mod table;
+mod task;
+mod types;
+
+use tributary_api::Plugin;
+
+use self::connector::SqlServerConnector;
+use self::task::SqlServerTask;
+
+const CLASS: &str = "io.debezium.connector.sqlserver.SqlServerConnector";
+
+/// The plugins of this crate.
+pub fn plugins() -> Vec<Plugin> {
+    let connector = Plugin::source(
+        CLASS,
+        env!("CARGO_PKG_VERSION"),
+        config::definition(),
+        || SqlServerConnector,
+        SqlServerTask::start,
+    );
+    vec![connector.doc(
+        "Sends the changes of tables of SQL Server to Kafka, after what they had before, from the tables of SQL Server's \
+         change data capture.",
+    )]
+}

@@ -1,0 +1,135 @@
+//! Positions as Debezium stores them, member for member.
+
+use tributary_api::{OffsetMap, OffsetValue, SourceOffset, SourcePartition};
+
+use crate::lsn::Lsn;
+
+/// How Debezium writes a position that is not known.
+const NULL: &str = "NULL";
+const INITIAL: &str = "INITIAL";
+
+/// The partition of a database. Java compares stored keys as bytes: the order is part of it.
+pub(crate) fn partition(server: &str, database: &str) -> SourcePartition {
+    OffsetMap::new([("server", server.into()), ("database", database.into())])
+}
+
+/// That of versions that knew one database only.
+pub(crate) fn old_partition(server: &str) -> SourcePartition {
+    OffsetMap::new([("server", server.into())])
+}
+
+/// A place in a database's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offset {
+    pub(crate) commit: Option<Lsn>,
+    pub(crate) change: Option<Lsn>,
+    /// How many events of this commit and change were sent.
+    pub(crate) serial: i64,
+    pub(crate) snapshot: Snapshot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Snapshot {
+    /// The offset is of a change.
+    No,
+    Running,
+    Completed,
+}
+
+impl Offset {
+    /// Where a snapshot begins, and changes after it.
+    pub(crate) fn of_snapshot(commit: Option<Lsn>, snapshot: Snapshot) -> Self {
+        Self { commit, change: None, serial: 1, snapshot }
+    }
+
+    pub(crate) fn load(stored: &SourceOffset) -> Self {
+        let lsn = |name: &str| stored.string(name).and_then(Lsn::parse);
+        let completed = matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true)));
+        let snapshot = match stored.get("snapshot") {
+            _ if completed => Snapshot::Completed,
+            // Older versions wrote whether there was one.
+            Some(OffsetValue::Boolean(true)) => Snapshot::Running,
+            Some(OffsetValue::String(text)) if !text.eq_ignore_ascii_case("false") => Snapshot::Running,
+            _ => Snapshot::No,
+        };
+        Self {
+            commit: lsn("commit_lsn"),
+            change: lsn("change_lsn"),
+            serial: stored.int("event_serial_no").unwrap_or(0),
+            snapshot,
+        }
+    }
+
+    pub(crate) fn store(&self) -> SourceOffset {
+        let lsn = |lsn: Option<Lsn>| OffsetValue::String(lsn.map_or_else(|| NULL.to_owned(), |lsn| lsn.to_string()));
+        let change = ("change_lsn", lsn(self.change));
+        let commit = ("commit_lsn", lsn(self.commit));
+        let serial = ("event_serial_no", self.serial.into());
+        if self.snapshot == Snapshot::No {
+            return OffsetMap::new([change, commit, serial]);
+        }
+        let completed = OffsetValue::Boolean(self.snapshot == Snapshot::Completed);
+        OffsetMap::new([change, commit, serial, ("snapshot", INITIAL.into()), ("snapshot_completed", completed)])
+    }
+
+    /// The offset behind a change that counts as so many events.
+    pub(crate) fn moved(&self, commit: Lsn, change: Lsn, events: i64) -> Self {
+        let same = self.commit == Some(commit) && self.change == Some(change);
+        let serial = if same { self.serial + events } else { events };
+        Self { commit: Some(commit), change: Some(change), serial, snapshot: Snapshot::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn json(offset: &Offset) -> String {
+        serde_json::to_string(&offset.store()).unwrap()
+    }
+
+    fn load(json: &str) -> Offset {
+        Offset::load(&serde_json::from_str(json).unwrap())
+    }
+
+    fn lsn(text: &str) -> Lsn {
+        Lsn::parse(text).unwrap()
+    }
+
+    const RUNNING: &str = r#"{"change_lsn":"NULL","commit_lsn":"00000025:00000d98:00a2","event_serial_no":1,"snapshot":"INITIAL","snapshot_completed":false}"#;
+    const STREAMING: &str =
+        r#"{"change_lsn":"00000025:00000d98:0003","commit_lsn":"00000025:00000d98:00a2","event_serial_no":2}"#;
+
+    #[test]
+    fn offsets_are_debeziums_to_the_byte() {
+        let at = lsn("00000025:00000d98:00a2");
+        let running = Offset::of_snapshot(Some(at), Snapshot::Running);
+        assert_eq!(json(&running), RUNNING);
+        let completed = Offset::of_snapshot(Some(at), Snapshot::Completed);
+        assert_eq!(json(&completed), RUNNING.replace("false", "true"));
+        assert_eq!(json(&running.moved(at, lsn("00000025:00000d98:0003"), 2)), STREAMING);
+        let key = serde_json::to_string(&partition("server1", "shop")).unwrap();
+        assert_eq!(key, r#"{"server":"server1","database":"shop"}"#);
+    }
+
+    #[test]
+    fn what_was_stored_is_read_again() {
+        for stored in [RUNNING, STREAMING] {
+            assert_eq!(json(&load(stored)), stored);
+        }
+        assert_eq!(load(RUNNING).change, None);
+        assert_eq!(load(r#"{"commit_lsn":null}"#).commit, None);
+        assert_eq!(load(r#"{"commit_lsn":"00000025:00000d98:00a2","snapshot":true}"#).snapshot, Snapshot::Running);
+        assert_eq!(load(r#"{"commit_lsn":"00000025:00000d98:00a2","snapshot":"false"}"#).snapshot, Snapshot::No);
+    }
+
+    #[test]
+    fn events_of_one_position_are_counted() {
+        let (commit, change) = (lsn("00000025:00000d98:00a2"), lsn("00000025:00000d98:0003"));
+        let offset = load(STREAMING);
+        assert_eq!(offset.moved(commit, change, 1).serial, 3);
+        assert_eq!(offset.moved(commit, lsn("00000025:00000d98:0004"), 1).serial, 1);
+    }
+}

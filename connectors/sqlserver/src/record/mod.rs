@@ -1,0 +1,18 @@
+//! Records as Debezium's consumers know them: names, schemas, source block, envelope.
+
+mod builder;
+mod envelope;
+mod headers;
+mod heartbeat;
+mod names;
+mod schema_change;
+mod source;
+mod table_schema;
+
+pub(crate) use self::builder::{Change, Offsets, RecordBuilder};
+pub(crate) use self::headers::context_headers;
+pub(crate) use self::heartbeat::Heartbeats;
+pub(crate) use self::names::{Adjustment, Names};
+pub(crate) use self::schema_change::{SchemaChanges, What};
+pub(crate) use self::source::{SnapshotMark, Source, SourceSchema};
+pub(crate) use self::table_schema::{Layout, TableSchema};

@@ -1,0 +1,117 @@
+//! Reads the rows that tables have, as of one position of the log.
+
+mod rows;
+mod session;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytestring::ByteString;
+
+use self::rows::{Place, TableRows};
+use self::session::Session;
+use crate::catalog::{all_tables, change_tables, max_lsn, read_table};
+use crate::failure::Failure;
+use crate::history::TableChange;
+use crate::lsn::Lsn;
+use crate::offset::{Offset, Snapshot};
+use crate::reader::{Flow, Reader};
+use crate::record::SnapshotMark;
+use crate::table::TableId;
+
+impl Reader {
+    /// Takes a snapshot, of the structure alone or with the rows. It is done when the outbox has all of it.
+    pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
+        let settings = Arc::clone(&self.settings);
+        let mut session = Session::open(&settings, &self.database).await?;
+        let known = all_tables(session.client(), &self.database).await?;
+        let captured = known.iter().filter(|id| self.settings.tables.captures(id)).cloned();
+        let captured = self.settings.tables.in_order(captured);
+        tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
+        session.lock(&captured).await?;
+        let position = max_lsn(session.client(), &self.database).await?;
+        self.read_structures(&mut session, known, position, rows).await?;
+        session.unlock().await?;
+        if rows && self.read_rows(&mut session, &captured, position).await? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        session.close().await?;
+        // From here on changes follow.
+        self.offset = Some(Offset::of_snapshot(position, Snapshot::Completed));
+        tracing::info!(database = %self.database, ?position, "the snapshot is complete");
+        Ok(self.out.flush().await)
+    }
+
+    /// Of a table with two instances the columns of the newer one count, which changes from the position on have; of one
+    /// that is not captured, all. What is told of tables comes before all rows.
+    async fn read_structures(
+        &mut self,
+        session: &mut Session<'_>,
+        known: Vec<TableId>,
+        position: Option<Lsn>,
+        rows: bool,
+    ) -> Result<(), Failure> {
+        self.schemas.forget_all();
+        let instances = change_tables(session.client(), &self.database, None).await?;
+        // The last one of a table is the newest.
+        let columns: HashMap<TableId, Arc<[ByteString]>> =
+            instances.into_iter().map(|instance| (instance.source, instance.columns)).collect();
+        let filter = &self.settings.tables;
+        let all = self.settings.schema_changes && !self.settings.only_captured_structures;
+        let wanted: Vec<TableId> =
+            known.into_iter().filter(|id| if all { filter.knows(id) } else { filter.captures(id) }).collect();
+        let at = Offset::of_snapshot(position, Snapshot::Running);
+        for (number, id) in wanted.iter().enumerate() {
+            // Dropped since the list was read.
+            let Some(table) = read_table(session.client(), id).await? else { continue };
+            let table = match columns.get(id) {
+                Some(columns) => table.with_columns(columns),
+                None => table,
+            };
+            let last = !rows && number + 1 == wanted.len();
+            let mark = if last { SnapshotMark::Last } else { SnapshotMark::True };
+            self.tell_of_structure(TableChange::Create, &table, mark, at)?;
+            if self.settings.tables.captures(id) {
+                self.schemas.set(session.client(), table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_rows(
+        &mut self,
+        session: &mut Session<'_>,
+        captured: &[TableId],
+        position: Option<Lsn>,
+    ) -> Result<Flow, Failure> {
+        let running = Offset::of_snapshot(position, Snapshot::Running);
+        let mut held = None;
+        for (number, id) in captured.iter().enumerate() {
+            let Some(schema) = self.schemas.get(id).cloned() else { continue };
+            let place = Place { first_table: number == 0, last_table: number + 1 == captured.len() };
+            let mut rows = TableRows::open(session.client(), &schema, place).await?;
+            let begun = Instant::now();
+            while let Some(row) = rows.next().await? {
+                if self.stopping.is_cancelled() {
+                    return Ok(Flow::Stop);
+                }
+                // One row is kept back: the very last one has another offset.
+                if let Some(before) = held.replace(row) {
+                    self.records.push_row(self.out.pending(), before, position, &running.store())?;
+                    if self.out.offer().await == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                }
+            }
+            tracing::info!(table = %id, rows = rows.count(), seconds = begun.elapsed().as_secs(),
+                table_number = number + 1, tables = captured.len(), "a table's rows are read");
+        }
+        if let Some(mut last) = held {
+            last.mark = SnapshotMark::Last;
+            let completed = Offset::of_snapshot(position, Snapshot::Completed);
+            self.records.push_row(self.out.pending(), last, position, &completed.store())?;
+        }
+        Ok(Flow::Continue)
+    }
+}

@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use tiberius::ColumnData;
+use tributary_api::{Error, Record, Result, SourceOffset, Value};
+
+use crate::clock::now_nanos;
+use crate::lsn::Lsn;
+use crate::record::{Change, Offsets, RecordBuilder, SnapshotMark, Source, TableSchema};
+use crate::sql::{Cells, Client, Rows, quoted};
+use crate::types::instant_nanos;
+
+/// A table's place among those of the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) first_table: bool,
+    pub(super) last_table: bool,
+}
+
+/// A row that is not a record yet.
+#[derive(Debug)]
+pub(crate) struct Row {
+    schema: Arc<TableSchema>,
+    values: Vec<Value>,
+    nanos: i64,
+    pub(super) mark: SnapshotMark,
+}
+
+/// The rows of one table, each with its place.
+pub(super) struct TableRows<'a> {
+    rows: Rows<'a>,
+    schema: Arc<TableSchema>,
+    place: Place,
+    places: Vec<Option<usize>>,
+    nanos: i64,
+    /// The one after the next: what is last is known only then.
+    ahead: Option<Cells>,
+    count: u64,
+}
+
+impl<'a> TableRows<'a> {
+    pub(super) async fn open(client: &'a mut Client, schema: &Arc<TableSchema>, place: Place) -> Result<Self> {
+        let nanos = server_time(client).await?;
+        let table = &schema.table;
+        let columns: Vec<String> = table.columns.iter().map(|column| column.selected("")).collect();
+        let id = &table.id;
+        let name = format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
+        let mut rows = client.rows(&format!("SELECT {} FROM {name}", columns.join(", ")), Vec::new()).await?;
+        let ahead = rows.next().await?;
+        let places = (0..table.columns.len()).map(Some).collect();
+        Ok(Self { rows, schema: Arc::clone(schema), place, places, nanos, ahead, count: 0 })
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Row>> {
+        let Some(cells) = self.ahead.take() else { return Ok(None) };
+        self.ahead = self.rows.next().await?;
+        let Place { first_table, last_table } = self.place;
+        let mark = SnapshotMark::of(first_table, last_table, self.count == 0, self.ahead.is_none());
+        self.count += 1;
+        let values = self.schema.values(cells.rest(), &self.places)?;
+        Ok(Some(Row { schema: Arc::clone(&self.schema), values, nanos: self.nanos, mark }))
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl RecordBuilder {
+    pub(super) fn push_row(
+        &self,
+        records: &mut Vec<Record>,
+        row: Row,
+        position: Option<Lsn>,
+        offset: &SourceOffset,
+    ) -> Result<()> {
+        let schema = row.schema;
+        let source = Source {
+            table: &schema.table.id,
+            nanos: row.nanos,
+            snapshot: row.mark,
+            commit: position,
+            change: None,
+            serial: None,
+        };
+        let offsets = Offsets { before: offset, after: offset };
+        self.push(records, &schema, Change::Read(row.values), source, Value::Null, offsets)
+    }
+}
+
+/// The time that the records of a table have: that of the server, when its reading began.
+async fn server_time(client: &mut Client) -> Result<i64> {
+    let row = client.query("SELECT SYSDATETIMEOFFSET()", Vec::new()).await?.pop();
+    match row.map(|mut row| row.data()).transpose()? {
+        Some(ColumnData::DateTimeOffset(Some(time))) => Ok(instant_nanos(time)),
+        Some(ColumnData::DateTimeOffset(None)) | None => Ok(now_nanos()),
+        Some(other) => Err(Error::fatal(format!("the server's time is {other:?}"))),
+    }
+}

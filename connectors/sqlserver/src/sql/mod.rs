@@ -1,0 +1,15 @@
+//! Connections to SQL Server, over tiberius and nothing else: what another driver would replace.
+
+mod client;
+mod error;
+mod login;
+mod names;
+mod pool;
+mod row;
+
+pub(crate) use self::client::{Client, Isolation, Rows};
+pub(crate) use self::error::{classified, is_missing_object};
+pub(crate) use self::login::{Encryption, Login};
+pub(crate) use self::names::quoted;
+pub(crate) use self::pool::Pool;
+pub(crate) use self::row::{Cells, Parameter};

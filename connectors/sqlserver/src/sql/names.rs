@@ -1,0 +1,14 @@
+/// A name in brackets, as it stands in a statement.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("[{}]", name.replace(']', "]]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bracket_in_a_name_does_not_end_it() {
+        assert_eq!(quoted("odd ]name["), "[odd ]]name[]");
+    }
+}

@@ -1,0 +1,229 @@
+use futures::{StreamExt, TryStreamExt, stream};
+use tributary_api::{Error, Result, Value};
+
+use super::Streaming;
+use super::cursor::{Cursor, Step};
+use super::page::{self, From, Key, Pages, Row, has_changed};
+use crate::clock::now_nanos;
+use crate::failure::Failure;
+use crate::lsn::Lsn;
+use crate::offset::{Offset, Snapshot};
+use crate::reader::{Flow, Reader};
+use crate::record::{Change, Offsets, SnapshotMark, Source};
+
+const DELETE: i64 = 1;
+const INSERT: i64 = 2;
+const UPDATE_BEFORE: i64 = 3;
+const UPDATE_AFTER: i64 = 4;
+
+/// Pages that are read at the same time. One connection stays free.
+const READERS: usize = 3;
+/// What all pages of a merge may take together, about.
+const BUDGET: usize = 16 * 1024 * 1024;
+const FEWEST_ROWS: usize = 20;
+const MOST_ROWS: usize = 10_000;
+
+impl Reader {
+    /// Sends the changes of these instances from `low` to `to`, merged. Whether there were any.
+    pub(super) async fn merge(
+        &mut self,
+        streaming: &mut Streaming,
+        changed: &[usize],
+        low: Lsn,
+        to: Lsn,
+    ) -> Result<bool, Failure> {
+        let known = |place: &&usize| **place < streaming.instances.len();
+        let mut cursors: Vec<Cursor> =
+            changed.iter().filter(known).map(|place| Cursor::new(*place, From::At(low))).collect();
+        let sent_before = self.offset;
+        // Events of the position that was stored last, as far as they were met again.
+        let mut met = 1;
+        let mut sent = false;
+        loop {
+            self.refill(streaming, &mut cursors, to).await?;
+            let Some(next) = smallest(&cursors) else { break };
+            let Some(cursor) = cursors.get_mut(next) else { break };
+            match cursor.step() {
+                Step::NextTransaction => streaming.backwards = false,
+                Step::Backwards => streaming.backwards = true,
+                Step::Onward => {}
+            }
+            let Some(row) = cursor.take() else { break };
+            if !streaming.backwards && was_sent(row.key, sent_before, &mut met) {
+                continue;
+            }
+            let instance = cursor.instance;
+            if streaming.instances.get(instance).is_none_or(|instance| instance.has_stopped(row.key.commit)) {
+                continue;
+            }
+            self.migrate(&mut streaming.instances, row.key.commit).await?;
+            let after = if row.key.operation == UPDATE_BEFORE {
+                self.refill(streaming, &mut cursors, to).await?;
+                let after = cursors.get_mut(next).and_then(Cursor::take);
+                Some(after.filter(|after| after.key.operation == UPDATE_AFTER).ok_or_else(|| half(&row))?)
+            } else {
+                None
+            };
+            self.send(streaming, instance, row, after)?;
+            sent = true;
+            self.beat().await?;
+            if self.out.offer().await == Flow::Stop || self.stopping.is_cancelled() {
+                // Nobody takes what follows; the position is that of what was sent.
+                return Ok(true);
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Reads the next page of each cursor that has none, some at the same time.
+    async fn refill(&self, streaming: &mut Streaming, cursors: &mut [Cursor], to: Lsn) -> Result<(), Failure> {
+        if !cursors.iter().any(Cursor::needs_page) {
+            return Ok(());
+        }
+        let pages =
+            Pages { database: &self.database, mode: self.settings.query_mode, skipped: &self.settings.skipped, to };
+        let share = BUDGET / cursors.len().max(1);
+        let instances = &streaming.instances;
+        let wanted = cursors.iter().enumerate().filter(|(_, cursor)| cursor.needs_page());
+        let reads: Vec<_> = wanted
+            .filter_map(|(place, cursor)| {
+                let instance = instances.get(cursor.instance)?;
+                let fitting = (share / instance.row_bytes()).clamp(FEWEST_ROWS, MOST_ROWS);
+                let rows = self.settings.page.unwrap_or(fitting);
+                let (from, pages) = (cursor.from, pages.clone());
+                Some(async move {
+                    let mut client = self.pool.take().await?;
+                    let page = pages.read(&mut client, instance, from, rows).await?;
+                    client.give_back();
+                    Ok::<_, Failure>((place, page, rows))
+                })
+            })
+            .collect();
+        let read: Vec<(usize, Vec<Row>, usize)> = stream::iter(reads).buffer_unordered(READERS).try_collect().await?;
+        for (place, page, rows) in read {
+            let Some(cursor) = cursors.get_mut(place) else { continue };
+            if let (Some(instance), false) = (streaming.instances.get_mut(cursor.instance), page.is_empty()) {
+                instance.set_row_bytes(page.iter().map(page::bytes).sum::<usize>() / page.len());
+            }
+            cursor.refill(page, rows);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, streaming: &mut Streaming, instance: usize, row: Row, after: Option<Row>) -> Result<()> {
+        let Some(instance) = streaming.instances.get_mut(instance) else { return Ok(()) };
+        let Some(schema) = self.schemas.get(&instance.table.source).cloned() else { return Ok(()) };
+        let places = instance.places(&schema);
+        let values = |row: Row| -> Result<Vec<Value>> {
+            let (operation, mask) = (row.key.operation, row.mask);
+            let mut values = schema.values(row.data, &places)?;
+            if schema.has_unavailable() && matches!(operation, UPDATE_BEFORE | UPDATE_AFTER) {
+                for (captured, place) in places.iter().enumerate() {
+                    let Some(place) = *place else { continue };
+                    if values[place].is_null()
+                        && !has_changed(&mask, captured)
+                        && let Some(placeholder) = schema.unavailable(place)
+                    {
+                        values[place] = placeholder.clone();
+                    }
+                }
+            }
+            Ok(values)
+        };
+        let (key, nanos) = (row.key, row.nanos.unwrap_or_else(now_nanos));
+        let (change, events) = match (key.operation, after) {
+            (DELETE, _) => (Change::Delete(values(row)?), 1),
+            (INSERT, _) => (Change::Create(values(row)?), 1),
+            (UPDATE_BEFORE, Some(after)) => (Change::Update { before: values(row)?, after: values(after)? }, 2),
+            (other, _) => {
+                let message = format!(
+                    "the change table of {} has an operation {other} at {}",
+                    instance.table.instance, key.commit
+                );
+                return Err(Error::fatal(message));
+            }
+        };
+        let before = self.offset.unwrap_or(Offset { commit: None, change: None, serial: 0, snapshot: Snapshot::No });
+        let behind = before.moved(key.commit, key.change, events);
+        let source = Source {
+            table: &schema.table.id,
+            nanos,
+            snapshot: SnapshotMark::False,
+            commit: Some(key.commit),
+            change: Some(key.change),
+            serial: Some(behind.serial),
+        };
+        let offsets = Offsets { before: &before.store(), after: &behind.store() };
+        self.records.push(self.out.pending(), &schema, change, source, Value::Null, offsets)?;
+        self.offset = Some(behind);
+        Ok(())
+    }
+}
+
+/// Which cursor has the first row; the first of those that have the same.
+fn smallest(cursors: &[Cursor]) -> Option<usize> {
+    let heads = cursors.iter().enumerate().filter_map(|(place, cursor)| Some((cursor.head()?, place)));
+    heads.min_by_key(|(head, place)| (head.commit, head.change, *place)).map(|(_, place)| place)
+}
+
+/// Whether a row was sent before a restart: it is before the stored position, or one of the events counted there.
+fn was_sent(key: Key, stored: Option<Offset>, met: &mut i64) -> bool {
+    let Some(stored) = stored else { return false };
+    let (row, position) = ((Some(key.commit), Some(key.change)), (stored.commit, stored.change));
+    if row == position && *met <= stored.serial {
+        *met += 1;
+        return true;
+    }
+    row < position
+}
+
+fn half(row: &Row) -> Error {
+    Error::fatal(format!("an update at {} has no second half: the change table was changed by hand", row.key.commit))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn lsn(number: u16) -> Lsn {
+        Lsn::parse(&format!("00000001:00000002:{number:04x}")).unwrap()
+    }
+
+    fn key(commit: u16, change: u16) -> Key {
+        Key { commit: lsn(commit), command: 1, change: lsn(change), operation: INSERT }
+    }
+
+    #[test]
+    fn what_is_before_the_stored_position_and_as_many_events_at_it_were_sent() {
+        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(3)), serial: 2, snapshot: Snapshot::No };
+        let mut met = 1;
+        let mut sent = |commit, change| was_sent(key(commit, change), Some(stored), &mut met);
+        assert!(sent(4, 9));
+        assert!(sent(5, 2));
+        assert!(sent(5, 3));
+        assert!(sent(5, 3));
+        assert!(!sent(5, 3));
+        assert!(!sent(5, 4));
+        assert!(!sent(6, 1));
+    }
+
+    #[test]
+    fn a_position_without_a_change_is_before_all_of_its_commit() {
+        let stored = Offset::of_snapshot(Some(lsn(5)), Snapshot::Completed);
+        let mut met = 1;
+        assert!(!was_sent(key(5, 1), Some(stored), &mut met));
+        assert!(was_sent(key(4, 1), Some(stored), &mut met));
+    }
+
+    #[test]
+    fn the_first_of_equals_comes_first() {
+        let mut cursors = vec![Cursor::new(0, From::At(lsn(1))), Cursor::new(1, From::At(lsn(1)))];
+        for cursor in &mut cursors {
+            let row = Row { key: key(5, 3), mask: Vec::new(), nanos: None, data: Vec::new() };
+            cursor.refill(vec![row], 10);
+        }
+        assert_eq!(smallest(&cursors), Some(0));
+    }
+}

@@ -1,0 +1,128 @@
+//! Changes as they are captured.
+//!
+//! One statement a poll asks for everything that there is to know, whatever the number of tables: how far the log was
+//! read, whether capture instances came or went, whether a cleanup went by, and which of them have changes. Pages of
+//! those are read at the same time, each from behind the last one, and merged.
+
+mod cursor;
+mod instance;
+mod merge;
+mod page;
+mod probe;
+mod tables;
+
+use crate::failure::Failure;
+use crate::lsn::Lsn;
+use crate::offset::{Offset, Snapshot};
+use crate::reader::{Flow, Reader};
+
+use self::instance::Instance;
+use self::probe::Probe;
+
+/// What streaming keeps between two polls.
+#[derive(Debug)]
+pub(crate) struct Streaming {
+    instances: Vec<Instance>,
+    /// The change tables that there were when the instances were listed.
+    begun: Option<Vec<i64>>,
+    /// Up to where all is read.
+    last: Option<Lsn>,
+    /// Whether the next poll begins behind `last`. After a restart it begins at it: of that transaction not all may have
+    /// been sent.
+    behind: bool,
+    /// The order of changes went backwards within the transaction: none of it is taken for one that was sent already.
+    backwards: bool,
+    /// Whether an empty log was told of.
+    told: bool,
+}
+
+impl Reader {
+    /// Reads changes until the task is to end.
+    pub(crate) async fn stream(&mut self) -> Result<(), Failure> {
+        let offset = self.offset.unwrap_or(Offset { commit: None, change: None, serial: 0, snapshot: Snapshot::No });
+        self.offset = Some(offset);
+        let mut streaming = Streaming {
+            instances: Vec::new(),
+            begun: None,
+            last: offset.commit,
+            behind: offset.snapshot == Snapshot::Completed,
+            backwards: false,
+            told: false,
+        };
+        tracing::info!(database = %self.database, commit = ?offset.commit, change = ?offset.change, serial = offset.serial,
+            "changes are read from here on");
+        while !self.stopping.is_cancelled() {
+            let busy = self.poll_once(&mut streaming).await?;
+            self.succeeded();
+            if self.out.flush().await == Flow::Stop {
+                return Ok(());
+            }
+            if !busy && self.wait(self.settings.poll_interval).await == Flow::Stop {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there was anything.
+    async fn poll_once(&mut self, streaming: &mut Streaming) -> Result<bool, Failure> {
+        let mut client = self.pool.take().await?;
+        let low = match (streaming.last, streaming.behind) {
+            (Some(last), true) => last.incremented(),
+            (Some(last), false) => last,
+            (None, _) => Lsn::ZERO,
+        };
+        let probe = Probe { database: &self.database, last: streaming.last, low, most: self.settings.transactions };
+        let mut seen = probe.run(&mut client, &streaming.instances).await?;
+        if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
+            let message = format!("a cleanup went beyond {low} in the capture instance {}", instance.table.instance);
+            return Err(Failure::Lost(message));
+        }
+        let Some(to) = seen.to else {
+            client.give_back();
+            if low == Lsn::ZERO {
+                self.tell_of_empty_log(streaming);
+            }
+            return Ok(false);
+        };
+        streaming.told = false;
+        let fresh = streaming.last.is_none_or(|last| to > last) || !streaming.behind;
+        if !fresh {
+            client.give_back();
+            self.beat().await?;
+            return Ok(false);
+        }
+        let begun = seen.begun(to);
+        if seen.missing || streaming.begun.as_ref() != Some(&begun) {
+            streaming.instances = self.load_instances(&mut client, to).await?;
+            streaming.begun = Some(begun);
+            self.resumed = false;
+            seen.changed = (0..streaming.instances.len()).collect();
+        }
+        client.give_back();
+        let sent = self.merge(streaming, &seen.changed, low, to).await?;
+        streaming.last = Some(to);
+        streaming.behind = true;
+        // At the position itself: what was sent of it stays known.
+        if !sent && self.offset.is_none_or(|offset| offset.commit < Some(to)) {
+            self.offset = Some(Offset { commit: Some(to), change: None, serial: 0, snapshot: Snapshot::No });
+        }
+        self.beat().await?;
+        Ok(true)
+    }
+
+    /// A heartbeat, if it is time.
+    async fn beat(&mut self) -> Result<Flow, Failure> {
+        let (Some(heartbeats), Some(offset)) = (&mut self.heartbeats, self.offset) else { return Ok(Flow::Continue) };
+        let beat = heartbeats.beat(&self.records.partition, || offset.store())?;
+        self.out.pending().extend(beat);
+        Ok(self.out.offer().await)
+    }
+
+    fn tell_of_empty_log(&self, streaming: &mut Streaming) {
+        if !std::mem::replace(&mut streaming.told, true) {
+            tracing::warn!(database = %self.database, "no captured transaction is in the log: if changes were made, look whether \
+                SQL Server Agent runs and change data capture is enabled");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use tiberius::ColumnData;
+use tributary_api::{Error, Result};
+
+use super::instance::Instance;
+use super::probe::went_by;
+use crate::config::QueryMode;
+use crate::failure::Failure;
+use crate::lsn::Lsn;
+use crate::sql::{Cells, Client, quoted};
+use crate::types::instant_nanos;
+
+/// A row of a change table.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: Key,
+    pub(super) mask: Vec<u8>,
+    /// When the transaction ended, if that is known still.
+    pub(super) nanos: Option<i64>,
+    pub(super) data: Vec<ColumnData<'static>>,
+}
+
+/// A row's place in its change table; the order is that of its index, but for the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) commit: Lsn,
+    pub(super) command: i64,
+    pub(super) change: Lsn,
+    pub(super) operation: i64,
+}
+
+/// What a page begins behind or at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum From {
+    At(Lsn),
+    Behind(Key),
+}
+
+impl From {
+    pub(super) fn commit(self) -> Lsn {
+        match self {
+            Self::At(commit) => commit,
+            Self::Behind(key) => key.commit,
+        }
+    }
+}
+
+/// How pages are read.
+#[derive(Clone, Debug)]
+pub(super) struct Pages<'a> {
+    pub(super) database: &'a str,
+    pub(super) mode: QueryMode,
+    pub(super) skipped: &'a [i64],
+    pub(super) to: Lsn,
+}
+
+impl Pages<'_> {
+    /// The next rows, in the order of commits and, within a commit, of commands where the server tells them.
+    pub(super) async fn read(
+        &self,
+        client: &mut Client,
+        instance: &Instance,
+        from: From,
+        rows: usize,
+    ) -> Result<Vec<Row>, Failure> {
+        let key = match from {
+            From::Behind(key) => key,
+            From::At(commit) => Key { commit, command: -1, change: Lsn::ZERO, operation: 0 },
+        };
+        let parameters = vec![
+            key.commit.into(),
+            i32::try_from(key.command).unwrap_or(i32::MAX).into(),
+            key.change.into(),
+            i32::try_from(key.operation).unwrap_or(i32::MAX).into(),
+            self.to.into(),
+        ];
+        let mut results = client.results(&self.sql(instance, from, rows), parameters).await?.into_iter();
+        let page: Result<Vec<Row>> = results.next().unwrap_or_default().into_iter().map(row).collect();
+        let page = page?;
+        // A cleanup that has begun since may have removed rows before they were read.
+        let start = results.next().and_then(|mut rows| rows.pop());
+        let start = start.map(|mut row| row.lsn()).transpose()?.flatten();
+        if went_by(instance.table.start, start, from.commit()) {
+            let message =
+                format!("a cleanup went beyond {} in the capture instance {}", from.commit(), instance.table.instance);
+            return Err(Failure::Lost(message));
+        }
+        Ok(page)
+    }
+
+    fn sql(&self, instance: &Instance, from: From, rows: usize) -> String {
+        let database = quoted(self.database);
+        let ordered = instance.table.ordered && self.mode == QueryMode::Direct;
+        let source = match self.mode {
+            QueryMode::Direct => quoted(&format!("{}_CT", instance.table.instance)),
+            QueryMode::Function => {
+                let function = quoted(&format!("fn_cdc_get_all_changes_{}", instance.table.instance));
+                // The function refuses what is before the instance's beginning.
+                let start = match instance.table.start {
+                    Some(start) if start > from.commit() => literal(start),
+                    _ => "@P1".to_owned(),
+                };
+                format!("{function}({start}, @P5, N'all update old')")
+            }
+        };
+        let behind = if ordered {
+            "ct.[__$command_id] > @P2 OR (ct.[__$command_id] = @P2 AND (ct.[__$seqval] > @P3 OR (ct.[__$seqval] = @P3 AND \
+             ct.[__$operation] > @P4)))"
+        } else {
+            "@P2 IS NOT NULL AND (ct.[__$seqval] > @P3 OR (ct.[__$seqval] = @P3 AND ct.[__$operation] > @P4))"
+        };
+        let (command, by_command) = if ordered { ("ct.[__$command_id]", "ct.[__$command_id], ") } else { ("0", "") };
+        let skipped: Vec<String> = self.skipped.iter().map(ToString::to_string).collect();
+        let skipped = if skipped.is_empty() {
+            String::new()
+        } else {
+            format!(" AND ct.[__$operation] NOT IN ({})", skipped.join(", "))
+        };
+        let columns = if instance.selected.is_empty() { "NULL" } else { &instance.selected };
+        format!(
+            "SELECT TOP ({rows}) ct.[__$start_lsn], {command}, ct.[__$seqval], ct.[__$operation], ct.[__$update_mask], \
+             TODATETIMEOFFSET(ltm.tran_end_time, DATEPART(TZOFFSET, SYSDATETIMEOFFSET())), {columns} \
+             FROM {database}.cdc.{source} AS ct LEFT JOIN {database}.cdc.lsn_time_mapping AS ltm \
+             ON ltm.start_lsn = ct.[__$start_lsn] \
+             WHERE ct.[__$start_lsn] >= @P1 AND ct.[__$start_lsn] <= @P5 \
+             AND (ct.[__$start_lsn] > @P1 OR {behind}){skipped} \
+             ORDER BY ct.[__$start_lsn], {by_command}ct.[__$seqval], ct.[__$operation]; \
+             SELECT start_lsn FROM {database}.cdc.change_tables WHERE object_id = {object}",
+            object = instance.table.object,
+        )
+    }
+}
+
+fn literal(lsn: Lsn) -> String {
+    format!("0x{}", lsn.to_string().replace(':', ""))
+}
+
+fn row(mut cells: Cells) -> Result<Row> {
+    let missing = || Error::fatal("a change table has a row without a position");
+    let commit = cells.lsn()?.ok_or_else(missing)?;
+    let command = cells.int()?.unwrap_or(0);
+    let change = cells.lsn()?.ok_or_else(missing)?;
+    let operation = cells.required_int()?;
+    let mask = cells.bytes()?.unwrap_or_default();
+    let nanos = match cells.data()? {
+        ColumnData::DateTimeOffset(time) => time.map(instant_nanos),
+        _ => None,
+    };
+    Ok(Row { key: Key { commit, command, change, operation }, mask, nanos, data: cells.rest() })
+}
+
+/// What a row takes, about.
+pub(super) fn bytes(row: &Row) -> usize {
+    let cells = row.data.iter().map(|cell| match cell {
+        ColumnData::String(Some(text)) => text.len(),
+        ColumnData::Binary(Some(bytes)) => bytes.len(),
+        ColumnData::Xml(Some(xml)) => AsRef::<str>::as_ref(&**xml).len(),
+        _ => 0,
+    });
+    cells.sum::<usize>() + row.data.len() * size_of::<ColumnData<'_>>() + size_of::<Row>()
+}
+
+/// Whether an update has changed a column, by its place among the captured ones: the last byte has the first eight.
+pub(super) fn has_changed(mask: &[u8], place: usize) -> bool {
+    let Some(byte) = mask.len().checked_sub(place / 8 + 1) else { return true };
+    mask.get(byte).is_none_or(|byte| byte & (1 << (place % 8)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_masks_last_byte_has_the_first_columns() {
+        // Column 2 of 12, and column 10.
+        assert!(has_changed(&[0x00, 0x02], 1));
+        assert!(!has_changed(&[0x00, 0x02], 9));
+        assert!(has_changed(&[0x02, 0x00], 9));
+        assert!(!has_changed(&[0x02, 0x00], 1));
+        // What the mask does not have is taken as it is.
+        assert!(has_changed(&[], 0));
+    }
+}

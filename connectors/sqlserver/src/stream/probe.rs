@@ -1,0 +1,116 @@
+use std::fmt::Write;
+
+use tributary_api::Result;
+
+use super::instance::Instance;
+use crate::lsn::Lsn;
+use crate::sql::{Client, Parameter, classified, is_missing_object, quoted};
+
+/// What there is to know before changes are read.
+#[derive(Debug)]
+pub(super) struct Probe<'a> {
+    pub(super) database: &'a str,
+    /// Up to where all is read.
+    pub(super) last: Option<Lsn>,
+    /// The first position that is not.
+    pub(super) low: Lsn,
+    /// Transactions to read at the most.
+    pub(super) most: Option<i32>,
+}
+
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Up to where to read; none in a log without transactions.
+    pub(super) to: Option<Lsn>,
+    /// Of all capture instances of the database: the change table and its first position.
+    starts: Vec<(i64, Option<Lsn>)>,
+    /// Places of the instances that have changes.
+    pub(super) changed: Vec<usize>,
+    /// Whether one of the instances is not there any more.
+    pub(super) missing: bool,
+}
+
+impl Probe<'_> {
+    /// One statement, whatever the number of instances.
+    pub(super) async fn run(&self, client: &mut Client, instances: &[Instance]) -> Result<Seen> {
+        let parameters = || -> Vec<Parameter> {
+            vec![
+                self.last.unwrap_or(Lsn::ZERO).into(),
+                self.low.into(),
+                self.most.map_or(0, |most| most.saturating_add(1)).into(),
+            ]
+        };
+        let (results, missing) = match client.try_results(&self.sql(instances), parameters()).await {
+            // An instance was disabled since the last look: the list of instances will tell which.
+            Err(error) if is_missing_object(&error) => (client.results(&self.sql(&[]), parameters()).await?, true),
+            other => (other.map_err(|error| classified(&error, "cannot look for changes"))?, false),
+        };
+        let mut results = results.into_iter();
+        let to = match results.next().and_then(|mut rows| rows.pop()) {
+            Some(mut row) => row.lsn()?,
+            None => None,
+        };
+        let mut starts = Vec::new();
+        for mut row in results.next().unwrap_or_default() {
+            starts.push((row.required_int()?, row.lsn()?));
+        }
+        let mut changed = Vec::new();
+        for mut row in results.next().unwrap_or_default() {
+            changed.push(usize::try_from(row.required_int()?).unwrap_or(usize::MAX));
+        }
+        changed.sort_unstable();
+        Ok(Seen { to, starts, changed, missing })
+    }
+
+    fn sql(&self, instances: &[Instance]) -> String {
+        let database = quoted(self.database);
+        let newest = match self.most {
+            Some(_) => format!(
+                "SELECT @to = MAX(start_lsn) FROM (SELECT TOP (@P3) start_lsn FROM {database}.cdc.lsn_time_mapping WHERE \
+                 start_lsn >= @P1 AND tran_id <> 0x00 ORDER BY start_lsn) AS next_lsns"
+            ),
+            None => format!(
+                "SELECT @to = MAX(start_lsn) FROM {database}.cdc.lsn_time_mapping WHERE tran_id <> 0x00 AND @P3 = 0 AND @P1 <= start_lsn"
+            ),
+        };
+        let mut sql = format!(
+            "DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
+        );
+        for (place, instance) in instances.iter().enumerate() {
+            let table = quoted(&format!("{}_CT", instance.table.instance));
+            let before = if place == 0 { "; " } else { " UNION ALL " };
+            // Writing into a text cannot fail.
+            let _ = write!(
+                sql,
+                "{before}SELECT {place} WHERE EXISTS (SELECT 1 FROM {database}.cdc.{table} WHERE [__$start_lsn] >= @P2 AND \
+                 [__$start_lsn] <= @to)"
+            );
+        }
+        if instances.is_empty() {
+            // All parameters have to stand in the statement.
+            sql.push_str("; SELECT 0 WHERE @P2 IS NULL");
+        }
+        sql
+    }
+}
+
+impl Seen {
+    /// Whether changes of an instance from `low` on may have been removed.
+    pub(super) fn lost(&self, instance: &Instance, low: Lsn) -> bool {
+        let now = self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start);
+        went_by(instance.table.start, now, low)
+    }
+
+    /// The change tables of the instances that have begun at `to`.
+    pub(super) fn begun(&self, to: Lsn) -> Vec<i64> {
+        let begun = self.starts.iter().filter(|(_, start)| start.is_some_and(|start| start <= to));
+        let mut begun: Vec<i64> = begun.map(|(object, _)| *object).collect();
+        begun.sort_unstable();
+        begun
+    }
+}
+
+/// A cleanup raises an instance's first position before it removes rows below it.
+pub(super) fn went_by(known: Option<Lsn>, now: Option<Lsn>, low: Lsn) -> bool {
+    matches!((known, now), (Some(known), Some(now)) if now > known && now > low)
+}

@@ -1,0 +1,96 @@
+use tributary_api::Result;
+
+use super::instance::Instance;
+use crate::catalog::{change_tables, read_table};
+use crate::failure::Failure;
+use crate::history::TableChange;
+use crate::lsn::Lsn;
+use crate::reader::Reader;
+use crate::record::SnapshotMark;
+use crate::sql::Client;
+use crate::table::ChangeTable;
+
+impl Reader {
+    /// The instances to read up to a position. Of a table that has two, the older one is read up to where the newer begins.
+    pub(super) async fn load_instances(&mut self, client: &mut Client, to: Lsn) -> Result<Vec<Instance>, Failure> {
+        let mut tables = change_tables(client, &self.database, Some(to)).await?;
+        tables.retain(|table| self.settings.tables.captures(&table.source));
+        if tables.is_empty() {
+            tracing::warn!(database = %self.database, "no table that table.include.list and table.exclude.list allow is captured: \
+                enable change data capture for some by sys.sp_cdc_enable_table");
+        }
+        let mut instances = Vec::with_capacity(tables.len());
+        let mut tables = tables.into_iter().peekable();
+        while let Some(mut current) = tables.next() {
+            let newer = tables.next_if(|next| next.source == current.source);
+            if let Some(newer) = &newer {
+                current.stop = newer.start;
+                tracing::info!(table = %current.source, current = %current.instance, next = %newer.instance, at = ?newer.start,
+                    "the table has two capture instances");
+            }
+            self.load(client, current, newer, &mut instances).await?;
+        }
+        Ok(instances)
+    }
+
+    async fn load(
+        &mut self,
+        client: &mut Client,
+        current: ChangeTable,
+        newer: Option<ChangeTable>,
+        instances: &mut Vec<Instance>,
+    ) -> Result<()> {
+        let Some(structure) = read_table(client, &current.source).await? else {
+            tracing::warn!(table = %current.source, "a captured table is not there any more");
+            return Ok(());
+        };
+        // What the position is behind already has the structure of the newer one.
+        let position = self.offset.and_then(|offset| offset.commit);
+        let switched = newer.as_ref().filter(|newer| newer.start <= position);
+        if self.schemas.get(&current.source).is_none() {
+            let columns = switched.map_or(&current.columns, |newer| &newer.columns);
+            let table = structure.with_columns(columns);
+            // After a restart the table is no new one.
+            if !self.resumed
+                && let Some(at) = self.offset
+            {
+                self.tell_of_structure(TableChange::Create, &table, SnapshotMark::False, at)?;
+            }
+            self.schemas.set(client, table).await?;
+        }
+        if let Some(newer) = newer {
+            let coming = structure.with_columns(&newer.columns);
+            instances.push(Instance::new(newer, &structure, Some(coming)));
+        } else if self
+            .schemas
+            .get(&current.source)
+            .is_some_and(|schema| *schema.table != structure.with_columns(&current.columns))
+        {
+            // The older instance is gone: what is left may have another structure.
+            let coming = structure.with_columns(&current.columns);
+            instances.push(Instance::new(current, &structure, Some(coming)));
+            return Ok(());
+        }
+        instances.push(Instance::new(current, &structure, None));
+        Ok(())
+    }
+
+    /// Takes the structure of an instance for its table's, once a change is at or behind its beginning.
+    pub(super) async fn migrate(&mut self, instances: &mut [Instance], commit: Lsn) -> Result<()> {
+        for instance in instances {
+            if instance.table.start.is_none_or(|start| start > commit) {
+                continue;
+            }
+            let Some(table) = instance.coming.take() else { continue };
+            let mut client = self.pool.take().await?;
+            if self.schemas.set(&mut client, table.clone()).await? {
+                if let Some(at) = self.offset {
+                    self.tell_of_structure(TableChange::Alter, &table, SnapshotMark::False, at)?;
+                }
+                tracing::info!(table = %instance.table.source, instance = %instance.table.instance, "a table has another structure from here on");
+            }
+            client.give_back();
+        }
+        Ok(())
+    }
+}

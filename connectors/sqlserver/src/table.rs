@@ -1,0 +1,133 @@
+//! Tables as the connector knows them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+
+/// A table's full name. The order is that of snapshots: by database, schema and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TableId {
+    pub(crate) database: ByteString,
+    pub(crate) schema: ByteString,
+    pub(crate) name: ByteString,
+}
+
+impl TableId {
+    /// The name that filters are compared with.
+    pub(crate) fn in_database(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.database, self.schema, self.name)
+    }
+}
+
+/// A column as ODBC describes it: JDBC's metadata, and so Debezium's, are of the same procedure.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: ByteString,
+    /// The number that JDBC has for the type.
+    pub(crate) jdbc_type: i32,
+    pub(crate) type_name: String,
+    pub(crate) length: i32,
+    pub(crate) scale: Option<i32>,
+    pub(crate) optional: bool,
+    pub(crate) identity: bool,
+    pub(crate) computed: bool,
+    /// The default as T-SQL has it.
+    pub(crate) default: Option<String>,
+}
+
+/// JDBC's numbers of types.
+pub(crate) mod jdbc {
+    pub(crate) const BIT: i32 = -7;
+    pub(crate) const TINYINT: i32 = -6;
+    pub(crate) const SMALLINT: i32 = 5;
+    pub(crate) const INTEGER: i32 = 4;
+    pub(crate) const BIGINT: i32 = -5;
+    pub(crate) const REAL: i32 = 7;
+    pub(crate) const DOUBLE: i32 = 8;
+    pub(crate) const NUMERIC: i32 = 2;
+    pub(crate) const DECIMAL: i32 = 3;
+    pub(crate) const CHAR: i32 = 1;
+    pub(crate) const VARCHAR: i32 = 12;
+    pub(crate) const LONGVARCHAR: i32 = -1;
+    pub(crate) const NCHAR: i32 = -15;
+    pub(crate) const NVARCHAR: i32 = -9;
+    pub(crate) const LONGNVARCHAR: i32 = -16;
+    pub(crate) const BINARY: i32 = -2;
+    pub(crate) const VARBINARY: i32 = -3;
+    pub(crate) const LONGVARBINARY: i32 = -4;
+    pub(crate) const DATE: i32 = 91;
+    pub(crate) const TIME: i32 = 92;
+    pub(crate) const TIMESTAMP: i32 = 93;
+    pub(crate) const DATETIMEOFFSET: i32 = -155;
+}
+
+/// The length that JDBC gives a `(max)` column.
+const MAX_LENGTH: i32 = i32::MAX;
+
+impl Column {
+    /// The type's name without what is behind it, such as `identity`.
+    pub(crate) fn base_type(&self) -> &str {
+        self.type_name.split_whitespace().next().unwrap_or_default()
+    }
+
+    /// Whether a change table has null for a value that an update leaves as it is.
+    pub(crate) fn is_large(&self) -> bool {
+        match self.jdbc_type {
+            jdbc::LONGVARCHAR | jdbc::LONGNVARCHAR | jdbc::LONGVARBINARY => true,
+            jdbc::VARCHAR | jdbc::NVARCHAR | jdbc::VARBINARY => self.length == MAX_LENGTH,
+            _ => false,
+        }
+    }
+
+    /// The column in a list of what is selected, with what the driver cannot read exactly as what it can.
+    pub(crate) fn selected(&self, alias: &str) -> String {
+        let name = format!("{alias}{}", crate::sql::quoted(&self.name));
+        match self.base_type() {
+            // The driver makes a double of it, which has 53 bits of its 64.
+            "money" => format!("CAST({name} AS decimal(19, 4))"),
+            "smallmoney" => format!("CAST({name} AS decimal(10, 4))"),
+            _ => name,
+        }
+    }
+}
+
+/// A table's columns, in order, and its key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) id: TableId,
+    pub(crate) columns: Vec<Column>,
+    /// Names of the columns of the primary key, or of the first unique index if there is none.
+    pub(crate) key: Vec<ByteString>,
+}
+
+impl Table {
+    /// The same table with some of its columns only.
+    pub(crate) fn with_columns(&self, names: &[ByteString]) -> Self {
+        let columns = self.columns.iter().filter(|column| names.contains(&column.name)).cloned().collect();
+        let key = self.key.iter().filter(|name| names.contains(name)).cloned().collect();
+        Self { id: self.id.clone(), columns, key }
+    }
+}
+
+/// One capture instance of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ChangeTable {
+    pub(crate) source: TableId,
+    pub(crate) instance: ByteString,
+    pub(crate) object: i64,
+    /// From where on it has changes; none until the first one is captured.
+    pub(crate) start: Option<crate::lsn::Lsn>,
+    /// Where another instance of the same table takes over.
+    pub(crate) stop: Option<crate::lsn::Lsn>,
+    /// The captured columns, in the order of their bits in the update mask.
+    pub(crate) columns: Arc<[ByteString]>,
+    /// Whether its rows have the number of their command; servers of before 2012's updates write none.
+    pub(crate) ordered: bool,
+}

@@ -1,0 +1,67 @@
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tributary_api::{Config, Record, Result, SourceTask, SourceTaskContext, async_trait};
+use uuid::Uuid;
+
+use crate::config::Settings;
+use crate::offset;
+use crate::reader::{Batch, Reader};
+
+/// Hands over what the readers of its databases have read. They do not wait for one another.
+#[derive(Debug)]
+pub(crate) struct SqlServerTask {
+    cx: SourceTaskContext,
+    batches: mpsc::Receiver<Batch>,
+    /// They end with the task.
+    _readers: JoinSet<()>,
+}
+
+impl SqlServerTask {
+    pub(crate) async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
+        let settings = Arc::new(Settings::of(&config)?);
+        let (sender, batches) = mpsc::channel((settings.queue / settings.batch).max(1));
+        let run = Uuid::new_v4();
+        let mut readers = Vec::new();
+        for database in &settings.databases {
+            let stopping = cx.stopping().clone();
+            readers.push(Reader::new(Arc::clone(&settings), database, run, stopping, sender.clone())?);
+        }
+        let mut partitions: Vec<_> = readers.iter().map(|reader| reader.partition().clone()).collect();
+        partitions.push(offset::old_partition(&settings.names.prefix));
+        let mut stored = cx.offsets(&partitions).await?;
+        // That of versions that knew one database, for which it can be meant only if there is one.
+        let old = stored.pop().flatten().filter(|_| readers.len() == 1);
+        let mut running = JoinSet::new();
+        for (mut reader, stored) in readers.into_iter().zip(stored) {
+            reader.resume_from(stored.as_ref().or(old.as_ref()));
+            running.spawn(reader.run());
+        }
+        Ok(Self { cx, batches, _readers: running })
+    }
+}
+
+#[async_trait]
+impl SourceTask for SqlServerTask {
+    async fn poll(&mut self) -> Result<Vec<Record>> {
+        let stopping = self.cx.stopping().clone();
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => Ok(Vec::new()),
+            batch = self.batches.recv() => match batch {
+                Some(batch) => batch,
+                // All readers have done what there was to do, as with snapshot.mode=initial_only.
+                None => {
+                    stopping.cancelled().await;
+                    Ok(Vec::new())
+                }
+            },
+        }
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        self.batches.close();
+        Ok(())
+    }
+}

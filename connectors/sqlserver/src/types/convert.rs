@@ -1,0 +1,141 @@
+use bytestring::ByteString;
+use tiberius::ColumnData;
+use tiberius::numeric::Numeric;
+use tributary_api::{BigInt, Decimal, Error, Result, Value};
+
+use super::kind::TimeForm;
+use super::{DecimalMode, Kind, time};
+
+/// A value as it came from the server as the value that its column has. What cannot be represented is an error of kind
+/// `Data`.
+pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value> {
+    let value = match (kind, data) {
+        (Kind::Boolean, ColumnData::Bit(value)) => value.map(Value::Boolean),
+        (Kind::Int16, ColumnData::U8(value)) => value.map(|value| Value::Int16(value.into())),
+        (Kind::Int16, ColumnData::I16(value)) => value.map(Value::Int16),
+        (Kind::Int32, ColumnData::I32(value)) => value.map(Value::Int32),
+        (Kind::Int64, ColumnData::I64(value)) => value.map(Value::Int64),
+        (Kind::Float32, ColumnData::F32(value)) => value.map(Value::Float32),
+        (Kind::Float64, ColumnData::F64(value)) => value.map(Value::Float64),
+        // A float(n) of few digits may be read as the shorter one.
+        (Kind::Float64, ColumnData::F32(value)) => value.map(|value| Value::Float64(value.into())),
+        (Kind::Decimal { mode, scale, .. }, ColumnData::Numeric(value)) => {
+            value.map(|value| decimal(value, mode, scale)).transpose()?
+        }
+        (Kind::Text, ColumnData::String(value)) => value.map(|text| Value::String(ByteString::from(text.into_owned()))),
+        (Kind::Text, ColumnData::Xml(value)) => value.map(|xml| Value::String(xml.into_owned().into_string().into())),
+        (Kind::Guid, ColumnData::Guid(value)) => value.map(|guid| guid.to_string().to_uppercase().into()),
+        (Kind::Binary(mode), ColumnData::Binary(value)) => value.map(|bytes| mode.value(bytes.into_owned())),
+        (Kind::Date(form), ColumnData::Date(value)) => value.map(|date| time::date_value(time::days(date), form)),
+        (Kind::Time(form), ColumnData::Time(value)) => {
+            value.map(|value| time::time_value(time::time_ticks(value), form))
+        }
+        (Kind::Timestamp(form), ColumnData::DateTime2(value)) => timestamp(value.map(time::timestamp_ticks), form)?,
+        (Kind::Timestamp(form), ColumnData::DateTime(value)) => timestamp(value.map(time::datetime_ticks), form)?,
+        (Kind::Timestamp(form), ColumnData::SmallDateTime(value)) => {
+            timestamp(value.map(time::small_datetime_ticks), form)?
+        }
+        (Kind::ZonedTimestamp, ColumnData::DateTimeOffset(value)) => value.map(|value| time::zoned_text(value).into()),
+        // What has no type of its own is null.
+        (_, ColumnData::U8(None) | ColumnData::I32(None) | ColumnData::String(None) | ColumnData::Binary(None)) => None,
+        (kind, data) => {
+            let message =
+                format!("a value {data:?} does not fit its column, which was read as {kind:?}: was its type altered?");
+            return Err(Error::data(message));
+        }
+    };
+    Ok(value.unwrap_or_default())
+}
+
+fn timestamp(ticks: Option<i64>, form: TimeForm) -> Result<Option<Value>> {
+    let Some(ticks) = ticks else { return Ok(None) };
+    time::timestamp_value(ticks, form).map(Some).ok_or_else(|| {
+        Error::data(
+            "a timestamp before 1677 or after 2262 has no number of nanoseconds: set time.precision.mode to microseconds",
+        )
+    })
+}
+
+fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value> {
+    let digits = i32::from(value.scale());
+    let unscaled = match u32::try_from(scale - digits) {
+        Ok(more) => 10_i128.checked_pow(more).and_then(|factor| value.value().checked_mul(factor)),
+        Err(_) => None,
+    };
+    let Some(unscaled) = unscaled else {
+        return Err(Error::data(format!(
+            "a number with {digits} digits behind its point does not fit a column of {scale}"
+        )));
+    };
+    Ok(match mode {
+        DecimalMode::Precise => Value::Decimal(Decimal { unscaled: BigInt::from(unscaled), scale }),
+        DecimalMode::String => plain(unscaled, scale).into(),
+        DecimalMode::Double => {
+            let number: f64 = plain(unscaled, scale).parse().map_err(|_| Error::data("a number is no number"))?;
+            Value::Float64(number)
+        }
+    })
+}
+
+/// All digits, none of them an exponent.
+fn plain(unscaled: i128, scale: i32) -> String {
+    let scale = usize::try_from(scale).unwrap_or(0);
+    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let (sign, point) = (if unscaled < 0 { "-" } else { "" }, if scale > 0 { "." } else { "" });
+    format!("{sign}{whole}{point}{fraction}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use tributary_api::ErrorKind;
+
+    fn money(mode: DecimalMode) -> Kind {
+        Kind::Decimal { mode, precision: 19, scale: 4 }
+    }
+
+    fn largest_money() -> ColumnData<'static> {
+        ColumnData::Numeric(Some(Numeric::new_with_scale(9_223_372_036_854_775_807, 4)))
+    }
+
+    #[test]
+    fn the_largest_money_is_exact() {
+        let Value::Decimal(exact) = convert(money(DecimalMode::Precise), largest_money()).unwrap() else { panic!() };
+        assert_eq!(exact.unscaled.to_signed_bytes_be(), [0x7f, 255, 255, 255, 255, 255, 255, 255]);
+        let text = convert(money(DecimalMode::String), largest_money()).unwrap();
+        assert_eq!(text, "922337203685477.5807".into());
+        let double = convert(money(DecimalMode::Double), largest_money()).unwrap();
+        assert_eq!(double, Value::Float64(922_337_203_685_477.6));
+    }
+
+    #[test]
+    fn a_plain_number_has_all_its_digits() {
+        assert_eq!(plain(-5, 3), "-0.005");
+        assert_eq!(plain(0, 2), "0.00");
+        assert_eq!(plain(-999_999_999_999_999_999, 0), "-999999999999999999");
+        let longest = 12_345_678_901_234_567_890_123_456_780_123_456_789_i128;
+        assert_eq!(plain(longest, 10), "1234567890123456789012345678.0123456789");
+    }
+
+    #[test]
+    fn an_identifier_is_in_upper_case() {
+        let guid = "6f9619ff-8b86-d011-b42d-00c04fc964ff".parse().unwrap();
+        let value = convert(Kind::Guid, ColumnData::Guid(Some(guid))).unwrap();
+        assert_eq!(value, "6F9619FF-8B86-D011-B42D-00C04FC964FF".into());
+    }
+
+    #[test]
+    fn a_tinyint_has_no_sign() {
+        assert_eq!(convert(Kind::Int16, ColumnData::U8(Some(255))).unwrap(), Value::Int16(255));
+    }
+
+    #[test]
+    fn null_is_null_and_what_does_not_fit_is_an_error_of_the_record() {
+        assert_eq!(convert(Kind::Int32, ColumnData::I32(None)).unwrap(), Value::Null);
+        let error = convert(Kind::Int32, ColumnData::String(Some("x".into()))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data);
+    }
+}

@@ -1,0 +1,142 @@
+//! Changes as they stream.
+
+use tributary_testkit::FakeSourceHost;
+
+use crate::server::Server;
+use crate::task::{Task, briefs, offset, source, text};
+
+/// A statement that moves a unique key of many rows deletes all of them before it inserts the first: what stands first in
+/// the order of commands is not first in that of the log. Read in pages of five, all 2N changes come.
+#[tokio::test]
+async fn a_bulk_change_of_keys_is_read_whole_in_pages() {
+    for mode in ["direct", "function"] {
+        let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY, name varchar(10) NULL")]).await;
+        let rows: Vec<String> = (1..=12).map(|id| format!("({id}, 'n{id}')")).collect();
+        let insert = format!("INSERT INTO dbo.t VALUES {}", rows.join(", "));
+        server.change(&["INSERT INTO dbo.t VALUES (100, NULL)"]).await;
+        let settings = [("streaming.fetch.size", "5"), ("data.query.mode", mode), ("tombstones.on.delete", "false")];
+        let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+        server.change(&[&insert, "DELETE FROM dbo.t WHERE id = 100"]).await;
+        task.take(13).await;
+        server.change(&["UPDATE dbo.t SET id = id + 1000"]).await;
+        let mut changes = briefs(&task.take(24).await);
+        changes.sort();
+        let deleted = (1..=12).map(|id| format!("d {{\"id\":{id},\"name\":\"n{id}\"}} null"));
+        let created = (1..=12).map(|id| format!("c null {{\"id\":{},\"name\":\"n{id}\"}}", id + 1000));
+        let mut expected: Vec<String> = deleted.chain(created).collect();
+        expected.sort();
+        assert_eq!(changes, expected, "{mode}");
+        task.stop().await;
+    }
+}
+
+/// Column 10 of 12 is a large one: the update mask has two bytes, of which the last has the first eight columns.
+#[tokio::test]
+async fn an_update_says_what_it_has_not_changed_and_what_it_made_null() {
+    let columns: Vec<String> = (1..=12)
+        .map(|number| match number {
+            1 => "c1 int NOT NULL PRIMARY KEY".to_owned(),
+            10 => "c10 varbinary(max) NULL".to_owned(),
+            _ => format!("c{number} int NULL"),
+        })
+        .collect();
+    let mut server = Server::start(&[("t", &columns.join(", "))]).await;
+    server.change(&["INSERT INTO dbo.t (c1, c10) VALUES (1, 0xFF)"]).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[("binary.handling.mode", "hex")]).await;
+    server.change(&["UPDATE dbo.t SET c2 = 2"]).await;
+    let records = task.take(1).await;
+    let value = |path: &str| records[0].value.value.path(path).map(text).unwrap();
+    assert_eq!((value("before.c2"), value("after.c2")), ("null".to_owned(), "2".to_owned()));
+    let placeholder = "\"5f5f646562657a69756d5f756e617661696c61626c655f76616c7565\"";
+    assert_eq!(value("before.c10"), placeholder);
+    server.change(&["UPDATE dbo.t SET c10 = NULL"]).await;
+    let records = task.take(1).await;
+    assert_eq!(records[0].value.value.path("after.c10").map(text).unwrap(), "null");
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn values_at_the_ends_of_their_types_are_exact() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY, m money NULL, d datetime2(7) NULL")]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (0, NULL, NULL)"]).await;
+    let settings = [("decimal.handling.mode", "string"), ("time.precision.mode", "microseconds")];
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1, 922337203685477.5807, '9999-12-31T23:59:59.9999999')"]).await;
+    let expected = r#"c null {"id":1,"m":"922337203685477.5807","d":253402300799999999}"#;
+    assert_eq!(briefs(&task.take(1).await), [expected]);
+    task.stop().await;
+}
+
+/// In nanoseconds there is no such time: the column may be null, and is.
+#[tokio::test]
+async fn a_time_that_nanoseconds_do_not_reach_is_null_where_it_may() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY, d datetime2(7) NULL")]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (0, NULL)"]).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1, '9999-12-31T23:59:59.9999999')"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1,"d":null}"#]);
+    task.stop().await;
+}
+
+/// The delete has the position before it, and its tombstone the one behind both: neither is lost alone.
+#[tokio::test]
+async fn a_delete_and_its_tombstone_are_read_both_or_none() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    let host = FakeSourceHost::new();
+    let mut task = Task::first(&server, &host, &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)", "DELETE FROM dbo.t WHERE id = 1"]).await;
+    let records = task.take(3).await;
+    assert_eq!(briefs(&records), [r#"c null {"id":2}"#, r#"d {"id":1} null"#, "-"]);
+    assert_eq!(offset(&records[0]), offset(&records[1]));
+    task.stop().await;
+
+    host.acknowledge(&records[1]);
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(2).await), [r#"d {"id":1} null"#, "-"]);
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_within_a_transaction() {
+    let mut server =
+        Server::start(&[("t", "id int NOT NULL PRIMARY KEY, n int NULL"), ("u", "id int NOT NULL PRIMARY KEY")]).await;
+    server.change(&["INSERT INTO dbo.u VALUES (0)"]).await;
+    let host = FakeSourceHost::new();
+    let mut task = Task::first(&server, &host, &[]).await;
+    server
+        .change(&["BEGIN TRANSACTION; INSERT INTO dbo.t VALUES (1, 1), (2, 2); INSERT INTO dbo.u VALUES (1); \
+                   UPDATE dbo.t SET n = 3; INSERT INTO dbo.u VALUES (2); COMMIT"])
+        .await;
+    let records = task.take(6).await;
+    task.stop().await;
+    let all = briefs(&records);
+    assert_eq!(source(&records[3], "event_serial_no"), tributary_api::Value::Int64(2), "an update counts as two");
+    for sent in 1..records.len() {
+        host.acknowledge(&records[sent - 1]);
+        let mut task = Task::start(&server, &host, &[]).await;
+        assert_eq!(briefs(&task.take(6 - sent).await), all[sent..], "after {sent}");
+        task.stop().await;
+    }
+}
+
+/// The newer of two instances has the table's new column, from its first position on and not before.
+#[tokio::test]
+async fn a_second_capture_instance_takes_over_where_it_begins() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
+    // The database has no position yet when reading begins.
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1}"#]);
+    server.sql("ALTER TABLE dbo.t ADD name varchar(10) NULL").await;
+    server.sql("INSERT INTO dbo.t VALUES (2, 'two')").await;
+    server.scan().await;
+    server.capture("t", "dbo_t_v2").await;
+    server.change(&["INSERT INTO dbo.t VALUES (3, 'three')"]).await;
+    let changes = briefs(&task.take(2).await);
+    assert_eq!(changes, [r#"c null {"id":2}"#, r#"c null {"id":3,"name":"three"}"#]);
+    server.sql("EXEC sys.sp_cdc_disable_table N'dbo', N't', N'dbo_t'").await;
+    server.change(&["INSERT INTO dbo.t VALUES (4, 'four')"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":4,"name":"four"}"#]);
+    task.stop().await;
+}

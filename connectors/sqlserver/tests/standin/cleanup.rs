@@ -1,0 +1,85 @@
+//! A cleanup that is faster than the reader: an error or a new snapshot, never a gap.
+
+use tributary_api::ErrorKind;
+use tributary_testkit::FakeSourceHost;
+
+use crate::server::Server;
+use crate::task::{Task, briefs};
+
+const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
+
+/// Removes what is before the change of this row.
+async fn clean_up(server: &mut Server, id: i32) {
+    let mark = server.bytes(&format!("SELECT __$start_lsn FROM cdc.dbo_t_CT WHERE id = {id}")).await;
+    let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+    server
+        .sql(&format!("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t', @low_water_mark = 0x{mark}"))
+        .await;
+}
+
+async fn stopped_reader(server: &mut Server) -> std::sync::Arc<FakeSourceHost> {
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let mut task = Task::first(server, &host, &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    let records = task.take(1).await;
+    host.acknowledge(&records[0]);
+    task.stop().await;
+    host
+}
+
+#[tokio::test]
+async fn what_was_removed_while_the_task_was_stopped_fails_it() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
+    clean_up(&mut server, 3).await;
+    let error = Task::start(&server, &host, &[]).await.failure().await;
+    assert_eq!(error.kind(), ErrorKind::Fatal);
+    assert!(error.to_string().contains("snapshot.mode=when_needed"), "{error}");
+}
+
+#[tokio::test]
+async fn when_needed_reads_the_tables_anew() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
+    clean_up(&mut server, 3).await;
+    let mut task = Task::start(&server, &host, &[("snapshot.mode", "when_needed")]).await;
+    let rows = briefs(&task.take(4).await);
+    assert_eq!(rows, [0, 1, 2, 3].map(|id| format!("r null {{\"id\":{id}}}")));
+    server.change(&["INSERT INTO dbo.t VALUES (4)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":4}"#]);
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_read_may_be_removed() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    clean_up(&mut server, 1).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
+    // And while it reads.
+    clean_up(&mut server, 2).await;
+    server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":3}"#]);
+    task.stop().await;
+}
+
+/// A table that is captured since has a later beginning, too, and has lost nothing.
+#[tokio::test]
+async fn a_new_capture_instance_is_no_loss() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    server.sql("CREATE TABLE dbo.later (id int NOT NULL PRIMARY KEY)").await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.capture("later", "dbo_later").await;
+    server.change(&["INSERT INTO dbo.later VALUES (7)"]).await;
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(2).await), [r#"c null {"id":2}"#, r#"c null {"id":7}"#]);
+    task.stop().await;
+}

@@ -1,0 +1,66 @@
+//! Errors of the server: what passes is waited for, what does not fails the task at once.
+
+use tributary_api::{ConfigIssue, PluginRegistry};
+use tributary_testkit::FakeSourceHost;
+
+use crate::server::Server;
+use crate::task::{Task, briefs, props};
+
+const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
+
+#[tokio::test]
+async fn what_does_not_pass_fails_the_task_at_once_and_says_what_to_do() {
+    let mut server = Server::start(&TABLE).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    for (number, advice) in [(313, "snapshot.mode"), (229, "grant"), (208, "not enabled")] {
+        let mut task = Task::first(&server, &FakeSourceHost::new(), &[]).await;
+        server.change(&[&format!("INSERT INTO dbo.t VALUES ({number})")]).await;
+        task.take(1).await;
+        server
+            .sql(&format!(
+                "EXEC standin.fault @on = 'statement', @action = 'error', @number = {number}, @times = 100, @application = 'reader'"
+            ))
+            .await;
+        let error = task.failure().await;
+        assert!(error.to_string().contains(advice), "{number}: {error}");
+        server.sql("EXEC standin.clear_faults").await;
+    }
+    let error = Task::start(&server, &FakeSourceHost::new(), &[("database.password", "wrong")]).await.failure().await;
+    assert!(error.to_string().contains("database.password"), "{error}");
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again_and_no_change_is_lost_or_doubled() {
+    let mut server = Server::start(&TABLE).await;
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[("streaming.fetch.size", "10")]).await;
+    let faults = [
+        "EXEC standin.fault @on = 'statement', @action = 'error', @number = 1205, @skip = 1, @times = 2, @application = 'reader'",
+        "EXEC standin.fault @on = 'statement', @action = 'error', @number = 40501, @skip = 3, @times = 1, @application = 'reader'",
+        "EXEC standin.fault @on = 'row', @action = 'reset', @skip = 25, @times = 1, @application = 'reader'",
+    ];
+    for (number, fault) in (1..).zip(faults) {
+        server.sql(fault).await;
+        let rows: Vec<String> = (0..50).map(|row| format!("({})", number * 1000 + row)).collect();
+        server.change(&[&format!("INSERT INTO dbo.t VALUES {}", rows.join(", "))]).await;
+        let expected: Vec<String> = (0..50).map(|row| format!("c null {{\"id\":{}}}", number * 1000 + row)).collect();
+        assert_eq!(briefs(&task.take(50).await), expected, "{fault}");
+    }
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn the_validation_asks_the_server() {
+    let server = Server::start(&TABLE).await;
+    let registry = PluginRegistry::new(tributary_sqlserver::plugins()).unwrap();
+    let plugin = registry.find("io.debezium.connector.sqlserver.SqlServerConnector", |_| true).unwrap();
+    let validate = async |settings: &[(&str, &str)]| -> Vec<ConfigIssue> {
+        tributary_testkit::validate(plugin, &props(&server, settings)).await
+    };
+    assert_eq!(validate(&[]).await, []);
+    let names = |issues: Vec<ConfigIssue>| issues.into_iter().map(|issue| issue.name).collect::<Vec<_>>();
+    assert_eq!(names(validate(&[("database.password", "wrong")]).await), ["database.hostname"]);
+    assert_eq!(names(validate(&[("database.names", "none")]).await), ["database.names"]);
+    assert_eq!(names(validate(&[("database.names", "master")]).await), ["database.user"]);
+    assert_eq!(names(validate(&[("message.key.columns", "dbo.t:id")]).await), ["message.key.columns"]);
+}

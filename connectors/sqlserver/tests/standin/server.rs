@@ -1,0 +1,113 @@
+//! A server, and what an administrator does there.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use tiberius::{AuthMethod, ColumnData, Config, EncryptionLevel};
+use tokio::net::TcpStream;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
+
+pub(crate) const USER: &str = "sa";
+pub(crate) const PASSWORD: &str = "Stand-in_4tests";
+pub(crate) const DATABASE: &str = "shop";
+
+/// Ends when it is dropped, and when the test process does.
+pub(crate) struct Server {
+    child: Child,
+    leash: Option<ChildStdin>,
+    pub(crate) port: u16,
+    /// How many tables there were when it was started.
+    pub(crate) tables: usize,
+    administrator: tiberius::Client<Compat<TcpStream>>,
+}
+
+impl Server {
+    /// With a database that is captured, and these tables in it: their name and the rest of CREATE TABLE.
+    pub(crate) async fn start(tables: &[(&str, &str)]) -> Server {
+        let mut child = Command::new(binary())
+            .args(["--port", "0", "--stepped", "--leash", "--password", PASSWORD])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let leash = child.stdin.take();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().rsplit_once(':').expect("the address of the stand-in").1.parse().unwrap();
+        let mut server =
+            Server { child, leash, port, tables: tables.len(), administrator: connect(port, "master").await };
+        server.sql(&format!("CREATE DATABASE {DATABASE}")).await;
+        server.administrator = connect(port, DATABASE).await;
+        server.sql(&format!("ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")).await;
+        server.sql("EXEC sys.sp_cdc_enable_db").await;
+        for (table, columns) in tables {
+            server.sql(&format!("CREATE TABLE dbo.{table} ({columns})")).await;
+            server.capture(table, &format!("dbo_{table}")).await;
+        }
+        server
+    }
+
+    pub(crate) async fn capture(&mut self, table: &str, instance: &str) {
+        self.sql(&format!(
+            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{table}', @role_name = NULL, \
+             @capture_instance = N'{instance}'"
+        ))
+        .await;
+    }
+
+    pub(crate) async fn sql(&mut self, sql: &str) {
+        let ran = async { self.administrator.simple_query(sql).await?.into_results().await };
+        ran.await.unwrap_or_else(|error| panic!("{error} in {sql}"));
+    }
+
+    /// The only value of a query, as bytes.
+    pub(crate) async fn bytes(&mut self, sql: &str) -> Vec<u8> {
+        let row = self.administrator.simple_query(sql).await.unwrap().into_row().await.unwrap().expect("a row");
+        match row.into_iter().next() {
+            Some(ColumnData::Binary(Some(bytes))) => bytes.into_owned(),
+            other => panic!("{other:?} is no bytes"),
+        }
+    }
+
+    /// Runs statements, and captures all that is committed.
+    pub(crate) async fn change(&mut self, statements: &[&str]) {
+        for statement in statements {
+            self.sql(statement).await;
+        }
+        self.scan().await;
+    }
+
+    pub(crate) async fn scan(&mut self) {
+        self.sql("EXEC sys.sp_cdc_scan").await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.leash = None;
+        let _ = self.child.wait();
+    }
+}
+
+async fn connect(port: u16, database: &str) -> tiberius::Client<Compat<TcpStream>> {
+    let mut config = Config::new();
+    config.authentication(AuthMethod::sql_server(USER, PASSWORD));
+    config.encryption(EncryptionLevel::NotSupported);
+    config.database(database);
+    config.application_name("administrator");
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    Box::pin(tiberius::Client::connect(config, stream.compat_write())).await.unwrap()
+}
+
+/// The one of the same build as the test.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().and_then(Path::parent).unwrap().join("sqlserver-standin");
+    assert!(
+        binary.is_file(),
+        "{} is not built: cargo build --release --manifest-path tests/sqlserver-standin/Cargo.toml --target-dir target",
+        binary.display()
+    );
+    binary
+}

@@ -1,0 +1,56 @@
+//! Snapshots.
+
+use tributary_testkit::FakeSourceHost;
+
+use crate::server::Server;
+use crate::task::{Task, brief, briefs, offset, source, text};
+
+const TABLES: [(&str, &str); 2] =
+    [("a", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL"), ("b", "id int NOT NULL PRIMARY KEY")];
+
+async fn filled() -> Server {
+    let mut server = Server::start(&TABLES).await;
+    server.change(&["INSERT INTO dbo.a VALUES (1, N'one'), (2, NULL)", "INSERT INTO dbo.b VALUES (3)"]).await;
+    server
+}
+
+#[tokio::test]
+async fn rows_come_before_changes_whatever_the_isolation() {
+    for isolation in ["read_uncommitted", "read_committed", "repeatable_read", "snapshot", "exclusive"] {
+        let mut server = filled().await;
+        let settings = [("snapshot.mode", "initial"), ("snapshot.isolation.mode", isolation)];
+        let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+        let records = task.take(3).await;
+        let rows = [r#"r null {"id":1,"name":"one"}"#, r#"r null {"id":2,"name":null}"#, r#"r null {"id":3}"#];
+        assert_eq!(briefs(&records), rows, "{isolation}");
+        let marks: Vec<String> = records.iter().map(|record| text(&source(record, "snapshot"))).collect();
+        assert_eq!(marks, [r#""first""#, r#""last_in_data_collection""#, r#""last""#]);
+        assert!(offset(&records[1]).contains(r#""snapshot":"INITIAL","snapshot_completed":false"#));
+        assert!(offset(&records[2]).contains(r#""snapshot":"INITIAL","snapshot_completed":true"#));
+        server.change(&["DELETE FROM dbo.b"]).await;
+        assert_eq!(briefs(&task.take(2).await), [r#"d {"id":3} null"#, "-"]);
+        task.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_broken_off_begins_anew_and_a_complete_one_does_not() {
+    let mut server = filled().await;
+    let host = FakeSourceHost::new();
+    let initial = [("snapshot.mode", "initial")];
+    let mut task = Task::first(&server, &host, &initial).await;
+    let records = task.take(3).await;
+    task.stop().await;
+    host.acknowledge(&records[1]);
+    let mut task = Task::start(&server, &host, &initial).await;
+    let records = task.take(3).await;
+    task.stop().await;
+    host.acknowledge(&records[2]);
+    server.change(&["INSERT INTO dbo.b VALUES (4)"]).await;
+    let mut task = Task::start(&server, &host, &initial).await;
+    assert_eq!(brief(&task.take(1).await[0]), r#"c null {"id":4}"#);
+    task.stop().await;
+    let mut task = Task::start(&server, &host, &[("snapshot.mode", "always")]).await;
+    assert_eq!(task.take(4).await.len(), 4);
+    task.stop().await;
+}

@@ -1,0 +1,122 @@
+//! The connector's task, as a worker runs it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tributary_api::{CancellationToken, Error, Factory, Origin, PluginRegistry, Props, Record, SourceTask, Value};
+use tributary_testkit::FakeSourceHost;
+
+use crate::server::{DATABASE, PASSWORD, Server, USER};
+
+/// How long a test waits for what it expects.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The topic that is told what tables look like.
+const STRUCTURES: &str = "server";
+
+pub(crate) struct Task {
+    task: Box<dyn SourceTask>,
+    stopping: CancellationToken,
+    /// Read while it was waited for the start.
+    ahead: Vec<Record>,
+}
+
+impl Task {
+    pub(crate) async fn start(server: &Server, host: &Arc<FakeSourceHost>, settings: &[(&str, &str)]) -> Task {
+        let registry = PluginRegistry::new(tributary_sqlserver::plugins()).unwrap();
+        let plugin = registry.find("io.debezium.connector.sqlserver.SqlServerConnector", |_| true).unwrap();
+        let Factory::Source(factory) = &plugin.factory else { panic!("not a source") };
+        let mut task = (factory.task)();
+        let stopping = CancellationToken::new();
+        task.start(host.context(&stopping), &props(server, settings)).await.unwrap();
+        Task { task, stopping, ahead: Vec::new() }
+    }
+
+    /// The same without offsets, and waits until what the tables look like is read: from then on no change is missed.
+    pub(crate) async fn first(server: &Server, host: &Arc<FakeSourceHost>, settings: &[(&str, &str)]) -> Task {
+        let mut task = Task::start(server, host, settings).await;
+        let mut told = 0;
+        while told < server.tables {
+            let (structures, others): (Vec<_>, Vec<_>) =
+                task.poll().await.unwrap().into_iter().partition(|record| &*record.topic == STRUCTURES);
+            told += structures.len();
+            task.ahead.extend(others);
+        }
+        task
+    }
+
+    /// So many records, and not more with the last batch.
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<Record> {
+        let mut records = std::mem::take(&mut self.ahead);
+        while records.len() < count {
+            let read = self.poll().await.unwrap();
+            records.extend(read.into_iter().filter(|record| &*record.topic != STRUCTURES));
+        }
+        assert_eq!(records.len(), count, "{:#?}", records.iter().map(brief).collect::<Vec<_>>());
+        records
+    }
+
+    pub(crate) async fn poll(&mut self) -> Result<Vec<Record>, Error> {
+        timeout(PATIENCE, self.task.poll()).await.expect("something to come")
+    }
+
+    /// The error that it ends with.
+    pub(crate) async fn failure(&mut self) -> Error {
+        loop {
+            if let Err(error) = self.poll().await {
+                return error;
+            }
+        }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.stopping.cancel();
+        self.task.stop().await.unwrap();
+    }
+}
+
+pub(crate) fn props(server: &Server, settings: &[(&str, &str)]) -> Props {
+    let port = server.port.to_string();
+    let usual = [
+        ("database.hostname", "127.0.0.1"),
+        ("database.port", &port),
+        ("database.user", USER),
+        ("database.password", PASSWORD),
+        ("database.names", DATABASE),
+        ("topic.prefix", "server"),
+        ("driver.encrypt", "false"),
+        ("driver.applicationName", "reader"),
+        ("poll.interval.ms", "5"),
+        ("retriable.restart.connector.wait.ms", "5"),
+        ("schema.history.internal.store.only.captured.tables.ddl", "true"),
+        ("snapshot.mode", "no_data"),
+    ];
+    usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Operation, before and after, each as a plain text; a tombstone is `-`.
+pub(crate) fn brief(record: &Record) -> String {
+    if record.value.value.is_null() {
+        return "-".to_owned();
+    }
+    let part = |name: &str| record.value.value.get(name).map(text).unwrap_or_default();
+    format!("{} {} {}", part("op").trim_matches('"'), part("before"), part("after"))
+}
+
+pub(crate) fn briefs(records: &[Record]) -> Vec<String> {
+    records.iter().map(brief).collect()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    String::from_utf8(tributary_api::json::to_vec(value).unwrap()).unwrap()
+}
+
+pub(crate) fn offset(record: &Record) -> String {
+    let Origin::Source { offset: Some(offset), .. } = &record.origin else { panic!("no offset") };
+    serde_json::to_string(offset).unwrap()
+}
+
+pub(crate) fn source(record: &Record, field: &str) -> Value {
+    record.value.value.path(&format!("source.{field}")).cloned().unwrap_or_default()
+}
