@@ -8,6 +8,7 @@ use tributary_api::{Config, Error, ErrorKind, Offsets, Record, Result, SinkTask,
 
 use crate::client::connect;
 use crate::config::Settings;
+use crate::retry;
 use crate::schedule::until;
 use crate::upload::Uploader;
 use crate::writer::PartitionWriter;
@@ -37,12 +38,8 @@ pub(crate) struct S3Task {
 #[async_trait]
 impl SinkTask for S3Task {
     async fn put(&mut self, records: &[Record]) -> Result<()> {
-        let backoff = self.uploader.settings.retry_backoff;
         let done = self.write(records).await;
-        done.map_err(|error| match error.retry_after() {
-            None if error.is_retriable() => error.with_retry_after(backoff),
-            _ => error,
-        })
+        retry::of_batches(done, self.uploader.settings.retry_backoff)
     }
 
     async fn pre_commit(&mut self, offsets: &Offsets) -> Result<Offsets> {
@@ -97,6 +94,9 @@ impl S3Task {
     fn take(&mut self, run: &[Record]) -> Result<usize> {
         let Some((topic, partition, _)) = run.first().and_then(Record::consumed_from) else { return Ok(0) };
         let place = TopicPartition::new(Arc::clone(topic), partition);
+        if !self.writers.contains_key(&place) {
+            self.uploader.settings.names.fit(&place)?;
+        }
         let writer = self.writers.entry(place.clone()).or_insert_with(|| PartitionWriter::new(place));
         if !self.rename_warned
             && let Some(renamed) =

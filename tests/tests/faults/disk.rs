@@ -62,6 +62,60 @@ async fn a_sink_whose_disk_is_full_waits_for_space() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sink_whose_object_store_has_a_full_disk_waits_for_room_and_nobody_sees_half_an_object() -> Result<()> {
+    const BUCKET: &str = "full";
+    const OBJECT: usize = 4_000;
+    if !require(Tier::RealKafka)? {
+        return Ok(());
+    }
+    let (kafka, topic) = (Kafka::shared().await?, unique("full-store"));
+    create_topic(&kafka.bootstrap(), &topic, 1).await?;
+    // The store is another process than the sink, and nothing else of it is to be written.
+    let mut store = Tributary::start(WorkerOptions::embedded().set("demo.shop.enable", "false")).await?;
+    let objects = store.embedded_s3()?;
+    objects.sdk().create_bucket().bucket(BUCKET).send().await?;
+    let keys = fs::read_to_string(store.folder().join("data/s3.credentials"))?;
+    let key = |name: &str| keys.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+    let options = WorkerOptions::on_kafka(kafka, &unique("disk")).set("offset.flush.interval.ms", "300");
+    let mut worker = Tributary::start(options).await?;
+    let rest = worker.rest();
+    let sink = json!({
+        "connector.class": "io.confluent.connect.s3.S3SinkConnector", "topics": topic, "s3.bucket.name": BUCKET,
+        "storage.class": "io.confluent.connect.s3.storage.S3Storage", "store.url": store.embedded_s3_endpoint(),
+        "format.class": "io.confluent.connect.s3.format.bytearray.ByteArrayFormat", "s3.region": "us-east-1",
+        "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+        "aws.access.key.id": key("aws_access_key_id"), "aws.secret.access.key": key("aws_secret_access_key"),
+        "flush.size": OBJECT.to_string(), "s3.part.retries": "1", "s3.retry.backoff.ms": "10", "retry.backoff.ms": "300",
+    });
+    rest.put_connector(&topic, &sink).await?;
+    rest.wait_running(&topic, 1, LIMIT).await?;
+    limit_file_size(store.pid(), Some(longest(&store.folder().join("data"))? + 100_000))?;
+    let line = |number: usize| format!("{number:04} {}", "x".repeat(1_000));
+    produce(&kafka.bootstrap(), &topic, (0..OBJECT).map(move |number| (None, line(number).into_bytes()))).await?;
+    wait_until(LIMIT, "the error with the advice", || async {
+        store.log().contains("check the disk of its folder") && worker.log().contains("cannot write an object")
+    })
+    .await?;
+    rest.wait_running(&topic, 1, LIMIT).await?;
+    let (seen, group) = (objects.keys(BUCKET).await?, format!("connect-{topic}"));
+    ensure!(seen.is_empty(), "half an object is served: {seen:?}");
+    let committed = committed_offsets(&kafka.bootstrap(), &group, &topic).await?;
+    ensure!(committed.values().sum::<i64>() == 0, "{committed:?} committed and nothing written");
+
+    limit_file_size(store.pid(), None)?;
+    let all: String = (0..OBJECT).map(|number| line(number) + "\n").collect();
+    wait_until(LIMIT, "all lines in one object", || async {
+        let written = objects.objects(BUCKET).await.unwrap_or_default();
+        matches!(&written[..], [(_, lines)] if *lines == all)
+    })
+    .await?;
+    let folder = store.folder().join("data");
+    ensure!(leftovers(&folder)?.is_empty(), "pieces of objects were left: {:?}", leftovers(&folder)?);
+    worker.stop().await?;
+    store.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_processor_whose_disk_is_full_continues_exactly_once_when_there_is_space() -> Result<()> {
     const TRAFFIC: Traffic = Traffic { people: 1_000, visits: 2, events: 25 };
     if !require(Tier::RealKafka)? {
@@ -142,4 +196,19 @@ fn longest(folder: &Path) -> Result<u64> {
         longest = longest.max(if path.is_dir() { self::longest(&path)? } else { fs::metadata(&path)?.len() });
     }
     Ok(longest)
+}
+
+/// What an upload that failed has left in a folder and those in it.
+fn leftovers(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path: PathBuf = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(leftovers(&path)?);
+        } else if name.starts_with(".tmp") {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }

@@ -3,13 +3,14 @@
 //!
 //! The proxy is this process at 127.0.0.1, which the website trusts; at 127.0.0.2 it is a stranger.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tributary_tests::free_port;
 
 use crate::target::LIMIT;
 use crate::website::{EVENT, Website, token};
@@ -133,6 +134,50 @@ async fn a_client_with_the_maximum_of_bytes_does_not_block_others() -> Result<()
     ensure!(statuses.iter().all(|status| ["HTTP/1.1 429", "HTTP/1.1 408"].contains(&status.as_str())), "{statuses:?}");
     ensure!(statuses.iter().any(|status| status.ends_with("429")), "{statuses:?}");
     website.holds().await
+}
+
+#[tokio::test]
+async fn a_client_whose_connections_are_all_at_work_gets_no_more_and_keeps_nobody_out() -> Result<()> {
+    const MOST: usize = 3;
+    // Addresses of the loopback are not counted.
+    let Some(own) = another_address() else {
+        eprintln!("skipped: this machine has no address but the loopback's");
+        return Ok(());
+    };
+    let port = free_port()?;
+    let (everywhere, most) = (format!("0.0.0.0:{port}"), MOST.to_string());
+    let both = [("http.listen", everywhere.as_str()), ("http.connections.max.per.address", most.as_str())];
+    let mut website = Website::with(&both, &[], &[]).await?;
+    website.listen = format!("127.0.0.1:{port}");
+    let client = reqwest::Client::new();
+    let page = async |number: usize| -> Result<Response> {
+        let token = token(&format!("p-{number}"))?;
+        Ok(client.get(format!("http://{own}:{port}/events")).bearer_auth(token).send().await?)
+    };
+    let mut held = Vec::new();
+    for number in 0..MOST {
+        held.push(page(number).await?);
+    }
+    ensure!(held.iter().all(|page| page.status() == StatusCode::OK), "{held:?}");
+    if let Ok(one_more) = page(MOST).await {
+        bail!("one more connection is answered with {}", one_more.status());
+    }
+    website.holds().await?;
+    // Who leaves gives up its place.
+    held.clear();
+    tributary_tests::wait_until(LIMIT, "a place that was given up", || async {
+        page(MOST).await.is_ok_and(|page| page.status() == StatusCode::OK)
+    })
+    .await?;
+    website.holds().await
+}
+
+/// An address of this machine that is not of the loopback.
+fn another_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: the system only chooses the way.
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback())
 }
 
 /// A request of which all but a few bytes have come.
