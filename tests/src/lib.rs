@@ -52,5 +52,5 @@ pub use self::topics::{
     produce, unique,
 };
 pub use self::traffic::{Flow, Traffic, event_ids, event_ids_in};
-pub use self::tributary::{Tributary, WorkerOptions};
+pub use self::tributary::{Tributary, WorkerOptions, binary};
 pub use self::wait::{wait_for, wait_until};

@@ -343,7 +343,11 @@ fn program(binary: &Path, max_descriptors: Option<u32>) -> Command {
     shell
 }
 
-fn binary(name: &str) -> Result<PathBuf> {
+/// The program of a name: `tributary`, or one that is built beside it.
+///
+/// # Errors
+/// When it is not built.
+pub fn binary(name: &str) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(BINARY).filter(|_| name == TRIBUTARY) {
         return Ok(path.into());
     }

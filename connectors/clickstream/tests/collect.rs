@@ -452,9 +452,9 @@ async fn another_connector_cannot_take_the_path() {
     let source = Source::start(&site, &[]).await;
     let (mut connector, _) = site.source();
     let cx = tributary_testkit::FakeConnectorHost::new().context("other");
-    let error = connector.start(cx.clone(), &support::props(&[])).await.unwrap_err();
+    let error = connector.start(cx.clone(), &site.config(&[])).await.unwrap_err();
     assert!(error.to_string().contains("clicks"), "{error}");
-    connector.start(cx, &support::props(&[("http.path", "/other")])).await.unwrap();
+    connector.start(cx, &site.config(&[("http.path", "/other")])).await.unwrap();
     connector.stop().await.unwrap();
     source.stop().await;
 }
@@ -466,12 +466,12 @@ async fn an_address_in_use_is_a_clear_error_and_a_released_one_is_free() {
     let site = Site::new();
     let (mut connector, _) = site.source();
     let cx = tributary_testkit::FakeConnectorHost::new().context("clicks");
-    let props = support::props(&[("http.listen", &listen)]);
-    let error = connector.start(cx.clone(), &props).await.unwrap_err();
+    let config = site.config(&[("http.listen", &listen)]);
+    let error = connector.start(cx.clone(), &config).await.unwrap_err();
     assert!(error.to_string().contains(&listen) && error.to_string().contains("http.listen"), "{error}");
     drop(taken);
     for _ in 0..3 {
-        connector.start(cx.clone(), &props).await.unwrap();
+        connector.start(cx.clone(), &config).await.unwrap();
         connector.stop().await.unwrap();
     }
 }

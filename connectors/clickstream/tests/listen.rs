@@ -104,9 +104,10 @@ async fn connectors_that_share_a_listener_agree_on_it() {
     let given = certificate.props();
     let source = Source::start(&site, &pairs(&given)).await;
     let (mut sink, _) = site.sink();
-    let error = sink.start(FakeConnectorHost::new().context("offers"), &props(&[])).await.unwrap_err().to_string();
+    let error =
+        sink.start(FakeConnectorHost::new().context("offers"), &site.sink_config(&[])).await.unwrap_err().to_string();
     assert!(error.contains("connector clicks") && error.contains("http.tls.*"), "{error}");
-    sink.start(FakeConnectorHost::new().context("offers"), &props(&pairs(&given))).await.unwrap();
+    sink.start(FakeConnectorHost::new().context("offers"), &site.sink_config(&pairs(&given))).await.unwrap();
     source.stop().await;
     sink.stop().await.unwrap();
 }
@@ -118,7 +119,7 @@ async fn a_connector_with_new_settings_need_not_wait_for_its_old_task() {
     assert!(certificate.post(&site).await.is_err());
     let given = certificate.props();
     let (mut connector, _) = site.source();
-    connector.start(FakeConnectorHost::new().context("clicks"), &props(&pairs(&given))).await.unwrap();
+    connector.start(FakeConnectorHost::new().context("clicks"), &site.config(&pairs(&given))).await.unwrap();
     source.stop().await;
     assert!(certificate.post(&site).await.unwrap().starts_with("HTTP/1.1 503"));
     connector.stop().await.unwrap();
@@ -146,12 +147,15 @@ async fn an_invalid_value_is_an_error_with_its_property() {
     ];
     for (given, property) in cases {
         let (mut connector, _) = site.source();
-        let issues = connector.validate(&props(given)).await.unwrap();
+        let issues = tributary_testkit::validate(site.source_plugin(), &props(given)).await;
         let names: Vec<_> = issues.iter().map(|issue| issue.name.as_str()).collect();
         let expected: Vec<&str> = Some(property).filter(|name| !name.is_empty()).into_iter().collect();
         assert_eq!(names, expected, "{given:?}");
         assert!(!format!("{issues:?}").contains("root:"), "{issues:?}");
-        let started = connector.start(FakeConnectorHost::new().context("clicks"), &props(given)).await;
+        let started = match site.source_plugin().description.config.parse(&props(given)) {
+            Ok(config) => connector.start(FakeConnectorHost::new().context("clicks"), &config).await,
+            Err(error) => Err(error),
+        };
         assert_eq!(started.is_ok(), expected.is_empty(), "{given:?}");
         let _ = connector.stop().await;
     }

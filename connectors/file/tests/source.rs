@@ -211,8 +211,9 @@ async fn a_named_pipe_is_read_without_offsets() {
 #[tokio::test]
 async fn offsets_are_altered_only_to_what_the_task_can_use() {
     let (_folder, file) = folder_with(b"");
-    let with_file = props(&file, &[]);
-    let without_file: Props = [("topic".to_owned(), "t".to_owned())].into();
+    let parse = |props: &Props| tributary_file::plugins()[0].description.config.parse(props).unwrap();
+    let with_file = parse(&props(&file, &[]));
+    let without_file = parse(&[("topic".to_owned(), "t".to_owned())].into());
     let mut connector = factory().0;
     connector.start(FakeConnectorHost::new().context("test"), &with_file).await.unwrap();
     let partition = || OffsetMap::new([("filename", "f".into())]);
@@ -220,14 +221,14 @@ async fn offsets_are_altered_only_to_what_the_task_can_use() {
     for (partition, offset) in [(partition(), None), (partition(), at(0.into())), (partition(), at(7.into()))] {
         assert!(connector.alter_offsets(&with_file, &[(partition, offset)]).await.unwrap());
     }
-    for (props, partition, offset, message) in [
+    for (config, partition, offset, message) in [
         (&without_file, partition(), at(1.into()), "'file' configuration is unspecified"),
         (&with_file, OffsetMap::new([("file", "f".into())]), at(1.into()), "contain the key 'filename'"),
         (&with_file, partition(), Some(OffsetMap::new([("pos", 1.into())])), "contain the key 'position'"),
         (&with_file, partition(), at("1".into()), "expected to be a Long value"),
         (&with_file, partition(), at((-1).into()), "non-negative"),
     ] {
-        let error = connector.alter_offsets(props, &[(partition, offset)]).await.err().unwrap();
+        let error = connector.alter_offsets(config, &[(partition, offset)]).await.err().unwrap();
         assert!(error.to_string().contains(message), "{error}");
     }
     assert_eq!(connector.exactly_once_support(&with_file), ExactlyOnceSupport::Supported);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tributary_api::{ConfigIssue, Connector, ConnectorContext, Offsets, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, ConnectorContext, Offsets, Props, Result, SinkConnector};
 
 use crate::client::connect;
 use crate::config::{Flavour, Settings};
@@ -15,12 +15,11 @@ const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct LambdaConnector {
     flavour: Flavour,
-    props: Props,
 }
 
 impl LambdaConnector {
     pub(crate) fn new(flavour: Flavour) -> Self {
-        Self { flavour, props: Props::new() }
+        Self { flavour }
     }
 
     fn function(&self) -> &'static str {
@@ -34,8 +33,8 @@ impl LambdaConnector {
 #[async_trait]
 impl Connector for LambdaConnector {
     /// Also checks with a dry run whether the functions exist and may be invoked.
-    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
-        let settings = match Settings::parse(self.flavour, props) {
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
+        let settings = match Settings::parse(self.flavour, config.originals()) {
             Ok(settings) => Arc::new(settings),
             Err(error) => return Ok(vec![ConfigIssue::of_error(&error, self.function())]),
         };
@@ -58,20 +57,18 @@ impl Connector for LambdaConnector {
         Ok(issues)
     }
 
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        Settings::parse(self.flavour, props)?;
-        self.props = props.clone();
-        Ok(())
+    async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
+        Settings::parse(self.flavour, config.originals()).map(drop)
     }
 
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
+    async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(config.for_tasks(max_tasks))
     }
 }
 
 #[async_trait]
 impl SinkConnector for LambdaConnector {
-    async fn alter_offsets(&mut self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
+    async fn alter_offsets(&mut self, _config: &Config, _offsets: &Offsets) -> Result<bool> {
         Ok(true)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tributary_api::{Error, Record, Result, TopicPartition};
+use tributary_api::{Backoff, Error, Record, Result, TopicPartition};
 
 use crate::answer::{Failures, failures};
 use crate::config::OnError;
@@ -271,11 +271,10 @@ impl Delivery {
         }
     }
 
-    /// The wait before an attempt, counted from 1: it doubles, with jitter.
+    /// The wait after an attempt, counted from 1: it doubles, with jitter.
     fn backoff(&self, attempt: u32) -> Duration {
         let retries = &self.shared.settings.retries;
-        let doubled = retries.backoff.saturating_mul(1 << (attempt.saturating_sub(1)).min(16));
-        doubled.min(retries.backoff_max).mul_f64(rand::random_range(0.5..1.0))
+        Backoff::new(retries.backoff, retries.backoff_max).after(attempt.saturating_sub(1)).next_wait()
     }
 }
 

@@ -12,6 +12,7 @@ use tributary_api::{Error, Result, read_small_file};
 
 use crate::config::{Settings, Store};
 
+const URI: &str = "connection.uri";
 /// The server selection timeout, unless the URI sets one. The driver's default of 30 s is longer than a worker waits
 /// for a stopping task.
 const SERVER_SELECTION: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ pub(crate) async fn connect(settings: &Settings, connector: &str) -> Result<(Cli
         Driver::DnsResolve { .. } => {
             Error::retriable(hide(&error.to_string(), uri)).context("cannot look up the hosts")
         }
-        _ => Error::config(hide(&error.to_string(), uri)).context("connection.uri cannot be used"),
+        _ => Error::config_at(URI, hide(&error.to_string(), uri)).context("connection.uri cannot be used"),
     })?;
     refuse_unacknowledged(options.write_concern.as_ref())?;
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
@@ -45,7 +46,10 @@ pub(crate) async fn connect(settings: &Settings, connector: &str) -> Result<(Cli
     if let Some(api) = &settings.server_api {
         let version: ServerApiVersion = match api.version.as_str() {
             "1" => ServerApiVersion::V1,
-            other => return Err(Error::config(format!("server.api.version is {other}: there is 1"))),
+            other => {
+                let message = format!("server.api.version is {other}: there is 1");
+                return Err(Error::config_at("server.api.version", message));
+            }
         };
         options.server_api = Some(
             DeclaredApi::builder()
@@ -58,14 +62,15 @@ pub(crate) async fn connect(settings: &Settings, connector: &str) -> Result<(Cli
     add_certificates(&mut options, settings)?;
     let retry_writes = options.retry_writes != Some(false);
     let client = Client::with_options(options)
-        .map_err(|error| Error::config(hide(&error.to_string(), uri)).context("cannot make a client"))?;
+        .map_err(|error| Error::config_at(URI, hide(&error.to_string(), uri)).context("cannot make a client"))?;
     Ok((client, retry_writes))
 }
 
 /// With `w=0` the server does not answer, not even when it refuses a write.
 fn refuse_unacknowledged(concern: Option<&WriteConcern>) -> Result<()> {
     match concern {
-        Some(concern) if concern.w == Some(0.into()) && concern.journal != Some(true) => Err(Error::config(
+        Some(concern) if concern.w == Some(0.into()) && concern.journal != Some(true) => Err(Error::config_at(
+            URI,
             "connection.uri requests unacknowledged writes (w=0), which can be lost without an error: remove w=0, or \
              use w=1",
         )),
@@ -96,19 +101,21 @@ fn add_certificates(options: &mut ClientOptions, settings: &Settings) -> Result<
 /// Java's key store formats are not supported.
 fn require_pem(name: &str, store: &Store, convert: &str) -> Result<()> {
     let path = &store.path;
-    let content = read_small_file(Path::new(path), MAX_STORE_BYTES)
-        .map_err(|error| Error::config(format!("{name}: cannot read {path}, correct the path")).cause(&error))?;
+    let content = read_small_file(Path::new(path), MAX_STORE_BYTES).map_err(|error| {
+        Error::config_at(name, format!("{name}: cannot read {path}, correct the path")).cause(&error)
+    })?;
     let text = String::from_utf8_lossy(&content);
     if !text.contains("-----BEGIN ") {
         let advice = format!("convert it, for example by `{convert}`, and name the file that it makes");
-        return Err(Error::config(format!("{name}: {path} is no PEM file, the only format read here: {advice}")));
+        let message = format!("{name}: {path} is no PEM file, the only format read here: {advice}");
+        return Err(Error::config_at(name, message));
     }
     if store.password.is_some() {
         tracing::info!("a PEM file needs no password: that of {name} has no effect");
     }
     if text.contains("-----BEGIN ENCRYPTED") {
         let advice = "write the key without a password into a file that only the worker may read";
-        return Err(Error::config(format!("{name}: the key in {path} has a password: {advice}")));
+        return Err(Error::config_at(name, format!("{name}: the key in {path} has a password: {advice}")));
     }
     Ok(())
 }
@@ -166,7 +173,7 @@ const AUTHENTICATION_FAILED: i32 = 18;
 
 fn refused(what: &str, error: &DriverError) -> Error {
     let advice = "the server refuses these credentials: check connection.uri, and the user's roles";
-    Error::config(format!("{what}: {advice}")).cause(error)
+    Error::config_at(URI, format!("{what}: {advice}")).cause(error)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
-use tributary_api::{ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector};
 
 use crate::client::connect;
-use crate::config::{Settings, definition};
+use crate::config::Settings;
 use crate::exactly_once::OffsetStore;
 use crate::server::Server;
 
@@ -10,25 +10,22 @@ const URI: &str = "connection.uri";
 const OFFSETS: &str = "exactly.once.offsets.collection";
 
 /// Plans the MongoDB sink: every task has the same configuration, and its share of the partitions.
-#[derive(Debug, Default)]
-pub(crate) struct MongoConnector {
-    props: Props,
-}
+pub(crate) struct MongoConnector;
 
 #[async_trait]
 impl Connector for MongoConnector {
-    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
-        let issues = Settings::issues(props);
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
+        let issues = Settings::issues(config.originals());
         if !issues.is_empty() {
             return Ok(issues);
         }
-        let settings = Settings::new(&definition().parse(props)?)?;
+        let settings = Settings::new(config)?;
         let reached = async {
-            let (client, retry_writes) = connect(&settings, name(props)).await?;
+            let (client, retry_writes) = connect(&settings, name(config)).await?;
             Server::ask(client, retry_writes).await
         };
         Ok(match reached.await {
-            Err(error) => vec![ConfigIssue::new(URI, format!("Unable to connect to the server: {error}"))],
+            Err(error) => vec![ConfigIssue::of_error(&error.context("Unable to connect to the server"), URI)],
             Ok(server) if settings.offsets_collection.is_some() => {
                 let issue = require_transactions(&server).err();
                 issue.map(|error| ConfigIssue::of_error(&error, OFFSETS)).into_iter().collect()
@@ -37,25 +34,24 @@ impl Connector for MongoConnector {
         })
     }
 
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        if let Some(issue) = Settings::issues(props).into_iter().next() {
-            return Err(issue.into_error());
+    async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
+        match Settings::issues(config.originals()).into_iter().next() {
+            Some(issue) => Err(issue.into_error()),
+            None => Ok(()),
         }
-        self.props = props.clone();
-        Ok(())
     }
 
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
+    async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(config.for_tasks(max_tasks))
     }
 }
 
 #[async_trait]
 impl SinkConnector for MongoConnector {
-    async fn alter_offsets(&mut self, props: &Props, offsets: &Offsets) -> Result<bool> {
-        let settings = Settings::new(&definition().parse(props)?)?;
-        let Some(store) = offset_store(&settings, name(props)) else { return Ok(true) };
-        let (client, _) = connect(&settings, name(props)).await?;
+    async fn alter_offsets(&mut self, config: &Config, offsets: &Offsets) -> Result<bool> {
+        let settings = Settings::new(config)?;
+        let Some(store) = offset_store(&settings, name(config)) else { return Ok(true) };
+        let (client, _) = connect(&settings, name(config)).await?;
         store.alter(&client, offsets).await?;
         Ok(true)
     }
@@ -79,6 +75,6 @@ pub(crate) fn require_transactions(server: &Server) -> Result<()> {
     Err(Error::config_at(OFFSETS, format!("exactly once needs transactions, which this server has not: {advice}")))
 }
 
-fn name(props: &Props) -> &str {
-    props.get("name").map_or("", String::as_str)
+fn name(config: &Config) -> &str {
+    config.originals().get("name").map_or("", String::as_str)
 }

@@ -26,7 +26,7 @@ pub fn plugins() -> Vec<Plugin> {
     let doc = "Writes records to MongoDB collections, as inserts, replacements, updates and deletes.";
     let class = "com.mongodb.kafka.connect.MongoSinkConnector";
     vec![
-        Plugin::sink(class, env!("CARGO_PKG_VERSION"), config::definition(), MongoConnector::default, MongoTask::start)
+        Plugin::sink(class, env!("CARGO_PKG_VERSION"), config::definition(), || MongoConnector, MongoTask::start)
             .alias("tributary.MongoSink")
             .task_class("com.mongodb.kafka.connect.sink.MongoSinkTask")
             .doc(doc),

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use tributary_api::{Error, Result};
+use tributary_api::{Backoff, Error, Result};
 
 use crate::config::RetrySettings;
 
@@ -9,12 +9,13 @@ use crate::config::RetrySettings;
 pub(crate) struct RetryPolicy {
     settings: RetrySettings,
     since: Option<Instant>,
-    tries: u32,
+    backoff: Backoff,
 }
 
 impl RetryPolicy {
     pub(crate) fn new(settings: RetrySettings) -> Self {
-        Self { settings, since: None, tries: 0 }
+        let backoff = Backoff::new(settings.backoff, settings.backoff_max);
+        Self { settings, since: None, backoff }
     }
 
     /// Adds a wait to an error that can be retried, or makes it fatal once the time is over. Other results stay as they
@@ -23,7 +24,8 @@ impl RetryPolicy {
         let error = match done {
             Err(error) if error.is_retriable() => error,
             done => {
-                (self.since, self.tries) = (None, 0);
+                self.since = None;
+                self.backoff.reset();
                 return done;
             }
         };
@@ -33,8 +35,6 @@ impl RetryPolicy {
             let advice = "see that the server is there and has a primary, and restart the task";
             return Err(Error::fatal(format!("{what}: {advice}")).cause(&error));
         }
-        let wait = self.settings.backoff.saturating_mul(2_u32.saturating_pow(self.tries.min(16)));
-        self.tries += 1;
-        Err(error.with_retry_after(wait.min(self.settings.backoff_max)))
+        Err(error.with_retry_after(self.backoff.next_wait()))
     }
 }

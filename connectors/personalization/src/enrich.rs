@@ -1,6 +1,6 @@
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Error, Importance, Record, Records, Requirements, Result, TableId,
-    TableSpec, TransformContext, Transformation, Validator, Value,
+    TransformContext, Transformation, Validator, Value,
 };
 
 /// A left join with a table: a record without a match passes with a null field.
@@ -15,7 +15,7 @@ pub(crate) fn definition() -> ConfigDef {
     ConfigDef::new([
         ConfigKey::new("table.topic", ConfigType::String)
             .default("customers")
-            .validator(Validator::NonEmpty)
+            .validator(Validator::TopicName)
             .importance(Importance::High)
             .doc("Compacted topic of the table; its keys are plain text."),
         ConfigKey::new("key.field", ConfigType::String)
@@ -41,8 +41,7 @@ impl Enrich {
 
 impl Transformation for Enrich {
     fn requirements(&self) -> Requirements {
-        let table = TableSpec { name: "profiles".to_owned(), topic: self.topic.clone() };
-        Requirements { tables: vec![table], ..Requirements::default() }
+        Requirements::default().table("profiles", &*self.topic)
     }
 
     fn apply(&mut self, mut record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {

@@ -3,7 +3,7 @@ use std::path::Path;
 use bytes::Bytes;
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Importance, Record, Records, Requirements, Result, StoreId,
-    StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Validator, Value, json, read_small_file,
+    TableId, Timer, TransformContext, Transformation, Validator, Value, json, read_small_file,
 };
 
 use crate::decision::{DecisionInput, decide};
@@ -15,6 +15,8 @@ use crate::rules::{MAX_PACK_BYTES, RulePack};
 use crate::signals::Signals;
 
 const DAY_MS: i64 = 86_400_000;
+const RULES: &str = "rules";
+const RULES_FILE: &str = "rules.file";
 
 const PEOPLE: StoreId = StoreId(0);
 const PROFILES: TableId = TableId(0);
@@ -51,13 +53,13 @@ impl Retention {
 
 pub(crate) fn definition() -> ConfigDef {
     let definition = ConfigDef::new([
-        ConfigKey::new("rules.file", ConfigType::String)
+        ConfigKey::new(RULES_FILE, ConfigType::String)
             .importance(Importance::High)
             .doc("File of the rule pack, in YAML; read when the task starts."),
-        ConfigKey::new("rules", ConfigType::String).doc("The rule pack itself, in YAML, instead of a file."),
+        ConfigKey::new(RULES, ConfigType::String).doc("The rule pack itself, in YAML, instead of a file."),
         ConfigKey::new("profiles.topic", ConfigType::String)
             .default("customers")
-            .validator(Validator::NonEmpty)
+            .validator(Validator::TopicName)
             .doc("Compacted topic of profiles, keyed by customer_id: consent and the fields that rules use."),
         ConfigKey::new("people.retention.ms", ConfigType::Long)
             .default(400 * DAY_MS)
@@ -74,17 +76,22 @@ pub(crate) fn definition() -> ConfigDef {
     Outputs::define(definition)
 }
 
+fn read_pack(path: &str) -> Result<RulePack> {
+    let unreadable = || Error::config(format!("cannot read the rule pack {path}: correct {RULES_FILE}"));
+    let bytes = read_small_file(Path::new(path), MAX_PACK_BYTES).map_err(|error| unreadable().cause(&error))?;
+    let yaml = String::from_utf8(bytes).map_err(|_| unreadable())?;
+    RulePack::parse(&yaml).map_err(|error| error.context(path))
+}
+
 impl Personalize {
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let pack = match (config.optional_string("rules")?, config.optional_string("rules.file")?) {
-            (Some(yaml), None) => RulePack::parse(yaml)?,
-            (None, Some(path)) => {
-                let unreadable = || Error::config(format!("cannot read the rule pack {path}: correct rules.file"));
-                let bytes = read_small_file(Path::new(path), MAX_PACK_BYTES);
-                let yaml = String::from_utf8(bytes.map_err(|error| unreadable().cause(&error))?);
-                RulePack::parse(&yaml.map_err(|_| unreadable())?).map_err(|error| error.context(path))?
+        let pack = match (config.optional_string(RULES)?, config.optional_string(RULES_FILE)?) {
+            (Some(yaml), None) => RulePack::parse(yaml).map_err(|error| error.with_property(RULES))?,
+            (None, Some(path)) => read_pack(path).map_err(|error| error.with_property(RULES_FILE))?,
+            _ => {
+                let message = "give the rule pack by rules.file or by rules, one of them";
+                return Err(Error::config_at(RULES_FILE, message));
             }
-            _ => return Err(Error::config("give the rule pack by rules.file or by rules, one of them")),
         };
         let retention = |name: &str| -> Result<Option<i64>> {
             let retention = config.int::<i64>(name)?;
@@ -112,7 +119,7 @@ impl Personalize {
             if event.kind == signal.on && event.product.is_some() && event.page.is_some() {
                 let at = event.received_at + i64::from(dwell.at_least_s) * 1000;
                 let payload = timer_event(event, &signal.name, &self.pack.consent, at);
-                cx.schedule(Timer { key, at, payload: json::to_vec(&payload)?.into() })?;
+                cx.schedule(Timer::new(key, at, json::to_vec(&payload)?))?;
             } else if [PRODUCT_VIEW, PAGE_VIEW].contains(&event.kind) {
                 cx.cancel(&key)?;
             }
@@ -127,7 +134,7 @@ impl Personalize {
             && let Some(at) = self.retention.end(person)
         {
             person.forget_check_at = at;
-            cx.schedule(Timer { key: forget_timer_key(event.person), at, payload: Bytes::new() })?;
+            cx.schedule(Timer::new(forget_timer_key(event.person), at, Bytes::new()))?;
         }
         Ok(())
     }
@@ -148,7 +155,7 @@ impl Personalize {
                 person.forget_check_at = end.unwrap_or_default();
                 cx.put(PEOPLE, key, Some(person.encode()))?;
                 if let Some(at) = end {
-                    cx.schedule(Timer { at, ..timer.clone() })?;
+                    cx.schedule(Timer::new(timer.key.clone(), at, timer.payload.clone()))?;
                 }
                 Ok(Records::None)
             }
@@ -204,11 +211,9 @@ impl Personalize {
 
 impl Transformation for Personalize {
     fn requirements(&self) -> Requirements {
-        Requirements {
-            stores: vec![StoreSpec { name: "people".to_owned() }],
-            tables: vec![TableSpec { name: "profiles".to_owned(), topic: self.profiles_topic.clone() }],
-            timers: self.timers || self.retention.known.is_some() || self.retention.anonymous.is_some(),
-        }
+        let needs = Requirements::default().store("people").table("profiles", &*self.profiles_topic);
+        let forgets = self.retention.known.is_some() || self.retention.anonymous.is_some();
+        if self.timers || forgets { needs.with_timers() } else { needs }
     }
 
     fn apply(&mut self, record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {

@@ -21,9 +21,8 @@ const DEFAULT_DWELL: Dwell = Dwell { heartbeat_s: 10, min_visit_s: 5, at_least_s
 /// The signals of one event.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals<'p> {
-    pub(crate) view_count: i64,
-    pub(crate) engaged_s: i64,
-    pub(crate) sessions_before: i64,
+    /// In the order of [`BUILT_IN`].
+    pub(crate) numbers: [i64; BUILT_IN.len()],
     pub(crate) raised: Vec<(&'p str, bool)>,
 }
 
@@ -38,22 +37,18 @@ impl<'p> Signals<'p> {
         let sessions_before = sessions_before(event, person, profile, DAYS_30);
         let raised =
             pack.signals.iter().map(|signal| (signal.name.as_str(), raise(signal, event, person, profile))).collect();
-        Self { view_count, engaged_s, sessions_before, raised }
+        Self { numbers: [view_count, engaged_s, sessions_before], raised }
     }
 
     /// A built-in number (`Ok`) or whether a signal is raised (`Err`).
     pub(crate) fn number(&self, name: &str) -> Option<Result<i64, bool>> {
-        match name {
-            "view_count" => Some(Ok(self.view_count)),
-            "engaged_s" => Some(Ok(self.engaged_s)),
-            "sessions_before" => Some(Ok(self.sessions_before)),
-            name => self.raised.iter().find(|(known, _)| *known == name).map(|(_, raised)| Err(*raised)),
-        }
+        let built_in = BUILT_IN.iter().zip(self.numbers).find(|(known, _)| **known == name);
+        let raised = || self.raised.iter().find(|(known, _)| *known == name).map(|(_, raised)| Err(*raised));
+        built_in.map(|(_, number)| Ok(number)).or_else(raised)
     }
 
     pub(crate) fn to_value(&self) -> Value {
-        let numbers = BUILT_IN.into_iter().zip([self.view_count, self.engaged_s, self.sessions_before]);
-        let numbers = numbers.map(|(name, number)| (name, Value::Int64(number)));
+        let numbers = BUILT_IN.into_iter().zip(self.numbers).map(|(name, number)| (name, Value::Int64(number)));
         Value::map(numbers.chain(self.raised.iter().map(|(name, raised)| (*name, Value::Boolean(*raised)))))
     }
 }

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
@@ -9,6 +8,8 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tributary_api::{Config, Error, ErrorKind, Result};
+
+use crate::retry;
 
 /// Longer than any single part takes: a dead connection is detected, and a slow one is not aborted.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -25,16 +26,12 @@ pub(crate) async fn connect(config: &Config) -> Result<Client> {
         true => http.build_http(),
         false => http.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https(),
     };
-    let tries: u32 = config.int("s3.part.retries")?;
-    let retry = RetryConfig::standard()
-        .with_max_attempts(tries.max(1))
-        .with_initial_backoff(Duration::from_millis(config.int("s3.retry.backoff.ms")?));
     let region = Region::new(config.string("s3.region")?.to_owned());
     let mut builder = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http.clone())
         .region(region.clone())
-        .retry_config(retry)
+        .retry_config(retry::of_requests(config)?)
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)

@@ -11,10 +11,23 @@ const STORAGE: &str = "Storage";
 const S3: &str = "S3";
 const NO_EFFECT: &str = "Accepted for compatibility; has no effect here.";
 
+/// The canned ACLs that an object can have, and none.
+const ACLS: &[&str] = &[
+    "",
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+    "log-delivery-write",
+];
+
 /// All properties of Confluent's S3 sink.
 pub(crate) fn definition() -> ConfigDef {
     let keys = [connector_keys(), storage_keys(), s3_keys(), later_keys()];
-    ConfigDef::new(keys.into_iter().flatten())
+    ConfigDef::new(keys.into_iter().flatten()).check(|config| Ok(refused(config.originals())))
 }
 
 fn connector_keys() -> Vec<ConfigKey> {
@@ -120,10 +133,11 @@ fn s3_keys() -> Vec<ConfigKey> {
             .doc("Whether the bucket is part of the path of the URL instead of its host."),
         key("s3.ssea.name", Text, S3)
             .default("")
+            .one_of(&["", "AES256", "aws:kms"])
             .importance(Importance::Low)
             .doc("Encryption at rest: AES256, aws:kms, or none."),
         key("s3.sse.kms.key.id", Text, S3).default("").importance(Importance::Low).doc("The key of aws:kms."),
-        key("s3.acl.canned", Text, S3).importance(Importance::Low).doc("A canned ACL for objects."),
+        key("s3.acl.canned", Text, S3).one_of(ACLS).importance(Importance::Low).doc("A canned ACL for objects."),
         key("s3.compression.type", Text, S3)
             .default("none")
             .one_of(&["none", "gzip"])
@@ -204,7 +218,7 @@ const IDLE: &[(&str, ConfigType, &str)] = &[
 ];
 
 /// Issues for properties that are set but not implemented: they are refused, never ignored.
-pub(crate) fn refused(props: &Props) -> Vec<ConfigIssue> {
+fn refused(props: &Props) -> Vec<ConfigIssue> {
     let mut issues = Vec::new();
     let mut refuse = |name: &str, value: &str, what: &str| {
         issues.push(ConfigIssue::new(name, format!("Invalid value {value} for configuration {name}: {what}")));

@@ -1,49 +1,39 @@
 use async_trait::async_trait;
-use tributary_api::{ConfigIssue, Connector, ConnectorContext, Offsets, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector, TopicPartition};
 
 use crate::client::{connect, failure};
-use crate::config::{Settings, definition, refused};
+use crate::config::Settings;
 
 /// Plans the S3 sink: every task has the same configuration, and its share of the partitions.
-#[derive(Debug, Default)]
-pub(crate) struct S3Connector {
-    props: Props,
-}
+pub(crate) struct S3Connector;
 
 #[async_trait]
 impl Connector for S3Connector {
-    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
-        let mut issues = refused(props);
-        if !issues.is_empty() {
-            return Ok(issues);
-        }
-        let config = definition().parse(props)?;
-        if let Err(error) = Settings::new(&config) {
-            return Ok(vec![ConfigIssue::of_error(&error, "format.class")]);
-        }
-        match connect(&config).await {
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
+        let settings = match Settings::new(config) {
+            Ok(settings) => settings,
+            Err(error) => return Ok(vec![ConfigIssue::of_error(&error, "format.class")]),
+        };
+        // Topics that a pattern finds are looked at when they are read.
+        let topics = config.originals().get("topics").map(String::as_str).unwrap_or_default();
+        let names = topics.split(',').map(|topic| settings.names.fit(&TopicPartition::new(topic.trim(), 0)));
+        let misfit = names.filter_map(Result::err).map(|error| ConfigIssue::of_error(&error, "topics.dir")).next();
+        let mut issues: Vec<ConfigIssue> = misfit.into_iter().collect();
+        match connect(config).await {
             Err(error) => issues.push(ConfigIssue::of_error(&error, "aws.access.key.id")),
             Ok(client) => issues.extend(bucket_issue(&client, config.string("s3.bucket.name")?).await),
         }
         Ok(issues)
     }
 
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        if let Some(issue) = refused(props).into_iter().next() {
-            return Err(issue.into_error());
-        }
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
+    async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(config.for_tasks(max_tasks))
     }
 }
 
 #[async_trait]
 impl SinkConnector for S3Connector {
-    async fn alter_offsets(&mut self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
+    async fn alter_offsets(&mut self, _config: &Config, _offsets: &Offsets) -> Result<bool> {
         Ok(true)
     }
 }

@@ -17,6 +17,7 @@ mod connector;
 mod format;
 mod name;
 mod object;
+mod retry;
 mod schedule;
 mod task;
 mod upload;
@@ -32,7 +33,7 @@ pub fn plugins() -> Vec<Plugin> {
     let doc = "Writes records to S3 as objects of JSON lines or raw bytes, one folder for each topic and partition.";
     let class = "io.confluent.connect.s3.S3SinkConnector";
     vec![
-        Plugin::sink(class, env!("CARGO_PKG_VERSION"), config::definition(), S3Connector::default, S3Task::start)
+        Plugin::sink(class, env!("CARGO_PKG_VERSION"), config::definition(), || S3Connector, S3Task::start)
             .alias("tributary.S3Sink")
             .doc(doc),
     ]

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tributary::main(tributary::plugins().into_iter().chain(custom_worker::plugins()))
+    let plugins = tributary::plugins().into_iter().chain(custom_worker::plugins());
+    tributary::Program::new("custom-worker", env!("CARGO_PKG_VERSION")).main(plugins)
 }

@@ -2,14 +2,15 @@ use std::path::{Path, PathBuf};
 
 use tokio::fs;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Error, Importance, Plugin, Props, Record,
-    Result, SinkConnector, SinkTask, SinkTaskContext, Validator, async_trait,
+    Config, ConfigDef, ConfigKey, ConfigType, Counter, Error, Importance, Plugin, Record, Result, SimpleConnector,
+    SinkTask, SinkTaskContext, Validator, async_trait,
 };
 
 const CLASS: &str = "com.example.OutboxSinkConnector";
 
 pub(crate) fn plugin() -> Plugin {
-    Plugin::sink(CLASS, env!("CARGO_PKG_VERSION"), config(), OutboxConnector::default, OutboxTask::start)
+    // Each task does the same with the partitions that the consumer group gives it.
+    Plugin::sink(CLASS, env!("CARGO_PKG_VERSION"), config(), SimpleConnector::new, OutboxTask::start)
         .doc("Writes each record's text as a file of a folder. A record that comes again is the same file.")
 }
 
@@ -21,30 +22,11 @@ fn config() -> ConfigDef {
         .doc("The folder, which must be there.")])
 }
 
-/// Divides the work: each task does the same with the partitions that the consumer group gives it.
-#[derive(Default)]
-struct OutboxConnector {
-    props: Props,
-}
-
-#[async_trait]
-impl Connector for OutboxConnector {
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone(); max_tasks])
-    }
-}
-
-impl SinkConnector for OutboxConnector {}
-
 /// Writes to the folder.
 struct OutboxTask {
     cx: SinkTaskContext,
     folder: PathBuf,
+    bytes: Counter,
 }
 
 #[async_trait]
@@ -65,7 +47,9 @@ impl SinkTask for OutboxTask {
 
 impl OutboxTask {
     async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
-        Ok(Self { cx, folder: config.string("folder")?.into() })
+        // On /metrics as kafka_connect_plugins_written_bytes_total, with the names of the connector and the task.
+        let bytes = cx.metrics().counter("written-bytes", "Bytes of all files written.", &[])?;
+        Ok(Self { cx, folder: config.string("folder")?.into(), bytes })
     }
 
     /// A record has one name, however often it comes: what is read again after a crash replaces itself.
@@ -75,7 +59,9 @@ impl OutboxTask {
         let draft = path.with_extension("draft");
         fs::write(&draft, text).await.map_err(failed)?;
         sync(&draft).await.map_err(failed)?;
-        fs::rename(&draft, &path).await.map_err(failed)
+        fs::rename(&draft, &path).await.map_err(failed)?;
+        self.bytes.add(text.len() as u64);
+        Ok(())
     }
 }
 

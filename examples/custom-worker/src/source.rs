@@ -3,9 +3,8 @@ use std::time::Duration;
 
 use tokio::fs;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Datum, Error, ExactlyOnceSupport,
-    Importance, OffsetMap, OffsetValue, Plugin, Props, Record, Result, SourceConnector, SourcePartition, SourceTask,
-    SourceTaskContext, Validator, async_trait,
+    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, ExactlyOnceSupport, Importance, OffsetMap, OffsetValue,
+    Plugin, Record, Result, SimpleConnector, SourcePartition, SourceTask, SourceTaskContext, Validator, async_trait,
 };
 
 const CLASS: &str = "com.example.InboxSourceConnector";
@@ -15,7 +14,10 @@ const BATCH: usize = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn plugin() -> Plugin {
-    Plugin::source(CLASS, env!("CARGO_PKG_VERSION"), config(), InboxConnector::default, InboxTask::start)
+    // A folder is the work of one task. A record's offset says all that is needed to go on after it, so records and offsets
+    // in one transaction are enough.
+    let connector = || SimpleConnector::one_task().exactly_once(ExactlyOnceSupport::Supported);
+    Plugin::source(CLASS, env!("CARGO_PKG_VERSION"), config(), connector, InboxTask::start)
         .doc("Sends each file of a folder to a topic, in the order of their names.")
 }
 
@@ -32,31 +34,6 @@ fn config() -> ConfigDef {
             .importance(Importance::High)
             .doc("The topic to write to."),
     ])
-}
-
-/// Divides the work: a folder is the work of one task.
-#[derive(Default)]
-struct InboxConnector {
-    props: Props,
-}
-
-#[async_trait]
-impl Connector for InboxConnector {
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone()])
-    }
-}
-
-impl SourceConnector for InboxConnector {
-    /// A record's offset says all that is needed to go on after it, so records and offsets in one transaction are enough.
-    fn exactly_once_support(&self, _props: &Props) -> ExactlyOnceSupport {
-        ExactlyOnceSupport::Supported
-    }
 }
 
 /// Reads the folder.

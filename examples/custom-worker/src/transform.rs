@@ -1,6 +1,6 @@
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Importance, Plugin, Record, Records, Result,
-    TransformContext, Transformation,
+    Config, ConfigDef, ConfigKey, ConfigType, Counter, Datum, Error, Importance, Plugin, PluginMetrics, Record,
+    Records, Result, TransformContext, Transformation,
 };
 
 const CLASS: &str = "com.example.Prefix";
@@ -19,15 +19,21 @@ fn definition() -> ConfigDef {
 
 struct Prefix {
     prefix: String,
+    changed: Counter,
 }
 
 impl Prefix {
     fn new(config: &Config) -> Result<Self> {
-        Ok(Self { prefix: config.string("prefix")?.to_owned() })
+        Ok(Self { prefix: config.string("prefix")?.to_owned(), changed: Counter::default() })
     }
 }
 
 impl Transformation for Prefix {
+    fn with_plugin_metrics(&mut self, metrics: &PluginMetrics) -> Result<()> {
+        self.changed = metrics.counter("prefixed", "Records that got the text.", &[])?;
+        Ok(())
+    }
+
     fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {
         // Tombstones go on as they are.
         if record.value.value.is_null() {
@@ -37,6 +43,7 @@ impl Transformation for Prefix {
             return Err(Error::data("the value is no text: use the StringConverter"));
         };
         record.value = Datum::schemaless(format!("{}{text}", self.prefix));
+        self.changed.add(1);
         Ok(record.into())
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tributary_api::{Plugin, PluginKind, Props, async_trait};
-use tributary_testkit::battery::{self, SinkSubject, SourceSubject, Violation};
+use tributary_api::{Datum, Plugin, PluginKind, Props, Record, async_trait};
+use tributary_testkit::battery::{self, SinkSubject, SourceSubject, TransformationSubject, Violation};
 
 /// A folder to read from or to write to.
 struct Folder {
@@ -77,4 +77,26 @@ async fn the_source_keeps_the_contract() {
 #[tokio::test]
 async fn the_sink_keeps_the_contract() {
     assert_eq!(battery::sink(Folder::new).await, Vec::<Violation>::new());
+}
+
+/// The transform needs nothing outside.
+struct Prefix;
+
+impl TransformationSubject for Prefix {
+    fn plugin(&self) -> Plugin {
+        plugin(PluginKind::Transformation)
+    }
+
+    fn props(&self) -> Props {
+        [("prefix".to_owned(), "Dear ".to_owned())].into()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        ["Ann", ""].map(|text| Record::new("letters", Datum::schemaless(text))).to_vec()
+    }
+}
+
+#[test]
+fn the_transform_keeps_the_contract() {
+    assert_eq!(battery::transformation(&Prefix), Vec::<Violation>::new());
 }

@@ -1,64 +1,63 @@
 use async_trait::async_trait;
 
-use crate::{ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Result};
+use crate::{Config, ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Result};
 
-/// Plans the work of a connector: it reads the configuration and divides the work among tasks.
+/// Plans the work of a connector: it divides the work among tasks. [`SimpleConnector`](crate::SimpleConnector) is for those
+/// whose tasks all do the same.
+///
+/// The configuration is parsed by the plugin's [`ConfigDef`](crate::ConfigDef), and given with each call. What the framework
+/// knows of the connector, such as `topics` or `name`, is among the [originals](Config::originals).
 ///
 /// Every method is called on a thread of the connector's own and under a deadline; one that panics or never
 /// returns costs this connector and nothing else.
 ///
 /// ```
-/// use tributary_api::{ConfigIssue, Connector, ConnectorContext, Props, Result, async_trait};
+/// use tributary_api::{Config, Connector, Props, Result, async_trait};
 ///
 /// /// Divides a list of tables among tasks.
-/// #[derive(Default)]
-/// struct Tables {
-///     props: Props,
-/// }
+/// struct Tables;
 ///
 /// #[async_trait]
 /// impl Connector for Tables {
-///     async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
-///         let twice = props.get("tables").is_some_and(|tables| tables.contains(",,"));
-///         Ok(twice.then(|| ConfigIssue::new("tables", "a name is empty: remove a comma")).into_iter().collect())
-///     }
-///
-///     async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-///         self.props = props.clone();
-///         Ok(())
-///     }
-///
-///     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-///         let tables: Vec<&str> = self.props["tables"].split(',').collect();
-///         let shares = tables.chunks(tables.len().div_ceil(max_tasks));
-///         Ok(shares.map(|share| Props::from([("tables".to_owned(), share.join(","))])).collect())
+///     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
+///         let tables = config.list("tables")?;
+///         let shares: Vec<_> = tables.chunks(tables.len().div_ceil(max_tasks).max(1)).collect();
+///         let mut tasks = config.for_tasks(shares.len());
+///         for (task, share) in tasks.iter_mut().zip(shares) {
+///             task.insert("tables".to_owned(), share.join(","));
+///         }
+///         Ok(tasks)
 ///     }
 /// }
 /// ```
 #[async_trait]
 pub trait Connector: Send {
-    /// Checks what the [`ConfigDef`](crate::ConfigDef) cannot: combinations of properties, access to the outside.
-    /// Called on an instance that is not started. Each issue is shown on the property that it names. Where the worker bounds
-    /// the producer's requests, `producer.override.max.request.size` says so here, as if the connector had set it.
+    /// Asks the outside what the [`ConfigDef`](crate::ConfigDef) cannot know; combinations of properties are for
+    /// [`ConfigDef::check`](crate::ConfigDef::check). Called on an instance that is not started, with a configuration that
+    /// parses. Each issue is shown on the property that it names. Where the worker bounds the producer's requests,
+    /// `producer.override.max.request.size` says so here, as if the connector had set it.
     ///
     /// # Errors
     /// Shown on the property that the error [names](crate::Error::config_at), on `connector.class` if it names none.
-    async fn validate(&mut self, _props: &Props) -> Result<Vec<ConfigIssue>> {
+    async fn validate(&mut self, _config: &Config) -> Result<Vec<ConfigIssue>> {
         Ok(Vec::new())
     }
 
-    /// Starts with a valid configuration. Called once, before anything but [`validate`](Self::validate).
+    /// Starts what the connector itself does beside its tasks, if anything. Called once, before anything but
+    /// [`validate`](Self::validate).
     ///
     /// # Errors
     /// Any error fails the connector.
-    async fn start(&mut self, cx: ConnectorContext, props: &Props) -> Result<()>;
+    async fn start(&mut self, _cx: ConnectorContext, _config: &Config) -> Result<()> {
+        Ok(())
+    }
 
     /// The configuration of each task, at most `max_tasks`. Called again after
     /// [`ConnectorContext::request_task_reconfiguration`].
     ///
     /// # Errors
     /// The runtime tries again with growing waits.
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>>;
+    async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>>;
 
     /// Ends; also called after a failed start.
     ///
@@ -83,24 +82,20 @@ pub enum ExactlyOnceSupport {
 /// A connector whose tasks are [`SourceTask`](crate::SourceTask)s.
 ///
 /// ```
-/// use tributary_api::{Connector, ConnectorContext, Error, OffsetMap, Props, Result, SourceConnector, async_trait};
+/// use tributary_api::{Config, Connector, Error, OffsetMap, Props, Result, SourceConnector, async_trait};
 ///
 /// struct Lines;
 ///
 /// #[async_trait]
 /// impl Connector for Lines {
-///     async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> Result<()> {
-///         Ok(())
-///     }
-///
-///     async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
-///         Ok(vec![Props::new()])
+///     async fn task_configs(&mut self, config: &Config, _max_tasks: usize) -> Result<Vec<Props>> {
+///         Ok(config.for_tasks(1))
 ///     }
 /// }
 ///
 /// #[async_trait]
 /// impl SourceConnector for Lines {
-///     async fn alter_offsets(&mut self, _props: &Props, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+///     async fn alter_offsets(&mut self, _config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
 ///         match offsets.iter().flat_map(|(_, offset)| offset).find(|offset| offset.int("line").is_none()) {
 ///             Some(wrong) => Err(Error::config(format!("{wrong:?} has no line: write one as a number"))),
 ///             None => Ok(true),
@@ -115,20 +110,23 @@ pub trait SourceConnector: Connector {
     /// not started.
     ///
     /// ```
-    /// use tributary_api::{ExactlyOnceSupport, Props};
+    /// use tributary_api::{Config, ExactlyOnceSupport};
     ///
     /// /// What can be read once only cannot be read again after a crash.
-    /// fn exactly_once_support(props: &Props) -> ExactlyOnceSupport {
-    ///     if props.contains_key("file") { ExactlyOnceSupport::Supported } else { ExactlyOnceSupport::Unsupported }
+    /// fn exactly_once_support(config: &Config) -> ExactlyOnceSupport {
+    ///     match config.optional_string("file") {
+    ///         Ok(Some(_)) => ExactlyOnceSupport::Supported,
+    ///         _ => ExactlyOnceSupport::Unsupported,
+    ///     }
     /// }
     /// ```
-    fn exactly_once_support(&self, _props: &Props) -> ExactlyOnceSupport {
+    fn exactly_once_support(&self, _config: &Config) -> ExactlyOnceSupport {
         ExactlyOnceSupport::Unknown
     }
 
     /// Whether its tasks say where their transactions end, by a [`TransactionContext`](crate::TransactionContext): without it
     /// `transaction.boundary=connector` is refused. Asked as [`exactly_once_support`](Self::exactly_once_support) is.
-    fn can_define_transaction_boundaries(&self, _props: &Props) -> bool {
+    fn can_define_transaction_boundaries(&self, _config: &Config) -> bool {
         false
     }
 
@@ -137,7 +135,7 @@ pub trait SourceConnector: Connector {
     ///
     /// # Errors
     /// `Config` when a partition or an offset is not one of this connector's.
-    async fn alter_offsets(&mut self, _props: &Props, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+    async fn alter_offsets(&mut self, _config: &Config, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
         Ok(false)
     }
 }
@@ -145,27 +143,25 @@ pub trait SourceConnector: Connector {
 /// A connector whose tasks are [`SinkTask`](crate::SinkTask)s.
 ///
 /// ```
-/// use tributary_api::{Connector, ConnectorContext, Props, Result, SinkConnector, async_trait};
+/// use tributary_api::{Config, Connector, Offsets, Props, Result, SinkConnector, async_trait};
 ///
 /// /// Each task does the same with its own partitions.
-/// #[derive(Default)]
-/// struct Same {
-///     props: Props,
-/// }
+/// struct Same;
 ///
 /// #[async_trait]
 /// impl Connector for Same {
-///     async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-///         self.props = props.clone();
-///         Ok(())
-///     }
-///
-///     async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
-///         Ok(vec![self.props.clone(); max_tasks])
+///     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
+///         Ok(config.for_tasks(max_tasks))
 ///     }
 /// }
 ///
-/// impl SinkConnector for Same {}
+/// #[async_trait]
+/// impl SinkConnector for Same {
+///     /// Nothing but the group's offsets says what is written.
+///     async fn alter_offsets(&mut self, _config: &Config, _offsets: &Offsets) -> Result<bool> {
+///         Ok(true)
+///     }
+/// }
 /// ```
 #[async_trait]
 pub trait SinkConnector: Connector {
@@ -174,7 +170,7 @@ pub trait SinkConnector: Connector {
     ///
     /// # Errors
     /// `Config` when the offsets cannot be used.
-    async fn alter_offsets(&mut self, _props: &Props, _offsets: &Offsets) -> Result<bool> {
+    async fn alter_offsets(&mut self, _config: &Config, _offsets: &Offsets) -> Result<bool> {
         Ok(false)
     }
 }

@@ -6,11 +6,32 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, RawTopicReader, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicReader,
+    Error, PluginMetrics, RawTopicReader, Record, Result, SourceOffset, SourcePartition, TopicPartition, TopicReader,
     TopicReaderOptions, TopicWriter, TopicWriterOptions, TransactionContext,
 };
 
 /// What the runtime does for a connector.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tributary_api::{ConnectorContext, ConnectorHost, Error};
+///
+/// /// Prints what is asked for.
+/// struct Printer;
+///
+/// impl ConnectorHost for Printer {
+///     fn request_task_reconfiguration(&self) {
+///         println!("the tasks are to be divided anew");
+///     }
+///
+///     fn raise_error(&self, error: Error) {
+///         println!("{error}");
+///     }
+/// }
+///
+/// let cx = ConnectorContext::new("orders", Arc::new(Printer));
+/// cx.request_task_reconfiguration();
+/// ```
 pub trait ConnectorHost: Send + Sync {
     /// Asks for `task_configs` to be called again.
     fn request_task_reconfiguration(&self);
@@ -23,13 +44,26 @@ pub trait ConnectorHost: Send + Sync {
 pub struct ConnectorContext {
     /// The connector's name.
     pub name: String,
+    metrics: PluginMetrics,
     host: Arc<dyn ConnectorHost>,
 }
 
 impl ConnectorContext {
     /// A context over a host.
     pub fn new(name: impl Into<String>, host: Arc<dyn ConnectorHost>) -> Self {
-        Self { name: name.into(), host }
+        Self { name: name.into(), metrics: PluginMetrics::default(), host }
+    }
+
+    /// The same context, whose metrics are shown.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: PluginMetrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Metrics of the connector's own: shown with its name until it stops.
+    pub fn metrics(&self) -> &PluginMetrics {
+        &self.metrics
     }
 
     /// The division of work has changed: requests another call of `task_configs`.
@@ -44,6 +78,31 @@ impl ConnectorContext {
 }
 
 /// What the runtime does for a source task.
+///
+/// ```
+/// use tributary_api::{
+///     Error, RawTopicReader, Result, SourceHost, SourceOffset, SourcePartition, TopicReaderOptions, TopicWriter,
+///     TopicWriterOptions, async_trait,
+/// };
+///
+/// /// Remembers nothing.
+/// struct Forgetful;
+///
+/// #[async_trait]
+/// impl SourceHost for Forgetful {
+///     async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+///         Ok(vec![None; partitions.len()])
+///     }
+///
+///     async fn topic_writer(&self, _options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+///         Err(Error::fatal("there are no topics here"))
+///     }
+///
+///     async fn topic_reader(&self, _options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+///         Ok(None)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SourceHost: Send + Sync {
     /// The stored offsets of partitions, in the order of these.
@@ -62,6 +121,7 @@ pub struct SourceTaskContext {
     /// The task's number, from 0.
     pub task: u32,
     stopping: CancellationToken,
+    metrics: PluginMetrics,
     host: Arc<dyn SourceHost>,
     transaction: Option<TransactionContext>,
 }
@@ -69,7 +129,8 @@ pub struct SourceTaskContext {
 impl SourceTaskContext {
     /// A context over a host.
     pub fn new(connector: &str, task: u32, stopping: CancellationToken, host: Arc<dyn SourceHost>) -> Self {
-        Self { connector: connector.to_owned(), task, stopping, host, transaction: None }
+        let metrics = PluginMetrics::default();
+        Self { connector: connector.to_owned(), task, stopping, metrics, host, transaction: None }
     }
 
     /// The same context, of a task that says where its transactions end.
@@ -83,6 +144,18 @@ impl SourceTaskContext {
     /// (`exactly.once.source.support=enabled`) and the connector defines their ends (`transaction.boundary=connector`).
     pub fn transaction(&self) -> Option<&TransactionContext> {
         self.transaction.as_ref()
+    }
+
+    /// The same context, whose metrics are shown.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: PluginMetrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Metrics of the task's own: shown with the connector's name and the task's number until it ends.
+    pub fn metrics(&self) -> &PluginMetrics {
+        &self.metrics
     }
 
     /// Cancelled when the task should end.
@@ -148,6 +221,49 @@ impl SourceTaskContext {
 }
 
 /// What the runtime does for a sink task.
+///
+/// ```
+/// use std::time::Duration;
+/// use tributary_api::{
+///     Error, Record, Result, SinkHost, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions, async_trait,
+/// };
+///
+/// /// Has no topics, and takes no bad record.
+/// struct Strict;
+///
+/// #[async_trait]
+/// impl SinkHost for Strict {
+///     fn assignment(&self) -> Vec<TopicPartition> {
+///         Vec::new()
+///     }
+///
+///     fn pause(&self, _partitions: &[TopicPartition]) {}
+///
+///     fn resume(&self, _partitions: &[TopicPartition]) {}
+///
+///     fn seek(&self, _partition: &TopicPartition, _offset: i64) {}
+///
+///     fn set_timeout(&self, _timeout: Duration) {}
+///
+///     fn request_commit(&self) {}
+///
+///     fn can_report(&self) -> bool {
+///         false
+///     }
+///
+///     fn report(&self, _record: &Record, error: &Error) -> Result<()> {
+///         Err(Error::fatal(error.to_string()))
+///     }
+///
+///     async fn reader(&self, _partition: &TopicPartition, _from: i64, _most: usize) -> Result<Box<dyn TopicReader>> {
+///         Err(Error::fatal("there are no topics here"))
+///     }
+///
+///     async fn topic_writer(&self, _options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
+///         Err(Error::fatal("there are no topics here"))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SinkHost: Send + Sync {
     /// The partitions assigned now.
@@ -180,13 +296,26 @@ pub struct SinkTaskContext {
     /// The task's number, from 0.
     pub task: u32,
     stopping: CancellationToken,
+    metrics: PluginMetrics,
     host: Arc<dyn SinkHost>,
 }
 
 impl SinkTaskContext {
     /// A context over a host.
     pub fn new(connector: &str, task: u32, stopping: CancellationToken, host: Arc<dyn SinkHost>) -> Self {
-        Self { connector: connector.to_owned(), task, stopping, host }
+        Self { connector: connector.to_owned(), task, stopping, metrics: PluginMetrics::default(), host }
+    }
+
+    /// The same context, whose metrics are shown.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: PluginMetrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Metrics of the task's own: shown with the connector's name and the task's number until it ends.
+    pub fn metrics(&self) -> &PluginMetrics {
+        &self.metrics
     }
 
     /// Cancelled when the task should end.

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{Datum, Result};
+use crate::{Datum, PluginMetrics, Result};
 
 /// Headers as Kafka has them: names, which may repeat, and bytes.
 pub type RawHeaders = Vec<(ByteString, Option<Bytes>)>;
@@ -123,6 +123,14 @@ impl<'a> DecodeContext<'a> {
 /// ```
 #[allow(clippy::wrong_self_convention)] // the names are Kafka Connect's
 pub trait Converter: Send {
+    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    ///
+    /// # Errors
+    /// Any error fails the task.
+    fn with_plugin_metrics(&mut self, _metrics: &PluginMetrics) -> Result<()> {
+        Ok(())
+    }
+
     /// To bytes; `None` is a null key or a tombstone. Text and bytes should be passed on, not copied.
     ///
     /// # Errors
@@ -159,6 +167,14 @@ pub trait Converter: Send {
 /// ```
 #[allow(clippy::wrong_self_convention)] // the names are Kafka Connect's
 pub trait HeaderConverter: Send {
+    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    ///
+    /// # Errors
+    /// Any error fails the task.
+    fn with_plugin_metrics(&mut self, _metrics: &PluginMetrics) -> Result<()> {
+        Ok(())
+    }
+
     /// To bytes.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The result of every fallible call in the contract.
@@ -26,7 +27,8 @@ const LONGEST: usize = 8 * 1024;
 /// The one error of the contract: a kind, a message, context and the chain of causes.
 ///
 /// Messages are lower case, say what to do, and hold no secret. `Display` prints the whole chain on one line,
-/// outermost context first. An error can be sent between processes: causes are kept as text.
+/// outermost context first: a [`source`](StdError::source) is there for its type, and its text is in the chain already. A
+/// clone is cheap: one failure may be that of many records.
 ///
 /// ```
 /// use tributary_api::{Error, ErrorKind};
@@ -35,7 +37,7 @@ const LONGEST: usize = 8 * 1024;
 /// assert_eq!(error.to_string(), "cannot write batch: broker did not answer");
 /// ```
 #[derive(Clone, PartialEq)]
-pub struct Error(Box<Inner>);
+pub struct Error(Arc<Inner>);
 
 #[derive(Clone, PartialEq)]
 struct Inner {
@@ -45,18 +47,31 @@ struct Inner {
     retry_after: Option<Duration>,
     class: Option<String>,
     property: Option<String>,
+    source: Source,
+}
+
+/// The error that this one comes from, as it was. It makes no difference to whether two are the same: it says nothing that the
+/// chain does not.
+#[derive(Clone, Default)]
+struct Source(Option<Arc<dyn StdError + Send + Sync>>);
+
+impl PartialEq for Source {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
 }
 
 impl Error {
     /// An error of the given kind.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             kind,
             chain: vec![bounded(message.into())],
             retry_after: None,
             class: None,
             property: None,
+            source: Source::default(),
         }))
     }
 
@@ -89,7 +104,7 @@ impl Error {
     #[cold]
     pub fn config_at(property: impl Into<String>, message: impl Into<String>) -> Self {
         let mut error = Self::config(message);
-        error.0.property = Some(property.into());
+        error.edit().property = Some(property.into());
         error
     }
 
@@ -102,29 +117,48 @@ impl Error {
     /// Adds what was being attempted, in front of the message.
     #[must_use]
     pub fn context(mut self, context: impl Into<String>) -> Self {
-        self.0.chain.insert(0, bounded(context.into()));
+        self.edit().chain.insert(0, bounded(context.into()));
         self
     }
 
     /// Appends a cause and its own causes.
     #[must_use]
     pub fn cause(mut self, cause: &(dyn StdError + 'static)) -> Self {
+        let chain = &mut self.edit().chain;
         let mut next = Some(cause);
         while let Some(error) = next {
             let text = error.to_string();
             // Many libraries print their source too: do not say it twice.
-            if !self.0.chain.last().is_some_and(|last| last.contains(&text)) {
-                self.0.chain.push(bounded(text));
+            if !chain.last().is_some_and(|last| last.contains(&text)) {
+                chain.push(bounded(text));
             }
             next = error.source();
         }
         self
     }
 
+    /// Appends a cause as [`cause`](Self::cause) does, and keeps it for who looks for its type.
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    /// use std::io;
+    /// use tributary_api::Error;
+    /// let error = Error::retriable("cannot write").with_source(io::Error::from(io::ErrorKind::StorageFull));
+    /// let source = error.source().and_then(|source| source.downcast_ref::<io::Error>()).unwrap();
+    /// assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+    /// assert!(error.to_string().starts_with("cannot write: "));
+    /// ```
+    #[must_use]
+    pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        let mut error = self.cause(&source);
+        error.edit().source = Source(Some(Arc::new(source)));
+        error
+    }
+
     /// Asks the runtime to wait at least this long before it repeats the call.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
-        self.0.retry_after = Some(delay);
+        self.edit().retry_after = Some(delay);
         self
     }
 
@@ -132,7 +166,14 @@ impl Error {
     /// alerts written for Kafka Connect go on matching.
     #[must_use]
     pub fn with_class(mut self, class: impl Into<String>) -> Self {
-        self.0.class = Some(class.into());
+        self.edit().class = Some(class.into());
+        self
+    }
+
+    /// The same error, of a property: of the name that it has in the configuration at large, if a part of that was parsed.
+    #[must_use]
+    pub fn with_property(mut self, property: impl Into<String>) -> Self {
+        self.edit().property = Some(property.into());
         self
     }
 
@@ -172,6 +213,11 @@ impl Error {
         self.0.chain.iter().map(String::as_str)
     }
 
+    /// Copies it first if it is shared.
+    fn edit(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
+
     /// The error as Kafka Connect shows it in a status: class and message first, then one `Caused by` line each.
     pub fn trace(&self) -> String {
         let mut lines = self.chain();
@@ -206,4 +252,8 @@ impl fmt::Debug for Error {
     }
 }
 
-impl StdError for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.0.as_deref().map(|source| source as _)
+    }
+}

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod backoff;
 mod config;
 mod connector;
 mod context;
@@ -18,11 +19,13 @@ mod display;
 mod error;
 mod java_regex;
 pub mod json;
+mod metrics;
 mod offsets;
 mod plugin;
 mod record;
 mod registry;
 mod schema;
+mod simple_connector;
 mod sink;
 mod small_file;
 mod source;
@@ -34,6 +37,7 @@ mod value;
 
 /// Types used in the signatures of this crate are re-exported, so that an author needs no other dependency for them.
 pub use async_trait::async_trait;
+pub use backoff::Backoff;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use config::{
@@ -45,6 +49,7 @@ pub use context::{ConnectorContext, ConnectorHost, SinkHost, SinkTaskContext, So
 pub use converter::{Converter, ConverterOptions, DecodeContext, EncodeContext, HeaderConverter, RawHeaders};
 pub use error::{Error, ErrorKind, Result};
 pub use java_regex::{JavaRegex, JavaReplacement};
+pub use metrics::{Counter, Gauge, GaugeFunction, MetricSample, PluginMetrics, Sensor};
 pub use num_bigint::BigInt;
 pub use offsets::{OffsetMap, OffsetValue, Offsets, SourceOffset, SourcePartition, TopicPartition};
 pub use plugin::{
@@ -54,6 +59,7 @@ pub use plugin::{
 pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
 pub use registry::PluginRegistry;
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
+pub use simple_connector::SimpleConnector;
 pub use sink::SinkTask;
 pub use small_file::read_small_file;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crate::deferred::Deferred;
 use crate::{
-    Config, ConfigDef, ConfigProvider, Converter, ConverterOptions, HeaderConverter, Predicate, Result, SinkConnector,
-    SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
+    Config, ConfigDef, ConfigProvider, Connector, Converter, ConverterOptions, HeaderConverter, Predicate, Result,
+    SinkConnector, SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
 };
 
 /// The version of Apache Kafka Connect that this corresponds to: it is reported to clients and as the version of
@@ -12,7 +12,7 @@ use crate::{
 pub const KAFKA_VERSION: &str = "4.3.1";
 
 /// The version of this contract: what a plugin may rely on beyond the types that the compiler checks. It rises when a
-/// plugin that was right before could do harm now. [`PluginRegistry`] refuses plugins of another one.
+/// plugin that was right before could do harm now. [`PluginRegistry`](crate::PluginRegistry) refuses plugins of another one.
 pub const API_VERSION: u32 = 1;
 
 /// What a plugin is.
@@ -143,6 +143,17 @@ pub enum Factory {
     HeaderConverter(HeaderConverterFactory),
     /// Of a configuration provider.
     ConfigProvider(ConfigProviderFactory),
+}
+
+impl Factory {
+    /// A connector that is not started, whatever its kind; none of what is no connector, and of what the runtime runs itself.
+    pub fn connector(&self) -> Option<Box<dyn Connector>> {
+        match self {
+            Self::Source(source) => Some((source.connector)()),
+            Self::Sink(sink) => Some((sink.connector)()),
+            _ => None,
+        }
+    }
 }
 
 /// A plugin: its description and how to make one.

@@ -34,6 +34,7 @@ impl Datum {
 
 /// One header; names may repeat.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Header {
     /// The name.
     pub name: ByteString,
@@ -42,6 +43,13 @@ pub struct Header {
     /// The value's bytes in the topic it was consumed from: a header converter cannot always write its value unchanged.
     /// None for a header without a value, or one that was created or changed later.
     pub raw: Option<Bytes>,
+}
+
+impl Header {
+    /// A header with a value, made here.
+    pub fn new(name: impl Into<ByteString>, datum: Datum) -> Self {
+        Self { name: name.into(), datum, raw: None }
+    }
 }
 
 /// Headers, in order. Empty headers allocate nothing.

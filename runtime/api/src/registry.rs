@@ -82,7 +82,7 @@ impl PluginRegistry {
         let one_class = || found.iter().all(|plugin| plugin.description.class == found[0].description.class);
         match found[..] {
             [plugin, ..] if one_class() => Ok(plugin),
-            [] => Err(Error::config(format!("no plugin matches {name}; there are: {}", names(&mut of_kind())))),
+            [] => Err(Error::config(format!("Class {name} could not be found. There are: {}", names(&mut of_kind())))),
             _ => Err(Error::config(format!(
                 "more than one plugin matches {name}: write the full name of one of {}",
                 names(&mut found.iter().copied())

@@ -92,11 +92,19 @@ pub struct Schema {
 
 /// One field of a struct schema.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Field {
     /// The name, unique in its struct.
     pub name: ByteString,
     /// The schema of the field's value.
     pub schema: SchemaRef,
+}
+
+impl Field {
+    /// A field of a name.
+    pub fn new(name: impl Into<ByteString>, schema: SchemaRef) -> Self {
+        Self { name: name.into(), schema }
+    }
 }
 
 impl Schema {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{Datum, Error, Record, Records, Result};
+use crate::{Datum, Error, PluginMetrics, Record, Records, Result};
 
 /// Changes, drops, multiplies or reroutes records; stateless ones run anywhere, stateful ones in a processor.
 ///
@@ -36,6 +36,14 @@ pub trait Transformation: Send {
         Requirements::default()
     }
 
+    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    ///
+    /// # Errors
+    /// Any error fails the task.
+    fn with_plugin_metrics(&mut self, _metrics: &PluginMetrics) -> Result<()> {
+        Ok(())
+    }
+
     /// 0, 1 or many records for one; each may go to any topic. CPU only: it must not block.
     ///
     /// # Errors
@@ -65,6 +73,14 @@ pub trait Transformation: Send {
 /// }
 /// ```
 pub trait Predicate: Send {
+    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    ///
+    /// # Errors
+    /// Any error fails the task.
+    fn with_plugin_metrics(&mut self, _metrics: &PluginMetrics) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether the record is one.
     ///
     /// # Errors
@@ -73,7 +89,14 @@ pub trait Predicate: Send {
 }
 
 /// The state that a transform needs from its host.
+///
+/// ```
+/// use tributary_api::Requirements;
+/// let needs = Requirements::default().store("people").table("profiles", "customers").with_timers();
+/// assert!(needs.timers && needs.stores.len() == 1 && needs.tables.len() == 1);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Requirements {
     /// Keyed stores; each belongs to the input partition of the record at hand.
     pub stores: Vec<StoreSpec>,
@@ -84,6 +107,27 @@ pub struct Requirements {
 }
 
 impl Requirements {
+    /// Asks for a keyed store.
+    #[must_use]
+    pub fn store(mut self, name: impl Into<String>) -> Self {
+        self.stores.push(StoreSpec::new(name));
+        self
+    }
+
+    /// Asks for a read-only table of a topic.
+    #[must_use]
+    pub fn table(mut self, name: impl Into<String>, topic: impl Into<String>) -> Self {
+        self.tables.push(TableSpec::new(name, topic));
+        self
+    }
+
+    /// Asks for timers.
+    #[must_use]
+    pub fn with_timers(mut self) -> Self {
+        self.timers = true;
+        self
+    }
+
     /// Whether any host will do.
     pub fn is_empty(&self) -> bool {
         self.stores.is_empty() && self.tables.is_empty() && !self.timers
@@ -92,18 +136,34 @@ impl Requirements {
 
 /// A keyed store, backed by a changelog topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreSpec {
     /// The store's name: part of the changelog topic's.
     pub name: String,
 }
 
+impl StoreSpec {
+    /// A store of a name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
 /// A read-only table: the latest record of every key of a topic, read to its end before the first stream record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableSpec {
     /// The table's name.
     pub name: String,
     /// The topic it follows.
     pub topic: String,
+}
+
+impl TableSpec {
+    /// A table of a topic.
+    pub fn new(name: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self { name: name.into(), topic: topic.into() }
+    }
 }
 
 /// A store, by its place in [`Requirements::stores`].
@@ -116,6 +176,7 @@ pub struct TableId(pub usize);
 
 /// A wake-up at a time of the wall clock. One for each key: setting it again moves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timer {
     /// Whose it is; up to the transform.
     pub key: Bytes,
@@ -125,7 +186,54 @@ pub struct Timer {
     pub payload: Bytes,
 }
 
+impl Timer {
+    /// A timer of a key at a time, in milliseconds since the epoch.
+    pub fn new(key: impl Into<Bytes>, at: i64, payload: impl Into<Bytes>) -> Self {
+        Self { key: key.into(), at, payload: payload.into() }
+    }
+}
+
 /// What a host does for a transform. All calls concern the input partition of the record or timer at hand.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tributary_api::{Bytes, Datum, Error, Result, StoreId, TableId, Timer, TransformContext, TransformHost};
+///
+/// /// One store in memory, and nothing else.
+/// #[derive(Default)]
+/// struct Memory(HashMap<Vec<u8>, Bytes>);
+///
+/// impl TransformHost for Memory {
+///     fn get(&mut self, _store: StoreId, key: &[u8]) -> Result<Option<Bytes>> {
+///         Ok(self.0.get(key).cloned())
+///     }
+///
+///     fn put(&mut self, _store: StoreId, key: Bytes, value: Option<Bytes>) -> Result<()> {
+///         match value {
+///             Some(value) => drop(self.0.insert(key.to_vec(), value)),
+///             None => drop(self.0.remove(&key[..])),
+///         }
+///         Ok(())
+///     }
+///
+///     fn table(&mut self, _table: TableId, _key: &[u8]) -> Result<Option<&Datum>> {
+///         Err(Error::config("there are no tables here"))
+///     }
+///
+///     fn schedule(&mut self, _timer: Timer) -> Result<()> {
+///         Err(Error::config("there are no timers here"))
+///     }
+///
+///     fn cancel(&mut self, _key: &[u8]) -> Result<()> {
+///         Err(Error::config("there are no timers here"))
+///     }
+/// }
+///
+/// let mut memory = Memory::default();
+/// let mut cx = TransformContext::stateful(0, &mut memory);
+/// cx.put(StoreId(0), "ann".into(), Some("3".into())).unwrap();
+/// assert_eq!(cx.get(StoreId(0), b"ann").unwrap(), Some("3".into()));
+/// ```
 pub trait TransformHost {
     /// The value of a key, with the changes made since the last commit.
     ///

@@ -56,6 +56,14 @@ fn wrong_texts_are_refused_in_kafkas_words() {
     let control = "String may not contain control sequences but had the following ASCII chars: 9, 0";
     refused(key(ConfigType::String).validator(Validator::Name), "a\tb\0c", control);
     assert!(parse(key(ConfigType::String).validator(Validator::Name), "a b\u{e9}").is_ok());
+    let topic = |kind| key(kind).validator(Validator::TopicName);
+    refused(topic(ConfigType::String), "", "String must be non-empty");
+    refused(topic(ConfigType::String), "..", "'..' is not allowed as a topic name");
+    let strange = "'b c' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-', which a topic \
+                   name may not have";
+    refused(topic(ConfigType::List), "a, b c", strange);
+    assert!(parse(topic(ConfigType::List), "a.B_0-9, c").is_ok() && parse(topic(ConfigType::List), "").is_ok());
+    assert!(parse(topic(ConfigType::String), &"t".repeat(250)).is_err());
     let long = vec!["x"; 10_001].join(",");
     let told = parse(key(ConfigType::List), &long).err().unwrap().to_string();
     assert!(told.len() < 2_000 && told.ends_with("A list may have 10000 elements at the most"), "{} bytes", told.len());

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tributary_api::{
-    CancellationToken, Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Datum, Error, ErrorKind,
-    Factory, Plugin, Props, RawTopicReader, Record, Result, SourceConnector, SourceHost, SourceOffset, SourcePartition,
-    SourceTask, SourceTaskContext, TopicReaderOptions, TopicWriter, TopicWriterOptions, TransactionContext,
-    TransactionEnd, async_trait,
+    CancellationToken, Config, ConfigDef, ConfigKey, ConfigType, Connector, Datum, Error, ErrorKind, Factory, Plugin,
+    Props, RawTopicReader, Record, Result, SourceConnector, SourceHost, SourceOffset, SourcePartition, SourceTask,
+    SourceTaskContext, TopicReaderOptions, TopicWriter, TopicWriterOptions, TransactionContext, TransactionEnd,
+    async_trait,
 };
 
 #[derive(Default)]
@@ -16,11 +16,7 @@ struct Nothing;
 
 #[async_trait]
 impl Connector for Nothing {
-    async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> Result<()> {
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
+    async fn task_configs(&mut self, _config: &Config, _max_tasks: usize) -> Result<Vec<Props>> {
         Ok(Vec::new())
     }
 }

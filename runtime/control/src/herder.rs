@@ -16,7 +16,7 @@ pub type ConnectorPatch = BTreeMap<String, Option<String>>;
 pub struct CreateRequest {
     /// The name.
     pub name: String,
-    /// The configuration.
+    /// The configuration, with its `name`.
     pub config: Props,
     /// The state to begin with.
     pub initial_state: Option<TargetState>,
@@ -39,7 +39,7 @@ pub trait Herder: Send + Sync {
     /// Version and cluster.
     fn worker_info(&self) -> WorkerInfo;
 
-    /// Whether requests will be answered.
+    /// Whether requests will be answered. How long it may take to say so is the caller's to decide.
     async fn health(&self) -> Health;
 
     /// What it is doing: the stage that has been running longest, otherwise the last one that was completed.
@@ -56,7 +56,7 @@ pub trait Herder: Send + Sync {
     /// Creates a connector; it must not exist.
     async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo>;
 
-    /// Sets the whole configuration, creating the connector if need be.
+    /// Sets the whole configuration, with its `name` in it, creating the connector if need be.
     async fn put_config(&self, name: &str, config: Props) -> Result<Created>;
 
     /// Changes some of the configuration.

@@ -92,9 +92,10 @@ impl Encoding {
             "UTF-16" | "UTF16" => Ok(Self::Utf16),
             "UTF-16BE" => Ok(Self::Utf16Be),
             "UTF-16LE" => Ok(Self::Utf16Le),
-            _ => Err(Error::config(format!(
-                "{ENCODING} {name} is not known: use UTF-8, ISO-8859-1, US-ASCII, UTF-16, UTF-16BE or UTF-16LE"
-            ))),
+            _ => {
+                let known = "UTF-8, ISO-8859-1, US-ASCII, UTF-16, UTF-16BE or UTF-16LE";
+                Err(Error::config_at(ENCODING, format!("{ENCODING} {name} is not known: use {known}")))
+            }
         }
     }
 

@@ -62,6 +62,14 @@ impl Client {
         Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, RD_KAFKA_EVENT_OFFSET_COMMIT, Some(rebalances))
     }
 
+    /// Whether a client would take each of the settings. None is made.
+    ///
+    /// # Errors
+    /// `Config`, of the first one that it would not.
+    pub fn check(settings: &[Setting]) -> Result<()> {
+        Conf::new(settings).map(drop)
+    }
+
     /// A client for administration only.
     pub fn admin(settings: &[Setting]) -> Result<Arc<Self>> {
         Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, None)
@@ -184,7 +192,7 @@ impl Conf {
         // SAFETY: librdkafka ends its messages with NUL.
         let reason =
             if setting.secret { "the value is not valid".to_owned() } else { unsafe { text(message.as_ptr()) } };
-        Err(Error::config(format!("cannot use {}: {reason}", setting.shown)))
+        Err(Error::config_at(&setting.shown, format!("cannot use {}: {reason}", setting.shown)))
     }
 
     fn taken_over(self) {

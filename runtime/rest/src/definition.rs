@@ -6,8 +6,7 @@ const HTTPS: &str = "HTTPS";
 /// The worker's properties that REST reads.
 pub(crate) fn rest_definition() -> ConfigDef {
     let rest = |name: &str, kind: ConfigType| ConfigKey::new(name, kind).group(REST);
-    let https = |name: &str, kind: ConfigType| ConfigKey::new(name, kind).group(HTTPS);
-    ConfigDef::new([
+    let own = [
         rest("listeners", ConfigType::List).default("http://:8083").doc(
             "Where REST listens: http://host:port or https://host:port, separated by commas. Without the property, \
              with the embedded broker: 127.0.0.1:8083, or a free port if that is in use.",
@@ -44,6 +43,18 @@ pub(crate) fn rest_definition() -> ConfigDef {
             "JAAS file with the entry KafkaConnect, which contains the path of the password file. The default is the \
              file given by -Djava.security.auth.login.config in the environment variable KAFKA_OPTS.",
         ),
+    ];
+    ConfigDef::new(own.into_iter().chain(ssl_keys()))
+}
+
+/// The settings of HTTPS, without the prefix of a kind of listeners.
+pub(crate) fn ssl_definition() -> ConfigDef {
+    ConfigDef::new(ssl_keys())
+}
+
+fn ssl_keys() -> [ConfigKey; 12] {
+    let https = |name: &str, kind: ConfigType| ConfigKey::new(name, kind).group(HTTPS);
+    [
         https("ssl.keystore.location", ConfigType::String).doc(
             "PKCS #12 store, or PEM file, with the certificate and the key of https listeners. This and the following \
              may also have the prefix listeners.https. or admin.listeners.https.; without a prefix they apply to the \
@@ -62,9 +73,10 @@ pub(crate) fn rest_definition() -> ConfigDef {
         https("ssl.truststore.certificates", ConfigType::Password).doc("The authorities themselves, as PEM."),
         https("ssl.client.auth", ConfigType::String)
             .default("none")
+            .validator(Validator::OneOfIgnoringCase(["none", "requested", "required"].map(str::to_owned).to_vec()))
             .doc("Whether clients present a certificate: required, requested or none."),
         https("ssl.enabled.protocols", ConfigType::List)
             .doc("TLSv1.3, and TLSv1.2 too if older clients are to be served. The default is both."),
         https("ssl.protocol", ConfigType::String).doc("Used if ssl.enabled.protocols is not set."),
-    ])
+    ]
 }

@@ -112,7 +112,7 @@ impl PartitionState {
             }
             if let Some(value) = self.store.get(self.timers, key)? {
                 let (at, payload) = timers::decode(&value)?;
-                due.push(Timer { key: key.clone(), at, payload: value.slice_ref(payload) });
+                due.push(Timer::new(key.clone(), at, value.slice_ref(payload)));
             }
         }
         Ok(due)

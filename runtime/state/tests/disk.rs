@@ -34,7 +34,7 @@ fn what_was_not_committed_is_gone_after_a_crash() {
     let path = folder.path().join("0.redb");
     let mut state = open(&path);
     state.put(PEOPLE, bytes("ann"), Some(bytes("1")));
-    state.schedule(&Timer { key: bytes("ann"), at: 7, payload: bytes("p") });
+    state.schedule(&Timer::new(bytes("ann"), 7, bytes("p")));
     state.commit(&positions(5)).unwrap();
     state.put(PEOPLE, bytes("ann"), Some(bytes("2")));
     state.cancel(b"ann").unwrap();

@@ -71,7 +71,7 @@ fn check(steps: &[Step], mut open: impl FnMut() -> PartitionState, durable: bool
                 seen.put(*slot, *k, *v);
             }
             Step::Schedule(k, at) => {
-                current.schedule(&Timer { key: key(*k), at: *at, payload: Bytes::from_static(b"why") });
+                current.schedule(&Timer::new(key(*k), *at, "why"));
                 seen.timers.insert(*k, *at);
             }
             Step::Cancel(k) => {

@@ -11,7 +11,7 @@ fn damaged_or_newer_timer_is_skipped() {
     let mut state = PartitionState::open(&layout, Box::new(MemoryStore::new(&layout))).unwrap();
     state.put(layout.timers(), Bytes::from_static(b"damaged"), Some(Bytes::from_static(b"x")));
     state.put(layout.timers(), Bytes::from_static(b"newer"), Some(Bytes::from_static(&[0, 9, 0, 0, 0, 0, 0, 0, 0, 1])));
-    state.schedule(&Timer { key: Bytes::from_static(b"good"), at: 5, payload: Bytes::new() });
+    state.schedule(&Timer::new("good", 5, ""));
     state.commit(&Positions::default()).unwrap();
     let due: Vec<Bytes> = state.due(10, 10).unwrap().into_iter().map(|timer| timer.key).collect();
     assert_eq!(due, ["good"]);

@@ -7,5 +7,5 @@ mod fakes;
 mod fuzz;
 pub mod restarts;
 
-pub use self::fakes::{FakeConnectorHost, FakeSinkHost, FakeSourceHost, ManualClock, MemoryTransformHost};
+pub use self::fakes::{FakeConnectorHost, FakeSinkHost, FakeSourceHost, ManualClock, MemoryTransformHost, validate};
 pub use self::fuzz::fuzz;

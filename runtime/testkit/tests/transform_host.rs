@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tributary_api::{
-    Datum, Error, Record, Records, Requirements, Result, StoreId, StoreSpec, TableId, TableSpec, Timer,
-    TransformContext, Transformation, Value,
+    Datum, Error, Record, Records, Requirements, Result, StoreId, TableId, Timer, TransformContext, Transformation,
+    Value,
 };
 use tributary_testkit::MemoryTransformHost;
 
@@ -15,11 +15,7 @@ struct Counter;
 
 impl Transformation for Counter {
     fn requirements(&self) -> Requirements {
-        Requirements {
-            stores: vec![StoreSpec { name: "counts".to_owned() }],
-            tables: vec![TableSpec { name: "names".to_owned(), topic: "names".to_owned() }],
-            timers: true,
-        }
+        Requirements::default().store("counts").table("names", "names").with_timers()
     }
 
     fn apply(&mut self, record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {
@@ -27,7 +23,7 @@ impl Transformation for Counter {
         let count = cx.get(StoreId(0), &key)?.map_or(0, |count| count[0]) + 1;
         cx.put(StoreId(0), key.clone(), Some(Bytes::copy_from_slice(&[count])))?;
         assert_eq!(cx.get(StoreId(0), &key)?.unwrap()[0], count, "a change is seen at once");
-        cx.schedule(Timer { key: key.clone(), at: cx.now() + 10_000, payload: Bytes::new() })?;
+        cx.schedule(Timer::new(key.clone(), cx.now() + 10_000, Bytes::new()))?;
         if record.value.value.as_str() == Some("bad") {
             return Err(Error::data("bad"));
         }

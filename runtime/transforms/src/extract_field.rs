@@ -141,7 +141,10 @@ fn quoted_name<'a>(path: &str, quoted: &'a str) -> Result<(String, Option<&'a st
         }
         name.push(c);
     }
-    Err(Error::config(format!("a backtick is not closed in {FIELD} {path}: close it before a dot or the end")))
+    Err(Error::config_at(
+        FIELD,
+        format!("a backtick is not closed in {FIELD} {path}: close it before a dot or the end"),
+    ))
 }
 
 #[cfg(test)]

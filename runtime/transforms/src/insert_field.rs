@@ -79,7 +79,7 @@ impl InsertField {
         if insertions.iter().any(|insertion| insertion.what == Inserted::Static) && static_value.is_none() {
             let message =
                 format!("Invalid value null for configuration {STATIC_VALUE}: No value specified for static field");
-            return Err(Error::config(message));
+            return Err(Error::config_at(STATIC_VALUE, message));
         }
         let replace_null = config.boolean(REPLACE_NULL)?;
         Ok(Self { side, insertions, static_value, replace_null, schemas: SchemaCache::default() })
@@ -177,7 +177,7 @@ fn with_fields(schema: &Schema, insertions: &[Insertion]) -> Result<SchemaRef> {
         if fields.iter().any(|known| known.name == name) {
             return Err(Error::data(format!("Cannot create field because of field name duplication {name}")));
         }
-        fields.push(Field { name, schema: insertion.schema.clone() });
+        fields.push(Field::new(name, insertion.schema.clone()));
     }
     Ok(basics(schema).with_fields(fields).into_ref())
 }

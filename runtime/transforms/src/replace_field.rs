@@ -49,7 +49,7 @@ impl ReplaceField {
                 let all = config.list(RENAMES).map(|pairs| pairs.join(", ")).unwrap_or_default();
                 let message =
                     format!("Invalid value [{all}] for configuration {RENAMES}: Invalid rename mapping: {pair}");
-                Err(Error::config(message))
+                Err(Error::config_at(RENAMES, message))
             }
         };
         let renames: HashMap<String, ByteString> = config.list(RENAMES)?.iter().map(rename).collect::<Result<_>>()?;
@@ -112,7 +112,7 @@ impl ReplaceField {
             if fields.iter().any(|known| known.name == name) {
                 return Err(Error::data(format!("Cannot create field because of field name duplication {name}")));
             }
-            fields.push(Field { name, schema: field.schema.clone() });
+            fields.push(Field::new(name, field.schema.clone()));
         }
         Ok(basics(schema).with_fields(fields).into_ref())
     }

@@ -68,7 +68,7 @@ impl Transformation for ValueToKey {
 fn key_schema(value: &SchemaRef, fields: &[ByteString]) -> Result<SchemaRef> {
     let field = |name: &ByteString| {
         let index = value.field_index(name).ok_or_else(|| Error::data(format!("Field does not exist: {name}")))?;
-        Ok(Field { name: name.clone(), schema: value.fields[index].schema.clone() })
+        Ok(Field::new(name.clone(), value.fields[index].schema.clone()))
     };
     let fields = fields.iter().map(field).collect::<Result<_>>()?;
     Ok(Schema::new(SchemaType::Struct).with_fields(fields).into_ref())

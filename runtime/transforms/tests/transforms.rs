@@ -235,7 +235,7 @@ fn predicates_judge_records() {
     };
     assert_eq!(test(&record), [true, false, false, false]);
     assert_eq!(test(&record), [true, false, false, false]);
-    record.headers = [Header { name: "trace".into(), datum: Datum::NULL, raw: None }].into_iter().collect();
+    record.headers = [Header::new("trace", Datum::NULL)].into_iter().collect();
     record.value = Datum::NULL;
     assert_eq!(test(&record), [true, false, true, true]);
 }

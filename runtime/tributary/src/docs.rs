@@ -215,6 +215,7 @@ fn allowed(validator: &Validator) -> String {
         Validator::OneOfIgnoringCase(values) => format!("`{}`, in any case", cell(&values.join("`, `"))),
         Validator::NonEmpty => "not empty".to_owned(),
         Validator::Name => "not empty, no control characters".to_owned(),
+        Validator::TopicName => "what a topic can be called".to_owned(),
         Validator::Distinct { empty: true } => "each once".to_owned(),
         Validator::Distinct { empty: false } => "at least one, each once".to_owned(),
         Validator::Regex => "a regular expression".to_owned(),

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tributary_api::{Plugin, PluginRegistry};
 
 pub use cli::{Cli, Command, WorkerArgs};
@@ -46,14 +46,46 @@ const LAST_CALLS: Duration = Duration::from_millis(200);
 /// }
 /// ```
 pub fn main(plugins: impl IntoIterator<Item = Plugin>) -> ExitCode {
-    let cli = Cli::parse();
-    let done = PluginRegistry::new(plugins).map_err(anyhow::Error::from).and_then(|plugins| run(cli, plugins));
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tributary: {error:#}");
-            ExitCode::FAILURE
+    Program::default().main(plugins)
+}
+
+/// What a worker calls itself: `--version` and its messages say it.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     tributary::Program::new("my-worker", env!("CARGO_PKG_VERSION")).main(tributary::plugins())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl Program {
+    /// A name, and a version of the author's own.
+    pub fn new(name: &'static str, version: &'static str) -> Self {
+        Self { name, version }
+    }
+
+    /// The `main` of a worker of this name, as [`main`].
+    pub fn main(self, plugins: impl IntoIterator<Item = Plugin>) -> ExitCode {
+        let cli = Cli::command().name(self.name).bin_name(self.name).version(self.version);
+        let cli = Cli::from_arg_matches(&cli.get_matches()).unwrap_or_else(|error| error.exit());
+        let done = PluginRegistry::new(plugins).map_err(anyhow::Error::from).and_then(|plugins| run(cli, plugins));
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}: {error:#}", self.name);
+                ExitCode::FAILURE
+            }
         }
+    }
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self::new("tributary", env!("CARGO_PKG_VERSION"))
     }
 }
 

@@ -7,6 +7,7 @@ pub fn plugins() -> Vec<Plugin> {
         tributary_clickstream::plugins(),
         tributary_mongodb::plugins(),
         tributary_s3::plugins(),
+        tributary_sqlserver::plugins(),
         tributary_lambda::plugins(),
         vec![tributary_worker::stream_processor()],
         tributary_transforms::plugins(),
@@ -55,6 +56,7 @@ mod tests {
             "FileStreamSinkConnector",
             "MongoSink",
             "S3Sink",
+            "SqlServer",
             "AwsLambdaSink",
             "tributary.StreamProcessor",
         ];

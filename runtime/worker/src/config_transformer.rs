@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_api::{ConfigProvider, Error, Factory, PluginKind, PluginRegistry, Props, Result};
+use tributary_api::{ConfigProvider, Error, PluginRegistry, Props, Result};
 
 use crate::blocking_pool::BlockingPool;
+use crate::plugins::NamedPlugin;
 use crate::redaction::Redaction;
-use crate::settings::{list_items, with_prefix};
+use crate::settings::list_items;
 
 /// How many different variables a configuration may have.
 const MAX_VARIABLES: usize = 1_000;
@@ -47,14 +48,7 @@ impl ConfigTransformer {
     pub fn parse(worker: &Props, plugins: &PluginRegistry, redaction: &Redaction) -> Result<Self> {
         let mut providers = BTreeMap::new();
         for name in list_items(worker, "config.providers") {
-            let prefix = format!("config.providers.{name}.");
-            let class = worker
-                .get(&format!("{prefix}class"))
-                .ok_or_else(|| Error::config(format!("{prefix}class is missing: name the provider's class")))?;
-            let plugin = plugins.find(class, |kind| kind == PluginKind::ConfigProvider)?;
-            let Factory::ConfigProvider(make) = &plugin.factory else { continue };
-            let config = plugin.description.config.parse(&with_prefix(worker, &format!("{prefix}param.")))?;
-            let provider = make(&config).map_err(|error| error.context(format!("configuration provider {name}")))?;
+            let provider = NamedPlugin::config_provider(name, worker, plugins)?.make_config_provider()?;
             providers.insert(name.to_owned(), Arc::from(provider));
         }
         Ok(Self { providers, redaction: redaction.clone(), ..Self::default() })
@@ -73,7 +67,7 @@ impl ConfigTransformer {
     }
 
     /// The properties with every variable of a known provider replaced, once; a value is not looked at again. What no
-    /// provider knows stays as it is. Providers may block: [`resolve_async`](Self::resolve_async) is for asynchronous code.
+    /// provider knows stays as it is. Providers may block: `resolve_async` is for asynchronous code.
     ///
     /// # Errors
     /// The provider's own, with the property; `Config` for too many variables or too long values.

@@ -3,18 +3,20 @@
 //! [`Worker::start`] opens the stores and starts the herder; [`Worker::herder`] is its interface.
 #![forbid(unsafe_code)]
 
-mod backoff;
 mod blocking_pool;
 mod clients;
 mod config_transformer;
 mod connector_config;
 mod definitions;
 mod executor;
+#[cfg(test)]
+mod fixtures;
 mod herder;
 mod loggers;
 mod membership;
-mod metrics;
+mod plugins;
 mod processor;
+mod prometheus;
 mod redaction;
 mod settings;
 mod stores;

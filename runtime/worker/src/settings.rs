@@ -3,12 +3,15 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tributary_api::{Config, ConfigDef, Error, Props, Result};
-use tributary_kafka::{ClientConfig, Role};
+use tributary_kafka::{Admin, ClientConfig, Role};
 
 use crate::clients::Clients;
 use crate::definitions::{ALLOWLIST, EXACTLY_ONCE_SOURCE, worker_definition};
 use crate::executor::Executor;
 use crate::redaction::Redaction;
+
+/// The group notices a killed worker after this time, and assigns its partitions to others.
+const SESSION_TIMEOUT_MS: i64 = 10_000;
 
 /// The settings of a worker, under Kafka Connect's names, parsed once.
 #[derive(Clone, Debug)]
@@ -178,8 +181,16 @@ impl WorkerSettings {
         })
     }
 
+    /// The administration client of a connector's tasks; those of equal settings share it.
+    ///
+    /// # Errors
+    /// `Config` when a setting cannot be used.
+    pub(crate) fn admin_client(&self, props: &Props) -> Result<Arc<Admin>> {
+        self.clients.admin(self.shared_admin(props))
+    }
+
     /// The settings of the administration client that tasks with equal settings share.
-    pub(crate) fn shared_admin(&self, props: &Props) -> ClientConfig {
+    fn shared_admin(&self, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Admin, &self.client_props("admin."))
             .set("client.id", format!("connector-adminclient-{}", self.group_id));
         override_with(own, props, "admin.override.")
@@ -192,7 +203,7 @@ impl WorkerSettings {
         override_with(own, props, "producer.override.")
     }
 
-    /// The settings of a sink task's consumer.
+    /// The settings of the consumer of a sink's or processor's task.
     pub fn consumer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let own = ClientConfig::new(Role::Consumer, &self.client_props("consumer."))
             .set_default("group.id", format!("connect-{connector}"))
@@ -201,6 +212,7 @@ impl WorkerSettings {
             // A topic that is created later is noticed within this time. Java's five minutes suit brokers that create
             // topics automatically.
             .set_default("metadata.max.age.ms", if self.embedded_broker { 1_000 } else { 5_000 })
+            .set_default("session.timeout.ms", SESSION_TIMEOUT_MS)
             .set_default("client.id", format!("connector-consumer-{connector}-{task}"));
         override_with(own, props, "consumer.override.")
     }

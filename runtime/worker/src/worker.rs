@@ -12,7 +12,7 @@ use crate::config_transformer::ConfigTransformer;
 use crate::herder::{ClusterHerder, HerderContext, Runners, Stages, StatusWriter};
 use crate::loggers::LoggerControl;
 use crate::membership::{Membership, Solo};
-use crate::metrics::TaskRegistry;
+use crate::prometheus::TaskRegistry;
 use crate::redaction::Redaction;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore, OffsetStores, StatusStore};
@@ -144,21 +144,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::fixtures::worker_props;
     use crate::loggers::NoLoggers;
 
     #[tokio::test]
     async fn a_missing_converter_ends_the_start_before_any_request_to_a_broker() {
-        let props = [
-            ("bootstrap.servers", "127.0.0.1:1"),
-            ("group.id", "g"),
-            ("key.converter", "io.example.AvroConverter"),
-            ("value.converter", "io.example.AvroConverter"),
-            ("config.storage.topic", "c"),
-            ("offset.storage.topic", "o"),
-            ("status.storage.topic", "s"),
-        ];
+        let class = "io.example.AvroConverter";
+        let props = worker_props(&[("key.converter", class), ("value.converter", class)]);
         let started = Worker::start(WorkerOptions {
-            props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            props,
             plugins: PluginRegistry::new([]).unwrap(),
             worker_id: "127.0.0.1:1".to_owned(),
             embedded_broker: false,
@@ -167,6 +161,7 @@ mod tests {
             providers: Vec::new(),
         });
         let error = started.await.err().unwrap().to_string();
-        assert!(error.starts_with("key.converter: ") && error.contains("io.example.AvroConverter"), "{error}");
+        let beginning = "Invalid value io.example.AvroConverter for configuration key.converter: Class ";
+        assert!(error.starts_with(beginning), "{error}");
     }
 }

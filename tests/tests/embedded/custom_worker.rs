@@ -51,11 +51,43 @@ async fn an_authors_source_sink_and_transform_run_in_a_worker_of_their_own() -> 
     worker.restart().await?;
     wait_until(LIMIT, "all letters in the outbox", || async { letters(&outbox).len() == LETTERS }).await?;
 
+    // Metrics of the author's own, of the sink's tasks and of the transform, for as long as the tasks are there.
+    let text = worker.rest().get("/metrics").await?.text;
+    let sum = |name: &str, tags: &str| -> f64 {
+        let tagged = text.lines().filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(tags));
+        tagged.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let bytes: usize = (LETTERS / 2..LETTERS).map(|number| format!("Dear:{number}").len()).sum();
+    assert_eq!(
+        sum("kafka_connect_plugins_written_bytes_total", r#"connector="outbox",task=""#) as usize,
+        bytes,
+        "{text}"
+    );
+    assert_eq!(
+        sum("kafka_connect_plugins_prefixed_total", r#"transformation="greet""#) as usize,
+        LETTERS / 2,
+        "{text}"
+    );
+    assert!(text.contains("# HELP kafka_connect_plugins_written_bytes_total Bytes of all files written."), "{text}");
+    worker.rest().put("/connectors/outbox/stop", &Value::Null).await?.success()?;
+    wait_until(LIMIT, "no metrics of a task that has ended", || async {
+        worker.rest().get("/metrics").await.is_ok_and(|answer| !answer.text.contains("kafka_connect_plugins_"))
+    })
+    .await?;
+
     let mut expected: Vec<String> = (0..LETTERS).map(|number| format!("Dear:{number}")).collect();
     expected.sort();
     assert_eq!(letters(&outbox), expected);
     assert_eq!(consume_all(&worker.bootstrap(), TOPIC, false).await?.len(), LETTERS, "each was sent once");
     worker.stop().await
+}
+
+#[test]
+fn a_worker_says_its_own_name_and_version() -> Result<()> {
+    let program = tributary_tests::binary("custom-worker")?;
+    let shown = std::process::Command::new(program).arg("--version").output()?;
+    assert_eq!(String::from_utf8(shown.stdout)?, "custom-worker 1.2.0\n");
+    Ok(())
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use async_trait::async_trait;
 use tributary_api::{
-    Bytes, Config, ConfigDef, ConfigKey, ConfigType, Connector, ConnectorContext, Converter, Datum, DecodeContext,
-    EncodeContext, Factory, Plugin, PluginRegistry, Props, Record, SinkConnector, SinkFactory, SinkTask,
-    SinkTaskContext, SourceConnector, SourceFactory, SourceTask, SourceTaskContext,
+    Bytes, Config, ConfigDef, ConfigKey, ConfigType, Connector, Converter, Datum, DecodeContext, EncodeContext,
+    Factory, Plugin, PluginRegistry, Props, Record, SinkConnector, SinkFactory, SinkTask, SinkTaskContext,
+    SourceConnector, SourceFactory, SourceTask, SourceTaskContext,
 };
 use tributary_control::{Herder, InstanceState, TaskId};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
@@ -116,13 +116,8 @@ struct Test {
 
 #[async_trait]
 impl Connector for Test {
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> tributary_api::Result<()> {
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max_tasks: usize) -> tributary_api::Result<Vec<Props>> {
-        Ok(vec![self.props.clone()])
+    async fn task_configs(&mut self, config: &Config, _max_tasks: usize) -> tributary_api::Result<Vec<Props>> {
+        Ok(config.for_tasks(1))
     }
 }
 

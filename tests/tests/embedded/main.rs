@@ -6,6 +6,7 @@ mod isolation;
 mod leaks;
 mod logs;
 mod pipeline;
+mod refusals;
 mod restarts;
 mod shop;
 mod source_context;

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tributary_api::{
-    ConfigDef, Connector, ConnectorContext, Datum, NewTopic, OffsetMap, Plugin, Props, Record, SourceConnector,
-    SourcePartition, SourceTask, SourceTaskContext, TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions,
-    async_trait,
+    Config, ConfigDef, Connector, Datum, NewTopic, OffsetMap, Plugin, Props, Record, SourceConnector, SourcePartition,
+    SourceTask, SourceTaskContext, TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions, async_trait,
 };
 use tributary_control::TaskId;
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
@@ -26,11 +25,7 @@ struct Tables;
 
 #[async_trait]
 impl Connector for Tables {
-    async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> tributary_api::Result<()> {
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max_tasks: usize) -> tributary_api::Result<Vec<Props>> {
+    async fn task_configs(&mut self, _config: &Config, _max_tasks: usize) -> tributary_api::Result<Vec<Props>> {
         Ok(vec![Props::new()])
     }
 }

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 /// Generated folders.
 const SKIPPED: [&str; 4] = [".git", "target", "data", "node_modules"];
 /// What the checks read; by the end of the name, so that `Cargo.lock` and `Dockerfile` are of a kind too.
-const READ: [&str; 9] = [".rs", ".md", ".json", ".yaml", ".yml", ".toml", ".properties", ".sh", "Cargo.lock"];
+const READ: [&str; 10] =
+    [".rs", ".md", ".json", ".yaml", ".yml", ".toml", ".properties", ".sh", ".liquid", "Cargo.lock"];
 
 /// A file of the checkout.
 #[derive(Debug)]

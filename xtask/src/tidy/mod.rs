@@ -3,6 +3,7 @@
 
 mod compose;
 mod configs;
+mod contracts;
 mod dependencies;
 mod excerpts;
 mod files;
@@ -10,6 +11,8 @@ mod guarantees;
 mod links;
 mod patterns;
 mod sizes;
+mod standin;
+mod template;
 
 use std::fmt;
 
@@ -51,10 +54,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
         sizes::check(&files),
         patterns::check(&files),
         configs::check(&files),
+        contracts::check(&files),
         compose::check(&files, workspace.root()),
         links::check(&files, workspace.root()),
         excerpts::check(&files),
+        template::check(&files),
         guarantees::check(&files),
+        standin::check(&files),
     ]
     .concat();
     for finding in &findings {

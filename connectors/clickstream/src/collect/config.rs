@@ -9,7 +9,7 @@ use super::parse::MAX_VALUES;
 use crate::http::{self, HttpSettings};
 
 const TOPIC: &str = "topic";
-const PATH: &str = "http.path";
+pub(super) const PATH: &str = "http.path";
 const KEY_FIELD: &str = "key.field";
 const SESSION_TTL: &str = "session.ttl.ms";
 const TIMEOUT: &str = "request.timeout.ms";
@@ -146,7 +146,7 @@ pub(crate) fn config_def() -> ConfigDef {
     let events = [
         ConfigKey::new(TOPIC, ConfigType::String)
             .default("clicks.raw")
-            .validator(Validator::NonEmpty)
+            .validator(Validator::TopicName)
             .importance(Importance::High)
             .width(Width::Medium)
             .display_name("Topic")

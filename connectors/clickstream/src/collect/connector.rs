@@ -1,42 +1,49 @@
 use async_trait::async_trait;
 use tributary_api::{
-    ConfigIssue, Connector, ConnectorContext, Error, ExactlyOnceSupport, OffsetMap, Props, Result, SourceConnector,
+    Config, ConfigIssue, Connector, ConnectorContext, Error, ExactlyOnceSupport, OffsetMap, Props, Result,
+    SourceConnector,
 };
 
-use super::config::{CollectSettings, check};
+use super::config::{CollectSettings, PATH, check};
 use crate::http::{Listeners, PathLease, PathRequest};
 
 /// Leases the path while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
 #[derive(Debug)]
 pub(crate) struct ClickstreamSource {
     listeners: Listeners,
-    props: Props,
     lease: Option<PathLease>,
 }
 
 impl ClickstreamSource {
     pub(crate) fn new(listeners: Listeners) -> Self {
-        Self { listeners, props: Props::new(), lease: None }
+        Self { listeners, lease: None }
     }
 }
 
 #[async_trait]
 impl Connector for ClickstreamSource {
-    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
-        check(props)
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
+        let props = config.originals();
+        let issues = check(props)?;
+        if !issues.is_empty() {
+            return Ok(issues);
+        }
+        let settings = CollectSettings::new(props)?;
+        let owner = props.get("name").map_or("", String::as_str);
+        let request = PathRequest { owner, settings: &settings.http, paths: &[&settings.path] };
+        Ok(self.listeners.check(request, &[PATH]).await)
     }
 
-    async fn start(&mut self, cx: ConnectorContext, props: &Props) -> Result<()> {
-        let settings = CollectSettings::new(props)?;
+    async fn start(&mut self, cx: ConnectorContext, config: &Config) -> Result<()> {
+        let settings = CollectSettings::new(config.originals())?;
         let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &[&settings.path] };
         self.lease = Some(self.listeners.lease(request)?);
-        self.props = props.clone();
         Ok(())
     }
 
     /// One task, because a listener cannot be shared by tasks.
-    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone()])
+    async fn task_configs(&mut self, config: &Config, _max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(config.for_tasks(1))
     }
 
     async fn stop(&mut self) -> Result<()> {
@@ -49,11 +56,11 @@ impl Connector for ClickstreamSource {
 
 #[async_trait]
 impl SourceConnector for ClickstreamSource {
-    fn exactly_once_support(&self, _props: &Props) -> ExactlyOnceSupport {
+    fn exactly_once_support(&self, _config: &Config) -> ExactlyOnceSupport {
         ExactlyOnceSupport::Unsupported
     }
 
-    async fn alter_offsets(&mut self, _props: &Props, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+    async fn alter_offsets(&mut self, _config: &Config, _offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
         Err(Error::config("this connector has no offsets: a browser cannot be read again"))
     }
 }

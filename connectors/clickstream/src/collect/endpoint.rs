@@ -82,9 +82,8 @@ impl CollectEndpoint {
             Ok(session) => Ok((session, None)),
             Err(Denied::Absent | Denied::Invalid { error: TokenError::Expired, from_cookie: true }) => {
                 self.new_session_limit.admit(client).map_err(too_many_sessions)?;
-                let session = Session::anonymous(now.saturating_add(self.session_ttl_ms));
-                let token = self.authenticator.signer.issue(&session);
-                Ok((session, Some(self.authenticator.cookie.set(&token, self.session_ttl_ms / 1000))))
+                let (session, cookie) = self.authenticator.begin(now, self.session_ttl_ms);
+                Ok((session, Some(cookie)))
             }
             Err(denied) => Err(self.authenticator.denial(&denied)),
         }

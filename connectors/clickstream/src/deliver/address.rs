@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(address("k", r#"{"person_id":"p","session_id":"s"}"#).unwrap(), person("p"));
         assert_eq!(address("k", r#"{"session_id":"s"}"#).unwrap(), Address::Session("s".into()));
         assert_eq!(address("k", r#"{"person_id":""}"#).unwrap(), person("k"));
-        assert!(address("", "{}").unwrap_err().to_string().contains("nobody"));
+        assert!(address("", "{}").unwrap_err().to_string().contains("no recipient"));
         assert!(address("k", "7").unwrap_err().to_string().contains("value.converter"));
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tributary_api::{ByteString, Record, Result, SinkTaskContext, TopicPartition};
+use tributary_api::{Backoff, ByteString, Record, Result, SinkTaskContext, TopicPartition};
 
 use super::address::Address;
 use super::message::{Message, PartitionId};
@@ -132,7 +132,7 @@ impl CatchUp {
 
     /// Reads a partition until no session waits for it.
     async fn serve(&self, partition_id: PartitionId) {
-        let mut retry = FIRST_RETRY;
+        let mut retry = Backoff::new(FIRST_RETRY, MAX_RETRY_DELAY);
         while let Some(waiting) = self.next(partition_id) {
             let Some(partition) = self.partition(partition_id).await else {
                 waiting.into_values().for_each(Resume::nothing);
@@ -144,14 +144,13 @@ impl CatchUp {
                 Ok(()) => {
                     tracing::debug!(%partition, sessions = scan.sessions.len(), "read missed messages");
                     scan.answer();
-                    retry = FIRST_RETRY;
+                    retry.reset();
                     tokio::time::sleep((begun.elapsed() * REST_FACTOR).clamp(MIN_REST, MAX_REST)).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, %partition, "cannot read missed messages: trying again");
                     self.put_back(partition_id, scan.sessions);
-                    tokio::time::sleep(retry).await;
-                    retry = (retry * 2).min(MAX_RETRY_DELAY);
+                    tokio::time::sleep(retry.next_wait()).await;
                 }
             }
         }

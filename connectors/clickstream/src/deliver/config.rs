@@ -9,6 +9,8 @@ use crate::http::{self, HttpSettings};
 const SSE_PATH: &str = "sse.path";
 const WS_PATH: &str = "websocket.path";
 const POLL_PATH: &str = "poll.path";
+/// The properties of [`Paths::all`].
+pub(super) const PATHS: [&str; 3] = [SSE_PATH, WS_PATH, POLL_PATH];
 const EVENT_NAME: &str = "event.name";
 const WINDOW: &str = "replay.window.ms";
 const RESUME_RECORDS: &str = "resume.max.records";
@@ -77,7 +79,7 @@ impl Paths {
 pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
     // A wrong type is already reported by the definition.
     let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
-    let mut issues = http::check(&config, &[SSE_PATH, WS_PATH, POLL_PATH])?;
+    let mut issues = http::check(&config, &PATHS)?;
     let name = config.string(EVENT_NAME)?;
     if name == CURSOR_EVENT {
         issues

@@ -1,40 +1,46 @@
 use async_trait::async_trait;
-use tributary_api::{ConfigIssue, Connector, ConnectorContext, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, ConnectorContext, Props, Result, SinkConnector};
 
-use super::config::{DeliverSettings, check};
+use super::config::{DeliverSettings, PATHS, check};
 use crate::http::{Listeners, PathLease, PathRequest};
 
 /// Leases the paths while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
 #[derive(Debug)]
 pub(crate) struct SessionDelivery {
     listeners: Listeners,
-    props: Props,
     lease: Option<PathLease>,
 }
 
 impl SessionDelivery {
     pub(crate) fn new(listeners: Listeners) -> Self {
-        Self { listeners, props: Props::new(), lease: None }
+        Self { listeners, lease: None }
     }
 }
 
 #[async_trait]
 impl Connector for SessionDelivery {
-    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
-        check(props)
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
+        let props = config.originals();
+        let issues = check(props)?;
+        if !issues.is_empty() {
+            return Ok(issues);
+        }
+        let settings = DeliverSettings::new(props)?;
+        let owner = props.get("name").map_or("", String::as_str);
+        let request = PathRequest { owner, settings: &settings.http, paths: &settings.paths.all() };
+        Ok(self.listeners.check(request, &PATHS).await)
     }
 
-    async fn start(&mut self, cx: ConnectorContext, props: &Props) -> Result<()> {
-        let settings = DeliverSettings::new(props)?;
+    async fn start(&mut self, cx: ConnectorContext, config: &Config) -> Result<()> {
+        let settings = DeliverSettings::new(config.originals())?;
         let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &settings.paths.all() };
         self.lease = Some(self.listeners.lease(request)?);
-        self.props = props.clone();
         Ok(())
     }
 
     /// One task, because the listener must get the records of all partitions.
-    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone()])
+    async fn task_configs(&mut self, config: &Config, _max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(config.for_tasks(1))
     }
 
     async fn stop(&mut self) -> Result<()> {

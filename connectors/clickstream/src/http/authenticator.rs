@@ -36,6 +36,13 @@ impl SessionAuthenticator {
         self.signer.verify(token, now_ms()).map_err(|error| Denied::Invalid { error, from_cookie })
     }
 
+    /// A new anonymous session, and the `Set-Cookie` header that stores it in the browser.
+    pub(crate) fn begin(&self, now: i64, ttl_ms: i64) -> (Session, String) {
+        let session = Session::anonymous(now.saturating_add(ttl_ms));
+        let cookie = self.cookie.set(&self.signer.issue(&session), ttl_ms / 1000);
+        (session, cookie)
+    }
+
     /// 401 with the reason. An invalid cookie is removed, because a script cannot remove it and it would make every
     /// later request fail.
     pub(crate) fn denial(&self, denied: &Denied) -> Response {

@@ -1,14 +1,20 @@
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tributary_api::Result;
+use tributary_api::{ConfigIssue, Result};
 use tributary_listener::{Connections, Share};
 
 use super::HttpSettings;
 use super::routes::{Endpoint, Routes};
-use super::server::Server;
+use super::server::{Server, unusable};
+use super::settings::LISTEN;
+
+/// How long a path is waited for that another connector may be about to give back, and how often it is looked for.
+const GIVEN_BACK: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The HTTP listeners of a worker, by address. Cheap to clone; clones share. A listener exists while a connector or a
 /// task leases one of its paths. All listeners together use the website's share of the process's file descriptors.
@@ -58,6 +64,40 @@ impl Listeners {
             lease.paths.push((*path).to_owned());
         }
         Ok(lease)
+    }
+
+    /// Why a connector could not lease the paths of a request, each with its property: the names of those of the paths are
+    /// given in their order. What another connector is about to give back is waited for a moment.
+    ///
+    /// An address that somebody else has is none of it: it may be free when the connector starts, perhaps elsewhere.
+    pub(crate) async fn check(&self, request: PathRequest<'_>, properties: &[&str]) -> Vec<ConfigIssue> {
+        let until = Instant::now() + GIVEN_BACK;
+        loop {
+            let issues = self.conflicts(request, properties);
+            if issues.is_empty() || Instant::now() >= until {
+                return issues;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn conflicts(&self, request: PathRequest<'_>, properties: &[&str]) -> Vec<ConfigIssue> {
+        let PathRequest { owner, settings, paths } = request;
+        let servers = self.lock();
+        let Some(server) = servers.get(&settings.listen).and_then(Weak::upgrade) else {
+            // Nothing is accepted: the socket is closed at once.
+            let bound = std::net::TcpListener::bind(&settings.listen);
+            let error = bound.err().filter(|error| error.kind() != io::ErrorKind::AddrInUse);
+            let error = error.map(|error| unusable(&settings.listen, &error));
+            return error.map(|error| ConfigIssue::of_error(&error, LISTEN)).into_iter().collect();
+        };
+        drop(servers);
+        let shared = server.conflict(owner, &settings.transport);
+        let taken = paths.iter().zip(properties).filter_map(|(path, property)| {
+            let error = server.routes().conflict(path, owner)?;
+            Some(ConfigIssue::of_error(&error, property))
+        });
+        shared.map(|error| ConfigIssue::of_error(&error, LISTEN)).into_iter().chain(taken).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Server>>> {

@@ -90,15 +90,18 @@ impl Routes {
                 route.cors = cors.clone();
                 Ok(())
             }
-            Entry::Occupied(held) => {
-                let other = &held.get().owner;
-                Err(Error::config(format!("connector {other} serves {path} already: choose another path or address")))
-            }
+            Entry::Occupied(held) => Err(taken(path, &held.get().owner)),
             Entry::Vacant(free) => {
                 free.insert(Route { owner: owner.to_owned(), leases: 1, cors: cors.clone(), endpoint: None });
                 Ok(())
             }
         }
+    }
+
+    /// Why a connector cannot have a path.
+    pub(super) fn conflict(&self, path: &str, owner: &str) -> Option<Error> {
+        let table = self.read();
+        table.routes.get(path).filter(|route| route.owner != owner).map(|route| taken(path, &route.owner))
     }
 
     pub(super) fn release(&self, path: &str) {
@@ -145,6 +148,10 @@ impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.read().routes.keys()).finish()
     }
+}
+
+fn taken(path: &str, owner: &str) -> Error {
+    Error::config(format!("connector {owner} serves {path} already: choose another path or address"))
 }
 
 fn not_running() -> Response {

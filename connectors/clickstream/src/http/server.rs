@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tributary_api::{Error, Result};
 use tributary_listener::{Connections, Deadlines, Listener, ListenerOptions, RequestBody};
 
 use super::routes::Routes;
+use super::settings::LISTEN;
 use super::transport::TransportSettings;
 
 /// Requests in flight get this long to be answered once the listener closes.
@@ -44,10 +46,7 @@ impl Server {
             tls: settings.load_tls()?,
             ..ListenerOptions::new("website", connections)
         };
-        let listener = Listener::bind_now(listen, options).map_err(|error| {
-            let message = format!("cannot listen on {listen}: set http.listen to a free address of this machine");
-            Error::config(message).cause(&error)
-        })?;
+        let listener = Listener::bind_now(listen, options).map_err(|error| unusable(listen, &error))?;
         let routes: Arc<Routes> = Arc::default();
         let (handle, closing) = (listener.handle(), CancellationToken::new());
         let service = {
@@ -66,16 +65,10 @@ impl Server {
     /// Adds a use of the listener. The connector's newest settings apply from now on, because its task may still have
     /// older ones. Another connector must have the same settings.
     pub(super) fn join(&self, owner: &str, settings: &TransportSettings) -> Result<()> {
-        let mut users = self.users();
-        let other = users.iter().find(|(name, user)| *name != owner && user.settings != *settings);
-        if let Some((other, _)) = other {
-            let listen = self.local_addr();
-            let message = format!(
-                "connector {other} has opened {listen} with other settings: give http.tls.*, http.trusted.proxies and \
-                 http.connections.max.per.address the same values in all connectors of a listener"
-            );
-            return Err(Error::config(message));
+        if let Some(error) = self.conflict(owner, settings) {
+            return Err(error);
         }
+        let mut users = self.users();
         if let Some(user) = users.get_mut(owner) {
             if user.settings != *settings {
                 self.handle.change(settings.addresses.clone(), settings.load_tls()?);
@@ -86,6 +79,18 @@ impl Server {
             users.insert(owner.to_owned(), ListenerUser { leases: 1, settings: settings.clone() });
         }
         Ok(())
+    }
+
+    /// Why a connector cannot share the listener.
+    pub(super) fn conflict(&self, owner: &str, settings: &TransportSettings) -> Option<Error> {
+        let users = self.users();
+        let (other, _) = users.iter().find(|(name, user)| *name != owner && user.settings != *settings)?;
+        let listen = self.local_addr();
+        let message = format!(
+            "connector {other} has opened {listen} with other settings: give http.tls.*, http.trusted.proxies and \
+             http.connections.max.per.address the same values in all connectors of a listener"
+        );
+        Some(Error::config_at(LISTEN, message))
     }
 
     pub(super) fn release(&self, owner: &str) {
@@ -114,6 +119,12 @@ impl Server {
     fn users(&self) -> MutexGuard<'_, HashMap<String, ListenerUser>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An address that cannot be listened on.
+pub(super) fn unusable(listen: &str, error: &io::Error) -> Error {
+    let message = format!("cannot listen on {listen}: set {LISTEN} to a free address of this machine");
+    Error::config_at(LISTEN, message).cause(error)
 }
 
 impl Drop for Server {

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
+use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Error, Importance, Result, Validator, Width};
 
 use super::transport::{self, TransportSettings};
 use super::{Cors, SessionAuthenticator};
 use crate::session::{CookieOptions, DEFAULT_COOKIE, Signer};
 
-const LISTEN: &str = "http.listen";
+pub(super) const LISTEN: &str = "http.listen";
 const ORIGINS: &str = "cors.allowed.origins";
 const SECRET: &str = "session.secret";
 const PREVIOUS_SECRET: &str = "session.secret.previous";
@@ -27,10 +27,12 @@ pub(crate) struct HttpSettings {
 impl HttpSettings {
     pub(crate) fn new(config: &Config) -> Result<Self> {
         let secret = |name| config.secret(name).map(|secret| secret.map_or("", |secret| secret.expose()));
-        let mut signer = Signer::new(secret(SECRET)?).map_err(|error| error.context(SECRET))?;
+        let wrong = |error: Error| error.context(SECRET).with_property(SECRET);
+        let mut signer = Signer::new(secret(SECRET)?).map_err(wrong)?;
         if config.secret(PREVIOUS_SECRET)?.is_some() {
             let previous = secret(PREVIOUS_SECRET)?;
-            signer = signer.also_accept(previous).map_err(|error| error.context(PREVIOUS_SECRET))?;
+            let wrong = |error: Error| error.context(PREVIOUS_SECRET).with_property(PREVIOUS_SECRET);
+            signer = signer.also_accept(previous).map_err(wrong)?;
         }
         let transport = TransportSettings::new(config)?;
         let given = config.originals().contains_key(SECURE);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use reqwest::RequestBuilder;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{
-    Ack, AckListener, Datum, Error, Factory, Origin, Plugin, Props, Record, RecordMetadata, SinkConnector, SinkTask,
-    SourceConnector, SourceTask, TopicPartition, json,
+    Ack, AckListener, Config, Datum, Error, Factory, Origin, Plugin, Props, Record, RecordMetadata, SinkConnector,
+    SinkTask, SourceConnector, SourceTask, TopicPartition, json,
 };
 use tributary_clickstream::session::{Session, Signer};
 use tributary_clickstream::{Listeners, plugins_on};
@@ -56,6 +56,21 @@ impl Site {
         format!("http://{}{path}", self.listeners.local_addr(LISTEN).expect("a connector runs"))
     }
 
+    /// The plugin of the source.
+    pub(crate) fn source_plugin(&self) -> &Plugin {
+        &self.plugins[0]
+    }
+
+    /// A configuration of the source.
+    pub(crate) fn config(&self, pairs: &[(&str, &str)]) -> Config {
+        self.plugins[0].description.config.parse(&props(pairs)).unwrap()
+    }
+
+    /// A configuration of the sink.
+    pub(crate) fn sink_config(&self, pairs: &[(&str, &str)]) -> Config {
+        self.plugins[1].description.config.parse(&props(pairs)).unwrap()
+    }
+
     pub(crate) fn source(&self) -> (Box<dyn SourceConnector>, Box<dyn SourceTask>) {
         match &self.plugins[0].factory {
             Factory::Source(factory) => ((factory.connector)(), (factory.task)()),
@@ -82,9 +97,9 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) async fn start(site: &Site, pairs: &[(&str, &str)]) -> Self {
         let (mut connector, mut task) = site.source();
-        let props = props(pairs);
-        connector.start(FakeConnectorHost::new().context("clicks"), &props).await.unwrap();
-        let configs = connector.task_configs(5).await.unwrap();
+        let config = site.config(pairs);
+        connector.start(FakeConnectorHost::new().context("clicks"), &config).await.unwrap();
+        let configs = connector.task_configs(&config, 5).await.unwrap();
         assert_eq!(configs.len(), 1);
         let stopping = CancellationToken::new();
         let host = FakeSourceHost::new();
@@ -135,9 +150,9 @@ pub(crate) struct Sink {
 impl Sink {
     pub(crate) async fn start(site: &Site, pairs: &[(&str, &str)], host: Arc<FakeSinkHost>) -> Self {
         let (mut connector, mut task) = site.sink();
-        let props = props(pairs);
-        connector.start(FakeConnectorHost::new().context("test"), &props).await.unwrap();
-        let configs = connector.task_configs(5).await.unwrap();
+        let config = site.sink_config(pairs);
+        connector.start(FakeConnectorHost::new().context("test"), &config).await.unwrap();
+        let configs = connector.task_configs(&config, 5).await.unwrap();
         assert_eq!(configs.len(), 1);
         host.assign(&[partition()]);
         task.start(host.context(&CancellationToken::new()), &configs[0]).await.unwrap();

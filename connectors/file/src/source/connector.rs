@@ -1,38 +1,29 @@
 use async_trait::async_trait;
 use tributary_api::{
-    Connector, ConnectorContext, Error, ExactlyOnceSupport, OffsetMap, OffsetValue, Props, Result, SourceConnector,
+    Config, Connector, Error, ExactlyOnceSupport, OffsetMap, OffsetValue, Props, Result, SourceConnector,
 };
 
 use super::{FILE, FILENAME, POSITION};
 
 /// One file is one task's work.
-#[derive(Default)]
-pub(super) struct FileStreamSourceConnector {
-    props: Props,
-}
+pub(super) struct FileStreamSourceConnector;
 
 #[async_trait]
 impl Connector for FileStreamSourceConnector {
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        super::config().parse(props)?;
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max_tasks: usize) -> Result<Vec<Props>> {
-        Ok(vec![self.props.clone()])
+    async fn task_configs(&mut self, config: &Config, _max_tasks: usize) -> Result<Vec<Props>> {
+        Ok(config.for_tasks(1))
     }
 }
 
 #[async_trait]
 impl SourceConnector for FileStreamSourceConnector {
-    fn exactly_once_support(&self, props: &Props) -> ExactlyOnceSupport {
+    fn exactly_once_support(&self, config: &Config) -> ExactlyOnceSupport {
         // Standard input cannot be read again.
-        if has_file(props) { ExactlyOnceSupport::Supported } else { ExactlyOnceSupport::Unsupported }
+        if has_file(config) { ExactlyOnceSupport::Supported } else { ExactlyOnceSupport::Unsupported }
     }
 
-    async fn alter_offsets(&mut self, props: &Props, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
-        if !has_file(props) {
+    async fn alter_offsets(&mut self, config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {
+        if !has_file(config) {
             return Err(refused(
                 "Offsets cannot be modified if the 'file' configuration is unspecified. \
                  This is because stdin is used for input and offsets are not tracked.",
@@ -61,8 +52,8 @@ fn check_offset(offset: &OffsetMap) -> Result<()> {
     }
 }
 
-fn has_file(props: &Props) -> bool {
-    props.get(FILE).is_some_and(|file| !file.trim().is_empty())
+fn has_file(config: &Config) -> bool {
+    config.optional_string(FILE).is_ok_and(|file| file.is_some_and(|file| !file.is_empty()))
 }
 
 /// The texts are those of the Java connector: REST clients see them.

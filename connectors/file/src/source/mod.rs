@@ -21,7 +21,7 @@ const POSITION: &str = "position";
 
 pub(crate) fn plugin() -> Plugin {
     let class = "org.apache.kafka.connect.file.FileStreamSourceConnector";
-    Plugin::source(class, KAFKA_VERSION, config(), FileStreamSourceConnector::default, FileStreamSourceTask::start).doc(
+    Plugin::source(class, KAFKA_VERSION, config(), || FileStreamSourceConnector, FileStreamSourceTask::start).doc(
         "Sends each line of a file, as text, to a topic, and follows the file as it grows. A line ends with \\n, \
          \\r\\n or \\r; the last one is sent once its line end is written.",
     )
@@ -35,7 +35,7 @@ fn config() -> ConfigDef {
             .doc("The file to read; standard input when there is none."),
         ConfigKey::new(TOPIC, ConfigType::String)
             .required()
-            .validator(Validator::NonEmpty)
+            .validator(Validator::TopicName)
             .importance(Importance::High)
             .doc("The topic that lines are written to."),
         ConfigKey::new(BATCH_SIZE, ConfigType::Int)

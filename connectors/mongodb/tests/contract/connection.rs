@@ -1,14 +1,13 @@
 //! How the sink connects, and its errors when it cannot.
 
-use tributary_api::{ConfigIssue, ErrorKind, Factory};
+use tributary_api::{ConfigIssue, ErrorKind};
 use tributary_testkit::FakeSinkHost;
 
 use crate::double::{Double, SEVEN};
 use crate::support::{make, plugin, props};
 
 async fn issues(double: &Double, more: &[(&str, &str)]) -> Vec<ConfigIssue> {
-    let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
-    (factory.connector)().validate(&props(double, more)).await.unwrap()
+    tributary_testkit::validate(&plugin(), &props(double, more)).await
 }
 
 #[tokio::test]

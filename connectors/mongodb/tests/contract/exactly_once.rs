@@ -30,8 +30,7 @@ async fn start(double: &Double) -> Task {
 async fn a_standalone_server_is_refused() {
     let double = Double::start(SEVEN);
     let props = props(&double, &[STORE]);
-    let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
-    let issues = (factory.connector)().validate(&props).await.unwrap();
+    let issues = tributary_testkit::validate(&plugin(), &props).await;
     assert_eq!(issues.len(), 1);
     assert_eq!(issues[0].name, STORE.0);
     assert!(issues[0].message.contains("replica set"), "{}", issues[0].message);
@@ -152,13 +151,13 @@ async fn without_tolerance_a_refused_write_aborts_the_transaction() {
 async fn an_operator_moves_the_stored_offsets() {
     let double = Double::start(SET);
     start(&double).await.put(&records(0..3)).await.unwrap();
-    let props = props(&double, &[STORE]);
+    let config = plugin().description.config.parse(&props(&double, &[STORE])).unwrap();
     let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
-    assert!((factory.connector)().alter_offsets(&props, &[(partition(), 1)].into()).await.unwrap());
+    assert!((factory.connector)().alter_offsets(&config, &[(partition(), 1)].into()).await.unwrap());
     assert_eq!(double.documents(OFFSETS), [stored(1)]);
     // Of another connector: stays.
     let other = doc! { "_id": { "connector": "other", "topic": TOPIC, "partition": 0 }, "offset": 9 };
     double.put(OFFSETS, other.clone());
-    assert!((factory.connector)().alter_offsets(&props, &Offsets::new()).await.unwrap());
+    assert!((factory.connector)().alter_offsets(&config, &Offsets::new()).await.unwrap());
     assert_eq!(double.documents(OFFSETS), [other]);
 }

@@ -153,6 +153,7 @@ impl Shop {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "an event has so many fields, and tests say each")]
 pub(super) fn click(person: &str, id: &str, session: &str, kind: &str, page: &str, product: &str, at: i64) -> String {
     format!(
         r#"{{"event_id":"{id}","type":"{kind}","page_id":"{page}","product_id":"{product}","url":"/p/{product}",

@@ -250,6 +250,12 @@ impl Config {
         }
     }
 
+    /// The configuration of so many tasks that all have the connector's own, for
+    /// [`task_configs`](crate::Connector::task_configs).
+    pub fn for_tasks(&self, count: usize) -> Vec<Props> {
+        vec![self.originals.0.clone(); count]
+    }
+
     /// The properties as written, those without a definition too.
     pub fn originals(&self) -> &Props {
         &self.originals.0

@@ -23,6 +23,8 @@ pub enum Validator {
     NonEmpty,
     /// Some text without control characters: a name.
     Name,
+    /// A name that a topic can have; for a list, each element.
+    TopicName,
     /// A list of which no element is empty or comes twice.
     Distinct {
         /// Whether it may have no element.
@@ -86,6 +88,8 @@ impl Validator {
             (Self::Name, Parsed::Text(text)) if text.contains(is_control) => {
                 Err(Problem::Control(text.chars().filter(|c| is_control(*c)).map(u32::from).collect()))
             }
+            (Self::TopicName, Parsed::Text(text)) => topic_name(text),
+            (Self::TopicName, Parsed::List(items)) => items.iter().try_for_each(|item| topic_name(item)),
             (Self::Distinct { empty }, Parsed::List(items)) => distinct(items, *empty),
             (Self::Regex, _) => match JavaRegex::compile(text.trim()) {
                 Ok(_) => Ok(()),
@@ -123,6 +127,27 @@ fn distinct(items: &[String], may_be_empty: bool) -> Result<(), Problem> {
         return Err(Problem::EmptyElement);
     }
     Ok(())
+}
+
+/// The longest name that a topic can have, in bytes.
+const MAX_TOPIC: usize = 249;
+
+/// What brokers refuse, in their words.
+fn topic_name(name: &str) -> Result<(), Problem> {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match name {
+        "" => Err(Problem::Empty),
+        "." | ".." => Err(Problem::Other(format!("'{name}' is not allowed as a topic name"))),
+        name if name.len() > MAX_TOPIC => {
+            let text = format!("the length of a topic name is longer than the max allowed length {MAX_TOPIC}");
+            Err(Problem::Other(text))
+        }
+        name if !name.chars().all(is_legal) => Err(Problem::Other(format!(
+            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-', which a topic name \
+             may not have"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// As Java's `Character.isISOControl`.

@@ -152,7 +152,8 @@ fn content(json: Option<&str>, replace_null: bool) -> Result<Option<SchemaRef>> 
     let document = ByteString::from(json);
     let unreadable = |error: Error| {
         let cause = Error::config(format!("{SCHEMA_CONTENT} is not JSON: correct it")).cause(&error);
-        Error::config("Failed to parse schema in converter config due to serialization error: ").cause(&cause)
+        let message = "Failed to parse schema in converter config due to serialization error: ";
+        Error::config_at(SCHEMA_CONTENT, message).cause(&cause)
     };
     let json = scan::Scanner::new(&document).skip().map_err(unreadable)?;
     Ok(schema::read(json, &Reader::new(&document, replace_null))?.map(Schema::into_ref))

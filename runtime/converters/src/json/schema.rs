@@ -144,7 +144,7 @@ fn fields(object: &Object<'_>, reader: &Reader<'_>) -> Result<Vec<Field>> {
             return Err(Error::data(format!("Cannot create field because of field name duplication {name}")));
         }
         let schema = read(json, reader)?.ok_or_else(unnamed)?;
-        fields.push(Field { name, schema: schema.into_ref() });
+        fields.push(Field::new(name, schema.into_ref()));
         Ok(())
     })?;
     Ok(fields)

@@ -23,8 +23,12 @@ impl AllowedPaths {
             let path = normal(Path::new(path));
             match (path.is_absolute(), path.exists()) {
                 (true, true) => Ok(path),
-                (false, _) => Err(Error::config(format!("{ALLOWED_PATHS} {} is not absolute", path.display()))),
-                (_, false) => Err(Error::config(format!("{ALLOWED_PATHS} {} does not exist", path.display()))),
+                (false, _) => {
+                    Err(Error::config_at(ALLOWED_PATHS, format!("{ALLOWED_PATHS} {} is not absolute", path.display())))
+                }
+                (_, false) => {
+                    Err(Error::config_at(ALLOWED_PATHS, format!("{ALLOWED_PATHS} {} does not exist", path.display())))
+                }
             }
         };
         paths.iter().map(check).collect::<Result<_>>().map(|paths| Self(Some(paths)))

@@ -27,8 +27,10 @@ impl EnvVarConfigProvider {
     fn new(config: &Config) -> Result<Self> {
         let pattern = config.string(ALLOWLIST_PATTERN)?;
         let allowed = Regex::new(&format!("^(?:{pattern})$"));
-        let allowed = allowed
-            .map_err(|error| Error::config(format!("{ALLOWLIST_PATTERN} is not a regular expression")).cause(&error))?;
+        let allowed = allowed.map_err(|error| {
+            Error::config_at(ALLOWLIST_PATTERN, format!("{ALLOWLIST_PATTERN} is not a regular expression"))
+                .cause(&error)
+        })?;
         Ok(Self { allowed })
     }
 }

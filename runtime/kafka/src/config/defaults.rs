@@ -5,7 +5,10 @@ use super::{ClientConfig, Native, Role};
 /// Adds defaults: Java's where they affect the guarantees, Tributary's own where they affect speed and memory.
 pub(super) fn complete(config: &ClientConfig, native: &mut Native) -> Result<()> {
     if native.get("bootstrap.servers").is_none() {
-        return Err(Error::config("bootstrap.servers is missing: write host:port of one or more brokers"));
+        return Err(Error::config_at(
+            "bootstrap.servers",
+            "bootstrap.servers is missing: write host:port of one or more brokers",
+        ));
     }
     native.put_default("log.connection.close", false);
     // librdkafka waits half of this back-off before its first connection.
@@ -50,31 +53,33 @@ fn producer(config: &ClientConfig, native: &mut Native) -> Result<()> {
 /// On unless the user's other settings exclude it, as in Java.
 fn idempotence(native: &mut Native) -> Result<()> {
     let excluded = if !matches!(native.get("acks"), None | Some("all" | "-1")) {
-        Some("acks is not all")
+        Some(("acks", "is not all"))
     } else if native.number("retries") == Some(0) {
-        Some("retries is 0")
+        Some(("retries", "is 0"))
     } else if native.number("max.in.flight.requests.per.connection").is_some_and(|n| n > 5) {
-        Some("max.in.flight.requests.per.connection is more than 5")
+        Some(("max.in.flight.requests.per.connection", "is more than 5"))
     } else {
         None
     };
     let transactional = native.get("transactional.id").is_some();
     match (native.get("enable.idempotence"), excluded) {
         (Some("false"), _) if transactional => {
-            Err(Error::config("transactional.id needs enable.idempotence: remove one of the two"))
+            let message = "transactional.id needs enable.idempotence: remove one of the two";
+            Err(Error::config_at("enable.idempotence", message))
         }
-        (Some("true"), Some(reason)) => {
-            Err(Error::config(format!("enable.idempotence is true but {reason}: change one of the two")))
-        }
-        (None, Some(reason)) if transactional => {
-            Err(Error::config(format!("transactional.id is set but {reason}: change one of the two")))
-        }
-        (None, reason) => {
-            native.put_default("enable.idempotence", reason.is_none());
+        (Some("true"), Some((name, what))) => Err(contradiction("enable.idempotence is true", name, what)),
+        (None, Some((name, what))) if transactional => Err(contradiction("transactional.id is set", name, what)),
+        (None, excluded) => {
+            native.put_default("enable.idempotence", excluded.is_none());
             Ok(())
         }
         (Some(_), _) => Ok(()),
     }
+}
+
+#[cold]
+fn contradiction(wanted: &str, name: &str, what: &str) -> Error {
+    Error::config_at(name, format!("{wanted} but {name} {what}: change one of the two"))
 }
 
 /// With the default back-off of 100 ms every transaction would take that long, because the broker answers the first

@@ -167,10 +167,13 @@ impl Rule {
 }
 
 fn refused(name: &str, _: &str, _: &mut Native) -> Result<()> {
-    Err(Error::config(format!(
-        "{name} applies to Java only and is not supported here: remove it, or set the corresponding property of \
-         librdkafka with the prefix librdkafka."
-    )))
+    Err(Error::config_at(
+        name,
+        format!(
+            "{name} applies to Java only and is not supported here: remove it, or set the corresponding property of \
+             librdkafka with the prefix librdkafka."
+        ),
+    ))
 }
 
 /// The supported versions are Java's defaults.
@@ -179,7 +182,7 @@ fn protocols(name: &str, value: &str, _: &mut Native) -> Result<()> {
     if has("TLSv1.2") && has("TLSv1.3") {
         return Ok(());
     }
-    Err(Error::config(format!("{name} is {value}: TLSv1.2 and TLSv1.3 are spoken, it must have both")))
+    Err(Error::config_at(name, format!("{name} is {value}: TLSv1.2 and TLSv1.3 are spoken, it must have both")))
 }
 
 fn lower_case(name: &str, value: &str, native: &mut Native) -> Result<()> {
@@ -190,7 +193,7 @@ fn lower_case(name: &str, value: &str, native: &mut Native) -> Result<()> {
 fn boolean(name: &str, value: &str, native: &mut Native) -> Result<()> {
     let value = value.to_ascii_lowercase();
     if value != "true" && value != "false" {
-        return Err(Error::config(format!("{name} is {value:?}: write true or false")));
+        return Err(Error::config_at(name, format!("{name} is {value:?}: write true or false")));
     }
     native.put(name, value, name);
     Ok(())
@@ -229,7 +232,7 @@ fn offset_reset(name: &str, value: &str, native: &mut Native) -> Result<()> {
     let value = match value.as_str() {
         "earliest" | "latest" => value.as_str(),
         "none" => "error",
-        _ => return Err(Error::config(format!("{name} is {value:?}: write earliest, latest or none"))),
+        _ => return Err(Error::config_at(name, format!("{name} is {value:?}: write earliest, latest or none"))),
     };
     native.put(name, value, name);
     Ok(())

@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tributary_api::{Error, Props, Result};
-use tributary_librdkafka::Setting;
+use tributary_librdkafka::{Client, Setting};
 
 use self::java::Rule;
 
@@ -90,9 +90,9 @@ impl ClientConfig {
     /// Checks what can be checked without a broker.
     ///
     /// # Errors
-    /// `Config`, naming the setting under Java's name.
+    /// `Config`, of the setting under Java's name.
     pub fn validate(&self) -> Result<()> {
-        self.translate().map(drop)
+        Client::check(&self.translate()?)
     }
 
     /// A duration in milliseconds under Java's name.
@@ -214,5 +214,5 @@ fn is_secret(name: &str) -> bool {
 
 #[cold]
 fn not_a_number(name: &str, text: &str) -> Error {
-    Error::config(format!("{name} is {text:?}: write a whole number"))
+    Error::config_at(name, format!("{name} is {text:?}: write a whole number"))
 }

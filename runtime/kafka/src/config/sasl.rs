@@ -13,16 +13,22 @@ pub(super) fn translate(config: &ClientConfig, native: &mut Native) -> Result<()
     match mechanism.as_str() {
         "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512" => {
             let Some(login) = login else {
-                return Err(Error::config(format!("sasl.jaas.config is missing: {mechanism} needs a login module")));
+                return Err(Error::config_at(
+                    "sasl.jaas.config",
+                    format!("sasl.jaas.config is missing: {mechanism} needs a login module"),
+                ));
             };
             native.put("sasl.username", login.required("username")?, "sasl.jaas.config");
             native.put("sasl.password", login.required("password")?, "sasl.jaas.config");
             Ok(())
         }
         "OAUTHBEARER" => oauth(config, login.as_ref(), native),
-        _ => Err(Error::config(format!(
-            "sasl.mechanism {mechanism} is not supported: use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
-        ))),
+        _ => Err(Error::config_at(
+            "sasl.mechanism",
+            format!(
+                "sasl.mechanism {mechanism} is not supported: use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+            ),
+        )),
     }
 }
 
@@ -39,7 +45,10 @@ fn oauth(config: &ClientConfig, login: Option<&Login>, native: &mut Native) -> R
         ];
         for (to, java, in_login) in credentials {
             let Some(value) = setting(java).or_else(|| option(in_login)) else {
-                return Err(Error::config(format!("{java} is missing: set it, or {in_login} in sasl.jaas.config")));
+                return Err(Error::config_at(
+                    java,
+                    format!("{java} is missing: set it, or {in_login} in sasl.jaas.config"),
+                ));
             };
             native.put(&format!("sasl.oauthbearer.{to}"), value, "sasl.jaas.config");
         }
@@ -49,7 +58,8 @@ fn oauth(config: &ClientConfig, login: Option<&Login>, native: &mut Native) -> R
         return Ok(());
     }
     let Some(principal) = option("unsecuredLoginStringClaim_sub") else {
-        return Err(Error::config(
+        return Err(Error::config_at(
+            "sasl.oauthbearer.token.endpoint.url",
             "sasl.oauthbearer.token.endpoint.url is missing: OAUTHBEARER needs it to get tokens from",
         ));
     };
@@ -133,5 +143,5 @@ fn word(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String> {
 
 #[cold]
 fn malformed(what: &str) -> Error {
-    Error::config(format!("sasl.jaas.config cannot be read: {what}"))
+    Error::config_at("sasl.jaas.config", format!("sasl.jaas.config cannot be read: {what}"))
 }

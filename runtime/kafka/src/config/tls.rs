@@ -89,8 +89,11 @@ impl Format {
 
 #[cold]
 fn unreadable(store: &str, command: &str) -> Error {
-    Error::config(format!(
-        "{store}.location is a java store that only a java program can read: convert it with `{command}`, then set \
+    Error::config_at(
+        format!("{store}.location"),
+        format!(
+            "{store}.location is a java store that only a java program can read: convert it with `{command}`, then set \
          {store}.location to the new file and {store}.type to its type"
-    ))
+        ),
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary_api::{Connector, DefaultValue, Factory, Importance, Plugin, Props};
+use tributary_api::{Config, Connector, DefaultValue, Factory, Importance, Plugin, Props};
 
 use super::{Checked, call};
 use crate::FakeConnectorHost;
@@ -62,13 +62,14 @@ pub(super) async fn hides_secrets(plugin: &Plugin, props: &Props, call_timeout: 
     if secrets.is_empty() {
         return Ok(());
     }
+    let Ok(config) = config.parse(&props) else { return Ok(()) };
     let mut connector = make(plugin)?;
-    match connector.validate(&props).await {
+    match connector.validate(&config).await {
         Ok(issues) => seen("an issue", format!("{issues:?}"))?,
         Err(error) => seen("the error of validate", format!("{error:?}"))?,
     }
     let host = FakeConnectorHost::new();
-    if let Err(error) = connector.start(host.context("test"), &props).await {
+    if let Err(error) = connector.start(host.context("test"), &config).await {
         seen("the error of start", format!("{error:?}"))?;
     }
     call(call_timeout, "stop", connector.stop()).await
@@ -90,16 +91,16 @@ pub(super) fn defines_secrets_as_such(plugin: &Plugin) -> Checked {
 }
 
 pub(super) async fn validates_the_valid(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
-    let issues = call(call_timeout, "validate", make(plugin)?.validate(props)).await?;
+    let issues = call(call_timeout, "validate", make(plugin)?.validate(&parsed(plugin, props)?)).await?;
     if issues.is_empty() { Ok(()) } else { Err(format!("the valid configuration has issues: {issues:?}")) }
 }
 
 pub(super) async fn keeps_to_the_number_of_tasks(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
     let host = FakeConnectorHost::new();
-    let mut connector = make(plugin)?;
-    call(call_timeout, "start", connector.start(host.context("test"), props)).await?;
+    let (mut connector, config) = (make(plugin)?, parsed(plugin, props)?);
+    call(call_timeout, "start", connector.start(host.context("test"), &config)).await?;
     for max_tasks in [1, 2, 7] {
-        let configs = call(call_timeout, "task_configs", connector.task_configs(max_tasks)).await?;
+        let configs = call(call_timeout, "task_configs", connector.task_configs(&config, max_tasks)).await?;
         if configs.is_empty() || configs.len() > max_tasks {
             return Err(format!("{} task configurations for at most {max_tasks} tasks", configs.len()));
         }
@@ -109,10 +110,10 @@ pub(super) async fn keeps_to_the_number_of_tasks(plugin: &Plugin, props: &Props,
 
 pub(super) async fn stops_at_any_time(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
     call(call_timeout, "stop before start", make(plugin)?.stop()).await?;
-    let host = FakeConnectorHost::new();
+    let (host, config) = (FakeConnectorHost::new(), parsed(plugin, props)?);
     for _ in 0..2 {
         let mut connector = make(plugin)?;
-        call(call_timeout, "start", connector.start(host.context("test"), props)).await?;
+        call(call_timeout, "start", connector.start(host.context("test"), &config)).await?;
         call(call_timeout, "stop", connector.stop()).await?;
         call(call_timeout, "the second stop", connector.stop()).await?;
     }
@@ -125,6 +126,10 @@ fn make(plugin: &Plugin) -> std::result::Result<Box<dyn Connector>, String> {
         Factory::Sink(factory) => Ok((factory.connector)()),
         _ => Err(format!("{} is not a connector", plugin.description.class)),
     }
+}
+
+fn parsed(plugin: &Plugin, props: &Props) -> std::result::Result<Config, String> {
+    plugin.description.config.parse(props).map_err(|error| format!("the valid configuration is refused: {error}"))
 }
 
 fn clone((name, value): (&String, &String)) -> (String, String) {

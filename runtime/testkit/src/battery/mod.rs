@@ -1,11 +1,15 @@
-//! The contract of connectors, as checks that run against a real one.
+//! The contract of connectors, transforms and converters, as checks that run against a real one.
 //!
-//! A connector's own tests describe it once, as a [`SourceSubject`] or [`SinkSubject`], and assert that [`source`] or
-//! [`sink`] finds no [`Violation`]. Every check starts with a fresh subject and gives each call a deadline.
+//! A plugin's own tests describe it once, as a [`SourceSubject`], [`SinkSubject`], [`TransformationSubject`] or
+//! [`ConverterSubject`], and assert that [`source`], [`sink`], [`transformation`] or [`converter`] finds no [`Violation`].
+//! Every check of a connector starts with a fresh subject and gives each call a deadline.
 
 mod connector;
+mod converter;
 mod sink;
 mod source;
+mod transformation;
+mod values;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,8 +17,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tributary_api::Result;
 
+pub use self::converter::{ConverterSubject, converter};
 pub use self::sink::{SinkSubject, sink};
 pub use self::source::{SourceSubject, source};
+pub use self::transformation::{TransformationSubject, transformation};
 
 /// The default limit for a call and for the delivery of a record.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use tributary_api::{ConnectorContext, ConnectorHost, Error};
+use tributary_api::{ConfigIssue, Connector, ConnectorContext, ConnectorHost, Error, Factory, Plugin, Props};
 
 use super::lock;
 
@@ -40,4 +40,19 @@ impl ConnectorHost for FakeConnectorHost {
     fn raise_error(&self, error: Error) {
         lock(&self.asked).1.push(error);
     }
+}
+
+/// What `/validate` says of a connector's configuration beyond the framework's properties: the first fault that its definition
+/// finds, else what the connector says.
+pub async fn validate(plugin: &Plugin, props: &Props) -> Vec<ConfigIssue> {
+    let mut connector: Box<dyn Connector> = match &plugin.factory {
+        Factory::Source(factory) => (factory.connector)(),
+        Factory::Sink(factory) => (factory.connector)(),
+        _ => return vec![ConfigIssue::new("connector.class", "is not a connector")],
+    };
+    let checked = match plugin.description.config.parse(props) {
+        Ok(config) => connector.validate(&config).await,
+        Err(error) => Err(error),
+    };
+    checked.unwrap_or_else(|error| vec![ConfigIssue::of_error(&error, "connector.class")])
 }

@@ -8,7 +8,7 @@ mod transform;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use self::connector::FakeConnectorHost;
+pub use self::connector::{FakeConnectorHost, validate};
 pub use self::sink::FakeSinkHost;
 pub use self::source::FakeSourceHost;
 pub use self::transform::{ManualClock, MemoryTransformHost};

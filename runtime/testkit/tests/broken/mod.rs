@@ -2,13 +2,14 @@
 
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod stateless;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tributary_api::{
-    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Connector, ConnectorContext, Error, Importance, Props, Result,
-    SinkConnector, SourceConnector, Validator,
+    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Connector, ConnectorContext, Error, Importance, Props,
+    Result, SinkConnector, SourceConnector, Validator,
 };
 
 /// Memory is fast: nothing is waited for longer.
@@ -84,19 +85,19 @@ pub(crate) struct MemoryConnector {
 
 #[async_trait]
 impl Connector for MemoryConnector {
-    async fn validate(&mut self, _props: &Props) -> Result<Vec<ConfigIssue>> {
+    async fn validate(&mut self, _config: &Config) -> Result<Vec<ConfigIssue>> {
         let issue = || ConfigIssue::new("place", "is not to our taste");
         Ok((self.fault == Fault::IssueWithTheValid).then(issue).into_iter().collect())
     }
 
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> Result<()> {
-        match props.get("place.password") {
+    async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
+        match config.originals().get("place.password") {
             Some(password) if self.fault == Fault::SecretInError => Err(Error::fatal(format!("no entry: {password}"))),
             _ => Ok(()),
         }
     }
 
-    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>> {
+    async fn task_configs(&mut self, _config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
         let tasks = match self.fault {
             Fault::TooManyTasks => 3,
             Fault::NoTasks => 0,

@@ -9,7 +9,7 @@ use crate::settings::WorkerSettings;
 const MAX_POLL_RECORDS: i64 = 5_000;
 /// Java's defaults.
 const METADATA_MAX_AGE_MS: i64 = 300_000;
-pub(super) const BUFFER_MEMORY: i64 = 32 << 20;
+const BUFFER_MEMORY: i64 = 32 << 20;
 
 /// Client settings that tasks apply themselves: the connector's override, otherwise the worker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

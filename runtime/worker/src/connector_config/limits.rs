@@ -3,20 +3,30 @@
 use tributary_api::{ConfigIssue, PluginKind, Props};
 use tributary_kafka::ClientConfig;
 
-use super::clients::BUFFER_MEMORY;
+use super::ClientLimits;
 use crate::settings::WorkerSettings;
 use crate::tasks::without_delivery_timeout;
 
 /// Java's defaults.
 const MAX_REQUEST_SIZE: i64 = 1 << 20;
 const REQUEST_TIMEOUT_MS: i64 = 30_000;
+const MAX_POLL_INTERVAL_MS: i64 = 300_000;
 
-/// Limits of the connector's producer that contradict each other, whether the worker or the connector sets them.
-pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
+/// Limits of the connector's clients that contradict each other, whether the worker or the connector sets them.
+pub(super) fn check(
+    props: &Props,
+    kind: PluginKind,
+    settings: &WorkerSettings,
+    clients: &ClientLimits,
+    issues: &mut Vec<ConfigIssue>,
+) {
+    if kind != PluginKind::Source {
+        session(&settings.consumer("", 0, props), issues);
+    }
     let writes = kind != PluginKind::Sink || props.contains_key("errors.deadletterqueue.topic.name");
     if writes {
         let producer = without_delivery_timeout(settings.producer("", 0, props));
-        sizes(&producer, issues);
+        sizes(&producer, clients.buffer_memory, issues);
         times(&producer, issues);
     }
 }
@@ -26,15 +36,27 @@ fn number(client: &ClientConfig, name: &str, default: i64) -> i64 {
 }
 
 /// A record larger than the whole buffer would wait without end.
-fn sizes(producer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
+fn sizes(producer: &ClientConfig, memory: usize, issues: &mut Vec<ConfigIssue>) {
     let request = number(producer, "max.request.size", MAX_REQUEST_SIZE);
-    let memory = number(producer, "buffer.memory", BUFFER_MEMORY);
-    if request > memory {
+    if usize::try_from(request).is_ok_and(|request| request > memory) {
         let message = format!(
             "max.request.size is {request}, but buffer.memory is {memory}: a record of that size would never find room, \
              lower the one or raise the other"
         );
         issues.push(ConfigIssue::new("producer.override.max.request.size", message));
+    }
+}
+
+/// A consumer that may be silent for less long than its session lasts is refused when it is made.
+fn session(consumer: &ClientConfig, issues: &mut Vec<ConfigIssue>) {
+    let poll = number(consumer, "max.poll.interval.ms", MAX_POLL_INTERVAL_MS);
+    let session = number(consumer, "session.timeout.ms", 0);
+    // In the new protocol the broker says how long a session lasts.
+    if poll < session && consumer.get("group.protocol") != Some("consumer") {
+        let message = format!(
+            "max.poll.interval.ms is {poll}, but session.timeout.ms is {session}: raise the one or lower the other"
+        );
+        issues.push(ConfigIssue::new("consumer.override.max.poll.interval.ms", message));
     }
 }
 
@@ -66,31 +88,13 @@ pub(crate) fn with_limits(props: &Props, settings: &WorkerSettings) -> Props {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::sync::Arc;
-
     use super::*;
-
-    fn props(pairs: &[(&str, &str)]) -> Props {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn settings(worker: &[(&str, &str)]) -> Arc<WorkerSettings> {
-        let mut all = props(&[
-            ("bootstrap.servers", "127.0.0.1:1"),
-            ("group.id", "test"),
-            ("key.converter", "TextConverter"),
-            ("value.converter", "TextConverter"),
-            ("config.storage.topic", "configs"),
-            ("offset.storage.topic", "offsets"),
-            ("status.storage.topic", "statuses"),
-        ]);
-        all.extend(props(worker));
-        WorkerSettings::parse(&all, "worker:8083".to_owned(), false).unwrap()
-    }
+    use crate::fixtures::{props, worker_settings as settings};
 
     fn issues(worker: &[(&str, &str)], connector: &[(&str, &str)]) -> Vec<(String, String)> {
-        let mut issues = Vec::new();
-        check(&props(connector), PluginKind::Source, &settings(worker), &mut issues);
+        let (mut issues, connector, worker) = (Vec::new(), props(connector), settings(worker));
+        let clients = ClientLimits::parse(&connector, &worker, &mut Vec::new());
+        check(&connector, PluginKind::Source, &worker, &clients, &mut issues);
         issues.into_iter().map(|issue| (issue.name, issue.message)).collect()
     }
 

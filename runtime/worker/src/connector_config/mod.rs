@@ -6,6 +6,7 @@ mod clients;
 mod input_topics;
 mod limits;
 mod overrides;
+mod restarts;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use self::input_topics::BY_NAME;
 pub(crate) use self::input_topics::InputTopics;
 pub(crate) use self::limits::with_limits;
 pub(crate) use self::overrides::PREFIXES;
+pub(crate) use self::restarts::RestartPolicy;
 pub(crate) use self::topic_creation::TopicRules;
 pub(crate) use self::transactions::TransactionBoundary;
 use crate::definitions::connector_definition;
@@ -36,6 +38,8 @@ pub(crate) struct ConnectorConfig {
     /// Whether a connector that makes more tasks fails.
     pub(crate) enforce_max_tasks: bool,
     pub(crate) errors: ErrorConfig,
+    /// When tasks that have failed are started again.
+    pub(crate) restarts: RestartPolicy,
     /// What a sink or a processor reads; none of a source.
     pub(crate) input: Option<InputTopics>,
     /// How the topics of a source are created; without rules this is left to the broker.
@@ -77,6 +81,7 @@ impl ConnectorConfig {
             max_tasks: framework.int("tasks.max")?,
             enforce_max_tasks: framework.boolean("tasks.max.enforce")?,
             errors: ErrorConfig::of(framework, kind)?,
+            restarts: RestartPolicy::parse(&props, kind)?,
             input: parts.input,
             topic_creation: parts.topic_creation,
             clients: parts.clients,
@@ -99,7 +104,7 @@ pub(crate) fn check(props: &Props, kind: PluginKind, worker: &WorkerSettings) ->
     };
     rules::check(props, kind, worker, parts.input.as_ref(), &mut issues);
     overrides::check(props, worker, &mut issues);
-    limits::check(props, kind, worker, &mut issues);
+    limits::check(props, kind, worker, &parts.clients, &mut issues);
     (parts, issues)
 }
 

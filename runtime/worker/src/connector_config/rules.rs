@@ -1,8 +1,11 @@
-use tributary_api::{ConfigIssue, PluginKind, Props};
+use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, PluginKind, Props, Validator};
 
 use super::input_topics::{BY_NAME, InputTopics};
 use crate::processor;
 use crate::settings::{ExactlyOnce, WorkerSettings};
+
+const QUEUE: &str = "errors.deadletterqueue.topic.name";
+const QUEUE_REPLICAS: &str = "errors.deadletterqueue.topic.replication.factor";
 
 /// Checks of combinations of properties.
 pub(super) fn check(
@@ -19,7 +22,8 @@ pub(super) fn check(
     if kind == PluginKind::Processor {
         match input {
             Some(InputTopics::Matching(_)) => issues.push(ConfigIssue::new("topics.regex", BY_NAME)),
-            _ => issues.extend(processor::issue(props, settings)),
+            Some(InputTopics::Topics(_)) => issues.extend(processor::issue(props, settings)),
+            None => {}
         }
     }
     // The definition checks the value without surrounding white space.
@@ -32,9 +36,16 @@ pub(super) fn check(
 }
 
 fn sink(props: &Props, settings: &WorkerSettings, input: Option<&InputTopics>, issues: &mut Vec<ConfigIssue>) {
-    let queue = props.get("errors.deadletterqueue.topic.name").map(|queue| queue.trim());
-    if let (Some(queue), Some(input)) = (queue.filter(|queue| !queue.is_empty()), input) {
-        issues.extend(own_queue(props, queue, input));
+    // An empty name is an error of the definition, in Connect's words.
+    let names = props.get("topics").filter(|names| names.split(',').all(|name| !name.trim().is_empty()));
+    if let (Some(InputTopics::Topics(_)), Some(_)) = (input, names) {
+        issues.extend(fault(props, ConfigKey::new("topics", ConfigType::List).validator(Validator::TopicName)));
+    }
+    let queue = props.get(QUEUE).map(|queue| queue.trim()).filter(|queue| !queue.is_empty());
+    if let Some(queue) = queue {
+        issues.extend(fault(props, ConfigKey::new(QUEUE, ConfigType::String).validator(Validator::TopicName)));
+        issues.extend(replicas(props));
+        issues.extend(input.and_then(|input| own_queue(props, queue, input)));
     }
     let name = props.get("name").map(String::as_str).unwrap_or_default();
     let worker = &settings.group_id;
@@ -49,6 +60,26 @@ fn sink(props: &Props, settings: &WorkerSettings, input: Option<&InputTopics>, i
         )),
         _ => {}
     }
+}
+
+/// What is wrong with one property.
+fn fault(props: &Props, key: ConfigKey) -> Option<ConfigIssue> {
+    let name = key.name.clone();
+    ConfigDef::new([key]).parse(props).err().map(|error| ConfigIssue::of_error(&error, &name))
+}
+
+/// The broker would refuse to create the topic.
+fn replicas(props: &Props) -> Option<ConfigIssue> {
+    let text = props.get(QUEUE_REPLICAS)?.trim();
+    let message = || {
+        format!(
+            "Invalid value {text} for configuration {QUEUE_REPLICAS}: Replication factor must be positive, or -1 to use the \
+             broker's default"
+        )
+    };
+    // What is no number is told by the definition.
+    let number: i16 = text.parse().ok()?;
+    (number != -1 && number < 1).then(|| ConfigIssue::new(QUEUE_REPLICAS, message()))
 }
 
 /// A connector that reads its own dead letter queue would process the same failed records without end.

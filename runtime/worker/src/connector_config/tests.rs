@@ -1,28 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
 use tributary_api::{ConfigDef, Factory, Plugin};
 
 use super::*;
-
-fn props(pairs: &[(&str, &str)]) -> Props {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-fn settings(more: &[(&str, &str)]) -> Arc<WorkerSettings> {
-    let mut all = props(&[
-        ("bootstrap.servers", "127.0.0.1:1"),
-        ("group.id", "workers"),
-        ("key.converter", "K"),
-        ("value.converter", "V"),
-        ("config.storage.topic", "c"),
-        ("offset.storage.topic", "o"),
-        ("status.storage.topic", "s"),
-    ]);
-    all.extend(props(more));
-    WorkerSettings::parse(&all, "worker:8083".to_owned(), false).unwrap()
-}
+use crate::fixtures::{props, worker_settings as settings};
 
 /// What a connector of a kind is refused for, by property.
 fn issues(kind: PluginKind, entries: &[(&str, &str)]) -> Vec<(String, String)> {

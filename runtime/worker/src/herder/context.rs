@@ -6,7 +6,7 @@ use tributary_api::{Error, Plugin, PluginKind, PluginRegistry, Props, Result};
 use super::status_writer::StatusWriter;
 use crate::config_transformer::ConfigTransformer;
 use crate::connector_config::ConnectorConfig;
-use crate::metrics::TaskRegistry;
+use crate::prometheus::TaskRegistry;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, OffsetStores};
 

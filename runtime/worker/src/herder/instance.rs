@@ -2,12 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tributary_api::{
-    Connector, ConnectorContext, ConnectorHost, Error, Factory, OffsetMap, Offsets, Plugin, Props, Result,
-    SinkConnector, SourceConnector,
+    Config, ConfigDef, Connector, ConnectorContext, ConnectorHost, Error, Factory, Plugin, PluginMetrics, Props, Result,
 };
 
 use super::message::RunnerMessage;
@@ -24,9 +22,17 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// A started connector object, called through its mailbox. A processor has none: its tasks all get the connector's
 /// configuration.
 pub(super) struct ConnectorInstance {
-    mailbox: Option<PluginMailbox<Option<SourceOrSink>>>,
+    mailbox: Option<PluginMailbox<Option<Configured>>>,
     task_class: String,
     is_sink: bool,
+}
+
+/// A connector with what it is configured by. It is parsed on the connector's own thread: a definition may have checks of
+/// the plugin's.
+struct Configured {
+    connector: Box<dyn Connector>,
+    definition: ConfigDef,
+    config: Option<Config>,
 }
 
 /// Why the tasks of a connector could not be planned.
@@ -44,56 +50,6 @@ impl From<Error> for PlanError {
     }
 }
 
-/// A source or sink connector.
-pub(super) enum SourceOrSink {
-    Source(Box<dyn SourceConnector>),
-    Sink(Box<dyn SinkConnector>),
-}
-
-impl SourceOrSink {
-    /// Creates a connector without starting it; none for a processor.
-    pub(super) fn make(factory: &Factory) -> Option<Self> {
-        match factory {
-            Factory::Source(source) => Some(Self::Source((source.connector)())),
-            Factory::Sink(sink) => Some(Self::Sink((sink.connector)())),
-            _ => None,
-        }
-    }
-
-    fn connector(&mut self) -> &mut dyn Connector {
-        match self {
-            Self::Source(source) => &mut **source,
-            Self::Sink(sink) => &mut **sink,
-        }
-    }
-
-    /// Asks a source about a change of offsets.
-    pub(super) fn alter_source(
-        &mut self,
-        props: Props,
-        offsets: Vec<(OffsetMap, Option<OffsetMap>)>,
-    ) -> BoxFuture<'_, Result<bool>> {
-        async move {
-            match self {
-                Self::Source(source) => source.alter_offsets(&props, &offsets).await,
-                Self::Sink(_) => Ok(false),
-            }
-        }
-        .boxed()
-    }
-
-    /// Asks a sink about a change of offsets.
-    pub(super) fn alter_sink(&mut self, props: Props, offsets: Offsets) -> BoxFuture<'_, Result<bool>> {
-        async move {
-            match self {
-                Self::Sink(sink) => sink.alter_offsets(&props, &offsets).await,
-                Self::Source(_) => Ok(false),
-            }
-        }
-        .boxed()
-    }
-}
-
 impl ConnectorInstance {
     /// Creates and starts the connector.
     ///
@@ -103,6 +59,7 @@ impl ConnectorInstance {
         name: &str,
         plugin: &Plugin,
         props: Props,
+        metrics: PluginMetrics,
         executor: &Executor,
         inbox: mpsc::Sender<RunnerMessage>,
     ) -> Result<Self> {
@@ -120,14 +77,20 @@ impl ConnectorInstance {
         for message in plugin.description.config.deprecations(&props) {
             tracing::warn!(connector = name, "{message}");
         }
-        let factory = plugin.factory.clone();
-        let make = move || SourceOrSink::make(&factory);
+        let (factory, definition) = (plugin.factory.clone(), plugin.description.config.clone());
+        let make = move || factory.connector().map(|connector| Configured { connector, definition, config: None });
         let mailbox = PluginMailbox::open(executor, make);
         let context =
-            ConnectorContext::new(name, Arc::new(InstanceHost { inbox, runtime: executor.runtime().clone() }));
+            ConnectorContext::new(name, Arc::new(InstanceHost { inbox, runtime: executor.runtime().clone() }))
+                .with_metrics(metrics);
         mailbox
             .call("start", START_DEADLINE, move |connector| {
-                async move { present(connector)?.start(context, &props).await }.boxed()
+                let start = async move {
+                    let Configured { connector, definition, config } = present(connector)?;
+                    let config = config.insert(definition.parse(&props)?);
+                    connector.start(context, config).await
+                };
+                start.boxed()
             })
             .await?;
         Ok(Self { mailbox: Some(mailbox), task_class, is_sink })
@@ -144,7 +107,12 @@ impl ConnectorInstance {
             Some(mailbox) => {
                 mailbox
                     .call("task_configs", PLAN_DEADLINE, move |connector| {
-                        async move { present(connector)?.task_configs(max).await }.boxed()
+                        let plan = async move {
+                            let Configured { connector, config, .. } = present(connector)?;
+                            let config = config.as_ref().ok_or_else(|| Error::fatal("the connector is not started"))?;
+                            connector.task_configs(config, max).await
+                        };
+                        plan.boxed()
                     })
                     .await?
             }
@@ -174,7 +142,7 @@ impl ConnectorInstance {
     pub(super) async fn stop(self, name: &str) {
         let Some(mailbox) = self.mailbox else { return };
         let stopped = mailbox
-            .call("stop", STOP_DEADLINE, |connector| async move { present(connector)?.stop().await }.boxed())
+            .call("stop", STOP_DEADLINE, |connector| async move { present(connector)?.connector.stop().await }.boxed())
             .await;
         if let Err(error) = stopped {
             tracing::warn!(connector = name, %error, "the connector did not stop cleanly");
@@ -182,8 +150,8 @@ impl ConnectorInstance {
     }
 }
 
-fn present(connector: &mut Option<SourceOrSink>) -> Result<&mut dyn Connector> {
-    connector.as_mut().map(SourceOrSink::connector).ok_or_else(|| Error::fatal("the plugin is not a connector"))
+fn present(connector: &mut Option<Configured>) -> Result<&mut Configured> {
+    connector.as_mut().ok_or_else(|| Error::fatal("the plugin is not a connector"))
 }
 
 struct InstanceHost {

@@ -11,7 +11,6 @@ use tributary_kafka::Admin;
 
 use super::context::HerderContext;
 use super::fencing;
-use super::instance::SourceOrSink;
 use crate::processor;
 use crate::settings::ExactlyOnce;
 use crate::stores::ConnectorEntry;
@@ -141,18 +140,28 @@ enum Change {
 
 /// Asks the plugin to accept or refuse the change of offsets.
 async fn ask_plugin(context: &HerderContext, config: &Props, change: Change) -> Result<bool> {
-    let factory = context.plugin(config)?.factory.clone();
+    let (what, executor) = ("alter_offsets", &context.settings.executor);
+    let plugin = context.plugin(config)?;
+    let definition = plugin.description.config.clone();
     let props = context.transformer.resolve_async(config).await?;
-    let make = move || SourceOrSink::make(&factory);
-    let mailbox = PluginMailbox::open(&context.settings.executor, make);
-    let answered = mailbox
-        .call("alter_offsets", PLUGIN_DEADLINE, move |connector| match (connector, change) {
-            (Some(connector), Change::Source(offsets)) => connector.alter_source(props, offsets),
-            (Some(connector), Change::Sink(offsets)) => connector.alter_sink(props, offsets),
-            // A processor has no plugin to ask: its offsets are its group's.
-            (None, _) => futures::future::ready(Ok(true)).boxed(),
-        })
-        .await;
+    let answered = match (plugin.factory.clone(), change) {
+        (Factory::Source(source), Change::Source(offsets)) => {
+            PluginMailbox::open(executor, move || (source.connector)())
+                .call(what, PLUGIN_DEADLINE, move |connector| {
+                    async move { connector.alter_offsets(&definition.parse(&props)?, &offsets).await }.boxed()
+                })
+                .await
+        }
+        (Factory::Sink(sink), Change::Sink(offsets)) => {
+            PluginMailbox::open(executor, move || (sink.connector)())
+                .call(what, PLUGIN_DEADLINE, move |connector| {
+                    async move { connector.alter_offsets(&definition.parse(&props)?, &offsets).await }.boxed()
+                })
+                .await
+        }
+        // A processor has no plugin to ask: its offsets are its group's.
+        _ => Ok(true),
+    };
     // Connect answers 500 for everything that a connector refuses here.
     answered.map_err(|error| Error::internal(context.transformer.redaction().apply(&error.to_string())))
 }

@@ -1,30 +1,26 @@
 //! Answers the requests of clients: implements [`Herder`] over the stores and the runners.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, oneshot};
-use tributary_api::{ConfigDef, ConfigKey, Factory, PluginDescription, PluginKind, Props};
+use tokio::sync::Mutex;
+use tributary_api::{ConfigKey, Factory, PluginKind, Props};
 use tributary_control::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorState, ConnectorStatus, ConnectorType,
-    CreateRequest, Created, Error, Health, HealthStatus, Herder, InstanceState, Loggers, PluginInfo, Processing,
-    RestartRequest, Result, Stage, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus,
-    ValidationResult, WorkerInfo,
+    CreateRequest, Created, Error, Health, HealthStatus, Herder, Loggers, PluginInfo, Processing, RestartRequest,
+    Result, Stage, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult,
+    WorkerInfo,
 };
 
 use super::message::RunnerMessage;
-use super::offsets;
 use super::runners::Runners;
 use super::stages::Stages;
-use crate::definitions::{connector_definition, converter_type};
+use super::{offsets, plugin_listing};
 use crate::loggers::{LoggerControl, LoggerRefusal};
 use crate::processor;
 use crate::stores::{ConnectorEntry, Status, StatusStore};
 use crate::validation::Validator;
-use crate::versions;
 
-const HEALTH_DEADLINE: Duration = Duration::from_secs(10);
 const VALIDATING: &str = "validating connector configuration";
 
 /// The herder of a worker whose state is in three compacted topics.
@@ -46,11 +42,10 @@ impl Herder for ClusterHerder {
     }
 
     async fn health(&self) -> Health {
-        let refreshed = tokio::time::timeout(HEALTH_DEADLINE, self.runners.context.configs.refresh());
-        let answered = self.stages.during("reading to the end of the config topic", refreshed).await;
-        let (status, message) = match answered {
-            Ok(Ok(())) => (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests."),
-            _ => (
+        let refreshed = self.runners.context.configs.refresh();
+        let (status, message) = match self.stages.during("reading to the end of the config topic", refreshed).await {
+            Ok(()) => (HealthStatus::Healthy, "Worker has completed startup and is ready to handle requests."),
+            Err(_) => (
                 HealthStatus::Unhealthy,
                 "Worker was unable to handle this request and may be unable to handle other requests.",
             ),
@@ -72,7 +67,6 @@ impl Herder for ClusterHerder {
 
     async fn create(&self, request: CreateRequest) -> Result<ConnectorInfo> {
         let CreateRequest { name, config, initial_state } = request;
-        let config = named(config, &name);
         self.ensure_valid(&config).await?;
         let _write_lock = self.writes.lock().await;
         if self.connector_entry(&name).is_some() {
@@ -83,7 +77,6 @@ impl Herder for ClusterHerder {
     }
 
     async fn put_config(&self, name: &str, config: Props) -> Result<Created> {
-        let config = named(config, name);
         self.ensure_valid(&config).await?;
         let _write_lock = self.writes.lock().await;
         let created = self.connector_entry(name).is_none();
@@ -136,43 +129,11 @@ impl Herder for ClusterHerder {
     }
 
     async fn restart_task(&self, task: &TaskId) -> Result<()> {
-        let entry = self.connector_entry(&task.connector);
-        let entry = entry.ok_or_else(|| Error::not_found(format!("Unknown connector: {}", task.connector)))?;
-        if !entry.tasks.contains_key(&task.task) {
-            // Connect remembers tasks that a connector once had, and answers as if another worker ran them.
-            return Err(match task.task < entry.former_tasks {
-                true => Error::conflict(
-                    "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was \
-                     underway.",
-                ),
-                false => Error::not_found(format!("Unknown task: {task}")),
-            });
-        }
-        let (answer, answered) = oneshot::channel();
-        let asked = self.ask(&task.connector, RunnerMessage::RestartTask(task.task, answer), answered);
-        self.stages.during(format!("restarting task {task}"), asked).await
+        self.request_task_restart(task).await
     }
 
     async fn restart(&self, name: &str, request: RestartRequest) -> Result<Option<ConnectorStatus>> {
-        self.ensure_known(name)?;
-        if !request.include_tasks && !request.only_failed {
-            let (answer, answered) = oneshot::channel();
-            let asked = self.ask(name, RunnerMessage::RestartConnector(answer), answered);
-            self.stages.during(format!("restarting connector {name}"), asked).await?;
-            return Ok(None);
-        }
-        let no_status = |_| Error::not_found(format!("Status for connector {name} not found"));
-        let mut status = self.status(name).await.map_err(no_status)?;
-        let what = format!("writing restart request for connector {name} to the config topic");
-        self.stages.during(what, self.runners.context.configs.put_restart(name, request)).await?;
-        let covered = |state: InstanceState| !request.only_failed || state == InstanceState::Failed;
-        if covered(status.connector.state) {
-            (status.connector.state, status.connector.trace) = (InstanceState::Restarting, None);
-        }
-        for task in status.tasks.iter_mut().filter(|task| request.include_tasks && covered(task.state)) {
-            (task.state, task.trace) = (InstanceState::Restarting, None);
-        }
-        Ok(Some(status))
+        self.request_restart(name, request).await
     }
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<()> {
@@ -243,46 +204,11 @@ impl Herder for ClusterHerder {
     }
 
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
-        let plugins = self.validator.plugins.iter().map(|plugin| &plugin.description);
-        let mut listed: Vec<_> = plugins.filter(|plugin| !connectors_only || plugin.kind.is_connector()).collect();
-        listed.retain(|plugin| listing_order(plugin.kind).is_some());
-        listed.sort_by(|a, b| (listing_order(a.kind), &a.class).cmp(&(listing_order(b.kind), &b.class)));
-        let info = |plugin: &tributary_api::PluginDescription| PluginInfo {
-            class: plugin.class.clone(),
-            kind: plugin.kind.rest_name().to_owned(),
-            version: Some(plugin.version.clone()),
-        };
-        Ok(listed.into_iter().map(info).collect())
+        Ok(plugin_listing::list(&self.validator.plugins, connectors_only))
     }
 
     async fn plugin_config(&self, name: &str, version: Option<&str>) -> Result<Vec<ConfigKey>> {
-        let plugins = &self.validator.plugins;
-        let plugin = plugins.find(name, |kind| kind != PluginKind::ConfigProvider).map_err(|_| {
-            match plugins.find(name, |_| true) {
-                Ok(_) => Error::bad_request(format!(
-                    "Invalid plugin class {name}. Valid types are sink, source, converter, header_converter, \
-                     transformation, predicate."
-                )),
-                Err(_) => Error::not_found(format!("Unknown plugin {name}.")),
-            }
-        })?;
-        let PluginDescription { class, kind, config, version: own, .. } = &plugin.description;
-        if let Some(wanted) = version {
-            let same = plugins.iter().filter(|plugin| plugin.description.class == *class);
-            let available: Vec<&str> = same.map(|plugin| plugin.description.version.as_str()).collect();
-            versions::check(class, &available, wanted).map_err(Error::bad_request)?;
-        }
-        let keys = match kind {
-            PluginKind::Converter => {
-                let others = config.keys().filter(|key| key.name != "converter.type").cloned();
-                ConfigDef::new([converter_type()].into_iter().chain(others))
-            }
-            kind if kind.is_connector() => {
-                config.clone().embed("", None, &connector_definition(*kind, None, own, &Props::new()))
-            }
-            _ => config.clone(),
-        };
-        Ok(keys.keys().filter(|key| !key.internal).cloned().collect())
+        plugin_listing::config_keys(&self.validator.plugins, name, version)
     }
 
     async fn validate(&self, plugin: &str, config: Props) -> Result<ValidationResult> {
@@ -317,7 +243,7 @@ impl Herder for ClusterHerder {
 }
 
 impl ClusterHerder {
-    fn connector_entry(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
+    pub(super) fn connector_entry(&self, name: &str) -> Option<Arc<ConnectorEntry>> {
         self.runners.context.configs.connector(name)
     }
 
@@ -334,7 +260,7 @@ impl ClusterHerder {
         self.connector_entry(name).ok_or_else(|| Error::not_found(format!("Connector {name} not found")))
     }
 
-    fn ensure_known(&self, name: &str) -> Result<()> {
+    pub(super) fn ensure_known(&self, name: &str) -> Result<()> {
         match self.connector_entry(name).is_some() {
             true => Ok(()),
             false => Err(Error::not_found(format!("Unknown connector: {name}"))),
@@ -365,37 +291,6 @@ impl ClusterHerder {
             Ok(PluginKind::Sink | PluginKind::Processor) => ConnectorType::Sink,
             _ => ConnectorType::Unknown,
         }
-    }
-
-    async fn ask(
-        &self,
-        connector: &str,
-        message: RunnerMessage,
-        answered: oneshot::Receiver<tributary_api::Result<()>>,
-    ) -> Result<()> {
-        if self.runners.send(connector, message).await
-            && let Ok(answer) = answered.await
-        {
-            let redaction = self.validator.transformer.redaction();
-            return answer.map_err(|error| Error::internal(redaction.apply(&error.to_string())));
-        }
-        Err(Error::conflict(
-            "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config \
-             change)",
-        ))
-    }
-}
-
-/// The order of plugin kinds in answers; configuration providers are not listed.
-fn listing_order(kind: PluginKind) -> Option<u8> {
-    match kind {
-        PluginKind::Sink | PluginKind::Processor => Some(0),
-        PluginKind::Source => Some(1),
-        PluginKind::Transformation => Some(2),
-        PluginKind::Predicate => Some(3),
-        PluginKind::Converter => Some(4),
-        PluginKind::HeaderConverter => Some(5),
-        PluginKind::ConfigProvider => None,
     }
 }
 

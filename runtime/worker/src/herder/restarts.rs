@@ -1,21 +1,10 @@
-//! When a failed task is restarted: `errors.restart.*`.
+//! The failures of a task in a row, and when it is restarted.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tributary_api::{ConfigDef, PluginKind, Props, Result};
 
-use crate::backoff::Backoff;
-use crate::definitions::restart_keys;
-
-/// A connector's `errors.restart.*` properties, parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RestartPolicy {
-    /// None: without limit.
-    max_attempts: Option<u32>,
-    first_delay: Duration,
-    max_delay: Duration,
-}
+use crate::connector_config::RestartPolicy;
 
 /// The consecutive failures of one task since its last start on request.
 #[derive(Clone, Copy, Debug)]
@@ -26,33 +15,6 @@ pub(super) struct Failures {
     pub(super) due: Option<Instant>,
     /// The task's last end has been handled.
     pub(super) noticed: bool,
-}
-
-impl RestartPolicy {
-    /// Reads the properties of a connector: off by default for sources and sinks, without limit for processors.
-    ///
-    /// # Errors
-    /// `Config`, naming what is wrong.
-    pub(super) fn parse(connector: &Props, kind: PluginKind) -> Result<Self> {
-        let config = ConfigDef::new(restart_keys(kind)).parse(connector)?;
-        let first_delay = Duration::from_millis(config.int("errors.restart.delay.ms")?);
-        let max_delay = Duration::from_millis(config.int("errors.restart.delay.max.ms")?);
-        Ok(Self {
-            max_attempts: u32::try_from(config.int::<i64>("errors.restart.max.attempts")?).ok(),
-            first_delay,
-            max_delay: max_delay.max(first_delay),
-        })
-    }
-
-    /// Whether failed tasks are restarted at all.
-    pub(super) fn is_on(&self) -> bool {
-        self.max_attempts != Some(0)
-    }
-
-    /// The wait before an attempt, counted from 1.
-    fn delay(&self, attempt: u32) -> Duration {
-        Backoff::new(self.first_delay, self.max_delay).after(attempt.saturating_sub(1)).next()
-    }
 }
 
 impl Failures {
@@ -86,6 +48,8 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use tributary_api::{PluginKind, Props};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tributary_api::{Error, Props, Result};
+use tributary_api::{Backoff, Error, Props, Result};
 use tributary_control::{InstanceState, RestartRequest, TargetState};
 
 use super::context::HerderContext;
@@ -30,7 +30,9 @@ pub(super) struct Runner {
     tasks: TaskSet,
     /// Whether the running instance has been asked for its task configurations.
     planned: bool,
+    /// When to ask for them again.
     retry: Option<Duration>,
+    backoff: Backoff,
 }
 
 /// The current state of the connector's own instance.
@@ -50,17 +52,8 @@ impl Runner {
         inbox: mpsc::Receiver<RunnerMessage>,
     ) -> Self {
         let (changes, tasks) = (context.configs.follow(&name), TaskSet::new(name.clone(), Arc::clone(&context)));
-        Self {
-            name,
-            context,
-            inbox,
-            sender,
-            changes,
-            current: CurrentInstance::default(),
-            tasks,
-            planned: false,
-            retry: None,
-        }
+        let (current, backoff) = (CurrentInstance::default(), Backoff::new(FIRST_RETRY, LAST_RETRY));
+        Self { name, context, inbox, sender, changes, current, tasks, planned: false, retry: None, backoff }
     }
 
     /// Runs until the connector is gone from the configuration, or a shutdown.
@@ -169,10 +162,10 @@ impl Runner {
     /// meanwhile: a plugin that does not answer is abandoned.
     async fn restart_instance(&mut self, config: &Props, revision: i64, target: TargetState) {
         if let Some(instance) = self.current.instance.take() {
-            instance.stop(&self.name).await;
+            self.stop_instance(instance).await;
         }
         self.planned = false;
-        self.retry = None;
+        self.no_retry();
         self.current = CurrentInstance { instance: None, revision: Some((revision, target)), failed: false };
         let version = self.context.plugin(config).ok().map(|plugin| plugin.description.version.clone());
         let state = match target {
@@ -203,8 +196,16 @@ impl Runner {
     async fn start_instance(&self, config: &Props) -> Result<ConnectorInstance> {
         let plugin = self.context.plugin(config)?;
         let config = self.context.parse(config).await?;
-        ConnectorInstance::start(&self.name, plugin, config.props, &self.context.settings.executor, self.sender.clone())
-            .await
+        let (name, executor) = (&self.name, &self.context.settings.executor);
+        let metrics = self.context.metrics.add_connector(name);
+        let started =
+            ConnectorInstance::start(name, plugin, config.props, metrics, executor, self.sender.clone()).await;
+        started.inspect_err(|_| self.context.metrics.remove_connector(name))
+    }
+
+    async fn stop_instance(&self, instance: ConnectorInstance) {
+        instance.stop(&self.name).await;
+        self.context.metrics.remove_connector(&self.name);
     }
 
     /// Asks the connector for its task configurations and writes them if they, or the connector's own configuration,
@@ -213,11 +214,11 @@ impl Runner {
         match self.try_plan(entry).await {
             Ok(()) => {
                 self.planned = true;
-                self.retry = None;
+                self.no_retry();
             }
             Err(PlanError::TooManyTasks(error)) => self.fail(&error),
             Err(PlanError::NotYet(error)) => {
-                let wait = self.retry.map_or(FIRST_RETRY, |last| (last * 2).min(LAST_RETRY));
+                let wait = self.backoff.next_wait();
                 tracing::warn!(connector = self.name, %error, ?wait, "cannot plan the tasks yet");
                 self.retry = Some(wait);
             }
@@ -239,8 +240,13 @@ impl Runner {
     fn fail(&mut self, error: &Error) {
         tracing::error!(connector = self.name, %error, "the connector failed");
         self.current.failed = true;
-        self.retry = None;
+        self.no_retry();
         self.context.status_writer.connector(&self.name, InstanceState::Failed, Some(error.trace()), None);
+    }
+
+    fn no_retry(&mut self) {
+        self.retry = None;
+        self.backoff.reset();
     }
 
     async fn remove(&mut self) {
@@ -251,7 +257,7 @@ impl Runner {
     async fn shut_down(&mut self) {
         self.tasks.shut_down().await;
         if let Some(instance) = self.current.instance.take() {
-            instance.stop(&self.name).await;
+            self.stop_instance(instance).await;
         }
         if !self.current.failed && self.current.revision.is_some() {
             self.context.status_writer.connector(&self.name, InstanceState::Unassigned, None, None);
@@ -261,7 +267,7 @@ impl Runner {
     async fn end(&mut self) {
         self.tasks.remove_all().await;
         if let Some(instance) = self.current.instance.take() {
-            instance.stop(&self.name).await;
+            self.stop_instance(instance).await;
         }
     }
 }

@@ -5,10 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use futures::future::join_all;
 use tokio::sync::Notify;
-use tributary_api::Result;
+use tributary_api::{Backoff, Result};
 use tributary_control::{InstanceState, TaskId};
 
-use crate::backoff::Backoff;
 use crate::membership::Membership;
 use crate::redaction::Redaction;
 use crate::stores::{Status, StatusStore};
@@ -125,7 +124,7 @@ impl StatusWriter {
                 backoff.reset();
                 continue;
             }
-            let wait = backoff.next();
+            let wait = backoff.next_wait();
             let least = wait.min(FIRST_RETRY);
             tokio::time::sleep(least).await;
             // A new state, or `flush` at shutdown, ends a long wait early.

@@ -8,7 +8,8 @@ use tributary_control::{InstanceState, TargetState, TaskId};
 
 use super::context::HerderContext;
 use super::fencing;
-use super::restarts::{Failures, RestartPolicy};
+use super::restarts::Failures;
+use crate::connector_config::RestartPolicy;
 use crate::stores::ConnectorEntry;
 use crate::tasks::{self, TaskHandle, TaskListener, TaskSpec};
 
@@ -154,9 +155,8 @@ impl TaskSet {
     }
 
     async fn start(&mut self, number: u32, entry: &ConnectorEntry, failures: Failures) {
-        self.policy = self.policy(entry).await;
         let paused = entry.target == TargetState::Paused;
-        let handle = match self.try_start(number, entry, paused).await {
+        let handle = match self.try_start(number, entry).await {
             Ok(handle) => Some(handle),
             Err(error) => {
                 tracing::error!(task = %self.id(number), %error, "the task cannot be started");
@@ -167,24 +167,28 @@ impl TaskSet {
         self.running.insert(number, RunningTask { handle, revision: entry.tasks_revision, paused, failures });
     }
 
-    async fn policy(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
+    /// The policy of a configuration that cannot be used. If a variable cannot be resolved now, it may be by the time of a
+    /// restart.
+    fn policy_alone(&self, entry: &ConnectorEntry) -> Option<RestartPolicy> {
         let kind = self.context.plugin(&entry.config).ok()?.description.kind;
-        // If a variable cannot be resolved now, it may be by the time of a restart: the policy is read all the same.
-        let resolved = self.context.transformer.resolve_async(&entry.config).await;
-        let config = resolved.unwrap_or_else(|_| entry.config.clone());
-        RestartPolicy::parse(&config, kind)
+        RestartPolicy::parse(&entry.config, kind)
             .inspect_err(|error| {
                 tracing::error!(connector = self.connector, %error, "cannot read errors.restart.*: failed tasks will not be restarted");
             })
             .ok()
     }
 
-    async fn try_start(&self, number: u32, entry: &ConnectorEntry, paused: bool) -> Result<TaskHandle> {
+    async fn try_start(&mut self, number: u32, entry: &ConnectorEntry) -> Result<TaskHandle> {
         let (id, incarnation) = (self.id(number), self.context.next_incarnation());
-        let plugin = self.context.plugin(&entry.config)?;
+        self.policy = None;
+        let plugin = self.context.plugin(&entry.config)?.clone();
         self.context.status_writer.set_incarnation(&id, incarnation, &plugin.description.version);
-        let no_task = Default::default();
-        let connector = self.context.parse(&entry.config).await?;
+        let connector = self.context.parse(&entry.config).await;
+        self.policy = match &connector {
+            Ok(connector) => Some(connector.restarts),
+            Err(_) => self.policy_alone(entry),
+        };
+        let (connector, no_task) = (connector?, Default::default());
         if connector.transactions.is_some() {
             fencing::fence(&self.context, &self.connector, entry, &connector.props).await?;
         }
@@ -193,15 +197,15 @@ impl TaskSet {
             id,
             connector,
             task: self.context.transformer.resolve_async(entry.tasks.get(&number).unwrap_or(&no_task)).await?,
-            plugin: plugin.clone(),
+            plugin,
             plugins: self.context.plugins.clone(),
             worker: Arc::clone(&self.context.settings),
-            paused,
+            paused: entry.target == TargetState::Paused,
             offsets,
             incarnation,
         };
         let listener: Arc<dyn TaskListener> = Arc::clone(&self.context.status_writer) as _;
-        let (id, is_source) = (spec.id.clone(), plugin.description.kind == PluginKind::Source);
+        let (id, is_source) = (spec.id.clone(), spec.plugin.description.kind == PluginKind::Source);
         let handle = tasks::start(spec, listener);
         self.context.metrics.add(id, handle.metrics(), is_source);
         Ok(handle)

@@ -2,14 +2,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, Result, Validator};
+use tributary_control::TaskId;
+use tributary_kafka::ClientConfig;
 
 use crate::settings::{WorkerSettings, list_items};
 
 const GROUP: &str = "Processing";
+const REPLICATION: &str = "changelog.replication.factor";
+const GUARANTEE: &str = "processing.guarantee";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
-
-/// The group notices a killed worker after this time, and assigns its partitions to others.
-pub(super) const SESSION_TIMEOUT_MS: i64 = 10_000;
 
 /// A processor's delivery guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub(super) struct ProcessorConfig {
 
 pub(super) fn definition() -> ConfigDef {
     let keys = [
-        ConfigKey::new("processing.guarantee", ConfigType::String)
+        ConfigKey::new(GUARANTEE, ConfigType::String)
             .default("auto")
             .one_of(&["auto", "exactly_once", "at_least_once"])
             .importance(Importance::High)
@@ -108,12 +109,13 @@ pub(super) fn definition() -> ConfigDef {
             .validator(Validator::Between(1, 100_000))
             .importance(Importance::Low)
             .doc("Records in one commit at most."),
-        ConfigKey::new("changelog.replication.factor", ConfigType::Int)
+        ConfigKey::new(REPLICATION, ConfigType::Int)
             .default(-1)
             .importance(Importance::Low)
             .doc("Replicas of the changelog topics and of topics the processor creates; -1: the broker's default."),
         ConfigKey::new("output.topics.compacted", ConfigType::List)
             .default("")
+            .validator(Validator::TopicName)
             .doc("Output topics that are compacted if the processor has to create them."),
     ];
     keys.into_iter().fold(ConfigDef::default(), |definition, key| definition.with(key.group(GROUP)))
@@ -126,11 +128,13 @@ impl ProcessorConfig {
         let config = definition().parse(connector)?;
         let topics: Vec<String> = list_items(connector, "topics").map(str::to_owned).collect();
         if topics.is_empty() {
-            return Err(Error::config("topics is missing: name the topics to process (topics.regex is for sinks)"));
+            let message = "topics is missing: name the topics to process (topics.regex is for sinks)";
+            return Err(Error::config_at("topics", message));
         }
-        let (guarantee, reason) = match (config.string("processing.guarantee")?, worker.embedded_broker) {
+        let (guarantee, reason) = match (config.string(GUARANTEE)?, worker.embedded_broker) {
             ("exactly_once", true) => {
-                return Err(Error::config(
+                return Err(Error::config_at(
+                    GUARANTEE,
                     "processing.guarantee is exactly_once, which the embedded broker cannot give: set \
                      bootstrap.servers to a Kafka cluster, or write auto",
                 ));
@@ -153,6 +157,14 @@ impl ProcessorConfig {
             },
             _ => StoreKind::Memory,
         };
+        let replication: i32 = config.int(REPLICATION)?;
+        if replication != -1 && replication < 1 {
+            let message = format!(
+                "Invalid value {replication} for configuration {REPLICATION}: Replication factor must be positive, or -1 to \
+                 use the broker's default"
+            );
+            return Err(Error::config_at(REPLICATION, message));
+        }
         let mut transaction_timeout: i64 = config.int(TRANSACTION_TIMEOUT)?;
         if guarantee == Guarantee::ExactlyOnce
             && let Some(session) = session_timeout(connector, worker)
@@ -171,16 +183,29 @@ impl ProcessorConfig {
             commit_interval: Duration::from_millis(config.int("commit.interval.ms")?),
             transaction_timeout: Duration::from_millis(transaction_timeout.unsigned_abs()),
             max_batch: config.int("max.batch.records")?,
-            replication: if worker.embedded_broker { 1 } else { config.int("changelog.replication.factor")? },
+            replication: if worker.embedded_broker { 1 } else { replication },
             compacted: config.list("output.topics.compacted")?.to_vec(),
         })
+    }
+}
+
+impl ProcessorConfig {
+    /// The settings of a task's producer.
+    pub(super) fn producer(&self, connector: &Props, worker: &WorkerSettings, task: &TaskId) -> ClientConfig {
+        let client = worker.producer(&task.connector, task.task, connector).set_default("linger.ms", 0);
+        match self.guarantee {
+            Guarantee::AtLeastOnce => client,
+            Guarantee::ExactlyOnce => client
+                .set("transactional.id", format!("{}-{}-{}", worker.group_id, task.connector, task.task))
+                .set("transaction.timeout.ms", self.transaction_timeout.as_millis()),
+        }
     }
 }
 
 /// In milliseconds; none if it is no number: then the client refuses it.
 fn session_timeout(connector: &Props, worker: &WorkerSettings) -> Option<i64> {
     let consumer = worker.consumer("", 0, connector);
-    consumer.get("session.timeout.ms").map_or(Some(SESSION_TIMEOUT_MS), |text| text.trim().parse().ok())
+    consumer.get("session.timeout.ms")?.parse().ok()
 }
 
 /// If a transaction lasted longer than its owner's session, the next owner of the partitions would have to wait for it.
@@ -188,8 +213,9 @@ fn within_session(transaction_timeout: i64, session: i64) -> Result<()> {
     if transaction_timeout < session {
         return Ok(());
     }
-    Err(Error::config(format!(
+    let message = format!(
         "transaction.timeout.ms is {transaction_timeout} and the consumer's session.timeout.ms is {session}: lower \
          transaction.timeout.ms below it, or raise consumer.override.session.timeout.ms"
-    )))
+    );
+    Err(Error::config_at(TRANSACTION_TIMEOUT, message))
 }

@@ -8,14 +8,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use tributary_api::{Error, Offsets, Records, Result, Timer, Topic, TopicPartition};
 use tributary_kafka::RawRecord;
-use tributary_state::PartitionState;
 
+use super::CLASS;
 use super::assignment::OwnedPartition;
 use super::process_loop::ProcessLoop;
 use super::size_limit::{SizeLimit, unwritten};
 use super::transactional_output::CommitError;
 use super::transform_stores::StateHost;
-use super::{CLASS, Tables, TransformStores};
 use crate::tasks::{Encoded, Encoder, FailedRecord, Failure, Recovery, Stage, now_ms};
 
 /// The maximum number of timers fired in one transaction.
@@ -143,7 +142,7 @@ impl ProcessLoop {
         let size_limit = SizeLimit { bytes: output.max_record_bytes(), changelogs: &changelogs.topics };
         let fired = match refused {
             Some(error) => Err(unwritten(error)),
-            None => fire(encoder, &timer, now, stores, tables, state, outputs)
+            None => fire(encoder, &timer, StateHost { now, stores, tables, state, transform: 0 }, outputs)
                 .and_then(|()| size_limit.check(outputs, before, state, savepoint)),
         };
         fired.or_else(|failure| {
@@ -237,17 +236,13 @@ fn without_key(partitions: i32) -> Failure {
 fn fire(
     encoder: &mut Encoder,
     timer: &Timer,
-    now: i64,
-    stores: &TransformStores,
-    tables: &Tables,
-    state: &mut PartitionState,
+    mut host: StateHost<'_>,
     outputs: &mut Vec<Encoded>,
 ) -> Result<(), Failure> {
-    let Some((link, timer)) = stores.owner(timer) else {
+    let Some((link, timer)) = host.stores.owner(timer) else {
         tracing::warn!("dropped a timer whose transform is no longer configured");
         return Ok(());
     };
-    let mut host = StateHost { now, stores, tables, state, transform: link };
     let records = match encoder.chain.on_timer(link, timer, &mut host)? {
         Records::None => Vec::new(),
         Records::One(record) => vec![record],

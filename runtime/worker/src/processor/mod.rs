@@ -33,12 +33,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tributary_api::{ConfigIssue, Error, Factory, Offsets, Plugin, PluginRegistry, Props, Result};
-use tributary_control::Processing;
-use tributary_kafka::Consumer;
+use tributary_api::{
+    Backoff, ConfigIssue, Error, Factory, Offsets, Plugin, PluginRegistry, Props, Requirements, Result,
+};
+use tributary_control::{Processing, TaskId};
+use tributary_kafka::{ClientConfig, Consumer};
 
 use self::batch_limit::BatchLimit;
-use self::config::{Guarantee, ProcessorConfig, SESSION_TIMEOUT_MS};
+use self::config::{Guarantee, ProcessorConfig};
 use self::process_loop::ProcessLoop;
 use self::renewal::Renewals;
 use self::restore::Changelogs;
@@ -46,7 +48,6 @@ use self::tables::Tables;
 use self::topics::Topics;
 use self::transactional_output::TransactionalOutput;
 use self::transform_stores::TransformStores;
-use crate::backoff::Backoff;
 use crate::settings::WorkerSettings;
 use crate::tasks::{
     Control, Converters, DeadLetters, Decoder, Encoder, ErrorOperator, TaskContext, TransformationChain,
@@ -94,11 +95,27 @@ pub(crate) fn changelogs(connector: &Props, worker: &WorkerSettings, plugins: &P
 
 /// Checks combinations of properties for which the task would fail.
 pub(crate) fn issue(connector: &Props, worker: &WorkerSettings) -> Option<ConfigIssue> {
-    let name = if worker.embedded_broker { "processing.guarantee" } else { "transaction.timeout.ms" };
-    let has_topics = connector.get("topics").is_some_and(|topics| !topics.trim().is_empty());
-    let parses = has_topics && config::definition().parse(connector).is_ok();
-    let error = ProcessorConfig::parse(connector, worker).err().filter(|_| parses)?;
-    Some(ConfigIssue::new(name, error.to_string()))
+    // What the definition refuses is shown by that.
+    config::definition().parse(connector).ok()?;
+    let error = ProcessorConfig::parse(connector, worker).err()?;
+    Some(ConfigIssue::of_error(&error, "connector.class"))
+}
+
+/// Whether the state that transforms ask for can be kept apart.
+///
+/// # Errors
+/// `Config`, of the property, when two of them want a store of one name.
+pub(crate) fn check_stores(connector: &Props, requirements: Vec<Requirements>) -> Result<()> {
+    TransformStores::new(connector, requirements.into_iter()).map(drop)
+}
+
+/// The settings of a processor's producer.
+///
+/// # Errors
+/// `Config`, naming what is wrong.
+pub(crate) fn producer(connector: &Props, worker: &WorkerSettings) -> Result<ClientConfig> {
+    let name = connector.get("name").map_or("", String::as_str);
+    Ok(ProcessorConfig::parse(connector, worker)?.producer(connector, worker, &TaskId::new(name, 0)))
 }
 
 /// Runs a processor task until it is stopped or fails.
@@ -134,8 +151,7 @@ async fn work(cx: TaskContext) -> Result<()> {
     let topics = Topics::new(&cx, &config)?;
     let consumer = worker
         .consumer(&id.connector, id.task, &spec.connector.props)
-        .set("isolation.level", config.guarantee.isolation())
-        .set_default("session.timeout.ms", SESSION_TIMEOUT_MS);
+        .set("isolation.level", config.guarantee.isolation());
     let tables = retry_until_answered(&cx.control, "read the tables", async || {
         Tables::open(&cx, &stores, &consumer, &topics, plain()?, &operator).await
     });
@@ -148,7 +164,8 @@ async fn work(cx: TaskContext) -> Result<()> {
         _ => consumer.clone().set_native("partition.assignment.strategy", "range"),
     };
     let input = Consumer::subscribe(&group, &config.topics)?;
-    let (decoder, encoder) = (plain()?, Encoder::new(chain, converters()?));
+    let (decoder, mut encoder) = (plain()?, Encoder::new(chain, converters()?));
+    encoder.with_plugin_metrics(&cx.metrics.plugins)?;
     let process_loop = ProcessLoop {
         limit: BatchLimit::new(config.max_batch, config.transaction_timeout),
         config,
@@ -191,7 +208,7 @@ async fn retry_until_answered<T>(control: &Control, what: &str, mut step: impl A
         };
         match outcome {
             Err(error) if error.is_retriable() && !control.is_stopping() => {
-                let wait = backoff.next();
+                let wait = backoff.next_wait();
                 if backoff.should_log() {
                     tracing::warn!(%error, tries = backoff.tries(), "could not {what}, trying again");
                 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tributary_api::{Error, Offsets, Result};
+use tributary_api::{Backoff, Error, Offsets, Result};
 use tributary_kafka::{ClientConfig, Consumer, Polled, RawRecord};
 
 use super::assignment::OwnedPartition;
@@ -12,7 +12,6 @@ use super::renewal::{ExitReason, Renewals};
 use super::restore::Changelogs;
 use super::transactional_output::{CommitError, Renewal};
 use super::{ProcessorConfig, Tables, Topics, TransactionalOutput, TransformStores};
-use crate::backoff::Backoff;
 use crate::tasks::{Decoder, Encoder, ErrorOperator, TaskContext, now_ms};
 
 /// The maximum wait of one poll, so that a request to stop or pause is noticed within this time.

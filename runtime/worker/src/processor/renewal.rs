@@ -7,12 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use tributary_api::{Error, Result};
+use tributary_api::{Backoff, Error, Result};
 use tributary_kafka::Consumer;
 
 use super::process_loop::ProcessLoop;
 use super::transactional_output::{CommitError, Renewal};
-use crate::backoff::Backoff;
 
 /// The first and the maximum wait before a renewal.
 const FIRST: Duration = Duration::from_millis(250);
@@ -65,7 +64,7 @@ impl Renewals {
         if self.last.is_some_and(|last| last.elapsed() > HEALTHY) {
             self.backoff.reset();
         }
-        self.backoff.next()
+        self.backoff.next_wait()
     }
 }
 
@@ -133,7 +132,7 @@ impl ProcessLoop {
                 }
                 return;
             };
-            let wait = backoff.next();
+            let wait = backoff.next_wait();
             if backoff.tries() == 1 {
                 tracing::error!(
                     member = other.id,

@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use bytes::Bytes;
-use tributary_api::{Props, Requirements, StoreSpec, TableSpec, Timer, TimestampType, Topic};
+use tributary_api::{Props, Requirements, Timer, TimestampType, Topic};
 use tributary_kafka::RawRecord;
 
 use super::delivery_reports::{OUTPUT, Refusal, output_token};
@@ -10,12 +9,11 @@ use super::issue;
 use super::restore::Changelogs;
 use super::transact::{changelog, token};
 use super::transform_stores::TransformStores;
-use crate::settings::WorkerSettings;
+use crate::fixtures::{props, worker_settings};
 
 fn needs(store: &str, table: &str, timers: bool) -> Requirements {
-    let stores = vec![StoreSpec { name: store.to_owned() }];
-    let tables = vec![TableSpec { name: "t".to_owned(), topic: table.to_owned() }];
-    Requirements { stores, tables, timers }
+    let needs = Requirements::default().store(store).table("t", table);
+    if timers { needs.with_timers() } else { needs }
 }
 
 fn chain(aliases: &str) -> Props {
@@ -46,7 +44,7 @@ fn timer_finds_its_transform_by_alias() {
     let stores =
         TransformStores::new(&chain("first,second"), [needs("x", "t", true), needs("y", "t", true)].into_iter())
             .unwrap();
-    let timer = |key: &'static str| Timer { key: Bytes::from_static(key.as_bytes()), at: 1, payload: Bytes::new() };
+    let timer = |key: &'static str| Timer::new(key, 1, "");
     let (link, own) = stores.owner(&timer("second\0ann\0x")).unwrap();
     assert_eq!((link, &*own.key), (1, b"ann\0x".as_slice()));
     assert!(stores.owner(&timer("removed\0ann")).is_none());
@@ -88,22 +86,9 @@ fn topics_are_merged_by_time_within_each_partitions_order() {
 
 #[tokio::test]
 async fn a_transaction_that_outlives_its_owners_session_is_refused_with_both_numbers() {
-    let entries = |entries: &[(&str, &str)]| -> Props {
-        entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    };
-    let worker = entries(&[
-        ("bootstrap.servers", "127.0.0.1:1"),
-        ("group.id", "test"),
-        ("key.converter", "c"),
-        ("value.converter", "c"),
-        ("config.storage.topic", "configs"),
-        ("offset.storage.topic", "offsets"),
-        ("status.storage.topic", "statuses"),
-    ]);
-    let worker = WorkerSettings::parse(&worker, "worker:8083".to_owned(), false).unwrap();
+    let worker = worker_settings(&[]);
     let issue = |more: &[(&str, &str)]| {
-        let mut connector = entries(&[("name", "p"), ("topics", "in")]);
-        connector.extend(entries(more));
+        let connector = props(&[&[("name", "p"), ("topics", "in")][..], more].concat());
         issue(&connector, &worker).map(|issue| (issue.name, issue.message))
     };
     assert_eq!(issue(&[]), None);

@@ -13,7 +13,7 @@ const MAX_COMPACTION_LAG_MS: i64 = 7 * 24 * 3_600_000;
 
 /// Creates the topics that a processor needs and that do not exist.
 pub(super) struct Topics {
-    admin: Admin,
+    admin: Arc<Admin>,
     /// The input topics, to which no output may be written.
     inputs: Vec<String>,
     compacted: Vec<String>,
@@ -26,9 +26,9 @@ pub(super) struct Topics {
 
 impl Topics {
     pub(super) fn new(cx: &TaskContext, config: &ProcessorConfig) -> Result<Self> {
-        let (id, worker) = (&cx.spec.id, &cx.spec.worker);
+        let worker = &cx.spec.worker;
         Ok(Self {
-            admin: Admin::new(&worker.admin(&id.connector, id.task, &cx.spec.connector.props))?,
+            admin: worker.admin_client(&cx.spec.connector.props)?,
             inputs: config.topics.clone(),
             compacted: config.compacted.clone(),
             creates: worker.topic_creation,

@@ -130,7 +130,7 @@ impl ProcessLoop {
         if let Some(error) = self.output.denial() {
             return Err(ExitReason::Fail(error));
         }
-        let wait = if adapted { Duration::ZERO } else { self.abort_backoff.next() };
+        let wait = if adapted { Duration::ZERO } else { self.abort_backoff.next_wait() };
         if adapted || self.abort_backoff.should_log() {
             let (tries, limit) = (self.abort_backoff.tries(), self.limit.get());
             tracing::warn!(%error, tries, limit, "batch was aborted, it is processed again");

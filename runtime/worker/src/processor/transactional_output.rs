@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Error, ErrorKind, Offsets, Result, Topic};
+use tributary_api::{Backoff, Error, ErrorKind, Offsets, Result, Topic};
 use tributary_kafka::{
     ClientConfig, Consumer, Producer, ProducerOptions, ProducerRecord, Token, TransactionError, Unconfirmed, is_denied,
 };
@@ -12,7 +12,6 @@ use super::delivery_reports::{DeliveryReports, Refusal, output_token};
 use super::transact::changelog;
 use super::uncertain_transaction::UncertainTransaction;
 use super::{Guarantee, ProcessorConfig};
-use crate::backoff::Backoff;
 use crate::tasks::{Control, Encoded, TaskContext};
 
 /// How long one call waits for the broker, so that a request to stop is noticed within this time. Calls that time out
@@ -83,12 +82,7 @@ impl TransactionalOutput {
         changelogs: &[String],
     ) -> Result<Self> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
-        let mut client = worker.producer(&id.connector, id.task, &cx.spec.connector.props).set_default("linger.ms", 0);
-        if config.guarantee == Guarantee::ExactlyOnce {
-            client = client
-                .set("transactional.id", format!("{}-{}-{}", worker.group_id, id.connector, id.task))
-                .set("transaction.timeout.ms", config.transaction_timeout.as_millis());
-        }
+        let client = config.producer(&cx.spec.connector.props, worker, id);
         let purged = Arc::new(Mutex::new(Weak::<Producer>::new()));
         cx.control.on_abandon(&purged, |latest| {
             let producer = latest.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
@@ -168,7 +162,7 @@ impl TransactionalOutput {
                 self.close();
                 return Err(Error::retriable("the task is stopping").cause(&error));
             }
-            let wait = backoff.next();
+            let wait = backoff.next_wait();
             if backoff.should_log() {
                 tracing::warn!(%error, tries = backoff.tries(), "could not take over the transactional id, trying again");
             }

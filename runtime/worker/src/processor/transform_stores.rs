@@ -38,10 +38,11 @@ impl TransformStores {
             let mut slots = Vec::new();
             for store in needs.stores {
                 if stores.contains(&store.name) || store.name == Layout::TIMERS {
-                    return Err(Error::config(format!(
+                    let message = format!(
                         "transforms.{alias} needs a store {} but there is one of that name: use the transform once",
                         store.name
-                    )));
+                    );
+                    return Err(Error::config_at(format!("transforms.{alias}.type"), message));
                 }
                 slots.push(Slot(stores.len()));
                 stores.push(store.name);
@@ -69,7 +70,7 @@ impl TransformStores {
     pub(super) fn owner(&self, timer: &Timer) -> Option<(usize, Timer)> {
         let end = timer.key.iter().position(|byte| *byte == 0)?;
         let index = self.transforms.iter().position(|entry| entry.alias.as_bytes() == &timer.key[..end])?;
-        Some((index, Timer { key: timer.key.slice(end + 1..), ..timer.clone() }))
+        Some((index, Timer::new(timer.key.slice(end + 1..), timer.at, timer.payload.clone())))
     }
 }
 
@@ -138,7 +139,7 @@ impl TransformHost for StateHost<'_> {
 
     fn schedule(&mut self, timer: Timer) -> Result<()> {
         let key = self.timer_key(&timer.key)?;
-        self.state.schedule(&Timer { key, ..timer });
+        self.state.schedule(&Timer::new(key, timer.at, timer.payload));
         Ok(())
     }
 

@@ -32,7 +32,8 @@ impl TaskContext {
             listener,
             last: Mutex::new(None),
         });
-        Self { spec, control, metrics: Arc::default(), reporter }
+        let metrics = Arc::new(TaskMetrics::of(&spec.id));
+        Self { spec, control, metrics, reporter }
     }
 
     /// Waits until the task may run; `false` when it should end instead.

@@ -1,10 +1,8 @@
 use std::sync::Arc;
 
-use tributary_api::{
-    Converter, ConverterOptions, Error, Factory, HeaderConverter, Plugin, PluginKind, PluginRegistry, Props, Result,
-};
+use tributary_api::{Converter, Error, HeaderConverter, PluginMetrics, PluginRegistry, Props, Result};
 
-use crate::settings::with_prefix;
+use crate::plugins::NamedPlugin;
 
 const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
@@ -25,55 +23,44 @@ impl Converters {
     /// # Errors
     /// `Config` when one is unknown or its properties are wrong.
     pub(crate) fn build(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result<Self> {
-        let (key_class, key) = key_or_value("key.converter", connector, worker, plugins)?;
-        let (value_class, value) = key_or_value("value.converter", connector, worker, plugins)?;
-        let (header_class, header) = header(connector, worker, plugins)?;
-        Ok(Self { key, key_class, value, value_class, header, header_class })
+        let find = |property| NamedPlugin::converter(property, naming(property, connector, worker), plugins);
+        let (key, value) = (find("key.converter")?, find("value.converter")?);
+        let header = match naming("header.converter", connector, worker) {
+            named if is_named("header.converter", named) => NamedPlugin::header_converter(named, plugins)?,
+            _ => NamedPlugin::header_converter(&default_header_converter(), plugins)?,
+        };
+        Ok(Self {
+            key_class: key.class(),
+            key: key.make_converter()?,
+            value_class: value.class(),
+            value: value.make_converter()?,
+            header_class: header.class(),
+            header: header.make_header_converter()?,
+        })
+    }
+
+    /// Lets the converters register metrics of their own.
+    ///
+    /// # Errors
+    /// Their own.
+    pub(crate) fn with_plugin_metrics(&mut self, metrics: &PluginMetrics) -> Result<()> {
+        let of = |part: &str| metrics.tagged("converter", part);
+        let within = |part: &'static str| move |error: Error| error.context(part);
+        self.key.with_plugin_metrics(&of("key")).map_err(within("key.converter"))?;
+        self.value.with_plugin_metrics(&of("value")).map_err(within("value.converter"))?;
+        self.header.with_plugin_metrics(&of("header")).map_err(within("header.converter"))
     }
 }
 
-fn key_or_value(
-    property: &str,
-    connector: &Props,
-    worker: &Props,
-    plugins: &PluginRegistry,
-) -> Result<(Arc<str>, Box<dyn Converter>)> {
-    let build = || {
-        let (class, props) = chosen(property, connector, worker)
-            .ok_or_else(|| Error::config("is missing: name a converter in the connector or the worker"))?;
-        let plugin = plugins.find(class, |kind| kind == PluginKind::Converter)?;
-        let Factory::Converter(make) = &plugin.factory else {
-            return Err(Error::config(format!("{class} is not a converter")));
-        };
-        let options = if property == "key.converter" { ConverterOptions::KEY } else { ConverterOptions::VALUE };
-        let converter = make(&plugin.description.config.parse(&props)?, options)?;
-        Ok((class_of(plugin), converter))
-    };
-    build().map_err(|error| error.context(property))
+/// The configuration that names a converter, and has its settings.
+fn naming<'a>(property: &str, connector: &'a Props, worker: &'a Props) -> &'a Props {
+    if is_named(property, connector) { connector } else { worker }
 }
 
-fn header(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result<(Arc<str>, Box<dyn HeaderConverter>)> {
-    let property = "header.converter";
-    let build = || {
-        let (class, props) =
-            chosen(property, connector, worker).unwrap_or_else(|| (DEFAULT_HEADER_CONVERTER, Props::default()));
-        let plugin = plugins.find(class, |kind| kind == PluginKind::HeaderConverter)?;
-        let Factory::HeaderConverter(make) = &plugin.factory else {
-            return Err(Error::config(format!("{class} is not a header converter")));
-        };
-        Ok((class_of(plugin), make(&plugin.description.config.parse(&props)?)?))
-    };
-    build().map_err(|error| error.context(property))
+fn is_named(property: &str, props: &Props) -> bool {
+    props.get(property).is_some_and(|class| !class.trim().is_empty())
 }
 
-/// The class in effect for a property, with the settings of the configuration (connector or worker) that names it.
-fn chosen<'a>(property: &str, connector: &'a Props, worker: &'a Props) -> Option<(&'a str, Props)> {
-    [connector, worker].into_iter().find_map(|props| {
-        let class = props.get(property)?.trim();
-        (!class.is_empty()).then(|| (class, with_prefix(props, &format!("{property}."))))
-    })
-}
-
-fn class_of(plugin: &Plugin) -> Arc<str> {
-    plugin.description.class.as_str().into()
+fn default_header_converter() -> Props {
+    Props::from([("header.converter".to_owned(), DEFAULT_HEADER_CONVERTER.to_owned())])
 }

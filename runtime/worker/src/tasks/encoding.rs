@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tributary_api::{
-    ByteString, Datum, DecodeContext, EncodeContext, Error, ErrorKind, Header, HeaderConverter, Headers,
+    ByteString, Datum, DecodeContext, EncodeContext, Error, ErrorKind, Header, HeaderConverter, Headers, PluginMetrics,
     PluginRegistry, Props, Record, Records, Result, Topic,
 };
 use tributary_kafka::{ProducerRecord, RawRecord};
@@ -53,6 +53,15 @@ pub(crate) struct Encoder {
 impl Encoder {
     pub(crate) fn new(chain: TransformationChain, converters: Converters) -> Self {
         Self { chain, converters }
+    }
+
+    /// Lets transforms and converters register metrics of their own.
+    ///
+    /// # Errors
+    /// Their own.
+    pub(crate) fn with_plugin_metrics(&mut self, metrics: &PluginMetrics) -> Result<()> {
+        self.chain.with_plugin_metrics(metrics)?;
+        self.converters.with_plugin_metrics(metrics)
     }
 
     /// Appends the outputs of a record and returns their number.
@@ -144,6 +153,15 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn new(chain: TransformationChain, converters: Converters) -> Self {
         Self { chain, converters }
+    }
+
+    /// Lets transforms and converters register metrics of their own.
+    ///
+    /// # Errors
+    /// Their own.
+    pub(crate) fn with_plugin_metrics(&mut self, metrics: &PluginMetrics) -> Result<()> {
+        self.chain.with_plugin_metrics(metrics)?;
+        self.converters.with_plugin_metrics(metrics)
     }
 
     /// The decoder of a sink task.

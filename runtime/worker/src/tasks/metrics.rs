@@ -1,6 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tributary_api::PluginMetrics;
+use tributary_control::TaskId;
+
 /// What a metric belongs to: the `type` of Kafka Connect's JMX names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum MetricGroup {
@@ -86,6 +89,8 @@ pub(crate) struct TaskMetrics {
     pub(crate) source: SourceMetrics,
     pub(crate) sink: SinkMetrics,
     pub(crate) errors: ErrorMetrics,
+    /// Those of the connector's task itself, of its transforms and converters.
+    pub(crate) plugins: PluginMetrics,
 }
 
 /// Of source tasks.
@@ -127,6 +132,11 @@ pub(crate) struct ErrorMetrics {
 }
 
 impl TaskMetrics {
+    pub(crate) fn of(task: &TaskId) -> Self {
+        let plugins = PluginMetrics::new([("connector", task.connector.clone()), ("task", task.task.to_string())]);
+        Self { plugins, ..Self::default() }
+    }
+
     /// A commit of offsets has ended.
     pub(crate) fn offsets_committed(&self, took: Duration, success: bool) {
         self.offset_commit_time.record_time(took);

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use tributary_api::{
-    Error, Factory, PluginKind, PluginRegistry, Predicate, Props, Record, Records, Requirements, Result, Timer,
+    Error, PluginMetrics, PluginRegistry, Predicate, Props, Record, Records, Requirements, Result, Timer,
     TransformContext, Transformation,
 };
 
 use super::errors::{Failure, Stage};
-use crate::settings::{list_items, with_prefix};
+use crate::plugins::{self, NamedPlugin};
+use crate::settings::list_items;
 
 /// The transforms of a connector, in the order of its property `transforms`, each with its predicate.
 ///
@@ -14,12 +15,14 @@ use crate::settings::{list_items, with_prefix};
 pub(crate) struct TransformationChain(Vec<TransformationStage>);
 
 struct TransformationStage {
+    alias: String,
     class: Arc<str>,
     transform: Box<dyn Transformation>,
     condition: Option<Condition>,
 }
 
 struct Condition {
+    alias: String,
     predicate: Box<dyn Predicate>,
     negate: bool,
 }
@@ -49,11 +52,10 @@ impl TransformationChain {
     /// # Errors
     /// `Config` when one is unknown or its properties are wrong.
     pub(crate) fn build(connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
-        let stage = |alias: &str| {
-            TransformationStage::build(alias, connector, plugins)
-                .map_err(|error| error.context(format!("transforms.{alias}")))
-        };
-        list_items(connector, "transforms").map(stage).collect::<Result<_>>().map(Self)
+        list_items(connector, "transforms")
+            .map(|alias| TransformationStage::build(alias, connector, plugins))
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
     /// Makes the transforms for a host without state.
@@ -62,13 +64,29 @@ impl TransformationChain {
     /// Also when one of them needs state, with the name of the host that has it.
     pub(crate) fn build_stateless(connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let chain = Self::build(connector, plugins)?;
-        match chain.0.iter().find(|stage| !stage.transform.requirements().is_empty()) {
+        let stateful = |(_, stage): &(&str, &TransformationStage)| !stage.transform.requirements().is_empty();
+        match list_items(connector, "transforms").zip(&chain.0).find(stateful) {
             None => Ok(chain),
-            Some(stage) => Err(Error::config(format!(
-                "{} needs state: run it in a connector of class tributary.StreamProcessor",
-                stage.class
-            ))),
+            Some((alias, _)) => Err(NamedPlugin::transformation(alias, connector, plugins)?.needs_processor()),
         }
+    }
+
+    /// Lets transforms and predicates register metrics of their own. A predicate of two transforms is two.
+    ///
+    /// # Errors
+    /// Their own.
+    pub(crate) fn with_plugin_metrics(&mut self, metrics: &PluginMetrics) -> Result<()> {
+        for TransformationStage { alias, transform, condition, .. } in &mut self.0 {
+            let own = metrics.tagged("transformation", alias.as_str());
+            let within = |error: Error| error.context(format!("transforms.{alias}"));
+            transform.with_plugin_metrics(&own).map_err(within)?;
+            if let Some(Condition { alias: predicate_alias, predicate, .. }) = condition {
+                let own =
+                    metrics.tagged("predicate", predicate_alias.as_str()).tagged("transformation", alias.as_str());
+                predicate.with_plugin_metrics(&own).map_err(within)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -128,25 +146,20 @@ impl TransformationChain {
 
 impl TransformationStage {
     fn build(alias: &str, connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
-        let mut props = with_prefix(connector, &format!("transforms.{alias}."));
-        let class = props.remove("type").ok_or_else(|| Error::config("type is missing: name the transform's class"))?;
-        let predicate = props.remove("predicate").filter(|name| !name.is_empty());
-        let negate = props.remove("negate").is_some_and(|negate| negate.trim().eq_ignore_ascii_case("true"));
-        let plugin = plugins.find(class.trim(), |kind| kind == PluginKind::Transformation)?;
-        let Factory::Transformation(make) = &plugin.factory else {
-            return Err(Error::config(format!("{class} is not a transformation")));
-        };
+        let named = NamedPlugin::transformation(alias, connector, plugins)?;
+        let condition = plugins::Condition::of(alias, connector)?;
         Ok(Self {
-            class: plugin.description.class.as_str().into(),
-            transform: make(&plugin.description.config.parse(&props)?)?,
-            condition: predicate.map(|name| Condition::build(name.trim(), negate, connector, plugins)).transpose()?,
+            alias: alias.to_owned(),
+            class: named.class(),
+            transform: named.make_transformation()?,
+            condition: condition.map(|one| Condition::build(&one, connector, plugins)).transpose()?,
         })
     }
 
     fn apply(&mut self, record: Record, index: usize, host: &mut impl ChainHost) -> Result<Records, Failure> {
-        let Self { class, transform, condition } = self;
+        let Self { class, transform, condition, .. } = self;
         let failure = |error| Failure::new(Stage::Transformation, class, error);
-        if let Some(Condition { predicate, negate }) = condition
+        if let Some(Condition { predicate, negate, .. }) = condition
             && predicate.test(&record).map_err(failure)? == *negate
         {
             return Ok(Records::One(record));
@@ -156,18 +169,8 @@ impl TransformationStage {
 }
 
 impl Condition {
-    fn build(name: &str, negate: bool, connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
-        let within = |error: Error| error.context(format!("predicates.{name}"));
-        if !list_items(connector, "predicates").any(|known| known == name) {
-            return Err(Error::config(format!("predicate {name} is not defined: add it to predicates")));
-        }
-        let mut props = with_prefix(connector, &format!("predicates.{name}."));
-        let class = props.remove("type").ok_or_else(|| within(Error::config("type is missing: name the class")))?;
-        let plugin = plugins.find(class.trim(), |kind| kind == PluginKind::Predicate).map_err(within)?;
-        let Factory::Predicate(make) = &plugin.factory else {
-            return Err(within(Error::config(format!("{class} is not a predicate"))));
-        };
-        let config = plugin.description.config.parse(&props).map_err(within)?;
-        Ok(Self { predicate: make(&config).map_err(within)?, negate })
+    fn build(condition: &plugins::Condition, connector: &Props, plugins: &PluginRegistry) -> Result<Self> {
+        let named = NamedPlugin::predicate(&condition.predicate, connector, plugins)?;
+        Ok(Self { alias: condition.predicate.clone(), predicate: named.make_predicate()?, negate: condition.negate })
     }
 }

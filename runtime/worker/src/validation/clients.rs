@@ -2,18 +2,18 @@ use tributary_api::{ConfigIssue, PluginKind, Props};
 use tributary_kafka::ClientConfig;
 
 use crate::connector_config::PREFIXES;
+use crate::processor;
 use crate::settings::{WorkerSettings, with_prefix};
+use crate::tasks::without_delivery_timeout;
 
 /// Checks the client settings that a connector overrides as the client itself does, including the files that they name.
 pub(super) fn check(props: &Props, kind: PluginKind, settings: &WorkerSettings, issues: &mut Vec<ConfigIssue>) {
     for (prefix, client) in clients(props, kind, settings) {
         let Err(error) = client.validate() else { continue };
-        let message = error.to_string();
-        // The client's message begins with the name of the setting.
-        let setting = message.split(' ').next().unwrap_or_default();
-        let name = format!("{prefix}{setting}");
+        // A wrong setting of the worker's is not an error of the connector's property.
+        let name = format!("{prefix}{}", error.property().unwrap_or_default());
         if props.contains_key(&name) && !issues.iter().any(|issue| issue.name == name) {
-            issues.push(ConfigIssue::new(name, message));
+            issues.push(ConfigIssue::new(name, error.to_string()));
         }
     }
 }
@@ -25,7 +25,11 @@ fn clients(props: &Props, kind: PluginKind, settings: &WorkerSettings) -> Vec<(&
     let wanted = |prefix: &str| !with_prefix(props, prefix).is_empty();
     let mut clients = Vec::new();
     if wanted(producer) {
-        clients.push((producer, settings.producer(name, 0, props)));
+        let own = match kind {
+            PluginKind::Processor => processor::producer(props, settings).ok(),
+            _ => None,
+        };
+        clients.push((producer, own.unwrap_or_else(|| without_delivery_timeout(settings.producer(name, 0, props)))));
     }
     if wanted(consumer) && kind != PluginKind::Source {
         clients.push((consumer, settings.consumer(name, 0, props)));

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tributary_api::{ConfigDef, ConfigIssue, Connector, Factory, Plugin, PluginKind, PluginRegistry, Props, Result};
+use tributary_api::{ConfigDef, ConfigIssue, ConfigValue, Factory, Plugin, PluginKind, PluginRegistry, Props, Result};
 use tributary_control::{Error, Status, ValidationResult};
 
+use self::plugins::PluginCheck;
 use crate::blocking_pool::BlockingPool;
 use crate::config_transformer::ConfigTransformer;
 use crate::connector_config::{self, with_limits};
@@ -49,6 +50,8 @@ struct FrameworkCheck {
     definition: ConfigDef,
     /// Variables resolved.
     props: Props,
+    /// What the definition says of each property.
+    values: Vec<ConfigValue>,
     issues: Vec<ConfigIssue>,
 }
 
@@ -77,11 +80,8 @@ impl Validator {
             self.own.call("the validation", FRAMEWORK_DEADLINE, move || validator.check_framework(&plugin, &raw)).await
         };
         let mut checked = checked.and_then(|checked| checked).map_err(|error| self.to_rest_error(&error))?;
-        // The plugin does not see a configuration that does not parse: it would report the same errors again.
-        if plugin.description.config.parse(&checked.props).is_ok() {
-            let asked = self.ask_plugin(&plugin, &checked.props).await;
-            checked.issues.extend(asked.map_err(|error| self.to_rest_error(&error))?);
-        }
+        let asked = self.ask_plugin(&plugin, &checked.props).await;
+        checked.issues.extend(asked.map_err(|error| self.to_rest_error(&error))?);
         Ok(result::of(class, checked, raw, &self.plugins, self.transformer.redaction()))
     }
 
@@ -119,7 +119,8 @@ impl Validator {
         })
     }
 
-    /// The checks that need no code of the connector. They may read files, and take long for a long configuration.
+    /// The checks that need no connector, those of the definitions too. They may read files, and take long for a long
+    /// configuration.
     fn check_framework(&self, plugin: &Plugin, raw: &Props) -> Result<FrameworkCheck> {
         let props = self.transformer.resolve(raw)?;
         let description = &plugin.description;
@@ -127,33 +128,33 @@ impl Validator {
             connector_definition(description.kind, Some(&self.settings.defaults), &description.version, &props);
         let (_, mut issues) = connector_config::check(&props, description.kind, &self.settings);
         clients::check(&props, description.kind, &self.settings, &mut issues);
-        let definition = plugins::enrich(framework, &props, &self.plugins, description.kind, &mut issues);
-        let definition = definition.embed("", None, &description.config);
-        let definition = plugins::converters(definition, &props, &self.plugins, &mut issues);
-        Ok(FrameworkCheck { definition, props, issues })
+        let mut named =
+            PluginCheck { props: &props, plugins: &self.plugins, host: description.kind, issues: &mut issues };
+        let definition = named.chains(framework).embed("", None, &description.config);
+        let definition = named.converters(definition);
+        let definition = plugins::converter_versions(definition, &props, &self.settings.defaults, &self.plugins);
+        let values = definition.validate(&props);
+        Ok(FrameworkCheck { definition, props, values, issues })
     }
 
     /// The plugin's own checks.
     async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Result<Vec<ConfigIssue>> {
         let factory = plugin.factory.clone();
-        let make = move || -> Option<Box<dyn Connector>> {
-            match factory {
-                Factory::Source(source) => Some((source.connector)()),
-                Factory::Sink(sink) => Some((sink.connector)()),
-                _ => None,
-            }
-        };
         let source = match &plugin.factory {
             Factory::Source(source) => Some(source.clone()),
             _ => None,
         };
         let (runtime, props) = (Handle::current(), with_limits(props, &self.settings));
+        let definition = plugin.description.config.clone();
         let check = move || {
-            let Some(mut connector) = make() else { return Ok(Vec::new()) };
-            let refused = source.map(|source| exactly_once::issues(&*(source.connector)(), &props)).unwrap_or_default();
+            // The plugin does not see a configuration that does not parse: it would report the same errors again.
+            let Ok(config) = definition.parse(&props) else { return Ok(Vec::new()) };
+            let Some(mut connector) = factory.connector() else { return Ok(Vec::new()) };
+            let refused =
+                source.map(|source| exactly_once::issues(&*(source.connector)(), &config)).unwrap_or_default();
             // A plugin that awaits is dropped at the deadline; one that blocks keeps its thread and its permit.
             let checked = runtime
-                .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&props)).await })
+                .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&config)).await })
                 .unwrap_or_else(|_| Err(late()));
             checked.map(|issues| issues.into_iter().chain(refused).collect())
         };

@@ -1,61 +1,159 @@
 use std::collections::HashSet;
 
 use tributary_api::{
-    ConfigDef, ConfigIssue, ConfigKey, ConfigType, ConverterOptions, Factory, Importance, Plugin, PluginKind,
-    PluginRegistry, Props, Width,
+    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Error, Importance, Plugin, PluginKind, PluginRegistry, Props,
+    Requirements, Result, Width,
 };
 
-use crate::settings::{list_items, with_prefix};
+use crate::plugins::{self, NamedPlugin};
+use crate::processor;
+use crate::settings::list_items;
 
 /// How many transforms or predicates a connector may have.
 const MAX_ALIASES: usize = 256;
 
-/// The transforms and predicates that a configuration names.
-struct AliasedPlugins<'a> {
-    props: &'a Props,
-    plugins: &'a PluginRegistry,
-    host: PluginKind,
-    predicates: HashSet<String>,
+/// Checks the transforms, predicates and converters that a configuration names, and adds their properties to the definition.
+pub(super) struct PluginCheck<'a> {
+    pub(super) props: &'a Props,
+    pub(super) plugins: &'a PluginRegistry,
+    /// The kind of the connector.
+    pub(super) host: PluginKind,
+    pub(super) issues: &'a mut Vec<ConfigIssue>,
 }
 
-/// Adds the properties of every transform and predicate that the configuration names.
-pub(super) fn enrich(
-    mut definition: ConfigDef,
-    props: &Props,
-    plugins: &PluginRegistry,
-    host: PluginKind,
-    issues: &mut Vec<ConfigIssue>,
-) -> ConfigDef {
-    let predicates = list_items(props, AliasList::PREDICATES.property).map(str::to_owned).collect();
-    let chains = AliasedPlugins { props, plugins, host, predicates };
-    for chain in [AliasList::TRANSFORMS, AliasList::PREDICATES] {
-        for alias in aliases(props, chain.property, issues) {
-            definition = chain.embed(definition, &alias, &chains, issues);
+impl PluginCheck<'_> {
+    /// Adds the properties of every transform and predicate.
+    pub(super) fn chains(&mut self, mut definition: ConfigDef) -> ConfigDef {
+        // What each transform that could be made asks of its host.
+        let (mut made, mut requirements) = (0, Vec::new());
+        let aliases = self.aliases(AliasList::TRANSFORMS.property);
+        for alias in &aliases {
+            let named = NamedPlugin::transformation(alias, self.props, self.plugins);
+            definition = self.embed(&AliasList::TRANSFORMS, definition, alias, &named);
+            self.keep(plugins::Condition::of(alias, self.props));
+            if let Some(needs) = named.ok().and_then(|named| self.requirements(&named)) {
+                made += 1;
+                requirements.push(needs);
+            }
+        }
+        if self.host == PluginKind::Processor && made == aliases.len() {
+            self.keep(processor::check_stores(self.props, requirements));
+        }
+        for alias in self.aliases(AliasList::PREDICATES.property) {
+            let named = NamedPlugin::predicate(&alias, self.props, self.plugins);
+            definition = self.embed(&AliasList::PREDICATES, definition, &alias, &named);
+            if let Ok(named) = named
+                && named.config().is_ok()
+            {
+                self.keep(named.make_predicate());
+            }
+        }
+        definition
+    }
+
+    /// Adds the properties of the converters that the connector names itself.
+    pub(super) fn converters(&mut self, mut definition: ConfigDef) -> ConfigDef {
+        for property in ["key.converter", "value.converter", "header.converter"] {
+            if !self.props.contains_key(property) {
+                continue;
+            }
+            let named = match property {
+                "header.converter" => NamedPlugin::header_converter(self.props, self.plugins),
+                _ => NamedPlugin::converter(property, self.props, self.plugins),
+            };
+            let Some(named) = self.keep(named) else { continue };
+            definition = definition.embed(named.prefix(), None, &named.plugin.description.config);
+            if named.config().is_ok() {
+                match property {
+                    "header.converter" => drop(self.keep(named.make_header_converter())),
+                    _ => drop(self.keep(named.make_converter())),
+                }
+            }
+        }
+        definition
+    }
+
+    fn embed(
+        &mut self,
+        chain: &AliasList,
+        definition: ConfigDef,
+        alias: &str,
+        named: &Result<NamedPlugin<'_>>,
+    ) -> ConfigDef {
+        let group = format!("{}: {alias}", chain.group);
+        let plugin = named.as_ref().ok().map(|named| named.plugin);
+        let frame = chain.frame(alias, plugin).into_iter();
+        let definition = frame.fold(definition, |definition, key| definition.with(key.group(group.clone())));
+        match named {
+            Ok(named) => definition.embed(named.prefix(), Some(&group), &named.plugin.description.config),
+            Err(error) => {
+                self.tell(error);
+                definition
+            }
         }
     }
-    definition
+
+    /// What a transform asks of its host; none if it cannot be created. Values that its definition refuses are shown by the
+    /// definition.
+    fn requirements(&mut self, named: &NamedPlugin<'_>) -> Option<Requirements> {
+        let can_host = self.host == PluginKind::Processor;
+        let made = if named.config().is_ok() { self.keep(named.make_transformation()) } else { None };
+        let requirements = made.map(|transform| transform.requirements());
+        let has_state = requirements.as_ref().is_some_and(|needs| !needs.is_empty());
+        if !can_host && (has_state || named.plugin.description.needs_processor) {
+            self.tell(&named.needs_processor());
+        }
+        requirements
+    }
+
+    fn aliases(&mut self, property: &str) -> Vec<String> {
+        let all: Vec<String> = list_items(self.props, property).map(str::to_owned).collect();
+        if all.len() > MAX_ALIASES {
+            let message = format!(
+                "Invalid value for configuration {property}: {} aliases, a connector may have {MAX_ALIASES} at the most",
+                all.len()
+            );
+            self.issues.push(ConfigIssue::new(property, message));
+            return Vec::new();
+        }
+        let mut seen = HashSet::new();
+        let unique: Vec<String> = all.iter().filter(|alias| seen.insert(*alias)).cloned().collect();
+        if unique.len() < all.len() {
+            let shown = all.join(", ");
+            let message = format!("Invalid value [{shown}] for configuration {property}: Duplicate alias provided.");
+            self.issues.push(ConfigIssue::new(property, message));
+        }
+        unique
+    }
+
+    fn keep<T>(&mut self, outcome: Result<T>) -> Option<T> {
+        outcome.map_err(|error| self.tell(&error)).ok()
+    }
+
+    fn tell(&mut self, error: &Error) {
+        self.issues.push(ConfigIssue::of_error(error, "connector.class"));
+    }
 }
 
-/// Adds the properties of the converters that the connector names itself.
-pub(super) fn converters(
-    mut definition: ConfigDef,
+/// The version of each converter is the default of its property: of the connector's own converter, or of the worker's.
+pub(super) fn converter_versions(
+    definition: ConfigDef,
     props: &Props,
+    worker: &Props,
     plugins: &PluginRegistry,
-    issues: &mut Vec<ConfigIssue>,
 ) -> ConfigDef {
-    for property in ["key.converter", "value.converter", "header.converter"] {
-        let Some(class) = props.get(property) else { continue };
+    ["key.converter", "value.converter", "header.converter"].into_iter().fold(definition, |definition, property| {
         let wanted = if property == "header.converter" { PluginKind::HeaderConverter } else { PluginKind::Converter };
-        let Ok(plugin) = plugins.find(class, |kind| kind == wanted) else {
-            issues.push(not_found(property, class));
-            continue;
-        };
-        let prefix = format!("{property}.");
-        let known = with_prefix(props, &prefix);
-        issues.extend(construction_issue(plugin, &known, property));
-        definition = definition.embed(&prefix, None, &plugin.description.config);
-    }
-    definition
+        let class = [props, worker].into_iter().find_map(|props| props.get(property));
+        let plugin = class.and_then(|class| plugins.find(class.trim(), |kind| kind == wanted).ok());
+        match (plugin, definition.key(&format!("{property}.plugin.version"))) {
+            (Some(plugin), Some(key)) => {
+                let key = key.clone().default(&plugin.description.version);
+                definition.with(key)
+            }
+            _ => definition,
+        }
+    })
 }
 
 /// A list of transforms or of predicates; both have the same form.
@@ -71,44 +169,6 @@ impl AliasList {
         Self { property: "transforms", kind: PluginKind::Transformation, group: "Transforms", noun: "Transformation" };
     const PREDICATES: Self =
         Self { property: "predicates", kind: PluginKind::Predicate, group: "Predicates", noun: "Predicate" };
-
-    fn embed(
-        &self,
-        definition: ConfigDef,
-        alias: &str,
-        chains: &AliasedPlugins<'_>,
-        issues: &mut Vec<ConfigIssue>,
-    ) -> ConfigDef {
-        let AliasedPlugins { props, plugins, host, predicates } = chains;
-        let prefix = format!("{}.{alias}.", self.property);
-        let group = format!("{}: {alias}", self.group);
-        let type_name = format!("{prefix}type");
-        let class = props.get(&type_name);
-        let plugin = class.and_then(|class| plugins.find(class, |kind| kind == self.kind).ok());
-        let frame = self.frame(alias, plugin).into_iter();
-        let mut definition = frame.fold(definition, |definition, key| definition.with(key.group(group.clone())));
-        let (class, plugin) = match (class, plugin) {
-            (Some(class), Some(plugin)) => (class, plugin),
-            (Some(class), None) => {
-                issues.push(not_found(&type_name, class));
-                return definition;
-            }
-            (None, _) => return definition,
-        };
-        if plugin.description.needs_processor && *host != PluginKind::Processor {
-            let message = format!(
-                "Invalid value {class} for configuration {type_name}: it keeps state, which only a connector of class \
-                 tributary.StreamProcessor can host"
-            );
-            issues.push(ConfigIssue::new(&type_name, message));
-        }
-        definition = definition.embed(&prefix, Some(&group), &plugin.description.config);
-        issues.extend(construction_issue(plugin, &with_prefix(props, &prefix), &type_name));
-        if self.kind == PluginKind::Transformation {
-            check_predicate(alias, props, predicates, issues);
-        }
-        definition
-    }
 
     fn frame(&self, alias: &str, plugin: Option<&Plugin>) -> Vec<ConfigKey> {
         let name = |ending: &str| format!("{}.{alias}.{ending}", self.property);
@@ -146,62 +206,4 @@ impl AliasList {
         }
         keys
     }
-}
-
-fn check_predicate(alias: &str, props: &Props, predicates: &HashSet<String>, issues: &mut Vec<ConfigIssue>) {
-    let (predicate, negate) = (format!("transforms.{alias}.predicate"), format!("transforms.{alias}.negate"));
-    match props.get(&predicate) {
-        None if props.contains_key(&negate) => issues.push(ConfigIssue::new(
-            &negate,
-            format!(
-                "Config '{negate}' was provided but there is no config '{predicate}' defining a predicate to be negated."
-            ),
-        )),
-        Some(name) if !predicates.contains(name) => issues.push(ConfigIssue::new(
-            &predicate,
-            format!("Invalid value {name} for configuration {predicate}: not one of the aliases in predicates"),
-        )),
-        _ => {}
-    }
-}
-
-fn aliases(props: &Props, property: &str, issues: &mut Vec<ConfigIssue>) -> Vec<String> {
-    let all: Vec<String> = list_items(props, property).map(str::to_owned).collect();
-    if all.len() > MAX_ALIASES {
-        let message = format!(
-            "Invalid value for configuration {property}: {} aliases, a connector may have {MAX_ALIASES} at the most",
-            all.len()
-        );
-        issues.push(ConfigIssue::new(property, message));
-        return Vec::new();
-    }
-    let mut seen = HashSet::new();
-    let unique: Vec<String> = all.iter().filter(|alias| seen.insert(*alias)).cloned().collect();
-    if unique.len() < all.len() {
-        let shown = all.join(", ");
-        let message = format!("Invalid value [{shown}] for configuration {property}: Duplicate alias provided.");
-        issues.push(ConfigIssue::new(property, message));
-    }
-    unique
-}
-
-/// What creating the plugin reports beyond the types of its properties (a regular expression, a rules file).
-fn construction_issue(plugin: &Plugin, props: &Props, property: &str) -> Option<ConfigIssue> {
-    let config = plugin.description.config.parse(props).ok()?;
-    let error = match &plugin.factory {
-        Factory::Transformation(make) => make(&config).err(),
-        Factory::Predicate(make) => make(&config).err(),
-        Factory::Converter(make) => {
-            let options = if property == "key.converter" { ConverterOptions::KEY } else { ConverterOptions::VALUE };
-            make(&config, options).err()
-        }
-        Factory::HeaderConverter(make) => make(&config).err(),
-        _ => None,
-    };
-    error.map(|error| ConfigIssue::new(property, format!("{}: {error}", plugin.description.class)))
-}
-
-fn not_found(property: &str, class: &str) -> ConfigIssue {
-    let message = format!("Invalid value {class} for configuration {property}: Class {class} could not be found.");
-    ConfigIssue::new(property, message)
 }

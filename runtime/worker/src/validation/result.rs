@@ -17,9 +17,8 @@ pub(super) fn of(
     plugins: &PluginRegistry,
     redaction: &Redaction,
 ) -> ValidationResult {
-    let FrameworkCheck { definition, props, issues } = checked;
+    let FrameworkCheck { definition, props, values, issues } = checked;
     let groups = definition.groups();
-    let values = definition.validate(&props);
     // Behind the keys' values are those of properties that are of no key by their name.
     let keys = definition.keys().cloned().map(Some).chain(std::iter::repeat_with(|| None));
     let mut configs: Vec<_> =

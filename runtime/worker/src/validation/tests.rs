@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tributary_api::{
-    Config, ConfigKey, ConfigProvider, ConfigType, ConnectorContext, Predicate, Recommendation, Record, SinkConnector,
-    SinkFactory, SinkTask, Validator as Check,
+    Bytes, Config, ConfigKey, ConfigProvider, ConfigType, Connector, Converter, Datum, DecodeContext, EncodeContext,
+    Predicate, Recommendation, Record, SinkConnector, SinkFactory, SinkTask, Validator as Check,
 };
 
 use super::*;
+use crate::fixtures::{props, worker_props};
 
 const SECRET: &str = "0123456789abcdef-the-session-secret";
 
@@ -41,17 +42,14 @@ struct Gate {
 
 #[async_trait]
 impl Connector for Sink {
-    async fn start(&mut self, _cx: ConnectorContext, _props: &Props) -> Result<()> {
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max: usize) -> Result<Vec<Props>> {
+    async fn task_configs(&mut self, _config: &Config, _max: usize) -> Result<Vec<Props>> {
         Ok(Vec::new())
     }
 
-    async fn validate(&mut self, props: &Props) -> Result<Vec<ConfigIssue>> {
+    async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
         let Some(gate) = &self.0 else {
-            let quoted = props.iter().map(|(name, value)| ConfigIssue::new(name, format!("cannot use {value:?}")));
+            let quoted =
+                config.originals().iter().map(|(name, value)| ConfigIssue::new(name, format!("cannot use {value:?}")));
             return Ok(quoted.filter(|issue| issue.name != "name").collect());
         };
         gate.most.fetch_max(gate.waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -100,25 +98,30 @@ fn predicate() -> Plugin {
     Plugin::new("t.Always", "1", config, Factory::Predicate(Arc::new(make)))
 }
 
-fn validator(more: &[(&str, &str)], gate: Option<&Arc<Gate>>) -> Validator {
-    let own = [
-        ("bootstrap.servers", "127.0.0.1:1"),
-        ("group.id", "g"),
-        ("key.converter", "K"),
-        ("value.converter", "V"),
-        ("config.storage.topic", "c"),
-        ("offset.storage.topic", "o"),
-        ("status.storage.topic", "s"),
-    ];
-    let settings = WorkerSettings::parse(&props(&[&own[..], more].concat()), "w:1".to_owned(), true).unwrap();
-    let plugins =
-        PluginRegistry::new([sink("t.EchoConnector", None), sink("t.WaitConnector", gate.cloned()), predicate()])
-            .unwrap();
-    Validator::new(settings, plugins, ConfigTransformer::default().with("p", Arc::new(Secrets)))
+struct Nulls;
+
+impl Converter for Nulls {
+    fn from_connect_data(&mut self, _cx: &mut EncodeContext<'_>, _datum: &Datum) -> Result<Option<Bytes>> {
+        Ok(None)
+    }
+
+    fn to_connect_data(&mut self, _cx: &DecodeContext<'_>, _bytes: Option<Bytes>) -> Result<Datum> {
+        Ok(Datum::NULL)
+    }
 }
 
-fn props(pairs: &[(&str, &str)]) -> Props {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+/// The worker's own for keys.
+fn converter() -> Plugin {
+    Plugin::converter("t.K", "7.7", ConfigDef::default(), |_, _| Ok(Nulls))
+}
+
+fn validator(more: &[(&str, &str)], gate: Option<&Arc<Gate>>) -> Validator {
+    let settings =
+        WorkerSettings::parse(&worker_props(&[&[("key.converter", "K")], more].concat()), "w:1".to_owned(), true)
+            .unwrap();
+    let connectors = [sink("t.EchoConnector", None), sink("t.WaitConnector", gate.cloned())];
+    let plugins = PluginRegistry::new(connectors.into_iter().chain([predicate(), converter()])).unwrap();
+    Validator::new(settings, plugins, ConfigTransformer::default().with("p", Arc::new(Secrets)))
 }
 
 /// A valid sink, with more properties.
@@ -267,4 +270,17 @@ async fn families_of_names_what_depends_on_others_and_names_from_before_are_show
     let result = ask(&[("driver.password", "open-sesame")]).await;
     let (_, secret) = result.configs.iter().find(|(_, value)| value.name == "driver.password").unwrap();
     assert_eq!((secret.value.as_deref(), secret.errors.len()), (Some("[hidden]"), 1));
+}
+
+#[tokio::test]
+async fn the_version_of_a_converter_is_its_own() {
+    let validator = validator(&[], None);
+    let version = async |more: &[(&str, &str)], property: &str| {
+        let result = validator.validate(&config("Echo", more)).await.unwrap();
+        let name = format!("{property}.plugin.version");
+        let found = result.configs.into_iter().find(|(_, value)| value.name == name);
+        found.and_then(|(_, value)| value.value).unwrap()
+    };
+    assert_eq!(version(&[], "key.converter").await, "7.7", "of the worker's converter");
+    assert_eq!(version(&[("value.converter", "t.K")], "value.converter").await, "7.7", "of the connector's");
 }

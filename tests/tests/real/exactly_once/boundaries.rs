@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tributary_api::{
-    ConfigDef, Connector, ConnectorContext, Datum, ExactlyOnceSupport, OffsetMap, Plugin, PluginRegistry, Props,
-    Record, SourceConnector, SourcePartition, SourceTask, SourceTaskContext, TransactionEnd, async_trait,
+    Config, ConfigDef, Connector, Datum, ExactlyOnceSupport, OffsetMap, Plugin, PluginRegistry, Props, Record,
+    SourceConnector, SourcePartition, SourceTask, SourceTaskContext, TransactionEnd, async_trait,
 };
 use tributary_control::TaskId;
 use tributary_worker::{NoLoggers, Redaction, Worker};
@@ -32,30 +32,22 @@ impl Script {
     }
 }
 
-#[derive(Default)]
-struct Numbers {
-    props: Props,
-}
+struct Numbers;
 
 #[async_trait]
 impl Connector for Numbers {
-    async fn start(&mut self, _cx: ConnectorContext, props: &Props) -> tributary_api::Result<()> {
-        self.props = props.clone();
-        Ok(())
-    }
-
-    async fn task_configs(&mut self, _max_tasks: usize) -> tributary_api::Result<Vec<Props>> {
-        Ok(vec![self.props.clone()])
+    async fn task_configs(&mut self, config: &Config, _max_tasks: usize) -> tributary_api::Result<Vec<Props>> {
+        Ok(config.for_tasks(1))
     }
 }
 
 #[async_trait]
 impl SourceConnector for Numbers {
-    fn exactly_once_support(&self, _props: &Props) -> ExactlyOnceSupport {
+    fn exactly_once_support(&self, _config: &Config) -> ExactlyOnceSupport {
         ExactlyOnceSupport::Supported
     }
 
-    fn can_define_transaction_boundaries(&self, _props: &Props) -> bool {
+    fn can_define_transaction_boundaries(&self, _config: &Config) -> bool {
         true
     }
 }
@@ -121,7 +113,7 @@ async fn start(lines: &Lines, script: &Arc<Script>) -> Result<Worker> {
     ];
     let (script, topic) = (Arc::clone(script), lines.topic.clone());
     let start_task = move |cx, _| NumbersTask::start(cx, topic.clone(), Arc::clone(&script));
-    let plugin = Plugin::source(CLASS, "1", ConfigDef::default(), Numbers::default, start_task);
+    let plugin = Plugin::source(CLASS, "1", ConfigDef::default(), || Numbers, start_task);
     let plugins = tributary_converters::plugins().into_iter().chain([plugin]);
     let worker = Worker::start(tributary_worker::WorkerOptions {
         props: props.map(|(name, value)| (name.to_owned(), value)).into(),
@@ -144,6 +136,7 @@ async fn a_connectors_own_boundaries_are_kept() -> Result<()> {
     let worker = start(&lines, &script).await?;
     let herder = worker.herder();
     let config = [
+        ("name", "numbers"),
         ("connector.class", CLASS),
         (TOPIC_PROPERTY, &lines.topic),
         ("exactly.once.support", "required"),
@@ -174,7 +167,12 @@ async fn a_connectors_own_boundaries_are_kept() -> Result<()> {
 
     let worker = start(&lines, &script).await?;
     script.add(&[(3, Some((3, TransactionEnd::Commit)))]);
-    let config = [("connector.class", CLASS), (TOPIC_PROPERTY, &lines.topic), ("transaction.boundary", "connector")];
+    let config = [
+        ("name", "numbers"),
+        ("connector.class", CLASS),
+        (TOPIC_PROPERTY, &lines.topic),
+        ("transaction.boundary", "connector"),
+    ];
     let config: Props = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     worker.herder().put_config("numbers", config).await.map_err(told)?;
     committed((0..7).chain(15..23).collect()).await?;

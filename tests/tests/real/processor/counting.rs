@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Plugin, Record, Records, Requirements, Result,
-    StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, Transformation, Value,
+    StoreId, TableId, Timer, TransformContext, Transformation, Value,
 };
 
 /// Counts the events of each key and knows the latest of them by name. An event that is known is dropped.
@@ -31,11 +31,7 @@ pub(crate) fn plugin() -> Plugin {
 
 impl Transformation for Count {
     fn requirements(&self) -> Requirements {
-        Requirements {
-            stores: vec![StoreSpec { name: "counts".to_owned() }],
-            tables: vec![TableSpec { name: "rows".to_owned(), topic: self.table.clone() }],
-            timers: true,
-        }
+        Requirements::default().store("counts").table("rows", &*self.table).with_timers()
     }
 
     fn apply(&mut self, mut record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {
@@ -59,7 +55,7 @@ impl Transformation for Count {
         cx.put(StoreId(0), key.clone(), Some(format!("{count} {latest} {event}").into()))?;
         if let Some(delay) = event.strip_prefix("timer-").and_then(|delay| delay.parse::<i64>().ok()) {
             let at = cx.now() + delay;
-            cx.schedule(Timer { key: key.clone(), at, payload: Bytes::from_static(b"fired") })?;
+            cx.schedule(Timer::new(key.clone(), at, "fired"))?;
         }
         let shown = if event.starts_with("lookup-") {
             let row = cx.table(TableId(0), &key)?.and_then(|row| row.value.as_str().map(str::to_owned));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tributary_api::{ByteString, Error, ErrorKind, Props, Result};
 use tributary_control::TaskId;
-use tributary_kafka::{Admin, Delivery, DeliveryListener, NewTopic, Producer, ProducerRecord, RawRecord, Token};
+use tributary_kafka::{Delivery, DeliveryListener, NewTopic, Producer, ProducerRecord, RawRecord, Token};
 
 use super::{ErrorConfig, Failure};
 use crate::clients::ensure_topics;
@@ -87,7 +87,7 @@ impl DeadLetters {
         let within = |error: Error| error.context(format!("cannot set up the dead letter queue in topic {topic}"));
         let replication = if worker.embedded_broker { 1 } else { config.dead_letter_replication };
         let letters = NewTopic { name: topic.clone(), partitions: 1, replication, config: Props::new() };
-        let admin = Admin::new(&worker.admin(&id.connector, id.task, connector)).map_err(within)?;
+        let admin = worker.admin_client(connector).map_err(within)?;
         ensure_topics(&admin, vec![letters]).await.map_err(within)?;
         let deliveries = Arc::new(LetterDeliveries { metrics: Arc::clone(&cx.metrics), ..LetterDeliveries::default() });
         let client = worker.dlq_producer(&id.connector, id.task, connector);

@@ -36,14 +36,14 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let (spec, worker, connector) = (&cx.spec, &cx.spec.worker, &cx.spec.connector);
     let id = &spec.id;
     let reads = connector.input.as_ref().ok_or_else(|| Error::fatal("a sink without topics"))?;
-    let decoder = Decoder::for_sink(&connector.props, &worker.defaults, &spec.plugins)?;
+    let mut decoder = Decoder::for_sink(&connector.props, &worker.defaults, &spec.plugins)?;
+    decoder.with_plugin_metrics(&cx.metrics.plugins)?;
     let errors = connector.errors.clone();
     let dead_letters = DeadLetters::open(&cx, &errors).await?;
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
-    // The group notices a killed worker after this time, and assigns its partitions to others.
-    let consumer = worker.consumer(&id.connector, id.task, &connector.props).set_default("session.timeout.ms", 10_000);
+    let consumer = worker.consumer(&id.connector, id.task, &connector.props);
     // A fetch returns as soon as there are records; without any, the broker is asked this often.
     let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
     let readers = TopicReaders::new(
@@ -53,7 +53,7 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
         worker.defaults.clone(),
         spec.plugins.clone(),
     );
-    let admin = || Ok(worker.clients.admin(worker.shared_admin(&connector.props))? as _);
+    let admin = || Ok(worker.admin_client(&connector.props)? as _);
     let mut subscription = Subscription::new(reads, connector.clients.metadata_max_age, admin)?;
     let topics = tokio::select! {
         biased;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tributary_api::{Error, Result, SinkTask, SinkTaskContext, Topic, TopicPartition};
+use tributary_api::{Backoff, Error, Result, SinkTask, SinkTaskContext, Topic, TopicPartition};
 use tributary_kafka::{Polled, RawRecord};
 
 use super::{Batch, Progress, RecordConsumer, SinkTaskHost, Subscription};
@@ -106,7 +106,8 @@ impl<I: RecordConsumer> SinkLoop<I> {
     async fn start(&mut self) -> Result<()> {
         let id = &self.cx.spec.id;
         let host = Arc::clone(&self.host) as _;
-        let cx = SinkTaskContext::new(&id.connector, id.task, self.stopping.clone(), host);
+        let cx = SinkTaskContext::new(&id.connector, id.task, self.stopping.clone(), host)
+            .with_metrics(self.cx.metrics.plugins.clone());
         self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
         self.cx.reporter.running(self.cx.control.is_paused());
         Ok(())
@@ -249,9 +250,8 @@ impl<I: RecordConsumer> SinkLoop<I> {
             self.input.pause(&self.progress.partitions())?;
         }
         let attempt = self.redelivery.map_or(1, |redelivery| redelivery.attempt + 1);
-        let doubled = FIRST_RETRY.saturating_mul(1 << (attempt - 1).min(10)).min(LAST_RETRY);
-        let asked = self.host.requests().timeout.take();
-        let delay = asked.or_else(|| error.retry_after()).unwrap_or(doubled);
+        let asked = self.host.requests().timeout.take().or_else(|| error.retry_after());
+        let delay = asked.unwrap_or_else(|| Backoff::new(FIRST_RETRY, LAST_RETRY).after(attempt - 1).next_wait());
         tracing::warn!(%error, attempt, delay_ms = delay.as_millis(), "put failed, the same batch is put again");
         self.redelivery = Some(Redelivery { attempt, at: Instant::now() + delay });
         Ok(())

@@ -72,7 +72,9 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
     let (spec, worker) = (&cx.spec, &cx.spec.worker);
     let id = &spec.id;
     let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
-    let encoder = Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
+    let mut encoder =
+        Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
+    encoder.with_plugin_metrics(&cx.metrics.plugins)?;
     let errors = spec.connector.errors.clone();
     let stopping = cx.control.stopping().clone();
     let operator = ErrorOperator::new(id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
@@ -131,4 +133,5 @@ impl SourceHost for SourceTaskHost {
 fn plugin_context(cx: &Arc<TaskContext>, stopping: tokio_util::sync::CancellationToken) -> SourceTaskContext {
     let host = SourceTaskHost { cx: Arc::clone(cx), writers: TopicWriters::new(cx) };
     SourceTaskContext::new(&cx.spec.id.connector, cx.spec.id.task, stopping, Arc::new(host))
+        .with_metrics(cx.metrics.plugins.clone())
 }

@@ -44,7 +44,7 @@ impl TopicCreation {
     /// # Errors
     /// When the client cannot be created.
     pub(crate) fn new(connector: &ConnectorConfig, worker: &WorkerSettings) -> Result<Self> {
-        let admin = || worker.clients.admin(worker.shared_admin(&connector.props));
+        let admin = || worker.admin_client(&connector.props);
         let with_admin = |rules| Ok::<_, Error>((rules, admin()? as Arc<dyn TopicAdmin>));
         Ok(Self::with(connector.topic_creation.clone().map(with_admin).transpose()?))
     }

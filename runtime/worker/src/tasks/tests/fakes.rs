@@ -10,30 +10,20 @@ use tributary_api::*;
 use tributary_control::{InstanceState, TaskId};
 
 use crate::connector_config::ConnectorConfig;
+pub(in crate::tasks) use crate::fixtures::props;
+use crate::fixtures::worker_settings;
 use crate::settings::WorkerSettings;
 use crate::tasks::{OffsetStore, TaskContext, TaskListener, TaskSpec};
 
-pub(in crate::tasks) fn props(entries: &[(&str, &str)]) -> Props {
-    entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
 /// Settings with short times; to be called in a runtime.
 pub(in crate::tasks) fn settings(more: &[(&str, &str)]) -> Arc<WorkerSettings> {
-    let mut all = props(&[
-        ("bootstrap.servers", "127.0.0.1:1"),
-        ("group.id", "test"),
-        ("key.converter", "TextConverter"),
-        ("value.converter", "TextConverter"),
+    let quick = [
         ("header.converter", "TextHeaderConverter"),
-        ("config.storage.topic", "configs"),
-        ("offset.storage.topic", "offsets"),
-        ("status.storage.topic", "statuses"),
         ("offset.flush.interval.ms", "1000"),
         ("task.shutdown.graceful.timeout.ms", "1000"),
         ("topic.creation.enable", "false"),
-    ]);
-    all.extend(props(more));
-    WorkerSettings::parse(&all, "worker:8083".to_owned(), false).unwrap()
+    ];
+    worker_settings(&[&quick[..], more].concat())
 }
 
 /// Hears states and topics.
@@ -171,7 +161,7 @@ struct Append {
 
 impl Transformation for Append {
     fn requirements(&self) -> Requirements {
-        Requirements { timers: self.state, ..Requirements::default() }
+        if self.state { Requirements::default().with_timers() } else { Requirements::default() }
     }
 
     fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {

@@ -3,12 +3,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tributary_api::{Ack, AckListener, Error, Origin, RecordMetadata, Result, SourceOffset, SourcePartition, Topic};
+use tributary_api::{
+    Ack, AckListener, Backoff, Error, Origin, RecordMetadata, Result, SourceOffset, SourcePartition, Topic,
+};
 use tributary_kafka::{Producer, ProducerOptions, ProducerRecord, Token, TransactionError, Unconfirmed, is_denied};
 
 use super::reports::{Reports, UNTOLD};
 use super::{Ending, SLICE};
-use crate::backoff::Backoff;
 use crate::supervision::panicked;
 use crate::tasks::source::in_flight::Key;
 use crate::tasks::{TaskContext, without_delivery_timeout};
@@ -346,7 +347,7 @@ async fn take_over(cx: &TaskContext, producer: &Producer) -> Result<bool, Ending
             Err(TransactionError::Retriable(error)) => error,
             Err(error) => return Err(sorted(error)),
         };
-        let wait = backoff.next();
+        let wait = backoff.next_wait();
         if backoff.should_log() {
             tracing::warn!(%error, tries = backoff.tries(), "could not take over the transactional id, trying again");
         }

@@ -50,8 +50,9 @@ impl TransactionalLoop {
     ) -> Result<Self, Ending> {
         let (spec, worker) = (&cx.spec, &cx.spec.worker);
         let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
-        let encoder =
+        let mut encoder =
             Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
+        encoder.with_plugin_metrics(&cx.metrics.plugins)?;
         let (errors, stopping) = (spec.connector.errors.clone(), cx.control.stopping().clone());
         let operator = ErrorOperator::new(spec.id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
         Ok(Self {

@@ -1,17 +1,11 @@
 //! What is checked before anything is written.
 
-use tributary_api::{ConfigIssue, Factory, Props};
-use tributary_testkit::FakeConnectorHost;
+use tributary_api::{ConfigIssue, ErrorKind, Props};
 
-use crate::support::{TestBucket, plugin};
-
-fn connector() -> Box<dyn tributary_api::SinkConnector> {
-    let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
-    (factory.connector)()
-}
+use crate::support::{Task, TestBucket, plugin};
 
 async fn validate(props: &Props) -> Vec<ConfigIssue> {
-    connector().validate(props).await.unwrap()
+    tributary_testkit::validate(&plugin(), props).await
 }
 
 /// One issue, on this property, that says this.
@@ -37,7 +31,8 @@ async fn what_would_change_the_output_and_is_not_built_is_refused() {
     ] {
         let props = bucket.props(&[(name, value)]);
         check(&props, name, "not built yet").await;
-        assert!(connector().start(FakeConnectorHost::new().context("s3"), &props).await.is_err(), "{name}");
+        let error = plugin().description.config.parse(&props).unwrap_err();
+        assert_eq!(error.property(), Some(name), "it does not start");
     }
     check(&bucket.props(&[("rotate.interval.ms", "1000")]), "rotate.interval.ms", "time-based partitioner").await;
     assert_eq!(validate(&bucket.props(&[("rotate.interval.ms", "-1"), ("store.kafka.keys", "False")])).await, []);
@@ -49,6 +44,19 @@ async fn a_schedule_needs_a_time_zone() {
     let schedule = ("rotate.schedule.interval.ms", "1000");
     check(&bucket.props(&[schedule]), "timezone", "timezone is missing").await;
     check(&bucket.props(&[schedule, ("timezone", "Mars")]), "timezone", "not known").await;
+}
+
+#[tokio::test]
+async fn names_of_objects_that_s3_does_not_take_are_refused_before_a_record_is_read() {
+    let bucket = TestBucket::new().await;
+    let long = "d".repeat(1000);
+    let dir = ("topics.dir", long.as_str());
+    check(&bucket.props(&[dir, ("topics", "a,clicks")]), "topics.dir", "and S3 takes 1024").await;
+    assert_eq!(validate(&bucket.props(&[("topics.dir", &long[..200]), ("topics", "a,clicks")])).await, []);
+    // Of topics that a pattern finds the task tells, which would be refused the same object for ever.
+    let mut task = Task::start(&bucket.props(&[dir])).await;
+    let error = task.put(0..1).await.unwrap_err();
+    assert_eq!((error.kind(), error.property()), (ErrorKind::Config, Some("topics.dir")), "{error:?}");
 }
 
 #[tokio::test]

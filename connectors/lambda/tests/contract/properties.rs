@@ -401,7 +401,7 @@ fn check(plugin: &Plugin, rows: &[Row]) {
 /// Looks into the sources beside this one.
 fn is_a_test(path: &str) -> bool {
     let (module, name) = path.split_once("::").unwrap();
-    let file = format!("{}/tests/lambda/{module}.rs", env!("CARGO_MANIFEST_DIR"));
+    let file = format!("{}/tests/contract/{module}.rs", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(file).is_ok_and(|source| source.contains(&format!("fn {name}()")))
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use broken::Fault;
 use broken::sink::MemorySink;
 use broken::source::MemorySource;
+use broken::stateless::{self, Prefix, Text};
 use tributary_testkit::battery;
 
 async fn source_violations(fault: Fault) -> Vec<String> {
@@ -87,4 +88,60 @@ async fn a_source_without_rereading_is_not_reread() {
     let place = Arc::default();
     let violations = battery::source(|| MemorySource::once(Fault::NoOffsets, &place)).await;
     assert_eq!(violations, []);
+}
+
+fn transformation_violations(fault: stateless::Fault) -> Vec<&'static str> {
+    battery::transformation(&Prefix(fault)).iter().map(|violation| violation.check).collect()
+}
+
+fn converter_violations(fault: stateless::Fault) -> Vec<&'static str> {
+    battery::converter(&Text(fault)).iter().map(|violation| violation.check).collect()
+}
+
+#[test]
+fn a_good_transform_and_a_good_converter_pass() {
+    assert_eq!(battery::transformation(&Prefix(stateless::Fault::None)), []);
+    assert_eq!(battery::converter(&Text(stateless::Fault::None)), []);
+}
+
+#[test]
+fn a_fault_of_a_transform_is_found() {
+    use stateless::Fault;
+    for (fault, check) in [
+        (Fault::NoDocumentation, "is described"),
+        (Fault::NeedsMoreThanItSays, "asks its host for what it says"),
+        (Fault::NeedsLessThanItSays, "asks its host for what it says"),
+        (Fault::NeedsSomethingElse, "asks its host for what it says"),
+        (Fault::RefusesItsOwn, "handles its records"),
+        (Fault::Counts, "has one outcome"),
+        (Fault::CountsInItself, "has one outcome"),
+        (Fault::ForgetsTheOrigin, "keeps where a record is from"),
+        (Fault::PanicsAtNull, "survives whatever comes"),
+        (Fault::PanicsAtNumbers, "survives whatever comes"),
+        (Fault::FatalForABadRecord, "survives whatever comes"),
+        (Fault::MetricTwice, "registers its metrics"),
+    ] {
+        let found = transformation_violations(fault);
+        assert!(found.contains(&check), "{fault:?} was not found by {check}: {found:?}");
+    }
+}
+
+#[test]
+fn a_fault_of_a_converter_is_found() {
+    use stateless::Fault;
+    for (fault, check) in [
+        (Fault::NoDocumentation, "is described"),
+        (Fault::RefusesItsOwn, "reads what it writes"),
+        (Fault::ReadsWrong, "reads what it writes"),
+        (Fault::NeedsItsOwnMemory, "reads what it writes"),
+        (Fault::CountsInItself, "writes the same bytes"),
+        (Fault::WritesNull, "knows tombstones"),
+        (Fault::PanicsAtNumbers, "survives whatever it should write"),
+        (Fault::FatalForABadRecord, "survives whatever it should write"),
+        (Fault::PanicsAtBytes, "survives whatever it should read"),
+        (Fault::MetricTwice, "registers its metrics"),
+    ] {
+        let found = converter_violations(fault);
+        assert!(found.contains(&check), "{fault:?} was not found by {check}: {found:?}");
+    }
 }

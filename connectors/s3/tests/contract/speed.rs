@@ -1,4 +1,4 @@
-//! Measurements: `cargo test --release -p tributary-s3 --test s3 -- --ignored --nocapture speed`.
+//! Measurements: `cargo test --release -p tributary-s3 --test contract -- --ignored --nocapture speed`.
 #![allow(clippy::print_stdout)]
 
 use std::time::{Duration, Instant};

@@ -12,7 +12,6 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tributary_api::Factory;
 
 use crate::access::Proxy;
 use crate::support::{Setup, Task, plugin};
@@ -108,8 +107,7 @@ async fn a_task_that_does_not_trust() {
     let place = Setup::new().await;
     let url = terminate(Path::new(&folder), &place).await;
     let props = place.props(&[("aws.lambda.endpoint.url", &url), ("aws.lambda.retries.max", "1")]);
-    let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
-    let issues = (factory.connector)().validate(&props).await.unwrap();
+    let issues = tributary_testkit::validate(&plugin(), &props).await;
     let text = format!("{issues:?}");
     assert!(text.contains("cannot reach Lambda") && text.contains("certificate"), "{text}");
     let mut task = Task::start(&props).await;

@@ -1,16 +1,11 @@
 //! What is checked before anything is sent.
 
 use lambda_front::Kind;
-use tributary_api::{ConfigIssue, Factory, Plugin, Props};
-use tributary_testkit::FakeConnectorHost;
+use tributary_api::{Factory, Plugin, Props};
+use tributary_testkit::{FakeConnectorHost, validate};
 
 use crate::battery::nordstrom_props;
 use crate::support::{Setup, nordstrom, plugin};
-
-async fn validate(plugin: &Plugin, props: &Props) -> Vec<ConfigIssue> {
-    let Factory::Sink(factory) = &plugin.factory else { panic!("not a sink") };
-    (factory.connector)().validate(props).await.unwrap()
-}
 
 /// One issue, on this property, that says this.
 async fn check(plugin: &Plugin, props: &Props, name: &str, says: &str) {
@@ -95,6 +90,6 @@ async fn combinations_are_checked() {
 async fn a_configuration_that_is_wrong_does_not_start() {
     let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
     let props = Setup::new().await.props(&[("aws.lambda.topic2function.map", "orders;f")]);
-    let mut connector = (factory.connector)();
-    assert!(connector.start(FakeConnectorHost::new().context("c"), &props).await.is_err());
+    let config = plugin().description.config.parse(&props).unwrap();
+    assert!((factory.connector)().start(FakeConnectorHost::new().context("c"), &config).await.is_err());
 }

@@ -1,0 +1,188 @@
+use tributary_api::{
+    Bytes, Converter, ConverterOptions, Datum, DecodeContext, EncodeContext, Error, Factory, HeaderConverter, Plugin,
+    PluginMetrics, Props, RawHeaders, Result,
+};
+
+use super::transformation::{is_right_or_bad, without_panic};
+use super::{Checked, Violation, connector, values};
+
+const TOPIC: &str = "battery";
+
+/// A converter of keys and values, or of headers, with data that comes back as it was.
+pub trait ConverterSubject {
+    /// The converter.
+    fn plugin(&self) -> Plugin;
+
+    /// A valid configuration.
+    fn props(&self) -> Props {
+        Props::new()
+    }
+
+    /// What is read as it was written.
+    fn data(&self) -> Vec<Datum>;
+}
+
+/// Runs all checks of a converter.
+pub fn converter(subject: &impl ConverterSubject) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut note = |check, checked: Checked| {
+        if let Err(what) = checked {
+            violations.push(Violation { check, what });
+        }
+    };
+    let (plugin, props) = (subject.plugin(), subject.props());
+    note("is described", connector::is_described(&plugin));
+    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
+    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
+    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
+    note("reads what it writes", reads_what_it_writes(subject));
+    note("writes the same bytes", writes_the_same_bytes(subject));
+    note("knows tombstones", knows_tombstones(subject));
+    note("survives whatever it should write", survives_whatever_it_should_write(subject));
+    note("survives whatever it should read", survives_whatever_it_should_read(subject));
+    note("registers its metrics", registers_its_metrics(subject));
+    violations
+}
+
+/// Another task has another converter: it knows nothing but the bytes and the headers.
+fn reads_what_it_writes(subject: &impl ConverterSubject) -> Checked {
+    for role in Role::all(subject).iter().copied() {
+        let (mut writer, mut reader) = (Either::make(subject, role)?, Either::make(subject, role)?);
+        for datum in subject.data() {
+            let mut headers = RawHeaders::new();
+            let bytes =
+                writer.write(&datum, &mut headers)?.map_err(|error| format!("{datum:?} is refused: {error}"))?;
+            let read = reader.read(bytes, &headers)?.map_err(|error| format!("{datum:?} is not read: {error}"))?;
+            if read != datum {
+                return Err(format!("{datum:?} is read as {read:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The partition of a record is made of the bytes of its key.
+fn writes_the_same_bytes(subject: &impl ConverterSubject) -> Checked {
+    for role in Role::all(subject).iter().copied() {
+        let (mut one, mut other) = (Either::make(subject, role)?, Either::make(subject, role)?);
+        for datum in subject.data() {
+            let write = |converter: &mut Either| converter.write(&datum, &mut RawHeaders::new());
+            if write(&mut one)? != write(&mut one)? || write(&mut one)? != write(&mut other)? {
+                return Err(format!("{datum:?} is written in several ways"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn knows_tombstones(subject: &impl ConverterSubject) -> Checked {
+    for role in Role::all(subject).iter().copied() {
+        let mut converter = Either::make(subject, role)?;
+        let read = converter.read(None, &RawHeaders::new())?.map_err(|error| format!("it is not read: {error}"))?;
+        if !read.value.is_null() {
+            return Err(format!("it is read as {read:?}"));
+        }
+        // A header without a value is one with an empty value for some converters.
+        let written = converter.write(&Datum::NULL, &mut RawHeaders::new())?;
+        let written = written.map_err(|error| format!("it is not written: {error}"))?;
+        if role != Role::Header && written.is_some() {
+            return Err(format!("null is written as {written:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn survives_whatever_it_should_write(subject: &impl ConverterSubject) -> Checked {
+    for role in Role::all(subject).iter().copied() {
+        let mut converter = Either::make(subject, role)?;
+        for datum in values::all() {
+            is_right_or_bad(&format!("{datum:?}"), converter.write(&datum, &mut RawHeaders::new())?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of strangers, and its own, cut and bent.
+fn survives_whatever_it_should_read(subject: &impl ConverterSubject) -> Checked {
+    for role in Role::all(subject).iter().copied() {
+        let mut converter = Either::make(subject, role)?;
+        let mut all: Vec<Vec<u8>> = vec![Vec::new(), vec![0], vec![0xff; 9], b"{".to_vec(), b"null".to_vec()];
+        for datum in subject.data() {
+            let Ok(Some(bytes)) = converter.write(&datum, &mut RawHeaders::new())? else { continue };
+            all.extend((0..bytes.len()).map(|end| bytes[..end].to_vec()));
+            all.extend((0..bytes.len()).map(|at| {
+                let mut bent = bytes.to_vec();
+                bent[at] ^= 0x55;
+                bent
+            }));
+        }
+        for bytes in all {
+            let shown = format!("{bytes:?}");
+            is_right_or_bad(&shown, converter.read(Some(bytes.into()), &RawHeaders::new())?)?;
+        }
+    }
+    Ok(())
+}
+
+fn registers_its_metrics(subject: &impl ConverterSubject) -> Checked {
+    let metrics = PluginMetrics::new([("connector", "battery"), ("task", "0")]);
+    for role in Role::all(subject).iter().copied() {
+        let of = metrics.tagged("converter", format!("{role:?}"));
+        let registered = match Either::make(subject, role)? {
+            Either::Data(mut converter) => converter.with_plugin_metrics(&of),
+            Either::Header(mut converter) => converter.with_plugin_metrics(&of),
+        };
+        registered.map_err(|error| format!("its metrics are refused: {error}"))?;
+    }
+    Ok(())
+}
+
+/// What a converter is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Key,
+    Value,
+    Header,
+}
+
+impl Role {
+    fn all(subject: &impl ConverterSubject) -> &'static [Self] {
+        match subject.plugin().factory {
+            Factory::HeaderConverter(_) => &[Self::Header],
+            _ => &[Self::Key, Self::Value],
+        }
+    }
+}
+
+enum Either {
+    Data(Box<dyn Converter>),
+    Header(Box<dyn HeaderConverter>),
+}
+
+impl Either {
+    fn make(subject: &impl ConverterSubject, role: Role) -> std::result::Result<Self, String> {
+        let refused = |error: Error| format!("the valid configuration is refused: {error}");
+        let plugin = subject.plugin();
+        let config = plugin.description.config.parse(&subject.props()).map_err(refused)?;
+        let options = if role == Role::Key { ConverterOptions::KEY } else { ConverterOptions::VALUE };
+        match &plugin.factory {
+            Factory::Converter(make) => make(&config, options).map(Self::Data).map_err(refused),
+            Factory::HeaderConverter(make) => make(&config).map(Self::Header).map_err(refused),
+            _ => Err(format!("{} is not a converter", plugin.description.class)),
+        }
+    }
+
+    fn write(&mut self, datum: &Datum, headers: &mut RawHeaders) -> std::result::Result<Result<Option<Bytes>>, String> {
+        without_panic(&format!("{datum:?}"), || match self {
+            Self::Data(converter) => converter.from_connect_data(&mut EncodeContext::new(TOPIC, headers), datum),
+            Self::Header(converter) => converter.from_connect_header(TOPIC, "h", datum),
+        })
+    }
+
+    fn read(&mut self, bytes: Option<Bytes>, headers: &RawHeaders) -> std::result::Result<Result<Datum>, String> {
+        without_panic(&format!("{bytes:?}"), || match self {
+            Self::Data(converter) => converter.to_connect_data(&DecodeContext::new(TOPIC, headers), bytes.clone()),
+            Self::Header(converter) => converter.to_connect_header(TOPIC, "h", bytes.clone()),
+        })
+    }
+}

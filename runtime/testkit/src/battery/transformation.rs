@@ -1,0 +1,181 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tributary_api::{
+    Datum, Error, ErrorKind, Factory, Plugin, PluginMetrics, Props, Record, Records, Result, Transformation,
+};
+
+use super::{Checked, Violation, connector, values};
+use crate::MemoryTransformHost;
+
+/// The time at which all checks take place, in milliseconds since the epoch.
+const NOW: i64 = 1_700_000_000_000;
+const SAME: &str = "the same record has another outcome the second time";
+
+/// A transform with records that it handles.
+pub trait TransformationSubject {
+    /// The transform.
+    fn plugin(&self) -> Plugin;
+
+    /// A valid configuration.
+    fn props(&self) -> Props;
+
+    /// Records that it handles without an error.
+    fn records(&self) -> Vec<Record>;
+
+    /// Whether a record may have another outcome each time, as where a transform makes up an identifier.
+    fn is_random(&self) -> bool {
+        false
+    }
+}
+
+/// Runs all checks of a transform.
+pub fn transformation(subject: &impl TransformationSubject) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut note = |check, checked: Checked| {
+        if let Err(what) = checked {
+            violations.push(Violation { check, what });
+        }
+    };
+    let (plugin, props) = (subject.plugin(), subject.props());
+    note("is described", connector::is_described(&plugin));
+    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
+    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
+    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
+    note("asks its host for what it says", asks_for_what_it_says(&plugin, &props));
+    note("handles its records", handles_its_records(subject));
+    note("has one outcome", has_one_outcome(subject));
+    note("keeps where a record is from", keeps_the_origin(subject));
+    note("survives whatever comes", survives_whatever_comes(subject));
+    note("registers its metrics", registers_its_metrics(&plugin, &props));
+    violations
+}
+
+/// A transform that needs state says so before one is made, so that a configuration can be refused.
+fn asks_for_what_it_says(plugin: &Plugin, props: &Props) -> Checked {
+    let needs = make(plugin, props)?.requirements();
+    if needs != make(plugin, props)?.requirements() {
+        return Err("it asks for something else each time".to_owned());
+    }
+    match (plugin.description.needs_processor, needs.is_empty()) {
+        (true, true) => Err("it is said to need a processor and asks for nothing".to_owned()),
+        (false, false) => Err("it needs state: add needs_processor to its plugin".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn handles_its_records(subject: &impl TransformationSubject) -> Checked {
+    let mut run = Run::new(subject)?;
+    for record in subject.records() {
+        run.apply(record)?.map_err(|error| format!("a record of its own failed: {error:?}"))?;
+    }
+    Ok(())
+}
+
+/// A record is seen again after a crash, and after another one of its batch has failed.
+fn has_one_outcome(subject: &impl TransformationSubject) -> Checked {
+    if subject.is_random() {
+        return Ok(());
+    }
+    let mut first = Run::new(subject)?;
+    let outcomes: Vec<_> = subject.records().into_iter().map(|record| first.apply(record)).collect();
+    let mut second = Run::new(subject)?;
+    for (record, outcome) in subject.records().into_iter().zip(outcomes) {
+        if second.apply(record)? != outcome? {
+            return Err(format!("{SAME}: of another task"));
+        }
+    }
+    // What it remembers beside the stores of its host is lost with the process.
+    if first.transform.requirements().is_empty() {
+        for record in subject.records() {
+            let outcome = first.apply(record.clone())?;
+            if first.apply(record)? != outcome {
+                return Err(format!("{SAME}: of one task"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sinks name what they write after it, and sources store offsets by it.
+fn keeps_the_origin(subject: &impl TransformationSubject) -> Checked {
+    let mut run = Run::new(subject)?;
+    if !run.transform.requirements().is_empty() {
+        // What comes of state is of several records.
+        return Ok(());
+    }
+    for record in subject.records() {
+        let record = record.consumed_at(3, 7);
+        let Ok(outputs) = run.apply(record.clone())? else { continue };
+        if outputs.into_iter().any(|output| output.origin != record.origin) {
+            return Err("a record is not from where it was: change the record instead of making another one".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// It says of a record that it cannot handle that the record is bad, and never ends the task.
+fn survives_whatever_comes(subject: &impl TransformationSubject) -> Checked {
+    let mut run = Run::new(subject)?;
+    for key in [Datum::NULL, Datum::schemaless("key")] {
+        for value in values::all() {
+            let shown = format!("{value:?}");
+            let record = Record::new("battery", value).with_key(key.clone());
+            is_right_or_bad(&shown, run.apply(record)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn registers_its_metrics(plugin: &Plugin, props: &Props) -> Checked {
+    let metrics = PluginMetrics::new([("connector", "battery"), ("task", "0")]);
+    // Two of a kind stand in one chain, and a task starts again while its former life is still there.
+    for alias in ["one", "two"] {
+        let mut transform = make(plugin, props)?;
+        let registered = transform.with_plugin_metrics(&metrics.tagged("transformation", alias));
+        registered.map_err(|error| format!("its metrics are refused: {error}"))?;
+    }
+    Ok(())
+}
+
+/// The outcome of something that may be bad.
+pub(super) fn is_right_or_bad<T>(what: &str, outcome: Result<T>) -> Checked {
+    match outcome {
+        Err(error) if error.kind() != ErrorKind::Data => {
+            Err(format!("{what} has the error {error:?}: one of the record's own is of kind Data"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A call of a plugin, which must not panic.
+pub(super) fn without_panic<T>(what: &str, call: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| format!("it panicked at {what}"))
+}
+
+fn make(plugin: &Plugin, props: &Props) -> std::result::Result<Box<dyn Transformation>, String> {
+    let refused = |error: Error| format!("the valid configuration is refused: {error}");
+    let config = plugin.description.config.parse(props).map_err(refused)?;
+    match &plugin.factory {
+        Factory::Transformation(make) => make(&config).map_err(refused),
+        _ => Err(format!("{} is not a transform", plugin.description.class)),
+    }
+}
+
+/// A transform with a host that has what it asks for.
+struct Run {
+    transform: Box<dyn Transformation>,
+    host: MemoryTransformHost,
+}
+
+impl Run {
+    fn new(subject: &impl TransformationSubject) -> std::result::Result<Self, String> {
+        let transform = make(&subject.plugin(), &subject.props())?;
+        let host = MemoryTransformHost::new(&transform.requirements(), NOW);
+        Ok(Self { transform, host })
+    }
+
+    fn apply(&mut self, record: Record) -> std::result::Result<Result<Records>, String> {
+        let shown = format!("{:?}", record.value);
+        without_panic(&shown, || self.host.apply(&mut *self.transform, record))
+    }
+}

@@ -1,0 +1,75 @@
+use std::path::{Path, PathBuf};
+
+use tokio::fs;
+use tributary_api::{
+    Config, ConfigDef, ConfigKey, ConfigType, Counter, Error, Importance, Plugin, Record, Result, SimpleConnector,
+    SinkTask, SinkTaskContext, Validator, async_trait,
+};
+
+const CLASS: &str = "{{package}}.OutboxSinkConnector";
+
+pub(crate) fn plugin() -> Plugin {
+    // Each task does the same with the partitions that the consumer group gives it.
+    Plugin::sink(CLASS, env!("CARGO_PKG_VERSION"), config(), SimpleConnector::new, OutboxTask::start)
+        .doc("Writes each record's text as a file of a folder. A record that comes again is the same file.")
+}
+
+fn config() -> ConfigDef {
+    ConfigDef::new([ConfigKey::new("folder", ConfigType::String)
+        .required()
+        .validator(Validator::NonEmpty)
+        .importance(Importance::High)
+        .doc("The folder, which must be there.")])
+}
+
+/// Writes to the folder.
+struct OutboxTask {
+    cx: SinkTaskContext,
+    folder: PathBuf,
+    bytes: Counter,
+}
+
+#[async_trait]
+impl SinkTask for OutboxTask {
+    /// When it returns the files are on the disk, so `pre_commit` may stay as it is: all that was put may be committed.
+    async fn put(&mut self, records: &[Record]) -> Result<()> {
+        for record in records {
+            match record.value.value.as_str() {
+                Some(text) => self.write(record, text).await?,
+                // Its own fault, and that of no other: to the dead letter queue, or the end of the task if there is none.
+                None => self.cx.report(record, &Error::data("the value is no text: use the StringConverter"))?,
+            }
+        }
+        // The names of the files are on the disk only with their folder.
+        if records.is_empty() { Ok(()) } else { sync(&self.folder).await.map_err(failed) }
+    }
+}
+
+impl OutboxTask {
+    async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
+        // On /metrics as kafka_connect_plugins_written_bytes_total, with the names of the connector and the task.
+        let bytes = cx.metrics().counter("written-bytes", "Bytes of all files written.", &[])?;
+        Ok(Self { cx, folder: config.string("folder")?.into(), bytes })
+    }
+
+    /// A record has one name, however often it comes: what is read again after a crash replaces itself.
+    async fn write(&self, record: &Record, text: &str) -> Result<()> {
+        let Some((topic, partition, offset)) = record.consumed_from() else { return Ok(()) };
+        let path = self.folder.join(format!("{topic}-{partition}-{offset:020}.txt"));
+        let draft = path.with_extension("draft");
+        fs::write(&draft, text).await.map_err(failed)?;
+        sync(&draft).await.map_err(failed)?;
+        fs::rename(&draft, &path).await.map_err(failed)?;
+        self.bytes.add(text.len() as u64);
+        Ok(())
+    }
+}
+
+async fn sync(path: &Path) -> std::io::Result<()> {
+    fs::File::open(path).await?.sync_all().await
+}
+
+/// A disk may be full for a while: the same batch is put again.
+fn failed(error: std::io::Error) -> Error {
+    Error::retriable("cannot write to the folder").cause(&error)
+}
