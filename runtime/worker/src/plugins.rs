@@ -11,6 +11,9 @@ use tributary_api::{
 
 use crate::settings::{list_items, with_prefix};
 
+/// The one converter that is a plugin of another kind than the others.
+pub(crate) const HEADER_CONVERTER: &str = "header.converter";
+
 /// What stands beside the own properties of transforms and predicates under their prefix.
 const FRAME: [&str; 4] = ["type", "plugin.version", "predicate", "negate"];
 
@@ -43,21 +46,13 @@ impl<'a> NamedPlugin<'a> {
         Self::aliased("predicates", alias, PluginKind::Predicate, props, plugins)
     }
 
-    /// `key.converter` or `value.converter`.
+    /// `key.converter`, `value.converter` or `header.converter`.
     ///
     /// # Errors
     /// As for [`transformation`](Self::transformation).
     pub(crate) fn converter(property: &str, props: &Props, plugins: &'a PluginRegistry) -> Result<Self> {
-        Self::find(property.to_owned(), format!("{property}."), PluginKind::Converter, props, plugins)
-    }
-
-    /// `header.converter`.
-    ///
-    /// # Errors
-    /// As for [`transformation`](Self::transformation).
-    pub(crate) fn header_converter(props: &Props, plugins: &'a PluginRegistry) -> Result<Self> {
-        let property = "header.converter";
-        Self::find(property.to_owned(), format!("{property}."), PluginKind::HeaderConverter, props, plugins)
+        let kind = if property == HEADER_CONVERTER { PluginKind::HeaderConverter } else { PluginKind::Converter };
+        Self::find(property.to_owned(), format!("{property}."), kind, props, plugins)
     }
 
     /// `config.providers.<name>`.

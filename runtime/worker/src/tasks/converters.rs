@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tributary_api::{Converter, Error, HeaderConverter, PluginMetrics, PluginRegistry, Props, Result};
 
-use crate::plugins::NamedPlugin;
+use crate::plugins::{HEADER_CONVERTER, NamedPlugin};
 
 const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
@@ -25,9 +25,9 @@ impl Converters {
     pub(crate) fn build(connector: &Props, worker: &Props, plugins: &PluginRegistry) -> Result<Self> {
         let find = |property| NamedPlugin::converter(property, naming(property, connector, worker), plugins);
         let (key, value) = (find("key.converter")?, find("value.converter")?);
-        let header = match naming("header.converter", connector, worker) {
-            named if is_named("header.converter", named) => NamedPlugin::header_converter(named, plugins)?,
-            _ => NamedPlugin::header_converter(&default_header_converter(), plugins)?,
+        let header = match naming(HEADER_CONVERTER, connector, worker) {
+            named if is_named(HEADER_CONVERTER, named) => NamedPlugin::converter(HEADER_CONVERTER, named, plugins)?,
+            _ => NamedPlugin::converter(HEADER_CONVERTER, &default_header_converter(), plugins)?,
         };
         Ok(Self {
             key_class: key.class(),
@@ -62,5 +62,5 @@ fn is_named(property: &str, props: &Props) -> bool {
 }
 
 fn default_header_converter() -> Props {
-    Props::from([("header.converter".to_owned(), DEFAULT_HEADER_CONVERTER.to_owned())])
+    Props::from([(HEADER_CONVERTER.to_owned(), DEFAULT_HEADER_CONVERTER.to_owned())])
 }

@@ -137,6 +137,24 @@ impl TaskMetrics {
         Self { plugins, ..Self::default() }
     }
 
+    /// A source task has polled a batch.
+    pub(crate) fn polled(&self, records: usize) {
+        self.source.polled.add(records);
+        self.batch(records);
+    }
+
+    /// A sink task has put a batch.
+    pub(crate) fn put(&self, records: usize) {
+        self.sink.sent.add(records);
+        self.batch(records);
+    }
+
+    fn batch(&self, records: usize) {
+        if records > 0 {
+            self.batch_size.record(records as u64);
+        }
+    }
+
     /// A commit of offsets has ended.
     pub(crate) fn offsets_committed(&self, took: Duration, success: bool) {
         self.offset_commit_time.record_time(took);

@@ -3,6 +3,7 @@
 //! [`start`] makes one from a [`TaskSpec`]; the [`TaskHandle`] pauses, resumes, stops and, if the plugin never
 //! returns, abandons it: an abandoned task writes no status, stores no offset and sends nothing more.
 
+mod blocking_part;
 mod context;
 mod control;
 mod converters;
@@ -28,8 +29,8 @@ use bytes::Bytes;
 use tributary_api::{Plugin, PluginRegistry, Props, Result, SourceOffset, SourcePartition};
 use tributary_control::{InstanceState, TaskId};
 
-#[allow(unused_imports)] // what the processor builds on
 pub(crate) use self::{
+    blocking_part::{BlockingPart, blocking},
     context::TaskContext,
     control::Control,
     converters::Converters,

@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tributary_api::{ConfigDef, ConfigIssue, ConfigValue, Factory, Plugin, PluginKind, PluginRegistry, Props, Result};
+use tributary_api::{
+    ConfigDef, ConfigIssue, ConfigValue, Connector, Factory, Plugin, PluginKind, PluginRegistry, Props, Result,
+};
 use tributary_control::{Error, Status, ValidationResult};
 
 use self::plugins::PluginCheck;
@@ -140,18 +142,20 @@ impl Validator {
     /// The plugin's own checks.
     async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Result<Vec<ConfigIssue>> {
         let factory = plugin.factory.clone();
-        let source = match &plugin.factory {
-            Factory::Source(source) => Some(source.clone()),
-            _ => None,
-        };
         let (runtime, props) = (Handle::current(), with_limits(props, &self.settings));
         let definition = plugin.description.config.clone();
         let check = move || {
             // The plugin does not see a configuration that does not parse: it would report the same errors again.
             let Ok(config) = definition.parse(&props) else { return Ok(Vec::new()) };
-            let Some(mut connector) = factory.connector() else { return Ok(Vec::new()) };
-            let refused =
-                source.map(|source| exactly_once::issues(&*(source.connector)(), &config)).unwrap_or_default();
+            let (connector, refused) = match &factory {
+                Factory::Source(source) => {
+                    let connector = (source.connector)();
+                    let refused = exactly_once::issues(&*connector, &config);
+                    (Some(connector as Box<dyn Connector>), refused)
+                }
+                other => (other.connector(), Vec::new()),
+            };
+            let Some(mut connector) = connector else { return Ok(Vec::new()) };
             // A plugin that awaits is dropped at the deadline; one that blocks keeps its thread and its permit.
             let checked = runtime
                 .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&config)).await })

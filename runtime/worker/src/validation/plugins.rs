@@ -5,9 +5,11 @@ use tributary_api::{
     Requirements, Result, Width,
 };
 
-use crate::plugins::{self, NamedPlugin};
+use crate::plugins::{self, HEADER_CONVERTER, NamedPlugin};
 use crate::processor;
 use crate::settings::list_items;
+
+const CONVERTERS: [&str; 3] = ["key.converter", "value.converter", HEADER_CONVERTER];
 
 /// How many transforms or predicates a connector may have.
 const MAX_ALIASES: usize = 256;
@@ -53,19 +55,16 @@ impl PluginCheck<'_> {
 
     /// Adds the properties of the converters that the connector names itself.
     pub(super) fn converters(&mut self, mut definition: ConfigDef) -> ConfigDef {
-        for property in ["key.converter", "value.converter", "header.converter"] {
+        for property in CONVERTERS {
             if !self.props.contains_key(property) {
                 continue;
             }
-            let named = match property {
-                "header.converter" => NamedPlugin::header_converter(self.props, self.plugins),
-                _ => NamedPlugin::converter(property, self.props, self.plugins),
-            };
+            let named = NamedPlugin::converter(property, self.props, self.plugins);
             let Some(named) = self.keep(named) else { continue };
             definition = definition.embed(named.prefix(), None, &named.plugin.description.config);
             if named.config().is_ok() {
                 match property {
-                    "header.converter" => drop(self.keep(named.make_header_converter())),
+                    HEADER_CONVERTER => drop(self.keep(named.make_header_converter())),
                     _ => drop(self.keep(named.make_converter())),
                 }
             }
@@ -142,13 +141,12 @@ pub(super) fn converter_versions(
     worker: &Props,
     plugins: &PluginRegistry,
 ) -> ConfigDef {
-    ["key.converter", "value.converter", "header.converter"].into_iter().fold(definition, |definition, property| {
-        let wanted = if property == "header.converter" { PluginKind::HeaderConverter } else { PluginKind::Converter };
-        let class = [props, worker].into_iter().find_map(|props| props.get(property));
-        let plugin = class.and_then(|class| plugins.find(class.trim(), |kind| kind == wanted).ok());
-        match (plugin, definition.key(&format!("{property}.plugin.version"))) {
-            (Some(plugin), Some(key)) => {
-                let key = key.clone().default(&plugin.description.version);
+    CONVERTERS.into_iter().fold(definition, |definition, property| {
+        let naming = [props, worker].into_iter().find(|props| props.contains_key(property));
+        let named = naming.and_then(|props| NamedPlugin::converter(property, props, plugins).ok());
+        match (named, definition.key(&format!("{property}.plugin.version"))) {
+            (Some(named), Some(key)) => {
+                let key = key.clone().default(&named.plugin.description.version);
                 definition.with(key)
             }
             _ => definition,

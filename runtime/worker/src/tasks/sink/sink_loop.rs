@@ -227,10 +227,7 @@ impl<I: RecordConsumer> SinkLoop<I> {
             Ok(()) => {
                 let metrics = &self.cx.metrics;
                 metrics.sink.put_time.record_time(started.elapsed());
-                metrics.sink.sent.add(self.batch.records.len());
-                if !self.batch.records.is_empty() {
-                    metrics.batch_size.record(self.batch.records.len() as u64);
-                }
+                metrics.put(self.batch.records.len());
                 for range in &self.batch.ranges {
                     self.progress.delivered(&range.partition, range.next);
                 }

@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_api::{Error, PluginRegistry, Props, Record, Result, TopicPartition, TopicReader};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position};
 
-use crate::tasks::{Decoder, StatelessHost, now_ms};
+use crate::tasks::{BlockingPart, Decoder, StatelessHost, blocking, now_ms};
 
 /// Readers at a time; each has its own consumer.
 const MAX_READERS: usize = 4;
@@ -26,10 +26,10 @@ pub(crate) struct TopicReaders {
     slots: Arc<Semaphore>,
 }
 
-/// One reader. During a call its partition is moved to a thread that may block, and back afterwards.
+/// One reader.
 struct PartitionReader {
     end: i64,
-    log: Option<OpenPartition>,
+    log: BlockingPart<OpenPartition>,
 }
 
 /// A partition being read.
@@ -62,7 +62,7 @@ impl TopicReaders {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
         let (readers, partition) = (self.clone(), partition.clone());
         let log = blocking(move || readers.open_blocking(partition, (from, most), slot)).await??;
-        Ok(Box::new(PartitionReader { end: log.end, log: Some(log) }))
+        Ok(Box::new(PartitionReader { end: log.end, log: BlockingPart::new(log) }))
     }
 
     fn open_blocking(
@@ -90,26 +90,7 @@ impl TopicReader for PartitionReader {
     }
 
     async fn read(&mut self, max_records: usize) -> Result<Vec<Record>> {
-        let gone = || Error::fatal("an earlier call of this reader was cancelled");
-        let mut log = self.log.take().ok_or_else(gone)?;
-        let (log, outcome) = blocking(move || {
-            let outcome = log.read(max_records);
-            (log, outcome)
-        })
-        .await?;
-        self.log = Some(log);
-        outcome
-    }
-}
-
-impl Drop for PartitionReader {
-    /// Closing a consumer blocks, so it is done on a thread that may.
-    fn drop(&mut self) {
-        let Some(log) = self.log.take() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // It is not awaited: closing has its own time limit.
-            drop(runtime.spawn_blocking(move || drop(log)));
-        }
+        self.log.call(move |log| log.read(max_records)).await?
     }
 }
 
@@ -148,9 +129,4 @@ impl OpenPartition {
         }
         Ok(records)
     }
-}
-
-async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let failed = |error: tokio::task::JoinError| Error::fatal("reading a range again failed").cause(&error);
-    tokio::task::spawn_blocking(step).await.map_err(failed)
 }

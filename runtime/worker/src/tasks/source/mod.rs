@@ -32,8 +32,17 @@ use self::source_loop::SEND_AGAIN;
 pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::TopicCreation;
 use super::errors::ErrorOperator;
-use super::{Converters, Encoder, TaskContext, TopicWriters, TransformationChain, without_delivery_timeout};
+use super::{
+    Converters, Encoder, PluginCalls, TaskContext, TopicWriters, TransformationChain, without_delivery_timeout,
+};
 use crate::clients::TaskProducer;
+
+/// Whether a source loop continues.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Go,
+    Stop,
+}
 
 /// How many producers in a row may fail before the task fails.
 const MAX_LOST_PRODUCERS: u32 = 5;
@@ -70,15 +79,7 @@ pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask>
 /// The outcome of one run, and whether the producer has failed for good.
 async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(Result<()>, bool)> {
     let (spec, worker) = (&cx.spec, &cx.spec.worker);
-    let id = &spec.id;
-    let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
-    let mut encoder =
-        Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
-    encoder.with_plugin_metrics(&cx.metrics.plugins)?;
-    let errors = spec.connector.errors.clone();
-    let stopping = cx.control.stopping().clone();
-    let operator = ErrorOperator::new(id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
-    let operator = Arc::new(operator);
+    let (encoder, operator) = encoding(cx)?;
     let topics = TopicCreation::new(&spec.connector, worker)?;
     let deliveries = Arc::new(Deliveries::new(
         Arc::clone(&operator),
@@ -94,6 +95,31 @@ async fn run_once(cx: &Arc<TaskContext>, task: Box<dyn SourceTask>) -> Result<(R
     let parts = SourceParts { encoder, operator, output: Arc::clone(&producer), deliveries, topics, capacity };
     let outcome = SourceLoop::new(Arc::clone(cx), task, parts).run().await;
     Ok((outcome, producer.is_lost()))
+}
+
+/// What turns the task's records into bytes, and decides about those that cannot be.
+fn encoding(cx: &TaskContext) -> Result<(Encoder, Arc<ErrorOperator>)> {
+    let spec = &cx.spec;
+    let props = &spec.connector.props;
+    let converters = Converters::build(props, &spec.worker.defaults, &spec.plugins)?;
+    let mut encoder = Encoder::new(TransformationChain::build_stateless(props, &spec.plugins)?, converters);
+    encoder.with_plugin_metrics(&cx.metrics.plugins)?;
+    let (errors, stopping) = (spec.connector.errors.clone(), cx.control.stopping().clone());
+    let operator = ErrorOperator::new(spec.id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
+    Ok((encoder, Arc::new(operator)))
+}
+
+/// Tells the plugin that offsets are stored.
+///
+/// # Errors
+/// When it panics. Its own error changes nothing: the offsets are stored.
+async fn commit_plugin(calls: &mut PluginCalls, task: &mut dyn SourceTask) -> Result<()> {
+    match calls.call("commit", task.commit()).await {
+        Err(error) if calls.is_broken() => return Err(error),
+        Err(error) => tracing::error!(%error, "the plugin's commit failed, the offsets stay stored"),
+        Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// The services of the task that the plugin can call.

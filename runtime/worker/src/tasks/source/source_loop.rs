@@ -7,7 +7,7 @@ use tributary_api::{Record, Result, SourceTask, Topic};
 use tributary_kafka::Token;
 
 use super::chunk::Chunk;
-use super::{Capacity, Deliveries, OffsetFlusher, RecordProducer, TopicCreation, plugin_context};
+use super::{Capacity, Deliveries, Flow, OffsetFlusher, RecordProducer, TopicCreation, commit_plugin, plugin_context};
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext, now_ms};
 
@@ -39,13 +39,6 @@ pub(crate) struct SourceParts<O> {
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) topics: TopicCreation,
     pub(crate) capacity: Capacity,
-}
-
-/// Whether the loop continues.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    Go,
-    Stop,
 }
 
 impl<O: RecordProducer> SourceLoop<O> {
@@ -137,17 +130,14 @@ impl<O: RecordProducer> SourceLoop<O> {
     /// within the graceful timeout.
     async fn poll(&mut self) -> Result<Vec<Record>> {
         if self.flusher.take_commit_due() {
-            self.commit().await?;
+            commit_plugin(&mut self.calls, &mut *self.task).await?;
         }
         let started = Instant::now();
         let batch = self.poll_plugin().await;
         self.cx.metrics.source.poll_time.record_time(started.elapsed());
         match batch {
             Ok(batch) => {
-                self.cx.metrics.source.polled.add(batch.len());
-                if !batch.is_empty() {
-                    self.cx.metrics.batch_size.record(batch.len() as u64);
-                }
+                self.cx.metrics.polled(batch.len());
                 Ok(batch)
             }
             Err(error) if error.is_retriable() => {
@@ -202,15 +192,6 @@ impl<O: RecordProducer> SourceLoop<O> {
             () = tokio::time::sleep(time) => Ok(Flow::Go),
             never = self.flusher.serve() => match never {},
         }
-    }
-
-    async fn commit(&mut self) -> Result<()> {
-        match self.calls.call("commit", self.task.commit()).await {
-            Err(error) if self.calls.is_broken() => return Err(error),
-            Err(error) => tracing::error!(%error, "the plugin's commit failed, the offsets stay stored"),
-            Ok(()) => {}
-        }
-        Ok(())
     }
 
     async fn submit(&mut self, batch: Vec<Record>) -> Result<Flow> {
@@ -335,7 +316,7 @@ impl<O: RecordProducer> SourceLoop<O> {
         if self.calls.is_broken() || self.cx.control.is_abandoned() {
             return;
         }
-        if self.flusher.take_commit_due() && self.commit().await.is_err() {
+        if self.flusher.take_commit_due() && commit_plugin(&mut self.calls, &mut *self.task).await.is_err() {
             return;
         }
         if let Err(error) = self.calls.call("stop", self.task.stop()).await {

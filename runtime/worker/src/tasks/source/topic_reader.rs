@@ -7,7 +7,7 @@ use tributary_api::{
 };
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord, Role};
 
-use crate::tasks::TaskContext;
+use crate::tasks::{BlockingPart, TaskContext, blocking};
 
 /// How long one step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ pub(super) async fn open(cx: &TaskContext, options: TopicReaderOptions) -> Resul
     let client = client(cx, &options.consumer);
     let partition = TopicPartition::new(options.topic, options.partition);
     let log = blocking(move || Log::open(&client, partition, options.from)).await??;
-    Ok(log.map(|log| Box::new(Reader { end: log.end, log: Some(log) }) as _))
+    Ok(log.map(|log| Box::new(Reader { end: log.end, log: BlockingPart::new(log) }) as _))
 }
 
 fn client(cx: &TaskContext, settings: &Props) -> ClientConfig {
@@ -38,10 +38,10 @@ fn client(cx: &TaskContext, settings: &Props) -> ClientConfig {
     own.set_native("enable.partition.eof", true)
 }
 
-/// Between two steps the log is here, during a step on a thread that may block.
+/// One reader.
 struct Reader {
     end: i64,
-    log: Option<Log>,
+    log: BlockingPart<Log>,
 }
 
 #[async_trait]
@@ -65,27 +65,15 @@ impl Reader {
         &mut self,
         step: impl FnOnce(&mut Log) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let gone = || Error::fatal("this reader was given up within a step");
-        let mut log = self.log.take().ok_or_else(gone)?;
-        let (log, outcome) = blocking(move || {
-            let outcome = step(&mut log);
-            (log, outcome)
-        })
-        .await?;
-        self.end = log.end;
-        self.log = Some(log);
+        let (end, outcome) = self
+            .log
+            .call(move |log| {
+                let outcome = step(log);
+                (log.end, outcome)
+            })
+            .await?;
+        self.end = end;
         outcome
-    }
-}
-
-impl Drop for Reader {
-    /// A consumer takes its time to end.
-    fn drop(&mut self) {
-        let Some(log) = self.log.take() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Nobody has to wait for it: it ends by itself, within its own limits.
-            drop(runtime.spawn_blocking(move || drop(log)));
-        }
     }
 }
 
@@ -161,9 +149,4 @@ fn record(raw: RawRecord) -> (i64, TopicRecord) {
         raw.headers.into_iter().map(|(name, value)| (ByteString::from(name.to_string()), copied(value))).collect();
     record.timestamp = raw.timestamp;
     (raw.offset, record)
-}
-
-async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let failed = |error: tokio::task::JoinError| Error::fatal("reading a topic failed").cause(&error);
-    tokio::task::spawn_blocking(step).await.map_err(failed)
 }

@@ -11,8 +11,8 @@ use super::transaction::Transactions;
 use crate::connector_config::TransactionBoundary;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
 use crate::tasks::source::chunk::Chunk;
-use crate::tasks::source::{PRODUCER_CLASS, SEND_AGAIN, TopicCreation, plugin_context};
-use crate::tasks::{Converters, Encoder, PluginCalls, TaskContext, TransformationChain, now_ms};
+use crate::tasks::source::{Flow, PRODUCER_CLASS, SEND_AGAIN, TopicCreation, commit_plugin, encoding, plugin_context};
+use crate::tasks::{Encoder, PluginCalls, TaskContext, now_ms};
 
 /// How soon room in a full queue is looked for again.
 const ROOM: Duration = Duration::from_millis(5);
@@ -34,13 +34,6 @@ pub(super) struct TransactionalLoop {
     requests: Option<TransactionContext>,
 }
 
-/// Whether the loop goes on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    Go,
-    Stop,
-}
-
 impl TransactionalLoop {
     pub(super) fn new(
         cx: Arc<TaskContext>,
@@ -48,20 +41,14 @@ impl TransactionalLoop {
         transactions: Transactions,
         boundary: TransactionBoundary,
     ) -> Result<Self, Ending> {
-        let (spec, worker) = (&cx.spec, &cx.spec.worker);
-        let converters = Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins)?;
-        let mut encoder =
-            Encoder::new(TransformationChain::build_stateless(&spec.connector.props, &spec.plugins)?, converters);
-        encoder.with_plugin_metrics(&cx.metrics.plugins)?;
-        let (errors, stopping) = (spec.connector.errors.clone(), cx.control.stopping().clone());
-        let operator = ErrorOperator::new(spec.id.clone(), errors, None, Arc::clone(&cx.metrics), stopping);
+        let (encoder, operator) = encoding(&cx)?;
         Ok(Self {
-            topics: TopicCreation::new(&spec.connector, worker)?,
+            topics: TopicCreation::new(&cx.spec.connector, &cx.spec.worker)?,
             stopping: cx.control.stopping().child_token(),
             task,
             calls: PluginCalls::default(),
             encoder,
-            operator: Arc::new(operator),
+            operator,
             chunk: Chunk::default(),
             transactions,
             boundary,
@@ -146,17 +133,14 @@ impl TransactionalLoop {
     /// The plugin's next batch. Beside it, requests to pause are answered and transactions end at their interval.
     async fn poll(&mut self) -> Result<Vec<Record>, Ending> {
         if self.transactions.take_commit_due() {
-            self.commit_plugin().await?;
+            commit_plugin(&mut self.calls, &mut *self.task).await?;
         }
         let started = Instant::now();
         let batch = self.poll_plugin().await?;
         self.cx.metrics.source.poll_time.record_time(started.elapsed());
         match batch {
             Ok(batch) => {
-                self.cx.metrics.source.polled.add(batch.len());
-                if !batch.is_empty() {
-                    self.cx.metrics.batch_size.record(batch.len() as u64);
-                }
+                self.cx.metrics.polled(batch.len());
                 Ok(batch)
             }
             Err(error) if error.is_retriable() => {
@@ -209,15 +193,6 @@ impl TransactionalLoop {
     async fn pause_for(&mut self, time: Duration) -> Flow {
         self.cx.control.sleep(time).await;
         if self.cx.control.is_stopping() { Flow::Stop } else { Flow::Go }
-    }
-
-    async fn commit_plugin(&mut self) -> Result<(), Ending> {
-        match self.calls.call("commit", self.task.commit()).await {
-            Err(error) if self.calls.is_broken() => return Err(Ending::Fail(error)),
-            Err(error) => tracing::error!(%error, "the plugin's commit failed, the transaction stays committed"),
-            Ok(()) => {}
-        }
-        Ok(())
     }
 
     /// Sends a batch, and ends transactions in it and behind it.
@@ -347,7 +322,7 @@ impl TransactionalLoop {
             return outcome;
         }
         if self.transactions.take_commit_due() {
-            self.commit_plugin().await?;
+            commit_plugin(&mut self.calls, &mut *self.task).await?;
         }
         if let Err(error) = self.calls.call("stop", self.task.stop()).await {
             tracing::error!(%error, "the plugin did not stop cleanly");
