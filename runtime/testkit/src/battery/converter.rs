@@ -4,7 +4,7 @@ use tributary_api::{
 };
 
 use super::transformation::{is_right_or_bad, without_panic};
-use super::{Checked, Violation, connector, values};
+use super::{Checked, Findings, Violation, values};
 
 const TOPIC: &str = "battery";
 
@@ -24,24 +24,15 @@ pub trait ConverterSubject {
 
 /// Runs all checks of a converter.
 pub fn converter(subject: &impl ConverterSubject) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut note = |check, checked: Checked| {
-        if let Err(what) = checked {
-            violations.push(Violation { check, what });
-        }
-    };
     let (plugin, props) = (subject.plugin(), subject.props());
-    note("is described", connector::is_described(&plugin));
-    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
-    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
-    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("reads what it writes", reads_what_it_writes(subject));
-    note("writes the same bytes", writes_the_same_bytes(subject));
-    note("knows tombstones", knows_tombstones(subject));
-    note("survives whatever it should write", survives_whatever_it_should_write(subject));
-    note("survives whatever it should read", survives_whatever_it_should_read(subject));
-    note("registers its metrics", registers_its_metrics(subject));
-    violations
+    let mut found = Findings::of_definition(&plugin, &props);
+    found.note("reads what it writes", reads_what_it_writes(subject));
+    found.note("writes the same bytes", writes_the_same_bytes(subject));
+    found.note("knows tombstones", knows_tombstones(subject));
+    found.note("survives whatever it should write", survives_whatever_it_should_write(subject));
+    found.note("survives whatever it should read", survives_whatever_it_should_read(subject));
+    found.note("registers its metrics", registers_its_metrics(subject));
+    found.0
 }
 
 /// Another task has another converter: it knows nothing but the bytes and the headers.

@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tributary_api::Result;
+use tributary_api::{Plugin, Props, Result};
 
 pub use self::converter::{ConverterSubject, converter};
 pub use self::sink::{SinkSubject, sink};
@@ -42,6 +42,27 @@ impl fmt::Display for Violation {
 
 /// The outcome of one check: what is wrong, in words.
 type Checked = std::result::Result<(), String>;
+
+/// What the checks have found so far.
+struct Findings(Vec<Violation>);
+
+impl Findings {
+    /// Begins with the checks that every plugin has.
+    fn of_definition(plugin: &Plugin, props: &Props) -> Self {
+        let mut found = Self(Vec::new());
+        found.note("is described", connector::is_described(plugin));
+        found.note("accepts its configuration", connector::accepts_its_configuration(plugin, props));
+        found.note("rejects what is missing", connector::rejects_what_is_missing(plugin, props));
+        found.note("defines secrets as such", connector::defines_secrets_as_such(plugin));
+        found
+    }
+
+    fn note(&mut self, check: &'static str, checked: Checked) {
+        if let Err(what) = checked {
+            self.0.push(Violation { check, what });
+        }
+    }
+}
 
 /// Awaits a call of the connector, which must end in time and without an error.
 async fn call<T>(

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Datum, Factory, Offsets, Origin, Plugin, Props, Record, SinkTask, TopicPartition};
 
-use super::{CALL_TIMEOUT, Checked, Violation, call, connector, items};
+use super::{CALL_TIMEOUT, Checked, Findings, Violation, call, connector, items};
 use crate::FakeSinkHost;
 
 const TOPIC: &str = "battery";
@@ -38,30 +38,24 @@ pub trait SinkSubject: Send {
 
 /// Runs all checks of a sink; `make` gives each a fresh subject.
 pub async fn sink<S: SinkSubject>(make: impl Fn() -> S) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut note = |check, checked: Checked| {
-        if let Err(what) = checked {
-            violations.push(Violation { check, what });
-        }
-    };
     let subject = make();
     let (plugin, props, call_timeout) = (subject.plugin(), subject.props(), subject.call_timeout());
-    note("is described", connector::is_described(&plugin));
-    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
-    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
-    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
-    note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
-    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await);
-    note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
+    let mut found = Findings::of_definition(&plugin, &props);
+    found.note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
+    found.note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
+    found.note(
+        "keeps to the number of tasks",
+        connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await,
+    );
+    found.note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
     drop(subject);
-    note("task stops at any time", task_stops_at_any_time(make()).await);
-    note("takes an empty batch", takes_an_empty_batch(make()).await);
-    note("delivers in order", delivers_in_order(make()).await);
-    note("takes a batch again", takes_a_batch_again(make()).await);
-    note("goes on after close and open", goes_on_after_close_and_open(make()).await);
-    note("loses nothing when it dies", loses_nothing_when_it_dies(make()).await);
-    violations
+    found.note("task stops at any time", task_stops_at_any_time(make()).await);
+    found.note("takes an empty batch", takes_an_empty_batch(make()).await);
+    found.note("delivers in order", delivers_in_order(make()).await);
+    found.note("takes a batch again", takes_a_batch_again(make()).await);
+    found.note("goes on after close and open", goes_on_after_close_and_open(make()).await);
+    found.note("loses nothing when it dies", loses_nothing_when_it_dies(make()).await);
+    found.0
 }
 
 async fn task_stops_at_any_time(subject: impl SinkSubject) -> Checked {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Factory, Origin, Plugin, Props, Record, SourceTask};
 
-use super::{CALL_TIMEOUT, Checked, Violation, call, connector, items};
+use super::{CALL_TIMEOUT, Checked, Findings, Violation, call, connector, items};
 use crate::FakeSourceHost;
 
 /// How soon `poll` must return once the task should stop.
@@ -40,33 +40,27 @@ pub trait SourceSubject: Send {
 
 /// Runs all checks of a source; `make` gives each a fresh subject.
 pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut note = |check, checked: Checked| {
-        if let Err(what) = checked {
-            violations.push(Violation { check, what });
-        }
-    };
     let subject = make();
     let (plugin, props, call_timeout) = (subject.plugin(), subject.props(), subject.call_timeout());
-    note("is described", connector::is_described(&plugin));
-    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
-    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
-    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
-    note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
-    note("keeps to the number of tasks", connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await);
-    note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
+    let mut found = Findings::of_definition(&plugin, &props);
+    found.note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
+    found.note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
+    found.note(
+        "keeps to the number of tasks",
+        connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await,
+    );
+    found.note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
     drop(subject);
-    note("task stops at any time", task_stops_at_any_time(make()).await);
-    note("poll ends when stopping", poll_ends_when_stopping(make()).await);
-    note("delivers in order", delivers_in_order(make()).await);
-    note("commit does no harm", commit_does_no_harm(make()).await);
+    found.note("task stops at any time", task_stops_at_any_time(make()).await);
+    found.note("poll ends when stopping", poll_ends_when_stopping(make()).await);
+    found.note("delivers in order", delivers_in_order(make()).await);
+    found.note("commit does no harm", commit_does_no_harm(make()).await);
     if make().replays() {
-        note("gives offsets", gives_offsets(make()).await);
-        note("starts from the beginning", starts_from_the_beginning(make()).await);
-        note("resumes behind the stored offset", resumes_behind_the_stored_offset(&make).await);
+        found.note("gives offsets", gives_offsets(make()).await);
+        found.note("starts from the beginning", starts_from_the_beginning(make()).await);
+        found.note("resumes behind the stored offset", resumes_behind_the_stored_offset(&make).await);
     }
-    violations
+    found.0
 }
 
 async fn task_stops_at_any_time(subject: impl SourceSubject) -> Checked {

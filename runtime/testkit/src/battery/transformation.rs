@@ -4,7 +4,7 @@ use tributary_api::{
     Datum, Error, ErrorKind, Factory, Plugin, PluginMetrics, Props, Record, Records, Result, Transformation,
 };
 
-use super::{Checked, Violation, connector, values};
+use super::{Checked, Findings, Violation, values};
 use crate::MemoryTransformHost;
 
 /// The time at which all checks take place, in milliseconds since the epoch.
@@ -30,24 +30,15 @@ pub trait TransformationSubject {
 
 /// Runs all checks of a transform.
 pub fn transformation(subject: &impl TransformationSubject) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut note = |check, checked: Checked| {
-        if let Err(what) = checked {
-            violations.push(Violation { check, what });
-        }
-    };
     let (plugin, props) = (subject.plugin(), subject.props());
-    note("is described", connector::is_described(&plugin));
-    note("accepts its configuration", connector::accepts_its_configuration(&plugin, &props));
-    note("rejects what is missing", connector::rejects_what_is_missing(&plugin, &props));
-    note("defines secrets as such", connector::defines_secrets_as_such(&plugin));
-    note("asks its host for what it says", asks_for_what_it_says(&plugin, &props));
-    note("handles its records", handles_its_records(subject));
-    note("has one outcome", has_one_outcome(subject));
-    note("keeps where a record is from", keeps_the_origin(subject));
-    note("survives whatever comes", survives_whatever_comes(subject));
-    note("registers its metrics", registers_its_metrics(&plugin, &props));
-    violations
+    let mut found = Findings::of_definition(&plugin, &props);
+    found.note("asks its host for what it says", asks_for_what_it_says(&plugin, &props));
+    found.note("handles its records", handles_its_records(subject));
+    found.note("has one outcome", has_one_outcome(subject));
+    found.note("keeps where a record is from", keeps_the_origin(subject));
+    found.note("survives whatever comes", survives_whatever_comes(subject));
+    found.note("registers its metrics", registers_its_metrics(&plugin, &props));
+    found.0
 }
 
 /// A transform that needs state says so before one is made, so that a configuration can be refused.
