@@ -34,7 +34,7 @@ impl LambdaConnector {
 impl Connector for LambdaConnector {
     /// Also checks with a dry run whether the functions exist and may be invoked.
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let settings = match Settings::parse(self.flavour, config.originals()) {
+        let settings = match Settings::new(self.flavour, config) {
             Ok(settings) => Arc::new(settings),
             Err(error) => return Ok(vec![ConfigIssue::of_error(&error, self.function())]),
         };
@@ -58,7 +58,7 @@ impl Connector for LambdaConnector {
     }
 
     async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
-        Settings::parse(self.flavour, config.originals()).map(drop)
+        Settings::new(self.flavour, config).map(drop)
     }
 
     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {

@@ -15,9 +15,8 @@ pub(crate) struct SqlServerConnector;
 #[async_trait]
 impl Connector for SqlServerConnector {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let props = config.originals();
-        let mut issues = not_supported(props);
-        let settings = match Settings::parse(props) {
+        let mut issues = not_supported(config.originals());
+        let settings = match Settings::new(config) {
             Ok(settings) => settings,
             Err(error) => {
                 issues.push(ConfigIssue::of_error(&error, "connector.class"));
@@ -41,13 +40,13 @@ impl Connector for SqlServerConnector {
         if let Some(issue) = not_supported(props).pop() {
             return Err(Error::config_at(issue.name, issue.message));
         }
-        Settings::parse(props)?;
+        Settings::new(config)?;
         warn_of_no_effect(props);
         Ok(())
     }
 
     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {
-        let settings = Settings::parse(config.originals())?;
+        let settings = Settings::new(config)?;
         let mut client = Client::connect(&settings.login).await?;
         let tasks = settings.databases.len().min(max_tasks.max(1));
         let mut databases = vec![Vec::new(); tasks];

@@ -20,7 +20,7 @@ pub(crate) struct SqlServerTask {
 
 impl SqlServerTask {
     pub(crate) async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
-        let settings = Arc::new(Settings::of(&config)?);
+        let settings = Arc::new(Settings::new(&config)?);
         let (sender, batches) = mpsc::channel((settings.queue / settings.batch).max(1));
         let run = Uuid::new_v4();
         let mut readers = Vec::new();

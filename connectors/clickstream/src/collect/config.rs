@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tributary_api::{
-    ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Topic, Validator, Width,
+    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Topic, Validator, Width,
 };
 
 use super::budget::BudgetLimits;
@@ -63,11 +63,10 @@ pub(super) struct Limits {
 }
 
 impl CollectSettings {
-    pub(super) fn new(props: &Props) -> Result<Self> {
-        let config = config_def().parse(props)?;
+    pub(super) fn new(config: &Config) -> Result<Self> {
         let events: usize = config.int(MAX_EVENTS)?;
         Ok(Self {
-            http: HttpSettings::new(&config)?,
+            http: HttpSettings::new(config)?,
             path: config.string(PATH)?.to_owned(),
             topic: config.string(TOPIC)?.into(),
             key_field: config.string(KEY_FIELD)?.to_owned(),
@@ -93,10 +92,8 @@ impl CollectSettings {
 }
 
 /// Checks a configuration beyond the types of its properties.
-pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
-    // A wrong type is already reported by the definition.
-    let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
-    let mut issues = http::check(&config, &[PATH])?;
+pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
+    let mut issues = http::check(config, &[PATH])?;
     // Each limit with the one that must not be smaller.
     let fits = [
         (MAX_EVENTS, QUEUE_EVENTS),
@@ -114,7 +111,7 @@ pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
             issues.push(ConfigIssue::new(name, message));
         }
     }
-    issues.extend(beyond_producer(config.int(EVENT_BYTES)?, props));
+    issues.extend(beyond_producer(config.int(EVENT_BYTES)?, config.originals()));
     Ok(issues)
 }
 
@@ -251,19 +248,20 @@ pub(crate) fn config_def() -> ConfigDef {
 mod tests {
     use super::*;
 
-    fn props(pairs: &[(&str, &str)]) -> Props {
+    fn config(pairs: &[(&str, &str)]) -> Config {
         let secret = [("session.secret", "0123456789abcdef0123456789abcdef")];
-        secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        let props = secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        config_def().parse(&props).unwrap()
     }
 
     fn issue_of(pairs: &[(&str, &str)]) -> String {
-        check(&props(pairs)).unwrap().first().map(|issue| issue.name.clone()).unwrap_or_default()
+        check(&config(pairs)).unwrap().first().map(|issue| issue.name.clone()).unwrap_or_default()
     }
 
     #[test]
     fn the_defaults_are_sound() {
-        assert_eq!(check(&props(&[])).unwrap(), []);
-        let settings = CollectSettings::new(&props(&[])).unwrap();
+        assert_eq!(check(&config(&[])).unwrap(), []);
+        let settings = CollectSettings::new(&config(&[])).unwrap();
         assert_eq!(
             (&*settings.topic, &*settings.http.listen, &*settings.path),
             ("clicks.raw", "127.0.0.1:8081", "/collect")
@@ -283,7 +281,7 @@ mod tests {
     #[test]
     fn contradictory_size_limits_are_refused_with_both_values() {
         let issue = |pairs: &[(&str, &str)]| {
-            let issues = check(&props(pairs)).unwrap();
+            let issues = check(&config(pairs)).unwrap();
             let [issue] = &issues[..] else { panic!("{issues:?}") };
             format!("{}: {}", issue.name, issue.message)
         };
@@ -301,13 +299,13 @@ mod tests {
         let lowered = ("producer.override.max.request.size", "100000");
         let of_lowered = issue(&[lowered]);
         assert!(of_lowered.contains("131072") && of_lowered.contains("100000"), "{of_lowered}");
-        assert_eq!(check(&props(&[lowered, ("event.max.bytes", "90000")])).unwrap(), []);
+        assert_eq!(check(&config(&[lowered, ("event.max.bytes", "90000")])).unwrap(), []);
         let raised = [("event.max.bytes", "1046000"), ("producer.override.max.request.size", "1100000")];
-        assert_eq!(check(&props(&raised)).unwrap(), []);
+        assert_eq!(check(&config(&raised)).unwrap(), []);
     }
 
     #[test]
     fn the_secret_is_not_printed() {
-        assert!(!format!("{:?}", CollectSettings::new(&props(&[])).unwrap()).contains("0123456789abcdef"));
+        assert!(!format!("{:?}", CollectSettings::new(&config(&[])).unwrap()).contains("0123456789abcdef"));
     }
 }

@@ -23,19 +23,18 @@ impl ClickstreamSource {
 #[async_trait]
 impl Connector for ClickstreamSource {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let props = config.originals();
-        let issues = check(props)?;
+        let issues = check(config)?;
         if !issues.is_empty() {
             return Ok(issues);
         }
-        let settings = CollectSettings::new(props)?;
-        let owner = props.get("name").map_or("", String::as_str);
+        let settings = CollectSettings::new(config)?;
+        let owner = config.originals().get("name").map_or("", String::as_str);
         let request = PathRequest { owner, settings: &settings.http, paths: &[&settings.path] };
         Ok(self.listeners.check(request, &[PATH]).await)
     }
 
     async fn start(&mut self, cx: ConnectorContext, config: &Config) -> Result<()> {
-        let settings = CollectSettings::new(config.originals())?;
+        let settings = CollectSettings::new(config)?;
         let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &[&settings.path] };
         self.lease = Some(self.listeners.lease(request)?);
         Ok(())

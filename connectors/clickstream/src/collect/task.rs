@@ -33,7 +33,7 @@ impl Drop for OpenRequests {
 
 impl ClickstreamTask {
     pub(crate) async fn start(cx: SourceTaskContext, config: Config, listeners: Listeners) -> Result<Self> {
-        let settings = CollectSettings::new(config.originals())?;
+        let settings = CollectSettings::new(&config)?;
         let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
         let mut lease = listeners.lease(request)?;
         let pending = Arc::new(PendingRequests::new(settings.budget));

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Validator, Width};
+use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
 
 use super::hub::HubLimits;
 use super::sse::CURSOR_EVENT;
@@ -44,12 +44,11 @@ pub(super) struct Paths {
 }
 
 impl DeliverSettings {
-    pub(super) fn new(props: &Props) -> Result<Self> {
-        let config = config_def().parse(props)?;
+    pub(super) fn new(config: &Config) -> Result<Self> {
         let path = |name| config.string(name).map(str::to_owned);
         let millis = |name| config.int(name).map(Duration::from_millis);
         Ok(Self {
-            http: HttpSettings::new(&config)?,
+            http: HttpSettings::new(config)?,
             paths: Paths { sse: path(SSE_PATH)?, websocket: path(WS_PATH)?, poll: path(POLL_PATH)? },
             event_name: config.string(EVENT_NAME)?.to_owned(),
             heartbeat: millis(HEARTBEAT)?,
@@ -76,10 +75,8 @@ impl Paths {
 }
 
 /// Checks a configuration beyond the types of its properties.
-pub(super) fn check(props: &Props) -> Result<Vec<ConfigIssue>> {
-    // A wrong type is already reported by the definition.
-    let Ok(config) = config_def().parse(props) else { return Ok(Vec::new()) };
-    let mut issues = http::check(&config, &PATHS)?;
+pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
+    let mut issues = http::check(config, &PATHS)?;
     let name = config.string(EVENT_NAME)?;
     if name == CURSOR_EVENT {
         issues
@@ -181,7 +178,7 @@ mod tests {
     fn issues(pairs: &[(&str, &str)]) -> Vec<String> {
         let secret = [("session.secret", "0123456789abcdef0123456789abcdef")];
         let props = secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        check(&props).unwrap().into_iter().map(|issue| issue.name).collect()
+        check(&config_def().parse(&props).unwrap()).unwrap().into_iter().map(|issue| issue.name).collect()
     }
 
     #[test]

@@ -20,19 +20,18 @@ impl SessionDelivery {
 #[async_trait]
 impl Connector for SessionDelivery {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let props = config.originals();
-        let issues = check(props)?;
+        let issues = check(config)?;
         if !issues.is_empty() {
             return Ok(issues);
         }
-        let settings = DeliverSettings::new(props)?;
-        let owner = props.get("name").map_or("", String::as_str);
+        let settings = DeliverSettings::new(config)?;
+        let owner = config.originals().get("name").map_or("", String::as_str);
         let request = PathRequest { owner, settings: &settings.http, paths: &settings.paths.all() };
         Ok(self.listeners.check(request, &PATHS).await)
     }
 
     async fn start(&mut self, cx: ConnectorContext, config: &Config) -> Result<()> {
-        let settings = DeliverSettings::new(config.originals())?;
+        let settings = DeliverSettings::new(config)?;
         let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &settings.paths.all() };
         self.lease = Some(self.listeners.lease(request)?);
         Ok(())

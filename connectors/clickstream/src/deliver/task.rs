@@ -37,7 +37,7 @@ impl Drop for OpenHub {
 
 impl DeliveryTask {
     pub(crate) async fn start(cx: SinkTaskContext, config: Config, listeners: Listeners) -> Result<Self> {
-        let settings = DeliverSettings::new(config.originals())?;
+        let settings = DeliverSettings::new(&config)?;
         let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &settings.paths.all() };
         let mut lease = listeners.lease(request)?;
         let hub = Arc::new(Hub::new(settings.hub));

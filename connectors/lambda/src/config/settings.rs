@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tributary_api::{Config, Props, Result, Secret};
 
-use super::{confluent, from_confluent, from_nordstrom, nordstrom};
+use super::{from_confluent, from_nordstrom};
 use crate::payload::Format;
 
 /// The set of properties that a configuration uses.
@@ -178,19 +178,10 @@ impl Functions {
 }
 
 impl Settings {
-    /// Reads a configuration.
+    /// Reads a configuration of one of the two.
     ///
     /// # Errors
     /// `Config`, beginning with the name of the property that is wrong.
-    pub(crate) fn parse(flavour: Flavour, props: &Props) -> Result<Self> {
-        let definition = match flavour {
-            Flavour::Confluent => confluent(),
-            Flavour::Nordstrom => nordstrom(),
-        };
-        Self::new(flavour, &definition.parse(props)?)
-    }
-
-    /// Reads a configuration of one of the two.
     pub(crate) fn new(flavour: Flavour, config: &Config) -> Result<Self> {
         match flavour {
             Flavour::Confluent => from_confluent::settings(config),

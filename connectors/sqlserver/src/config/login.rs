@@ -4,24 +4,8 @@ use std::time::Duration;
 
 use tributary_api::{Config, Error, Props, Result, Secret};
 
+use super::definition;
 use crate::sql::{Encryption, Login};
-
-/// Those that this driver has something for; what else is given is named in a warning.
-const KNOWN: [&str; 13] = [
-    "encrypt",
-    "trustServerCertificate",
-    "serverCertificate",
-    "hostNameInCertificate",
-    "applicationName",
-    "applicationIntent",
-    "multiSubnetFailover",
-    "loginTimeout",
-    "packetSize",
-    "accessToken",
-    "authentication",
-    "authenticationScheme",
-    "integratedSecurity",
-];
 
 pub(super) fn login(config: &Config) -> Result<Login> {
     let driver = Driver(config.originals());
@@ -105,9 +89,12 @@ impl<'a> Driver<'a> {
     }
 
     fn warn_of_unknown(&self) {
+        let definition = definition();
         for (name, _) in self.0.range("driver.".to_owned()..) {
-            let Some(rest) = name.strip_prefix("driver.") else { break };
-            if !KNOWN.contains(&rest) {
+            if !name.starts_with("driver.") {
+                break;
+            }
+            if definition.key(name).is_none() {
                 tracing::warn!(property = name, "a setting of the JDBC driver has no effect: it is not supported yet");
             }
         }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tributary_api::{Config, Error, Props, Result};
+use tributary_api::{Config, Error, Result};
 
 use super::TableFilter;
 use super::login::login;
@@ -83,11 +83,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn parse(props: &Props) -> Result<Self> {
-        Self::of(&super::definition().parse(props)?)
-    }
-
-    pub(crate) fn of(config: &Config) -> Result<Self> {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
         let millis = |name: &str| Ok::<_, Error>(Duration::from_millis(config.int(name)?));
         let list = |name: &str| config.originals().get(name).map(String::as_str);
         let databases = config.list("database.names")?.to_vec();

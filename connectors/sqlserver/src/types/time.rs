@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use tiberius::time::{Date, DateTime, DateTime2, DateTimeOffset, SmallDateTime, Time};
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use tiberius::time::{Date as ServerDate, DateTime, DateTime2, DateTimeOffset, SmallDateTime, Time};
 use tributary_api::Value;
 
 use super::kind::{DateForm, TimeForm};
@@ -19,7 +21,7 @@ const TICKS_A_MILLI: i64 = 10_000;
 const TICKS_A_MICRO: i64 = 10;
 const NANOS_A_TICK: i64 = 100;
 
-pub(super) fn days(date: Date) -> i64 {
+pub(super) fn days(date: ServerDate) -> i64 {
     i64::from(date.days()) - DAYS_FROM_YEAR_ONE
 }
 
@@ -125,18 +127,9 @@ fn time_text(ticks: i64) -> String {
     text
 }
 
-/// Of the calendar that goes on backwards as it is today, as `date` has it (Howard Hinnant's algorithm).
+/// SQL Server's years, 1 to 9999, are within those of the library.
 fn date_text(days: i64) -> String {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    Date::constant(1970, 1, 1).saturating_add(SignedDuration::from_hours(days.saturating_mul(24))).to_string()
 }
 
 /// Writing into a text cannot fail.
@@ -149,14 +142,14 @@ mod tests {
     use super::*;
 
     fn timestamp(days_from_year_one: u32, increments: u64, scale: u8) -> DateTime2 {
-        DateTime2::new(Date::new(days_from_year_one), Time::new(increments, scale))
+        DateTime2::new(ServerDate::new(days_from_year_one), Time::new(increments, scale))
     }
 
     #[test]
     fn dates_are_days_since_1970() {
-        assert_eq!(date_value(days(Date::new(719_162)), DateForm::Days), Value::Int32(0));
+        assert_eq!(date_value(days(ServerDate::new(719_162)), DateForm::Days), Value::Int32(0));
         assert_eq!(date_value(17_725, DateForm::Iso), "2018-07-13Z".into());
-        assert_eq!(date_value(days(Date::new(0)), DateForm::Iso), "0001-01-01Z".into());
+        assert_eq!(date_value(days(ServerDate::new(0)), DateForm::Iso), "0001-01-01Z".into());
         assert_eq!(date_value(18_321, DateForm::Connect), Value::Date(18_321));
     }
 

@@ -42,6 +42,13 @@ fn unlisted() -> Vec<ConfigKey> {
         driver("multiSubnetFailover", ConfigType::String, "Whether all addresses of the server are tried at once."),
         driver("loginTimeout", ConfigType::String, "Seconds that a login may take."),
         driver("packetSize", ConfigType::String, "Bytes of a packet."),
+        driver("authentication", ConfigType::String, "SqlPassword; other ways to log in are not supported yet."),
+        driver(
+            "authenticationScheme",
+            ConfigType::String,
+            "nativeAuthentication; Windows logins are not supported yet.",
+        ),
+        driver("integratedSecurity", ConfigType::String, "false; Windows logins are not supported yet."),
         driver("accessToken", ConfigType::Password, "An Entra token instead of a login."),
     ]
 }
