@@ -95,9 +95,19 @@ impl Store {
         Ok(stage)
     }
 
+    /// Removes the members of a group whose session is over.
+    pub(super) fn expire_members(&self, group: &str, now: SystemTime) {
+        self.shared.groups.expire(group, now);
+    }
+
+    /// Extends the session of a member, which was heard of at this time.
+    pub(super) fn heard_of(&self, group: &str, member: &str, at: SystemTime) {
+        self.shared.groups.heard(group, member, at);
+    }
+
     /// Whether a group's members have their assignments; a follower has to wait for that.
-    pub(super) fn group_is_formed(&self, group: &str, now: SystemTime) -> bool {
-        self.shared.groups.is_formed(group, now)
+    pub(super) fn group_is_formed(&self, group: &str) -> bool {
+        self.shared.groups.is_formed(group)
     }
 
     /// How many members a group has.

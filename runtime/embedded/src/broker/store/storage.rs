@@ -237,14 +237,16 @@ impl Storage for Store {
         detail: GroupDetail,
         version: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
-        let engine = self.engine();
-        let updated = engine.container.update_group(group, detail.clone(), version).await;
-        if matches!(updated, Err(UpdateError::Error(Error::UnableToSend | Error::OneshotRecv))) {
-            self.replace(&engine).await?;
+        // So that the group is listed. What changes after that is only in memory.
+        if !self.shared.groups.is_known(group) {
+            let engine = self.engine();
+            match engine.container.update_group(group, GroupDetail::default(), None).await {
+                Err(UpdateError::Error(Error::UnableToSend | Error::OneshotRecv)) => self.replace(&engine).await?,
+                Ok(_) | Err(UpdateError::Outdated { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let updated = updated?;
-        self.shared.groups.stored(group, detail);
-        Ok(updated)
+        self.shared.groups.update(group, detail, version)
     }
 
     /// A producer that asks again (to go on after an error) gets a new id or, with a transactional id, the next epoch.
