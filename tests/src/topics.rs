@@ -178,6 +178,19 @@ async fn create(
     for result in admin.create_topics([&new], &options).await? {
         result.map_err(|(topic, code)| anyhow::anyhow!("create topic {topic}: {code}"))?;
     }
+    let (config, topic) = (client(bootstrap), topic.to_owned());
+    tokio::task::spawn_blocking(move || wait_for_topic(&config.create()?, &topic)).await?
+}
+
+/// The controller answers before the broker knows.
+fn wait_for_topic(consumer: &BaseConsumer, topic: &str) -> Result<()> {
+    let deadline = Instant::now() + TIMEOUT;
+    while let Err(error) = partitions(consumer, topic) {
+        if Instant::now() > deadline {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     Ok(())
 }
 

@@ -45,12 +45,12 @@ def few_loggers(text):
 
 
 def settle(host, request):
-    """Repeats a request until its answer holds a text, or a conflict has passed."""
+    """Repeats a request until its answer holds some texts, or a conflict has passed."""
     deadline = time.time() + 30
     while True:
         answer = send(host, request)
         done = answer["status"] != 409 or "already exists" in answer["body"]
-        if request["until"] in answer["body"] if "until" in request else done:
+        if all(text in answer["body"] for text in request["until"]) if "until" in request else done:
             return answer
         if time.time() > deadline:
             sys.exit(f"{request['name']}: no {request.get('until')} in {answer}")

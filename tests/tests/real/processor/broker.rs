@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tributary_api::{Offsets, Props, TopicPartition};
 use tributary_kafka::{
-    Admin, ClientConfig, Consumer, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer, ProducerRecord,
-    Role,
+    Admin, ClientConfig, Consumer, Created, Delivery, DeliveryListener, NewTopic, Polled, Position, Producer,
+    ProducerRecord, Role,
 };
 use tributary_tests::{Kafka, Tier, require, unique};
 
@@ -59,16 +59,27 @@ impl Broker {
     pub(crate) fn create(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) {
         let admin = Admin::new(&self.client(Role::Admin)).unwrap();
         let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let topic = NewTopic { name: topic.to_owned(), partitions, replication: 1, config };
+        let new = NewTopic { name: topic.to_owned(), partitions, replication: 1, config };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        for (_, created) in runtime.block_on(admin.create_topics(vec![topic])).unwrap() {
-            created.unwrap();
+        for (_, created) in runtime.block_on(admin.create_topics(vec![new])).unwrap() {
+            assert_eq!(created.unwrap(), Created::New);
         }
+        self.wait_for_topic(topic, true);
     }
 
     pub(crate) fn delete(&self, topic: &str) {
         let admin = Admin::new(&self.client(Role::Admin)).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(admin.delete_topics(&[topic.to_owned()])).unwrap();
+        self.wait_for_topic(topic, false);
+    }
+
+    /// The controller answers before the broker knows: until then the broker takes records for the topic of before.
+    fn wait_for_topic(&self, topic: &str, exists: bool) {
+        let deadline = Instant::now() + ANSWER;
+        while self.partitions(topic).is_empty() == exists {
+            assert!(Instant::now() < deadline, "whether there is a topic {topic}: not yet {exists}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn producer(&self) -> Producer {
