@@ -121,8 +121,13 @@ fn a_waker_ends_the_wait_for_records() {
 
 #[test]
 fn a_subscription_needs_a_group() {
-    let error = Consumer::subscribe(&config(Role::Consumer), &["t".to_owned()]).unwrap_err();
-    assert!(error.to_string().contains("group.id is missing"));
+    for group in [None, Some(" ")] {
+        let config = group.iter().fold(config(Role::Consumer), |config, group| config.set("group.id", group));
+        let error = Consumer::subscribe(&config, &["t".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("group.id is missing"));
+        // Partitions are read without one, and librdkafka's demand for a name is met.
+        Consumer::assign(&config, &[(TopicPartition::new("t", 0), Position::Earliest)]).unwrap().close();
+    }
 }
 
 #[tokio::test]

@@ -125,6 +125,7 @@ impl WorkerSettings {
     pub fn parse(props: &Props, worker_id: String, embedded_broker: bool) -> Result<Arc<Self>> {
         let config = worker_definition().parse(props)?;
         let ms = |name: &str| config.int::<u64>(name).map(Duration::from_millis);
+        check_topics(&config)?;
         let topic = |prefix: &str, partitions: i32| internal_topic(&config, prefix, partitions, embedded_broker);
         let runtime =
             Handle::try_current().map_err(|error| Error::fatal("start the worker in a runtime").cause(&error))?;
@@ -272,6 +273,21 @@ fn override_with(config: ClientConfig, props: &Props, prefix: &str) -> ClientCon
     with_prefix(props, prefix).iter().fold(config, |config, (name, value)| config.set(name, value))
 }
 
+/// What one of the topics holds is unreadable to the two others.
+fn check_topics(config: &Config) -> Result<()> {
+    for (one, other) in [("config", "offset"), ("config", "status"), ("offset", "status")] {
+        let [one, other] = [one, other].map(|name| format!("{name}.storage.topic"));
+        let topic = config.string(&one)?;
+        if topic == config.string(&other)? {
+            return Err(Error::config_at(
+                &other,
+                format!("{one} and {other} are both {topic}: give each its own topic"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool) -> Result<InternalTopic> {
     let replication = format!("{prefix}.storage.replication.factor");
     let extra = with_prefix(config.originals(), &format!("{prefix}.storage."));
@@ -379,5 +395,37 @@ mod tests {
         assert_eq!(client.get("transactional.id"), Some("g-lines-3"));
         assert_eq!(client.get("enable.idempotence"), Some("true"));
         assert_eq!(client.get("linger.ms"), Some("7"));
+    }
+
+    #[tokio::test]
+    async fn the_group_and_its_three_topics_have_names_of_their_own() {
+        let parse = |changed: &[(&str, &str)]| {
+            let own = [
+                ("bootstrap.servers", "127.0.0.1:1"),
+                ("group.id", "g"),
+                ("key.converter", "K"),
+                ("value.converter", "V"),
+                ("config.storage.topic", "configs"),
+                ("offset.storage.topic", "offsets"),
+                ("status.storage.topic", "statuses"),
+            ];
+            let props = own.iter().chain(changed).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            WorkerSettings::parse(&props.collect(), "w:1".to_owned(), false)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(parse(&[]), Ok(()));
+        for name in ["group.id", "config.storage.topic", "offset.storage.topic", "status.storage.topic"] {
+            let error = parse(&[(name, " ")]).unwrap_err();
+            assert!(error.contains(name) && error.contains("non-empty"), "{error}");
+        }
+        for (name, topic) in [
+            ("offset.storage.topic", "configs"),
+            ("status.storage.topic", "configs"),
+            ("status.storage.topic", "offsets"),
+        ] {
+            let error = parse(&[(name, topic)]).unwrap_err();
+            assert!(error.contains(&format!("and {name} are both {topic}")), "{error}");
+        }
     }
 }

@@ -57,11 +57,10 @@ impl ClientConfig {
         self
     }
 
-    /// The same settings with one more unless it is set already.
+    /// The same settings with one more unless it is set already. A blank value counts as not set.
     #[must_use]
-    pub fn set_default(mut self, java_name: &str, value: impl ToString) -> Self {
-        self.java.entry(java_name.to_owned()).or_insert_with(|| value.to_string());
-        self
+    pub fn set_default(self, java_name: &str, value: impl ToString) -> Self {
+        if self.get(java_name).is_some() { self } else { self.set(java_name, value) }
     }
 
     /// The same settings with one more, under librdkafka's name. It takes precedence over translated settings.

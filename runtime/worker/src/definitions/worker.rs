@@ -24,7 +24,7 @@ pub(crate) fn worker_definition() -> ConfigDef {
         text("bootstrap.servers", KAFKA).required().doc(
             "Kafka brokers to start from, host:port, separated by commas. Without the property the embedded broker starts.",
         ),
-        text("group.id", KAFKA).required().doc(
+        text("group.id", KAFKA).required().validator(Validator::NonEmpty).doc(
             "Name of the Connect cluster. The configurations and offsets of a Java worker with the same group and topics are \
              taken over.",
         ),
@@ -45,15 +45,15 @@ pub(crate) fn worker_definition() -> ConfigDef {
             "Names of configuration providers, each with config.providers.NAME.class and \
              config.providers.NAME.param.*: ${NAME:path:key} in a configuration is replaced by the provider's value.",
         ),
-        text("config.storage.topic", TOPICS).required().doc("Compacted topic of connector configurations."),
+        text("config.storage.topic", TOPICS).required().validator(Validator::NonEmpty).doc("Compacted topic of connector configurations."),
         replicas("config.storage.replication.factor")
             .doc("Replicas of the configuration topic when it is created; -1: the broker's default."),
-        text("offset.storage.topic", TOPICS).required().doc("Compacted topic of source offsets."),
+        text("offset.storage.topic", TOPICS).required().validator(Validator::NonEmpty).doc("Compacted topic of source offsets."),
         replicas("offset.storage.replication.factor")
             .doc("Replicas of the offset topic when it is created; -1: the broker's default."),
         number("offset.storage.partitions", 25)
             .doc("Partitions of the offset topic when it is created; -1: the broker's default."),
-        text("status.storage.topic", TOPICS).required().doc("Compacted topic of states."),
+        text("status.storage.topic", TOPICS).required().validator(Validator::NonEmpty).doc("Compacted topic of states."),
         replicas("status.storage.replication.factor")
             .doc("Replicas of the status topic when it is created; -1: the broker's default."),
         number("status.storage.partitions", 5)
