@@ -2,6 +2,14 @@
 
 use std::cmp::Ordering;
 
+use tributary_api::PluginRegistry;
+
+/// The versions of a class that the worker has.
+pub(crate) fn available<'a>(class: &str, plugins: &'a PluginRegistry) -> Vec<&'a str> {
+    let same = plugins.iter().filter(|plugin| plugin.description.class == class);
+    same.map(|plugin| plugin.description.version.as_str()).collect()
+}
+
 /// Whether some available version of a plugin is within a range.
 ///
 /// # Errors

@@ -19,6 +19,10 @@ const PREDICATES: &str = "Predicates";
 const TOPIC_CREATION: &str = "Topic Creation";
 const EXACTLY_ONCE: &str = "Exactly Once Support";
 
+/// The documentation of each property that asks for a version of a plugin.
+pub(crate) const PLUGIN_VERSION: &str = "The version that is wanted, or a range such as [4.0,5.0): the worker has one of each \
+                                         plugin, and any other is refused.";
+
 /// The framework's properties of a connector of a kind: Connect's own, and Tributary's own only if they are set,
 /// because clients of Connect do not know these. With a worker's properties, its converters are the defaults; a
 /// plugin's documentation is made without.
@@ -178,7 +182,7 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
         key.importance(Importance::Low)
             .width(Width::Short)
             .display_name(format!("{display} version"))
-            .doc("Accepted for compatibility: a worker holds one version of each plugin.")
+            .doc(PLUGIN_VERSION)
     };
     let retry = |name: &str| key(name, ConfigType::Long, ERRORS).width(Width::Medium);
     let simple_header = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
@@ -200,7 +204,7 @@ fn common(worker: Option<&Props>, version: &str) -> ConfigDef {
             .default(version)
             .width(Width::Medium)
             .display_name("Connector version")
-            .doc("Accepted for compatibility: a worker holds one version of each plugin."),
+            .doc(PLUGIN_VERSION),
         key("tasks.max", ConfigType::Int, COMMON)
             .default(1)
             .validator(Validator::Between(1, MAX_TASKS.into()))

@@ -36,9 +36,7 @@ pub(super) fn config_keys(plugins: &PluginRegistry, name: &str, version: Option<
     })?;
     let PluginDescription { class, kind, config, version: own, .. } = &plugin.description;
     if let Some(wanted) = version {
-        let same = plugins.iter().filter(|plugin| plugin.description.class == *class);
-        let available: Vec<&str> = same.map(|plugin| plugin.description.version.as_str()).collect();
-        versions::check(class, &available, wanted).map_err(Error::bad_request)?;
+        versions::check(class, &versions::available(class, plugins), wanted).map_err(Error::bad_request)?;
     }
     let keys = match kind {
         PluginKind::Converter => {

@@ -3,6 +3,7 @@
 
 mod clients;
 mod exactly_once;
+mod plugin_versions;
 mod plugins;
 mod result;
 #[cfg(test)]
@@ -130,6 +131,7 @@ impl Validator {
             connector_definition(description.kind, Some(&self.settings.defaults), &description.version, &props);
         let (_, mut issues) = connector_config::check(&props, description.kind, &self.settings);
         clients::check(&props, description.kind, &self.settings, &mut issues);
+        plugin_versions::check(&props, plugin, &self.plugins, &mut issues);
         let mut named =
             PluginCheck { props: &props, plugins: &self.plugins, host: description.kind, issues: &mut issues };
         let definition = named.chains(framework).embed("", None, &description.config);

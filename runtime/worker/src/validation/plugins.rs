@@ -5,6 +5,7 @@ use tributary_api::{
     Requirements, Result, Width,
 };
 
+use crate::definitions::PLUGIN_VERSION;
 use crate::plugins::{self, HEADER_CONVERTER, NamedPlugin};
 use crate::processor;
 use crate::settings::list_items;
@@ -186,7 +187,7 @@ impl AliasList {
                 .importance(Importance::High)
                 .width(Width::Long)
                 .display_name(format!("{} version for {alias}", self.noun))
-                .doc("Accepted for compatibility: a worker holds one version of each plugin."),
+                .doc(PLUGIN_VERSION),
         ];
         if self.kind == PluginKind::Transformation {
             keys.push(

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use tributary_api::{ConfigIssue, ConfigKey, ConfigValue, PluginRegistry, Props};
+use tributary_api::{ConfigIssue, ConfigKey, ConfigValue, DefaultValue, PluginRegistry, Props};
 use tributary_control::ValidationResult;
 
 use super::FrameworkCheck;
@@ -59,7 +59,12 @@ fn recommend(configs: &mut [(Option<ConfigKey>, ConfigValue)], plugins: &PluginR
         match name {
             "key.converter" | "value.converter" => value.recommended_values = recommended_converters(plugins, false),
             "header.converter" => value.recommended_values = recommended_converters(plugins, true),
-            _ if name.ends_with(".plugin.version") => value.recommended_values.extend(value.value.clone()),
+            _ if name.ends_with(".plugin.version") => {
+                // The version of the plugin that the worker has.
+                if let Some(DefaultValue::Value(version)) = key.as_ref().map(|key| &key.default) {
+                    value.recommended_values.push(version.clone());
+                }
+            }
             _ => {}
         }
     }

@@ -134,6 +134,38 @@ fn errors(result: &ValidationResult, name: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_version_of_a_plugin_that_the_worker_has_not_is_refused_at_the_class_and_at_the_version() {
+    let validator = validator(&[], None);
+    let predicate = [("predicates", "p"), ("predicates.p.type", "t.Always")];
+    let check = async |properties: [&str; 2], wanted: &str, expected: Option<&str>| {
+        let config = config("t.EchoConnector", &[&predicate[..], &[(properties[1], wanted)]].concat());
+        let result = validator.validate(&config).await.unwrap();
+        for property in properties {
+            // The plugin has a word for each property, too.
+            let mut found = errors(&result, property);
+            found.retain(|error| !error.starts_with("cannot use"));
+            assert_eq!(found, Vec::from_iter(expected.map(str::to_owned)), "{property} for {wanted}");
+        }
+        let version = result.configs.iter().find(|(_, value)| value.name == properties[1]).unwrap();
+        assert_eq!(version.1.recommended_values, ["1"], "{wanted}");
+    };
+    for properties in
+        [["connector.class", "connector.plugin.version"], ["predicates.p.type", "predicates.p.plugin.version"]]
+    {
+        let class = if properties[0] == "connector.class" { "t.EchoConnector" } else { "t.Always" };
+        for fits in ["1", " 1 ", "latest", "[1,2)", "(,5]"] {
+            check(properties, fits, None).await;
+        }
+        for (wanted, range) in [("2", "[2,2]"), ("[2,)", "[2,)"), ("", "[,]")] {
+            let message =
+                format!("Plugin {class} not found that matches the version range {range}, available versions: [1]");
+            check(properties, wanted, Some(&message)).await;
+        }
+        check(properties, "[", Some("Invalid version specification: [")).await;
+    }
+}
+
+#[tokio::test]
 async fn the_value_of_a_variable_is_in_no_response() {
     let validator = validator(&[], None);
     let raw = config(
