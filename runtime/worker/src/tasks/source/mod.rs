@@ -5,6 +5,7 @@ mod chunk;
 mod deliveries;
 mod flush;
 mod in_flight;
+mod lost_producers;
 mod record_producer;
 mod source_loop;
 mod topic_reader;
@@ -27,6 +28,7 @@ pub(crate) use self::deliveries::Deliveries;
 use self::deliveries::PRODUCER_CLASS;
 pub(crate) use self::flush::OffsetFlusher;
 pub(crate) use self::in_flight::InFlight;
+use self::lost_producers::LostProducers;
 pub(crate) use self::record_producer::{Capacity, RecordProducer};
 use self::source_loop::SEND_AGAIN;
 pub(crate) use self::source_loop::{SourceLoop, SourceParts};
@@ -44,10 +46,6 @@ enum Flow {
     Stop,
 }
 
-/// How many producers in a row may fail before the task fails.
-const MAX_LOST_PRODUCERS: u32 = 5;
-/// A producer that lasted longer than this resets the count.
-const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// The wait before the task starts again with a new producer.
 const PRODUCER_RETRY: Duration = Duration::from_secs(1);
 
@@ -61,13 +59,13 @@ pub(crate) async fn run(cx: TaskContext, make: &(dyn Fn() -> Box<dyn SourceTask>
     if let Some(boundary) = cx.spec.connector.transactions {
         return transactional::run(&cx, boundary, make).await;
     }
-    let mut ends = 0;
+    let mut lost_producers = LostProducers::default();
     loop {
         let started = Instant::now();
         let (outcome, lost) = run_once(&cx, make()).await?;
-        ends = if started.elapsed() > HEALTHY_AFTER { 1 } else { ends + 1 };
+        let may_go_on = lost_producers.may_go_on(started.elapsed());
         match outcome {
-            Err(error) if lost && ends < MAX_LOST_PRODUCERS && !cx.control.is_stopping() => {
+            Err(error) if lost && may_go_on && !cx.control.is_stopping() => {
                 tracing::error!(%error, "the producer has failed for good, the task starts again with another one");
                 cx.control.sleep(PRODUCER_RETRY).await;
             }
