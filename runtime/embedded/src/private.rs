@@ -15,8 +15,12 @@ const OTHERS: u32 = 0o077;
 /// Creates a folder and its missing parents. An existing one is closed to others.
 ///
 /// # Errors
-/// When it can neither be found nor created.
+/// When it can neither be found nor created; a file in its place is named.
 pub fn private_folder(path: &Path) -> io::Result<()> {
+    if let Some(file) = path.ancestors().find(|part| part.exists()).filter(|part| !part.is_dir()) {
+        let message = format!("{} is a file: move it away or choose another folder", file.display());
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
+    }
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
     close(path)
 }

@@ -27,6 +27,9 @@ pub(crate) struct StoreKeys {
 
 /// Closes an existing folder to others; if it contains other files too, only the worker's own are closed.
 pub(crate) fn close(data: &Path) -> Result<()> {
+    if let Some(file) = data.ancestors().find(|part| part.exists()).filter(|part| !part.is_dir()) {
+        bail!("{} is a file: move it away, or choose another folder with --data", file.display());
+    }
     let closed = || {
         let mut entries = fs::read_dir(data)?;
         let is_ours = entries
@@ -150,5 +153,10 @@ mod tests {
         [&ours, &shared].into_iter().for_each(|data| close(data).unwrap());
         assert_eq!((mode(&ours), mode(&shared)), (0o700, 0o755));
         close(&root.path().join("absent")).unwrap();
+        let file = shared.join("letter.txt");
+        for data in [&file, &file.join("data")] {
+            let error = close(data).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{} is a file", file.display())), "{error}");
+        }
     }
 }

@@ -139,6 +139,43 @@ async fn bad_names_and_missing_keys_are_refused() {
     assert!(matches!(ObjectStore::start(open).await, Err(Error::Credentials)));
 }
 
+#[tokio::test]
+async fn keys_that_no_file_can_be_named_after_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = start(folder.path(), 0).await;
+    store.create_bucket("raw").await.unwrap();
+    let client = client(&store, SECRET);
+    // Base64 of the key and the bucket, with what else is in the name, has 255 bytes.
+    let (longest, longest_in_parts) = (165, 132);
+    let put = async |length: usize| {
+        let put = client.put_object().bucket("raw").key("a".repeat(length)).body(ByteStream::from_static(b"x"));
+        put.send().await.map_err(|error| refusal(&error)).map(drop)
+    };
+    let begin = async |length: usize| {
+        let begin = client.create_multipart_upload().bucket("raw").key("a".repeat(length)).content_type("text/plain");
+        begin.send().await.map_err(|error| refusal(&error)).map(drop)
+    };
+    let too_long = Err((400, Some("KeyTooLongError".to_owned())));
+    assert_eq!((put(longest).await, begin(longest_in_parts).await), (Ok(()), Ok(())));
+    for length in [longest + 1, 256, 1_000] {
+        assert_eq!(put(length).await, too_long, "{length}");
+    }
+    assert_eq!(begin(longest_in_parts + 1).await, too_long);
+    store.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_file_instead_of_the_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data");
+    std::fs::write(&file, "").unwrap();
+    for root in [file.clone(), file.join("s3")] {
+        let Err(error) = ObjectStore::start(options(&root, 0)).await else { panic!("it started") };
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(&format!("{} is a file", file.display())), "{cause}");
+    }
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let shown = format!("{:?}", options(Path::new("/tmp"), 0));
