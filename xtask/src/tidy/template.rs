@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use super::{File, Finding};
 
-/// What `cargo generate` makes a connector of.
+/// The template for `cargo generate`.
 const TEMPLATE: &str = "templates/connector/";
-/// What it makes with [`VALUES`], and what is built and tested: the template holds no code of its own.
+/// What it generates with [`VALUES`]; this is built and tested, so the template needs no build of its own.
 const RENDERED: &str = "examples/custom-worker/";
 /// The values of the placeholders for that. The first two are cargo-generate's own.
 const VALUES: [(&str, &str); 4] = [
@@ -71,7 +71,7 @@ fn check_manifest(files: &[File], file: &File, rendered: &str) -> Option<Finding
     (ours != theirs).then(|| Finding::error(&file.path, format!("depends on {ours:?}, and the example on {theirs:?}")))
 }
 
-/// The sections with the names of what stands in them.
+/// The names of dependencies, with their section.
 fn dependencies(manifest: &str) -> BTreeSet<(&str, &str)> {
     let mut section = "";
     let mut found = BTreeSet::new();
