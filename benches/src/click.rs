@@ -1,12 +1,13 @@
 //! From the POST of a click to the offer on the session's stream, at a steady rate that does not wait for answers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::StreamExt as _;
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tributary_tests::{Kafka, Pipeline, RestClient, Tributary, WorkerOptions, create_topic_with, unique, wait_until};
 
@@ -75,13 +76,13 @@ async fn measure(
     }
     click(&pipeline, rate, WARM_UP, &waiting).await?;
     settle(&waiting).await?;
-    latencies.lock().unwrap_or_else(PoisonError::into_inner).reset();
+    latencies.lock().reset();
     let before = worker.usage()?;
     let sent = click(&pipeline, rate, Duration::from_secs(seconds), &waiting).await?;
     settle(&waiting).await?;
     let cpu = worker.usage()?.cpu - before.cpu;
     streams.abort_all();
-    let latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let latencies = latencies.lock().clone();
     let what = |share: &str| format!("click to offer at {rate}/s, {share}");
     for (share, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
         let ms = latencies.value_at_quantile(quantile) as f64 / 1e3;
@@ -128,7 +129,7 @@ async fn click(pipeline: &Arc<Pipeline>, rate: u64, time: Duration, waiting: &Wa
         let due = begun + Duration::from_nanos(number * 1_000_000_000 / rate);
         tokio::time::sleep_until(due.into()).await;
         let id = unique(&format!("click-{number}"));
-        waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), due);
+        waiting.lock().insert(id.clone(), due);
         let event =
             json!({"event_id": id, "type": "product_view", "page_id": id, "product_id": "armchair", "url": "/"});
         let token = tokens[(number % u64::from(PEOPLE)) as usize].clone();
@@ -155,9 +156,9 @@ async fn listen(url: String, token: String, waiting: Waiting, latencies: Arc<Mut
             let Some(data) = line.strip_prefix("data:") else { continue };
             let Ok(offer) = serde_json::from_str::<Value>(data) else { continue };
             let Some(id) = offer["trigger_event_id"].as_str() else { continue };
-            if let Some(due) = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
+            if let Some(due) = waiting.lock().remove(id) {
                 let micros = u64::try_from((now - due).as_micros()).unwrap_or(u64::MAX);
-                latencies.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+                latencies.lock().saturating_record(micros);
             }
         }
     }
@@ -166,9 +167,9 @@ async fn listen(url: String, token: String, waiting: Waiting, latencies: Arc<Mut
 
 /// Waits for the offers that are still on their way; what never comes shows as offers received below one.
 async fn settle(waiting: &Waiting) -> Result<()> {
-    let none_left = || async { waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty() };
+    let none_left = || async { waiting.lock().is_empty() };
     if wait_until(TEST_TIMEOUT, "the last offers", none_left).await.is_err() {
-        waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        waiting.lock().clear();
     }
     Ok(())
 }

@@ -26,8 +26,8 @@ impl Browser {
         &self.program
     }
 
-    /// The command line of a headless browser with a profile of its own. It goes nowhere but to this machine, and dies
-    /// with what is returned by `spawn`.
+    /// The command line of a headless browser with a profile of its own. It connects to this machine only, and ends when
+    /// the value that `spawn` returns is dropped.
     pub fn command(&self, profile: &RunFolder) -> Command {
         let mut command = Command::new(&self.program);
         command

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::port::{free_port, free_ports};
 use crate::rig::RigServer;
 
-/// A Lambda endpoint of another make, with one function that does what its event says.
+/// Another implementation of a Lambda endpoint, with one function that does what its event says.
 #[derive(Debug)]
 pub struct LambdaPeer {
     server: RigServer,

@@ -9,7 +9,7 @@ use crate::port::free_port;
 use crate::process::Usage;
 use crate::rig::RigServer;
 
-/// A server that speaks MongoDB's protocol.
+/// A server with MongoDB's protocol.
 #[derive(Debug)]
 pub struct Mongo {
     server: RigServer,

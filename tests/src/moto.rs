@@ -163,7 +163,7 @@ impl Moto {
     }
 }
 
-/// A queue of SQS.
+/// An SQS queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
     /// By which requests name it.

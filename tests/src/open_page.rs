@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::pipeline::Pipeline;
 use crate::wait::wait_for;
 
-/// As long as a browser would wait at least.
+/// The shortest time after which a browser reconnects.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A customer's page that listens for offers (`GET /events`). When its stream breaks it connects again as a browser does,
@@ -75,7 +75,7 @@ async fn listen(url: String, token: String, seen: Arc<Mutex<Seen>>) {
     }
 }
 
-/// Takes in what comes until the stream ends or breaks.
+/// Collects messages until the stream ends or breaks.
 async fn read(mut answer: reqwest::Response, seen: &Mutex<Seen>) {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {

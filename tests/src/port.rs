@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
-/// Below the range from which the kernel takes ports for outgoing connections, so that none of those gets in between.
+/// Below the range of ports for outgoing connections: the kernel must not use one of them between the check and the bind.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 const TRIES: usize = 200;
 

@@ -1,6 +1,6 @@
-//! Processes by id, and the leash that ties a server to the process that started it: `rig/leash.sh` waits for the end of
-//! its standard input, whose other end the test process holds, and then kills the server. The kernel's own
-//! parent-death signal will not do: it comes when the *thread* that started the child ends, and each test has its own.
+//! Processes by id, and the leash that ends a server with the process that started it: `rig/leash.sh` reads its standard
+//! input, a pipe from the test process, and kills the server at its end. The kernel's parent-death signal does not do: it
+//! is sent when the *thread* that started the child ends, and each test has its own thread.
 
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 /// The unit of utime and stime in `/proc/PID/stat`: 1/100 s on all of Linux's platforms.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What a process has used up to now.
+/// The resources that a process has used so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Resident memory now (`VmRSS`).
@@ -57,8 +57,8 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// From now on no file of the process grows beyond so many bytes; without a number they may again. A write beyond fails
-/// as on a full disk does, which only root could create.
+/// Limits the size of the files that the process writes; without a number the limit is removed. A write beyond it fails as
+/// on a full disk, which only root could create.
 pub fn limit_file_size(pid: u32, bytes: Option<u64>) -> Result<()> {
     let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
     let arguments = ["--pid", &pid.to_string(), &format!("--fsize={soft}:unlimited")];
@@ -74,9 +74,8 @@ pub struct Leash {
 }
 
 impl Leash {
-    /// Ties the process `pid`, whose command line holds `mark`, to the life of what is returned. A process that has
-    /// to be killed leaves its folder behind, so that is removed, too: end a server that will be looked at, or started
-    /// again, before the leash is dropped.
+    /// Ends the process `pid`, whose command line contains `mark`, when the returned leash is dropped. If it has to be killed,
+    /// its folder is removed as well: end a server whose folder is still needed before that.
     pub fn tie(pid: u32, mark: &Path, folder: &Path) -> Result<Self> {
         // In a process group of its own, so that a Ctrl-C in the terminal does not end the watcher first.
         let mut watcher = std::os::unix::process::CommandExt::process_group(
@@ -100,7 +99,7 @@ impl Leash {
     }
 }
 
-/// Where the scripts are.
+/// The folder of the scripts.
 pub(crate) fn rig_folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/rig"))
 }

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use crate::kafka::Kafka;
 
-/// A real broker that clients reach through this process, which holds up one client's requests to write, or answers them in
-/// the broker's stead, when told. All other requests pass.
+/// A real broker behind a proxy in this process. By its rules the proxy delays one client's produce requests, or answers
+/// them instead of the broker; all other requests pass.
 #[derive(Debug)]
 pub struct KafkaProxy {
     kafka: Kafka,
@@ -20,10 +20,10 @@ pub struct KafkaProxy {
     _serving: JoinSet<()>,
 }
 
-/// Kafka's numbers of the request to write and of the question where topics are.
+/// The API keys of Produce and Metadata.
 const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
-/// From this version on lengths in it have another form.
+/// From this version on it is flexible: lengths are encoded differently.
 const FLEXIBLE: i16 = 9;
 const FRAMES: usize = 1_000;
 const STEP: Duration = Duration::from_millis(2);
@@ -115,7 +115,7 @@ impl Rules {
     }
 }
 
-/// What is kept of a request that a rule concerns until it is answered.
+/// A request that a rule applies to, until it is answered.
 struct Request {
     correlation: [u8; 4],
     version: i16,
@@ -136,7 +136,7 @@ async fn serve(listener: TcpListener, broker: String, rules: Arc<Rules>) {
     }
 }
 
-/// Reads ahead, so that it is known what waits.
+/// Reads requests ahead, to know which of them wait.
 async fn receive(mut client: OwnedReadHalf, rules: Arc<Rules>, frames: mpsc::Sender<(Vec<u8>, Option<Request>)>) {
     let mut refused = false;
     while let Some(frame) = read(&mut client).await {
@@ -228,8 +228,8 @@ fn name(frame: &[u8]) -> &[u8] {
     &frame[10..10 + length]
 }
 
-/// Behind the correlation id: topics, of each the name and the partitions, of each the number and the error. The lengths
-/// that stand before them take one byte in a flexible version, for the names and counts that tests have.
+/// After the correlation id: topics, each with its name and partitions, each with its number and error. In a flexible
+/// version the lengths before them take one byte, for the names and counts that tests have.
 fn error_of_the_first_partition(frame: &[u8], version: i16) -> usize {
     if version >= FLEXIBLE {
         let topic = 4 + 1 + 1;

@@ -10,14 +10,14 @@ use crate::wait::wait_for;
 /// Longer than the 90 s after which Connect itself gives up on a request.
 const TIMEOUT: Duration = Duration::from_secs(100);
 
-/// A client of a worker's REST API that hands out whatever is answered, errors included.
+/// A client of a worker's REST API that returns every response, errors included.
 #[derive(Clone, Debug)]
 pub struct RestClient {
     base: String,
     client: reqwest::Client,
 }
 
-/// What was answered.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.

@@ -63,7 +63,7 @@ pub async fn create_topic_on(bootstrap: &str, topic: &str, nodes: &[i32], settin
 }
 
 /// The node that leads partition 0 of a topic, and how many replicas are in sync. For `__consumer_offsets` and
-/// `__transaction_state` with one partition that node is everybody's coordinator.
+/// `__transaction_state` with one partition that node is the coordinator of all groups and transactions.
 pub async fn leader(bootstrap: &str, topic: &str) -> Result<(i32, usize)> {
     let (config, topic) = (client(bootstrap), topic.to_owned());
     tokio::task::spawn_blocking(move || {
@@ -137,7 +137,7 @@ pub async fn end_offsets(bootstrap: &str, topic: &str) -> Result<BTreeMap<i32, i
     .await?
 }
 
-/// What a consumer group has committed of a topic, by partition; one without an offset is absent.
+/// The committed offsets of a consumer group for a topic, by partition; one without an offset is absent.
 pub async fn committed_offsets(bootstrap: &str, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>> {
     let mut config = client(bootstrap);
     config.set("group.id", group);

@@ -84,7 +84,7 @@ struct Pace {
     limit: Duration,
 }
 
-/// Traffic on its way.
+/// Traffic that is being sent.
 #[derive(Debug)]
 pub struct Flow {
     acknowledged: Arc<AtomicUsize>,
@@ -113,7 +113,7 @@ impl Flow {
     }
 }
 
-/// How often each event is in a topic, by its id.
+/// How often each event is in a topic, by event id.
 pub fn event_ids(messages: &[Message]) -> Result<BTreeMap<String, usize>> {
     let mut ids = BTreeMap::new();
     for message in messages {

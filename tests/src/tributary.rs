@@ -335,7 +335,7 @@ impl Drop for Tributary {
     }
 }
 
-/// A shell lowers the limit, and becomes the worker.
+/// A shell lowers the limit and then executes the worker.
 fn program(binary: &Path, max_descriptors: Option<u32>) -> Command {
     let Some(limit) = max_descriptors else { return Command::new(binary) };
     let mut shell = Command::new("sh");

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// Asks `check` again and again until it answers with a value; fails after `timeout`, naming `what` was waited for.
+/// Repeats `check` until it returns a value; fails after `timeout` with `what` was waited for.
 pub async fn wait_for<T, F, Answer>(timeout: Duration, what: &str, mut check: F) -> Result<T>
 where
     F: FnMut() -> Answer,

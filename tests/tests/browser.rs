@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tributary_tests::{Browser, Tier, Tributary, WorkerOptions, require, wait_for};
 
-/// The rules ask for 20 s of engaged time, told by heartbeats 10 s apart after the first 5 s: 25 s. The rest is for a
-/// machine that is busy.
+/// The rules ask for 20 s of engaged time, reported by heartbeats every 10 s after the first 5 s: 25 s. The rest is for a
+/// busy machine.
 const VOUCHER: Duration = Duration::from_secs(90);
 const START: Duration = Duration::from_secs(60);
 
@@ -58,7 +58,7 @@ async fn only_a_shopper_who_lingers_over_a_product_seen_before_gets_a_voucher() 
     let shop = wait_for(START, "the shop's address", || async { shop_address(&worker.log()) }).await?;
     wait_for(START, "all connectors running", || async { connectors_run(&worker).await.then_some(()) }).await?;
 
-    // Those who get nothing linger first: their last heartbeat is decided on before the one that brings the voucher.
+    // The visitors without a voucher come first: their last heartbeat is decided on before the one that brings the voucher.
     let mut is_new = visit(&shop, "c-1004", "kettle").await?;
     let mut no_consent = visit(&shop, "c-1002", "tent").await?;
     let mut returns = visit(&shop, "c-1001", "armchair").await?;

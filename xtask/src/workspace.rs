@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 
-/// The server that tests take for SQL Server: a workspace of its own that is built into the same target folder.
+/// The stand-in for SQL Server: a workspace of its own that is built into the same target folder.
 const STANDIN: &str = "tests/sqlserver-standin/Cargo.toml";
 
-/// How the names begin of what cargo tells a program that it runs.
+/// The prefixes of environment variables that cargo sets for a program that it runs.
 const OF_THIS_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// The profile of images and packages.
@@ -62,8 +62,8 @@ impl Workspace {
     pub(crate) fn cargo_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments);
-        // What cargo tells this program about its own package would make build scripts that look at it (ring's) run again, and
-        // everything be built again that depends on them.
+        // The variables that cargo sets for this package would make build scripts that read them (ring's) run again, and
+        // everything that depends on them would be built again.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix))) {
                 command.env_remove(name);
@@ -72,7 +72,7 @@ impl Workspace {
         command
     }
 
-    /// A command of cargo that compiles our packages with clippy: a check apart would compile all 700 packages again.
+    /// A command of cargo that compiles our packages with clippy: a separate check would compile all 700 packages again.
     pub(crate) fn linting_cargo(&self, arguments: &[&str]) -> Command {
         let mut command = self.cargo_command(arguments);
         let beside_cargo = Path::new(command.get_program()).with_file_name("clippy-driver");
@@ -117,7 +117,7 @@ impl Workspace {
         Ok(status.with_context(|| format!("run {}", binary.display()))?.success())
     }
 
-    /// Generates the connectors' pages, or (`check`) compares them with what is there.
+    /// Generates the connectors' pages, or (`check`) compares them with the existing ones.
     pub(crate) fn docs(&self, check: bool) -> Result<bool> {
         let mut arguments: Vec<OsString> = vec!["docs".into()];
         arguments.extend(check.then(|| "--check".into()));

@@ -103,7 +103,13 @@ async fn a_full_queue_answers_503_until_there_is_space() {
 #[tokio::test]
 async fn bytes_are_bounded_too() {
     let site = Site::new();
-    let limits = [("queue.max.bytes", "2000"), ("request.max.bytes", "1500"), ("request.max.inflated.bytes", "2000")];
+    let limits = [
+        ("queue.max.bytes", "2000"),
+        ("queue.max.bytes.per.client", "2000"),
+        ("request.max.bytes", "1500"),
+        ("request.max.inflated.bytes", "2000"),
+        ("event.max.bytes", "1500"),
+    ];
     let source = Source::start(&site, &limits).await;
     let post = |length: usize| Client::new().post(site.url("/collect")).body("x".repeat(length)).send();
     assert_eq!(post(1501).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -191,7 +197,7 @@ async fn a_bad_event_of_an_array_is_refused_and_the_others_are_written() {
 #[tokio::test]
 async fn json_that_needs_too_much_memory_is_refused_before_parsing() {
     let site = Site::new();
-    let source = Source::start(&site, &[("event.max.bytes", "4194304")]).await;
+    let source = Source::start(&site, &[("event.max.bytes", "4194304"), ("request.max.bytes", "4194304")]).await;
     let objects = format!(r#"{{"type":"x","a":[{}]}}"#, vec!["{}"; 1_000_000].join(","));
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(objects.as_bytes()).unwrap();
@@ -208,7 +214,13 @@ async fn json_that_needs_too_much_memory_is_refused_before_parsing() {
 #[tokio::test]
 async fn bodies_that_are_only_announced_take_no_room_from_others() {
     let site = Site::new();
-    let limits = [("queue.max.bytes", "1000000"), ("request.max.bytes", "500000"), ("request.timeout.ms", "60000")];
+    let limits = [
+        ("queue.max.bytes", "1000000"),
+        ("queue.max.bytes.per.client", "1000000"),
+        ("request.max.bytes", "500000"),
+        ("request.max.inflated.bytes", "1000000"),
+        ("request.timeout.ms", "60000"),
+    ];
     let mut source = Source::start(&site, &limits).await;
     let address = site.url("").replace("http://", "");
     let mut held = Vec::new();

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tributary_api::{Config, ConfigIssue, Connector, ConnectorContext, Offsets, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector};
 
 use crate::client::connect;
 use crate::config::{Flavour, Settings};
@@ -32,12 +32,9 @@ impl LambdaConnector {
 
 #[async_trait]
 impl Connector for LambdaConnector {
-    /// Also checks with a dry run whether the functions exist and may be invoked.
+    /// Checks with a dry run whether the functions exist and may be invoked.
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let settings = match Settings::new(self.flavour, config) {
-            Ok(settings) => Arc::new(settings),
-            Err(error) => return Ok(vec![ConfigIssue::of_error(&error, self.function())]),
-        };
+        let settings = Arc::new(Settings::new(self.flavour, config)?);
         let client = match connect(&settings.access).await {
             Ok(client) => client,
             Err(error) => return Ok(vec![ConfigIssue::of_error(&error, settings.access.properties.credentials)]),
@@ -55,10 +52,6 @@ impl Connector for LambdaConnector {
             }
         }
         Ok(issues)
-    }
-
-    async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
-        Settings::new(self.flavour, config).map(drop)
     }
 
     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {

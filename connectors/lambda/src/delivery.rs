@@ -225,7 +225,7 @@ impl Delivery {
             }
             OnError::Log => {
                 let (first, last) = (items[0].offset, items[items.len() - 1].offset);
-                tracing::error!(partition = %self.partition, reason, first, last, "passing over failed records");
+                tracing::error!(partition = %self.partition, reason, first, last, "skipping failed records");
                 if let Some(reporter) = &self.shared.reporter {
                     self.report(|| reporter.failed(&self.partition, items, reason)).await?;
                 }

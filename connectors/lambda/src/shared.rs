@@ -1,6 +1,7 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tributary_api::{Error, Record, SinkTaskContext};
@@ -57,26 +58,22 @@ impl Shared {
 
     /// Sends a signal to the task, and makes the runtime call it.
     pub(crate) fn send(&self, signal: TaskSignal) {
-        lock(&self.signals).push(signal);
+        self.signals.lock().push(signal);
         self.cx.set_timeout(Duration::ZERO);
     }
 
     /// Takes the signals sent so far.
     pub(crate) fn take_signals(&self) -> Vec<TaskSignal> {
-        std::mem::take(&mut *lock(&self.signals))
+        std::mem::take(&mut *self.signals.lock())
     }
 
     /// Records were delivered: requests a commit if the last one is long enough ago.
     pub(crate) fn delivered(&self) {
-        let mut committed = lock(&self.committed);
+        let mut committed = self.committed.lock();
         if committed.elapsed() >= COMMIT {
             *committed = Instant::now();
             drop(committed);
             self.cx.request_commit();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use tributary_api::{Config, ConfigIssue, Connector, ConnectorContext, Error, Offsets, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, Error, Offsets, Props, Result, SinkConnector};
 
 use crate::client::connect;
 use crate::config::Settings;
@@ -15,10 +15,6 @@ pub(crate) struct MongoConnector;
 #[async_trait]
 impl Connector for MongoConnector {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let issues = Settings::issues(config.originals());
-        if !issues.is_empty() {
-            return Ok(issues);
-        }
         let settings = Settings::new(config)?;
         let reached = async {
             let (client, retry_writes) = connect(&settings, name(config)).await?;
@@ -32,13 +28,6 @@ impl Connector for MongoConnector {
             }
             Ok(_) => Vec::new(),
         })
-    }
-
-    async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
-        match Settings::issues(config.originals()).into_iter().next() {
-            Some(issue) => Err(issue.into_error()),
-            None => Ok(()),
-        }
     }
 
     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {

@@ -1,11 +1,10 @@
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mongodb::bson::{Document, RawDocument, RawDocumentBuf, doc, serialize_to_raw_document_buf};
 use mongodb::error::{Error as DriverError, ErrorKind as Driver};
 use mongodb::{Client, ClientSession};
+use parking_lot::Mutex;
 use tributary_api::{Error, Result};
 
 use crate::client::failure;
@@ -133,8 +132,8 @@ impl Server {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<NumberedSession>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> parking_lot::MutexGuard<'_, Vec<NumberedSession>> {
+        self.idle.lock()
     }
 }
 

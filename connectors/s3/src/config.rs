@@ -1,6 +1,6 @@
 use flate2::Compression;
 use tributary_api::ConfigType::{self, Boolean, Class, Int, List, Long, Password, String as Text};
-use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Importance, Props, Result, Validator};
+use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Importance, Props, Result, TopicPartition, Validator};
 
 use crate::format::Format;
 use crate::name::ObjectNames;
@@ -27,7 +27,7 @@ const ACLS: &[&str] = &[
 /// All properties of Confluent's S3 sink.
 pub(crate) fn definition() -> ConfigDef {
     let keys = [connector_keys(), storage_keys(), s3_keys(), later_keys()];
-    ConfigDef::new(keys.into_iter().flatten()).check(|config| Ok(refused(config.originals())))
+    ConfigDef::new(keys.into_iter().flatten()).check(check)
 }
 
 fn connector_keys() -> Vec<ConfigKey> {
@@ -217,6 +217,19 @@ const IDLE: &[(&str, ConfigType, &str)] = &[
     ("rotate.file.on.partition.change", Boolean, "true"),
 ];
 
+/// What several properties make together.
+fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
+    let issues = refused(config.originals());
+    if !issues.is_empty() {
+        return Ok(issues);
+    }
+    let settings = Settings::new(config)?;
+    // Topics that a pattern finds are looked at when they are read.
+    let topics = config.originals().get("topics").map(String::as_str).unwrap_or_default();
+    let mut topics = topics.split(',').map(str::trim).filter(|topic| !topic.is_empty());
+    topics.find_map(|topic| settings.names.fit(&TopicPartition::new(topic, 0)).err()).map_or(Ok(Vec::new()), Err)
+}
+
 /// Issues for properties that are set but not implemented: they are refused, never ignored.
 fn refused(props: &Props) -> Vec<ConfigIssue> {
     let mut issues = Vec::new();
@@ -275,9 +288,6 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads a task's settings.
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        if let Some(issue) = refused(config.originals()).into_iter().next() {
-            return Err(issue.into_error());
-        }
         let text = |name: &str| config.string(name).map(str::to_owned);
         let given = |name: &str| Ok(config.optional_string(name)?.filter(|value| !value.is_empty()).map(str::to_owned));
         let json = config.string("format.class")?.ends_with("JsonFormat");

@@ -1,8 +1,7 @@
 use async_trait::async_trait;
-use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector, TopicPartition};
+use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector};
 
 use crate::client::{connect, failure};
-use crate::config::Settings;
 
 /// Plans the S3 sink: every task has the same configuration, and its share of the partitions.
 pub(crate) struct S3Connector;
@@ -10,20 +9,11 @@ pub(crate) struct S3Connector;
 #[async_trait]
 impl Connector for S3Connector {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let settings = match Settings::new(config) {
-            Ok(settings) => settings,
-            Err(error) => return Ok(vec![ConfigIssue::of_error(&error, "format.class")]),
+        let issue = match connect(config).await {
+            Err(error) => Some(ConfigIssue::of_error(&error, "aws.access.key.id")),
+            Ok(client) => bucket_issue(&client, config.string("s3.bucket.name")?).await,
         };
-        // Topics that a pattern finds are looked at when they are read.
-        let topics = config.originals().get("topics").map(String::as_str).unwrap_or_default();
-        let names = topics.split(',').map(|topic| settings.names.fit(&TopicPartition::new(topic.trim(), 0)));
-        let misfit = names.filter_map(Result::err).map(|error| ConfigIssue::of_error(&error, "topics.dir")).next();
-        let mut issues: Vec<ConfigIssue> = misfit.into_iter().collect();
-        match connect(config).await {
-            Err(error) => issues.push(ConfigIssue::of_error(&error, "aws.access.key.id")),
-            Ok(client) => issues.extend(bucket_issue(&client, config.string("s3.bucket.name")?).await),
-        }
-        Ok(issues)
+        Ok(issue.into_iter().collect())
     }
 
     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {

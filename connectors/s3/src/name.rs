@@ -30,7 +30,7 @@ impl ObjectNames {
     /// Whether S3 takes the names of a partition's objects, however many records it will have.
     ///
     /// # Errors
-    /// `Config` at topics.dir, with both numbers: the same request would be refused for ever.
+    /// `Config` at topics.dir, with both numbers: the request would be refused each time.
     pub(crate) fn fit(&self, partition: &TopicPartition) -> Result<()> {
         let longest = self.object(partition, i64::MAX).len();
         if longest <= LONGEST {

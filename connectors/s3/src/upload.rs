@@ -20,7 +20,7 @@ pub(crate) enum Completed {
     Written,
     /// Another object of that name exists and is not changed; it ends with this offset, if its metadata has one.
     Present(Option<i64>),
-    /// The upload was aborted by somebody else, or the object was removed.
+    /// The upload was aborted by another client, or the object was removed.
     Vanished,
 }
 

@@ -106,7 +106,7 @@ pub enum ExactlyOnceSupport {
 #[async_trait]
 pub trait SourceConnector: Connector {
     /// Whether offsets and records written in one transaction make it exactly-once: whether a task that starts from a stored
-    /// offset returns all records behind it, and none before. Asked with a valid configuration, of an instance that is
+    /// offset returns all records after it, and none before. Asked with a valid configuration, of an instance that is
     /// not started.
     ///
     /// ```
@@ -165,7 +165,7 @@ pub trait SourceConnector: Connector {
 /// ```
 #[async_trait]
 pub trait SinkConnector: Connector {
-    /// Told before the consumer group's offsets are altered (an empty map: all are reset). Answers whether the
+    /// Called before the consumer group's offsets are altered (an empty map: all are reset). Answers whether the
     /// offsets of the framework are all there is.
     ///
     /// # Errors

@@ -377,9 +377,8 @@ impl SinkTaskContext {
         self.host.reader(partition, from, most).await
     }
 
-    /// Makes a writer of topics of the task's own, such as reports on what became of its records; the topics are
-    /// created unless they are there. What must be written before an offset is committed has to be awaited before
-    /// `pre_commit` calls the offset safe.
+    /// A writer for topics of the task's own, such as reports on the outcome of its records; missing topics are created.
+    /// What must be written before an offset is committed has to be awaited before `pre_commit` calls the offset safe.
     ///
     /// # Errors
     /// `Config` when a setting cannot be used; when a topic cannot be created.

@@ -123,7 +123,7 @@ impl<'a> DecodeContext<'a> {
 /// ```
 #[allow(clippy::wrong_self_convention)] // the names are Kafka Connect's
 pub trait Converter: Send {
-    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    /// Called before the first record: a plugin with metrics of its own (KIP-877) registers them here and keeps the handles.
     ///
     /// # Errors
     /// Any error fails the task.
@@ -167,7 +167,7 @@ pub trait Converter: Send {
 /// ```
 #[allow(clippy::wrong_self_convention)] // the names are Kafka Connect's
 pub trait HeaderConverter: Send {
-    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    /// Called before the first record: a plugin with metrics of its own (KIP-877) registers them here and keeps the handles.
     ///
     /// # Errors
     /// Any error fails the task.

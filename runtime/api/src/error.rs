@@ -50,8 +50,7 @@ struct Inner {
     source: Source,
 }
 
-/// The error that this one comes from, as it was. It makes no difference to whether two are the same: it says nothing that the
-/// chain does not.
+/// The error that caused this one. It is not compared when errors are: its text is in the chain already.
 #[derive(Clone, Default)]
 struct Source(Option<Arc<dyn StdError + Send + Sync>>);
 

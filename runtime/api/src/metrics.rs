@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use crate::{Error, Result};
 
@@ -46,11 +48,11 @@ struct MetricName {
 
 struct Metric {
     description: String,
-    /// Who holds the handle holds the metric.
+    /// The metric exists as long as its handle is held.
     source: Weak<dyn Read>,
 }
 
-/// What a handle stands for.
+/// The values of a metric.
 trait Read: Send + Sync {
     /// The values, with the endings of their names.
     fn values(&self) -> Vec<(&'static str, f64)>;
@@ -64,7 +66,7 @@ pub struct Counter(Arc<CounterState>);
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(Arc<GaugeState>);
 
-/// A number that is read when somebody looks. It shows as long as this is held.
+/// A number that is computed when metrics are read. The metric exists as long as this is held.
 #[derive(Clone)]
 pub struct GaugeFunction(#[allow(dead_code)] Arc<dyn Read>);
 
@@ -141,7 +143,7 @@ impl PluginMetrics {
         Ok(gauge)
     }
 
-    /// Registers a gauge that a function reads whenever somebody looks: it must not block.
+    /// Registers a gauge whose function is called whenever metrics are read: it must not block.
     ///
     /// # Errors
     /// As for [`gauge`](Self::gauge).
@@ -173,7 +175,7 @@ impl PluginMetrics {
     pub fn samples(&self) -> Vec<MetricSample> {
         // A function of the plugin's is called without the lock.
         let live: Vec<_> = {
-            let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            let registry = self.registry.lock();
             let live = registry.iter().map(|(name, metric)| (name.clone(), metric.description.clone(), &metric.source));
             live.filter_map(|(name, description, source)| Some((name, description, source.upgrade()?))).collect()
         };
@@ -202,7 +204,7 @@ impl PluginMetrics {
             }
             all.push(((*tag).to_owned(), (*value).to_owned()));
         }
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.registry.lock();
         let key = MetricName { name: name.to_owned(), tags: all };
         if registry.len() >= MOST || registry.contains_key(&key) {
             registry.retain(|_, metric| metric.source.strong_count() > 0);

@@ -17,7 +17,7 @@ use crate::{Error, Origin, Props, Record, Result, SourceTaskContext};
 ///     Config, Datum, OffsetMap, Record, Result, SourcePartition, SourceTask, SourceTaskContext, async_trait,
 /// };
 ///
-/// /// Counts, and goes on after a restart.
+/// /// Counts, and continues after a restart.
 /// struct Counter {
 ///     cx: SourceTaskContext,
 ///     partition: SourcePartition,
@@ -112,7 +112,7 @@ pub struct Ack<'a> {
     pub result: std::result::Result<Option<RecordMetadata>, &'a Error>,
 }
 
-/// Hears acknowledgements, in batches, on the thread that delivers them: it must not block.
+/// Receives acknowledgements, in batches, on the producer's delivery thread: it must not block.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -128,6 +128,6 @@ pub struct Ack<'a> {
 /// }
 /// ```
 pub trait AckListener: Send + Sync {
-    /// These records are done.
+    /// These records are acknowledged, dropped or failed.
     fn acknowledged(&self, acks: &[Ack<'_>]);
 }

@@ -36,7 +36,7 @@ pub trait TopicReader: Send {
 
 /// What a [`RawTopicReader`] reads, and how it reaches it.
 ///
-/// Settings are those of Kafka's own consumer. When `bootstrap.servers` is among them they stand alone; otherwise they are
+/// Settings are those of Kafka's own consumer. When `bootstrap.servers` is among them no others are used; otherwise they are
 /// added to the settings that the connector's other clients have.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -86,10 +86,10 @@ impl TopicReaderOptions {
 /// ```
 #[async_trait]
 pub trait RawTopicReader: Send {
-    /// The offset behind the last record that can be read.
+    /// The offset after the last record that can be read.
     fn end(&self) -> i64;
 
-    /// Moves the end to where the log ends now, and tells it.
+    /// Moves the end to the current end of the log, and returns it.
     ///
     /// # Errors
     /// `Retriable` when the broker does not answer in time.

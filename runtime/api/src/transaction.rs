@@ -1,18 +1,20 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionEnd {
-    /// Its records are there for readers with `isolation.level=read_committed`, and its offsets are stored.
+    /// Readers with `isolation.level=read_committed` see its records, and its offsets are stored.
     Commit,
-    /// Its records are given up. Their offsets are stored all the same, so that they do not come again.
+    /// Its records are discarded. Their offsets are stored all the same, so that they are not read again.
     Abort,
 }
 
 /// An end of a transaction that a source task asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransactionRequest {
-    /// Behind so many records of the batch; none: behind all of it.
+    /// The transaction ends after this many records of the batch; none: after all of them.
     pub after: Option<usize>,
     /// How it ends.
     pub end: TransactionEnd,
@@ -20,10 +22,10 @@ pub struct TransactionRequest {
 
 /// Where a source task's transactions end, for connectors with `transaction.boundary=connector`: the task has it from
 /// [`SourceTaskContext::transaction`](crate::SourceTaskContext::transaction). What is asked for during a `poll` concerns the
-/// batch that this `poll` returns. What is not committed when the task ends is aborted, and comes again.
+/// batch that this `poll` returns. What is not committed when the task ends is aborted, and read again.
 ///
 /// A transaction stays open until its end is asked for, and the broker aborts one that lasts longer than the producer's
-/// `transaction.timeout.ms`: the task then goes on from its stored offsets.
+/// `transaction.timeout.ms`: the task then continues from its stored offsets.
 ///
 /// ```
 /// use tributary_api::{Record, Result, SourceTask, SourceTaskContext, async_trait};
@@ -34,7 +36,7 @@ pub struct TransactionRequest {
 /// }
 ///
 /// impl Changes {
-///     /// Some records, and behind how many of them the database committed.
+///     /// Some records, and after how many of them the database committed.
 ///     async fn read(&mut self) -> Result<(Vec<Record>, Option<usize>)> {
 ///         Ok((Vec::new(), None))
 ///     }
@@ -59,38 +61,38 @@ pub struct TransactionContext {
 }
 
 impl TransactionContext {
-    /// A context of which nothing is asked yet; clones share what is.
+    /// A context without requests; clones share them.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Commits the transaction behind the batch. Where the batch is empty, what is open is committed.
+    /// Commits the transaction after the batch. After an empty batch the open transaction is committed.
     pub fn commit(&self) {
         self.ask(None, TransactionEnd::Commit);
     }
 
-    /// Commits the transaction behind so many records of the batch, from its first on; what follows is another
-    /// transaction's. May be called for several places.
+    /// Commits the transaction after this many records of the batch; the next records belong to the next transaction. May
+    /// be called several times for one batch.
     pub fn commit_after(&self, records: usize) {
         self.ask(Some(records), TransactionEnd::Commit);
     }
 
-    /// Gives up all records since the last transaction's end, those of the batch included. Their offsets are stored.
+    /// Discards all records since the end of the last transaction, including this batch. Their offsets are stored.
     pub fn abort(&self) {
         self.ask(None, TransactionEnd::Abort);
     }
 
-    /// Gives up all records since the last transaction's end, so many of the batch included. Their offsets are stored.
+    /// Discards all records since the end of the last transaction, including this many of the batch. Their offsets are stored.
     pub fn abort_after(&self, records: usize) {
         self.ask(Some(records), TransactionEnd::Abort);
     }
 
     /// What was asked for since the last call, in order; for the runtime, after each poll.
     pub fn take(&self) -> Vec<TransactionRequest> {
-        std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.requests.lock())
     }
 
     fn ask(&self, after: Option<usize>, end: TransactionEnd) {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(TransactionRequest { after, end });
+        self.requests.lock().push(TransactionRequest { after, end });
     }
 }

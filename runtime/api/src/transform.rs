@@ -36,7 +36,7 @@ pub trait Transformation: Send {
         Requirements::default()
     }
 
-    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    /// Called before the first record: a plugin with metrics of its own (KIP-877) registers them here and keeps the handles.
     ///
     /// # Errors
     /// Any error fails the task.
@@ -73,7 +73,7 @@ pub trait Transformation: Send {
 /// }
 /// ```
 pub trait Predicate: Send {
-    /// Metrics of its own (KIP-877), given before the first record: whoever has some registers them here and keeps the handles.
+    /// Called before the first record: a plugin with metrics of its own (KIP-877) registers them here and keeps the handles.
     ///
     /// # Errors
     /// Any error fails the task.
@@ -98,7 +98,7 @@ pub trait Predicate: Send {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Requirements {
-    /// Keyed stores; each belongs to the input partition of the record at hand.
+    /// Keyed stores; each belongs to the input partition of the current record.
     pub stores: Vec<StoreSpec>,
     /// Read-only tables, whole on every task.
     pub tables: Vec<TableSpec>,
@@ -193,7 +193,7 @@ impl Timer {
     }
 }
 
-/// What a host does for a transform. All calls concern the input partition of the record or timer at hand.
+/// What a host does for a transform. All calls concern the input partition of the current record or timer.
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -96,7 +96,7 @@ pub trait Herder: Send + Sync {
     /// The topics a connector has used; an unknown connector has used none.
     async fn topics(&self, name: &str) -> Result<ActiveTopics>;
 
-    /// Forgets the topics a connector has used.
+    /// Removes the topics that a connector has used.
     async fn reset_topics(&self, name: &str) -> Result<()>;
 
     /// The guarantee of a processor; 404 for a connector of another kind.

@@ -45,3 +45,15 @@ pub enum TargetState {
     /// End the connector and its tasks.
     Stopped,
 }
+
+impl TargetState {
+    /// The state that a request names as `initial_state`, in upper or lower case (KIP-980).
+    pub fn of_initial_state(name: &str) -> Option<Self> {
+        match name.to_uppercase().as_str() {
+            "RUNNING" => Some(Self::Started),
+            "PAUSED" => Some(Self::Paused),
+            "STOPPED" => Some(Self::Stopped),
+            _ => None,
+        }
+    }
+}

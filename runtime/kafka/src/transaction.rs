@@ -1,9 +1,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tributary_api::{Error, Offsets};
 use tributary_librdkafka::{Failure, GroupIdentity, PartitionList, code};
 
@@ -162,7 +163,7 @@ impl Producer {
             // The receiver may be gone.
             let _ = done.send(client.send_offsets(&list, &group.0, timeout));
         });
-        let mut thread = self.offsets_thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.offsets_thread.lock();
         if thread.is_none() {
             *thread = Some(OffsetsThread::start().map_err(|error| {
                 let error = Error::retriable("cannot start a thread to add offsets to the transaction").cause(&error);
@@ -242,7 +243,7 @@ impl TransactionGuard {
     }
 
     fn ended(&self) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.ended.lock() = Some(Instant::now());
     }
 
     /// Waits before the first request of a transaction; does nothing for later ones.
@@ -250,7 +251,7 @@ impl TransactionGuard {
         if !self.armed.load(Ordering::Relaxed) || !self.armed.swap(false, Ordering::Relaxed) {
             return;
         }
-        let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = *self.ended.lock();
         let left = ended.and_then(|ended| self.distance.checked_sub(ended.elapsed()));
         if let Some(left) = left {
             thread::sleep(left);

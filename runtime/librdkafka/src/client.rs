@@ -3,8 +3,9 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rdkafka::bindings::{
     RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE, RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_OFFSET_COMMIT, rd_kafka_conf_destroy,
     rd_kafka_conf_enable_sasl_queue, rd_kafka_conf_new, rd_kafka_conf_res_t, rd_kafka_conf_set,
@@ -128,13 +129,12 @@ impl Client {
 
     /// The oldest rebalance not taken yet.
     pub fn next_rebalance(&self) -> Option<Rebalance> {
-        self.rebalances.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.rebalances.as_ref()?.lock().pop_front()
     }
 
     /// Whether there is one not taken yet.
     pub fn has_rebalance(&self) -> bool {
-        let waiting =
-            |rebalances: &Mutex<VecDeque<_>>| !rebalances.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let waiting = |rebalances: &Mutex<VecDeque<_>>| !rebalances.lock().is_empty();
         self.rebalances.as_deref().is_some_and(waiting)
     }
 

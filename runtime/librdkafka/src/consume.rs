@@ -1,9 +1,10 @@
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_void};
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rdkafka::bindings::{
     RD_KAFKA_EVENT_OFFSET_COMMIT, RD_KAFKA_EVENT_REBALANCE, rd_kafka_assign, rd_kafka_assignment,
     rd_kafka_assignment_lost, rd_kafka_commit_queue, rd_kafka_committed, rd_kafka_consumer_close_queue,
@@ -43,7 +44,7 @@ pub(super) unsafe extern "C" fn on_rebalance(
         let lost = !assign && rd_kafka_assignment_lost(client) != 0;
         if let Some(partitions) = PartitionList::copy_of(partitions) {
             let rebalance = Rebalance { assign, lost, partitions };
-            rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+            rebalances.lock().push_back(rebalance);
         }
         wake_consumer(client);
     }

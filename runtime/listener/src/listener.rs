@@ -1,6 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -8,6 +8,7 @@ use hyper::body::Body;
 use hyper::service::Service;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
+use parking_lot::RwLock;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -92,7 +93,7 @@ impl Handle {
 
     /// Sets the limits and TLS of new connections.
     pub fn change(&self, addresses: AddressLimits, tls: Option<Tls>) {
-        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings { addresses, tls };
+        *self.0.settings.write() = Settings { addresses, tls };
     }
 
     /// Waits until it has closed and its address is free. Requests may still be in flight.
@@ -101,7 +102,7 @@ impl Handle {
     }
 
     fn settings(&self) -> Settings {
-        self.0.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.settings.read().clone()
     }
 }
 

@@ -215,12 +215,8 @@ pub(crate) fn create_request(body: Value) -> Result<(String, RawConfig, Option<T
 }
 
 fn initial_state(state: &str, chain: &Chain) -> Result<TargetState, ApiError> {
-    match state.to_uppercase().as_str() {
-        "RUNNING" => Ok(TargetState::Started),
-        "PAUSED" => Ok(TargetState::Paused),
-        "STOPPED" => Ok(TargetState::Stopped),
-        other => Err(jackson::no_constant(&format!("{CREATE_REQUEST}$InitialState"), other, chain)),
-    }
+    let unknown = || jackson::no_constant(&format!("{CREATE_REQUEST}$InitialState"), &state.to_uppercase(), chain);
+    TargetState::of_initial_state(state).ok_or_else(unknown)
 }
 
 /// The configuration with its connector's name, and without nulls.

@@ -190,12 +190,8 @@ fn text(key: &str, value: Value) -> Result<String, String> {
 }
 
 fn target_state(state: &str) -> Result<TargetState, String> {
-    match state.to_uppercase().as_str() {
-        "RUNNING" => Ok(TargetState::Started),
-        "PAUSED" => Ok(TargetState::Paused),
-        "STOPPED" => Ok(TargetState::Stopped),
-        _ => Err(format!("initial_state: is {state}; write RUNNING, PAUSED or STOPPED")),
-    }
+    TargetState::of_initial_state(state)
+        .ok_or_else(|| format!("initial_state: is {state}; write RUNNING, PAUSED or STOPPED"))
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use parking_lot::Mutex;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -130,18 +130,18 @@ impl Levels {
 
 impl LoggerControl for LogLevels {
     fn levels(&self) -> Loggers {
-        let Ok(levels) = self.levels.lock() else { return Loggers::new() };
+        let levels = self.levels.lock();
         let root = std::iter::once((ROOT.to_owned(), levels.root.clone()));
         root.chain(levels.loggers.clone()).collect()
     }
 
     fn check(&self, logger: &str, level: &str) -> Result<(), LoggerRefusal> {
-        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let levels = self.levels.lock();
         levels.check(logger, level).map(drop)
     }
 
     fn set(&self, logger: &str, level: &str) -> Result<Vec<String>, LoggerRefusal> {
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut levels = self.levels.lock();
         let name = levels.check(logger, level)?;
         let affected = levels.set(logger, &name, Some(now_ms()));
         if let Err(error) = self.filter.reload(levels.targets()) {
@@ -215,7 +215,7 @@ mod tests {
 
     impl std::io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -235,8 +235,7 @@ mod tests {
             let error = std::io::Error::other(file);
             tracing::warn!(file, %error, ?file, "cannot write {file}");
         });
-        let text =
-            String::from_utf8(lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default();
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap_or_default();
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.trim_end().chars().any(is_control), "{text:?}");
         assert!(text.contains(r"cannot write x\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[31mred\u{202e}"), "{text}");

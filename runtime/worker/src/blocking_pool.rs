@@ -81,10 +81,10 @@ impl Drop for WaitingCall<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use std::sync::Mutex;
     use std::sync::mpsc::sync_channel;
 
     use futures::future::join_all;
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -101,7 +101,7 @@ mod tests {
             let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
             blocking_pool.call("the look", LONG, move || {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                gate.lock().unwrap().recv().unwrap();
+                gate.lock().recv().unwrap();
                 running.fetch_sub(1, Ordering::SeqCst);
             })
         });

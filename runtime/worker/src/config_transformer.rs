@@ -274,10 +274,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_provider_that_blocks_holds_up_no_other_work() {
-        struct Blocks(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+        struct Blocks(parking_lot::Mutex<std::sync::mpsc::Receiver<()>>);
         impl ConfigProvider for Blocks {
             fn get(&self, _path: &str, _keys: &[&str]) -> Result<BTreeMap<String, String>> {
-                let _ = self.0.lock().unwrap().recv();
+                let _ = self.0.lock().recv();
                 Ok(BTreeMap::new())
             }
         }

@@ -14,8 +14,8 @@ use crate::settings::{list_items, with_prefix};
 /// The one converter that is a plugin of another kind than the others.
 pub(crate) const HEADER_CONVERTER: &str = "header.converter";
 
-/// What stands beside the own properties of transforms and predicates under their prefix.
-const FRAME: [&str; 4] = ["type", "plugin.version", "predicate", "negate"];
+/// The framework's properties of transforms and predicates, under the same prefix as their own.
+const FRAMEWORK_KEYS: [&str; 4] = ["type", "plugin.version", "predicate", "negate"];
 
 /// A plugin as a configuration names it: found, and not made yet.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl<'a> NamedPlugin<'a> {
     fn aliased(list: &str, alias: &str, kind: PluginKind, props: &Props, plugins: &'a PluginRegistry) -> Result<Self> {
         let prefix = format!("{list}.{alias}.");
         let mut named = Self::find(format!("{prefix}type"), prefix, kind, props, plugins)?;
-        named.own.retain(|name, _| !FRAME.contains(&name.as_str()));
+        named.own.retain(|name, _| !FRAMEWORK_KEYS.contains(&name.as_str()));
         Ok(named)
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tributary_api::PluginMetrics;
 use tributary_control::TaskId;
 
@@ -31,30 +32,30 @@ struct Family {
 
 impl TaskRegistry {
     pub(crate) fn add(&self, task: TaskId, metrics: Arc<TaskMetrics>, is_source: bool) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(task, Entry { metrics, is_source });
+        self.tasks.lock().insert(task, Entry { metrics, is_source });
     }
 
     pub(crate) fn remove(&self, task: &TaskId) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
+        self.tasks.lock().remove(task);
     }
 
     /// Metrics for a connector that starts.
     pub(crate) fn add_connector(&self, name: &str) -> PluginMetrics {
         let metrics = PluginMetrics::new([("connector", name)]);
-        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connectors = self.connectors.lock();
         connectors.insert(name.to_owned(), metrics.clone());
         metrics
     }
 
     pub(crate) fn remove_connector(&self, name: &str) {
-        self.connectors.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.connectors.lock().remove(name);
     }
 
     /// One line for each metric of each task, after a comment with its type.
     pub(crate) fn prometheus(&self) -> String {
         // Plugins may be asked for a number: without the lock, which starts and ends of tasks wait for.
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tasks = self.tasks.lock().clone();
+        let connectors = self.connectors.lock().clone();
         let names: BTreeSet<&str> = tasks.keys().map(|id| id.connector.as_str()).collect();
         let mut families: BTreeMap<String, Family> = BTreeMap::new();
         let worker = [("connector_count", names.len()), ("task_count", tasks.len())];

@@ -2,9 +2,10 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The shortest value that is hidden: shorter ones are hardly secrets and occur in ordinary text.
 const SHORTEST: usize = 4;
@@ -83,7 +84,7 @@ impl Redaction {
     }
 
     fn known(&self) -> MutexGuard<'_, KnownValues> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

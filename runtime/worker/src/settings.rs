@@ -22,9 +22,9 @@ pub struct WorkerSettings {
     pub group_id: String,
     /// `host:port` under which other workers and clients reach this one.
     pub worker_id: String,
-    /// How often offsets are stored.
+    /// `offset.flush.interval.ms`: how often offsets are stored. The default is in `definitions/worker.rs`.
     pub offset_flush_interval: Duration,
-    /// How long storing them may take.
+    /// `offset.flush.timeout.ms`: how long storing them may take.
     pub offset_flush_timeout: Duration,
     /// How long a task may take to end.
     pub graceful_timeout: Duration,
@@ -165,8 +165,8 @@ impl WorkerSettings {
         override_with(own, props, "producer.override.")
     }
 
-    /// The settings of the producer of a source task that writes in transactions. Kafka Connect, too, lets nobody change what
-    /// makes them exactly-once.
+    /// The settings of the producer of a source task that writes in transactions. As in Kafka Connect, the settings that make
+    /// it exactly-once cannot be overridden.
     pub(crate) fn transactional_producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let id = format!("{}-{connector}-{task}", self.group_id);
         let fixed = [("enable.idempotence", "true".to_owned()), ("transactional.id", id)];

@@ -13,7 +13,7 @@ pub(super) enum Outcome {
         counts: Counts,
         /// Why tests were skipped, once for each.
         reasons: Vec<String>,
-        /// Whether no test at all is fine.
+        /// Whether it may have no tests at all.
         may_be_empty: bool,
     },
 }

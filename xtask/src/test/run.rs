@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const DOC_TESTS: [&str; 4] = ["test", "--release", "--workspace", "--doc"];
 const DOC_TESTS_LIMIT: Duration = Duration::from_secs(600);
 
-/// How many tests did what.
+/// How many tests passed, failed and were skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) passed: usize,
@@ -29,7 +29,7 @@ impl Counts {
         self.skipped += count;
     }
 
-    /// Counts a program that reported no test that failed, but did not end well: a crash, or the end of its time.
+    /// Counts a program as failed that reported no failed test but crashed or reached its time limit.
     fn close(mut self, ended_well: bool) -> Self {
         if !ended_well && self.failed == 0 {
             self.failed = 1;
@@ -104,7 +104,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     }
 }
 
-/// Prints what it reads, and adds up the lines with which a program of tests closes.
+/// Prints what it reads, and adds up the summary lines of test programs.
 fn count(output: impl Read) -> Result<Counts> {
     let mut counts = Counts::default();
     for line in BufReader::new(output).split(b'\n') {

@@ -13,7 +13,7 @@ pub(super) struct Tier {
     pub(super) name: &'static str,
     /// Whether a program belongs to it.
     pub(super) holds: fn(&Program) -> bool,
-    /// How many tests run at once. One where tests kill servers or measure time, or start several JVMs each.
+    /// How many tests run at once: one where tests kill servers, measure time, or start several JVMs each.
     pub(super) threads: usize,
     /// The longest that one program may take; a hanging test must not take the others' time.
     pub(super) limit: Duration,
@@ -84,7 +84,7 @@ fn is_server_test(program: &Program, name: &str) -> bool {
     program.package == SERVER_TESTS && program.kind == Kind::Integration && program.name == name
 }
 
-/// It needs the Java worker, and must not link what the embedded broker has: it stays in the stand-in's package.
+/// It needs the Java worker, and must not link what the embedded broker links: it stays in the stand-in's package.
 fn is_debezium(program: &Program) -> bool {
     program.package == "sqlserver-standin" && program.kind == Kind::Integration && program.name == "debezium"
 }

@@ -20,7 +20,7 @@ struct Rule {
     tests: &'static [&'static str],
 }
 
-/// The only crates that may name a Kafka client, with where: the product's one, and independent clients of tests.
+/// The only crates that may depend on a Kafka client: the product's one, and independent clients in tests.
 const KAFKA_CLIENTS: [&str; 2] = ["rdkafka", "rdkafka-sys"];
 
 /// SQLite: the embedded broker links libsql, and both do not link into one program. Only the stand-in for SQL Server has it,
@@ -67,12 +67,12 @@ fn check_ours(edge: &Edge) -> Option<Finding> {
             if edge.dev { ([rule.product, rule.tests].concat(), "in tests ") } else { (rule.product.into(), "") };
         Finding::error(
             &edge.folder,
-            format!("may not depend on {} {kind}(of ours it may see: {})", edge.to, may.join(", ")),
+            format!("may not depend on {} {kind}(of ours it may depend on: {})", edge.to, may.join(", ")),
         )
     })
 }
 
-/// `None`: it may see everything.
+/// `None`: it may depend on everything.
 fn rule(edge: &Edge) -> Option<Rule> {
     let rule = |product, tests| Some(Rule { product, tests });
     if edge.folder == "connectors/clickstream" {

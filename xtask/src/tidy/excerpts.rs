@@ -36,7 +36,7 @@ fn check_excerpt(files: &[File], document: &File, excerpt: &Excerpt<'_>) -> Opti
     };
     let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
     let found = !excerpt.code.is_empty() && lines.windows(excerpt.code.len()).any(|lines| lines == excerpt.code);
-    (!found).then(|| Finding::error(place, format!("these lines do not stand in {} any more", excerpt.source)))
+    (!found).then(|| Finding::error(place, format!("these lines are no longer in {}", excerpt.source)))
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
         let right = "Text.\n```rust examples/a.rs\nfirst();\nsecond();\n```\n```rust\nanything\n```\n";
         assert!(findings(right).is_empty());
         let wrong = right.replace("second", "third");
-        assert_eq!(findings(&wrong), ["error: docs/a.md:2: these lines do not stand in examples/a.rs any more"]);
+        assert_eq!(findings(&wrong), ["error: docs/a.md:2: these lines are no longer in examples/a.rs"]);
         let gap = "```rust examples/a.rs\nfn main() {\nsecond();\n```\n";
         assert_eq!(findings(gap).len(), 1);
         assert_eq!(

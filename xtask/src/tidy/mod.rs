@@ -1,5 +1,5 @@
-//! `cargo xtask tidy`: what must hold in the checkout and no compiler checks. Each check is a function from what it reads
-//! to findings, with a test that shows that it finds.
+//! `cargo xtask tidy`: rules for the checkout that no compiler checks. Each check is a function from files to findings, with
+//! a test that shows that it finds violations.
 
 mod compose;
 mod configs;

@@ -1,15 +1,19 @@
 use super::{File, Finding};
 
-/// A piece of text that does not belong where it is.
+/// A text that is not allowed in some files.
 struct Pattern {
-    /// Whether a line has it.
+    /// Whether a line contains it.
     found: fn(&str) -> bool,
-    /// Where it is looked for.
+    /// The files that are checked.
     at: fn(&File) -> bool,
     message: &'static str,
 }
 
-const PATTERNS: [Pattern; 4] = [
+/// The crates that still have locks of `std`, and recover from a poisoned one where they lock it; and this one, which names
+/// them.
+const HAS_STD_LOCKS: [&str; 3] = ["runtime/embedded/", "connectors/sqlserver/", "xtask/"];
+
+const PATTERNS: [Pattern; 5] = [
     Pattern {
         found: |line| {
             ["TO", "FIX"].iter().zip(["DO", "ME"]).any(|(head, tail)| line.contains(&format!("{head}{tail}")))
@@ -28,6 +32,11 @@ const PATTERNS: [Pattern; 4] = [
         message: "global state keeps two workers from running in one process: pass it where it is used",
     },
     Pattern {
+        found: is_std_lock,
+        at: |file| file.is_rust() && !file.is_rust_test() && !HAS_STD_LOCKS.iter().any(|at| file.path.starts_with(at)),
+        message: "a panic would make every later lock of it fail: use parking_lot's locks, which it releases",
+    },
+    Pattern {
         found: |line| code(line).contains("cfg(feature"),
         at: |file| file.is_rust() && file.path.starts_with("connectors/"),
         message: "a connector has no feature flags: leave the crate out of the binary instead",
@@ -43,7 +52,7 @@ fn check_file(file: &File) -> Vec<Finding> {
     let patterns: Vec<&Pattern> = PATTERNS.iter().filter(|pattern| (pattern.at)(file)).collect();
     let mut findings = Vec::new();
     for (number, line) in file.text.lines().enumerate() {
-        // By the convention for the order of items, everything after this line are tests.
+        // By convention tests are at the end of a file.
         if line.starts_with("#[cfg(test)]") {
             break;
         }
@@ -59,6 +68,11 @@ fn is_global_state(line: &str) -> bool {
     declares("thread_local!")
         || declares("static mut ")
         || (declares("static ") && ["Once", "Lazy", "Mutex", "RwLock", "Atomic"].iter().any(|kind| line.contains(kind)))
+}
+
+fn is_std_lock(line: &str) -> bool {
+    let line = code(line);
+    line.contains("PoisonError") || line.contains("std::sync::") && (line.contains("Mutex") || line.contains("RwLock"))
 }
 
 /// A line without what is before its first word; nothing, if it is a comment.
@@ -100,6 +114,13 @@ mod tests {
             lines("runtime/api/src/a.rs", "static NAMES: [&str; 1] = [\"a\"];\n// static A: Mutex<u8>").len(),
             0
         );
+    }
+
+    #[test]
+    fn finds_locks_that_a_panic_poisons() {
+        let places = |text: &str| lines("runtime/api/src/a.rs", text).len();
+        assert_eq!(places("use std::sync::{Arc, Mutex};\nstate: std::sync::RwLock<u8>,\nPoisonError::into_inner"), 3);
+        assert_eq!(places("use std::sync::{Arc, Weak};\nuse parking_lot::Mutex;\nuse tokio::sync::Mutex;"), 0);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const SAME: [(&str, &str); 6] = [
     ("[profile.release.build-override]", "[profile.release.build-override]"),
 ];
 
-/// Whether what the stand-in's workspace says is what the product's says, where both speak of it.
+/// Whether settings that both workspaces have are equal.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let text = |path: &str| files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str());
     let (product, standin) = (text(PRODUCT), text(STANDIN));

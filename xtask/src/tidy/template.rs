@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use super::{File, Finding};
 
-/// What `cargo generate` makes a connector of.
+/// The template for `cargo generate`.
 const TEMPLATE: &str = "templates/connector/";
-/// What it makes with [`VALUES`], and what is built and tested: the template holds no code of its own.
+/// What it generates with [`VALUES`]; this is built and tested, so the template needs no build of its own.
 const RENDERED: &str = "examples/custom-worker/";
 /// The values of the placeholders for that. The first two are cargo-generate's own.
 const VALUES: [(&str, &str); 4] = [
@@ -40,8 +40,7 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
 }
 
 fn check_file(files: &[File], file: &File) -> Option<Finding> {
-    let rendered =
-        VALUES.iter().fold(file.text.clone(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value));
+    let rendered = render(&file.text, &VALUES);
     if let Some(name) = placeholders(&rendered).next() {
         return Some(Finding::error(&file.path, format!("uses {name}, which is no placeholder")));
     }
@@ -60,6 +59,11 @@ fn check_file(files: &[File], file: &File) -> Option<Finding> {
     }
 }
 
+/// The text with the values of its placeholders.
+fn render(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+}
+
 /// Its dependencies are those of the example, by git instead of by path.
 fn check_manifest(files: &[File], file: &File, rendered: &str) -> Option<Finding> {
     let example = files.iter().find(|file| file.path == format!("{RENDERED}Cargo.toml"))?;
@@ -67,7 +71,7 @@ fn check_manifest(files: &[File], file: &File, rendered: &str) -> Option<Finding
     (ours != theirs).then(|| Finding::error(&file.path, format!("depends on {ours:?}, and the example on {theirs:?}")))
 }
 
-/// The sections with the names of what stands in them.
+/// The names of dependencies, with their section.
 fn dependencies(manifest: &str) -> BTreeSet<(&str, &str)> {
     let mut section = "";
     let mut found = BTreeSet::new();
@@ -89,7 +93,13 @@ fn placeholders(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use cargo_metadata::MetadataCommand;
+
     use super::*;
+    use crate::tidy::read_files;
 
     fn findings(sources: &[(&str, &str)], more: &[(&str, &str)]) -> Vec<String> {
         let example = [
@@ -104,6 +114,53 @@ mod tests {
     }
 
     const MAIN: &str = "templates/connector/src/main.rs";
+
+    /// What `cargo generate` does: it puts in the values of the placeholders and takes `.liquid` off the names.
+    fn generate(root: &Path, folder: &Path, values: &[(&str, &str)]) {
+        let files = read_files(root).unwrap();
+        let template = files.iter().filter(|file| file.path.starts_with(TEMPLATE) && file.path != DECLARATION);
+        for file in template {
+            let path = folder.join(file.path[TEMPLATE.len()..].trim_end_matches(".liquid"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, render(&file.text, values)).unwrap();
+        }
+    }
+
+    /// The generated code is the example's, which is compiled and tested. Here cargo reads the generated manifest, with
+    /// other names than the example's and Tributary's crates of this checkout, and finds all dependencies.
+    #[test]
+    fn cargo_takes_what_is_generated() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let repository = "https://example.com/tributary";
+        let names = [("project-name", "letter-box"), ("crate_name", "letter_box"), ("package", "org.example")];
+        generate(&root, folder.path(), &[&names[..], &[("repository", repository)]].concat());
+        for source in ["src/main.rs", "src/lib.rs", "tests/contract.rs"] {
+            let text = fs::read_to_string(folder.path().join(source)).unwrap();
+            assert!(!text.contains("custom_worker"), "{source} has the example's name");
+        }
+        let manifest = folder.path().join("Cargo.toml");
+        let mut text = fs::read_to_string(&manifest).unwrap();
+        let ours = [("tributary", "tributary"), ("tributary-api", "api"), ("tributary-testkit", "testkit")];
+        for (name, at) in ours {
+            let dependency = |from: &str| format!("{name} = {{ {from}\" }}\n");
+            let by_git = dependency(&format!("git = \"{repository}"));
+            assert!(text.contains(&by_git), "{name} is no dependency by git");
+            text = text.replace(&by_git, &dependency(&format!("path = \"{}/runtime/{at}", root.display())));
+        }
+        fs::write(&manifest, text).unwrap();
+        // The versions of this checkout, which are on this machine: nothing is downloaded.
+        fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+        let metadata = MetadataCommand::new().manifest_path(&manifest).other_options(["--offline".to_owned()]).exec();
+        let metadata = metadata.unwrap();
+        let package = metadata.root_package().unwrap();
+        let targets: Vec<&str> = package.targets.iter().map(|target| &*target.name).collect();
+        assert_eq!(targets, ["letter_box", "letter-box", "contract"]);
+        let resolved = metadata.resolve.as_ref().unwrap().nodes.iter().find(|node| node.id == package.id).unwrap();
+        let dependencies: BTreeSet<&str> = resolved.deps.iter().map(|dependency| &*dependency.name).collect();
+        let expected = ["tempfile", "tokio", "tributary", "tributary_api", "tributary_testkit"];
+        assert_eq!(dependencies, BTreeSet::from(expected));
+    }
 
     #[test]
     fn a_template_that_becomes_the_example_is_right() {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tributary_api::{
-    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Props, Result, Topic, Validator, Width,
+    Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Topic, Validator, Width,
 };
 
 use super::budget::BudgetLimits;
@@ -91,8 +91,8 @@ impl CollectSettings {
     }
 }
 
-/// Checks a configuration beyond the types of its properties.
-pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
+/// What the types of the properties cannot say.
+fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
     let mut issues = http::check(config, &[PATH])?;
     // Each limit with the one that must not be smaller.
     let fits = [
@@ -111,19 +111,19 @@ pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
             issues.push(ConfigIssue::new(name, message));
         }
     }
-    issues.extend(beyond_producer(config.int(EVENT_BYTES)?, config.originals()));
     Ok(issues)
 }
 
-/// An event that the producer would refuse once it is a record. The property is given here also when the worker sets
-/// it.
-fn beyond_producer(event_bytes: usize, props: &Props) -> Option<ConfigIssue> {
-    let configured = props.get(PRODUCER_BYTES).map(|size| size.trim().parse::<usize>());
+/// An event that the producer would refuse once it is a record. Asked with what the connector is validated with, where
+/// the producer's property is given also when the worker sets it.
+pub(super) fn beyond_producer(config: &Config) -> Result<Option<ConfigIssue>> {
+    let event_bytes: usize = config.int(EVENT_BYTES)?;
+    let configured = config.originals().get(PRODUCER_BYTES).map(|size| size.trim().parse::<usize>());
     let limit = match configured {
         None => PRODUCER_DEFAULT_BYTES,
         Some(Ok(limit)) => limit,
         // Reported by the check that parses it.
-        Some(Err(_)) => return None,
+        Some(Err(_)) => return Ok(None),
     };
     let message = || {
         format!(
@@ -131,7 +131,7 @@ fn beyond_producer(event_bytes: usize, props: &Props) -> Option<ConfigIssue> {
              is {limit}: lower the one or raise the other, and max.message.bytes of the topic too"
         )
     };
-    (event_bytes.saturating_add(RECORD_BYTES) > limit).then(|| ConfigIssue::new(EVENT_BYTES, message()))
+    Ok((event_bytes.saturating_add(RECORD_BYTES) > limit).then(|| ConfigIssue::new(EVENT_BYTES, message())))
 }
 
 fn number(name: &str, default: i64, max: i64) -> ConfigKey {
@@ -241,26 +241,30 @@ pub(crate) fn config_def() -> ConfigDef {
     ];
     let events = events.map(|key| key.group("Events"));
     let limits = limits.map(|key| key.group("Requests"));
-    ConfigDef::new(events.into_iter().chain(http::config_keys()).chain(limits))
+    ConfigDef::new(events.into_iter().chain(http::config_keys()).chain(limits)).check(check)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(pairs: &[(&str, &str)]) -> Config {
+    fn parse(pairs: &[(&str, &str)]) -> Result<Config> {
         let secret = [("session.secret", "0123456789abcdef0123456789abcdef")];
         let props = secret.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        config_def().parse(&props).unwrap()
+        config_def().parse(&props)
+    }
+
+    fn config(pairs: &[(&str, &str)]) -> Config {
+        parse(pairs).unwrap()
     }
 
     fn issue_of(pairs: &[(&str, &str)]) -> String {
-        check(&config(pairs)).unwrap().first().map(|issue| issue.name.clone()).unwrap_or_default()
+        parse(pairs).unwrap_err().property().unwrap_or_default().to_owned()
     }
 
     #[test]
     fn the_defaults_are_sound() {
-        assert_eq!(check(&config(&[])).unwrap(), []);
+        assert_eq!(beyond_producer(&config(&[])).unwrap(), None);
         let settings = CollectSettings::new(&config(&[])).unwrap();
         assert_eq!(
             (&*settings.topic, &*settings.http.listen, &*settings.path),
@@ -281,10 +285,10 @@ mod tests {
     #[test]
     fn contradictory_size_limits_are_refused_with_both_values() {
         let issue = |pairs: &[(&str, &str)]| {
-            let issues = check(&config(pairs)).unwrap();
-            let [issue] = &issues[..] else { panic!("{issues:?}") };
-            format!("{}: {}", issue.name, issue.message)
+            let error = parse(pairs).unwrap_err();
+            format!("{}: {error}", error.property().unwrap_or_default())
         };
+        let of_producer = |pairs: &[(&str, &str)]| beyond_producer(&config(pairs)).unwrap();
         let of_request = issue(&[("event.max.bytes", "70000"), ("request.max.bytes", "60000")]);
         assert!(of_request.starts_with("event.max.bytes: 70000 never fits into request.max.bytes, which is 60000"));
         let of_client = issue(&[("queue.max.bytes.per.client", "3000000")]);
@@ -294,14 +298,15 @@ mod tests {
         assert!(
             issue(&[("queue.max.bytes", "32000000")]).starts_with("queue.max.bytes.per.client: 33554432 never fits")
         );
-        let of_producer = issue(&[("event.max.bytes", "1046000")]);
-        assert!(of_producer.contains("1046000") && of_producer.contains("1048576"), "{of_producer}");
+        let raised = of_producer(&[("event.max.bytes", "1046000")]).unwrap();
+        assert_eq!(raised.name, "event.max.bytes");
+        assert!(raised.message.contains("1046000") && raised.message.contains("1048576"), "{raised:?}");
         let lowered = ("producer.override.max.request.size", "100000");
-        let of_lowered = issue(&[lowered]);
-        assert!(of_lowered.contains("131072") && of_lowered.contains("100000"), "{of_lowered}");
-        assert_eq!(check(&config(&[lowered, ("event.max.bytes", "90000")])).unwrap(), []);
-        let raised = [("event.max.bytes", "1046000"), ("producer.override.max.request.size", "1100000")];
-        assert_eq!(check(&config(&raised)).unwrap(), []);
+        let of_lowered = of_producer(&[lowered]).unwrap();
+        assert!(of_lowered.message.contains("131072") && of_lowered.message.contains("100000"), "{of_lowered:?}");
+        assert_eq!(of_producer(&[lowered, ("event.max.bytes", "90000")]), None);
+        let both = [("event.max.bytes", "1046000"), ("producer.override.max.request.size", "1100000")];
+        assert_eq!(of_producer(&both), None);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use tributary_api::{
     SourceConnector,
 };
 
-use super::config::{CollectSettings, PATH, check};
-use crate::http::{Listeners, PathLease, PathRequest};
+use super::config::{CollectSettings, PATH, beyond_producer};
+use crate::http::{Listeners, PathLease, PathRequest, check_files};
 
 /// Leases the path while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl ClickstreamSource {
 #[async_trait]
 impl Connector for ClickstreamSource {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let issues = check(config)?;
+        let issues: Vec<ConfigIssue> = beyond_producer(config)?.into_iter().chain(check_files(config)?).collect();
         if !issues.is_empty() {
             return Ok(issues);
         }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::http::Client;
@@ -33,11 +33,14 @@ impl NewSessionLimit {
             return Ok(());
         }
         let now = Instant::now();
-        let mut available_at = self.available_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut available_at = self.available_at.lock();
         if available_at.len() >= MAX_CLIENTS && !available_at.contains_key(&client) {
             available_at.retain(|_, at| *at > now);
             if available_at.len() >= MAX_CLIENTS {
-                tracing::warn!(clients = MAX_CLIENTS, "sessions begin from very many addresses: counting them anew");
+                tracing::warn!(
+                    clients = MAX_CLIENTS,
+                    "new sessions come from too many addresses: their counts are reset"
+                );
                 available_at.clear();
             }
         }
@@ -77,6 +80,6 @@ mod tests {
         for number in 0..u32::try_from(MAX_CLIENTS + 10).unwrap() {
             assert!(new_session_limit.admit(Client::of((0x0b00_0000 + number).to_be_bytes().into())).is_ok());
         }
-        assert!(new_session_limit.available_at.lock().unwrap().len() <= MAX_CLIENTS);
+        assert!(new_session_limit.available_at.lock().len() <= MAX_CLIENTS);
     }
 }

@@ -1,7 +1,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -211,7 +212,7 @@ impl CatchUp {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PartitionId, Waiting>> {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.partitions.lock()
     }
 }
 
@@ -271,7 +272,7 @@ impl LogScan {
                 let is_missed = |message: &&Arc<Message>| message.cursor.offset > page.after;
                 let messages = resume.messages.iter().filter(is_missed).cloned().collect();
                 let read_to = Some(self.read_to.max(page.after));
-                // Whoever is gone needs no answer.
+                // The receiver is gone when the subscriber has left.
                 let _ = page.answer.send(CaughtUp { messages, read_to, goes_on: self.goes_on });
             }
         }

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use tributary_api::{Config, ConfigIssue, Connector, ConnectorContext, Props, Result, SinkConnector};
 
-use super::config::{DeliverSettings, PATHS, check};
-use crate::http::{Listeners, PathLease, PathRequest};
+use super::config::{DeliverSettings, PATHS};
+use crate::http::{Listeners, PathLease, PathRequest, check_files};
 
 /// Leases the paths while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
 #[derive(Debug)]
@@ -20,9 +20,8 @@ impl SessionDelivery {
 #[async_trait]
 impl Connector for SessionDelivery {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let issues = check(config)?;
-        if !issues.is_empty() {
-            return Ok(issues);
+        if let Some(issue) = check_files(config)? {
+            return Ok(vec![issue]);
         }
         let settings = DeliverSettings::new(config)?;
         let owner = config.originals().get("name").map_or("", String::as_str);

@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tributary_api::{ConfigIssue, Result};
 use tributary_listener::{Connections, Share};
 
@@ -67,9 +68,9 @@ impl Listeners {
     }
 
     /// Why a connector could not lease the paths of a request, each with its property: the names of those of the paths are
-    /// given in their order. What another connector is about to give back is waited for a moment.
+    /// given in their order. Waits a moment for paths that another connector is about to release.
     ///
-    /// An address that somebody else has is none of it: it may be free when the connector starts, perhaps elsewhere.
+    /// An address that another process uses is no issue: it may be free when the connector starts, perhaps on another worker.
     pub(crate) async fn check(&self, request: PathRequest<'_>, properties: &[&str]) -> Vec<ConfigIssue> {
         let until = Instant::now() + GIVEN_BACK;
         loop {
@@ -101,7 +102,7 @@ impl Listeners {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Server>>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.servers.lock()
     }
 }
 

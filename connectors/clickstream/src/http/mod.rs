@@ -20,6 +20,7 @@ pub use self::listeners::Listeners;
 pub(crate) use self::listeners::{PathLease, PathRequest};
 pub(crate) use self::routes::Endpoint;
 pub(crate) use self::settings::{HttpSettings, check, config_keys};
+pub(crate) use self::transport::check_files;
 
 /// Milliseconds since the epoch.
 pub(crate) fn now_ms() -> i64 {

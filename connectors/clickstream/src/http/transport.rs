@@ -26,7 +26,7 @@ pub(super) struct TlsSettings {
 
 impl TransportSettings {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let issues = check_types(config)?;
+        let issues = check(config)?;
         if let Some(issue) = issues.first() {
             let message = format!("{}: {}", issue.name, issue.message);
             return Err(Error::config_at(issue.name.as_str(), message));
@@ -75,17 +75,13 @@ fn unusable(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::config_at(name, format!("{name}: {error}"))
 }
 
-/// Checks the settings; each issue has its property.
-pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
-    let issues = check_types(config)?;
-    if !issues.is_empty() {
-        return Ok(issues);
-    }
-    Ok(TlsSettings::new(config)?.and_then(|tls| tls.fault()).into_iter().collect())
+/// Reads the files of TLS, if there are any; an issue has its property.
+pub(crate) fn check_files(config: &Config) -> Result<Option<ConfigIssue>> {
+    Ok(TlsSettings::new(config)?.and_then(|tls| tls.fault()))
 }
 
-/// Checks that do not read files.
-fn check_types(config: &Config) -> Result<Vec<ConfigIssue>> {
+/// Checks that do not read files; each issue has its property.
+pub(super) fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
     let given = |name| config.optional_string(name).map(|text| text.is_some_and(|text| !text.is_empty()));
     let mut issues = Vec::new();
     for (name, needs) in [(KEY, CERTIFICATE), (CERTIFICATE, KEY), (AUTHORITIES, CERTIFICATE)] {

@@ -1,3 +1,5 @@
+//! The texts of the session cookie. A new session gets it in the answer to its first request: see `http/authenticator.rs`.
+
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 

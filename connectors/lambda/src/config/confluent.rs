@@ -2,7 +2,7 @@ use tributary_api::ConfigType::{Boolean, Class, Int, List, Long, Password, Short
 use tributary_api::Importance::{High, Low};
 use tributary_api::{ConfigDef, ConfigKey, Validator};
 
-use super::{SYNC_LIMIT, key};
+use super::{SYNC_LIMIT, from_confluent, key};
 
 const LAMBDA: &str = "Lambda";
 const BATCHES: &str = "Batches";
@@ -14,7 +14,7 @@ const NO_EFFECT: &str = "Accepted for compatibility; has no effect here.";
 /// All properties of Confluent's Lambda sink, and Tributary's own.
 pub(crate) fn definition() -> ConfigDef {
     let keys = [lambda(), access(), batches(), errors(), reporter(), compatibility()];
-    ConfigDef::new(keys.into_iter().flatten())
+    ConfigDef::new(keys.into_iter().flatten()).check(|config| from_confluent::settings(config).map(|_| Vec::new()))
 }
 
 fn lambda() -> Vec<ConfigKey> {
@@ -227,6 +227,18 @@ fn reporter() -> Vec<ConfigKey> {
             ]);
         }
     }
+    // Secrets: a login may be among them.
+    let client = |what: &str, doc: &str| {
+        let prefix = format!("reporter.{what}.");
+        key(&format!("{prefix}*"), Password, REPORTER).name_begins(&prefix).importance(Low).doc(doc)
+    };
+    keys.extend([
+        client("producer", "Settings of the producer that writes the reports, with the names of Kafka's producer."),
+        client(
+            "admin",
+            "Settings of the admin client that creates the topics, with the names of Kafka's admin client.",
+        ),
+    ]);
     keys
 }
 

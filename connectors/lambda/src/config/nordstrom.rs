@@ -2,14 +2,15 @@ use tributary_api::ConfigType::{Boolean, Class, Int, List, Long, Password, Strin
 use tributary_api::Importance::{High, Low};
 use tributary_api::{ConfigDef, ConfigKey, Validator};
 
-use super::key;
+use super::{from_nordstrom, key};
 
 const LAMBDA: &str = "Lambda";
 const FORMAT: &str = "Format";
 
 /// All properties of Nordstrom's Lambda sink.
 pub(crate) fn definition() -> ConfigDef {
-    ConfigDef::new(invocation().into_iter().chain(access()).chain(format()))
+    let keys = invocation().into_iter().chain(access()).chain(format());
+    ConfigDef::new(keys).check(|config| from_nordstrom::settings(config).map(|_| Vec::new()))
 }
 
 fn invocation() -> Vec<ConfigKey> {

@@ -1,8 +1,8 @@
 //! What is checked before anything is sent.
 
 use lambda_front::Kind;
-use tributary_api::{Factory, Plugin, Props};
-use tributary_testkit::{FakeConnectorHost, validate};
+use tributary_api::{Plugin, Props};
+use tributary_testkit::validate;
 
 use crate::battery::nordstrom_props;
 use crate::support::{Setup, nordstrom, plugin};
@@ -86,10 +86,10 @@ async fn combinations_are_checked() {
     check(&nordstrom(), &props, "aws.credentials.provider.role.arn", "name the role").await;
 }
 
+/// What does not parse is not started either.
 #[tokio::test]
-async fn a_configuration_that_is_wrong_does_not_start() {
-    let Factory::Sink(factory) = plugin().factory else { panic!("not a sink") };
+async fn combinations_belong_to_the_definition() {
     let props = Setup::new().await.props(&[("aws.lambda.topic2function.map", "orders;f")]);
-    let config = plugin().description.config.parse(&props).unwrap();
-    assert!((factory.connector)().start(FakeConnectorHost::new().context("c"), &config).await.is_err());
+    let error = plugin().description.config.parse(&props).unwrap_err();
+    assert_eq!(error.property(), Some("aws.lambda.topic2function.map"));
 }

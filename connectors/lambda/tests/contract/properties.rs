@@ -253,6 +253,8 @@ const CONFLUENT: &[Row] = &[
         &["true"],
         "reports::errors_are_written_as_configured",
     ),
+    ("reporter.producer.*", Password, "-", &[], &["1"], "reports::clients_have_settings_of_their_own"),
+    ("reporter.admin.*", Password, "-", &[], &["1"], "reports::clients_have_settings_of_their_own"),
     ("aws.lambda.response.topic", Text, "", &[], &["t"], "reports::the_older_names_do_the_same"),
     ("aws.lambda.response.bootstrap.servers", Text, "", &[], &["a:1"], "reports::the_older_names_do_the_same"),
     ("aws.lambda.response.client.id", Text, "", &[], &["c"], "reports::the_older_names_do_the_same"),
@@ -361,6 +363,16 @@ fn every_property_is_as_it_should_be() {
     check(&nordstrom(), NORDSTROM);
 }
 
+/// What else has to be set with a property.
+const COMPANIONS: &[(&str, &str, &str)] = &[
+    ("aws.lambda.topic2function.map", "aws.lambda.configuration.mode", "multiple"),
+    ("aws.access.key.id", "aws.secret.access.key", "s"),
+    ("aws.secret.access.key", "aws.access.key.id", "k"),
+    ("aws.credentials.provider.class", "aws.credentials.provider.sts.role.arn", "arn:aws:iam::1:role/r"),
+    ("aws.credentials.provider.class", "aws.credentials.provider.aws.access.key.id", "k"),
+    ("aws.credentials.provider.class", "aws.credentials.provider.aws.secret.access.key", "s"),
+];
+
 fn check(plugin: &Plugin, rows: &[Row]) {
     let config = &plugin.description.config;
     let named: BTreeSet<&str> = rows.iter().map(|row| row.0).collect();
@@ -382,6 +394,9 @@ fn check(plugin: &Plugin, rows: &[Row]) {
         let with = |value: &str| {
             let mut props = base.clone();
             props.insert((*name).to_owned(), value.to_owned());
+            let companions =
+                COMPANIONS.iter().filter(|(of, companion, _)| of == name && config.key(companion).is_some());
+            props.extend(companions.map(|(_, companion, value)| ((*companion).to_owned(), (*value).to_owned())));
             config.parse(&props)
         };
         for value in *wrong {

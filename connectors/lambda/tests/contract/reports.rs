@@ -4,7 +4,7 @@ use lambda_front::{Event, Reply};
 use serde_json::json;
 use tributary_api::{Error, NewTopic, TopicRecord};
 
-use crate::support::{Setup, TOPIC, Task, offsets};
+use crate::support::{Setup, TOPIC, Task, offsets, plugin};
 
 const SERVERS: (&str, &str) = ("reporter.bootstrap.servers", "broker:9092");
 
@@ -26,7 +26,7 @@ async fn run(more: &[(&str, &str)], decide: impl Fn(&Event) -> Option<Reply> + S
 
 #[tokio::test]
 async fn each_record_has_its_part_of_the_answer() {
-    let task = run(&[("reporter.producer.acks", "1"), ("reporter.admin.retries", "2")], |_| None).await;
+    let task = run(&[], |_| None).await;
     let written = task.host.written();
     assert_eq!(written.len(), 3);
     for (offset, record) in written.iter().enumerate() {
@@ -43,9 +43,19 @@ async fn each_record_has_its_part_of_the_answer() {
     }
     let options = task.host.topic_writers().remove(0);
     assert_eq!(options.producer["bootstrap.servers"], "broker:9092");
-    assert_eq!((options.producer["acks"].as_str(), options.admin["retries"].as_str()), ("1", "2"));
     let topic = |name: &str| NewTopic::new(name).partitions(1).replication_factor(3);
     assert_eq!(task.host.new_topics(), [topic("test-success"), topic("test-error")]);
+}
+
+#[tokio::test]
+async fn clients_have_settings_of_their_own() {
+    let login = ("reporter.producer.sasl.jaas.config", "module required password=\"secret\";");
+    let more = [("reporter.producer.acks", "1"), ("reporter.admin.retries", "2"), login];
+    let options = run(&more, |_| None).await.host.topic_writers().remove(0);
+    assert_eq!((options.producer["acks"].as_str(), options.admin["retries"].as_str()), ("1", "2"));
+    assert_eq!(options.producer["sasl.jaas.config"], login.1);
+    let given = [(login.0.to_owned(), login.1.to_owned())].into();
+    assert_eq!(plugin().description.config.mask(&given)[login.0], "[hidden]");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use tributary_api::Props;
 
-use super::definition::definition;
+use super::definition::properties;
 
 const PREFIX: &str = "topic.override.";
 /// The worker's properties that can be overridden for a topic too.
@@ -33,7 +33,7 @@ pub(super) fn named_topics(props: &Props) -> BTreeSet<String> {
     let mut topics: BTreeSet<String> = listed.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
     // The names of topics and of properties may contain dots: the known property names show where the topic's name
     // ends.
-    let definition = definition();
+    let definition = properties();
     for rest in props.keys().filter_map(|name| name.strip_prefix(PREFIX)) {
         let known = definition.keys().map(|key| key.name.as_str()).chain(OF_THE_WORKER);
         let topic =

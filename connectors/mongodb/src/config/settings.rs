@@ -55,12 +55,11 @@ pub(crate) struct RetrySettings {
 }
 
 impl Settings {
-    /// Parses a task's settings, and checks those of every named topic.
+    /// A task's settings; the definition has checked those of every named topic.
     ///
     /// # Errors
-    /// `Config`, with all errors.
+    /// `Config`, of a property that is not there.
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        all_right(Self::issues(config.originals()))?;
         let given = |name: &str| Ok(config.optional_string(name)?.filter(|text| !text.is_empty()).map(str::to_owned));
         let time = |name: &str| Ok(Duration::from_millis(config.int(name)?));
         let store = |name: &str, password: &str| -> Result<Option<Store>> {
@@ -96,7 +95,7 @@ impl Settings {
         TopicSettings::new(topic, &self.originals).map_err(|issues| error(&issues))
     }
 
-    /// All issues of a configuration, each with its property, including those of the definition.
+    /// What is wrong with the settings of a named topic, each issue with its property, and what is not supported.
     pub(crate) fn issues(props: &Props) -> Vec<ConfigIssue> {
         let mut issues = not_supported(props);
         let mut topics = overrides::named_topics(props);
@@ -113,10 +112,6 @@ impl Settings {
         }
         issues
     }
-}
-
-fn all_right(issues: Vec<ConfigIssue>) -> Result<()> {
-    if issues.is_empty() { Ok(()) } else { Err(error(&issues)) }
 }
 
 fn error(issues: &[ConfigIssue]) -> Error {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tributary_api::{Config, ConfigIssue, Props};
 
-use super::definition::definition;
+use super::definition::properties;
 use super::overrides;
 use super::rules;
 use crate::mapping::Rules;
@@ -90,7 +90,7 @@ impl TopicSettings {
             }
             issue
         };
-        let faults = definition().validate(&merged).into_iter().flat_map(|value| {
+        let faults = properties().validate(&merged).into_iter().flat_map(|value| {
             let name = value.name;
             value.errors.into_iter().map(move |message| ConfigIssue::new(name.clone(), message))
         });
@@ -99,7 +99,7 @@ impl TopicSettings {
             return Err(faults);
         }
         let config =
-            definition().parse(&merged).map_err(|error| vec![ConfigIssue::new("database", error.to_string())])?;
+            properties().parse(&merged).map_err(|error| vec![ConfigIssue::new("database", error.to_string())])?;
         Self::of(topic, &config).map_err(|issues| issues.into_iter().map(with_property).collect())
     }
 

@@ -8,8 +8,6 @@ pub(crate) mod chain;
 mod decimal;
 mod document_parts;
 mod encoder;
-#[cfg(test)]
-mod golden;
 pub(crate) mod ids;
 pub(crate) mod json;
 mod key;
@@ -21,7 +19,7 @@ mod raw;
 mod raw_post_processors;
 pub(crate) mod renaming;
 #[cfg(test)]
-mod speed;
+mod tests;
 pub(crate) mod times;
 mod values;
 

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tributary_api::SinkTaskContext;
 
 use crate::config::TopicSettings;
@@ -31,7 +32,7 @@ impl RateLimiter {
     }
 
     fn is_due(&self, topic: usize, every: u32) -> bool {
-        let mut bulks = self.bulks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bulks = self.bulks.lock();
         let count = bulks.entry(topic).or_default();
         *count += 1;
         let due = *count >= every;

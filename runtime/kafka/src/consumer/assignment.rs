@@ -68,7 +68,7 @@ impl Consumer {
         let Some(committed) = self.group_offsets(assigned) else { return Starts::default() };
         let new: Vec<&TopicPartition> = assigned.iter().filter(|tp| !committed.contains_key(*tp)).collect();
         let reset = self.reset_offsets(&new).unwrap_or_else(|error| {
-            tracing::warn!(%error, "it is left to the client where partitions without an offset begin");
+            tracing::warn!(%error, "partitions without an offset start where auto.offset.reset says");
             Offsets::new()
         });
         Starts { committed, reset }
@@ -106,7 +106,7 @@ impl Consumer {
                     thread::sleep(RETRY);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "partitions are taken on without knowing the group's offsets");
+                    tracing::warn!(%error, "partitions are assigned but the group's offsets could not be read");
                     return None;
                 }
             }

@@ -97,7 +97,7 @@ impl Consumer {
         listed.map_err(|failure| self.reason(failure, "read the end offsets"))
     }
 
-    /// The offsets behind the last records that this consumer can read: at `isolation.level=read_committed` those before the
+    /// The offsets after the last records that this consumer can read: at `isolation.level=read_committed` those before the
     /// first open transaction.
     ///
     /// # Errors

@@ -86,8 +86,8 @@ impl CompactedLog {
         self.0.tail.read_to_end().await.map_err(|error| self.context(error, "read"))
     }
 
-    /// As [`CompactedLog::read_to_end`], but what open transactions hold is waited for, until they are committed or aborted:
-    /// what was committed behind them cannot be read before.
+    /// As [`CompactedLog::read_to_end`], but waits until open transactions are committed or aborted: records that were
+    /// committed after their start cannot be read before.
     ///
     /// # Errors
     /// As for [`CompactedLog::read_to_end`]; `Retriable` also when a transaction has not ended in time.

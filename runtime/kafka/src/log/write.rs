@@ -1,9 +1,10 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tributary_api::{Error, RecordMetadata, Result};
 use tributary_librdkafka::Client;
@@ -92,18 +93,18 @@ struct Waiting(Mutex<HashMap<Token, oneshot::Sender<Result<RecordMetadata>>>>);
 impl Waiting {
     fn add(&self, token: Token) -> Answer {
         let (done, answer) = oneshot::channel();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token, done);
+        self.0.lock().insert(token, done);
         answer
     }
 
     fn remove(&self, token: Token) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+        self.0.lock().remove(&token);
     }
 }
 
 impl DeliveryListener for Waiting {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         for delivery in deliveries {
             if let Some(done) = waiting.remove(&delivery.token) {
                 // The receiver may be gone.

@@ -3,9 +3,10 @@ mod serve;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, RecordMetadata, Result};
 use tributary_librdkafka::{Client, Failure, TopicHandle, code};
@@ -197,12 +198,12 @@ impl Producer {
         if let Some(guard) = &self.guard {
             guard.wait();
         }
-        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let topics = self.topics.read();
         if let Some(topic) = topics.get(record.topic) {
             return topic.produce(record, token);
         }
         drop(topics);
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = self.topics.write();
         if !topics.contains_key(record.topic) {
             topics.insert(record.topic.into(), TopicHandle::new(&self.client, record.topic)?);
         }
@@ -250,7 +251,7 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        self.topics.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.topics.get_mut().clear();
         self.deliveries.give_up();
         if self.client.in_flight() > 0 {
             self.client.purge();

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// Lets senders wait for space in the queue. Costs the delivery thread one atomic read per batch while no sender waits.
 #[derive(Default)]
@@ -21,7 +22,7 @@ impl QueueSpace {
     /// Some records have left the queue.
     pub(super) fn made(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            *self.made.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            *self.made.lock() += 1;
             self.changed.notify_all();
         }
     }
@@ -38,14 +39,14 @@ pub(super) struct Waiter<'a>(&'a QueueSpace);
 impl Waiter<'_> {
     /// The value for [`Waiter::wait`]; to be read before the attempt.
     pub(super) fn seen(&self) -> u64 {
-        *self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.made.lock()
     }
 
     /// Waits until space was freed since `seen`, or until the timeout.
     pub(super) fn wait(&self, seen: u64, timeout: Duration) {
         self.0.waits.fetch_add(1, Ordering::Relaxed);
-        let made = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.0.changed.wait_timeout_while(made, timeout, |made| *made == seen));
+        let mut made = self.0.made.lock();
+        self.0.changed.wait_while_for(&mut made, |made| *made == seen, timeout);
     }
 }
 

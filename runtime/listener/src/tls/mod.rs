@@ -2,9 +2,10 @@ mod error;
 mod material;
 mod pem;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio_rustls::TlsAcceptor;
 
 pub use self::error::TlsError;
@@ -84,7 +85,7 @@ impl Tls {
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.current.lock()
     }
 }
 

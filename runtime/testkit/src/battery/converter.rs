@@ -35,7 +35,7 @@ pub fn converter(subject: &impl ConverterSubject) -> Vec<Violation> {
     found.0
 }
 
-/// Another task has another converter: it knows nothing but the bytes and the headers.
+/// The reader is another instance, as in another task: it gets the bytes and the headers only.
 fn reads_what_it_writes(subject: &impl ConverterSubject) -> Checked {
     for role in Role::all(subject).iter().copied() {
         let (mut writer, mut reader) = (Either::make(subject, role)?, Either::make(subject, role)?);

@@ -119,7 +119,7 @@ fn survives_whatever_comes(subject: &impl TransformationSubject) -> Checked {
 
 fn registers_its_metrics(plugin: &Plugin, props: &Props) -> Checked {
     let metrics = PluginMetrics::new([("connector", "battery"), ("task", "0")]);
-    // Two of a kind stand in one chain, and a task starts again while its former life is still there.
+    // One chain may have two transforms of a class, and a task may start while an earlier incarnation still exists.
     for alias in ["one", "two"] {
         let mut transform = make(plugin, props)?;
         let registered = transform.with_plugin_metrics(&metrics.tagged("transformation", alias));

@@ -1,8 +1,7 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tributary_api::{ConfigIssue, Connector, ConnectorContext, ConnectorHost, Error, Factory, Plugin, Props};
-
-use super::lock;
 
 /// Remembers what a connector asked for.
 #[derive(Debug, Default)]
@@ -23,22 +22,22 @@ impl FakeConnectorHost {
 
     /// How often new task configurations were asked for.
     pub fn reconfigurations(&self) -> usize {
-        lock(&self.asked).0
+        self.asked.lock().0
     }
 
     /// The errors raised, in order.
     pub fn errors(&self) -> Vec<Error> {
-        lock(&self.asked).1.clone()
+        self.asked.lock().1.clone()
     }
 }
 
 impl ConnectorHost for FakeConnectorHost {
     fn request_task_reconfiguration(&self) {
-        lock(&self.asked).0 += 1;
+        self.asked.lock().0 += 1;
     }
 
     fn raise_error(&self, error: Error) {
-        lock(&self.asked).1.push(error);
+        self.asked.lock().1.push(error);
     }
 }
 

@@ -1,4 +1,4 @@
-//! In-memory stand-ins for what the runtime does for a plugin.
+//! In-memory implementations of what the runtime does for a plugin.
 
 mod connector;
 mod sink;
@@ -6,14 +6,7 @@ mod source;
 mod topics;
 mod transform;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 pub use self::connector::{FakeConnectorHost, validate};
 pub use self::sink::FakeSinkHost;
 pub use self::source::FakeSourceHost;
 pub use self::transform::{ManualClock, MemoryTransformHost};
-
-/// A fake stays readable after the test that held it panicked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{
     Error, NewTopic, Offsets, Record, Result, SinkHost, SinkTaskContext, TopicPartition, TopicReader, TopicRecord,
     TopicWriter, TopicWriterOptions,
 };
 
-use super::lock;
 use super::topics::MemoryTopics;
 
 /// A consumer, a dead letter queue and a topic to read again, in memory.
@@ -41,7 +41,7 @@ impl FakeSinkHost {
     /// A host with a dead letter queue.
     pub fn tolerant() -> Arc<Self> {
         let host = Self::default();
-        lock(&host.state).tolerant = true;
+        host.state.lock().tolerant = true;
         Arc::new(host)
     }
 
@@ -52,40 +52,40 @@ impl FakeSinkHost {
 
     /// Sets the partitions that the task sees.
     pub fn assign(&self, partitions: &[TopicPartition]) {
-        lock(&self.state).assignment = partitions.to_vec();
+        self.state.lock().assignment = partitions.to_vec();
     }
 
     /// Appends a record consumed from Kafka to the log that the task may read again.
     pub fn append(&self, record: &Record) {
         if let Some((topic, partition, _)) = record.consumed_from() {
             let partition = TopicPartition::new(topic.clone(), partition);
-            lock(&self.state).log.entry(partition).or_default().push(record.clone());
+            self.state.lock().log.entry(partition).or_default().push(record.clone());
         }
     }
 
     /// How many readers of the log were made.
     pub fn readers(&self) -> usize {
-        lock(&self.state).readers
+        self.state.lock().readers
     }
 
     /// The partitions paused now.
     pub fn paused(&self) -> Vec<TopicPartition> {
-        lock(&self.state).paused.iter().cloned().collect()
+        self.state.lock().paused.iter().cloned().collect()
     }
 
     /// Where the task wants to go on reading; asking takes it.
     pub fn take_seeks(&self) -> Offsets {
-        std::mem::take(&mut lock(&self.state).seeks)
+        std::mem::take(&mut self.state.lock().seeks)
     }
 
     /// The longest wait the task asked for.
     pub fn timeout(&self) -> Option<Duration> {
-        lock(&self.state).timeout
+        self.state.lock().timeout
     }
 
     /// Whether the task asked for a commit; asking takes it.
     pub fn take_commit_request(&self) -> bool {
-        std::mem::take(&mut lock(&self.state).commit_requested)
+        std::mem::take(&mut self.state.lock().commit_requested)
     }
 
     /// What the writers of topics were asked for, in order.
@@ -110,42 +110,42 @@ impl FakeSinkHost {
 
     /// The bad records handed over, in order.
     pub fn reported(&self) -> Vec<(Record, Error)> {
-        lock(&self.state).reported.clone()
+        self.state.lock().reported.clone()
     }
 }
 
 #[async_trait]
 impl SinkHost for FakeSinkHost {
     fn assignment(&self) -> Vec<TopicPartition> {
-        lock(&self.state).assignment.clone()
+        self.state.lock().assignment.clone()
     }
 
     fn pause(&self, partitions: &[TopicPartition]) {
-        lock(&self.state).paused.extend(partitions.iter().cloned());
+        self.state.lock().paused.extend(partitions.iter().cloned());
     }
 
     fn resume(&self, partitions: &[TopicPartition]) {
-        lock(&self.state).paused.retain(|partition| !partitions.contains(partition));
+        self.state.lock().paused.retain(|partition| !partitions.contains(partition));
     }
 
     fn seek(&self, partition: &TopicPartition, offset: i64) {
-        lock(&self.state).seeks.insert(partition.clone(), offset);
+        self.state.lock().seeks.insert(partition.clone(), offset);
     }
 
     fn set_timeout(&self, timeout: Duration) {
-        lock(&self.state).timeout = Some(timeout);
+        self.state.lock().timeout = Some(timeout);
     }
 
     fn request_commit(&self) {
-        lock(&self.state).commit_requested = true;
+        self.state.lock().commit_requested = true;
     }
 
     fn can_report(&self) -> bool {
-        lock(&self.state).tolerant
+        self.state.lock().tolerant
     }
 
     fn report(&self, record: &Record, error: &Error) -> Result<()> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if !state.tolerant {
             return Err(Error::fatal("errors are not tolerated").cause(error));
         }
@@ -154,7 +154,7 @@ impl SinkHost for FakeSinkHost {
     }
 
     async fn reader(&self, partition: &TopicPartition, from: i64, most: usize) -> Result<Box<dyn TopicReader>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.readers += 1;
         let offset = |record: &Record| record.consumed_from().map_or(-1, |(_, _, offset)| offset);
         let log = state.log.get(partition).cloned().unwrap_or_default();

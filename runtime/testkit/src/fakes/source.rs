@@ -1,13 +1,13 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{
     Error, Origin, RawTopicReader, Record, Result, SourceHost, SourceOffset, SourcePartition, SourceTaskContext,
     TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions, TransactionContext, TransactionRequest,
 };
 
-use super::lock;
 use super::topics::MemoryTopics;
 
 /// An offset store in memory.
@@ -53,7 +53,7 @@ impl FakeSourceHost {
 
     /// Stores an offset.
     pub fn set_offset(&self, partition: &SourcePartition, offset: SourceOffset) {
-        let mut offsets = lock(&self.offsets);
+        let mut offsets = self.offsets.lock();
         match offsets.iter_mut().find(|(known, _)| known == partition) {
             Some((_, old)) => *old = offset,
             None => offsets.push((partition.clone(), offset)),
@@ -72,14 +72,14 @@ impl FakeSourceHost {
 
     /// What is stored.
     pub fn offsets(&self) -> Vec<(SourcePartition, SourceOffset)> {
-        lock(&self.offsets).clone()
+        self.offsets.lock().clone()
     }
 }
 
 #[async_trait]
 impl SourceHost for FakeSourceHost {
     async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
-        let stored = lock(&self.offsets);
+        let stored = self.offsets.lock();
         let of = |partition: &SourcePartition| {
             stored.iter().find(|(known, _)| known == partition).map(|(_, offset)| offset.clone())
         };

@@ -1,9 +1,8 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tributary_api::{Error, RawTopicReader, Result, TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions};
-
-use super::lock;
 
 /// What plugins write to topics of their own.
 #[derive(Debug, Default)]
@@ -20,13 +19,13 @@ struct Written {
 
 impl MemoryTopics {
     pub(super) fn writer(&self, options: TopicWriterOptions) -> Box<dyn TopicWriter> {
-        lock(&self.options).push(options);
+        self.options.lock().push(options);
         Box::new(Writer(Arc::clone(&self.written)))
     }
 
     /// Reads what was written: each topic has one partition.
     pub(super) fn reader(&self, options: &TopicReaderOptions) -> Option<Box<dyn RawTopicReader>> {
-        let all = lock(&self.written.records);
+        let all = self.written.records.lock();
         let there = options.partition == 0 && all.iter().any(|record| record.topic == options.topic);
         drop(all);
         let mut reader = Reader { written: Arc::clone(&self.written), options: options.clone(), end: 0 };
@@ -36,17 +35,17 @@ impl MemoryTopics {
 
     /// What the writers were asked for, in order.
     pub(super) fn options(&self) -> Vec<TopicWriterOptions> {
-        lock(&self.options).clone()
+        self.options.lock().clone()
     }
 
     /// The records written, in order.
     pub(super) fn written(&self) -> Vec<TopicRecord> {
-        lock(&self.written.records).clone()
+        self.written.records.lock().clone()
     }
 
     /// Makes every write fail, or no longer.
     pub(super) fn fail(&self, error: Option<Error>) {
-        *lock(&self.written.error) = error;
+        *self.written.error.lock() = error;
     }
 }
 
@@ -56,10 +55,10 @@ struct Writer(Arc<Written>);
 #[async_trait]
 impl TopicWriter for Writer {
     async fn write(&self, records: Vec<TopicRecord>) -> Result<()> {
-        if let Some(error) = lock(&self.0.error).clone() {
+        if let Some(error) = self.0.error.lock().clone() {
             return Err(error);
         }
-        lock(&self.0.records).extend(records);
+        self.0.records.lock().extend(records);
         Ok(())
     }
 }
@@ -74,7 +73,7 @@ struct Reader {
 
 impl Reader {
     fn of_topic(&self) -> Vec<(i64, TopicRecord)> {
-        let all = lock(&self.written.records);
+        let all = self.written.records.lock();
         (0..).zip(all.iter().filter(|record| record.topic == self.options.topic).cloned()).collect()
     }
 

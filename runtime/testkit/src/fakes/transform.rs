@@ -12,7 +12,7 @@ use tributary_api::{
 pub struct ManualClock(i64);
 
 impl ManualClock {
-    /// A clock that stands at a time.
+    /// A clock that shows this time until it is set.
     pub fn at(now: i64) -> Self {
         Self(now)
     }
@@ -43,7 +43,7 @@ pub struct MemoryTransformHost {
     changes: Changes,
 }
 
-/// What the record at hand has changed so far; `None` removes.
+/// The current record's changes so far; `None` removes.
 #[derive(Debug, Default)]
 struct Changes {
     stores: BTreeMap<(usize, Bytes), Option<Bytes>>,

@@ -11,8 +11,9 @@ mod topics;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tributary_api::Result;
 use tributary_kafka::{Admin, ClientConfig};
 
@@ -41,7 +42,7 @@ impl Clients {
         listener: Arc<dyn TaskDeliveryListener>,
     ) -> Result<TaskProducer> {
         let most = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut producers = lock(&self.producers);
+        let mut producers = self.producers.lock();
         producers.retain(|_, known| {
             known.retain(|producer| producer.strong_count() > 0);
             !known.is_empty()
@@ -64,7 +65,7 @@ impl Clients {
     /// # Errors
     /// `Config` when a setting cannot be used.
     pub(crate) fn admin(&self, config: ClientConfig) -> Result<Arc<Admin>> {
-        let mut admins = lock(&self.admins);
+        let mut admins = self.admins.lock();
         admins.retain(|_, admin| admin.strong_count() > 0);
         if let Some(admin) = admins.get(&config).and_then(Weak::upgrade) {
             return Ok(admin);
@@ -77,7 +78,7 @@ impl Clients {
     /// Takes a producer with a single user out of the list, so that no other task joins it; `false` when it has more
     /// users.
     fn retire(&self, producer: &Arc<SharedProducer>) -> bool {
-        let mut producers = lock(&self.producers);
+        let mut producers = self.producers.lock();
         if Arc::strong_count(producer) > 1 {
             return false;
         }
@@ -86,8 +87,4 @@ impl Clients {
         }
         true
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
+use parking_lot::{Mutex, RwLock};
 use tributary_api::{Error, RecordMetadata};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
-use super::lock;
 use super::producers::{SharedProducer, TaskDeliveryListener};
 use crate::executor::Executor;
 
@@ -64,7 +64,7 @@ impl Routes {
 
     /// A route to a listener; none when all numbers are taken.
     pub(super) fn add(&self, listener: Arc<dyn TaskDeliveryListener>) -> Option<Arc<Route>> {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.write();
         let unused = |slot: &Slot| slot.route.is_none() && slot.outstanding.load(Ordering::Acquire) == 0;
         let number = slots.iter().position(unused).unwrap_or(slots.len());
         if number >= MAX_ROUTES {
@@ -82,7 +82,7 @@ impl Routes {
     }
 
     pub(super) fn remove(&self, route: &Route) {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.write();
         if let Some(slot) = slots.get_mut(route.number) {
             slot.route = None;
         }
@@ -91,7 +91,7 @@ impl Routes {
     /// Reports to one route. Deliveries for a removed route are only counted.
     fn dispatch(&self, number: usize, deliveries: &[Delivery<'_>]) {
         let (route, outstanding) = {
-            let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+            let slots = self.slots.read();
             let Some(slot) = slots.get(number) else { return };
             (slot.route.clone(), Arc::clone(&slot.outstanding))
         };
@@ -151,7 +151,7 @@ impl Route {
         if !self.listener.calls_plugin() {
             return self.listener.delivered(deliveries);
         }
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         let owned = deliveries.iter().map(|delivery| (delivery.token, delivery.result.map_err(Clone::clone)));
         queue.waiting.extend(owned);
         if !std::mem::replace(&mut queue.delivering, true) {
@@ -163,7 +163,7 @@ impl Route {
     fn deliver_queued(&self) {
         loop {
             let waiting = {
-                let mut queue = lock(&self.queue);
+                let mut queue = self.queue.lock();
                 if queue.waiting.is_empty() {
                     queue.delivering = false;
                     return;

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Condvar;
 use std::time::Duration;
 
+use parking_lot::Condvar;
 use tokio::runtime::Handle;
 use tributary_api::{Props, RecordMetadata};
 use tributary_kafka::{Delivery, DeliveryListener, Role, Token};
@@ -28,21 +28,21 @@ impl Heard {
     }
 
     fn release(&self) {
-        *self.hangs.lock().unwrap() = false;
+        *self.hangs.lock() = false;
         self.released.notify_all();
     }
 
     fn wait_for(&self, expected: &[Token]) {
-        let tokens = self.tokens.lock().unwrap();
-        let (tokens, waited) = self.changed.wait_timeout_while(tokens, LIMIT, |tokens| *tokens != expected).unwrap();
+        let mut tokens = self.tokens.lock();
+        let waited = self.changed.wait_while_for(&mut tokens, |tokens| *tokens != expected, LIMIT);
         assert!(!waited.timed_out(), "waited for {expected:?}, heard {tokens:?}");
     }
 }
 
 impl DeliveryListener for Heard {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
-        drop(self.released.wait_while(self.hangs.lock().unwrap(), |hangs| *hangs).unwrap());
-        self.tokens.lock().unwrap().extend(deliveries.iter().map(|delivery| delivery.token));
+        self.released.wait_while(&mut self.hangs.lock(), |hangs| *hangs);
+        self.tokens.lock().extend(deliveries.iter().map(|delivery| delivery.token));
         self.changed.notify_all();
     }
 }
@@ -88,7 +88,7 @@ async fn a_plugin_that_never_returns_from_an_acknowledgement_blocks_only_its_own
         routes.delivered(&delivered(&[first.tag(token), second.tag(token)]));
     }
     other.wait_for(&[0, 1, 2]);
-    assert!(hangs.tokens.lock().unwrap().is_empty());
+    assert!(hangs.tokens.lock().is_empty());
     hangs.release();
     hangs.wait_for(&[0, 1, 2]);
 }
@@ -104,7 +104,7 @@ async fn a_number_is_reused_only_when_no_record_of_its_former_task_is_in_flight(
     let other = routes.add(Arc::clone(&next) as _).unwrap();
     assert_ne!(other.tag(5), late);
     routes.delivered(&delivered(&[late]));
-    assert!(former.tokens.lock().unwrap().is_empty() && next.tokens.lock().unwrap().is_empty(), "nobody is told");
+    assert!(former.tokens.lock().is_empty() && next.tokens.lock().is_empty(), "nobody is told");
     assert_eq!(routes.add(Arc::clone(&next) as _).unwrap().tag(5), late);
 }
 
@@ -120,7 +120,7 @@ async fn tasks_with_equal_settings_share_a_producer_and_the_last_one_closes_it()
     let join = |extra| clients.producer(config(extra), &executor, Arc::<Heard>::default()).unwrap();
     let mut tasks: Vec<_> = (0..cores * 3).map(|_| join(("acks", "all"))).collect();
     let known = |clients: &Clients| -> Vec<usize> {
-        let mut uses: Vec<_> = clients.producers.lock().unwrap().values().flatten().map(Weak::strong_count).collect();
+        let mut uses: Vec<_> = clients.producers.lock().values().flatten().map(Weak::strong_count).collect();
         uses.sort_unstable();
         uses
     };

@@ -77,7 +77,7 @@ fn replicas(props: &Props) -> Option<ConfigIssue> {
              broker's default"
         )
     };
-    // What is no number is told by the definition.
+    // The definition refuses what is not a number.
     let number: i16 = text.parse().ok()?;
     (number != -1 && number < 1).then(|| ConfigIssue::new(QUEUE_REPLICAS, message()))
 }

@@ -7,9 +7,9 @@ use crate::settings::{ExactlyOnce, WorkerSettings};
 /// Where the transactions of a source's tasks end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransactionBoundary {
-    /// Behind each batch that a task returns.
+    /// After each batch that a task returns.
     Poll,
-    /// So long after they began.
+    /// This long after they began.
     Interval(Duration),
     /// Where the connector says.
     Connector,

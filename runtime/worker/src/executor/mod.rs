@@ -13,10 +13,11 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_task::Runnable;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
 use self::monitor::MonitorWaker;
@@ -126,14 +127,14 @@ impl Inner {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.monitor.close();
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut();
         state.idle.drain(..).for_each(|thread| thread.wake());
     }
 }

@@ -1,7 +1,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 use super::{Inner, State};
 
@@ -20,21 +22,22 @@ impl MonitorWaker {
     pub(super) fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
             // Under the lock: otherwise the monitor could miss this between its check and its wait.
-            let _closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            let _closed = self.closed.lock();
             self.changed.notify_one();
         }
     }
 
     pub(super) fn close(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.closed.lock() = true;
         self.changed.notify_one();
     }
 
     /// Waits to be woken; `false` when the executor is gone.
     fn wait(&self) -> bool {
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self.closed.lock();
         let quiet = |closed: &mut bool| !*closed && !self.woken.load(Ordering::Acquire);
-        !*self.changed.wait_while(closed, quiet).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait_while(&mut closed, quiet);
+        !*closed
     }
 }
 

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::sync::Condvar;
 use std::time::Instant;
 
+use parking_lot::Condvar;
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
@@ -22,12 +22,11 @@ struct Gate {
 
 impl Gate {
     fn pass(&self) {
-        let open = self.open.lock().unwrap();
-        drop(self.changed.wait_while(open, |open| !*open).unwrap());
+        self.changed.wait_while(&mut self.open.lock(), |open| !*open);
     }
 
     fn open(&self) {
-        *self.open.lock().unwrap() = true;
+        *self.open.lock() = true;
         self.changed.notify_all();
     }
 }

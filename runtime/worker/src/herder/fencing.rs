@@ -31,7 +31,7 @@ pub(super) async fn fence(context: &HerderContext, name: &str, entry: &Connector
     // One task that follows one fences it off by itself.
     let former = recorded.filter(|former| (*former, tasks) != (1, 1)).unwrap_or(0);
     if former > 0 {
-        tracing::info!(connector = name, former, tasks, "fencing off the producers of the tasks before");
+        tracing::info!(connector = name, former, tasks, "fencing off the producers of earlier tasks");
     }
     let fences = (0..former).map(|task| {
         let client = context.settings.transactional_producer(name, task, config);

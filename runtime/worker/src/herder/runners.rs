@@ -1,8 +1,9 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +65,7 @@ impl Runners {
     /// Sends a request to a connector's runner; false when this worker has none.
     pub(super) async fn send(&self, connector: &str, message: RunnerMessage) -> bool {
         let inbox = {
-            let runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+            let runners = self.runners.lock();
             runners.get(connector).map(|entry| entry.inbox.clone())
         };
         match inbox {
@@ -76,7 +77,7 @@ impl Runners {
     /// Stops all runners concurrently and writes the last states.
     pub(crate) async fn stop(&self, timeout: Duration) {
         let entries: Vec<RunnerEntry> = {
-            let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut runners = self.runners.lock();
             self.closing.cancel();
             runners.drain().map(|(_, entry)| entry).collect()
         };
@@ -110,7 +111,7 @@ impl Runners {
     /// Starts a runner for every connector that has none. A runner ends when its connector is deleted; a new one of the
     /// same name waits until it has ended.
     fn start_missing(&self, names: &[String]) {
-        let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runners = self.runners.lock();
         if self.closing.is_cancelled() {
             return;
         }

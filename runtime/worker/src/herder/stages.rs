@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tributary_control::Stage;
 
 /// What requests are waiting for, which is shown when a request takes too long. One entry for each concurrent request.
@@ -49,7 +49,7 @@ impl Stages {
     }
 
     fn known(&self) -> MutexGuard<'_, StageState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

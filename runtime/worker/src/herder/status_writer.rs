@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tributary_api::{Backoff, Result};
 use tributary_control::{InstanceState, TaskId};
@@ -52,7 +53,7 @@ struct Incarnation {
 pub(super) trait StatusLog: Send + Sync {
     /// Writes a state; `None` removes it, except for topics, which have no state.
     async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()>;
-    /// The generation of whoever wrote the last state of a task.
+    /// The generation of the worker that wrote the last state of a task.
     async fn generation_of(&self, _task: &TaskId) -> Result<i64> {
         Ok(0)
     }
@@ -219,7 +220,7 @@ impl StatusWriter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 
@@ -229,7 +230,7 @@ impl TaskListener for StatusWriter {
         match self.store.generation_of(task).await {
             Ok(theirs) => theirs > self.membership.generation(),
             Err(error) => {
-                tracing::warn!(%error, %task, "could not look whether another worker runs the task");
+                tracing::warn!(%error, %task, "could not check whether another worker runs the task");
                 false
             }
         }
@@ -291,11 +292,11 @@ mod tests {
     #[async_trait]
     impl StatusLog for Log {
         async fn put(&self, key: &StatusKey, status: Option<&Status>) -> Result<()> {
-            if *self.away.lock().unwrap() {
+            if *self.away.lock() {
                 self.refused.notify_one();
                 return Err(Error::retriable("no broker"));
             }
-            self.written.lock().unwrap().push((key.clone(), status.map(|status| status.state)));
+            self.written.lock().push((key.clone(), status.map(|status| status.state)));
             Ok(())
         }
     }
@@ -319,16 +320,16 @@ mod tests {
     async fn a_state_that_could_not_be_written_is_written_when_it_can_be() {
         with_log(async |statuses, log| {
             let task = TaskId::new("c", 0);
-            *log.away.lock().unwrap() = true;
+            *log.away.lock() = true;
             statuses.task(&task, InstanceState::Failed, Some("no disk".to_owned()));
             for _ in 0..5 {
                 log.refused.notified().await;
             }
-            *log.away.lock().unwrap() = false;
-            while log.written.lock().unwrap().is_empty() {
+            *log.away.lock() = false;
+            while log.written.lock().is_empty() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            assert_eq!(*log.written.lock().unwrap(), [(StatusKey::Task(task), Some(InstanceState::Failed))]);
+            assert_eq!(*log.written.lock(), [(StatusKey::Task(task), Some(InstanceState::Failed))]);
         })
         .await;
     }
@@ -336,17 +337,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_several_states_of_one_subject_the_latest_is_written_once() {
         with_log(async |statuses, log| {
-            *log.away.lock().unwrap() = true;
+            *log.away.lock() = true;
             statuses.connector("gone", InstanceState::Running, None, None);
             statuses.connector("kept", InstanceState::Running, None, None);
             log.refused.notified().await;
             statuses.remove_connector("gone");
             statuses.connector("kept", InstanceState::Failed, None, None);
-            *log.away.lock().unwrap() = false;
+            *log.away.lock() = false;
             statuses.flush(Duration::from_secs(2)).await;
             let key = |name: &str| StatusKey::Connector(name.to_owned());
             let expected = [(key("gone"), None), (key("kept"), Some(InstanceState::Failed))];
-            assert_eq!(*log.written.lock().unwrap(), expected);
+            assert_eq!(*log.written.lock(), expected);
         })
         .await;
     }

@@ -1,8 +1,8 @@
 //! The delivery reports of a batch's records.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tributary_api::{Error, ErrorKind};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
@@ -65,7 +65,7 @@ impl DeliveryReports {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, DeliveryState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

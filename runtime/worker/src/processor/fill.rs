@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tributary_api::{Error, Offsets, Records, Result, Timer, Topic, TopicPartition};
+use tributary_api::{Error, Offsets, Result, Timer, Topic, TopicPartition};
 use tributary_kafka::RawRecord;
 
-use super::CLASS;
-use super::assignment::OwnedPartition;
+use super::partitions::OwnedPartition;
 use super::process_loop::ProcessLoop;
-use super::size_limit::{SizeLimit, unwritten};
+use super::size_limit::SizeLimit;
+use super::stateful_chain::Step;
 use super::transactional_output::CommitError;
-use super::transform_stores::StateHost;
-use crate::tasks::{Encoded, Encoder, FailedRecord, Failure, Recovery, Stage, now_ms};
+use crate::tasks::{Encoded, now_ms};
 
 /// The maximum number of timers fired in one transaction.
 const MAX_TIMERS: usize = 1_000;
@@ -76,7 +75,7 @@ impl ProcessLoop {
     ) -> Result<bool, CommitError> {
         let now = now_ms();
         let mut outputs = Vec::with_capacity(raw.len() * 2);
-        if !self.paused && (raw.is_empty() || self.limit.is_at_max()) {
+        if !self.partitions.is_paused() && (raw.is_empty() || self.retries.limit.is_at_max()) {
             self.fire(now, &mut outputs, progress).await?;
         }
         merge_by_time(&mut raw, self.config.topics.len());
@@ -105,10 +104,10 @@ impl ProcessLoop {
         outputs: &mut Vec<Encoded>,
         progress: &mut BatchProgress,
     ) -> Result<(), CommitError> {
-        let partitions: Vec<i32> = self.owned.keys().copied().collect();
-        let mut room = self.limit.get().min(MAX_TIMERS);
+        let partitions: Vec<i32> = self.partitions.owned.keys().copied().collect();
+        let mut room = self.retries.limit.get().min(MAX_TIMERS);
         for partition in partitions {
-            let due = match self.owned.get(&partition) {
+            let due = match self.partitions.owned.get(&partition) {
                 Some(owned) => owned.state.due(now, room)?,
                 None => continue,
             };
@@ -117,7 +116,7 @@ impl ProcessLoop {
                 if self.is_late(progress) {
                     return Ok(());
                 }
-                self.fire_one(partition, timer, now, outputs, progress)?;
+                self.fire_one(partition, &timer, now, outputs, progress)?;
                 self.write(outputs, progress).await?;
             }
         }
@@ -127,33 +126,20 @@ impl ProcessLoop {
     fn fire_one(
         &mut self,
         partition: i32,
-        timer: Timer,
+        timer: &Timer,
         now: i64,
         outputs: &mut Vec<Encoded>,
         progress: &mut BatchProgress,
     ) -> Result<()> {
         let origin = OutputOrigin::Timer { partition, key: timer.key.clone() };
-        let refused = self.refused.get(&origin).cloned();
+        let refused = self.retries.refusal(&origin);
         progress.origins.push(origin);
-        let Self { owned, encoder, stores, tables, operator, changelogs, output, .. } = self;
-        let Some(OwnedPartition { state, .. }) = owned.get_mut(&partition) else { return Ok(()) };
-        state.cancel(&timer.key)?;
-        let (savepoint, before) = (state.savepoint(), outputs.len());
-        let size_limit = SizeLimit { bytes: output.max_record_bytes(), changelogs: &changelogs.topics };
-        let fired = match refused {
-            Some(error) => Err(unwritten(error)),
-            None => fire(encoder, &timer, StateHost { now, stores, tables, state, transform: 0 }, outputs)
-                .and_then(|()| size_limit.check(outputs, before, state, savepoint)),
-        };
-        fired.or_else(|failure| {
-            state.rollback(savepoint);
-            outputs.truncate(before);
-            operator.give_up(&failure, FailedRecord::Unknown)
-        })
+        let Some(OwnedPartition { state, .. }) = self.partitions.owned.get_mut(&partition) else { return Ok(()) };
+        let size_limit = SizeLimit { bytes: self.output.max_record_bytes(), changelogs: &self.changelogs.topics };
+        self.chain.fire(timer, Step { now, state, size_limit, refused }, outputs)
     }
 
-    /// Passes one record through the chain; a failed one changes neither state nor outputs. `false` when the task is
-    /// asked to stop during a retry.
+    /// Processes one record; `false` when the task is asked to stop during a retry.
     async fn process(
         &mut self,
         raw: RawRecord,
@@ -163,39 +149,16 @@ impl ProcessLoop {
     ) -> Result<bool> {
         let origin =
             OutputOrigin::Record { topic: Arc::clone(&raw.topic), partition: raw.partition, offset: raw.offset };
-        let refused = if self.refused.is_empty() { None } else { self.refused.get(&origin).cloned() };
+        let refused = self.retries.refusal(&origin);
         progress.origins.push(origin);
-        let partitions = self.partition_count;
-        let Self { owned, decoder, encoder, stores, tables, operator, changelogs, output, .. } = self;
-        let Some(OwnedPartition { state, .. }) = owned.get_mut(&raw.partition) else {
+        let count = self.partitions.count;
+        let Some(OwnedPartition { state, .. }) = self.partitions.owned.get_mut(&raw.partition) else {
             return Err(Error::fatal(format!("got a record of partition {}, which is not owned", raw.partition)));
         };
-        let size_limit = SizeLimit { bytes: output.max_record_bytes(), changelogs: &changelogs.topics };
-        let lacks_key = raw.key.is_none() && partitions > 1 && stores.layout.names().len() > 1;
-        let mut attempt = |raw: RawRecord| {
-            let (savepoint, before) = (state.savepoint(), outputs.len());
-            let done = decoder.decode(raw).and_then(|mut record| {
-                record.partition = None; // outputs are partitioned by key
-                let mut host = StateHost { now, stores, tables, state, transform: 0 };
-                encoder.run(record, &mut host, outputs)?;
-                size_limit.check(outputs, before, state, savepoint)
-            });
-            if done.is_err() {
-                outputs.truncate(before);
-                state.rollback(savepoint);
-            }
-            done
-        };
-        let failed = match refused {
-            Some(error) => Some(unwritten(error)),
-            None if lacks_key => Some(without_key(partitions)),
-            None => attempt(raw.clone()).err(),
-        };
-        if let Some(failure) = failed {
-            let again = || attempt(raw.clone());
-            if operator.recover(failure, FailedRecord::Consumed(&raw), again).await? == Recovery::Stopped {
-                return Ok(false);
-            }
+        let size_limit = SizeLimit { bytes: self.output.max_record_bytes(), changelogs: &self.changelogs.topics };
+        let step = Step { now, state, size_limit, refused };
+        if !self.chain.process(&raw, count, step, outputs).await? {
+            return Ok(false);
         }
         progress.records += 1;
         progress.next.insert(TopicPartition::new(raw.topic, raw.partition), raw.offset + 1);
@@ -221,37 +184,6 @@ impl ProcessLoop {
         }
         Ok(())
     }
-}
-
-/// State is kept by partition, and records without a key are in any partition.
-#[cold]
-fn without_key(partitions: i32) -> Failure {
-    let text = format!(
-        "record has no key: in a topic of {partitions} partitions the state it belongs to cannot be found; key the topic by \
-         what its state is kept for"
-    );
-    Failure::new(Stage::Transformation, &Arc::from(CLASS), Error::data(text))
-}
-
-fn fire(
-    encoder: &mut Encoder,
-    timer: &Timer,
-    mut host: StateHost<'_>,
-    outputs: &mut Vec<Encoded>,
-) -> Result<(), Failure> {
-    let Some((link, timer)) = host.stores.owner(timer) else {
-        tracing::warn!("dropped a timer whose transform is no longer configured");
-        return Ok(());
-    };
-    let records = match encoder.chain.on_timer(link, timer, &mut host)? {
-        Records::None => Vec::new(),
-        Records::One(record) => vec![record],
-        Records::Many(records) => records,
-    };
-    for record in records {
-        outputs.push(encoder.encode(record)?);
-    }
-    Ok(())
 }
 
 /// Orders records of several topics by time, as far as the order within each partition allows. With one topic the order

@@ -6,6 +6,10 @@
 //! dropped and the partitions are read again. When the producer has failed for good, or the outcome of a commit is
 //! unknown, the task continues with a new producer and rejoins its group ([`renewal`]).
 //!
+//! [`process_loop`] decides what is done next. [`partitions`] has the consumer, the state and the offsets of what is
+//! assigned ([`assignment`] restores it), [`stateful_chain`] processes one record, [`fill`] a batch of them, [`transact`]
+//! commits or aborts it over [`transactional_output`], [`retries`] says how an aborted one is tried again.
+//!
 //! With at-least-once the same is done without a transaction, in an order that loses nothing: outputs, then changelogs,
 //! then offsets, each acknowledged before the next.
 
@@ -14,10 +18,13 @@ mod batch_limit;
 mod config;
 mod delivery_reports;
 mod fill;
+mod partitions;
 mod process_loop;
 mod renewal;
 mod restore;
+mod retries;
 mod size_limit;
+mod stateful_chain;
 mod tables;
 mod topics;
 mod transact;
@@ -28,22 +35,20 @@ mod uncertain_transaction;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-use tributary_api::{
-    Backoff, ConfigIssue, Error, Factory, Offsets, Plugin, PluginRegistry, Props, Requirements, Result,
-};
+use tributary_api::{Backoff, ConfigIssue, Error, Factory, Plugin, PluginRegistry, Props, Requirements, Result};
 use tributary_control::{Processing, TaskId};
-use tributary_kafka::{ClientConfig, Consumer};
+use tributary_kafka::ClientConfig;
 
-use self::batch_limit::BatchLimit;
 use self::config::{Guarantee, ProcessorConfig};
+use self::partitions::OwnedPartitions;
 use self::process_loop::ProcessLoop;
 use self::renewal::Renewals;
 use self::restore::Changelogs;
+use self::retries::BatchRetries;
+use self::stateful_chain::StatefulChain;
 use self::tables::Tables;
 use self::topics::Topics;
 use self::transactional_output::TransactionalOutput;
@@ -163,31 +168,19 @@ async fn work(cx: TaskContext) -> Result<()> {
         // Partitions with the same number must be assigned together: they share their state.
         _ => consumer.clone().set_native("partition.assignment.strategy", "range"),
     };
-    let input = Consumer::subscribe(&group, &config.topics)?;
+    let partitions = OwnedPartitions::join(group, config.topics.clone(), Arc::clone(&cx.metrics))?;
     let (decoder, mut encoder) = (plain()?, Encoder::new(chain, converters()?));
     encoder.with_plugin_metrics(&cx.metrics.plugins)?;
     let process_loop = ProcessLoop {
-        limit: BatchLimit::new(config.max_batch, config.transaction_timeout),
+        retries: BatchRetries::new(config.max_batch, config.transaction_timeout),
+        chain: StatefulChain { decoder, encoder, stores, tables, operator },
         config,
-        stores,
         topics,
-        tables,
-        output,
-        input,
-        consumer,
-        group,
         changelogs,
-        decoder,
-        encoder,
-        operator,
-        owned: BTreeMap::new(),
-        committed: Offsets::new(),
-        partition_count: 0,
-        paused: false,
-        refused: HashMap::new(),
-        abort_backoff: Backoff::new(process_loop::POLL_TIMEOUT, MAX_RETRY),
+        consumer,
+        partitions,
+        output,
         renewals: Renewals::default(),
-        next_flush: Instant::now(),
         cx,
     };
     process_loop.run().await

@@ -8,7 +8,6 @@
 use std::time::{Duration, Instant};
 
 use tributary_api::{Backoff, Error, Result};
-use tributary_kafka::Consumer;
 
 use super::process_loop::ProcessLoop;
 use super::transactional_output::{CommitError, Renewal};
@@ -77,45 +76,29 @@ impl ProcessLoop {
         let wait = self.renewals.wait();
         let wait_ms = wait.as_millis();
         tracing::warn!(%error, fenced, wait_ms, "processor continues with a new producer, from its group's offsets");
-        self.discard_uncommitted();
-        let member = self.input.group_metadata().map(|group| group.member().to_owned()).unwrap_or_default();
-        self.input.leave();
+        let member = self.partitions.leave();
         self.output.close();
         self.cx.control.sleep(wait).await;
         if fenced {
             self.stand_by(&member).await;
         }
         self.output.renew(&self.cx.control).await?;
-        self.input = Consumer::subscribe(&self.group, &self.config.topics)?;
+        self.partitions.rejoin()?;
         self.renewals.last = Some(Instant::now());
         Ok(())
-    }
-
-    /// Discards uncommitted changes and the assigned partitions.
-    fn discard_uncommitted(&mut self) {
-        for (partition, owned) in &mut self.owned {
-            owned.state.abort();
-            if let Err(error) = owned.state.flush() {
-                tracing::warn!(%error, partition, "could not flush state: the next restore will take longer");
-            }
-        }
-        self.owned.clear();
-        self.committed.clear();
-        self.publish_assignment();
     }
 
     /// Waits while another worker runs the same task: taking the transactional id back would make the two fence each
     /// other off again and again. If there is no other owner, the producer was fenced because this process was paused
     /// or its transaction timed out.
     async fn stand_by(&self, former_member: &str) {
-        let setting = |name: &str| self.group.get(name).unwrap_or_default().to_owned();
-        let (group, client_id) = (setting("group.id"), setting("client.id"));
+        let (group, client_id) = (self.partitions.setting("group.id"), self.partitions.setting("client.id"));
         let mut backoff = Backoff::new(OWNER_CHECK, MAX_OWNER_CHECK);
         loop {
             let members = tokio::select! {
                 biased;
                 () = self.cx.control.stopping().cancelled() => return,
-                members = self.topics.members(&group) => members,
+                members = self.topics.members(group) => members,
             };
             let other = match members {
                 Ok(members) => {

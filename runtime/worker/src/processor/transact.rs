@@ -8,10 +8,8 @@ use super::delivery_reports::{Refusal, origin};
 use super::fill::{BatchProgress, OutputOrigin};
 use super::process_loop::ProcessLoop;
 use super::renewal::ExitReason;
+use super::retries::{ABORTS, BatchRetries};
 use super::transactional_output::CommitError;
-
-/// After this many aborts in a row the producer and the group membership are replaced, in case the cause is in them.
-const ABORTS: u32 = 8;
 
 impl ProcessLoop {
     /// Processes and commits one batch atomically.
@@ -21,21 +19,20 @@ impl ProcessLoop {
         let took = progress.begun.elapsed();
         match outcome {
             Ok(()) => {
-                self.abort_backoff.reset();
-                self.limit.committed(took);
+                self.retries.committed(&progress, took);
                 let metrics = &self.cx.metrics;
                 metrics.sink.read.add(progress.records);
                 metrics.sink.sent.add(progress.outputs);
                 metrics.batch_size.record(progress.records as u64);
                 // A batch that took too long is committed without its last records: they are read again.
                 if !progress.postponed.is_empty() {
-                    self.input.seek_all(&progress.postponed)?;
+                    self.partitions.consumer.seek_all(&progress.postponed)?;
                 }
                 Ok(())
             }
             Err(CommitError::Fail(error)) => Err(ExitReason::Fail(error)),
             Err(CommitError::Renew(renewal)) => {
-                self.adapt(&progress, took);
+                self.retries.failed(&progress, took, self.output.take_refusal());
                 Err(ExitReason::Renew(renewal))
             }
             Err(CommitError::Retry(error)) => self.roll_back(&progress, error).await,
@@ -53,7 +50,7 @@ impl ProcessLoop {
 
     /// The offset after a failed record is committed only when its dead letter is acknowledged.
     async fn dead_letters_delivered(&self) -> Result<(), CommitError> {
-        let Some(letters) = self.operator.dead_letters() else { return Ok(()) };
+        let Some(letters) = self.chain.operator.dead_letters() else { return Ok(()) };
         tokio::select! {
             biased;
             delivered = letters.delivered(self.config.transaction_timeout / 2) => Ok(delivered?),
@@ -69,7 +66,7 @@ impl ProcessLoop {
         }
         let started = Instant::now();
         let topics = &self.changelogs.topics;
-        let changes = self.owned.iter().flat_map(|(partition, owned)| {
+        let changes = self.partitions.owned.iter().flat_map(|(partition, owned)| {
             owned.state.changes().map(move |(slot, key, value)| {
                 let record = ProducerRecord {
                     topic: &topics[slot.0],
@@ -84,16 +81,16 @@ impl ProcessLoop {
         });
         // A transaction with only timers commits offsets too: committing offsets with the group's generation fences off
         // a former owner of the partitions.
-        let fired = self.committed.iter().filter(|(at, _)| self.is_changed(at.partition));
+        let fired = self.partitions.committed.iter().filter(|(at, _)| self.partitions.is_changed(at.partition));
         let mut offsets: Offsets = fired.map(|(at, next)| (at.clone(), *next)).collect();
         offsets.extend(progress.next.iter().map(|(at, next)| (at.clone(), *next)));
-        let committed = self.output.commit(changes, &offsets, &self.input);
+        let committed = self.output.commit(changes, &offsets, &self.partitions.consumer);
         self.cx.metrics.offsets_committed(started.elapsed(), committed.is_ok());
         committed?;
-        self.committed.extend(offsets);
-        for (partition, owned) in self.owned.iter_mut().filter(|(_, owned)| owned.state.is_changed()) {
+        self.partitions.committed.extend(offsets);
+        for (partition, owned) in self.partitions.owned.iter_mut().filter(|(_, owned)| owned.state.is_changed()) {
             let mut positions: Positions = owned.state.positions().clone();
-            for (slot, name) in self.stores.layout.slots() {
+            for (slot, name) in self.chain.stores.layout.slots() {
                 if let Some(end) = self.output.end_of(token(*partition, slot)) {
                     positions.changelog.insert(name.to_owned(), end);
                 }
@@ -105,63 +102,34 @@ impl ProcessLoop {
             positions.input.extend(own.map(|(at, next)| (at.clone(), *next)));
             owned.state.commit(&positions).map_err(CommitError::Fail)?;
         }
-        if !self.refused.is_empty() {
-            self.refused.retain(|origin, _| !progress.origins.contains(origin));
-        }
         Ok(())
-    }
-
-    fn is_changed(&self, partition: i32) -> bool {
-        self.owned.get(&partition).is_some_and(|owned| owned.state.is_changed())
     }
 
     /// Discards the batch and reads it again.
     async fn roll_back(&mut self, progress: &BatchProgress, error: Error) -> Result<(), ExitReason> {
-        for owned in self.owned.values_mut() {
-            owned.state.abort();
-        }
+        self.partitions.discard_changes();
         if self.cx.control.is_stopping() {
             return Ok(());
         }
         // After the abort all delivery reports have arrived.
         let aborted = self.output.abort();
-        let adapted = self.adapt(progress, progress.begun.elapsed());
+        let refused = self.retries.failed(progress, progress.begun.elapsed(), self.output.take_refusal());
         aborted?;
         if let Some(error) = self.output.denial() {
             return Err(ExitReason::Fail(error));
         }
-        let wait = if adapted { Duration::ZERO } else { self.abort_backoff.next_wait() };
-        if adapted || self.abort_backoff.should_log() {
-            let (tries, limit) = (self.abort_backoff.tries(), self.limit.get());
+        let BatchRetries { backoff, limit, .. } = &mut self.retries;
+        let wait = if refused { Duration::ZERO } else { backoff.next_wait() };
+        if refused || backoff.should_log() {
+            let (tries, limit) = (backoff.tries(), limit.get());
             tracing::warn!(%error, tries, limit, "batch was aborted, it is processed again");
         }
-        if !adapted && self.abort_backoff.tries().is_multiple_of(ABORTS) {
+        if !refused && backoff.tries().is_multiple_of(ABORTS) {
             return Err(Error::retriable(format!("batch was aborted {ABORTS} times in a row")).cause(&error).into());
         }
-        let own = self.partitions();
-        let first = progress.first.iter().filter(|(at, _)| own.contains(at));
-        self.input.seek_all(&first.map(|(at, offset)| (at.clone(), *offset)).collect())?;
+        self.partitions.read_again(&progress.first)?;
         self.cx.control.sleep(wait).await;
         Ok(())
-    }
-
-    /// Draws the consequences of a failed batch for the next try: a record to fail, or a smaller batch. Returns whether
-    /// the broker refused records.
-    fn adapt(&mut self, progress: &BatchProgress, took: Duration) -> bool {
-        if let Some(refusal) = self.output.take_refusal() {
-            match progress.failing_origin(&refusal) {
-                Some(origin) => {
-                    let error = refusal.error.context("a broker does not take what comes of the record");
-                    self.refused.insert(origin.clone(), error);
-                }
-                None => self.limit.halve(progress.origins.len()),
-            }
-            return true;
-        }
-        if took > self.config.transaction_timeout / 2 {
-            self.limit.halve(progress.origins.len());
-        }
-        false
     }
 }
 

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Backoff, Error, ErrorKind, Offsets, Result, Topic};
 use tributary_kafka::{
@@ -85,7 +86,7 @@ impl TransactionalOutput {
         let client = config.producer(&cx.spec.connector.props, worker, id);
         let purged = Arc::new(Mutex::new(Weak::<Producer>::new()));
         cx.control.on_abandon(&purged, |latest| {
-            let producer = latest.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+            let producer = latest.lock().upgrade();
             if let Some(producer) = producer {
                 producer.purge();
             }
@@ -176,7 +177,7 @@ impl TransactionalOutput {
         let (stop, unconfirmed) = (self.stop.clone(), Unconfirmed::Fail);
         let options = ProducerOptions { stop, unconfirmed, ..ProducerOptions::default() };
         let producer = Arc::new(Producer::with_options(&self.client, Arc::clone(&self.reports) as _, options)?);
-        *self.purged.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&producer);
+        *self.purged.lock() = Arc::downgrade(&producer);
         Ok(producer)
     }
 

@@ -1,7 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tributary_api::{Props, Result};
@@ -54,7 +55,7 @@ impl ConfigStore {
         let reader = ConfigReader { view: Arc::clone(&view), live: Arc::clone(&live) };
         let log =
             open(settings, &settings.topics.configs, "configs", Box::new(move |record| reader.read(record))).await?;
-        *live.lock().unwrap_or_else(PoisonError::into_inner) = Some(events);
+        *live.lock() = Some(events);
         Ok(Self { log, view })
     }
 
@@ -172,11 +173,11 @@ impl ConfigStore {
 
 impl ConfigView {
     fn state(&self) -> MutexGuard<'_, ConfigState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn followers(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<Option<Arc<ConnectorEntry>>>>> {
-        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.followers.lock()
     }
 
     /// Applies one record and notifies those who follow its connector.
@@ -240,7 +241,7 @@ impl ConfigReader {
     }
 
     fn event(&self, event: ConfigEvent) {
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let live = self.live.lock().clone();
         if live.is_some_and(|events| events.blocking_send(event).is_err()) {
             tracing::debug!("the herder has stopped; a request of the configuration topic was not acted on");
         }

@@ -1,7 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use tributary_api::{Props, Result, SourceOffset, SourcePartition};
 
 use super::KafkaOffsetStore;
@@ -167,7 +168,7 @@ impl OffsetStore for ConnectorOffsets {
 }
 
 fn lock(copies: &Mutex<Copies>) -> MutexGuard<'_, Copies> {
-    copies.lock().unwrap_or_else(PoisonError::into_inner)
+    copies.lock()
 }
 
 /// What the first store has, else what the second has.

@@ -5,7 +5,7 @@ use tributary_kafka::{ClientConfig, CompactedLog, LogOptions, LogRecord, NewTopi
 
 use crate::settings::{InternalTopic, WorkerSettings, with_prefix};
 
-/// Hears of every record of a topic.
+/// Called with every record of a topic.
 pub(super) type OnRecord = Box<dyn FnMut(LogRecord) + Send>;
 
 /// Opens one of the worker's topics, creating it if need be, and reads it to its end.

@@ -1,8 +1,9 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tributary_api::{OffsetMap, Props, Result, SourceOffset, SourcePartition};
 use tributary_kafka::{CompactedLog, LogRecord};
 
@@ -55,7 +56,7 @@ impl KafkaOffsetStore {
     }
 
     fn key(&self, connector: &str, partition: &SourcePartition) -> Result<Bytes> {
-        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let offsets = self.offsets.lock();
         let stored = offsets.get(connector).into_iter().flatten().find(|entry| entry.partition == *partition);
         stored.map_or_else(|| json(&(connector, partition)), |entry| Ok(entry.key.clone()))
     }
@@ -65,20 +66,20 @@ impl KafkaOffsetStore {
 impl OffsetStore for KafkaOffsetStore {
     async fn all(&self, connector: &str) -> Result<Vec<(SourcePartition, SourceOffset)>> {
         self.log.read_to_end().await?;
-        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let offsets = self.offsets.lock();
         let entries = offsets.get(connector).into_iter().flatten();
         Ok(entries.map(|entry| (entry.partition.clone(), entry.offset.clone())).collect())
     }
 
     async fn get(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
         self.log.read_to_end().await?;
-        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let offsets = self.offsets.lock();
         Ok(of_partitions(&offsets, connector, partitions))
     }
 
     async fn get_settled(&self, connector: &str, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
         self.log.read_past_transactions().await?;
-        let offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let offsets = self.offsets.lock();
         Ok(of_partitions(&offsets, connector, partitions))
     }
 
@@ -106,7 +107,7 @@ impl OffsetStore for KafkaOffsetStore {
 fn reader() -> (Arc<Mutex<Offsets>>, OnRecord) {
     let offsets = Arc::<Mutex<Offsets>>::default();
     let of_reader = Arc::clone(&offsets);
-    let on_record = move |record| read(&mut of_reader.lock().unwrap_or_else(PoisonError::into_inner), record);
+    let on_record = move |record| read(&mut of_reader.lock(), record);
     (offsets, Box::new(on_record))
 }
 

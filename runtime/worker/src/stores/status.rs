@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tributary_api::Result;
 use tributary_control::{InstanceState, TaskId};
@@ -46,7 +47,7 @@ impl StatusStore {
     pub(crate) async fn open(settings: &WorkerSettings) -> Result<Self> {
         let state = Arc::<Mutex<State>>::default();
         let reader = Arc::clone(&state);
-        let on_record = move |record| reader.lock().unwrap_or_else(PoisonError::into_inner).read(&record);
+        let on_record = move |record| reader.lock().read(&record);
         let log = open(settings, &settings.topics.statuses, "statuses", Box::new(on_record)).await?;
         Ok(Self { log, state })
     }
@@ -104,7 +105,7 @@ impl StatusStore {
         if let Some(Status { state: InstanceState::Failed | InstanceState::Unassigned, generation, .. }) = status
             && self.task(id).is_some_and(|known| known.generation > *generation)
         {
-            tracing::warn!(task = %id, "another worker runs the task: the state that it has here is not written");
+            tracing::warn!(task = %id, "another worker runs the task: its state on this worker is not written");
             return Ok(());
         }
         let value = status.map(json).transpose()?;
@@ -124,7 +125,7 @@ impl StatusStore {
         self.log.write(topic_key(&id.connector, topic), Some(json(&record)?)).await.map(drop)
     }
 
-    /// Forgets the topics of a connector.
+    /// Removes the topics of a connector.
     pub(crate) async fn reset_topics(&self, connector: &str) -> Result<()> {
         for topic in self.topics(connector) {
             self.log.write(topic_key(connector, &topic), None).await?;
@@ -143,7 +144,7 @@ impl StatusStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

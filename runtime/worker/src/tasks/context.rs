@@ -1,5 +1,6 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tributary_api::Error;
 use tributary_control::{InstanceState, TaskId};
 
@@ -50,7 +51,7 @@ impl TaskContext {
 impl StatusReporter {
     /// Reports a state if it differs from the last one.
     pub(crate) fn state(&self, state: InstanceState) {
-        let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(state);
+        let before = self.last.lock().replace(state);
         if before != Some(state) && !self.control.is_abandoned() {
             self.listener.state_changed(&self.task, self.incarnation, state, None);
         }

@@ -1,7 +1,8 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -80,17 +81,17 @@ impl Control {
     pub(crate) fn abandon(&self) {
         self.abandoned.cancel();
         self.stop();
-        let hooks = std::mem::take(&mut *lock(&self.on_abandon));
+        let hooks = std::mem::take(&mut *self.on_abandon.lock());
         hooks.into_iter().for_each(|hook| hook());
     }
 
     /// `wake` is called with every request; it must not block.
     pub(crate) fn on_request(&self, wake: Wake) {
-        lock(&self.wakes).push(wake);
+        self.wakes.lock().push(wake);
     }
 
     fn wake(&self) {
-        lock(&self.wakes).iter().for_each(|wake| wake());
+        self.wakes.lock().iter().for_each(|wake| wake());
     }
 
     /// Called with a client when the task is abandoned, if the client still exists; it must not block. A weak
@@ -102,15 +103,11 @@ impl Control {
                 release(&client);
             }
         };
-        lock(&self.on_abandon).push(Box::new(hook));
+        self.on_abandon.lock().push(Box::new(hook));
         if self.is_abandoned() {
             self.abandon();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Control {

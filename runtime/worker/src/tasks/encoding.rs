@@ -233,7 +233,7 @@ impl Decoder {
             if error.kind() != ErrorKind::Data {
                 return Err(error);
             }
-            tracing::warn!(topic = %origin, partition, offset, %error, "a reported record cannot be written as it was");
+            tracing::warn!(topic = %origin, partition, offset, %error, "a reported record cannot be converted back to bytes");
             let (topic, timestamp) = (Arc::clone(origin), record.timestamp);
             Ok(Encoded { topic, partition: None, timestamp, key: None, value: None, headers: Vec::new() })
         })?;

@@ -102,8 +102,8 @@ pub(crate) trait OffsetStore: Send + Sync {
     /// When not all of them are known to be durable.
     async fn put(&self, connector: &str, offsets: Vec<(SourcePartition, Option<SourceOffset>)>) -> Result<()>;
 
-    /// As [`get`](Self::get), but what open transactions hold is waited for: an offset that is committed may stand behind
-    /// another task's open transaction, where nobody can read it yet.
+    /// As [`get`](Self::get), but waits for open transactions to end: a committed offset cannot be read yet while another
+    /// task's transaction before it is open.
     ///
     /// # Errors
     /// As for [`get`](Self::get); `Retriable` when a transaction has not ended in time.

@@ -1,9 +1,10 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, Props, Result, TopicRecord, TopicWriter, TopicWriterOptions};
@@ -180,7 +181,7 @@ impl Drop for OpenWrite<'_> {
 
 impl Pending {
     fn writes(&self) -> MutexGuard<'_, HashMap<Token, Write>> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writes.lock()
     }
 
     fn begin(&self) -> (OpenWrite<'_>, oneshot::Receiver<Result<()>>) {

@@ -10,9 +10,10 @@ mod result;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tributary_api::{
     ConfigDef, ConfigIssue, ConfigValue, Connector, Factory, Plugin, PluginKind, PluginRegistry, Props, Result,
@@ -175,7 +176,7 @@ impl Validator {
     }
 
     fn pool_of(&self, class: &str) -> BlockingPool {
-        let mut by_class = self.by_class.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_class = self.by_class.lock();
         by_class.entry(class.to_owned()).or_insert_with(|| BlockingPool::new(PLUGIN_CALLS, PLUGIN_WAITING)).clone()
     }
 

@@ -19,7 +19,7 @@ pub(super) fn of(
 ) -> ValidationResult {
     let FrameworkCheck { definition, props, values, issues } = checked;
     let groups = definition.groups();
-    // Behind the keys' values are those of properties that are of no key by their name.
+    // After the values of the keys come those of properties that are not keys by name, such as those of a pattern.
     let keys = definition.keys().cloned().map(Some).chain(std::iter::repeat_with(|| None));
     let mut configs: Vec<_> =
         keys.zip(values).filter(|(key, _)| key.as_ref().is_none_or(|key| !key.internal)).collect();

@@ -9,13 +9,19 @@ mod writes;
 
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Importance, Width};
 
+use super::Settings;
+
 /// Where the classes of the Java connector are.
 pub(crate) const PACKAGE: &str = "com.mongodb.kafka.connect.sink.";
 
-/// All properties.
+/// All properties, with the checks of what must go together, for every topic that the configuration names.
 pub(crate) fn definition() -> ConfigDef {
-    let keys = connection::keys().into_iter().chain(writes::keys()).chain(documents::keys());
-    ConfigDef::new(keys)
+    properties().check(|config| Ok(Settings::issues(config.originals())))
+}
+
+/// All properties, each for itself.
+pub(super) fn properties() -> ConfigDef {
+    ConfigDef::new(connection::keys().into_iter().chain(writes::keys()).chain(documents::keys()))
 }
 
 /// A property of medium importance without a validator.

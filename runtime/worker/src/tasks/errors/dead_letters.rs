@@ -1,9 +1,10 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tributary_api::{ByteString, Error, ErrorKind, Props, Result};
 use tributary_control::TaskId;
@@ -252,8 +253,8 @@ impl LetterDeliveries {
         self.changed.notify_one();
     }
 
-    fn long(&self) -> std::sync::MutexGuard<'_, LongLetters> {
-        self.long.lock().unwrap_or_else(PoisonError::into_inner)
+    fn long(&self) -> parking_lot::MutexGuard<'_, LongLetters> {
+        self.long.lock()
     }
 
     fn keep(&self, letter: Letter) -> Token {
@@ -290,11 +291,11 @@ impl LetterDeliveries {
         tracing::error!(%error, "could not write a record to the dead letter queue");
         self.metrics.errors.dlq_failures.add(1);
         let error = Error::fatal("a record could not be written to the dead letter queue").cause(error);
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failed.lock().get_or_insert(error);
     }
 
     fn error(&self) -> Option<Error> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failed.lock().clone()
     }
 }
 

@@ -1,111 +1,170 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::time::Instant;
 use tributary_api::{Error, Offsets, Result, TopicPartition};
 
-use super::{RecordConsumer, SinkLoop};
+use super::delivery::Delivery;
+use super::partitions::Partitions;
+use super::plugin::SinkPlugin;
+use super::{Progress, RecordConsumer};
+use crate::tasks::errors::ErrorOperator;
+use crate::tasks::{TaskContext, TaskMetrics};
 
-impl<I: RecordConsumer> SinkLoop<I> {
-    /// Commits the safe offsets without waiting for the answer; does nothing while an earlier commit is unanswered.
-    pub(super) async fn commit_if_free(&mut self) -> Result<()> {
-        let worker = &self.cx.spec.worker;
-        self.next_commit = Instant::now() + worker.offset_flush_interval;
-        if let Some(since) = self.committing {
-            if since.elapsed() < worker.offset_flush_timeout {
+/// Commits the offsets that the plugin calls safe, and no others (I3).
+pub(super) struct Commits {
+    operator: Arc<ErrorOperator>,
+    metrics: Arc<TaskMetrics>,
+    interval: Duration,
+    timeout: Duration,
+    /// When the next one is due.
+    due: Instant,
+    /// When the asynchronous commit was sent whose answer is pending.
+    unanswered: Option<Instant>,
+}
+
+/// What the plugin says of the offsets of its partitions.
+enum SafeOffsets {
+    Known(Offsets),
+    /// There is nothing to commit.
+    None,
+    /// They are not known: the records have to be delivered again.
+    Unknown(Error),
+}
+
+impl Commits {
+    pub(super) fn new(operator: Arc<ErrorOperator>, cx: &TaskContext) -> Self {
+        let worker = &cx.spec.worker;
+        let (interval, timeout) = (worker.offset_flush_interval, worker.offset_flush_timeout);
+        let (metrics, due) = (Arc::clone(&cx.metrics), Instant::now() + interval);
+        Self { operator, metrics, interval, timeout, due, unanswered: None }
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Commits the safe offsets without waiting for the answer; does nothing while an earlier commit is unanswered. If
+    /// the plugin cannot say what is safe, all partitions are read again from their last commit.
+    pub(super) async fn commit_if_free<I: RecordConsumer>(
+        &mut self,
+        plugin: &mut SinkPlugin,
+        partitions: &mut Partitions<I>,
+        delivery: &mut Delivery,
+    ) -> Result<()> {
+        self.due = Instant::now() + self.interval;
+        if let Some(since) = self.unanswered {
+            if since.elapsed() < self.timeout {
                 return Ok(());
             }
             tracing::warn!("a commit of offsets was not answered in time");
-            self.cx.metrics.offsets_committed(since.elapsed(), false);
-            self.committing = None;
+            self.metrics.offsets_committed(since.elapsed(), false);
+            self.unanswered = None;
         }
-        let partitions = self.progress.partitions();
-        let Some(offsets) = self.safe_offsets(&partitions, false).await? else { return Ok(()) };
-        self.cx.metrics.sink.commit_seq_no.add(1);
-        match self.input.commit_async(&offsets) {
-            Ok(()) => self.committing = Some(Instant::now()),
+        let offsets = match self.safe_offsets(&partitions.all(), plugin, &partitions.progress).await? {
+            SafeOffsets::Known(offsets) => offsets,
+            SafeOffsets::None => return Ok(()),
+            SafeOffsets::Unknown(error) => return rewind(&error, partitions, delivery),
+        };
+        self.metrics.sink.commit_seq_no.add(1);
+        match partitions.consumer.commit_async(&offsets) {
+            Ok(()) => self.unanswered = Some(Instant::now()),
             Err(error) => {
                 tracing::error!(%error, "could not commit offsets, trying again with the next interval");
-                self.cx.metrics.offset_commit_failure.add(1);
+                self.metrics.offset_commit_failure.add(1);
             }
         }
         Ok(())
     }
 
-    /// Commits the safe offsets of partitions that are being revoked, and waits for the answer.
-    pub(super) async fn commit_and_wait(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.collect_commits();
-        let Some(offsets) = self.safe_offsets(partitions, true).await? else { return Ok(()) };
-        if self.cx.control.is_abandoned() {
+    /// Commits the safe offsets of partitions that are given up, and waits for the answer. Nothing is committed once
+    /// `abandoned` is true after the plugin's answer: another task may have the partitions.
+    pub(super) async fn commit_and_wait<I: RecordConsumer>(
+        &mut self,
+        of: &[TopicPartition],
+        plugin: &mut SinkPlugin,
+        partitions: &mut Partitions<I>,
+        abandoned: impl Fn() -> bool,
+    ) -> Result<()> {
+        self.collect(partitions);
+        let SafeOffsets::Known(offsets) = self.safe_offsets(of, plugin, &partitions.progress).await? else {
+            return Ok(());
+        };
+        if abandoned() {
             return Ok(());
         }
-        self.cx.metrics.sink.commit_seq_no.add(1);
+        self.metrics.sink.commit_seq_no.add(1);
         let started = Instant::now();
-        let outcome = self.input.commit(&offsets);
-        self.committed(started, outcome.map(|()| offsets));
+        let outcome = partitions.consumer.commit(&offsets);
+        self.answered(started, outcome.map(|()| offsets), partitions);
         Ok(())
     }
 
     /// Takes the answers to asynchronous commits.
-    pub(super) fn collect_commits(&mut self) {
-        if let Some(since) = self.committing {
-            for outcome in self.input.commit_results() {
-                self.committing = None;
-                self.committed(since, outcome);
+    pub(super) fn collect<I: RecordConsumer>(&mut self, partitions: &mut Partitions<I>) {
+        if let Some(since) = self.unanswered {
+            for outcome in partitions.consumer.commit_results() {
+                self.unanswered = None;
+                self.answered(since, outcome, partitions);
             }
         }
     }
 
-    fn committed(&mut self, since: Instant, outcome: Result<Offsets>) {
-        self.cx.metrics.offsets_committed(since.elapsed(), outcome.is_ok());
+    fn answered<I>(&self, since: Instant, outcome: Result<Offsets>, partitions: &mut Partitions<I>) {
+        self.metrics.offsets_committed(since.elapsed(), outcome.is_ok());
         match outcome {
             Ok(offsets) => {
-                self.cx.metrics.sink.commits_completed.add(1);
-                self.progress.committed(&offsets);
+                self.metrics.sink.commits_completed.add(1);
+                partitions.progress.committed(&offsets);
             }
             Err(error) => tracing::error!(%error, "could not commit offsets, trying again with the next interval"),
         }
     }
 
-    /// The offsets that the plugin calls safe; none when there is nothing to commit.
-    async fn safe_offsets(&mut self, partitions: &[TopicPartition], closing: bool) -> Result<Option<Offsets>> {
-        let current = self.progress.current(partitions);
+    async fn safe_offsets(
+        &self,
+        of: &[TopicPartition],
+        plugin: &mut SinkPlugin,
+        progress: &Progress,
+    ) -> Result<SafeOffsets> {
+        let current = progress.current(of);
         if current.is_empty() {
-            return Ok(None);
+            return Ok(SafeOffsets::None);
         }
-        let timeout = self.cx.spec.worker.offset_flush_timeout;
+        // A failed record's dead letter must be acknowledged before its offset is committed (I5).
         if let Some(dead_letters) = self.operator.dead_letters() {
-            match dead_letters.delivered(timeout).await {
+            match dead_letters.delivered(self.timeout).await {
                 Err(error) if error.is_retriable() => {
                     tracing::warn!(%error, "offsets are not committed yet");
-                    self.cx.metrics.sink.commits_skipped.add(1);
-                    return Ok(None);
+                    self.metrics.sink.commits_skipped.add(1);
+                    return Ok(SafeOffsets::None);
                 }
                 outcome => outcome?,
             }
         }
-        match self.calls.call("pre_commit", self.task.pre_commit(&current)).await {
+        match plugin.pre_commit(&current).await {
             Ok(safe) => {
-                let offsets = self.progress.committable(partitions, safe);
+                let offsets = progress.committable(of, safe);
                 if offsets.is_empty() {
-                    self.cx.metrics.sink.commits_skipped.add(1);
+                    self.metrics.sink.commits_skipped.add(1);
+                    return Ok(SafeOffsets::None);
                 }
-                Ok((!offsets.is_empty()).then_some(offsets))
+                Ok(SafeOffsets::Known(offsets))
             }
-            Err(error) if self.calls.is_broken() => Err(error),
+            Err(error) if plugin.is_broken() => Err(error),
             Err(error) => {
                 tracing::error!(%error, "pre_commit failed: no offsets are committed");
-                self.cx.metrics.offset_commit_failure.add(1);
-                if !closing {
-                    self.rewind(&error)?;
-                }
-                Ok(None)
+                self.metrics.offset_commit_failure.add(1);
+                Ok(SafeOffsets::Unknown(error))
             }
         }
     }
+}
 
-    /// Seeks all partitions back to their last commit.
-    fn rewind(&mut self, reason: &Error) -> Result<()> {
-        let targets = self.progress.rewind();
-        tracing::warn!(%reason, "reading partitions again from their last commit");
-        self.discard_undelivered(&self.progress.partitions())?;
-        targets.iter().try_for_each(|(partition, offset)| self.input.seek(partition, *offset))
-    }
+/// Seeks all partitions back to their last commit.
+fn rewind<I: RecordConsumer>(reason: &Error, partitions: &mut Partitions<I>, delivery: &mut Delivery) -> Result<()> {
+    let targets = partitions.progress.rewind();
+    tracing::warn!(%reason, "reading partitions again from their last commit");
+    delivery.discard(&partitions.all(), partitions)?;
+    targets.iter().try_for_each(|(partition, offset)| partitions.consumer.seek(partition, *offset))
 }

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use tributary_api::{Error, Record, Result, SinkHost, TopicPartition, TopicReader, TopicWriter, TopicWriterOptions};
 use tributary_kafka::RawRecord;
 
@@ -77,7 +78,7 @@ impl SinkTaskHost {
     }
 
     pub(crate) fn requests(&self) -> MutexGuard<'_, Requests> {
-        lock(&self.requests)
+        self.requests.lock()
     }
 
     fn ask(&self, request: impl FnOnce(&mut Requests)) {
@@ -93,7 +94,7 @@ impl SinkTaskHost {
 
     /// Exchanges the consumed records of the batch being put.
     pub(crate) fn swap_batch(&self, raw: &mut Vec<RawRecord>) {
-        std::mem::swap(&mut *lock(&self.at_plugin), raw);
+        std::mem::swap(&mut *self.at_plugin.lock(), raw);
     }
 
     /// The record as consumed, or converted back if the consumed bytes are no longer held.
@@ -102,10 +103,10 @@ impl SinkTaskHost {
             return Err(Error::fatal("a reported record must keep its origin"));
         };
         let place = |raw: &&RawRecord| raw.offset == offset && raw.partition == partition && raw.topic == *topic;
-        if let Some(raw) = lock(&self.at_plugin).iter().find(place) {
+        if let Some(raw) = self.at_plugin.lock().iter().find(place) {
             return Ok(raw.clone());
         }
-        lock(&self.decoder).encode_again(record)
+        self.decoder.lock().encode_again(record)
     }
 }
 
@@ -164,8 +165,4 @@ impl SinkHost for SinkTaskHost {
     async fn topic_writer(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
         self.writers.open(options).await
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,14 @@
 //! The sink loop: read, convert, transform, put; commit the offsets that the plugin calls safe, and no others.
+//!
+//! [`sink_loop`] decides what is done next; [`partitions`] knows offsets and pauses, [`delivery`] the batch and its
+//! retries, [`commit`] when what is committed, [`plugin`] whether the plugin can be called, [`host`] what it asks for.
 
 mod batch;
 mod commit;
+mod delivery;
 mod host;
+mod partitions;
+mod plugin;
 mod progress;
 mod rebalance;
 mod record_consumer;

@@ -20,7 +20,7 @@ pub(super) struct Chunk {
     pub(super) unsent: Vec<(Origin, AckResult)>,
 }
 
-/// A record of the plugin's, and what became of it.
+/// A record of the plugin's, and its outcome.
 pub(super) struct TrackedRecord {
     pub(super) origin: Origin,
     pub(super) outputs: u32,

@@ -1,7 +1,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tributary_api::{Ack, AckListener, Error, Origin, RecordMetadata, Result, Topic};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
@@ -68,7 +69,7 @@ impl Deliveries {
     }
 
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock()
     }
 
     /// The error that ends the task, if there is one.
@@ -110,7 +111,7 @@ impl Deliveries {
 
     /// A topic is used for the first time; reported when its first record is acknowledged.
     pub(crate) fn first_use(&self, token: Token, topic: Topic) {
-        self.new_topics.lock().unwrap_or_else(PoisonError::into_inner).push((token, topic));
+        self.new_topics.lock().push((token, topic));
     }
 
     /// Acknowledges records of which nothing is sent: dropped on purpose, or skipped after an error.
@@ -151,7 +152,7 @@ impl Deliveries {
     }
 
     fn report_new_topics(&self, deliveries: &[Delivery<'_>]) {
-        let mut new = self.new_topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = self.new_topics.lock();
         new.retain(|(token, topic)| {
             let Some(first) = deliveries.iter().find(|delivery| delivery.token == *token) else { return true };
             if first.result.is_ok() {

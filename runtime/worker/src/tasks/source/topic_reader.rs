@@ -83,7 +83,7 @@ struct Log {
     consumer: Consumer,
     next: i64,
     end: i64,
-    /// What was fetched of behind the end.
+    /// Fetched records after the end.
     ahead: VecDeque<RawRecord>,
 }
 

@@ -1,21 +1,21 @@
 use tributary_api::{Error, Result, TransactionEnd, TransactionRequest};
 
-/// Where transactions end within a batch of so many records, as its task asked: behind how many of them, in order.
+/// After how many records of a batch the task wants transactions to end, in order.
 ///
 /// # Errors
-/// Fatal when the task asks for what cannot be: the records are committed as it wants or not at all.
+/// Fatal when the requests contradict each other or the batch: records are committed as the task asks or not at all.
 pub(super) fn places(requests: Vec<TransactionRequest>, batch: usize) -> Result<Vec<(usize, TransactionEnd)>> {
     let mut places: Vec<(usize, TransactionEnd)> =
         requests.into_iter().map(|request| (request.after.unwrap_or(batch), request.end)).collect();
     if let Some((after, _)) = places.iter().find(|(after, _)| *after > batch) {
         return Err(refused(format!(
-            "the source task asked for the end of a transaction behind {after} records of a batch of {batch}"
+            "the source task asked for the end of a transaction after {after} records of a batch of {batch}"
         )));
     }
     places.sort_by_key(|(after, _)| *after);
     places.dedup();
     if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-        // Connect's own words.
+        // Kafka Connect's message.
         return Err(refused("Connector requested both commit and abort of same transaction".to_owned()));
     }
     Ok(places)
@@ -43,12 +43,12 @@ mod tests {
         let (commit, abort) = (TransactionEnd::Commit, TransactionEnd::Abort);
         assert_eq!(places(transaction.take(), 5).unwrap(), [(1, abort), (2, commit), (5, commit)]);
         transaction.commit();
-        assert_eq!(places(transaction.take(), 0).unwrap(), [(0, commit)], "of an empty batch: what is open");
+        assert_eq!(places(transaction.take(), 0).unwrap(), [(0, commit)], "an empty batch ends the open transaction");
         assert!(places(Vec::new(), 7).unwrap().is_empty());
     }
 
     #[test]
-    fn what_a_task_cannot_mean_fails_it() {
+    fn contradictory_requests_fail_the_task() {
         let transaction = TransactionContext::new();
         transaction.commit();
         transaction.abort_after(3);
@@ -56,6 +56,6 @@ mod tests {
         assert!(error.contains("both commit and abort"), "{error}");
         transaction.commit_after(4);
         let error = places(transaction.take(), 3).unwrap_err().to_string();
-        assert!(error.contains("behind 4 records of a batch of 3"), "{error}");
+        assert!(error.contains("after 4 records of a batch of 3"), "{error}");
     }
 }

@@ -17,7 +17,7 @@ use tributary_api::{Error, Result, SourceTask};
 
 use self::transaction::Transactions;
 use self::transactional_loop::TransactionalLoop;
-use super::{LostProducers, PRODUCER_RETRY};
+use super::{HEALTHY_AFTER, MAX_LOST_PRODUCERS, PRODUCER_RETRY};
 use crate::connector_config::TransactionBoundary;
 use crate::tasks::TaskContext;
 
@@ -45,7 +45,7 @@ pub(super) async fn run(
     boundary: TransactionBoundary,
     make: &(dyn Fn() -> Box<dyn SourceTask> + Send + Sync),
 ) -> Result<()> {
-    let mut lost_producers = LostProducers::default();
+    let mut ends = 0;
     loop {
         let started = Instant::now();
         let error = match run_once(cx, boundary, make()).await {
@@ -62,7 +62,8 @@ pub(super) async fn run(
             }
             Err(Ending::Renew(error)) => error,
         };
-        if !lost_producers.may_go_on(started.elapsed()) {
+        ends = if started.elapsed() > HEALTHY_AFTER { 1 } else { ends + 1 };
+        if ends >= MAX_LOST_PRODUCERS {
             return Err(error.context("the transaction of source records failed again and again"));
         }
         tracing::error!(%error, "a transaction failed, the task starts again from its stored offsets");

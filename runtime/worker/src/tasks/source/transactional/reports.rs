@@ -1,13 +1,13 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tributary_api::{Error, RecordMetadata};
 use tributary_kafka::{Delivery, DeliveryListener, Token};
 
-/// The token of what nobody asks for again.
-pub(super) const UNTOLD: Token = Token::MAX;
+/// The token of records whose position no listener asks for.
+pub(super) const UNREPORTED: Token = Token::MAX;
 
-/// What the broker said of the records of the transaction at hand.
+/// The broker's answers to the records of the open transaction.
 #[derive(Debug, Default)]
 pub(super) struct Reports(Mutex<State>);
 
@@ -15,16 +15,16 @@ pub(super) struct Reports(Mutex<State>);
 pub(super) struct State {
     /// The first record that was not written: the transaction cannot be committed.
     pub(super) failure: Option<Error>,
-    /// Where the records were written that the plugin is told of.
+    /// Where records were written, for the plugin's listener.
     pub(super) written: HashMap<Token, RecordMetadata>,
 }
 
 impl Reports {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
-    /// Forgets the transaction before.
+    /// Discards the answers of the previous transaction.
     pub(super) fn clear(&self) {
         *self.state() = State::default();
     }
@@ -35,8 +35,8 @@ impl DeliveryListener for Reports {
         let mut state = self.state();
         for Delivery { token, result } in deliveries {
             match result {
-                Ok(_) if *token == UNTOLD => {}
-                // Of the outputs of one record the last counts, as for whoever waits for all of them.
+                Ok(_) if *token == UNREPORTED => {}
+                // A record may have several outputs under one token: the last one's position is reported.
                 Ok(metadata) => drop(state.written.insert(*token, *metadata)),
                 Err(error) => drop(state.failure.get_or_insert_with(|| (*error).clone())),
             }

@@ -8,37 +8,37 @@ use tributary_api::{
 };
 use tributary_kafka::{Producer, ProducerOptions, ProducerRecord, Token, TransactionError, Unconfirmed, is_denied};
 
-use super::reports::{Reports, UNTOLD};
-use super::{Ending, SLICE};
+use super::reports::{Reports, UNREPORTED};
+use super::{CALL_TIMEOUT, ExitReason};
 use crate::supervision::panicked;
 use crate::tasks::source::in_flight::Key;
 use crate::tasks::{TaskContext, without_delivery_timeout};
 
 /// Java's default of `transaction.timeout.ms`.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two calls, the first of which came back at once.
-const BREATH: Duration = Duration::from_millis(20);
-/// How soon room in a full queue is looked for again.
-const ROOM: Duration = Duration::from_millis(2);
+/// The shortest interval between two tries of a call, in case the first returns at once.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+/// The wait before sending again when the producer's queue is full.
+const QUEUE_FULL: Duration = Duration::from_millis(2);
 
 /// The transactions of one source task, one after the other.
 pub(super) struct Transactions {
     cx: Arc<TaskContext>,
     producer: Arc<Producer>,
     reports: Arc<Reports>,
-    /// The broker ends a transaction by itself that lasts longer.
+    /// `transaction.timeout.ms`: the broker aborts a transaction that is open for longer.
     timeout: Duration,
     /// When the open one began.
     open: Option<Instant>,
-    /// Whether something of a record was sent that is not accounted for: it must not be committed.
-    torn: bool,
+    /// Whether records were sent that are not noted yet: without their offsets they must not be committed.
+    has_unnoted: bool,
     /// The latest offset of each source partition.
     offsets: Vec<(SourcePartition, SourceOffset)>,
     places: HashMap<Key, usize>,
     last: usize,
     records: usize,
     listener: Option<Arc<dyn AckListener>>,
-    /// What the listener is told once it is committed.
+    /// What the listener is told after the commit.
     done: Vec<Done>,
     /// Topics not reported as used.
     topics: Vec<Topic>,
@@ -48,19 +48,19 @@ pub(super) struct Transactions {
 /// A record that is done when the transaction is committed.
 struct Done {
     origin: Origin,
-    /// What its outputs were sent with.
+    /// The token of its outputs.
     token: Token,
     /// Why it was not written.
     lost: Option<Error>,
 }
 
 impl Transactions {
-    /// Makes the producer and takes the transactional id over: what an earlier producer left open is aborted, and it is fenced
-    /// off. The broker is waited for as long as it takes. None when the task is asked to stop meanwhile.
+    /// Creates the producer and takes the transactional id over: an earlier producer is fenced off and its open transaction
+    /// aborted. Waits for the broker without limit; `None` when the task is asked to stop meanwhile.
     ///
     /// # Errors
-    /// When a setting cannot be used, or the brokers do not let it write.
-    pub(super) async fn open(cx: &Arc<TaskContext>) -> Result<Option<Self>, Ending> {
+    /// When a setting is invalid or the brokers deny the access.
+    pub(super) async fn open(cx: &Arc<TaskContext>) -> Result<Option<Self>, ExitReason> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
         let client =
             without_delivery_timeout(worker.transactional_producer(&id.connector, id.task, &cx.spec.connector.props));
@@ -81,7 +81,7 @@ impl Transactions {
             reports,
             timeout,
             open: None,
-            torn: false,
+            has_unnoted: false,
             offsets: Vec::new(),
             places: HashMap::new(),
             last: usize::MAX,
@@ -93,8 +93,8 @@ impl Transactions {
         }))
     }
 
-    /// From now on the plugin hears of every record that is committed.
-    pub(super) fn tell(&mut self, listener: Arc<dyn AckListener>) {
+    /// The plugin's listener gets every record that is committed from now on.
+    pub(super) fn set_listener(&mut self, listener: Arc<dyn AckListener>) {
         self.listener = Some(listener);
     }
 
@@ -108,41 +108,41 @@ impl Transactions {
         self.timeout
     }
 
-    /// Whether the plugin should hear `commit` now; true once for each transaction.
+    /// Whether the plugin's `commit` is to be called now; true once for each transaction.
     pub(super) fn take_commit_due(&mut self) -> bool {
         std::mem::take(&mut self.commit_due)
     }
 
-    /// The token for the outputs of the record that is noted after so many others.
+    /// The token for the outputs of a record that will be noted after this many others.
     pub(super) fn token(&self, others: usize) -> Token {
-        if self.listener.is_some() { (self.done.len() + others) as Token } else { UNTOLD }
+        if self.listener.is_some() { (self.done.len() + others) as Token } else { UNREPORTED }
     }
 
-    /// A topic is used for the first time; told when it is committed.
+    /// A topic is used for the first time; it is reported after the commit.
     pub(super) fn first_use(&mut self, topic: Topic) {
         self.topics.push(topic);
     }
 
-    /// Hands a record over. `false` when there is no room for now.
+    /// Passes a record to the producer. `false` when its queue is full.
     ///
     /// # Errors
     /// `Data` for a record that can never be written.
     pub(super) fn send(&mut self, record: &ProducerRecord<'_>, token: Token) -> Result<bool> {
-        self.torn = true;
+        self.has_unnoted = true;
         self.producer.try_send(record, token)
     }
 
     /// Begins a transaction if none is open.
-    pub(super) fn begin(&mut self) -> Result<(), Ending> {
+    pub(super) fn begin(&mut self) -> Result<(), ExitReason> {
         if self.open.is_none() {
             self.reports.clear();
-            self.producer.begin_transaction().map_err(sorted)?;
+            self.producer.begin_transaction().map_err(exit_reason)?;
             self.open = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// All outputs of this record were handed over, or it has none: its offset is committed with them.
+    /// All outputs of this record were sent, or it has none: its offset is committed with them.
     pub(super) fn note(&mut self, origin: Origin, outputs: u32, lost: Option<Error>) {
         if let Origin::Source { partition: Some(partition), offset: Some(offset), .. } = &origin {
             let last = self.offsets.get_mut(self.last).filter(|(known, _)| known.ptr_eq(partition));
@@ -154,14 +154,14 @@ impl Transactions {
         self.records += outputs as usize;
         if self.listener.is_some() {
             let token = self.done.len() as Token;
-            // Nothing of it was sent, and nothing was lost: a transform dropped it.
-            self.done.push(Done { origin, token: if outputs == 0 { UNTOLD } else { token }, lost });
+            // Without outputs there is no position to report: a transform dropped the record, or it failed.
+            self.done.push(Done { origin, token: if outputs == 0 { UNREPORTED } else { token }, lost });
         }
     }
 
-    /// Everything that was sent is noted.
+    /// Every record that was sent is noted.
     pub(super) fn all_noted(&mut self) {
-        self.torn = false;
+        self.has_unnoted = false;
     }
 
     #[cold]
@@ -174,23 +174,23 @@ impl Transactions {
         }
     }
 
-    /// Commits what was sent since the last end, with the offsets behind it. Nothing is done where there is neither.
+    /// Commits the records sent since the last transaction, with their offsets. Does nothing if there is neither.
     ///
     /// # Errors
-    /// When it is not known to be committed.
-    pub(super) fn commit(&mut self) -> Result<(), Ending> {
+    /// When the commit is refused, or its outcome is not known.
+    pub(super) fn commit(&mut self) -> Result<(), ExitReason> {
         if self.open.is_none() && self.offsets.is_empty() {
-            return if self.done.is_empty() { Ok(()) } else { self.ended() };
+            return if self.done.is_empty() { Ok(()) } else { self.report_committed() };
         }
         let started = Instant::now();
         let committed = self.try_commit();
         self.cx.metrics.offsets_committed(started.elapsed(), committed.is_ok());
         committed?;
         self.open = None;
-        self.ended()
+        self.report_committed()
     }
 
-    fn try_commit(&mut self) -> Result<(), Ending> {
+    fn try_commit(&mut self) -> Result<(), ExitReason> {
         self.begin()?;
         let cx = Arc::clone(&self.cx);
         let (store, connector) = (&cx.spec.offsets, &cx.spec.id.connector);
@@ -203,81 +203,87 @@ impl Transactions {
             };
             self.send_offset(&record)?;
         }
-        // The commit waits for all records too, and then asks no more what became of them.
+        // The commit waits for all records too, but does not say which of them failed: so they are waited for here.
         self.flush()?;
-        self.insist(|producer, timeout| producer.commit_transaction(timeout))
+        self.retry_until_answered(|producer, timeout| producer.commit_transaction(timeout))
     }
 
-    fn send_offset(&mut self, record: &ProducerRecord<'_>) -> Result<(), Ending> {
+    fn send_offset(&mut self, record: &ProducerRecord<'_>) -> Result<(), ExitReason> {
         let deadline = Instant::now() + self.timeout;
         loop {
-            match self.producer.try_send(record, UNTOLD) {
+            match self.producer.try_send(record, UNREPORTED) {
                 Ok(true) => return Ok(()),
-                Ok(false) if Instant::now() < deadline && !self.cx.control.is_stopping() => std::thread::sleep(ROOM),
-                Ok(false) => return Err(Ending::Renew(Error::retriable("there was no room for offsets in time"))),
-                Err(error) => return Err(self.broken(error)),
+                Ok(false) if Instant::now() < deadline && !self.cx.control.is_stopping() => {
+                    std::thread::sleep(QUEUE_FULL)
+                }
+                Ok(false) => {
+                    return Err(ExitReason::Renew(Error::retriable(
+                        "the producer's queue stayed full: offsets could not be sent in time",
+                    )));
+                }
+                Err(error) => return Err(self.send_failed(error)),
             }
         }
     }
 
-    /// Gives up the records since the last end. Their offsets are committed with the next transaction: the task has asked
-    /// for it.
+    /// Aborts the records sent since the last transaction at the plugin's request. Their offsets are committed with the next
+    /// transaction, as in Kafka Connect.
     ///
     /// # Errors
-    /// When nobody knows what became of them.
-    pub(super) fn abort_records(&mut self) -> Result<(), Ending> {
+    /// When the abort fails.
+    pub(super) fn abort_records(&mut self) -> Result<(), ExitReason> {
         self.end_open()?;
         self.records = 0;
         for done in &mut self.done {
-            done.token = UNTOLD;
+            done.token = UNREPORTED;
         }
         Ok(())
     }
 
-    /// Gives up everything since the last end.
+    /// Aborts the open transaction and discards its offsets.
     pub(super) fn abort(&mut self) {
         self.offsets.clear();
         self.places.clear();
         self.done.clear();
         self.records = 0;
-        if let Err(Ending::Renew(error) | Ending::Fail(error)) = self.end_open() {
-            tracing::warn!(%error, "could not abort the transaction, the broker does so by itself");
+        if let Err(ExitReason::Renew(error) | ExitReason::Fail(error)) = self.end_open() {
+            tracing::warn!(%error, "could not abort the transaction: the broker aborts it after transaction.timeout.ms");
         }
     }
 
-    fn end_open(&mut self) -> Result<(), Ending> {
+    fn end_open(&mut self) -> Result<(), ExitReason> {
         if self.open.take().is_some() {
-            self.insist(|producer, timeout| producer.abort_transaction(timeout))?;
+            self.retry_until_answered(|producer, timeout| producer.abort_transaction(timeout))?;
         }
-        self.torn = false;
+        self.has_unnoted = false;
         Ok(())
     }
 
-    /// Whether what was sent may be committed as it is.
-    pub(super) fn is_whole(&self) -> bool {
-        !self.torn
+    /// Whether the open transaction may be committed: it has no record without its offset.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.has_unnoted
     }
 
-    /// What a record could not be sent for, which is not its own fault.
+    /// What follows from an error of the producer while a record was sent.
     #[cold]
-    pub(super) fn broken(&self, error: Error) -> Ending {
+    pub(super) fn send_failed(&self, error: Error) -> ExitReason {
         if is_denied(&error) {
-            return Ending::Fail(denied(error));
+            return ExitReason::Fail(denied(error));
         }
         if let Some(failure) = self.reports.state().failure.take() {
             return unwritten(failure);
         }
-        Ending::Renew(error)
+        ExitReason::Renew(error)
     }
 
     /// Waits until all records are acknowledged.
-    fn flush(&self) -> Result<(), Ending> {
+    fn flush(&self) -> Result<(), ExitReason> {
         let deadline = Instant::now() + self.timeout;
         loop {
-            match self.producer.flush(SLICE.min(self.timeout)) {
+            match self.producer.flush(CALL_TIMEOUT.min(self.timeout)) {
                 Ok(()) => break,
                 Err(_) if Instant::now() < deadline && !self.cx.control.is_stopping() => {}
-                Err(error) => return Err(Ending::Renew(error)),
+                Err(error) => return Err(ExitReason::Renew(error)),
             }
         }
         match self.reports.state().failure.take() {
@@ -286,27 +292,30 @@ impl Transactions {
         }
     }
 
-    /// Makes a call again as long as that helps, time lasts and nobody asks the task to stop. What became of a commit that
-    /// was not answered is decided by the next producer's first call.
-    fn insist(&self, call: impl Fn(&Producer, Duration) -> Result<(), TransactionError>) -> Result<(), Ending> {
+    /// Repeats a call while its error is retriable, until twice the transaction's timeout or a request to stop. Whether an
+    /// unanswered commit took effect is settled by `init_transactions` of the next producer.
+    fn retry_until_answered(
+        &self,
+        call: impl Fn(&Producer, Duration) -> Result<(), TransactionError>,
+    ) -> Result<(), ExitReason> {
         let deadline = Instant::now() + self.timeout * 2;
         loop {
             let called = Instant::now();
-            match call(&self.producer, SLICE.min(self.timeout)) {
+            match call(&self.producer, CALL_TIMEOUT.min(self.timeout)) {
                 Ok(()) => return Ok(()),
                 Err(TransactionError::Retriable(error))
                     if Instant::now() < deadline && !self.cx.control.is_stopping() =>
                 {
-                    tracing::debug!(%error, "making the call again");
-                    std::thread::sleep(BREATH.saturating_sub(called.elapsed()));
+                    tracing::debug!(%error, "repeating a call");
+                    std::thread::sleep(RETRY_INTERVAL.saturating_sub(called.elapsed()));
                 }
-                Err(error) => return Err(sorted(error)),
+                Err(error) => return Err(exit_reason(error)),
             }
         }
     }
 
-    /// Tells of a transaction that is committed.
-    fn ended(&mut self) -> Result<(), Ending> {
+    /// Reports a transaction that is committed.
+    fn report_committed(&mut self) -> Result<(), ExitReason> {
         let (spec, metrics) = (&self.cx.spec, &self.cx.metrics);
         metrics.source.written.add(self.records);
         metrics.source.transaction_size.record(self.records as u64);
@@ -330,22 +339,22 @@ impl Transactions {
             return Ok(());
         }
         catch_unwind(AssertUnwindSafe(|| listener.acknowledged(&acks)))
-            .map_err(|panic| Ending::Fail(panicked("the ack listener", &*panic)))
+            .map_err(|panic| ExitReason::Fail(panicked("the ack listener", &*panic)))
     }
 }
 
 /// `false` when the task is asked to stop meanwhile.
-async fn take_over(cx: &TaskContext, producer: &Producer) -> Result<bool, Ending> {
+async fn take_over(cx: &TaskContext, producer: &Producer) -> Result<bool, ExitReason> {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
     loop {
         if cx.control.is_stopping() {
             return Ok(false);
         }
-        let error = match producer.init_transactions(SLICE) {
+        let error = match producer.init_transactions(CALL_TIMEOUT) {
             Ok(()) => return Ok(true),
-            // The same call goes on where it was.
+            // librdkafka continues the same operation when the call is repeated.
             Err(TransactionError::Retriable(error)) => error,
-            Err(error) => return Err(sorted(error)),
+            Err(error) => return Err(exit_reason(error)),
         };
         let wait = backoff.next_wait();
         if backoff.should_log() {
@@ -355,33 +364,33 @@ async fn take_over(cx: &TaskContext, producer: &Producer) -> Result<bool, Ending
     }
 }
 
-fn sorted(error: TransactionError) -> Ending {
+fn exit_reason(error: TransactionError) -> ExitReason {
     if is_denied(error.error()) {
-        return Ending::Fail(denied(error.into_error()));
+        return ExitReason::Fail(denied(error.into_error()));
     }
-    Ending::Renew(error.into_error())
+    ExitReason::Renew(error.into_error())
 }
 
-/// A record was not written. One that the broker refuses would be refused again.
+/// What follows from a record that was not written. One that the broker refuses would be refused again.
 #[cold]
-fn unwritten(error: Error) -> Ending {
+fn unwritten(error: Error) -> ExitReason {
     if is_denied(&error) {
-        return Ending::Fail(denied(error));
+        return ExitReason::Fail(denied(error));
     }
     match error.kind() {
-        tributary_api::ErrorKind::Data => Ending::Fail(
+        tributary_api::ErrorKind::Data => ExitReason::Fail(
             Error::fatal(
                 "the broker refuses a record, and a transaction is committed as a whole: let its topic take the record, or \
-                 producer.override.max.request.size refuse it before, where errors.tolerance=all skips it",
+                 lower producer.override.max.request.size, so that errors.tolerance=all can skip it",
             )
             .cause(&error),
         ),
-        _ => Ending::Renew(error),
+        _ => ExitReason::Renew(error),
     }
 }
 
 fn denied(error: Error) -> Error {
-    let message = "the brokers do not let the task write in transactions: correct its login or its rights to the topics and \
-                   to the transactional id";
+    let message =
+        "the brokers deny the task access: correct its login, or its rights to the topics and to the transactional id";
     Error::fatal(message).cause(&error)
 }

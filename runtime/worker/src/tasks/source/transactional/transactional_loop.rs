@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, ErrorKind, Record, SourceTask, Topic, TransactionContext, TransactionEnd};
 
-use super::Ending;
+use super::ExitReason;
 use super::boundary::places;
 use super::transaction::Transactions;
 use crate::connector_config::TransactionBoundary;
@@ -14,15 +14,15 @@ use crate::tasks::source::chunk::Chunk;
 use crate::tasks::source::{Flow, PRODUCER_CLASS, SEND_AGAIN, TopicCreation, commit_plugin, encoding, plugin_context};
 use crate::tasks::{Encoder, PluginCalls, TaskContext, now_ms};
 
-/// How soon room in a full queue is looked for again.
-const ROOM: Duration = Duration::from_millis(5);
+/// The wait before sending again when the producer's queue is full.
+const QUEUE_FULL: Duration = Duration::from_millis(5);
 
-/// One source task at work, in transactions.
+/// The loop of one source task that writes in transactions.
 pub(super) struct TransactionalLoop {
     cx: Arc<TaskContext>,
     task: Box<dyn SourceTask>,
     calls: PluginCalls,
-    /// What the plugin watches: cancelled when the task should end, also because it has failed.
+    /// The plugin's token: cancelled when the task should end, also because it has failed.
     stopping: CancellationToken,
     encoder: Encoder,
     operator: Arc<ErrorOperator>,
@@ -30,7 +30,7 @@ pub(super) struct TransactionalLoop {
     chunk: Chunk,
     transactions: Transactions,
     boundary: TransactionBoundary,
-    /// Where the plugin says that transactions end.
+    /// The ends of transactions that the plugin asks for.
     requests: Option<TransactionContext>,
 }
 
@@ -40,7 +40,7 @@ impl TransactionalLoop {
         task: Box<dyn SourceTask>,
         transactions: Transactions,
         boundary: TransactionBoundary,
-    ) -> Result<Self, Ending> {
+    ) -> Result<Self, ExitReason> {
         let (encoder, operator) = encoding(&cx)?;
         Ok(Self {
             topics: TopicCreation::new(&cx.spec.connector, &cx.spec.worker)?,
@@ -57,20 +57,21 @@ impl TransactionalLoop {
         })
     }
 
-    /// Runs until the task is stopped or fails. What is committed at the end is what ends at a boundary.
+    /// Runs until the task is stopped or fails. At a stop the open transaction is committed, unless the plugin decides where
+    /// transactions end: then it is aborted.
     ///
     /// # Errors
-    /// Why it ended otherwise.
-    pub(super) async fn run(mut self) -> Result<(), Ending> {
+    /// Why it failed, or must be renewed.
+    pub(super) async fn run(mut self) -> Result<(), ExitReason> {
         let outcome = match self.start().await {
             Ok(()) => self.work().await,
-            Err(Ending::Fail(error)) => Err(Ending::Fail(error.context("could not start"))),
-            Err(ending) => Err(ending),
+            Err(ExitReason::Fail(error)) => Err(ExitReason::Fail(error.context("could not start"))),
+            Err(reason) => Err(reason),
         };
         self.finish(outcome).await
     }
 
-    async fn start(&mut self) -> Result<(), Ending> {
+    async fn start(&mut self) -> Result<(), ExitReason> {
         let cx = plugin_context(&self.cx, self.stopping.clone());
         let cx = match &self.requests {
             Some(requests) => cx.with_transaction(requests.clone()),
@@ -79,13 +80,13 @@ impl TransactionalLoop {
         self.calls.call("start", self.task.start(cx, &self.cx.spec.task)).await?;
         if let Some(listener) = self.task.ack_listener() {
             self.operator.answers_senders();
-            self.transactions.tell(listener);
+            self.transactions.set_listener(listener);
         }
         self.cx.reporter.running(self.cx.control.is_paused());
         Ok(())
     }
 
-    async fn work(&mut self) -> Result<(), Ending> {
+    async fn work(&mut self) -> Result<(), ExitReason> {
         let mut held = None;
         while self.wait_while_paused().await? == Flow::Go {
             let Some(batch) = held.take() else {
@@ -96,15 +97,16 @@ impl TransactionalLoop {
                 return Ok(());
             }
         }
-        // What the last poll returned is sent although the task is to end: the plugin has given it away.
+        // The last batch is sent although the task should end: the plugin will not return it again.
         if let Some(batch) = held.filter(|_| !self.cx.control.is_paused() && !self.cx.control.is_abandoned()) {
             self.submit(batch).await?;
         }
         Ok(())
     }
 
-    /// Goes on at once when the task is not paused. A paused one has no transaction open that it can end.
-    async fn wait_while_paused(&mut self) -> Result<Flow, Ending> {
+    /// Returns at once when the task is not paused. Before a pause the open transaction is committed, so that readers do not
+    /// wait for it; unless the plugin decides where transactions end.
+    async fn wait_while_paused(&mut self) -> Result<Flow, ExitReason> {
         if self.cx.control.is_stopping() {
             return Ok(Flow::Stop);
         }
@@ -112,26 +114,26 @@ impl TransactionalLoop {
             self.cx.reporter.running(false);
             return Ok(Flow::Go);
         }
-        self.commit_unless_connectors()?;
+        self.commit_unless_plugin_decides()?;
         self.cx.reporter.running(true);
         let go = self.cx.wait_until_resumed().await;
         self.cx.reporter.running(!go);
         Ok(if go { Flow::Go } else { Flow::Stop })
     }
 
-    fn commit_unless_connectors(&mut self) -> Result<(), Ending> {
+    fn commit_unless_plugin_decides(&mut self) -> Result<(), ExitReason> {
         if self.boundary == TransactionBoundary::Connector { Ok(()) } else { self.transactions.commit() }
     }
 
-    /// When the open transaction is to end although nothing comes: at the interval, and well before the broker ends it.
+    /// When the open transaction is committed although no batch comes: at its interval, and well before the broker aborts it.
     fn commit_at(&self) -> Option<Instant> {
         let TransactionBoundary::Interval(interval) = self.boundary else { return None };
         let opened = self.transactions.opened()?;
         Some(Instant::from_std(opened + interval.min(self.transactions.timeout() / 2)))
     }
 
-    /// The plugin's next batch. Beside it, requests to pause are answered and transactions end at their interval.
-    async fn poll(&mut self) -> Result<Vec<Record>, Ending> {
+    /// The plugin's next batch. While the plugin polls, requests to pause are reported and transactions end at their interval.
+    async fn poll(&mut self) -> Result<Vec<Record>, ExitReason> {
         if self.transactions.take_commit_due() {
             commit_plugin(&mut self.calls, &mut *self.task).await?;
         }
@@ -148,13 +150,13 @@ impl TransactionalLoop {
                 self.pause_for(error.retry_after().unwrap_or(SEND_AGAIN)).await;
                 Ok(Vec::new())
             }
-            Err(error) => Err(Ending::Fail(error)),
+            Err(error) => Err(ExitReason::Fail(error)),
         }
     }
 
-    async fn poll_plugin(&mut self) -> Result<tributary_api::Result<Vec<Record>>, Ending> {
+    async fn poll_plugin(&mut self) -> Result<tributary_api::Result<Vec<Record>>, ExitReason> {
         let mut paused = self.cx.control.watch_paused();
-        // A request that came since the last look is one to answer.
+        // A request that came after the last check is handled, too.
         paused.mark_changed();
         let grace = self.cx.spec.worker.graceful_timeout;
         let (mut failure, mut give_up_at, mut commit_at) = (None, None, self.commit_at());
@@ -171,10 +173,10 @@ impl TransactionalLoop {
                             break None;
                         }
                         commit_at = None;
-                        if let Err(ending) = self.transactions.commit() {
+                        if let Err(reason) = self.transactions.commit() {
                             self.stopping.cancel();
                             give_up_at = Some(Instant::now() + grace);
-                            failure = Some(ending);
+                            failure = Some(reason);
                         }
                     }
                 }
@@ -184,7 +186,7 @@ impl TransactionalLoop {
             self.calls.mark_broken();
         }
         match (failure, batch) {
-            (Some(ending), _) => Err(ending),
+            (Some(reason), _) => Err(reason),
             (None, Some(batch)) => Ok(batch),
             (None, None) => Ok(Ok(Vec::new())),
         }
@@ -195,8 +197,8 @@ impl TransactionalLoop {
         if self.cx.control.is_stopping() { Flow::Stop } else { Flow::Go }
     }
 
-    /// Sends a batch, and ends transactions in it and behind it.
-    async fn submit(&mut self, batch: Vec<Record>) -> Result<Flow, Ending> {
+    /// Sends a batch, and ends transactions within and after it.
+    async fn submit(&mut self, batch: Vec<Record>) -> Result<Flow, ExitReason> {
         let now = now_ms();
         let requests = self.requests.as_ref().map(TransactionContext::take).unwrap_or_default();
         let places = places(requests, batch.len())?;
@@ -209,7 +211,7 @@ impl TransactionalLoop {
                 return Ok(Flow::Stop);
             }
             if end == TransactionEnd::Abort {
-                tracing::info!("the connector gives up the records of its transaction");
+                tracing::info!("the connector aborts its transaction: its records are discarded");
                 self.transactions.abort_records()?;
             }
             self.transactions.commit()?;
@@ -228,7 +230,7 @@ impl TransactionalLoop {
     }
 
     /// Transforms, converts and sends records.
-    async fn write(&mut self, mut records: std::vec::IntoIter<Record>, now: i64) -> Result<Flow, Ending> {
+    async fn write(&mut self, mut records: std::vec::IntoIter<Record>, now: i64) -> Result<Flow, ExitReason> {
         while records.len() > 0 {
             let work = self.chunk.fill(&mut self.encoder, &self.operator, &mut records, now);
             let complete = PluginCalls::default().call("a transform or converter", work).await?;
@@ -242,8 +244,8 @@ impl TransactionalLoop {
         Ok(Flow::Go)
     }
 
-    /// Every record is sent before any of the piece is noted: a transaction with half a piece in it is not committed.
-    async fn send_chunk(&mut self) -> Result<Flow, Ending> {
+    /// All records of the chunk are sent before any is noted, so a transaction with a part of the chunk is never committed.
+    async fn send_chunk(&mut self) -> Result<Flow, ExitReason> {
         let outputs = std::mem::take(&mut self.chunk.outputs);
         let mut inputs = self.chunk.take_inputs();
         let mut rest = outputs.iter();
@@ -251,7 +253,7 @@ impl TransactionalLoop {
             let token = self.transactions.token(place);
             for record in rest.by_ref().take(input.outputs as usize) {
                 if *record.topic == *self.cx.spec.offsets.topic() {
-                    return Err(Ending::Fail(own_offsets()));
+                    return Err(ExitReason::Fail(own_offsets()));
                 }
                 if self.topics.is_new(&record.topic) {
                     if self.ensure(&record.topic).await? == Flow::Stop {
@@ -267,7 +269,7 @@ impl TransactionalLoop {
                     match record.send_with(|record| self.transactions.send(record, token)) {
                         Ok(true) => break,
                         Ok(false) => {
-                            if self.pause_for(ROOM).await == Flow::Stop {
+                            if self.pause_for(QUEUE_FULL).await == Flow::Stop {
                                 return Ok(Flow::Stop);
                             }
                         }
@@ -277,7 +279,7 @@ impl TransactionalLoop {
                             input.lost = Some(failure.error);
                             break;
                         }
-                        Err(error) => return Err(self.transactions.broken(error)),
+                        Err(error) => return Err(self.transactions.send_failed(error)),
                     }
                 }
             }
@@ -290,33 +292,33 @@ impl TransactionalLoop {
         Ok(Flow::Go)
     }
 
-    /// Sees to it that a topic is there, however long the broker is away.
-    async fn ensure(&mut self, topic: &Topic) -> Result<Flow, Ending> {
+    /// Creates a topic if it is missing. Retries while the broker does not answer.
+    async fn ensure(&mut self, topic: &Topic) -> Result<Flow, ExitReason> {
         loop {
             match self.topics.ensure(topic).await {
                 Ok(()) => return Ok(Flow::Go),
                 Err(error) if error.is_retriable() => {
-                    tracing::warn!(%error, topic = &**topic, "could not look for the topic, trying again");
+                    tracing::warn!(%error, topic = &**topic, "could not check whether the topic exists, trying again");
                     if self.pause_for(SEND_AGAIN).await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
                 }
-                Err(error) => return Err(Ending::Fail(error)),
+                Err(error) => return Err(ExitReason::Fail(error)),
             }
         }
     }
 
-    /// Commits what may be committed, gives the rest up, and ends the plugin.
-    async fn finish(&mut self, outcome: Result<(), Ending>) -> Result<(), Ending> {
+    /// Commits what may be committed, aborts the rest, and stops the plugin.
+    async fn finish(&mut self, outcome: Result<(), ExitReason>) -> Result<(), ExitReason> {
         self.stopping.cancel();
         if self.cx.control.is_abandoned() {
             return outcome;
         }
         let outcome = match outcome {
-            Ok(()) if self.transactions.is_whole() => self.commit_unless_connectors(),
+            Ok(()) if self.transactions.is_complete() => self.commit_unless_plugin_decides(),
             outcome => outcome,
         };
-        // Else readers wait until the broker ends it.
+        // Otherwise readers wait until the broker aborts it.
         self.transactions.abort();
         if self.calls.is_broken() {
             return outcome;
@@ -331,7 +333,7 @@ impl TransactionalLoop {
     }
 }
 
-/// Kafka Connect's own words. The task would wait for the end of its own transaction when it reads its offsets.
+/// Kafka Connect's message. When reading its offsets the task would wait for the end of its own transaction.
 fn own_offsets() -> Error {
     Error::fatal("Source tasks may not produce to their own offsets topics when exactly-once support is enabled")
         .with_class("org.apache.kafka.connect.errors.ConnectException")

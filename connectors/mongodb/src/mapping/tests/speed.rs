@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use tributary_api::{Datum, Origin, Props, Record, Value, json};
 
-use super::Mapper;
 use crate::config::{Settings, definition};
+use crate::mapping::Mapper;
 
 const RECORDS: u32 = 200_000;
 const OFFER: &str = r#"{"customer_id": 4711, "session_id": "b6b1c2f0-1f9e-4e0e-9d8d-7a1f0c1f2a3b", "offer": "free-shipping",

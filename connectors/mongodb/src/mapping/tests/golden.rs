@@ -10,8 +10,8 @@ use tributary_api::{
     ConverterOptions, Datum, DecodeContext, ErrorKind, Factory, Origin, Plugin, Props, Record, TimestampType,
 };
 
-use super::{Encoder, Mapper, json};
 use crate::config::{Settings, definition};
+use crate::mapping::{Encoder, Mapper, json};
 use crate::model::WriteModel;
 
 fn read(file: &str) -> Document {
