@@ -7,6 +7,7 @@
 
 mod catalog;
 mod clock;
+mod columns;
 mod config;
 mod connector;
 mod failure;
@@ -20,6 +21,7 @@ mod sql;
 mod stream;
 mod table;
 mod task;
+mod transaction;
 mod types;
 
 use tributary_api::Plugin;

@@ -4,17 +4,10 @@
 use tributary_api::{ConfigIssue, Props};
 
 /// Without them the records would be others, or be missing: names, and the values that ask for nothing.
-const REFUSED: [(&str, &[&str]); 24] = [
-    ("column.include.list", &[""]),
-    ("column.exclude.list", &[""]),
-    ("column.propagate.source.type", &[""]),
-    ("datatype.propagate.source.type", &[""]),
-    ("message.key.columns", &[""]),
+const REFUSED: [(&str, &[&str]); 17] = [
     ("converters", &[""]),
     ("post.processors", &[""]),
     ("include.schema.comments", &["false"]),
-    ("provide.transaction.metadata", &["false"]),
-    ("skip.messages.without.change", &["false"]),
     ("signal.data.collection", &[""]),
     ("signal.enabled.channels", &["", "source", "jmx"]),
     ("notification.enabled.channels", &["", "log", "jmx"]),
@@ -50,10 +43,7 @@ const WITHOUT_EFFECT: [&str; 14] = [
 ];
 
 /// Beginnings of names of which the rest is free.
-const REFUSED_PREFIXES: [&str; 3] = ["column.mask.", "column.truncate.to.", "snapshot.select.statement.overrides."];
-
-/// The structure of tables is read from the database at each start.
-const HISTORY: &str = "schema.history.internal.kafka.";
+const REFUSED_PREFIXES: [&str; 1] = ["snapshot.select.statement.overrides."];
 
 /// What a configuration asks for in vain.
 pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
@@ -69,7 +59,7 @@ pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
 /// Logs what makes no difference to the records.
 pub(crate) fn warn_of_no_effect(props: &Props) {
     for name in props.keys() {
-        if WITHOUT_EFFECT.contains(&name.as_str()) || name.starts_with(HISTORY) {
+        if WITHOUT_EFFECT.contains(&name.as_str()) {
             tracing::warn!(property = name, "the property has no effect: it is not supported yet");
         }
     }
@@ -85,10 +75,10 @@ mod tests {
 
     #[test]
     fn what_would_change_the_records_is_refused_unless_it_asks_for_nothing() {
-        assert!(refused("column.include.list", "dbo.t.a"));
-        assert!(refused("column.mask.with.5.chars", "dbo.t.a"));
-        assert!(refused("provide.transaction.metadata", "true"));
-        assert!(!refused("provide.transaction.metadata", "FALSE"));
+        assert!(refused("converters", "one"));
+        assert!(refused("snapshot.select.statement.overrides.dbo.t", "SELECT 1"));
+        assert!(refused("include.schema.comments", "true"));
+        assert!(!refused("include.schema.comments", "FALSE"));
         assert!(!refused("snapshot.max.threads", "4"));
         assert!(!refused("poll.interval.ms", "4"));
     }

@@ -1,22 +1,14 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_api::{Config, Error, Result};
 
-use super::TableFilter;
 use super::login::login;
+use super::{HistorySettings, SnapshotMode, TableFilter};
+use crate::columns::ColumnRules;
 use crate::record::{Adjustment, Names};
 use crate::sql::Login;
 use crate::types::{BinaryMode, DecimalMode, Modes, TimeMode};
-
-/// `snapshot.mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SnapshotMode {
-    Initial,
-    Always,
-    InitialOnly,
-    NoData,
-    WhenNeeded,
-}
 
 /// `snapshot.isolation.mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,18 +40,23 @@ pub(crate) struct Settings {
     pub(crate) login: Login,
     pub(crate) databases: Vec<String>,
     pub(crate) tables: TableFilter,
+    pub(crate) columns: Arc<ColumnRules>,
     pub(crate) names: Names,
     pub(crate) modes: Modes,
     pub(crate) schema_names: Adjustment,
     pub(crate) field_names: Adjustment,
     pub(crate) placeholder: String,
     pub(crate) tombstones: bool,
+    /// Updates that change no column that records have are left out.
+    pub(crate) skip_unchanged: bool,
+    pub(crate) transaction_metadata: bool,
     pub(crate) schema_changes: bool,
     /// Of tables that are not captured nothing is told.
     pub(crate) only_captured_structures: bool,
     pub(crate) context_headers: bool,
     pub(crate) task: String,
     pub(crate) snapshot_mode: SnapshotMode,
+    pub(crate) history: Option<HistorySettings>,
     pub(crate) isolation: SnapshotIsolation,
     pub(crate) locking: Locking,
     pub(crate) lock_timeout: Duration,
@@ -108,9 +105,11 @@ impl Settings {
                 list("table.exclude.list"),
                 config.boolean("table.ignore.builtin")?,
             )?,
+            columns: Arc::new(ColumnRules::new(config)?),
             names: Names {
                 prefix: config.string("topic.prefix")?.to_owned(),
                 delimiter: config.string("topic.delimiter")?.to_owned(),
+                transaction: config.string("topic.transaction")?.to_owned(),
                 heartbeat_prefix: heartbeat_prefix.to_owned(),
                 heartbeat_topic: (!heartbeat_topic.is_empty()).then(|| heartbeat_topic.to_owned()),
             },
@@ -119,17 +118,14 @@ impl Settings {
             field_names: adjustment(config.string("field.name.adjustment.mode")?),
             placeholder: config.string("unavailable.value.placeholder")?.to_owned(),
             tombstones: config.boolean("tombstones.on.delete")?,
+            skip_unchanged: config.boolean("skip.messages.without.change")?,
+            transaction_metadata: config.boolean("provide.transaction.metadata")?,
             schema_changes: config.boolean("include.schema.changes")?,
             only_captured_structures: config.boolean("schema.history.internal.store.only.captured.tables.ddl")?,
             context_headers: config.boolean("extended.headers.enabled")?,
             task: config.string("task.id")?.to_owned(),
-            snapshot_mode: match lower(config, "snapshot.mode")?.as_str() {
-                "always" => SnapshotMode::Always,
-                "initial_only" => SnapshotMode::InitialOnly,
-                "no_data" => SnapshotMode::NoData,
-                "when_needed" => SnapshotMode::WhenNeeded,
-                _ => SnapshotMode::Initial,
-            },
+            snapshot_mode: SnapshotMode::new(config)?,
+            history: HistorySettings::new(config)?,
             isolation: match lower(config, "snapshot.isolation.mode")?.as_str() {
                 "read_uncommitted" => SnapshotIsolation::ReadUncommitted,
                 "read_committed" => SnapshotIsolation::ReadCommitted,

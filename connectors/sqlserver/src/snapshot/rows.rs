@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use tiberius::ColumnData;
-use tributary_api::{Error, Record, Result, SourceOffset, Value};
+use tributary_api::{Error, Record, Result, Value};
 
 use crate::clock::now_nanos;
 use crate::lsn::Lsn;
-use crate::record::{Change, Offsets, RecordBuilder, SnapshotMark, Source, TableSchema};
+use crate::offset::Offset;
+use crate::record::{Change, Positions, RecordBuilder, SnapshotMark, Source, TableSchema};
 use crate::sql::{Cells, Client, Rows, quoted};
 use crate::types::instant_nanos;
 
@@ -41,12 +42,15 @@ impl<'a> TableRows<'a> {
     pub(super) async fn open(client: &'a mut Client, schema: &Arc<TableSchema>, place: Place) -> Result<Self> {
         let nanos = server_time(client).await?;
         let table = &schema.table;
-        let columns: Vec<String> = table.columns.iter().map(|column| column.selected("")).collect();
+        let needed = schema.needed();
+        let columns = needed.iter().map(|place| table.columns[*place].selected(""));
+        let columns: Vec<String> = columns.collect();
+        let columns = if columns.is_empty() { "NULL".to_owned() } else { columns.join(", ") };
         let id = &table.id;
         let name = format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
-        let mut rows = client.rows(&format!("SELECT {} FROM {name}", columns.join(", ")), Vec::new()).await?;
+        let mut rows = client.rows(&format!("SELECT {columns} FROM {name}"), Vec::new()).await?;
         let ahead = rows.next().await?;
-        let places = (0..table.columns.len()).map(Some).collect();
+        let places = needed.into_iter().map(Some).collect();
         Ok(Self { rows, schema: Arc::clone(schema), place, places, nanos, ahead, count: 0 })
     }
 
@@ -71,7 +75,7 @@ impl RecordBuilder {
         records: &mut Vec<Record>,
         row: Row,
         position: Option<Lsn>,
-        offset: &SourceOffset,
+        offset: Offset,
     ) -> Result<()> {
         let schema = row.schema;
         let source = Source {
@@ -82,8 +86,9 @@ impl RecordBuilder {
             change: None,
             serial: None,
         };
-        let offsets = Offsets { before: offset, after: offset };
-        self.push(records, &schema, Change::Read(row.values), source, Value::Null, offsets)
+        let positions = Positions { before: offset, behind: offset, transaction: None };
+        self.push(records, &schema, Change::Read(row.values), source, positions)?;
+        Ok(())
     }
 }
 
