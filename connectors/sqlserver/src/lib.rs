@@ -13,6 +13,7 @@ mod connector;
 mod failure;
 mod history;
 mod lsn;
+mod metrics;
 mod offset;
 mod reader;
 mod record;

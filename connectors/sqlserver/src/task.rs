@@ -26,8 +26,7 @@ impl SqlServerTask {
         let run = Uuid::new_v4();
         let mut readers = Vec::new();
         for database in &settings.databases {
-            let stopping = cx.stopping().clone();
-            readers.push(Reader::new(Arc::clone(&settings), database, run, stopping, sender.clone())?);
+            readers.push(Reader::new(Arc::clone(&settings), database, run, &cx, sender.clone())?);
         }
         let mut partitions: Vec<_> = readers.iter().map(|reader| reader.partition().clone()).collect();
         partitions.push(offset::old_partition(&settings.names.prefix));

@@ -5,6 +5,7 @@ mod filters;
 mod history;
 mod login;
 mod not_yet;
+mod overrides;
 mod settings;
 mod snapshot_mode;
 
@@ -12,5 +13,6 @@ pub(crate) use self::definition::definition;
 pub(crate) use self::filters::{TableFilter, patterns};
 pub(crate) use self::history::HistorySettings;
 pub(crate) use self::not_yet::{not_supported, warn_of_no_effect};
+pub(crate) use self::overrides::Overrides;
 pub(crate) use self::settings::{Locking, QueryMode, Settings, SnapshotIsolation};
 pub(crate) use self::snapshot_mode::{SnapshotMode, Step};

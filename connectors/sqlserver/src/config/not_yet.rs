@@ -4,15 +4,13 @@
 use tributary_api::{ConfigIssue, Props};
 
 /// Without them the records would be others, or be missing: names, and the values that ask for nothing.
-const REFUSED: [(&str, &[&str]); 17] = [
+const REFUSED: [(&str, &[&str]); 14] = [
     ("converters", &[""]),
     ("post.processors", &[""]),
     ("include.schema.comments", &["false"]),
     ("signal.data.collection", &[""]),
     ("signal.enabled.channels", &["", "source", "jmx"]),
     ("notification.enabled.channels", &["", "log", "jmx"]),
-    ("snapshot.select.statement.overrides", &[""]),
-    ("snapshot.include.collection.list", &[""]),
     ("snapshot.tables.order.by.row.count", &["disabled"]),
     ("snapshot.mode.custom.name", &[""]),
     ("snapshot.query.mode", &["select_all"]),
@@ -20,7 +18,6 @@ const REFUSED: [(&str, &[&str]); 17] = [
     ("topic.naming.strategy", &["io.debezium.schema.SchemaTopicNamingStrategy"]),
     ("sourceinfo.struct.maker", &["io.debezium.connector.sqlserver.SqlServerSourceInfoStructMaker"]),
     ("transaction.metadata.factory", &["io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"]),
-    ("heartbeat.action.query", &[""]),
     ("openlineage.integration.enabled", &["false"]),
 ];
 
@@ -42,17 +39,13 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "statistics.metrics.enabled",
 ];
 
-/// Beginnings of names of which the rest is free.
-const REFUSED_PREFIXES: [&str; 1] = ["snapshot.select.statement.overrides."];
-
 /// What a configuration asks for in vain.
 pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     let asks = |name: &str, value: &str| {
         let listed = REFUSED.iter().find(|(refused, _)| *refused == name);
         listed.is_some_and(|(_, nothing)| !nothing.iter().any(|one| one.eq_ignore_ascii_case(value.trim())))
     };
-    let free = |name: &str| REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let refused = props.iter().filter(|(name, value)| asks(name, value) || free(name));
+    let refused = props.iter().filter(|(name, value)| asks(name, value));
     refused.map(|(name, _)| ConfigIssue::new(name, format!("{name} is not supported yet: leave it out"))).collect()
 }
 
@@ -76,7 +69,6 @@ mod tests {
     #[test]
     fn what_would_change_the_records_is_refused_unless_it_asks_for_nothing() {
         assert!(refused("converters", "one"));
-        assert!(refused("snapshot.select.statement.overrides.dbo.t", "SELECT 1"));
         assert!(refused("include.schema.comments", "true"));
         assert!(!refused("include.schema.comments", "FALSE"));
         assert!(!refused("snapshot.max.threads", "4"));

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fancy_regex::Regex;
 use tributary_api::{Config, Error, Result};
 
 use super::login::login;
-use super::{HistorySettings, SnapshotMode, TableFilter};
+use super::{HistorySettings, Overrides, SnapshotMode, TableFilter, patterns};
 use crate::columns::ColumnRules;
 use crate::record::{Adjustment, Names};
 use crate::sql::Login;
+use crate::table::TableId;
 use crate::types::{BinaryMode, DecimalMode, Modes, TimeMode};
 
 /// `snapshot.isolation.mode`.
@@ -60,6 +62,9 @@ pub(crate) struct Settings {
     pub(crate) isolation: SnapshotIsolation,
     pub(crate) locking: Locking,
     pub(crate) lock_timeout: Duration,
+    pub(crate) overrides: Overrides,
+    /// The tables whose rows a snapshot reads; all that are captured without any.
+    pub(crate) with_rows: Vec<Regex>,
     pub(crate) snapshot_delay: Duration,
     pub(crate) streaming_delay: Duration,
     pub(crate) query_mode: QueryMode,
@@ -71,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) batch: usize,
     pub(crate) queue: usize,
     pub(crate) heartbeat: Duration,
+    /// A statement that is run with each heartbeat.
+    pub(crate) heartbeat_action: Option<String>,
     /// `__$operation`s that are left out.
     pub(crate) skipped: Vec<i64>,
     pub(crate) retry_wait: Duration,
@@ -137,6 +144,8 @@ impl Settings {
                 "none" => Locking::None,
                 _ => Locking::Exclusive,
             },
+            overrides: Overrides::new(config),
+            with_rows: patterns("snapshot.include.collection.list", list("snapshot.include.collection.list"))?,
             lock_timeout: millis("snapshot.lock.timeout.ms")?,
             snapshot_delay: millis("snapshot.delay.ms")?,
             streaming_delay: millis("streaming.delay.ms")?,
@@ -150,11 +159,23 @@ impl Settings {
             batch,
             queue,
             heartbeat: millis("heartbeat.interval.ms")?,
+            heartbeat_action: config
+                .optional_string("heartbeat.action.query")?
+                .map(str::to_owned)
+                .filter(|sql| !sql.trim().is_empty()),
             skipped: skipped(config)?,
             retry_wait: millis("retriable.restart.connector.wait.ms")?,
             retries: u32::try_from(config.int::<i64>("errors.max.retries")?).ok(),
             validation_timeout: millis("connection.validation.timeout.ms")?,
         })
+    }
+}
+
+impl Settings {
+    /// Whether a snapshot reads the rows of a table that is captured.
+    pub(crate) fn reads_rows(&self, id: &TableId) -> bool {
+        let name = id.to_string();
+        self.with_rows.is_empty() || self.with_rows.iter().any(|pattern| pattern.is_match(&name).unwrap_or(false))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use tokio::sync::mpsc;
-use tributary_api::{CancellationToken, Headers, Record, Result, SourceOffset, SourcePartition};
+use tributary_api::{CancellationToken, Headers, Record, Result, SourceOffset, SourcePartition, SourceTaskContext};
 use uuid::Uuid;
 
 use self::outbox::Outbox;
@@ -19,6 +19,7 @@ pub(crate) use self::structure::Structure;
 use crate::config::{Settings, Step};
 use crate::failure::Failure;
 use crate::history::{HistoryTopic, Known};
+use crate::metrics::Metrics;
 use crate::offset::{self, Offset};
 use crate::record::{
     Heartbeats, Layout, RecordBuilder, SchemaChanges, SourceSchema, TransactionRecords, context_headers,
@@ -46,6 +47,7 @@ pub(crate) struct Reader {
     /// What it knew at the stored position; none without a history, or without a position.
     pub(crate) known: Option<Known>,
     pub(crate) heartbeats: Option<Heartbeats>,
+    pub(crate) metrics: Metrics,
     pub(crate) stopping: CancellationToken,
     pub(crate) out: Outbox,
     /// Behind the last record that was put into the outbox.
@@ -76,10 +78,11 @@ impl Reader {
         settings: Arc<Settings>,
         database: &str,
         run: Uuid,
-        stopping: CancellationToken,
+        cx: &SourceTaskContext,
         batches: mpsc::Sender<Batch>,
     ) -> Result<Self> {
         let pool = Pool::new(settings.login.clone(), CONNECTIONS);
+        let metrics = Metrics::new(cx.metrics(), &settings.names.prefix, database)?;
         let database = ByteString::from(database);
         let source = SourceSchema::new(&settings.names.prefix);
         let transaction = transaction_block();
@@ -120,7 +123,8 @@ impl Reader {
             settings,
             database,
             pool,
-            stopping,
+            metrics,
+            stopping: cx.stopping().clone(),
             offset: None,
             transaction: Transaction::default(),
             started: false,
@@ -186,10 +190,12 @@ impl Reader {
     /// What counts as progress: the next error is the first one.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
+        self.metrics.connected(true);
     }
 
     fn may_retry(&mut self) -> bool {
         self.failures = self.failures.saturating_add(1);
+        self.metrics.connected(false);
         self.settings.retries.is_none_or(|most| self.failures <= most)
     }
 

@@ -20,14 +20,26 @@ use crate::reader::{Flow, Reader, Structure};
 use crate::record::SnapshotMark;
 use crate::table::TableId;
 
+/// Rows between two looks at the clock for what the metrics show.
+const SHOWN_ROWS: u64 = 500;
+
 impl Reader {
-    /// Takes a snapshot, of the structure alone or with the rows. It is done when the outbox has all of it.
+    /// Takes a snapshot, and shows how it goes.
     pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
+        let taken = self.take_snapshot(rows).await;
+        self.metrics.snapshot_ends(matches!(taken, Ok(Flow::Continue)));
+        taken
+    }
+
+    /// Takes a snapshot, of the structure alone or with the rows. It is done when the outbox has all of it.
+    async fn take_snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let settings = Arc::clone(&self.settings);
         let mut session = Session::open(&settings, &self.database).await?;
         let known = all_tables(session.client(), &self.database).await?;
         let captured = known.iter().filter(|id| self.settings.tables.captures(id)).cloned();
-        let captured = self.settings.tables.in_order(captured);
+        let mut captured = self.settings.tables.in_order(captured);
+        captured.retain(|id| self.settings.reads_rows(id));
+        self.metrics.snapshot_begins(if rows { captured.len() } else { 0 });
         tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
         session.lock(&captured).await?;
         let position = max_lsn(session.client(), &self.database).await?;
@@ -103,14 +115,20 @@ impl Reader {
     ) -> Result<Flow, Failure> {
         let running = Offset::of_snapshot(position, Snapshot::Running);
         let mut held = None;
+        let started = Instant::now();
         for (number, id) in captured.iter().enumerate() {
             let Some(schema) = self.schemas.get(id).cloned() else { continue };
             let place = Place { first_table: number == 0, last_table: number + 1 == captured.len() };
-            let mut rows = TableRows::open(session.client(), &schema, place).await?;
+            self.metrics.table_begins(id);
+            let settings = Arc::clone(&self.settings);
+            let mut rows = TableRows::open(session.client(), &schema, place, settings.overrides.of(id)).await?;
             let begun = Instant::now();
             while let Some(row) = rows.next().await? {
                 if self.stopping.is_cancelled() {
                     return Ok(Flow::Stop);
+                }
+                if rows.count() % SHOWN_ROWS == 0 {
+                    self.metrics.rows(rows.count(), SHOWN_ROWS, started.elapsed().as_secs_f64());
                 }
                 // One row is kept back: the very last one has another offset.
                 if let Some(before) = held.replace(row) {
@@ -120,6 +138,8 @@ impl Reader {
                     }
                 }
             }
+            self.metrics.rows(rows.count(), rows.count() % SHOWN_ROWS, started.elapsed().as_secs_f64());
+            self.metrics.table_ends(captured.len() - number - 1);
             tracing::info!(table = %id, rows = rows.count(), seconds = begun.elapsed().as_secs(),
                 table_number = number + 1, tables = captured.len(), "a table's rows are read");
         }

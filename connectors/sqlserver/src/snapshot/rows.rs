@@ -39,18 +39,36 @@ pub(super) struct TableRows<'a> {
 }
 
 impl<'a> TableRows<'a> {
-    pub(super) async fn open(client: &'a mut Client, schema: &Arc<TableSchema>, place: Place) -> Result<Self> {
+    /// `statement` is one of the user's own, in which an asterisk stands for the columns.
+    pub(super) async fn open(
+        client: &'a mut Client,
+        schema: &Arc<TableSchema>,
+        place: Place,
+        statement: Option<&str>,
+    ) -> Result<Self> {
         let nanos = server_time(client).await?;
         let table = &schema.table;
         let needed = schema.needed();
-        let columns = needed.iter().map(|place| table.columns[*place].selected(""));
+        let column = |place: &usize| {
+            let column = &table.columns[*place];
+            format!("{} AS {}", column.selected(""), quoted(&column.name))
+        };
+        let columns = needed.iter().map(column);
         let columns: Vec<String> = columns.collect();
         let columns = if columns.is_empty() { "NULL".to_owned() } else { columns.join(", ") };
         let id = &table.id;
         let name = format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
-        let mut rows = client.rows(&format!("SELECT {columns} FROM {name}"), Vec::new()).await?;
+        let sql = match statement {
+            Some(statement) => statement.replace('*', &columns),
+            None => format!("SELECT {columns} FROM {name}"),
+        };
+        let mut rows = client.rows(&sql, Vec::new()).await?;
         let ahead = rows.next().await?;
-        let places = needed.into_iter().map(Some).collect();
+        let known = |name: &String| table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+        let places = match statement {
+            Some(_) => rows.columns().iter().map(known).collect(),
+            None => needed.into_iter().map(Some).collect(),
+        };
         Ok(Self { rows, schema: Arc::clone(schema), place, places, nanos, ahead, count: 0 })
     }
 

@@ -7,6 +7,7 @@ use super::page::{self, From, Key, Pages, Row, has_changed};
 use crate::clock::now_nanos;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
+use crate::metrics::Kind;
 use crate::offset::Offset;
 use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source};
@@ -143,6 +144,11 @@ impl Reader {
             Ok(values)
         };
         let (key, nanos) = (row.key, row.nanos.unwrap_or_else(now_nanos));
+        let kind = match key.operation {
+            INSERT => Kind::Create,
+            DELETE => Kind::Delete,
+            _ => Kind::Update,
+        };
         let (change, events) = match (key.operation, after) {
             (DELETE, _) => (Change::Delete(values(row)?), 1),
             (INSERT, _) => (Change::Create(values(row)?), 1),
@@ -167,7 +173,8 @@ impl Reader {
         };
         let told = self.records.transactions.is_some();
         let positions = Positions { before, behind, transaction: told.then_some(&mut self.transaction) };
-        self.records.push(self.out.pending(), &schema, change, source, positions)?;
+        let sent = self.records.push(self.out.pending(), &schema, change, source, positions)?;
+        self.metrics.changed(kind, key.commit, nanos, sent);
         self.offset = Some(behind);
         Ok(())
     }

@@ -120,8 +120,22 @@ impl Reader {
         let (Some(heartbeats), Some(offset)) = (&mut self.heartbeats, self.offset) else { return Ok(Flow::Continue) };
         let told = self.records.transactions.as_ref().map(|_| &self.transaction);
         let beat = heartbeats.beat(&self.records.partition, || offset.store_in(told))?;
+        let due = beat.is_some();
         self.out.pending().extend(beat);
+        if due {
+            self.act().await?;
+        }
         Ok(self.out.offer().await)
+    }
+
+    /// Runs the statement that goes with a heartbeat.
+    async fn act(&self) -> Result<(), Failure> {
+        let Some(statement) = &self.settings.heartbeat_action else { return Ok(()) };
+        let mut client = self.pool.take().await?;
+        let ran = client.results(statement, Vec::new()).await;
+        ran.map_err(|error| error.context("could not execute heartbeat.action.query"))?;
+        client.give_back();
+        Ok(())
     }
 
     fn tell_of_empty_log(&self, streaming: &mut Streaming) {

@@ -157,6 +157,29 @@ async fn a_restart_within_a_bulk_change_of_keys_goes_on_exactly() {
     }
 }
 
+#[tokio::test]
+async fn a_statement_goes_with_each_heartbeat() {
+    let mut server = Server::start(&[("t", "id int IDENTITY PRIMARY KEY")]).await;
+    server.change(&["INSERT INTO dbo.t DEFAULT VALUES"]).await;
+    let settings = [
+        ("heartbeat.interval.ms", "1"),
+        ("heartbeat.action.query", "INSERT INTO shop.dbo.t DEFAULT VALUES"),
+        ("topic.heartbeat.name", "server"),
+    ];
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+    let mut changes = Vec::new();
+    while changes.is_empty() {
+        server.scan().await;
+        let read = task.poll().await.unwrap();
+        changes.extend(read.into_iter().filter(|record| &*record.topic == "server.shop.dbo.t"));
+    }
+    assert_eq!(briefs(&changes[..1]), [r#"c null {"id":2}"#]);
+    task.stop().await;
+    let wrong = [settings[0], ("heartbeat.action.query", "INSERT INTO nowhere VALUES (1)")];
+    let error = Task::start(&server, &FakeSourceHost::new(), &wrong).await.failure().await;
+    assert!(error.to_string().contains("heartbeat.action.query"), "{error}");
+}
+
 /// The newer of two instances has the table's new column, from its first position on and not before.
 #[tokio::test]
 async fn a_second_capture_instance_takes_over_where_it_begins() {
