@@ -23,6 +23,7 @@ mod stream;
 mod table;
 mod task;
 mod transaction;
+mod transforms;
 mod types;
 
 use tributary_api::Plugin;
@@ -41,8 +42,9 @@ pub fn plugins() -> Vec<Plugin> {
         || SqlServerConnector,
         SqlServerTask::start,
     );
-    vec![connector.doc(
+    let connector = connector.doc(
         "Sends the changes of tables of SQL Server to Kafka, after what they had before, from the tables of SQL Server's \
          change data capture.",
-    )]
+    );
+    std::iter::once(connector).chain(transforms::plugins()).collect()
 }
