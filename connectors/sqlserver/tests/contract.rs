@@ -1,4 +1,4 @@
-//! The contract battery, on the stand-in for SQL Server.
+//! The contract batteries, that of the source on the stand-in for SQL Server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 #[path = "standin/server.rs"]
@@ -6,8 +6,8 @@ mod server;
 
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
-use tributary_api::{Plugin, Props, Record, async_trait};
-use tributary_testkit::battery::{self, SourceSubject, Violation};
+use tributary_api::{Datum, Plugin, PluginKind, Props, Record, Schema, SchemaType, Struct, Value, async_trait};
+use tributary_testkit::battery::{self, SourceSubject, TransformationSubject, Violation};
 
 use self::server::{DATABASE, PASSWORD, Server, USER};
 
@@ -54,6 +54,47 @@ impl SourceSubject for Table {
     /// A snapshot that was broken off begins anew, as Debezium's does. Restarts have tests of their own beside this one.
     fn replays(&self) -> bool {
         false
+    }
+}
+
+/// A transform, and what it is given.
+struct Transform(Plugin);
+
+impl TransformationSubject for Transform {
+    fn plugin(&self) -> Plugin {
+        self.0.clone()
+    }
+
+    fn props(&self) -> Props {
+        let props: &[(&str, &str)] = match self.0.description.class.ends_with("ByLogicalTableRouter") {
+            true => &[("topic.regex", "(.*)s"), ("topic.replacement", "$1")],
+            false => &[("add.fields", "op"), ("add.headers", "op"), ("delete.tombstone.handling.mode", "rewrite")],
+        };
+        props.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let number = Schema::new(SchemaType::Int32).into_ref();
+        let row = Schema::structure([("id", number)]).optional().into_ref();
+        let text = Schema::new(SchemaType::String).into_ref();
+        let fields = [("before", row.clone()), ("after", row.clone()), ("op", text)];
+        let envelope = Schema::structure(fields).named("orders.Envelope").into_ref();
+        let id = || Value::from(Struct::new(row.clone(), vec![Value::Int32(1)]).unwrap());
+        let change = |before, after, op: &'static str| {
+            let value = Struct::new(envelope.clone(), vec![before, after, op.into()]).unwrap();
+            let record = Record::new("orders", Datum::new(envelope.clone(), value)).at(1_000);
+            record.with_key(Datum::new(row.clone(), id()))
+        };
+        vec![change(Value::Null, id(), "c"), change(id(), id(), "u"), change(id(), Value::Null, "d")]
+    }
+}
+
+#[test]
+fn the_transforms_keep_the_contract() {
+    let plugins = tributary_sqlserver::plugins().into_iter();
+    for plugin in plugins.filter(|plugin| plugin.description.kind == PluginKind::Transformation) {
+        let class = plugin.description.class.clone();
+        assert_eq!(battery::transformation(&Transform(plugin)), [], "{class}");
     }
 }
 

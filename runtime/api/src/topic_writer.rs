@@ -14,12 +14,14 @@ pub struct NewTopic {
     pub partitions: i32,
     /// How many replicas; -1 leaves it to the broker.
     pub replication_factor: i32,
+    /// Settings of the topic, such as `retention.ms`; the broker has its own for the others.
+    pub config: Props,
 }
 
 impl NewTopic {
     /// A topic with as many partitions and replicas as the broker gives one.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), partitions: -1, replication_factor: -1 }
+        Self { name: name.into(), partitions: -1, replication_factor: -1, config: Props::new() }
     }
 
     /// The same topic with so many partitions.
@@ -33,6 +35,13 @@ impl NewTopic {
     #[must_use]
     pub fn replication_factor(mut self, replicas: i32) -> Self {
         self.replication_factor = replicas;
+        self
+    }
+
+    /// The same topic with one more setting.
+    #[must_use]
+    pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.insert(name.into(), value.into());
         self
     }
 }

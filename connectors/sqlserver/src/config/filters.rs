@@ -51,7 +51,7 @@ impl TableFilter {
 }
 
 /// Elements are divided by commas that have no backslash before them.
-pub(super) fn patterns(property: &str, list: Option<&str>) -> Result<Vec<Regex>> {
+pub(crate) fn patterns(property: &str, list: Option<&str>) -> Result<Vec<Regex>> {
     let mut elements = vec![String::new()];
     let mut characters = list.unwrap_or_default().chars().peekable();
     while let Some(c) = characters.next() {

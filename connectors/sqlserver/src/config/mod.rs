@@ -2,11 +2,17 @@
 
 mod definition;
 mod filters;
+mod history;
 mod login;
 mod not_yet;
+mod overrides;
 mod settings;
+mod snapshot_mode;
 
 pub(crate) use self::definition::definition;
-pub(crate) use self::filters::TableFilter;
+pub(crate) use self::filters::{TableFilter, patterns};
+pub(crate) use self::history::HistorySettings;
 pub(crate) use self::not_yet::{not_supported, warn_of_no_effect};
-pub(crate) use self::settings::{Locking, QueryMode, Settings, SnapshotIsolation, SnapshotMode};
+pub(crate) use self::overrides::Overrides;
+pub(crate) use self::settings::{Locking, QueryMode, Settings, SnapshotIsolation};
+pub(crate) use self::snapshot_mode::{SnapshotMode, Step};

@@ -4,22 +4,13 @@
 use tributary_api::{ConfigIssue, Props};
 
 /// Without them the records would be others, or be missing: names, and the values that ask for nothing.
-const REFUSED: [(&str, &[&str]); 24] = [
-    ("column.include.list", &[""]),
-    ("column.exclude.list", &[""]),
-    ("column.propagate.source.type", &[""]),
-    ("datatype.propagate.source.type", &[""]),
-    ("message.key.columns", &[""]),
+const REFUSED: [(&str, &[&str]); 14] = [
     ("converters", &[""]),
     ("post.processors", &[""]),
     ("include.schema.comments", &["false"]),
-    ("provide.transaction.metadata", &["false"]),
-    ("skip.messages.without.change", &["false"]),
     ("signal.data.collection", &[""]),
     ("signal.enabled.channels", &["", "source", "jmx"]),
     ("notification.enabled.channels", &["", "log", "jmx"]),
-    ("snapshot.select.statement.overrides", &[""]),
-    ("snapshot.include.collection.list", &[""]),
     ("snapshot.tables.order.by.row.count", &["disabled"]),
     ("snapshot.mode.custom.name", &[""]),
     ("snapshot.query.mode", &["select_all"]),
@@ -27,7 +18,6 @@ const REFUSED: [(&str, &[&str]); 24] = [
     ("topic.naming.strategy", &["io.debezium.schema.SchemaTopicNamingStrategy"]),
     ("sourceinfo.struct.maker", &["io.debezium.connector.sqlserver.SqlServerSourceInfoStructMaker"]),
     ("transaction.metadata.factory", &["io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"]),
-    ("heartbeat.action.query", &[""]),
     ("openlineage.integration.enabled", &["false"]),
 ];
 
@@ -49,27 +39,20 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "statistics.metrics.enabled",
 ];
 
-/// Beginnings of names of which the rest is free.
-const REFUSED_PREFIXES: [&str; 3] = ["column.mask.", "column.truncate.to.", "snapshot.select.statement.overrides."];
-
-/// The structure of tables is read from the database at each start.
-const HISTORY: &str = "schema.history.internal.kafka.";
-
 /// What a configuration asks for in vain.
 pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     let asks = |name: &str, value: &str| {
         let listed = REFUSED.iter().find(|(refused, _)| *refused == name);
         listed.is_some_and(|(_, nothing)| !nothing.iter().any(|one| one.eq_ignore_ascii_case(value.trim())))
     };
-    let free = |name: &str| REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let refused = props.iter().filter(|(name, value)| asks(name, value) || free(name));
+    let refused = props.iter().filter(|(name, value)| asks(name, value));
     refused.map(|(name, _)| ConfigIssue::new(name, format!("{name} is not supported yet: leave it out"))).collect()
 }
 
 /// Logs what makes no difference to the records.
 pub(crate) fn warn_of_no_effect(props: &Props) {
     for name in props.keys() {
-        if WITHOUT_EFFECT.contains(&name.as_str()) || name.starts_with(HISTORY) {
+        if WITHOUT_EFFECT.contains(&name.as_str()) {
             tracing::warn!(property = name, "the property has no effect: it is not supported yet");
         }
     }
@@ -85,10 +68,9 @@ mod tests {
 
     #[test]
     fn what_would_change_the_records_is_refused_unless_it_asks_for_nothing() {
-        assert!(refused("column.include.list", "dbo.t.a"));
-        assert!(refused("column.mask.with.5.chars", "dbo.t.a"));
-        assert!(refused("provide.transaction.metadata", "true"));
-        assert!(!refused("provide.transaction.metadata", "FALSE"));
+        assert!(refused("converters", "one"));
+        assert!(refused("include.schema.comments", "true"));
+        assert!(!refused("include.schema.comments", "FALSE"));
         assert!(!refused("snapshot.max.threads", "4"));
         assert!(!refused("poll.interval.ms", "4"));
     }

@@ -1,22 +1,16 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use fancy_regex::Regex;
 use tributary_api::{Config, Error, Result};
 
-use super::TableFilter;
 use super::login::login;
+use super::{HistorySettings, Overrides, SnapshotMode, TableFilter, patterns};
+use crate::columns::ColumnRules;
 use crate::record::{Adjustment, Names};
 use crate::sql::Login;
+use crate::table::TableId;
 use crate::types::{BinaryMode, DecimalMode, Modes, TimeMode};
-
-/// `snapshot.mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SnapshotMode {
-    Initial,
-    Always,
-    InitialOnly,
-    NoData,
-    WhenNeeded,
-}
 
 /// `snapshot.isolation.mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,21 +42,29 @@ pub(crate) struct Settings {
     pub(crate) login: Login,
     pub(crate) databases: Vec<String>,
     pub(crate) tables: TableFilter,
+    pub(crate) columns: Arc<ColumnRules>,
     pub(crate) names: Names,
     pub(crate) modes: Modes,
     pub(crate) schema_names: Adjustment,
     pub(crate) field_names: Adjustment,
     pub(crate) placeholder: String,
     pub(crate) tombstones: bool,
+    /// Updates that change no column that records have are left out.
+    pub(crate) skip_unchanged: bool,
+    pub(crate) transaction_metadata: bool,
     pub(crate) schema_changes: bool,
     /// Of tables that are not captured nothing is told.
     pub(crate) only_captured_structures: bool,
     pub(crate) context_headers: bool,
     pub(crate) task: String,
     pub(crate) snapshot_mode: SnapshotMode,
+    pub(crate) history: Option<HistorySettings>,
     pub(crate) isolation: SnapshotIsolation,
     pub(crate) locking: Locking,
     pub(crate) lock_timeout: Duration,
+    pub(crate) overrides: Overrides,
+    /// The tables whose rows a snapshot reads; all that are captured without any.
+    pub(crate) with_rows: Vec<Regex>,
     pub(crate) snapshot_delay: Duration,
     pub(crate) streaming_delay: Duration,
     pub(crate) query_mode: QueryMode,
@@ -74,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) batch: usize,
     pub(crate) queue: usize,
     pub(crate) heartbeat: Duration,
+    /// A statement that is run with each heartbeat.
+    pub(crate) heartbeat_action: Option<String>,
     /// `__$operation`s that are left out.
     pub(crate) skipped: Vec<i64>,
     pub(crate) retry_wait: Duration,
@@ -108,9 +112,11 @@ impl Settings {
                 list("table.exclude.list"),
                 config.boolean("table.ignore.builtin")?,
             )?,
+            columns: Arc::new(ColumnRules::new(config)?),
             names: Names {
                 prefix: config.string("topic.prefix")?.to_owned(),
                 delimiter: config.string("topic.delimiter")?.to_owned(),
+                transaction: config.string("topic.transaction")?.to_owned(),
                 heartbeat_prefix: heartbeat_prefix.to_owned(),
                 heartbeat_topic: (!heartbeat_topic.is_empty()).then(|| heartbeat_topic.to_owned()),
             },
@@ -119,17 +125,14 @@ impl Settings {
             field_names: adjustment(config.string("field.name.adjustment.mode")?),
             placeholder: config.string("unavailable.value.placeholder")?.to_owned(),
             tombstones: config.boolean("tombstones.on.delete")?,
+            skip_unchanged: config.boolean("skip.messages.without.change")?,
+            transaction_metadata: config.boolean("provide.transaction.metadata")?,
             schema_changes: config.boolean("include.schema.changes")?,
             only_captured_structures: config.boolean("schema.history.internal.store.only.captured.tables.ddl")?,
             context_headers: config.boolean("extended.headers.enabled")?,
             task: config.string("task.id")?.to_owned(),
-            snapshot_mode: match lower(config, "snapshot.mode")?.as_str() {
-                "always" => SnapshotMode::Always,
-                "initial_only" => SnapshotMode::InitialOnly,
-                "no_data" => SnapshotMode::NoData,
-                "when_needed" => SnapshotMode::WhenNeeded,
-                _ => SnapshotMode::Initial,
-            },
+            snapshot_mode: SnapshotMode::new(config)?,
+            history: HistorySettings::new(config)?,
             isolation: match lower(config, "snapshot.isolation.mode")?.as_str() {
                 "read_uncommitted" => SnapshotIsolation::ReadUncommitted,
                 "read_committed" => SnapshotIsolation::ReadCommitted,
@@ -141,6 +144,8 @@ impl Settings {
                 "none" => Locking::None,
                 _ => Locking::Exclusive,
             },
+            overrides: Overrides::new(config),
+            with_rows: patterns("snapshot.include.collection.list", list("snapshot.include.collection.list"))?,
             lock_timeout: millis("snapshot.lock.timeout.ms")?,
             snapshot_delay: millis("snapshot.delay.ms")?,
             streaming_delay: millis("streaming.delay.ms")?,
@@ -154,11 +159,23 @@ impl Settings {
             batch,
             queue,
             heartbeat: millis("heartbeat.interval.ms")?,
+            heartbeat_action: config
+                .optional_string("heartbeat.action.query")?
+                .map(str::to_owned)
+                .filter(|sql| !sql.trim().is_empty()),
             skipped: skipped(config)?,
             retry_wait: millis("retriable.restart.connector.wait.ms")?,
             retries: u32::try_from(config.int::<i64>("errors.max.retries")?).ok(),
             validation_timeout: millis("connection.validation.timeout.ms")?,
         })
+    }
+}
+
+impl Settings {
+    /// Whether a snapshot reads the rows of a table that is captured.
+    pub(crate) fn reads_rows(&self, id: &TableId) -> bool {
+        let name = id.to_string();
+        self.with_rows.is_empty() || self.with_rows.iter().any(|pattern| pattern.is_match(&name).unwrap_or(false))
     }
 }
 

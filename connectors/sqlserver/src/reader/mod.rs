@@ -10,17 +10,23 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use tokio::sync::mpsc;
-use tributary_api::{CancellationToken, Headers, Record, Result, SourceOffset, SourcePartition};
+use tributary_api::{CancellationToken, Headers, Record, Result, SourceOffset, SourcePartition, SourceTaskContext};
 use uuid::Uuid;
 
 use self::outbox::Outbox;
 use self::schemas::Schemas;
-use self::start::Step;
-use crate::config::{Settings, SnapshotMode};
+pub(crate) use self::structure::Structure;
+use crate::config::{Settings, Step};
 use crate::failure::Failure;
+use crate::history::{HistoryTopic, Known};
+use crate::metrics::Metrics;
 use crate::offset::{self, Offset};
-use crate::record::{Heartbeats, Layout, RecordBuilder, SchemaChanges, SourceSchema, context_headers};
+use crate::record::{
+    Heartbeats, Layout, RecordBuilder, SchemaChanges, SourceSchema, TransactionRecords, context_headers,
+    transaction_block,
+};
 use crate::sql::Pool;
+use crate::transaction::Transaction;
 
 /// What a reader sends: records to hand over, or the error that it has ended with.
 pub(crate) type Batch = Result<Vec<Record>>;
@@ -36,15 +42,24 @@ pub(crate) struct Reader {
     pub(crate) records: RecordBuilder,
     pub(crate) schemas: Schemas,
     pub(crate) schema_changes: Option<SchemaChanges>,
+    /// Where what tables look like is kept.
+    pub(crate) history: Option<Arc<HistoryTopic>>,
+    /// What it knew at the stored position; none without a history, or without a position.
+    pub(crate) known: Option<Known>,
     pub(crate) heartbeats: Option<Heartbeats>,
+    pub(crate) metrics: Metrics,
     pub(crate) stopping: CancellationToken,
     pub(crate) out: Outbox,
     /// Behind the last record that was put into the outbox.
     pub(crate) offset: Option<Offset>,
+    /// The transaction of that record, if transactions are told of.
+    pub(crate) transaction: Transaction,
     /// Whether `snapshot.mode=always` has had its snapshot.
     started: bool,
-    /// Whether the tables of the first list of instances were told of by whoever read before.
+    /// Whether the tables of the first list of instances were told of by whoever read before, without a history to know.
     pub(crate) resumed: bool,
+    /// Whether changes were removed while they were read.
+    lost: bool,
     /// Errors in a row that may pass.
     failures: u32,
 }
@@ -63,18 +78,22 @@ impl Reader {
         settings: Arc<Settings>,
         database: &str,
         run: Uuid,
-        stopping: CancellationToken,
+        cx: &SourceTaskContext,
         batches: mpsc::Sender<Batch>,
     ) -> Result<Self> {
         let pool = Pool::new(settings.login.clone(), CONNECTIONS);
+        let metrics = Metrics::new(cx.metrics(), &settings.names.prefix, database)?;
         let database = ByteString::from(database);
         let source = SourceSchema::new(&settings.names.prefix);
+        let transaction = transaction_block();
         let layout = Layout {
             names: settings.names.clone(),
             modes: settings.modes,
             schema_names: settings.schema_names,
             field_names: settings.field_names,
             source: source.schema().clone(),
+            transaction: transaction.clone(),
+            columns: Arc::clone(&settings.columns),
             placeholder: settings.placeholder.clone(),
         };
         let headers = if settings.context_headers {
@@ -85,18 +104,32 @@ impl Reader {
         let partition = offset::partition(&settings.names.prefix, &database);
         let changes = |source| SchemaChanges::new(&settings.names, settings.schema_names, source);
         Ok(Self {
+            history: None,
+            known: None,
             schema_changes: settings.schema_changes.then(|| changes(source.schema())),
-            records: RecordBuilder { source, partition, headers, tombstones: settings.tombstones },
+            records: RecordBuilder {
+                source,
+                partition,
+                headers,
+                tombstones: settings.tombstones,
+                skip_unchanged: settings.skip_unchanged,
+                transactions: settings
+                    .transaction_metadata
+                    .then(|| TransactionRecords::new(&settings.names, settings.schema_names, transaction)),
+            },
             schemas: Schemas::new(layout),
             heartbeats: Heartbeats::new(&settings.names, settings.schema_names, settings.heartbeat)?,
             out: Outbox::new(batches, settings.batch),
             settings,
             database,
             pool,
-            stopping,
+            metrics,
+            stopping: cx.stopping().clone(),
             offset: None,
+            transaction: Transaction::default(),
             started: false,
             resumed: false,
+            lost: false,
             failures: 0,
         })
     }
@@ -108,6 +141,18 @@ impl Reader {
     /// Where to go on from.
     pub(crate) fn resume_from(&mut self, stored: Option<&SourceOffset>) {
         self.offset = stored.map(Offset::load);
+        self.transaction = stored.map(Transaction::load).unwrap_or_default();
+    }
+
+    /// The position that it goes on from, unless it begins with a snapshot.
+    pub(crate) fn position(&self) -> Option<Offset> {
+        self.offset.filter(|_| self.settings.snapshot_mode.first_step(self.offset, false) == Step::Stream)
+    }
+
+    /// Keeps what tables look like in a topic. `known` is what the topic has for [`position`](Self::position).
+    pub(crate) fn keep_history(&mut self, history: Arc<HistoryTopic>, known: Option<Known>) {
+        self.history = Some(history);
+        self.known = known;
     }
 
     /// Reads until the task is to end, or an error ends it.
@@ -118,9 +163,9 @@ impl Reader {
                 return;
             }
             match failure {
-                Failure::Lost(what) if self.settings.snapshot_mode == SnapshotMode::WhenNeeded => {
-                    tracing::warn!(database = %self.database, what, "changes were removed before they were read: the tables are read anew");
-                    self.offset = None;
+                Failure::Lost(what) if self.settings.snapshot_mode.when_lost().is_some() => {
+                    tracing::warn!(database = %self.database, what, "changes were removed before they were read: a snapshot is taken");
+                    self.lost = true;
                 }
                 Failure::Error(error) if error.is_retriable() && self.may_retry() => {
                     let wait = error.retry_after().unwrap_or(self.settings.retry_wait);
@@ -145,10 +190,12 @@ impl Reader {
     /// What counts as progress: the next error is the first one.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
+        self.metrics.connected(true);
     }
 
     fn may_retry(&mut self) -> bool {
         self.failures = self.failures.saturating_add(1);
+        self.metrics.connected(false);
         self.settings.retries.is_none_or(|most| self.failures <= most)
     }
 
@@ -161,7 +208,11 @@ impl Reader {
     }
 
     async fn read(&mut self) -> Result<(), Failure> {
-        match self.first_step().await? {
+        let step = match self.settings.snapshot_mode.when_lost().filter(|_| self.lost) {
+            Some(step) => step,
+            None => self.first_step().await?,
+        };
+        match step {
             Step::Snapshot { rows } => {
                 if self.wait(self.settings.snapshot_delay).await == Flow::Stop
                     || self.snapshot(rows).await? == Flow::Stop
@@ -169,14 +220,20 @@ impl Reader {
                     return Ok(());
                 }
                 self.started = true;
-                if self.settings.snapshot_mode == SnapshotMode::InitialOnly {
-                    tracing::info!(database = %self.database, "the snapshot is complete: changes are not read (snapshot.mode=initial_only)");
+                self.lost = false;
+                if !self.settings.snapshot_mode.streams() {
+                    tracing::info!(database = %self.database, "the snapshot is complete: changes are not read (snapshot.mode)");
                     return Ok(());
                 }
             }
-            Step::Stream => {
+            Step::Structure => {
+                self.read_structure().await?;
                 self.started = true;
-                self.resumed = true;
+            }
+            Step::Stream => {
+                self.recover().await?;
+                self.started = true;
+                self.resumed = self.history.is_none();
             }
             Step::Nothing => return Ok(()),
         }

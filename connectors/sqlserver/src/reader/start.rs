@@ -1,32 +1,54 @@
+use tributary_api::Error;
+
 use super::Reader;
 use crate::catalog::lost_instances;
-use crate::config::SnapshotMode;
+use crate::config::{HistorySettings, SnapshotMode, Step};
 use crate::failure::Failure;
-use crate::offset::{Offset, Snapshot};
-
-/// What a reader begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Snapshot { rows: bool },
-    Stream,
-    Nothing,
-}
 
 impl Reader {
     pub(super) async fn first_step(&mut self) -> Result<Step, Failure> {
         let mode = self.settings.snapshot_mode;
-        let step = first_step(mode, self.offset, self.started);
-        if step != Step::Stream {
+        if mode == SnapshotMode::Recovery && self.offset.is_none() {
+            let message =
+                "snapshot.mode=recovery needs a stored offset to go on from, and there is none: set another mode";
+            return Err(Error::config_at("snapshot.mode", message).into());
+        }
+        let step = mode.first_step(self.offset, self.started);
+        let step = match step {
+            Step::Stream => self.recovered(mode)?,
+            other => other,
+        };
+        if !matches!(step, Step::Stream | Step::Structure) {
             return Ok(step);
         }
-        match self.lost().await? {
-            Some(what) if mode == SnapshotMode::WhenNeeded => {
+        match (self.lost().await?, mode.when_lost()) {
+            (Some(what), Some(instead)) => {
                 tracing::warn!(database = %self.database, what, "changes were removed while the connector was stopped: a snapshot is taken");
-                Ok(Step::Snapshot { rows: true })
+                Ok(instead)
             }
-            Some(what) => Err(Failure::Lost(what)),
-            None => Ok(Step::Stream),
+            (Some(what), None) => Err(Failure::Lost(what)),
+            (None, _) => Ok(step),
         }
+    }
+
+    /// Whether the structure of tables at the stored position is known, if a history is kept.
+    fn recovered(&self, mode: SnapshotMode) -> Result<Step, Failure> {
+        let missing = self.known.as_ref().is_some_and(|known| !known.exists);
+        // An earlier start has told of the structure already.
+        if !missing || self.started || self.offset.is_none() {
+            return Ok(Step::Stream);
+        }
+        if mode.replaces_history() {
+            tracing::warn!(database = %self.database, "the schema history is missing: the structure of tables is read from the database");
+            return Ok(Step::Structure);
+        }
+        let topic = self.settings.history.as_ref().map_or("", |history| &history.topic);
+        let message = format!(
+            "the schema history topic {topic} is missing or empty, and there is a stored offset: check {}, or set \
+             snapshot.mode=recovery for one start to make it of the tables as they are now",
+            HistorySettings::TOPIC
+        );
+        Err(Error::config_at(HistorySettings::TOPIC, message).into())
     }
 
     /// What was removed behind the stored position.
@@ -43,41 +65,5 @@ impl Reader {
                 table.instance, table.source
             )
         }))
-    }
-}
-
-fn first_step(mode: SnapshotMode, offset: Option<Offset>, started: bool) -> Step {
-    let rows = mode != SnapshotMode::NoData;
-    let begun = offset.is_some_and(|offset| offset.snapshot != Snapshot::Running);
-    match mode {
-        SnapshotMode::Always if !started => Step::Snapshot { rows },
-        _ if !begun => Step::Snapshot { rows },
-        SnapshotMode::InitialOnly => Step::Nothing,
-        _ => Step::Stream,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_snapshot_is_taken_when_there_is_none_yet_or_the_last_one_was_broken_off() {
-        let at = |snapshot| Some(Offset::of_snapshot(None, snapshot));
-        let initial = |offset| first_step(SnapshotMode::Initial, offset, false);
-        assert_eq!(initial(None), Step::Snapshot { rows: true });
-        assert_eq!(initial(at(Snapshot::Running)), Step::Snapshot { rows: true });
-        assert_eq!(initial(at(Snapshot::Completed)), Step::Stream);
-        assert_eq!(initial(at(Snapshot::No)), Step::Stream);
-    }
-
-    #[test]
-    fn modes_decide_what_follows() {
-        let streamed = Some(Offset::of_snapshot(None, Snapshot::No));
-        assert_eq!(first_step(SnapshotMode::NoData, None, false), Step::Snapshot { rows: false });
-        assert_eq!(first_step(SnapshotMode::InitialOnly, streamed, false), Step::Nothing);
-        assert_eq!(first_step(SnapshotMode::Always, streamed, false), Step::Snapshot { rows: true });
-        // An error in between does not bring all rows again.
-        assert_eq!(first_step(SnapshotMode::Always, streamed, true), Step::Stream);
     }
 }

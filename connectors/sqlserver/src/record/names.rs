@@ -63,6 +63,7 @@ impl Adjustment {
 pub(crate) struct Names {
     pub(crate) prefix: String,
     pub(crate) delimiter: String,
+    pub(crate) transaction: String,
     pub(crate) heartbeat_prefix: String,
     /// In place of prefix and name.
     pub(crate) heartbeat_topic: Option<String>,
@@ -78,6 +79,10 @@ impl Names {
 
     pub(crate) fn schema_changes(&self) -> Topic {
         Topic::from(self.prefix.as_str())
+    }
+
+    pub(crate) fn transactions(&self) -> Topic {
+        Topic::from(format!("{}{}{}", self.prefix, self.delimiter, self.transaction))
     }
 
     pub(crate) fn heartbeats(&self) -> Topic {
@@ -113,6 +118,7 @@ mod tests {
         Names {
             prefix: "server1".to_owned(),
             delimiter: ".".to_owned(),
+            transaction: "transaction".to_owned(),
             heartbeat_prefix: "__debezium-heartbeat".to_owned(),
             heartbeat_topic: None,
         }
@@ -133,6 +139,7 @@ mod tests {
     fn other_topics_have_the_prefix() {
         assert_eq!(&*names().heartbeats(), "__debezium-heartbeat.server1");
         assert_eq!(&*names().schema_changes(), "server1");
+        assert_eq!(&*names().transactions(), "server1.transaction");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tributary_api::{Datum, Error, ErrorKind, Field, Result, Schema, SchemaRef, S
 
 use super::envelope::envelope;
 use super::{Adjustment, Names};
+use crate::columns::{ColumnRules, Mapping};
 use crate::table::{Column, Table};
 use crate::types::{Kind, Modes, convert};
 
@@ -14,6 +15,8 @@ use crate::types::{Kind, Modes, convert};
 pub(crate) struct TableSchema {
     pub(crate) table: Arc<Table>,
     pub(crate) topic: Topic,
+    /// Its full name.
+    pub(crate) name: ByteString,
     pub(crate) envelope: SchemaRef,
     row: SchemaRef,
     key: Option<SchemaRef>,
@@ -22,8 +25,17 @@ pub(crate) struct TableSchema {
     row_columns: Vec<usize>,
     /// Of each column of the table; none for a type that is left out.
     kinds: Vec<Option<Kind>>,
+    /// What becomes of values of a row, by their place in the table. Those of the key stay as they are.
+    mappings: Vec<(usize, Mapping)>,
     /// What a change table does not tell, of each column that it may not tell of.
     unavailable: Vec<Option<Value>>,
+}
+
+/// What a field is of.
+#[derive(Clone, Copy)]
+enum Part {
+    Key,
+    Row,
 }
 
 /// How schemas are made.
@@ -34,6 +46,9 @@ pub(crate) struct Layout {
     pub(crate) schema_names: Adjustment,
     pub(crate) field_names: Adjustment,
     pub(crate) source: SchemaRef,
+    /// Of the place in a transaction.
+    pub(crate) transaction: SchemaRef,
+    pub(crate) columns: Arc<ColumnRules>,
     pub(crate) placeholder: String,
 }
 
@@ -47,25 +62,39 @@ impl TableSchema {
             tracing::warn!(table = %table.id, column = %column.name, r#type = column.type_name,
                 "a column's type has no representation: it is left out");
         }
-        let field = |place: usize| {
+        let rules = &layout.columns;
+        let field = |place: usize, part: Part| {
             let (column, kind) = (&table.columns[place], kinds[place]?);
+            let schema = match part {
+                Part::Key => kind.schema(),
+                Part::Row => rules.altered(&table.id, column, kind.schema()),
+            };
             let default = defaults.get(place).cloned().flatten();
-            Some(Field::new(field_name(column, layout.field_names), field_schema(column, kind, default)))
+            Some(Field::new(field_name(column, layout.field_names), field_schema(column, schema, default)))
         };
         let with_kind = |place: &usize| kinds[*place].is_some();
-        let place = |name: &ByteString| table.columns.iter().position(|column| column.name == *name);
-        let key_columns: Vec<usize> = table.key.iter().filter_map(place).filter(with_kind).collect();
-        let row_columns: Vec<usize> = (0..table.columns.len()).filter(with_kind).collect();
-        let structure = |places: &[usize]| {
-            Schema::new(SchemaType::Struct).with_fields(places.iter().filter_map(|place| field(*place)).collect())
+        let included = |place: &usize| rules.includes(&table.id, &table.columns[*place]);
+        let key_columns: Vec<usize> = rules.key(&table).into_iter().filter(with_kind).collect();
+        let row_columns: Vec<usize> = (0..table.columns.len()).filter(with_kind).filter(included).collect();
+        let structure = |places: &[usize], part: Part| {
+            Schema::new(SchemaType::Struct).with_fields(places.iter().filter_map(|place| field(*place, part)).collect())
         };
-        let key = (!key_columns.is_empty()).then(|| structure(&key_columns).named(named("Key")).into_ref());
-        let row = structure(&row_columns).named(named("Value")).optional().into_ref();
-        let envelope = envelope(&named("Envelope"), &row, &layout.source);
+        let key = (!key_columns.is_empty()).then(|| structure(&key_columns, Part::Key).named(named("Key")).into_ref());
+        let row = structure(&row_columns, Part::Row).named(named("Value")).optional().into_ref();
+        let envelope = envelope(&named("Envelope"), &row, &layout.source, &layout.transaction);
+        let mapping = |place: &usize| Some((*place, rules.mapping(&table.id, &table.columns[*place])?));
+        let mappings = row_columns.iter().filter_map(mapping).collect();
         let unavailable =
             table.columns.iter().zip(&kinds).map(|(column, kind)| unavailable(column, *kind, &layout.placeholder));
         let unavailable = unavailable.collect();
-        Self { topic, envelope, row, key, key_columns, row_columns, kinds, unavailable, table }
+        let name = table.id.to_string().into();
+        Self { topic, name, envelope, row, key, key_columns, row_columns, kinds, mappings, unavailable, table }
+    }
+
+    /// The places of the columns of which records have something.
+    pub(crate) fn needed(&self) -> Vec<usize> {
+        let needed = |place: &usize| self.row_columns.contains(place) || self.key_columns.contains(place);
+        (0..self.table.columns.len()).filter(needed).collect()
     }
 
     /// Values in the order of the table's columns, of data in the order of `places`.
@@ -109,6 +138,9 @@ impl TableSchema {
     }
 
     pub(crate) fn row(&self, mut values: Vec<Value>) -> Result<Value> {
+        for (place, mapping) in &self.mappings {
+            values[*place] = mapping.apply(std::mem::take(&mut values[*place]));
+        }
         if self.row_columns.len() < values.len() {
             values = self.row_columns.iter().map(|place| std::mem::take(&mut values[*place])).collect();
         }
@@ -123,8 +155,7 @@ fn field_name(column: &Column, adjustment: Adjustment) -> ByteString {
     }
 }
 
-fn field_schema(column: &Column, kind: Kind, default: Option<Value>) -> SchemaRef {
-    let mut schema = kind.schema();
+fn field_schema(column: &Column, mut schema: Schema, default: Option<Value>) -> SchemaRef {
     if column.optional {
         schema = schema.optional();
     }

@@ -16,23 +16,37 @@ use crate::failure::Failure;
 use crate::history::TableChange;
 use crate::lsn::Lsn;
 use crate::offset::{Offset, Snapshot};
-use crate::reader::{Flow, Reader};
+use crate::reader::{Flow, Reader, Structure};
 use crate::record::SnapshotMark;
 use crate::table::TableId;
 
+/// Rows between two looks at the clock for what the metrics show.
+const SHOWN_ROWS: u64 = 500;
+
 impl Reader {
-    /// Takes a snapshot, of the structure alone or with the rows. It is done when the outbox has all of it.
+    /// Takes a snapshot, and shows how it goes.
     pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
+        let taken = self.take_snapshot(rows).await;
+        self.metrics.snapshot_ends(matches!(taken, Ok(Flow::Continue)));
+        taken
+    }
+
+    /// Takes a snapshot, of the structure alone or with the rows. It is done when the outbox has all of it.
+    async fn take_snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let settings = Arc::clone(&self.settings);
         let mut session = Session::open(&settings, &self.database).await?;
         let known = all_tables(session.client(), &self.database).await?;
         let captured = known.iter().filter(|id| self.settings.tables.captures(id)).cloned();
-        let captured = self.settings.tables.in_order(captured);
+        let mut captured = self.settings.tables.in_order(captured);
+        captured.retain(|id| self.settings.reads_rows(id));
+        self.metrics.snapshot_begins(if rows { captured.len() } else { 0 });
         tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
         session.lock(&captured).await?;
         let position = max_lsn(session.client(), &self.database).await?;
-        self.read_structures(&mut session, known, position, rows).await?;
+        let at = Offset::of_snapshot(position, Snapshot::Running);
+        let structures = self.read_structures(&mut session, known, at, rows).await?;
         session.unlock().await?;
+        self.tell_of_structures(&structures).await?;
         if rows && self.read_rows(&mut session, &captured, position).await? == Flow::Stop {
             return Ok(Flow::Stop);
         }
@@ -43,25 +57,38 @@ impl Reader {
         Ok(self.out.flush().await)
     }
 
+    /// Tells what tables look like now, for changes from the stored position on.
+    pub(crate) async fn read_structure(&mut self) -> Result<(), Failure> {
+        let settings = Arc::clone(&self.settings);
+        let at = self.offset.unwrap_or(Offset::NONE);
+        let mut session = Session::open(&settings, &self.database).await?;
+        let known = all_tables(session.client(), &self.database).await?;
+        let structures = self.read_structures(&mut session, known, at, false).await?;
+        session.close().await?;
+        self.tell_of_structures(&structures).await?;
+        Ok(())
+    }
+
     /// Of a table with two instances the columns of the newer one count, which changes from the position on have; of one
-    /// that is not captured, all. What is told of tables comes before all rows.
+    /// that is not captured, all.
     async fn read_structures(
         &mut self,
         session: &mut Session<'_>,
         known: Vec<TableId>,
-        position: Option<Lsn>,
+        at: Offset,
         rows: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Structure>, Failure> {
         self.schemas.forget_all();
         let instances = change_tables(session.client(), &self.database, None).await?;
         // The last one of a table is the newest.
         let columns: HashMap<TableId, Arc<[ByteString]>> =
             instances.into_iter().map(|instance| (instance.source, instance.columns)).collect();
         let filter = &self.settings.tables;
-        let all = self.settings.schema_changes && !self.settings.only_captured_structures;
+        let told = self.settings.schema_changes || self.history.is_some();
+        let all = told && !self.settings.only_captured_structures;
         let wanted: Vec<TableId> =
             known.into_iter().filter(|id| if all { filter.knows(id) } else { filter.captures(id) }).collect();
-        let at = Offset::of_snapshot(position, Snapshot::Running);
+        let mut structures = Vec::with_capacity(wanted.len());
         for (number, id) in wanted.iter().enumerate() {
             // Dropped since the list was read.
             let Some(table) = read_table(session.client(), id).await? else { continue };
@@ -71,12 +98,13 @@ impl Reader {
             };
             let last = !rows && number + 1 == wanted.len();
             let mark = if last { SnapshotMark::Last } else { SnapshotMark::True };
-            self.tell_of_structure(TableChange::Create, &table, mark, at)?;
             if self.settings.tables.captures(id) {
-                self.schemas.set(session.client(), table).await?;
+                self.schemas.set(session.client(), table.clone()).await?;
             }
+            structures.push(Structure { change: TableChange::Create, table, mark, at });
         }
-        Ok(())
+        self.known = None;
+        Ok(structures)
     }
 
     async fn read_rows(
@@ -87,30 +115,38 @@ impl Reader {
     ) -> Result<Flow, Failure> {
         let running = Offset::of_snapshot(position, Snapshot::Running);
         let mut held = None;
+        let started = Instant::now();
         for (number, id) in captured.iter().enumerate() {
             let Some(schema) = self.schemas.get(id).cloned() else { continue };
             let place = Place { first_table: number == 0, last_table: number + 1 == captured.len() };
-            let mut rows = TableRows::open(session.client(), &schema, place).await?;
+            self.metrics.table_begins(id);
+            let settings = Arc::clone(&self.settings);
+            let mut rows = TableRows::open(session.client(), &schema, place, settings.overrides.of(id)).await?;
             let begun = Instant::now();
             while let Some(row) = rows.next().await? {
                 if self.stopping.is_cancelled() {
                     return Ok(Flow::Stop);
                 }
+                if rows.count() % SHOWN_ROWS == 0 {
+                    self.metrics.rows(rows.count(), SHOWN_ROWS, started.elapsed().as_secs_f64());
+                }
                 // One row is kept back: the very last one has another offset.
                 if let Some(before) = held.replace(row) {
-                    self.records.push_row(self.out.pending(), before, position, &running.store())?;
+                    self.records.push_row(self.out.pending(), before, position, running)?;
                     if self.out.offer().await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
                 }
             }
+            self.metrics.rows(rows.count(), rows.count() % SHOWN_ROWS, started.elapsed().as_secs_f64());
+            self.metrics.table_ends(captured.len() - number - 1);
             tracing::info!(table = %id, rows = rows.count(), seconds = begun.elapsed().as_secs(),
                 table_number = number + 1, tables = captured.len(), "a table's rows are read");
         }
         if let Some(mut last) = held {
             last.mark = SnapshotMark::Last;
             let completed = Offset::of_snapshot(position, Snapshot::Completed);
-            self.records.push_row(self.out.pending(), last, position, &completed.store())?;
+            self.records.push_row(self.out.pending(), last, position, completed)?;
         }
         Ok(Flow::Continue)
     }

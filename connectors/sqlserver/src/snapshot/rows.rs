@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use tiberius::ColumnData;
-use tributary_api::{Error, Record, Result, SourceOffset, Value};
+use tributary_api::{Error, Record, Result, Value};
 
 use crate::clock::now_nanos;
 use crate::lsn::Lsn;
-use crate::record::{Change, Offsets, RecordBuilder, SnapshotMark, Source, TableSchema};
+use crate::offset::Offset;
+use crate::record::{Change, Positions, RecordBuilder, SnapshotMark, Source, TableSchema};
 use crate::sql::{Cells, Client, Rows, quoted};
 use crate::types::instant_nanos;
 
@@ -38,15 +39,36 @@ pub(super) struct TableRows<'a> {
 }
 
 impl<'a> TableRows<'a> {
-    pub(super) async fn open(client: &'a mut Client, schema: &Arc<TableSchema>, place: Place) -> Result<Self> {
+    /// `statement` is one of the user's own, in which an asterisk stands for the columns.
+    pub(super) async fn open(
+        client: &'a mut Client,
+        schema: &Arc<TableSchema>,
+        place: Place,
+        statement: Option<&str>,
+    ) -> Result<Self> {
         let nanos = server_time(client).await?;
         let table = &schema.table;
-        let columns: Vec<String> = table.columns.iter().map(|column| column.selected("")).collect();
+        let needed = schema.needed();
+        let column = |place: &usize| {
+            let column = &table.columns[*place];
+            format!("{} AS {}", column.selected(""), quoted(&column.name))
+        };
+        let columns = needed.iter().map(column);
+        let columns: Vec<String> = columns.collect();
+        let columns = if columns.is_empty() { "NULL".to_owned() } else { columns.join(", ") };
         let id = &table.id;
         let name = format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
-        let mut rows = client.rows(&format!("SELECT {} FROM {name}", columns.join(", ")), Vec::new()).await?;
+        let sql = match statement {
+            Some(statement) => statement.replace('*', &columns),
+            None => format!("SELECT {columns} FROM {name}"),
+        };
+        let mut rows = client.rows(&sql, Vec::new()).await?;
         let ahead = rows.next().await?;
-        let places = (0..table.columns.len()).map(Some).collect();
+        let known = |name: &String| table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+        let places = match statement {
+            Some(_) => rows.columns().iter().map(known).collect(),
+            None => needed.into_iter().map(Some).collect(),
+        };
         Ok(Self { rows, schema: Arc::clone(schema), place, places, nanos, ahead, count: 0 })
     }
 
@@ -71,7 +93,7 @@ impl RecordBuilder {
         records: &mut Vec<Record>,
         row: Row,
         position: Option<Lsn>,
-        offset: &SourceOffset,
+        offset: Offset,
     ) -> Result<()> {
         let schema = row.schema;
         let source = Source {
@@ -82,8 +104,9 @@ impl RecordBuilder {
             change: None,
             serial: None,
         };
-        let offsets = Offsets { before: offset, after: offset };
-        self.push(records, &schema, Change::Read(row.values), source, Value::Null, offsets)
+        let positions = Positions { before: offset, behind: offset, transaction: None };
+        self.push(records, &schema, Change::Read(row.values), source, positions)?;
+        Ok(())
     }
 }
 

@@ -105,7 +105,7 @@ impl Client {
     pub(crate) async fn rows(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<Rows<'_>> {
         self.idle = false;
         match Self::send(&mut self.driver, sql, parameters).await {
-            Ok(stream) => Ok(Rows { stream, idle: &mut self.idle, sql: sql.to_owned() }),
+            Ok(stream) => Ok(Rows { stream, idle: &mut self.idle, sql: sql.to_owned(), columns: Vec::new() }),
             Err(error) => Err(failed(&error, sql)),
         }
     }
@@ -152,15 +152,23 @@ pub(crate) struct Rows<'a> {
     stream: QueryStream<'a>,
     idle: &'a mut bool,
     sql: String,
+    columns: Vec<String>,
 }
 
 impl Rows<'_> {
+    /// The names of the columns, once the first row was read.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
     /// The next one; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Cells>> {
         loop {
             match self.stream.next().await {
                 Some(Ok(QueryItem::Row(row))) => return Ok(Some(Cells::of(row))),
-                Some(Ok(QueryItem::Metadata(_))) => {}
+                Some(Ok(QueryItem::Metadata(metadata))) => {
+                    self.columns = metadata.columns().iter().map(|column| column.name().to_owned()).collect();
+                }
                 Some(Err(error)) => return Err(failed(&error, &self.sql)),
                 None => {
                     *self.idle = true;

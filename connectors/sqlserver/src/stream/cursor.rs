@@ -18,10 +18,9 @@ pub(super) struct Cursor {
 /// What the next row is to the one before it in its change table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The first one, or behind it in the same transaction.
+    /// The first one, or behind it.
     Onward,
-    NextTransaction,
-    /// Before it: changes of a later command are told after those of an earlier one.
+    /// Before it, in the same transaction: changes of a later command are told after those of an earlier one.
     Backwards,
 }
 
@@ -49,7 +48,6 @@ impl Cursor {
 
     pub(super) fn step(&self) -> Step {
         match (self.previous, self.head()) {
-            (Some(before), Some(now)) if now.commit > before.commit => Step::NextTransaction,
             (Some(before), Some(now)) if (now.commit, now.change) < (before.commit, before.change) => Step::Backwards,
             _ => Step::Onward,
         }

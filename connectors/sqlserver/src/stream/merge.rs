@@ -7,9 +7,10 @@ use super::page::{self, From, Key, Pages, Row, has_changed};
 use crate::clock::now_nanos;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
-use crate::offset::{Offset, Snapshot};
+use crate::metrics::Kind;
+use crate::offset::Offset;
 use crate::reader::{Flow, Reader};
-use crate::record::{Change, Offsets, SnapshotMark, Source};
+use crate::record::{Change, Positions, SnapshotMark, Source};
 
 const DELETE: i64 = 1;
 const INSERT: i64 = 2;
@@ -38,22 +39,25 @@ impl Reader {
         let sent_before = self.offset;
         // Events of the position that was stored last, as far as they were met again.
         let mut met = 1;
+        let mut read = OfCommit { commit: Lsn::ZERO, rows: 0 };
         let mut sent = false;
         loop {
             self.refill(streaming, &mut cursors, to).await?;
             let Some(next) = smallest(&cursors) else { break };
             let Some(cursor) = cursors.get_mut(next) else { break };
-            match cursor.step() {
-                Step::NextTransaction => streaming.backwards = false,
-                Step::Backwards => streaming.backwards = true,
-                Step::Onward => {}
-            }
+            let step = cursor.step();
             let Some(row) = cursor.take() else { break };
-            if !streaming.backwards && was_sent(row.key, sent_before, &mut met) {
+            let instance = cursor.instance;
+            // Its rows come from another instance, too: they do not count.
+            if streaming.instances.get(instance).is_none_or(|instance| instance.has_stopped(row.key.commit)) {
                 continue;
             }
-            let instance = cursor.instance;
-            if streaming.instances.get(instance).is_none_or(|instance| instance.has_stopped(row.key.commit)) {
+            if read.enter(row.key.commit) {
+                streaming.backwards = false;
+            }
+            streaming.backwards |= step == Step::Backwards;
+            if was_sent(row.key, read.rows, streaming.backwards, sent_before, &mut met) {
+                read.rows += 1;
                 continue;
             }
             self.migrate(&mut streaming.instances, row.key.commit).await?;
@@ -64,7 +68,9 @@ impl Reader {
             } else {
                 None
             };
-            self.send(streaming, instance, row, after)?;
+            read.rows += if after.is_some() { 2 } else { 1 };
+            let rows = streaming.backwards.then_some(read.rows);
+            self.send(streaming, instance, row, after, rows)?;
             sent = true;
             self.beat().await?;
             if self.out.offer().await == Flow::Stop || self.stopping.is_cancelled() {
@@ -110,7 +116,14 @@ impl Reader {
         Ok(())
     }
 
-    fn send(&mut self, streaming: &mut Streaming, instance: usize, row: Row, after: Option<Row>) -> Result<()> {
+    fn send(
+        &mut self,
+        streaming: &mut Streaming,
+        instance: usize,
+        row: Row,
+        after: Option<Row>,
+        rows: Option<i64>,
+    ) -> Result<()> {
         let Some(instance) = streaming.instances.get_mut(instance) else { return Ok(()) };
         let Some(schema) = self.schemas.get(&instance.table.source).cloned() else { return Ok(()) };
         let places = instance.places(&schema);
@@ -131,6 +144,11 @@ impl Reader {
             Ok(values)
         };
         let (key, nanos) = (row.key, row.nanos.unwrap_or_else(now_nanos));
+        let kind = match key.operation {
+            INSERT => Kind::Create,
+            DELETE => Kind::Delete,
+            _ => Kind::Update,
+        };
         let (change, events) = match (key.operation, after) {
             (DELETE, _) => (Change::Delete(values(row)?), 1),
             (INSERT, _) => (Change::Create(values(row)?), 1),
@@ -143,8 +161,8 @@ impl Reader {
                 return Err(Error::fatal(message));
             }
         };
-        let before = self.offset.unwrap_or(Offset { commit: None, change: None, serial: 0, snapshot: Snapshot::No });
-        let behind = before.moved(key.commit, key.change, events);
+        let before = self.offset.unwrap_or(Offset::NONE);
+        let behind = Offset { rows, ..before.moved(key.commit, key.change, events) };
         let source = Source {
             table: &schema.table.id,
             nanos,
@@ -153,8 +171,10 @@ impl Reader {
             change: Some(key.change),
             serial: Some(behind.serial),
         };
-        let offsets = Offsets { before: &before.store(), after: &behind.store() };
-        self.records.push(self.out.pending(), &schema, change, source, Value::Null, offsets)?;
+        let told = self.records.transactions.is_some();
+        let positions = Positions { before, behind, transaction: told.then_some(&mut self.transaction) };
+        let sent = self.records.push(self.out.pending(), &schema, change, source, positions)?;
+        self.metrics.changed(kind, key.commit, nanos, sent);
         self.offset = Some(behind);
         Ok(())
     }
@@ -166,9 +186,34 @@ fn smallest(cursors: &[Cursor]) -> Option<usize> {
     heads.min_by_key(|(head, place)| (head.commit, head.change, *place)).map(|(_, place)| place)
 }
 
-/// Whether a row was sent before a restart: it is before the stored position, or one of the events counted there.
-fn was_sent(key: Key, stored: Option<Offset>, met: &mut i64) -> bool {
+/// How many rows of a commit were read.
+#[derive(Clone, Copy, Debug)]
+struct OfCommit {
+    commit: Lsn,
+    rows: i64,
+}
+
+impl OfCommit {
+    /// Whether the commit is another one than that of the last row.
+    fn enter(&mut self, commit: Lsn) -> bool {
+        let other = self.commit != commit;
+        if other {
+            *self = Self { commit, rows: 0 };
+        }
+        other
+    }
+}
+
+/// Whether a row was sent before a restart: it is before the stored position, or one of the events counted there. Where the
+/// order has gone backwards the number of rows of the commit tells it; an offset without one is Debezium's, or of before.
+fn was_sent(key: Key, rows: i64, backwards: bool, stored: Option<Offset>, met: &mut i64) -> bool {
     let Some(stored) = stored else { return false };
+    if let Some(sent) = stored.rows.filter(|_| stored.commit == Some(key.commit)) {
+        return rows < sent;
+    }
+    if backwards {
+        return false;
+    }
     let (row, position) = ((Some(key.commit), Some(key.change)), (stored.commit, stored.change));
     if row == position && *met <= stored.serial {
         *met += 1;
@@ -186,6 +231,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::offset::Snapshot;
 
     fn lsn(number: u16) -> Lsn {
         Lsn::parse(&format!("00000001:00000002:{number:04x}")).unwrap()
@@ -197,9 +243,9 @@ mod tests {
 
     #[test]
     fn what_is_before_the_stored_position_and_as_many_events_at_it_were_sent() {
-        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(3)), serial: 2, snapshot: Snapshot::No };
+        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(3)), serial: 2, ..Offset::NONE };
         let mut met = 1;
-        let mut sent = |commit, change| was_sent(key(commit, change), Some(stored), &mut met);
+        let mut sent = |commit, change| was_sent(key(commit, change), 0, false, Some(stored), &mut met);
         assert!(sent(4, 9));
         assert!(sent(5, 2));
         assert!(sent(5, 3));
@@ -213,8 +259,18 @@ mod tests {
     fn a_position_without_a_change_is_before_all_of_its_commit() {
         let stored = Offset::of_snapshot(Some(lsn(5)), Snapshot::Completed);
         let mut met = 1;
-        assert!(!was_sent(key(5, 1), Some(stored), &mut met));
-        assert!(was_sent(key(4, 1), Some(stored), &mut met));
+        assert!(!was_sent(key(5, 1), 0, false, Some(stored), &mut met));
+        assert!(was_sent(key(4, 1), 0, false, Some(stored), &mut met));
+    }
+
+    #[test]
+    fn where_the_order_went_backwards_rows_are_counted() {
+        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(1)), serial: 1, rows: Some(3), ..Offset::NONE };
+        let sent = |commit, rows, backwards| was_sent(key(commit, 9), rows, backwards, Some(stored), &mut 1);
+        assert!(sent(5, 0, false) && sent(5, 2, true));
+        assert!(!sent(5, 3, true) && !sent(6, 0, false));
+        let without = Offset { rows: None, ..stored };
+        assert!(!was_sent(key(5, 1), 0, true, Some(without), &mut 1), "nothing is taken for sent");
     }
 
     #[test]

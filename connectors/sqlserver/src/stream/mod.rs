@@ -39,7 +39,7 @@ pub(crate) struct Streaming {
 impl Reader {
     /// Reads changes until the task is to end.
     pub(crate) async fn stream(&mut self) -> Result<(), Failure> {
-        let offset = self.offset.unwrap_or(Offset { commit: None, change: None, serial: 0, snapshot: Snapshot::No });
+        let offset = self.offset.unwrap_or(Offset::NONE);
         self.offset = Some(offset);
         let mut streaming = Streaming {
             instances: Vec::new(),
@@ -105,7 +105,11 @@ impl Reader {
         streaming.behind = true;
         // At the position itself: what was sent of it stays known.
         if !sent && self.offset.is_none_or(|offset| offset.commit < Some(to)) {
-            self.offset = Some(Offset { commit: Some(to), change: None, serial: 0, snapshot: Snapshot::No });
+            self.offset = Some(Offset { commit: Some(to), ..Offset::NONE });
+        }
+        // All changes of a transaction are captured at once: of the last one, too, nothing more comes.
+        if let Some(at) = self.offset.filter(|_| !self.stopping.is_cancelled()) {
+            self.records.leave(self.out.pending(), at, &mut self.transaction)?;
         }
         self.beat().await?;
         Ok(true)
@@ -114,9 +118,24 @@ impl Reader {
     /// A heartbeat, if it is time.
     async fn beat(&mut self) -> Result<Flow, Failure> {
         let (Some(heartbeats), Some(offset)) = (&mut self.heartbeats, self.offset) else { return Ok(Flow::Continue) };
-        let beat = heartbeats.beat(&self.records.partition, || offset.store())?;
+        let told = self.records.transactions.as_ref().map(|_| &self.transaction);
+        let beat = heartbeats.beat(&self.records.partition, || offset.store_in(told))?;
+        let due = beat.is_some();
         self.out.pending().extend(beat);
+        if due {
+            self.act().await?;
+        }
         Ok(self.out.offer().await)
+    }
+
+    /// Runs the statement that goes with a heartbeat.
+    async fn act(&self) -> Result<(), Failure> {
+        let Some(statement) = &self.settings.heartbeat_action else { return Ok(()) };
+        let mut client = self.pool.take().await?;
+        let ran = client.results(statement, Vec::new()).await;
+        ran.map_err(|error| error.context("could not execute heartbeat.action.query"))?;
+        client.give_back();
+        Ok(())
     }
 
     fn tell_of_empty_log(&self, streaming: &mut Streaming) {

@@ -5,7 +5,7 @@ use crate::catalog::{change_tables, read_table};
 use crate::failure::Failure;
 use crate::history::TableChange;
 use crate::lsn::Lsn;
-use crate::reader::Reader;
+use crate::reader::{Reader, Structure};
 use crate::record::SnapshotMark;
 use crate::sql::Client;
 use crate::table::ChangeTable;
@@ -51,10 +51,12 @@ impl Reader {
             let columns = switched.map_or(&current.columns, |newer| &newer.columns);
             let table = structure.with_columns(columns);
             // After a restart the table is no new one.
-            if !self.resumed
-                && let Some(at) = self.offset
-            {
-                self.tell_of_structure(TableChange::Create, &table, SnapshotMark::False, at)?;
+            if !self.resumed {
+                self.refuse_forgotten(&current)?;
+                if let Some(at) = self.offset {
+                    let (change, mark, table) = (TableChange::Create, SnapshotMark::False, table.clone());
+                    self.tell_of_structures(&[Structure { change, table, mark, at }]).await?;
+                }
             }
             self.schemas.set(client, table).await?;
         }
@@ -81,15 +83,13 @@ impl Reader {
             if instance.table.start.is_none_or(|start| start > commit) {
                 continue;
             }
-            let Some(table) = instance.coming.take() else { continue };
+            let Some(table) = &instance.coming else { continue };
             let mut client = self.pool.take().await?;
-            if self.schemas.set(&mut client, table.clone()).await? {
-                if let Some(at) = self.offset {
-                    self.tell_of_structure(TableChange::Alter, &table, SnapshotMark::False, at)?;
-                }
+            if self.alter(&mut client, table).await? {
                 tracing::info!(table = %instance.table.source, instance = %instance.table.instance, "a table has another structure from here on");
             }
             client.give_back();
+            instance.coming = None;
         }
         Ok(())
     }

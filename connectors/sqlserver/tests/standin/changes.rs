@@ -120,6 +120,66 @@ async fn a_restart_goes_on_within_a_transaction() {
     }
 }
 
+/// Deletes of all rows stand before the first insert, each with the sequence value that its insert has: the same position
+/// comes twice. No change is sent twice for that, and none is left out.
+#[tokio::test]
+async fn a_restart_within_a_bulk_change_of_keys_goes_on_exactly() {
+    for mode in ["direct", "function"] {
+        let columns = "id int NOT NULL PRIMARY KEY";
+        let mut server = Server::start(&[("t", columns), ("u", columns)]).await;
+        server.change(&["INSERT INTO dbo.t VALUES (1), (2), (3)"]).await;
+        let host = FakeSourceHost::new();
+        let settings = [("tombstones.on.delete", "false"), ("data.query.mode", mode)];
+        let mut task = Task::first(&server, &host, &settings).await;
+        server
+            .change(&[
+                "BEGIN TRANSACTION; INSERT INTO dbo.u VALUES (1); UPDATE dbo.t SET id = id + 10; \
+                       INSERT INTO dbo.u VALUES (2); COMMIT",
+                "INSERT INTO dbo.u VALUES (3)",
+            ])
+            .await;
+        let records = task.take(9).await;
+        task.stop().await;
+        let all = briefs(&records);
+        for sent in 1..records.len() {
+            host.acknowledge(&records[sent - 1]);
+            let mut task = Task::start(&server, &host, &settings).await;
+            assert_eq!(
+                briefs(&task.take(9 - sent).await),
+                all[sent..],
+                "{mode} after {sent}: {}",
+                offset(&records[sent - 1])
+            );
+            task.stop().await;
+        }
+        // A position that says it all has Debezium's members alone.
+        assert!(!offset(&records[0]).contains("commit_row_no") && !offset(&records[8]).contains("commit_row_no"));
+    }
+}
+
+#[tokio::test]
+async fn a_statement_goes_with_each_heartbeat() {
+    let mut server = Server::start(&[("t", "id int IDENTITY PRIMARY KEY")]).await;
+    server.change(&["INSERT INTO dbo.t DEFAULT VALUES"]).await;
+    let settings = [
+        ("heartbeat.interval.ms", "1"),
+        ("heartbeat.action.query", "INSERT INTO shop.dbo.t DEFAULT VALUES"),
+        ("topic.heartbeat.name", "server"),
+    ];
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+    let mut changes = Vec::new();
+    while changes.is_empty() {
+        server.scan().await;
+        let read = task.poll().await.unwrap();
+        changes.extend(read.into_iter().filter(|record| &*record.topic == "server.shop.dbo.t"));
+    }
+    assert_eq!(briefs(&changes[..1]), [r#"c null {"id":2}"#]);
+    task.stop().await;
+    let wrong = [settings[0], ("heartbeat.action.query", "INSERT INTO nowhere VALUES (1)")];
+    let error = Task::start(&server, &FakeSourceHost::new(), &wrong).await.failure().await;
+    assert!(error.to_string().contains("heartbeat.action.query"), "{error}");
+}
+
 /// The newer of two instances has the table's new column, from its first position on and not before.
 #[tokio::test]
 async fn a_second_capture_instance_takes_over_where_it_begins() {

@@ -4,7 +4,10 @@
 
 mod changes;
 mod cleanup;
+mod columns;
 mod errors;
+mod history;
 mod server;
 mod snapshots;
 mod task;
+mod transactions;

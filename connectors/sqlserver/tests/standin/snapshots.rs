@@ -34,6 +34,45 @@ async fn rows_come_before_changes_whatever_the_isolation() {
 }
 
 #[tokio::test]
+async fn tables_are_read_by_statements_of_ones_own_and_may_be_left_out() {
+    let mut server = Server::start(&[
+        ("a", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL, paid money NULL"),
+        ("b", "id int NOT NULL PRIMARY KEY"),
+        ("c", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL"),
+    ])
+    .await;
+    server
+        .change(&[
+            "INSERT INTO dbo.a VALUES (1, N'one', 922337203685477.5807), (2, N'two', 2)",
+            "INSERT INTO dbo.b VALUES (3)",
+            "INSERT INTO dbo.c VALUES (4, N'four')",
+        ])
+        .await;
+    let settings = [
+        ("snapshot.mode", "initial"),
+        ("decimal.handling.mode", "string"),
+        ("snapshot.include.collection.list", "shop.dbo.[ac]"),
+        ("snapshot.select.statement.overrides", "dbo.a,[dbo].[c]"),
+        ("snapshot.select.statement.overrides.dbo.a", "SELECT * FROM shop.dbo.a WHERE id < 2"),
+        ("snapshot.select.statement.overrides.[dbo].[c]", "SELECT name, id FROM shop.dbo.c"),
+    ];
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+    let rows = [r#"r null {"id":1,"name":"one","paid":"922337203685477.5807"}"#, r#"r null {"id":4,"name":"four"}"#];
+    assert_eq!(briefs(&task.take(2).await), rows);
+    // Its changes come all the same.
+    server.change(&["INSERT INTO dbo.b VALUES (5)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":5}"#]);
+    let snapshot = |name| task.metric("snapshot", name);
+    let names = ["TotalNumberOfEventsSeen", "TotalTableCount", "RemainingTableCount", "SnapshotRunning"];
+    assert_eq!(names.map(snapshot), [2.0, 2.0, 0.0, 0.0].map(Some));
+    assert_eq!(["SnapshotCompleted", "SnapshotAborted"].map(snapshot), [1.0, 0.0].map(Some));
+    let streaming = |name| task.metric("streaming", name);
+    assert_eq!(["TotalNumberOfCreateEventsSeen", "Connected"].map(streaming), [1.0, 1.0].map(Some));
+    assert!(streaming("MilliSecondsBehindSource").is_some_and(|millis| millis >= 0.0));
+    task.stop().await;
+}
+
+#[tokio::test]
 async fn a_snapshot_that_was_broken_off_begins_anew_and_a_complete_one_does_not() {
     let mut server = filled().await;
     let host = FakeSourceHost::new();

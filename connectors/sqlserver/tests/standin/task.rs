@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tributary_api::{CancellationToken, Error, Factory, Origin, PluginRegistry, Props, Record, SourceTask, Value};
+use tributary_api::{
+    CancellationToken, Error, Factory, Origin, PluginMetrics, PluginRegistry, Props, Record, SourceTask, Value,
+};
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::{DATABASE, PASSWORD, Server, USER};
@@ -18,6 +20,7 @@ const STRUCTURES: &str = "server";
 pub(crate) struct Task {
     task: Box<dyn SourceTask>,
     stopping: CancellationToken,
+    metrics: PluginMetrics,
     /// Read while it was waited for the start.
     ahead: Vec<Record>,
 }
@@ -29,8 +32,10 @@ impl Task {
         let Factory::Source(factory) = &plugin.factory else { panic!("not a source") };
         let mut task = (factory.task)();
         let stopping = CancellationToken::new();
-        task.start(host.context(&stopping), &props(server, settings)).await.unwrap();
-        Task { task, stopping, ahead: Vec::new() }
+        let metrics = PluginMetrics::new([("connector", "test")]);
+        let cx = host.context(&stopping).with_metrics(metrics.clone());
+        task.start(cx, &props(server, settings)).await.unwrap();
+        Task { task, stopping, metrics, ahead: Vec::new() }
     }
 
     /// The same without offsets, and waits until what the tables look like is read: from then on no change is missed.
@@ -59,6 +64,13 @@ impl Task {
 
     pub(crate) async fn poll(&mut self) -> Result<Vec<Record>, Error> {
         timeout(PATIENCE, self.task.poll()).await.expect("something to come")
+    }
+
+    /// A metric of one of the parts of the work.
+    pub(crate) fn metric(&self, context: &str, name: &str) -> Option<f64> {
+        let tag = ("context".to_owned(), context.to_owned());
+        let mut samples = self.metrics.samples().into_iter();
+        samples.find(|sample| sample.name == name && sample.tags.contains(&tag)).map(|sample| sample.value)
     }
 
     /// The error that it ends with.

@@ -79,7 +79,7 @@ impl TopicWriters {
             name: topic.name,
             partitions: topic.partitions,
             replication: if self.worker.embedded_broker { 1 } else { topic.replication_factor },
-            config: Props::new(),
+            config: topic.config,
         };
         ensure_topics(&Admin::new(client)?, topics.into_iter().map(new).collect()).await
     }

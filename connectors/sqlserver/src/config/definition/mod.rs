@@ -25,6 +25,11 @@ fn unlisted() -> Vec<ConfigKey> {
         text("snapshot.locking.mode", "exclusive", "How a snapshot locks tables while it reads their structure.")
             .validator(one_of(&["exclusive", "none"])),
         text("topic.delimiter", ".", "What separates the parts of topics' names."),
+        text("topic.transaction", "transaction", "The end of the name of the topic of transactions."),
+        ConfigKey::new("skip.messages.without.change", ConfigType::Boolean)
+            .default("false")
+            .internal()
+            .doc("Whether updates that change no column that records have are left out."),
         text("topic.heartbeat.prefix", "__debezium-heartbeat", "As heartbeat.topics.prefix."),
         text("topic.heartbeat.name", "", "The whole name of the topic of heartbeats."),
         text(

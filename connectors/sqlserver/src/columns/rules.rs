@@ -1,0 +1,259 @@
+use bytestring::ByteString;
+use fancy_regex::Regex;
+use tributary_api::{Config, Error, Props, Result, Schema};
+
+use super::Mapping;
+use super::hash::{Algorithm, Form};
+use super::mapping::Mapper;
+use crate::config::patterns;
+use crate::table::{Column, Table, TableId};
+
+const INCLUDE: &str = "column.include.list";
+const EXCLUDE: &str = "column.exclude.list";
+const KEYS: &str = "message.key.columns";
+const MASK: &str = "column.mask.";
+const TRUNCATE: &str = "column.truncate.to.";
+
+/// What the properties of columns ask for. They name columns by regular expressions, in any case, of which one has to fit a
+/// whole name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ColumnRules {
+    include: Option<Vec<Regex>>,
+    exclude: Vec<Regex>,
+    /// The first that fits a column counts.
+    mappers: Vec<Rule>,
+    /// Of each the columns in their table's order.
+    keys: Vec<Vec<Regex>>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    patterns: Vec<Regex>,
+    of: Of,
+    mapper: Mapper,
+}
+
+/// What the last part of a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Column,
+    Type,
+}
+
+impl ColumnRules {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let props = config.originals();
+        let given = |name: &str| props.get(name).map(String::as_str).filter(|list| !list.trim().is_empty());
+        if given(INCLUDE).is_some() && given(EXCLUDE).is_some() {
+            return Err(Error::config_at(EXCLUDE, format!("\"{INCLUDE}\" is already specified")));
+        }
+        let include = given(INCLUDE).map(|list| patterns(INCLUDE, Some(list))).transpose()?;
+        let keys = given(KEYS).map(keys).transpose()?.unwrap_or_default();
+        Ok(Self { include, exclude: patterns(EXCLUDE, given(EXCLUDE))?, mappers: mappers(props)?, keys })
+    }
+
+    /// Whether records have a column. Their keys have it either way.
+    pub(crate) fn includes(&self, id: &TableId, column: &Column) -> bool {
+        let name = format!("{}.{}.{}", id.schema, id.name, column.name);
+        match &self.include {
+            Some(include) => fits(include, &name),
+            None => !fits(&self.exclude, &name),
+        }
+    }
+
+    /// A column's schema with what is said of its mapping.
+    pub(crate) fn altered(&self, id: &TableId, column: &Column, schema: Schema) -> Schema {
+        match self.mapper(id, column) {
+            Some(mapper) => mapper.alter(column, schema),
+            None => schema,
+        }
+    }
+
+    /// What becomes of a column's values; none: they stay as they are.
+    pub(crate) fn mapping(&self, id: &TableId, column: &Column) -> Option<Mapping> {
+        self.mapper(id, column)?.mapping(column)
+    }
+
+    fn mapper(&self, id: &TableId, column: &Column) -> Option<&Mapper> {
+        let fits = |rule: &&Rule| {
+            let last = match rule.of {
+                Of::Column => &*column.name,
+                Of::Type => &column.type_name,
+            };
+            fits_either(&rule.patterns, id, last)
+        };
+        self.mappers.iter().find(fits).map(|rule| &rule.mapper)
+    }
+
+    /// The places of the columns that records have for their keys.
+    pub(crate) fn key(&self, table: &Table) -> Vec<usize> {
+        let named = |patterns: &Vec<Regex>| -> Vec<usize> {
+            let columns = table.columns.iter().enumerate();
+            columns
+                .filter(|(_, column)| fits_either(patterns, &table.id, &column.name))
+                .map(|(place, _)| place)
+                .collect()
+        };
+        let own: Vec<usize> = self.keys.iter().flat_map(named).collect();
+        if !own.is_empty() {
+            return own;
+        }
+        let place = |name: &ByteString| table.columns.iter().position(|column| column.name == *name);
+        table.key.iter().filter_map(place).collect()
+    }
+}
+
+/// Names may have the database in front.
+fn fits_either(patterns: &[Regex], id: &TableId, last: &str) -> bool {
+    !patterns.is_empty()
+        && (fits(patterns, &format!("{id}.{last}")) || fits(patterns, &format!("{}.{last}", id.in_database())))
+}
+
+fn fits(patterns: &[Regex], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.is_match(name).unwrap_or(false))
+}
+
+/// In the order in which Debezium looks for one: cuts, masks, types of columns, types by their names, hashes.
+fn mappers(props: &Props) -> Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    for (name, list) in props {
+        let Some((order, of, mapper)) = mapper(name)? else { continue };
+        rules.push((order, Rule { patterns: patterns(name, Some(list))?, of, mapper }));
+    }
+    rules.sort_by_key(|(order, _)| *order);
+    Ok(rules.into_iter().map(|(_, rule)| rule).collect())
+}
+
+fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
+    let wrong = |form: &str| Error::config_at(name, format!("{name} is no property: write {form}"));
+    let number = |text: &str| text.strip_suffix(".chars").and_then(|number| number.parse::<u16>().ok());
+    if let Some(rest) = name.strip_prefix(TRUNCATE) {
+        let length =
+            number(rest).ok_or_else(|| wrong("column.truncate.to.20.chars, with a length of at most 65535"))?;
+        return Ok(Some((0, Of::Column, Mapper::Truncate(length.into()))));
+    }
+    if let Some(rest) = name.strip_prefix(MASK) {
+        if let Some(rest) = rest.strip_prefix("with.") {
+            let length =
+                number(rest).ok_or_else(|| wrong("column.mask.with.5.chars, with a length of at most 65535"))?;
+            return Ok(Some((1, Of::Column, Mapper::Mask("*".repeat(length.into()).into()))));
+        }
+        let (rest, form, order) = match rest.strip_prefix("hash.v2.") {
+            Some(rest) => (Some(rest), Form::Plain, 5),
+            None => (rest.strip_prefix("hash."), Form::Serialized, 4),
+        };
+        let parts = rest.and_then(|rest| rest.split_once(".with.salt."));
+        let hash = parts.and_then(|(algorithm, salt)| Some((Algorithm::named(algorithm)?, salt)));
+        let (algorithm, salt) = hash.filter(|(_, salt)| !salt.is_empty()).ok_or_else(|| {
+            wrong("column.mask.hash.SHA-256.with.salt.SALT or column.mask.hash.v2.SHA-256.with.salt.SALT, with MD5, SHA-1, SHA-224, SHA-256, SHA-384 or SHA-512")
+        })?;
+        return Ok(Some((order, Of::Column, Mapper::Hash { algorithm, salt: salt.to_owned(), form })));
+    }
+    Ok(match name {
+        "column.propagate.source.type" => Some((2, Of::Column, Mapper::Propagate)),
+        "datatype.propagate.source.type" => Some((3, Of::Type, Mapper::Propagate)),
+        _ => None,
+    })
+}
+
+/// `table:column,column;table:column`, of regular expressions.
+fn keys(text: &str) -> Result<Vec<Vec<Regex>>> {
+    let mut keys = Vec::new();
+    for element in text.split(';') {
+        let parts = element.split_once(':').filter(|(table, columns)| {
+            !table.trim().is_empty() && !columns.contains(':') && columns.split(',').all(|column| !column.is_empty())
+        });
+        let Some((table, columns)) = parts else {
+            let message = format!("{element} has an invalid format (expecting '^\\s*([^:]+):([^:,]+(,[^:,]+)*)\\s*$')");
+            return Err(Error::config_at(KEYS, message));
+        };
+        for column in columns.split(',') {
+            keys.push(patterns(KEYS, Some(&format!("{table}.{}", column.trim())))?);
+        }
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::table::jdbc;
+
+    fn rules(props: &[(&str, &str)]) -> Result<ColumnRules> {
+        let required = [("topic.prefix", "p"), ("database.names", "d"), ("database.hostname", "h")];
+        let props = required.iter().chain(props).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        ColumnRules::new(&crate::config::definition().parse(&props.collect())?)
+    }
+
+    fn table() -> Table {
+        let column = |name: &str, type_name: &str| Column {
+            name: name.into(),
+            jdbc_type: jdbc::VARCHAR,
+            type_name: type_name.to_owned(),
+            length: 10,
+            scale: None,
+            optional: false,
+            identity: false,
+            computed: false,
+            default: None,
+        };
+        let columns = vec![column("id", "int"), column("Name", "varchar"), column("mail", "varchar")];
+        let id = TableId { database: "shop".into(), schema: "dbo".into(), name: "t".into() };
+        Table { id, columns, key: vec!["id".into()] }
+    }
+
+    fn included(props: &[(&str, &str)]) -> Vec<String> {
+        let (rules, table) = (rules(props).unwrap(), table());
+        let columns = table.columns.iter().filter(|column| rules.includes(&table.id, column));
+        columns.map(|column| column.name.to_string()).collect()
+    }
+
+    #[test]
+    fn columns_are_named_without_their_database() {
+        assert_eq!(included(&[]), ["id", "Name", "mail"]);
+        assert_eq!(included(&[(INCLUDE, r"dbo\.t\.(id|name)")]), ["id", "Name"]);
+        assert_eq!(included(&[(EXCLUDE, "dbo.t.mail, dbo.u.id")]), ["id", "Name"]);
+        assert_eq!(included(&[(INCLUDE, "shop.dbo.t.id")]), [""; 0]);
+        let both = rules(&[(INCLUDE, "a"), (EXCLUDE, "b")]).unwrap_err();
+        assert_eq!((both.property(), both.to_string()), (Some(EXCLUDE), format!("\"{INCLUDE}\" is already specified")));
+    }
+
+    #[test]
+    fn keys_are_of_the_columns_that_are_named_in_this_order() {
+        let key = |text: &str| rules(&[(KEYS, text)]).map(|rules| rules.key(&table()));
+        assert_eq!(key("dbo.t:mail,id").unwrap(), [2, 0]);
+        assert_eq!(key(r"shop\.dbo\..:NAME; dbo.u:id").unwrap(), [1]);
+        assert_eq!(key("dbo.u:name").unwrap(), [0], "the primary key");
+        for wrong in ["dbo.t", "dbo.t:", ":id", "dbo.t:a,,b", "dbo.t:a:b"] {
+            let error = key(wrong).unwrap_err();
+            assert!(error.to_string().contains("has an invalid format"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_first_mapper_of_debeziums_order_counts() {
+        let of = |props: &[(&str, &str)], column: usize| {
+            let (rules, table) = (rules(props).unwrap(), table());
+            rules.mapper(&table.id, &table.columns[column]).cloned()
+        };
+        let props = [
+            ("column.mask.hash.MD5.with.salt.a.b", "dbo.t.name,shop.dbo.t.mail"),
+            ("column.mask.with.3.chars", "dbo.t.mail"),
+            ("datatype.propagate.source.type", r".+\.varchar,dbo.t.int"),
+        ];
+        assert_eq!(of(&props, 0), Some(Mapper::Propagate));
+        assert_eq!(of(&props, 1), Some(Mapper::Propagate));
+        assert_eq!(of(&props, 2), Some(Mapper::Mask("***".into())));
+        let (algorithm, salt) = (Algorithm::Md5, "a.b".to_owned());
+        assert_eq!(of(&props[..1], 2), Some(Mapper::Hash { algorithm, salt, form: Form::Serialized }));
+    }
+
+    #[test]
+    fn what_hides_nothing_is_refused() {
+        for name in ["column.mask.with.x.chars", "column.mask.hash.CRC.with.salt.s", "column.truncate.to.-1.chars"] {
+            assert_eq!(rules(&[(name, "dbo.t.a")]).unwrap_err().property(), Some(name));
+        }
+    }
+}

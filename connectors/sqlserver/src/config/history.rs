@@ -1,0 +1,103 @@
+use std::fmt;
+
+use tributary_api::{Config, Error, Props, Result};
+
+const CLASS: &str = "schema.history.internal";
+const KAFKA: &str = "io.debezium.storage.kafka.history.KafkaSchemaHistory";
+const SERVERS: &str = "schema.history.internal.kafka.bootstrap.servers";
+const CONSUMER: &str = "schema.history.internal.consumer.";
+const PRODUCER: &str = "schema.history.internal.producer.";
+
+/// The topic of the schema history, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HistorySettings {
+    pub(crate) topic: String,
+    servers: Option<String>,
+    pub(crate) consumer: Props,
+    pub(crate) producer: Props,
+}
+
+impl HistorySettings {
+    pub(crate) const TOPIC: &'static str = "schema.history.internal.kafka.topic";
+
+    /// None where no topic is given, or another class than the one for topics: the structure is read from the database
+    /// at each start then.
+    pub(super) fn new(config: &Config) -> Result<Option<Self>> {
+        let given = |name: &str| config.originals().get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
+        let servers = given(SERVERS).map(str::to_owned);
+        if config.string(CLASS)? != KAFKA {
+            return Ok(None);
+        }
+        let Some(topic) = given(Self::TOPIC) else {
+            return match servers {
+                None => Ok(None),
+                Some(_) => Err(Error::config_at(
+                    Self::TOPIC,
+                    format!("{} is missing: write the topic that {SERVERS} is for", Self::TOPIC),
+                )),
+            };
+        };
+        let client = |prefix: &str| -> Props {
+            let named = config.originals().iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
+            // Java's classes for bytes.
+            let named = named.filter(|(name, _)| !name.ends_with("serializer"));
+            let mut props: Props = named.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            if let Some(servers) = &servers {
+                props.entry("bootstrap.servers".to_owned()).or_insert_with(|| servers.clone());
+            }
+            props
+        };
+        let (consumer, producer) = (client(CONSUMER), client(PRODUCER));
+        Ok(Some(Self { topic: topic.to_owned(), servers, consumer, producer }))
+    }
+}
+
+impl fmt::Display for HistorySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", Self::TOPIC, self.topic)?;
+        match &self.servers {
+            Some(servers) => write!(f, ", {SERVERS}={servers}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn settings(props: &[(&str, &str)]) -> Result<Option<HistorySettings>> {
+        let required = [("topic.prefix", "p"), ("database.names", "d"), ("database.hostname", "h")];
+        let props = required.iter().chain(props).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        HistorySettings::new(&crate::config::definition().parse(&props.collect())?)
+    }
+
+    #[test]
+    fn clients_have_their_own_settings_and_the_servers() {
+        let topic = ("schema.history.internal.kafka.topic", "history");
+        let servers = ("schema.history.internal.kafka.bootstrap.servers", "broker:9092");
+        let given = settings(&[
+            topic,
+            servers,
+            ("schema.history.internal.consumer.security.protocol", "SSL"),
+            ("schema.history.internal.consumer.key.deserializer", "a.Java.Class"),
+        ]);
+        let given = given.unwrap().unwrap();
+        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let consumer = [("bootstrap.servers", "broker:9092"), ("security.protocol", "SSL")];
+        assert_eq!(given.consumer, consumer.map(text).into());
+        assert_eq!(given.producer, [("bootstrap.servers", "broker:9092")].map(text).into());
+        assert_eq!(settings(&[topic]).unwrap().unwrap().consumer, Props::new(), "the worker's own");
+    }
+
+    #[test]
+    fn no_topic_is_no_history_and_servers_need_one() {
+        assert_eq!(settings(&[]).unwrap(), None);
+        let servers = ("schema.history.internal.kafka.bootstrap.servers", "broker:9092");
+        assert_eq!(settings(&[servers]).unwrap_err().property(), Some("schema.history.internal.kafka.topic"));
+        let memory = ("schema.history.internal", "io.debezium.relational.history.MemorySchemaHistory");
+        assert_eq!(settings(&[servers, memory]).unwrap(), None);
+    }
+}

@@ -1,0 +1,153 @@
+use std::collections::HashMap;
+use std::fmt;
+
+use tributary_api::{
+    Error, NewTopic, Result, SourcePartition, SourceTaskContext, Topic, TopicReaderOptions, TopicRecord, TopicWriter,
+    TopicWriterOptions,
+};
+
+use super::position::is_at_or_before;
+use super::record::{Change, Entry, Recorded};
+use crate::config::HistorySettings;
+use crate::offset::Offset;
+use crate::table::{Table, TableId};
+
+/// Records that are read at once.
+const PAGE: usize = 500;
+
+/// What the history knows of the tables of one database at a position.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Known {
+    pub(crate) tables: HashMap<TableId, Table>,
+    /// Whether there is any record in the topic, of whichever database.
+    pub(crate) exists: bool,
+    /// The offset of the topic's first record, if some were before it.
+    pub(crate) begins_at: Option<i64>,
+}
+
+/// Reads the topic once, for all of these partitions and positions, in their order.
+pub(crate) async fn read(
+    cx: &SourceTaskContext,
+    settings: &HistorySettings,
+    wanted: &[(SourcePartition, Offset)],
+) -> Result<Vec<Known>> {
+    let unread = |error: Error| error.context(format!("cannot read the schema history, {settings}"));
+    let options = |partition| TopicReaderOptions::new(&*settings.topic, partition).consumer(settings.consumer.clone());
+    if cx.topic_reader(options(1)).await.map_err(unread)?.is_some() {
+        return Err(Error::config_at(
+            HistorySettings::TOPIC,
+            format!(
+                "the topic {} of the schema history has more than one partition: its records have no order",
+                settings.topic
+            ),
+        ));
+    }
+    let mut known = vec![Known::default(); wanted.len()];
+    let Some(mut reader) = cx.topic_reader(options(0)).await.map_err(unread)? else { return Ok(known) };
+    let mut first = None;
+    loop {
+        let page = reader.read(PAGE).await.map_err(unread)?;
+        let Some((offset, _)) = page.first() else { break };
+        first.get_or_insert(*offset);
+        for (offset, record) in page {
+            let at = |error: Error| unread(error.context(format!("at offset {offset}")));
+            let Some(recorded) = record.value.map(|json| Recorded::from_json(&json)).transpose().map_err(at)?.flatten()
+            else {
+                tracing::warn!(topic = %settings.topic, offset, "a record of the schema history has no source or no position: it is left out");
+                continue;
+            };
+            apply(&mut known, wanted, recorded);
+        }
+    }
+    for known in &mut known {
+        known.exists = first.is_some();
+        // A topic of which all is gone ends behind its beginning.
+        known.begins_at = first.or_else(|| Some(reader.end())).filter(|offset| *offset > 0);
+    }
+    Ok(known)
+}
+
+fn apply(known: &mut [Known], wanted: &[(SourcePartition, Offset)], recorded: Recorded) {
+    let of = wanted.iter().position(|(partition, position)| {
+        *partition == recorded.partition && is_at_or_before(recorded.position, *position)
+    });
+    let Some(known) = of.and_then(|place| known.get_mut(place)) else { return };
+    for change in recorded.changes {
+        match change {
+            Change::Is(table) => drop(known.tables.insert(table.id.clone(), table)),
+            Change::Gone(id) => drop(known.tables.remove(&id)),
+        }
+    }
+}
+
+/// Writes the history.
+pub(crate) struct HistoryTopic {
+    topic: Topic,
+    settings: HistorySettings,
+    writer: Box<dyn TopicWriter>,
+}
+
+impl HistoryTopic {
+    /// Makes the topic unless it is there: with one partition, and without an end of what it keeps.
+    pub(crate) async fn open(cx: &SourceTaskContext, settings: &HistorySettings) -> Result<Self> {
+        let topic = NewTopic::new(&*settings.topic)
+            .partitions(1)
+            .config("cleanup.policy", "delete")
+            .config("retention.ms", i64::MAX.to_string())
+            .config("retention.bytes", "-1");
+        let options = TopicWriterOptions::default().producer(settings.producer.clone()).topic(topic);
+        let writer = cx.topic_writer(options).await;
+        let writer = writer.map_err(|error| error.context(format!("cannot open the schema history, {settings}")))?;
+        Ok(Self { topic: Topic::from(&*settings.topic), settings: settings.clone(), writer })
+    }
+
+    /// Returns when they are kept.
+    pub(crate) async fn write(&self, entries: &[Entry<'_>]) -> Result<()> {
+        let record = |entry: &Entry<'_>| TopicRecord::new(Topic::clone(&self.topic)).value(entry.to_json());
+        let written = self.writer.write(entries.iter().map(record).collect()).await;
+        written.map_err(|error| error.context(format!("cannot write the schema history, {}", self.settings)))
+    }
+}
+
+impl fmt::Debug for HistoryTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryTopic").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::lsn::Lsn;
+    use crate::offset;
+
+    fn at(commit: u8) -> Offset {
+        let lsn = Lsn::from_bytes(&[0, 0, 0, 0, 0, 0, 0, 0, 0, commit]);
+        Offset { commit: lsn, change: lsn, serial: 1, ..Offset::NONE }
+    }
+
+    fn table(name: &str) -> Table {
+        let id = TableId { database: "shop".into(), schema: "dbo".into(), name: name.into() };
+        Table { id, columns: Vec::new(), key: Vec::new() }
+    }
+
+    #[test]
+    fn a_database_knows_what_was_recorded_of_it_up_to_its_position() {
+        let (shop, other) = (offset::partition("server", "shop"), offset::partition("server", "other"));
+        let wanted = [(shop.clone(), at(5)), (other.clone(), at(2))];
+        let mut known = vec![Known::default(); 2];
+        let mut record = |partition: &SourcePartition, commit, change| {
+            let recorded = Recorded { partition: partition.clone(), position: at(commit), changes: vec![change] };
+            apply(&mut known, &wanted, recorded);
+        };
+        record(&shop, 1, Change::Is(table("a")));
+        record(&shop, 5, Change::Is(table("b")));
+        record(&shop, 5, Change::Gone(table("a").id));
+        record(&shop, 6, Change::Is(table("c")));
+        record(&other, 3, Change::Is(table("d")));
+        assert_eq!(known[0].tables.keys().collect::<Vec<_>>(), [&table("b").id]);
+        assert_eq!(known[1].tables, HashMap::new());
+    }
+}

@@ -1,0 +1,252 @@
+//! The connector's metrics, under the names of Debezium's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tributary_api::{Gauge, GaugeFunction, PluginMetrics, Result};
+
+use crate::clock::now_millis;
+use crate::lsn::Lsn;
+use crate::table::TableId;
+
+const STREAMING: &str = "streaming";
+const SNAPSHOT: &str = "snapshot";
+
+/// Nothing has been there yet.
+const NEVER: i64 = -1;
+
+/// What happened in one of the two parts of a reader's work.
+#[derive(Debug, Default)]
+struct Events {
+    all: AtomicI64,
+    created: AtomicI64,
+    updated: AtomicI64,
+    deleted: AtomicI64,
+    unchanged: AtomicI64,
+    transactions: AtomicI64,
+    behind: AtomicI64,
+    /// When the last one was.
+    last: AtomicI64,
+}
+
+/// One of them.
+type Count = fn(&Events) -> &AtomicI64;
+
+/// What an event was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Create,
+    Update,
+    Delete,
+}
+
+/// The metrics of one database.
+pub(crate) struct Metrics {
+    registry: PluginMetrics,
+    server: String,
+    database: String,
+    streaming: Arc<Events>,
+    snapshot: Arc<Events>,
+    transaction: Option<Lsn>,
+    shown: Vec<GaugeFunction>,
+    connected: Gauge,
+    running: Gauge,
+    completed: Gauge,
+    aborted: Gauge,
+    tables: Gauge,
+    remaining: Gauge,
+    seconds: Gauge,
+    /// Of the table that is read.
+    scanned: Vec<Gauge>,
+}
+
+impl Metrics {
+    pub(crate) fn new(registry: &PluginMetrics, server: &str, database: &str) -> Result<Self> {
+        let gauge = |context: &str, name: &str, description: &str| {
+            let tags = [("context", context), ("server", server), ("database", database)];
+            registry.gauge(name, description, &tags)
+        };
+        let mut metrics = Self {
+            registry: registry.clone(),
+            server: server.to_owned(),
+            database: database.to_owned(),
+            streaming: Arc::new(Events { last: NEVER.into(), ..Events::default() }),
+            snapshot: Arc::new(Events { last: NEVER.into(), ..Events::default() }),
+            transaction: None,
+            shown: Vec::new(),
+            connected: gauge(STREAMING, "Connected", "Whether changes are read: 1 or 0.")?,
+            running: gauge(SNAPSHOT, "SnapshotRunning", "Whether a snapshot is taken: 1 or 0.")?,
+            completed: gauge(SNAPSHOT, "SnapshotCompleted", "Whether the last snapshot is complete: 1 or 0.")?,
+            aborted: gauge(SNAPSHOT, "SnapshotAborted", "Whether the last snapshot was broken off: 1 or 0.")?,
+            tables: gauge(SNAPSHOT, "TotalTableCount", "The tables whose rows the snapshot reads.")?,
+            remaining: gauge(SNAPSHOT, "RemainingTableCount", "Those of them that are not read yet.")?,
+            seconds: gauge(SNAPSHOT, "SnapshotDurationInSeconds", "How long the last snapshot took, or has taken.")?,
+            scanned: Vec::new(),
+        };
+        metrics.show(STREAMING)?;
+        metrics.show(SNAPSHOT)?;
+        Ok(metrics)
+    }
+
+    fn show(&mut self, context: &'static str) -> Result<()> {
+        let events = if context == STREAMING { &self.streaming } else { &self.snapshot };
+        let tags = [("context", context), ("server", self.server.as_str()), ("database", self.database.as_str())];
+        let counts: [(&str, &str, Count); 7] = [
+            ("TotalNumberOfEventsSeen", "Rows or changes that were read.", |events| &events.all),
+            ("TotalNumberOfCreateEventsSeen", "Inserts among them.", |events| &events.created),
+            ("TotalNumberOfUpdateEventsSeen", "Updates among them.", |events| &events.updated),
+            ("TotalNumberOfDeleteEventsSeen", "Deletes among them.", |events| &events.deleted),
+            ("NumberOfUnchangedEventsSkipped", "Updates left out by skip.messages.without.change.", |events| {
+                &events.unchanged
+            }),
+            ("NumberOfCommittedTransactions", "Transactions that changes were read of.", |events| &events.transactions),
+            ("MilliSecondsBehindSource", "How long after its transaction the last change was read.", |events| {
+                &events.behind
+            }),
+        ];
+        for (name, description, count) in counts {
+            let events = Arc::clone(events);
+            let read = move || float(count(&events).load(Ordering::Relaxed));
+            self.shown.push(self.registry.gauge_function(name, description, &tags, read)?);
+        }
+        let events = Arc::clone(events);
+        let since = move || match events.last.load(Ordering::Relaxed) {
+            NEVER => float(NEVER),
+            last => float(now_millis() - last),
+        };
+        let description = "Time since the last row or change was read; -1 before the first.";
+        self.shown.push(self.registry.gauge_function("MilliSecondsSinceLastEvent", description, &tags, since)?);
+        Ok(())
+    }
+
+    /// A change that was read, of a transaction that ended at a time.
+    pub(crate) fn changed(&mut self, kind: Kind, commit: Lsn, nanos: i64, sent: bool) {
+        let now = now_millis();
+        let events = &self.streaming;
+        if !sent {
+            add(&events.unchanged, 1);
+            return;
+        }
+        add(&events.all, 1);
+        add(
+            match kind {
+                Kind::Create => &events.created,
+                Kind::Update => &events.updated,
+                Kind::Delete => &events.deleted,
+            },
+            1,
+        );
+        if self.transaction.replace(commit) != Some(commit) {
+            add(&events.transactions, 1);
+        }
+        events.behind.store((now - nanos.div_euclid(1_000_000)).max(0), Ordering::Relaxed);
+        events.last.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connected(&self, connected: bool) {
+        self.connected.set(flag(connected));
+    }
+
+    /// A snapshot begins, which reads the rows of so many tables.
+    pub(crate) fn snapshot_begins(&mut self, tables: usize) {
+        self.scanned.clear();
+        self.running.set(1.0);
+        self.completed.set(0.0);
+        self.aborted.set(0.0);
+        self.tables.set(count(tables));
+        self.remaining.set(count(tables));
+        self.seconds.set(0.0);
+    }
+
+    /// A table's rows are read from here on.
+    pub(crate) fn table_begins(&mut self, id: &TableId) {
+        let (name, server, database) = (id.in_database(), self.server.as_str(), self.database.as_str());
+        let tags = [("context", SNAPSHOT), ("server", server), ("database", database), ("table", name.as_str())];
+        match self.registry.gauge("RowsScanned", "Rows of a table that the snapshot has read.", &tags) {
+            Ok(gauge) => self.scanned.push(gauge),
+            // There is a limit to the number of metrics, and none to that of tables.
+            Err(error) => tracing::debug!(table = %id, %error, "the rows of a table are not shown as a metric"),
+        }
+    }
+
+    /// So many rows of the table were read, of which so many since the last call.
+    pub(crate) fn rows(&self, rows: u64, more: u64, seconds: f64) {
+        if let Some(gauge) = self.scanned.last() {
+            gauge.set(float(i64::try_from(rows).unwrap_or(i64::MAX)));
+        }
+        add(&self.snapshot.all, i64::try_from(more).unwrap_or(0));
+        self.snapshot.last.store(now_millis(), Ordering::Relaxed);
+        self.seconds.set(seconds);
+    }
+
+    /// So many tables are left.
+    pub(crate) fn table_ends(&self, remaining: usize) {
+        self.remaining.set(count(remaining));
+    }
+
+    pub(crate) fn snapshot_ends(&self, complete: bool) {
+        self.running.set(0.0);
+        self.completed.set(flag(complete));
+        self.aborted.set(flag(!complete));
+    }
+}
+
+fn add(count: &AtomicI64, more: i64) {
+    count.fetch_add(more, Ordering::Relaxed);
+}
+
+fn flag(flag: bool) -> f64 {
+    f64::from(u8::from(flag))
+}
+
+fn count(count: usize) -> f64 {
+    float(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Numbers beyond 53 bits are rounded.
+#[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
+fn float(number: i64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn value(registry: &PluginMetrics, name: &str, context: &str) -> Option<f64> {
+        let tag = ("context".to_owned(), context.to_owned());
+        let of = |sample: &tributary_api::MetricSample| sample.name == name && sample.tags.contains(&tag);
+        registry.samples().into_iter().find(of).map(|sample| sample.value)
+    }
+
+    #[test]
+    fn changes_and_rows_are_counted_apart() {
+        let registry = PluginMetrics::new([("connector", "shop")]);
+        let mut metrics = Metrics::new(&registry, "server", "shop").unwrap();
+        assert_eq!(value(&registry, "MilliSecondsSinceLastEvent", STREAMING), Some(-1.0));
+        let (one, two) = (Lsn::ZERO, Lsn::ZERO.incremented());
+        for (kind, commit) in [(Kind::Create, one), (Kind::Update, one), (Kind::Delete, two)] {
+            metrics.changed(kind, commit, (now_millis() - 5_000) * 1_000_000, true);
+        }
+        metrics.changed(Kind::Update, two, 0, false);
+        let streaming = |name| value(&registry, name, STREAMING);
+        assert_eq!(streaming("TotalNumberOfEventsSeen"), Some(3.0));
+        assert_eq!(streaming("TotalNumberOfUpdateEventsSeen"), Some(1.0));
+        assert_eq!(streaming("NumberOfUnchangedEventsSkipped"), Some(1.0));
+        assert_eq!(streaming("NumberOfCommittedTransactions"), Some(2.0));
+        assert!(streaming("MilliSecondsBehindSource").is_some_and(|behind| behind >= 5_000.0));
+        let id = TableId { database: "shop".into(), schema: "dbo".into(), name: "t".into() };
+        metrics.snapshot_begins(2);
+        metrics.table_begins(&id);
+        metrics.rows(7, 7, 1.5);
+        metrics.table_ends(1);
+        metrics.snapshot_ends(false);
+        let snapshot = |name| value(&registry, name, SNAPSHOT);
+        let names =
+            ["TotalNumberOfEventsSeen", "RowsScanned", "TotalTableCount", "RemainingTableCount", "SnapshotRunning"];
+        assert_eq!(names.map(snapshot), [7.0, 7.0, 2.0, 1.0, 0.0].map(Some));
+        assert_eq!(["SnapshotCompleted", "SnapshotAborted"].map(snapshot), [Some(0.0), Some(1.0)]);
+    }
+}

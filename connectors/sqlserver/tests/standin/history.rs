@@ -1,0 +1,138 @@
+//! The topic that keeps what tables looked like.
+
+use std::sync::Arc;
+
+use tributary_testkit::FakeSourceHost;
+
+use crate::server::Server;
+use crate::task::{Task, briefs};
+
+const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
+const HISTORY: [(&str, &str); 1] = [("schema.history.internal.kafka.topic", "history")];
+
+/// What the records of the history say happened, and of which columns.
+fn told(host: &FakeSourceHost) -> Vec<String> {
+    let told = |json: &[u8]| {
+        let record: serde_json::Value = serde_json::from_slice(json).unwrap();
+        let change = &record["tableChanges"][0];
+        let columns =
+            change["table"]["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap());
+        let columns: Vec<&str> = columns.collect();
+        format!("{} {} {}", change["type"].as_str().unwrap(), change["id"].as_str().unwrap(), columns.join(","))
+    };
+    host.written().iter().map(|record| told(record.value.as_ref().unwrap())).collect()
+}
+
+const CREATED: &str = r#"CREATE "shop"."dbo"."t" id"#;
+const ALTERED: &str = r#"ALTER "shop"."dbo"."t" id,name"#;
+
+/// A task that has read one row, with a table that has been altered and captured anew since.
+async fn stopped_before_an_alteration(server: &mut Server) -> Arc<FakeSourceHost> {
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let mut task = Task::first(server, &host, &HISTORY).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    let records = task.take(1).await;
+    host.acknowledge(&records[0]);
+    task.stop().await;
+    assert_eq!(told(&host), [CREATED]);
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.sql("ALTER TABLE dbo.t ADD name varchar(10) NULL").await;
+    server.capture("t", "dbo_t_v2").await;
+    server.change(&["INSERT INTO dbo.t VALUES (3, 'three')"]).await;
+    host
+}
+
+#[tokio::test]
+async fn changes_have_the_structure_that_their_table_had() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_before_an_alteration(&mut server).await;
+    // The older instance is gone: the database itself knows the newer structure alone.
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let records = task.take(2).await;
+    assert_eq!(briefs(&records), [r#"c null {"id":2}"#, r#"c null {"id":3,"name":"three"}"#]);
+    assert_eq!(told(&host), [CREATED, ALTERED]);
+    task.stop().await;
+    // Gone on from before the alteration, it is told again; from behind it, not.
+    host.acknowledge(&records[1]);
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    server.change(&["INSERT INTO dbo.t VALUES (4, 'four')"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":4,"name":"four"}"#]);
+    assert_eq!(told(&host), [CREATED, ALTERED]);
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_that_the_history_does_not_know_is_told_of() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_before_an_alteration(&mut server).await;
+    server.sql("CREATE TABLE dbo.u (id int NOT NULL PRIMARY KEY)").await;
+    server.capture("u", "dbo_u").await;
+    server.change(&["INSERT INTO dbo.u VALUES (7)"]).await;
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    task.take(3).await;
+    assert_eq!(told(&host)[1..], [r#"CREATE "shop"."dbo"."u" id"#, ALTERED]);
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_history_fails_the_task_and_is_made_anew_by_recovery() {
+    let mut server = Server::start(&TABLE).await;
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let mut task = Task::first(&server, &host, &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)", "INSERT INTO dbo.t VALUES (2)"]).await;
+    let records = task.take(2).await;
+    host.acknowledge(&records[0]);
+    task.stop().await;
+
+    let error = Task::start(&server, &host, &HISTORY).await.failure().await;
+    assert!(error.to_string().contains("snapshot.mode=recovery"), "{error}");
+
+    let recovery = [HISTORY[0], ("snapshot.mode", "recovery")];
+    let mut task = Task::first(&server, &host, &recovery).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
+    assert_eq!(told(&host), [CREATED]);
+    task.stop().await;
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
+    task.stop().await;
+    let error = Task::start(&server, &FakeSourceHost::new(), &recovery).await.failure().await;
+    assert_eq!(error.property(), Some("snapshot.mode"), "{error}");
+}
+
+/// The history is written before the change that has the new structure is sent.
+#[tokio::test]
+async fn a_history_that_cannot_be_written_holds_back_what_follows() {
+    let mut server = Server::start(&TABLE).await;
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let settings = [HISTORY[0], ("errors.max.retries", "0")];
+    let mut task = Task::first(&server, &host, &settings).await;
+    host.fail_writes(Some(tributary_api::Error::retriable("no broker answers")));
+    server.sql("ALTER TABLE dbo.t ADD name varchar(10) NULL").await;
+    server.capture("t", "dbo_t_v2").await;
+    server.change(&["INSERT INTO dbo.t VALUES (3, 'three')"]).await;
+    let error = task.failure().await;
+    assert!(error.to_string().contains("schema.history.internal.kafka.topic=history"), "{error}");
+    host.fail_writes(None);
+    assert_eq!(told(&host), [CREATED]);
+    task.stop().await;
+}
+
+/// Records of a snapshot's structure are Debezium's, member for member.
+#[tokio::test]
+async fn the_histories_records_are_debeziums() {
+    let mut server = Server::start(&[("t", "id int IDENTITY PRIMARY KEY, n nvarchar(max) NULL DEFAULT 'x'")]).await;
+    server.change(&["INSERT INTO dbo.t (n) VALUES (N'a')"]).await;
+    let host = FakeSourceHost::new();
+    let task = Task::first(&server, &host, &HISTORY).await;
+    task.stop().await;
+    let record: serde_json::Value = serde_json::from_slice(host.written()[0].value.as_ref().unwrap()).unwrap();
+    let names: Vec<&str> = record.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["source", "position", "ts_ms", "databaseName", "schemaName", "tableChanges"]);
+    let columns = record["tableChanges"][0]["table"]["columns"].to_string();
+    let id = r#"{"name":"id","jdbcType":4,"typeName":"int identity","typeExpression":"int identity","charsetName":null,"length":10,"scale":0,"position":1,"optional":false,"autoIncremented":true,"generated":false,"comment":null,"hasDefaultValue":false,"enumValues":[]}"#;
+    let n = r#"{"name":"n","jdbcType":-9,"typeName":"nvarchar","typeExpression":"nvarchar","charsetName":null,"length":2147483647,"position":2,"optional":true,"autoIncremented":false,"generated":false,"comment":null,"hasDefaultValue":true,"defaultValueExpression":"('x')","enumValues":[]}"#;
+    assert_eq!(columns, format!("[{id},{n}]"));
+}
