@@ -50,7 +50,7 @@ pub(super) const TIERS: [Tier; 8] = [
         name: "differential",
         holds: |program| is_server_test(program, "differential"),
         threads: 1,
-        limit: minutes(10),
+        limit: minutes(15),
         needs_standin: true,
     },
     Tier {

@@ -45,7 +45,7 @@ const GROUPS: [&[(&str, &str)]; 5] = [
         ("decimal.handling.mode", "string"),
         ("time.precision.mode", "connect"),
         ("binary.handling.mode", "hex"),
-        ("snapshot.isolation.mode", "snapshot"),
+        ("snapshot.isolation.mode", "read_uncommitted"),
         ("tombstones.on.delete", "false"),
         ("extended.headers.enabled", "false"),
         ("schema.name.adjustment.mode", "avro"),

@@ -150,7 +150,10 @@ impl Workload {
                 size % 1000,
             ),
             13 => format!("UPDATE dbo.c SET v = NULL, d = NULL WHERE code = 'c{id}'"),
-            14 => format!("UPDATE dbo.c SET code = code + 'x' WHERE code = 'c{id}'"),
+            14 => format!(
+                "IF NOT EXISTS (SELECT 1 FROM dbo.c WHERE code = 'c{id}x') \
+                 UPDATE dbo.c SET code = code + 'x' WHERE code = 'c{id}'"
+            ),
             _ => format!(
                 "UPDATE dbo.a SET note = REPLICATE(CAST(N'{}' AS nvarchar(max)), {}) WHERE id = {id}",
                 ["é", "large "][(id % 2) as usize],
