@@ -34,8 +34,8 @@ impl Sides {
         databases: &[String],
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        // Of the same length, so that sizes are the same.
-        let name = unique("");
+        // Of the same length, so that sizes are the same, and without what names for Avro must not have.
+        let name = unique("").replace('-', "");
         let side = |rest: &RestClient, kind: &str| Side { rest: rest.clone(), name: format!("{kind}{name}") };
         let sides = Self { kafka, java: side(java, "java"), ours: side(ours, "ours") };
         for side in sides.both() {
