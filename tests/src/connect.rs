@@ -29,6 +29,7 @@ pub struct ConnectOptions {
     settings: Vec<(String, String)>,
     jvm: Option<String>,
     mongo_kafka: bool,
+    debezium: bool,
     basic_auth: Option<PathBuf>,
 }
 
@@ -42,6 +43,7 @@ impl Default for ConnectOptions {
             settings: vec![("plugin.discovery".into(), "service_load".into())],
             jvm: None,
             mongo_kafka: false,
+            debezium: false,
             basic_auth: None,
         }
     }
@@ -76,6 +78,12 @@ impl ConnectOptions {
     pub fn mongo_kafka(mut self) -> Self {
         self.mongo_kafka = true;
         self.set("plugin.discovery", "only_scan")
+    }
+
+    /// With Debezium's connector for SQL Server, and a search for plugins that finds it.
+    pub fn debezium(mut self) -> Self {
+        self.debezium = true;
+        self.set("plugin.discovery", "hybrid_warn")
     }
 
     /// With the REST extension that asks for passwords, by this JAAS file.
@@ -116,7 +124,8 @@ impl Connect {
         environment.extend(login.map(|file| ("RIG_BASIC_AUTH".to_owned(), file)));
         environment.extend(options.jvm.map(|flags| ("TRIBUTARY_RIG_JVM".to_owned(), flags)));
         let lines = options.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        Ok(Self { server: RigServer::start("connect.sh", port, lines, environment).await? })
+        let script = if options.debezium { "debezium.sh" } else { "connect.sh" };
+        Ok(Self { server: RigServer::start(script, port, lines, environment).await? })
     }
 
     /// A client of its REST API.

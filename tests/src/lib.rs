@@ -25,6 +25,8 @@ mod require;
 mod rest;
 mod rig;
 mod s3;
+mod sql_pipeline;
+mod sqlserver;
 mod topics;
 mod traffic;
 mod tributary;
@@ -47,6 +49,8 @@ pub use self::proxy::KafkaProxy;
 pub use self::require::{Tier, require};
 pub use self::rest::{Answer, RestClient};
 pub use self::s3::S3;
+pub use self::sql_pipeline::SqlPipeline;
+pub use self::sqlserver::{SqlClient, SqlServer};
 pub use self::topics::{
     Message, committed_offsets, consume_all, create_topic, create_topic_on, create_topic_with, end_offsets, leader,
     produce, unique,

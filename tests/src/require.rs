@@ -19,6 +19,8 @@ pub enum Tier {
     RealKafka,
     /// The Java Connect worker: the same.
     JavaConnect,
+    /// Debezium in the Java Connect worker: Python with pip, too.
+    Debezium,
     /// MinIO: Go.
     Minio,
     /// mongo-java-server: a JDK and Maven.
@@ -60,6 +62,7 @@ impl Tier {
     fn missing_program(self) -> Option<&'static str> {
         let programs: &[&[&'static str]] = match self {
             Self::RealKafka | Self::JavaConnect => &[&["java"], &["mvn"], &["curl"]],
+            Self::Debezium => &[&["java"], &["mvn"], &["curl"], &["python3"]],
             Self::Minio => &[&["go"], &["curl"]],
             Self::Mongo => &[&["javac"], &["mvn"]],
             Self::FerretDb | Self::Bento => &[&["go"]],

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cdp::Page;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tributary_tests::{Browser, Tier, Tributary, WorkerOptions, require, wait_for};
+use tributary_tests::{
+    Browser, Mongo, SqlPipeline, Tier, Tributary, WorkerOptions, consume_all, require, wait_for, wait_until,
+};
 
 /// The rules ask for 20 s of engaged time, reported by heartbeats every 10 s after the first 5 s: 25 s. The rest is for a
 /// busy machine.
@@ -89,6 +92,73 @@ async fn only_a_shopper_who_lingers_over_a_product_seen_before_gets_a_voucher() 
         "dismissed for good"
     );
     Ok(())
+}
+
+/// From the database to the document of the customer: a row that SQL changes is in it after the next click, with what the
+/// customer bought and looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_sql_changes_is_in_the_customers_document_after_the_next_click() -> Result<()> {
+    if !(require(Tier::Browser)? && require(Tier::Mongo)?) {
+        return Ok(());
+    }
+    let (sql, mongo) = (SqlPipeline::start().await?, Mongo::start().await?);
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let worker = Tributary::start(sql.options(WorkerOptions::embedded().configs(configs))?).await?;
+    let shop = wait_for(START, "the shop's address", || async { shop_address(&worker.log()) }).await?;
+    sql.running(&worker.rest(), START).await?;
+    worker.rest().put_connector("customer-view", &view_sink(&mongo.uri())).await?;
+    let document = |what: &'static str, wanted: fn(&Value) -> bool| {
+        let mongo = &mongo;
+        wait_for(START, what, move || async move {
+            let documents = mongo.documents("shop", "customers").await.ok()?;
+            documents
+                .iter()
+                .filter_map(|one| serde_json::to_value(one).ok())
+                .find(|one| one["person_id"] == "c-1001" && wanted(one))
+        })
+    };
+
+    let mut page = visit(&shop, "c-1001", "armchair").await?;
+    page.move_pointer(40, 40).await?;
+    document("the first click in the document", |one| one["products"][0]["product_id"] == "armchair").await?;
+    let mut database = sql.server.connect(SqlPipeline::DATABASE).await?;
+    database.run("UPDATE dbo.customers SET loyalty_tier = 'platinum' WHERE customer_id = 'c-1001'").await?;
+    database
+        .run(
+            "INSERT INTO dbo.orders (order_id, customer_id, product_id, quantity, total, currency, status) \
+             VALUES ('o-1', 'c-1001', 'kettle', 1, 54.9, 'EUR', 'placed')",
+        )
+        .await?;
+    let bootstrap = worker.bootstrap();
+    let read = || async {
+        let rows = consume_all(&bootstrap, "customers", false).await.unwrap_or_default();
+        rows.iter().any(|row| row.key_text() == "c-1001" && row.text().contains("platinum"))
+    };
+    wait_until(START, "the changed row in topic customers", read).await?;
+    document("the order in the document", |one| one["orders"][0]["product_id"] == "kettle").await?;
+
+    page.goto(&format!("{shop}/products/lamp")).await?;
+    page.move_pointer(40, 40).await?;
+    let found = document("the next click in the document", |one| one["products"][0]["product_id"] == "lamp").await?;
+    assert_eq!(found["profile"]["loyalty_tier"], "platinum", "{found}");
+    assert_eq!(found["profile"]["email"], "ada@example.com", "{found}");
+    assert_eq!(found["orders"][0]["order_id"], "o-1", "{found}");
+    assert_eq!(found["products"][1]["product_id"], "armchair", "{found}");
+    Ok(())
+}
+
+/// As the sink's README has it.
+fn view_sink(uri: &str) -> Value {
+    let strategy = "com.mongodb.kafka.connect.sink.processor.id.strategy.PartialValueStrategy";
+    let model = "com.mongodb.kafka.connect.sink.writemodel.strategy.ReplaceOneBusinessKeyStrategy";
+    json!({
+        "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector", "tasks.max": "1", "topics": "customer.view",
+        "connection.uri": uri, "database": "shop", "collection": "customers",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
+        "document.id.strategy": strategy, "document.id.strategy.partial.value.projection.type": "AllowList",
+        "document.id.strategy.partial.value.projection.list": "person_id", "writemodel.strategy": model,
+    })
 }
 
 /// A browser of its own, logged in, on a product's page.

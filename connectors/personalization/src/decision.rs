@@ -118,6 +118,12 @@ pub(crate) fn decide<'p>(pack: &'p RulePack, input: &DecisionInput<'_>, person: 
     Ok(Decision { reason: reported.unwrap_or(Reason::NotEligible), considered, chosen: None })
 }
 
+/// What a profile says of a purpose: `consent.PURPOSE`, or without it `PURPOSE_consent`, a column of a database's table.
+pub(crate) fn consent(profile: &Value, purpose: &str) -> Option<bool> {
+    let nested = profile.path(&format!("consent.{purpose}")).filter(|consent| !consent.is_null());
+    nested.or_else(|| profile.get(&format!("{purpose}_consent"))).and_then(Value::as_bool)
+}
+
 /// Consent fails closed: only an explicit consent in a known profile counts.
 fn suppressed(pack: &RulePack, input: &DecisionInput<'_>) -> Option<Reason> {
     let DecisionInput { event, profile, .. } = input;
@@ -126,7 +132,7 @@ fn suppressed(pack: &RulePack, input: &DecisionInput<'_>) -> Option<Reason> {
     if refused || ["gpc", "dnt", "consent.gpc", "consent.dnt"].into_iter().any(|path| event.flag(path)) {
         return Some(Reason::OptOut);
     }
-    if !profile_says(&format!("consent.{}", pack.consent)) {
+    if consent(profile, &pack.consent) != Some(true) {
         return Some(Reason::Consent);
     }
     if profile_says("staff") {

@@ -3,7 +3,7 @@
 use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Datum, Record, Result, Topic, Value};
 use uuid::Uuid;
 
-use crate::decision::{ChosenOffer, Decision};
+use crate::decision::{ChosenOffer, Decision, consent};
 use crate::event::Event;
 use crate::person::Person;
 use crate::rules::RulePack;
@@ -124,18 +124,33 @@ pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile:
             ("sessions", Value::Int64(i64::try_from(product.sessions.len()).unwrap_or(i64::MAX))),
         ])
     });
+    let mut orders: Vec<_> = person.orders.iter().collect();
+    orders.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+    let orders = orders.into_iter().map(|order| {
+        Value::map([
+            ("order_id", Value::string(order.id.as_str())),
+            ("product_id", Some(order.product.as_str()).filter(|product| !product.is_empty()).into()),
+            ("ordered_at", Value::Int64(order.at)),
+        ])
+    });
     let latest = person.sessions.iter().max_by_key(|session| session.last_at);
+    let consents = match (profile.get("consent"), consent(profile, &pack.consent)) {
+        (None, Some(agreed)) => Value::map([(pack.consent.as_str(), Value::Boolean(agreed))]),
+        (told, _) => told.cloned().unwrap_or(Value::Null),
+    };
     let field = |name: &str| profile.get(name).cloned().unwrap_or(Value::Null);
     Value::map([
         ("person_id", Value::string(event.person)),
         ("customer_id", event.customer.into()),
         ("name", field("name")),
         ("segment", field("segment")),
-        ("consent", field("consent")),
+        ("consent", consents),
+        ("profile", profile.clone()),
         ("last_session_id", Value::string(event.session)),
         ("last_seen_at", latest.map(|session| session.last_at).into()),
         ("session_events", Value::Int64(latest.map_or(0, |session| session.events.into()))),
         ("products", Value::Array(products.collect())),
+        ("orders", Value::Array(orders.collect())),
         ("ruleset_version", Value::Int64(pack.version)),
     ])
 }

@@ -7,7 +7,7 @@ use tributary_api::{
 };
 
 use crate::decision::{DecisionInput, decide};
-use crate::event::{DWELL_TIMER, Event, PAGE_VIEW, PRODUCT_VIEW};
+use crate::event::{DWELL_TIMER, Event, ORDER, PAGE_VIEW, PRODUCT_VIEW};
 use crate::expression::{Budget, MAX_STEPS};
 use crate::outputs::{self, Outputs, stable_id};
 use crate::person::Person;
@@ -200,7 +200,7 @@ impl Personalize {
             records.push(outputs::record(topic, event.person, at, offer));
         }
         if let Some(topic) = &self.outputs.view
-            && (decision.chosen.is_some() || [PRODUCT_VIEW, PAGE_VIEW].contains(&event.kind))
+            && (decision.chosen.is_some() || [PRODUCT_VIEW, PAGE_VIEW, ORDER].contains(&event.kind))
         {
             let view = outputs::view(&self.pack, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
@@ -235,7 +235,7 @@ impl Transformation for Personalize {
         self.schedule_forgetting(&event, &mut person, cx)?;
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
-        if let Some(topic) = &self.outputs.enriched {
+        if let Some(topic) = self.outputs.enriched.as_ref().filter(|_| event.kind != ORDER) {
             let (person, signals) = (event.person.to_owned(), signals.to_value());
             let mut enriched = record;
             enriched.value.value.insert("signals", signals)?;

@@ -9,8 +9,8 @@ use crate::person::{Person, session_hash};
 use crate::rules::{Dwell, RulePack, Signal};
 
 /// Numbers that every rule can use: views of the product so far, Snowplow's engaged seconds on this page, earlier
-/// sessions with the product in the last 30 days.
-pub(crate) const BUILT_IN: [&str; 3] = ["view_count", "engaged_s", "sessions_before"];
+/// sessions with the product in the last 30 days, orders of the product among the latest ones.
+pub(crate) const BUILT_IN: [&str; 4] = ["view_count", "engaged_s", "sessions_before", "orders"];
 
 const DAYS_30: i64 = 30 * 86_400_000;
 const MAX_HISTORY: usize = 256;
@@ -35,9 +35,10 @@ impl<'p> Signals<'p> {
         let view_count = event.product.and_then(|id| person.product(id)).map_or(0, |product| product.views.into());
         let engaged_s = page.map_or(0, |page| page.engaged_s(dwell.heartbeat_s, dwell.min_visit_s));
         let sessions_before = sessions_before(event, person, profile, DAYS_30);
+        let orders = event.product.map_or(0, |id| person.orders_of(id));
         let raised =
             pack.signals.iter().map(|signal| (signal.name.as_str(), raise(signal, event, person, profile))).collect();
-        Self { numbers: [view_count, engaged_s, sessions_before], raised }
+        Self { numbers: [view_count, engaged_s, sessions_before, orders as i64], raised }
     }
 
     /// A built-in number (`Ok`) or whether a signal is raised (`Err`).

@@ -1,9 +1,11 @@
-//! Connectors that are configured by files: those of `connectors/*.json` are created at the start, if absent.
+//! Connectors that are configured by files: those of `connectors/*.json`, or of other folders, are created at the start, if absent.
 //!
 //! A file holds a flat map of properties, or the body of `POST /connectors`. An existing connector is not changed,
 //! because it may have been changed over REST; with `config.files.override=true` the file takes precedence. A file that
 //! cannot be used is reported with its name and the error, and does not affect others.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,11 +14,11 @@ use tracing::{error, info};
 use tributary_api::Props;
 use tributary_control::{CreateRequest, Herder, Status, TargetState};
 
-/// A folder of connector files.
+/// Folders of connector files.
 #[derive(Clone, Debug)]
 pub struct ConnectorFiles {
-    /// The folder; it need not exist.
-    pub folder: PathBuf,
+    /// The folders; they need not exist. A file takes the place of the one of the same name in an earlier folder.
+    pub folders: Vec<PathBuf>,
     /// Whether a file replaces the worker's configuration.
     pub override_existing: bool,
 }
@@ -53,15 +55,15 @@ impl ConnectorFiles {
     /// Reads all files in the order of their names and creates or updates their connectors.
     pub async fn load(&self, herder: &dyn Herder) -> FileReport {
         let mut report = FileReport::default();
-        let files = match json_files(&self.folder) {
-            Ok(files) => files,
-            Err(error) => {
-                report.fail(&self.folder, format!("cannot be read: {error}"));
-                return report;
+        let mut files = BTreeMap::new();
+        for folder in &self.folders {
+            match json_files(folder) {
+                Ok(found) => files.extend(found),
+                Err(error) => report.fail(folder, format!("cannot be read: {error}")),
             }
-        };
+        }
         let mut seen: Vec<String> = Vec::new();
-        for file in files {
+        for file in files.into_values() {
             let request = match read(&file) {
                 Ok(request) if seen.contains(&request.name) => {
                     report.fail(&file, format!("name: another file has a connector {} already", request.name));
@@ -121,17 +123,16 @@ impl FileReport {
     }
 }
 
-fn json_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// By their names.
+fn json_files(folder: &Path) -> std::io::Result<BTreeMap<OsString, PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
     };
     let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
-    let mut files: Vec<PathBuf> =
-        paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
-    files.sort();
-    Ok(files)
+    let files = paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    Ok(files.filter_map(|path| Some((path.file_name()?.to_owned(), path))).collect())
 }
 
 fn read(file: &Path) -> Result<CreateRequest, String> {

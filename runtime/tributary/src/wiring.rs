@@ -105,12 +105,17 @@ impl Process {
 
     async fn load_files(&self) -> Result<()> {
         let files = ConnectorFiles {
-            folder: self.settings.configs.join("connectors"),
+            folders: self
+                .settings
+                .list("config.files.folders")?
+                .iter()
+                .map(|name| self.settings.configs.join(name))
+                .collect(),
             override_existing: self.settings.flag("config.files.override")?,
         };
         let report = files.load(&*self.worker.herder()).await;
         let (created, updated, kept) = (report.created.len(), report.updated.len(), report.kept.len());
-        info!(folder = %files.folder.display(), created, updated, kept, failed = report.failed.len(), "connector files");
+        info!(folders = ?files.folders, created, updated, kept, failed = report.failed.len(), "connector files");
         Ok(())
     }
 

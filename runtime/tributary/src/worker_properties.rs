@@ -46,8 +46,12 @@ pub(crate) fn process() -> ConfigDef {
         ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::AtLeast(0))
     };
     let keys = [
+        (FILES, ConfigKey::new("config.files.folders", ConfigType::List).default("connectors").doc(
+            "Folders of connector files, in the configs folder. A file takes the place of the one of the same name in an \
+             earlier folder.",
+        )),
         (FILES, flag("config.files.override").default(false).doc(
-            "Whether the files in connectors/ also replace existing connectors, instead of only creating missing ones.",
+            "Whether connector files also replace existing connectors, instead of only creating missing ones.",
         )),
         (EMBEDDED, port("embedded.broker.port", 9092).doc(
             "Port of the embedded broker on 127.0.0.1; a free one if it is in use. The broker starts if \

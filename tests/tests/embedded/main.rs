@@ -10,6 +10,7 @@ mod refusals;
 mod restarts;
 mod shop;
 mod source_context;
+mod sqlserver;
 
 use anyhow::Result;
 use tributary_tests::{Tributary, WorkerOptions};

@@ -30,7 +30,7 @@ pub(super) const TIERS: [Tier; 8] = [
         holds: |program| is_server_test(program, "embedded"),
         threads: 2,
         limit: minutes(10),
-        needs_standin: false,
+        needs_standin: true,
     },
     Tier {
         name: "hostile",
@@ -50,8 +50,8 @@ pub(super) const TIERS: [Tier; 8] = [
         name: "differential",
         holds: |program| is_server_test(program, "differential"),
         threads: 1,
-        limit: minutes(10),
-        needs_standin: false,
+        limit: minutes(15),
+        needs_standin: true,
     },
     Tier {
         name: "faults",
@@ -65,7 +65,7 @@ pub(super) const TIERS: [Tier; 8] = [
         holds: |program| is_server_test(program, "browser"),
         threads: 1,
         limit: minutes(10),
-        needs_standin: false,
+        needs_standin: true,
     },
 ];
 

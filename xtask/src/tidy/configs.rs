@@ -2,13 +2,17 @@ use serde_json::{Map, Value};
 
 use super::{File, Finding};
 
+/// The folders of connector files.
+const CONNECTORS: [&str; 2] = ["configs/connectors/", "configs/sqlserver/"];
+
 /// The files that a worker reads at its start: connectors as a flat map or in the shape of a POST, rules as YAML.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     files.iter().filter_map(|file| check_file(file).err().map(|message| Finding::error(&file.path, message))).collect()
 }
 
 fn check_file(file: &File) -> Result<(), String> {
-    if file.path.starts_with("configs/connectors/") && file.path.ends_with(".json") {
+    let is_connector = CONNECTORS.iter().any(|folder| file.path.starts_with(folder));
+    if is_connector && file.path.ends_with(".json") {
         check_connector(&file.text)
     } else if file.path.starts_with("configs/rules/") && file.path.ends_with(".yaml") {
         serde_yaml_ng::from_str::<serde_yaml_ng::Mapping>(&file.text)

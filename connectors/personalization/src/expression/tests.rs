@@ -8,7 +8,7 @@ use crate::signals::Signals;
 fn evaluate(source: &str) -> Result<bool, String> {
     let event = json::from_slice(br#"{"type":"product_view","price":149.5,"tags":["a","b"]}"#).unwrap();
     let profile = json::from_slice(br#"{"tier":"gold","age":40,"consent":{"marketing":true},"empty":null}"#).unwrap();
-    let signals = Signals { numbers: [3, 25, 1], raised: vec![("linger", true), ("other", false)] };
+    let signals = Signals { numbers: [3, 25, 1, 0], raised: vec![("linger", true), ("other", false)] };
     let budget = Budget::default();
     let variables = Variables { event: &event, profile: &profile, signals: &signals, now: 1000, budget: &budget };
     let expression = Expression::compile(source, &["view_count", "engaged_s", "linger", "other"])
@@ -57,7 +57,7 @@ fn missing_below_a_false_clause_does_not_matter() {
 fn lists_are_cut() {
     let long: Vec<Value> = (0..1000).map(Value::Int64).collect();
     let event = Value::map([("list", Value::Array(long))]);
-    let signals = Signals { numbers: [0; 3], raised: Vec::new() };
+    let signals = Signals { numbers: [0; 4], raised: Vec::new() };
     let budget = Budget::default();
     let variables = Variables { event: &event, profile: &Value::Null, signals: &signals, now: 0, budget: &budget };
     let expression = Expression::compile("size(event.list) == 256", &[]).unwrap();
@@ -66,7 +66,7 @@ fn lists_are_cut() {
 
 /// How many of these expressions have a value for an event, evaluated one after the other on one budget.
 fn evaluated(sources: &[String], event: &Value) -> usize {
-    let signals = Signals { numbers: [0; 3], raised: Vec::new() };
+    let signals = Signals { numbers: [0; 4], raised: Vec::new() };
     let budget = Budget::default();
     let variables = Variables { event, profile: &Value::Null, signals: &signals, now: 0, budget: &budget };
     let expressions = sources.iter().map(|source| Expression::compile(source, &[]).unwrap());

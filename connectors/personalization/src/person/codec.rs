@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tributary_api::{Error, Result};
 
-use super::{Emission, Page, Person, Product, Session};
+use super::{Emission, Order, Page, Person, Product, Session};
 
 /// Incremented with every change of the layout; [`Person::decode`] reads all earlier ones.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// Without the fields after the emissions.
 const WITHOUT_EXPIRY: u64 = 1;
+/// Without the orders.
+const WITHOUT_ORDERS: u64 = 2;
 
 impl Person {
     pub(crate) fn encode(&self) -> Bytes {
@@ -48,6 +50,11 @@ impl Person {
         out.time(self.seen_at);
         out.time(self.forget_check_at);
         out.number(self.known.into());
+        out.list(&self.orders, |out, order| {
+            out.text(&order.id);
+            out.text(&order.product);
+            out.time(order.at);
+        });
         out.0.into()
     }
 
@@ -97,6 +104,10 @@ impl Person {
             person.seen_at = input.time()?;
             person.forget_check_at = input.time()?;
             person.known = input.number()? != 0;
+        }
+        if format > WITHOUT_ORDERS {
+            person.orders =
+                input.list(|input| Ok(Order { id: input.text()?, product: input.text()?, at: input.time()? }))?;
         }
         if input.0.is_empty() { Ok(person) } else { Err(damaged()) }
     }

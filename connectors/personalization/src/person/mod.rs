@@ -1,11 +1,11 @@
 //! The stored state of a person. Its size is bounded. Ids are at most [`crate::event::MAX_ID`] bytes long, so that the
-//! longest state has some 30 KB.
+//! longest state has some 40 KB.
 
 mod codec;
 
 use std::collections::VecDeque;
 
-use crate::event::{Event, HEARTBEAT, PAGE_VIEW, PRODUCT_VIEW};
+use crate::event::{Event, HEARTBEAT, ORDER, PAGE_VIEW, PRODUCT_VIEW};
 use crate::hash::stable_hash;
 
 const MAX_SEEN: usize = 256;
@@ -15,6 +15,7 @@ const MAX_PRODUCT_SESSIONS: usize = 4;
 const MAX_PAGES: usize = 8;
 const MAX_BEATS: usize = 128;
 const MAX_FIRED: usize = 64;
+const MAX_ORDERS: usize = 16;
 pub(crate) const MAX_EMISSIONS: usize = 64;
 
 /// The state of one person. Ids of events, sessions and pages are kept as hashes.
@@ -35,6 +36,16 @@ pub(crate) struct Person {
     pub(crate) known: bool,
     /// When a timer checks whether the person's state is to be deleted. 0 when there is none.
     pub(crate) forget_check_at: i64,
+    /// The latest orders.
+    pub(crate) orders: Vec<Order>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    /// Empty when not known.
+    pub(crate) product: String,
+    pub(crate) at: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,9 +96,13 @@ impl Person {
 
     /// Adds an event. Order and repetition do not matter: times are minima and maxima, heartbeats are a set.
     pub(crate) fn take(&mut self, event: &Event<'_>) {
-        let session = session_hash(event);
         self.seen_at = self.seen_at.max(event.received_at);
         self.known |= event.customer.is_some();
+        if event.kind == ORDER {
+            self.take_order(event);
+            return;
+        }
+        let session = session_hash(event);
         self.take_session(session, event.at);
         if let Some(product) = event.product {
             self.take_product(product, session, event);
@@ -99,6 +114,11 @@ impl Person {
 
     pub(crate) fn product(&self, id: &str) -> Option<&Product> {
         self.products.iter().find(|product| product.id == id)
+    }
+
+    /// How many of the latest orders were of this product.
+    pub(crate) fn orders_of(&self, product: &str) -> usize {
+        self.orders.iter().filter(|order| order.product == product).count()
     }
 
     pub(crate) fn page(&self, event: &Event<'_>) -> Option<&Page> {
@@ -124,6 +144,13 @@ impl Person {
     pub(crate) fn emit(&mut self, cap: u64, at: i64, forget_before: i64) {
         self.emissions.retain(|emission| emission.at > forget_before);
         push_bounded(&mut self.emissions, Emission { cap, at }, MAX_EMISSIONS);
+    }
+
+    /// An order is no visit.
+    fn take_order(&mut self, event: &Event<'_>) {
+        let product = event.product.unwrap_or_default().to_owned();
+        let order = Order { id: event.id.to_owned(), product, at: event.at };
+        insert_bounded(&mut self.orders, order, MAX_ORDERS, |order| order.at);
     }
 
     fn take_session(&mut self, id: u64, at: i64) {

@@ -105,6 +105,59 @@ fn consent_fails_closed() {
     assert_eq!((shop.offers(), shop.last_reason()), (0, "consent"), "unknown person");
 }
 
+/// As a column of a table has it.
+#[test]
+fn consent_may_be_a_column_of_its_own() {
+    let cases = [
+        (r#"{"marketing_consent":true}"#, "offer"),
+        (r#"{"marketing_consent":false}"#, "consent"),
+        (r#"{"marketing_consent":1}"#, "consent"),
+        (r#"{"marketing_consent":true,"consent":{"marketing":false}}"#, "consent"),
+    ];
+    for (row, reason) in cases {
+        let mut shop = Shop::new(&rules(VOUCHER));
+        shop.customer("c1", row);
+        shop.seen_before("sofa");
+        shop.linger("s1", "sofa", T0);
+        assert_eq!(shop.last_reason(), reason, "{row}");
+        let view = shop.outputs("customer.view").last().copied().unwrap();
+        assert_eq!(view.path("consent.marketing").and_then(Value::as_bool) == Some(true), reason == "offer", "{row}");
+    }
+}
+
+/// The row of a table of orders, as change data capture and three transforms make it.
+fn order(id: &str, product: &str, at: i64) -> String {
+    format!(
+        r#"{{"event_id":"{id}","type":"order","customer_id":"c1","product_id":"{product}","total":449.0,"ts":{at}}}"#
+    )
+}
+
+#[test]
+fn what_was_bought_is_known_to_rules_and_in_the_view() {
+    let pack =
+        rules(VOUCHER).replace("when: signal.lingering_return", "when: signal.lingering_return && signal.orders == 0");
+    for (bought, offers) in [("lamp", 1), ("sofa", 0)] {
+        let mut shop = Shop::new(&pack);
+        shop.seen_before("sofa");
+        // Long before it was read, and twice: its state has changed since.
+        for _ in 0..2 {
+            shop.send("o-1", &order("o-1", bought, T0 - 100 * DAY), T0 - DAY).unwrap();
+        }
+        shop.linger("s1", "sofa", T0);
+        assert_eq!(shop.offers(), offers, "{bought}");
+        let view = shop.outputs("customer.view").last().copied().unwrap();
+        let orders = view.get("orders").and_then(Value::as_array).unwrap();
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].get("order_id").and_then(Value::as_str), Some("o-1"));
+        assert_eq!(orders[0].get("product_id").and_then(Value::as_str), Some(bought));
+        assert_eq!(orders[0].get("ordered_at").and_then(Value::as_i64), Some(T0 - 100 * DAY));
+        assert_eq!(view.path("profile.name").and_then(Value::as_str), Some("Ann"));
+        assert!(
+            shop.outputs("clicks.enriched").iter().all(|click| click.get("type").unwrap().as_str() != Some("order"))
+        );
+    }
+}
+
 #[test]
 fn withdrawn_consent_applies_at_once() {
     let mut shop = Shop::new(&rules(VOUCHER));

@@ -76,13 +76,15 @@ fn state_of_a_later_version_is_the_fault_of_one_person() {
 }
 
 #[test]
-fn state_of_the_version_before_is_read() {
+fn state_of_the_versions_before_is_read() {
     let mut person = Person::default();
     take(&mut person, &Click { session: 1, kind: "product_view", page: 1, product: 1, at: T0 }, 1);
     (person.seen_at, person.known) = (0, false);
     let bytes = person.encode();
-    let before = [&[1], &bytes[1..bytes.len() - 3]].concat();
-    assert_eq!(Person::decode(&before).unwrap(), person);
+    for (format, missing) in [(1, 4), (2, 1)] {
+        let before = [&[format], &bytes[1..bytes.len() - missing]].concat();
+        assert_eq!(Person::decode(&before).unwrap(), person, "format {format}");
+    }
 }
 
 #[test]

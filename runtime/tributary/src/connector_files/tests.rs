@@ -132,7 +132,7 @@ impl Folder {
     }
 
     async fn load(&self, herder: &Memory, override_existing: bool) -> FileReport {
-        ConnectorFiles { folder: self.0.path().to_owned(), override_existing }.load(herder).await
+        ConnectorFiles { folders: vec![self.0.path().to_owned()], override_existing }.load(herder).await
     }
 }
 
@@ -152,6 +152,17 @@ async fn flat_and_posted_files_are_created_in_order() {
     assert_eq!(herder.config("p")["tasks.max"], "2");
     assert_eq!(herder.config("p")["name"], "p");
     assert_eq!(herder.0.lock().unwrap()["p"].1, Some(TargetState::Paused));
+}
+
+#[tokio::test]
+async fn a_file_takes_the_place_of_that_of_an_earlier_folder() {
+    let first = Folder::new(&[("a.json", r#"{"connector.class":"C"}"#), ("b.json", r#"{"connector.class":"Bad"}"#)]);
+    let second = Folder::new(&[("b.json", r#"{"connector.class":"D"}"#)]);
+    let folders = [&first, &second].map(|folder| folder.0.path().to_owned()).to_vec();
+    let herder = Memory::default();
+    let report = ConnectorFiles { folders, override_existing: false }.load(&herder).await;
+    assert_eq!((report.created, report.failed), (["a", "b"].map(str::to_owned).to_vec(), Vec::new()));
+    assert_eq!(herder.config("b")["connector.class"], "D");
 }
 
 #[tokio::test]
@@ -202,6 +213,6 @@ async fn a_bad_file_is_reported_with_its_key_and_stops_no_other() {
 
 #[tokio::test]
 async fn no_folder_is_no_files() {
-    let files = ConnectorFiles { folder: "/nowhere/at/all".into(), override_existing: false };
+    let files = ConnectorFiles { folders: vec!["/nowhere/at/all".into()], override_existing: false };
     assert_eq!(files.load(&Memory::default()).await, FileReport::default());
 }

@@ -1,6 +1,5 @@
 //! The same requests to the Java Connect worker and to Tributary, on one broker: status, headers and body must be the
 //! same. The table is the one that the REST crate's goldens were recorded with.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tributary_tests::{Answer, Connect, ConnectOptions, Kafka, Tier, Tributary, WorkerOptions, require, unique};
 
-const REQUESTS: &str = include_str!("../../runtime/rest/tests/goldens/requests.json");
+const REQUESTS: &str = include_str!("../../../runtime/rest/tests/goldens/requests.json");
 /// What the table calls the source's file.
 const FILE: &str = "golden.txt";
 const LINES: &str = "one\ntwo\nthree\n";
