@@ -1,9 +1,9 @@
 //! Source tasks whose records and offsets are written in transactions (KIP-618): readers with
 //! `isolation.level=read_committed` see each record once, whenever the worker ends.
 //!
-//! Records and the offsets behind them are committed together, so that a task that starts again goes on exactly behind what is
-//! committed. Its transactional id fences off whoever had the task before. What fails for another reason than a record or the
-//! plugin is made good by a new producer and a new task, from the stored offsets.
+//! Records and their offsets are committed together, so a task that starts again continues exactly after the last committed
+//! record. Its transactional id fences off an earlier producer of the same task. After a failure that is neither a record's
+//! nor the plugin's, a new producer and a new task continue from the stored offsets.
 
 mod boundary;
 mod reports;
@@ -17,20 +17,20 @@ use tributary_api::{Error, Result, SourceTask};
 
 use self::transaction::Transactions;
 use self::transactional_loop::TransactionalLoop;
-use super::{HEALTHY_AFTER, MAX_LOST_PRODUCERS, PRODUCER_RETRY};
+use super::{LostProducers, PRODUCER_RETRY};
 use crate::connector_config::TransactionBoundary;
 use crate::tasks::TaskContext;
 
-/// Why a task cannot go on as it is.
+/// Why the loop ended.
 #[derive(Debug)]
-enum Ending {
-    /// What is not committed is lost: a new producer goes on from the stored offsets.
+enum ExitReason {
+    /// The open transaction is lost: a new producer continues from the stored offsets.
     Renew(Error),
     /// The task fails.
     Fail(Error),
 }
 
-impl From<Error> for Ending {
+impl From<Error> for ExitReason {
     fn from(error: Error) -> Self {
         Self::Fail(error)
     }
@@ -45,26 +45,25 @@ pub(super) async fn run(
     boundary: TransactionBoundary,
     make: &(dyn Fn() -> Box<dyn SourceTask> + Send + Sync),
 ) -> Result<()> {
-    let mut ends = 0;
+    let mut lost_producers = LostProducers::default();
     loop {
         let started = Instant::now();
         let error = match run_once(cx, boundary, make()).await {
             Ok(()) => return Ok(()),
-            Err(Ending::Fail(error)) => return Err(error),
-            Err(Ending::Renew(error)) if cx.control.is_stopping() => {
-                tracing::warn!(%error, "the last transaction was not committed: its records come again with the next start");
+            Err(ExitReason::Fail(error)) => return Err(error),
+            Err(ExitReason::Renew(error)) if cx.control.is_stopping() => {
+                tracing::warn!(%error, "the last transaction was not committed: its records are read again at the next start");
                 return Ok(());
             }
-            // Whatever the client has made of it: to take the transactional id back would only make two workers fence each other
-            // off for ever.
-            Err(Ending::Renew(error)) if cx.reporter.is_taken_over().await => {
+            // Whatever the client's error says: taking the transactional id back would make two workers fence each other off
+            // again and again.
+            Err(ExitReason::Renew(error)) if cx.reporter.is_taken_over().await => {
                 return Err(taken_over(cx).cause(&error));
             }
-            Err(Ending::Renew(error)) => error,
+            Err(ExitReason::Renew(error)) => error,
         };
-        ends = if started.elapsed() > HEALTHY_AFTER { 1 } else { ends + 1 };
-        if ends >= MAX_LOST_PRODUCERS {
-            return Err(error.context("the transaction of source records failed again and again"));
+        if !lost_producers.may_go_on(started.elapsed()) {
+            return Err(error.context("the transactions of this task failed several times in a row"));
         }
         tracing::error!(%error, "a transaction failed, the task starts again from its stored offsets");
         cx.control.sleep(PRODUCER_RETRY).await;
@@ -75,7 +74,7 @@ async fn run_once(
     cx: &Arc<TaskContext>,
     boundary: TransactionBoundary,
     task: Box<dyn SourceTask>,
-) -> Result<(), Ending> {
+) -> Result<(), ExitReason> {
     let Some(transactions) = Transactions::open(cx).await? else { return Ok(()) };
     TransactionalLoop::new(Arc::clone(cx), task, transactions, boundary)?.run().await
 }
@@ -89,5 +88,5 @@ fn taken_over(cx: &TaskContext) -> Error {
     .with_class("org.apache.kafka.common.errors.ProducerFencedException")
 }
 
-/// How long one call waits for the broker: so soon is a request to stop seen. Calls that were cut short are made again.
-const SLICE: Duration = Duration::from_secs(2);
+/// The timeout of one call, after which a request to stop is noticed. A call that timed out is repeated.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
