@@ -36,6 +36,6 @@ impl Capacity {
     /// Less than the producer's `buffer.memory`, so that the task itself waits for capacity, where it can be stopped,
     /// and not inside the client.
     pub(crate) fn of(buffer_memory: usize) -> Self {
-        Self { records: 100_000, bytes: buffer_memory / 4 * 3 }
+        Self { records: 50_000, bytes: buffer_memory / 4 * 3 }
     }
 }
