@@ -75,10 +75,13 @@ impl Reader {
 
     /// Takes what the history knows for what the tables looked like at the stored position.
     pub(super) async fn recover(&mut self) -> Result<()> {
-        let Some(known) = &mut self.known else { return Ok(()) };
-        let tables: Vec<Table> = known.tables.drain().map(|(_, table)| table).collect();
+        if self.known.as_ref().is_none_or(|known| known.tables.is_empty()) {
+            return Ok(());
+        }
+        // First, so that nothing is forgotten when there is no connection.
         let mut client = self.pool.take().await?;
-        for table in tables.into_iter().filter(|table| self.settings.tables.captures(&table.id)) {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        for (_, table) in known.tables.drain().filter(|(id, _)| self.settings.tables.captures(id)) {
             self.schemas.set(&mut client, table).await?;
         }
         client.give_back();
