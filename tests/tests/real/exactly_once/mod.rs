@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod own_topic;
+mod sqlserver;
 mod validation;
 mod zombies;
 
