@@ -10,12 +10,13 @@ use rdkafka::bindings::{
     RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE, RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_OFFSET_COMMIT, rd_kafka_conf_destroy,
     rd_kafka_conf_enable_sasl_queue, rd_kafka_conf_new, rd_kafka_conf_res_t, rd_kafka_conf_set,
     rd_kafka_conf_set_events, rd_kafka_conf_set_log_cb, rd_kafka_conf_set_opaque, rd_kafka_conf_set_rebalance_cb,
-    rd_kafka_conf_t, rd_kafka_destroy_flags, rd_kafka_fatal_error, rd_kafka_name, rd_kafka_new,
-    rd_kafka_sasl_background_callbacks_enable, rd_kafka_t, rd_kafka_type_t,
+    rd_kafka_conf_set_socket_cb, rd_kafka_conf_t, rd_kafka_destroy_flags, rd_kafka_fatal_error, rd_kafka_name,
+    rd_kafka_new, rd_kafka_opaque, rd_kafka_sasl_background_callbacks_enable, rd_kafka_t, rd_kafka_type_t,
 };
 use tributary_api::{Error, Result};
 
 use super::consume::{Rebalance, on_rebalance};
+use super::reconnect::{Reconnect, on_socket};
 use super::{Failure, c_text, code, text};
 
 /// One setting under librdkafka's name.
@@ -42,8 +43,16 @@ impl fmt::Debug for Setting {
 #[derive(Debug)]
 pub struct Client {
     raw: NonNull<rd_kafka_t>,
-    /// Where the rebalance callback stores rebalances. Boxed: C holds its address until the client is freed.
-    rebalances: Option<Box<Mutex<VecDeque<Rebalance>>>>,
+    /// Boxed: C holds its address until the client is freed.
+    callbacks: Box<Callbacks>,
+}
+
+/// What the functions that C calls work with.
+#[derive(Debug)]
+pub(super) struct Callbacks {
+    /// Rebalances that the consumer's owner has not applied yet.
+    pub(super) rebalances: Mutex<VecDeque<Rebalance>>,
+    pub(super) reconnect: Arc<Reconnect>,
 }
 
 // SAFETY: librdkafka's clients may be used from any thread, by several at a time.
@@ -54,13 +63,12 @@ unsafe impl Sync for Client {}
 impl Client {
     /// A producer; its delivery reports come as events on the main queue.
     pub fn producer(settings: &[Setting]) -> Result<Arc<Self>> {
-        Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, RD_KAFKA_EVENT_DR, None)
+        Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, RD_KAFKA_EVENT_DR, false)
     }
 
     /// A consumer.
     pub fn consumer(settings: &[Setting]) -> Result<Arc<Self>> {
-        let rebalances = Box::new(Mutex::new(VecDeque::new()));
-        Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, RD_KAFKA_EVENT_OFFSET_COMMIT, Some(rebalances))
+        Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, RD_KAFKA_EVENT_OFFSET_COMMIT, true)
     }
 
     /// Whether a client would take each of the settings. None is made.
@@ -73,7 +81,7 @@ impl Client {
 
     /// A client for administration only.
     pub fn admin(settings: &[Setting]) -> Result<Arc<Self>> {
-        Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, None)
+        Self::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, 0, false)
     }
 
     /// A client that reads a group's offsets and does not join it. A client without a group must not do that:
@@ -83,16 +91,13 @@ impl Client {
         let name = "group.id".to_owned();
         let group = Setting { shown: name.clone(), name, value: group.to_owned(), secret: false };
         let settings: Vec<_> = settings.iter().cloned().chain([group]).collect();
-        Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, &settings, 0, None)
+        Self::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, &settings, 0, false)
     }
 
-    fn new(
-        kind: rd_kafka_type_t,
-        settings: &[Setting],
-        events: i32,
-        rebalances: Option<Box<Mutex<VecDeque<Rebalance>>>>,
-    ) -> Result<Arc<Self>> {
+    fn new(kind: rd_kafka_type_t, settings: &[Setting], events: i32, has_rebalances: bool) -> Result<Arc<Self>> {
         let conf = Conf::new(settings)?;
+        let callbacks =
+            Box::new(Callbacks { rebalances: Mutex::default(), reconnect: Arc::new(Reconnect::new(settings)) });
         let mut message = [0 as c_char; 512];
         let oauth = settings.iter().any(|s| s.name == "sasl.mechanism" && s.value.eq_ignore_ascii_case("oauthbearer"));
         // SAFETY: the configuration lives; the opaque pointer is to memory that the client owns and frees last;
@@ -100,8 +105,9 @@ impl Client {
         let raw = unsafe {
             rd_kafka_conf_set_log_cb(conf.0, Some(on_log));
             rd_kafka_conf_set_events(conf.0, events);
-            if let Some(rebalances) = &rebalances {
-                rd_kafka_conf_set_opaque(conf.0, (&raw const **rebalances).cast_mut().cast());
+            rd_kafka_conf_set_opaque(conf.0, (&raw const *callbacks).cast_mut().cast());
+            rd_kafka_conf_set_socket_cb(conf.0, Some(on_socket));
+            if has_rebalances {
                 rd_kafka_conf_set_rebalance_cb(conf.0, Some(on_rebalance));
             }
             if oauth {
@@ -115,7 +121,8 @@ impl Client {
             return Err(Error::config(format!("cannot make a kafka client: {message}")));
         };
         conf.taken_over();
-        let client = Arc::new(Self { raw, rebalances });
+        let client = Arc::new(Self { raw, callbacks });
+        client.callbacks.reconnect.watch_over(&client);
         if oauth {
             // SAFETY: the client lives; the error is freed.
             unsafe { Failure::take(rd_kafka_sasl_background_callbacks_enable(client.as_ptr())) }?;
@@ -129,13 +136,12 @@ impl Client {
 
     /// The oldest rebalance not taken yet.
     pub fn next_rebalance(&self) -> Option<Rebalance> {
-        self.rebalances.as_ref()?.lock().pop_front()
+        self.callbacks.rebalances.lock().pop_front()
     }
 
     /// Whether there is one not taken yet.
     pub fn has_rebalance(&self) -> bool {
-        let waiting = |rebalances: &Mutex<VecDeque<_>>| !rebalances.lock().is_empty();
-        self.rebalances.as_deref().is_some_and(waiting)
+        !self.callbacks.rebalances.lock().is_empty()
     }
 
     /// Whether the client has failed fatally.
@@ -220,7 +226,15 @@ unsafe extern "C" fn on_log(client: *const rd_kafka_t, level: c_int, facility: *
     };
     // librdkafka logs this for each client with each attempt to connect, many times a second. The error of each broker
     // is logged separately.
-    let level = if line.ends_with("brokers are down") { LOG_DEBUG } else { level };
+    let all_are_down = line.ends_with("brokers are down");
+    let level = if all_are_down { LOG_DEBUG } else { level };
+    if all_are_down && !client.is_null() {
+        // SAFETY: the client lives; its opaque pointer is the one given in `Client::new`, to memory that outlives it.
+        let callbacks = unsafe { rd_kafka_opaque(client).cast::<Callbacks>().as_ref() };
+        if let Some(callbacks) = callbacks {
+            callbacks.reconnect.all_brokers_are_down();
+        }
+    }
     let log = || match level {
         ..=2 => tracing::error!(client = %name, %facility, "{line}"),
         3 | 4 => tracing::warn!(client = %name, %facility, "{line}"),

@@ -1,10 +1,8 @@
-use std::collections::VecDeque;
 use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rdkafka::bindings::{
     RD_KAFKA_EVENT_OFFSET_COMMIT, RD_KAFKA_EVENT_REBALANCE, rd_kafka_assign, rd_kafka_assignment,
     rd_kafka_assignment_lost, rd_kafka_commit_queue, rd_kafka_committed, rd_kafka_consumer_close_queue,
@@ -14,6 +12,7 @@ use rdkafka::bindings::{
     rd_kafka_subscribe, rd_kafka_t, rd_kafka_topic_partition_list_t, rd_kafka_unsubscribe,
 };
 
+use super::client::Callbacks;
 use super::list::pointer;
 use super::queue::wake_consumer;
 use super::{Client, Event, Failure, PartitionList, Queue, c_text, code, millis};
@@ -39,7 +38,7 @@ pub(super) unsafe extern "C" fn on_rebalance(
     // SAFETY: client and list live through the call; the opaque pointer is the one given in `Client::new`, to
     // memory that outlives the client.
     unsafe {
-        let rebalances = &*opaque.cast::<Mutex<VecDeque<Rebalance>>>();
+        let rebalances = &(*opaque.cast::<Callbacks>()).rebalances;
         let assign = error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let lost = !assign && rd_kafka_assignment_lost(client) != 0;
         if let Some(partitions) = PartitionList::copy_of(partitions) {

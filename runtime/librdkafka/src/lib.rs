@@ -7,7 +7,7 @@
 //!
 //! What makes it sound: a [`Client`] owns the C handle, is freed last because everything made from it holds an
 //! `Arc` of it, and librdkafka's client functions may be called from any thread. Lists, events and messages are
-//! owned by exactly one Rust value each. Only three functions are called from C: none unwinds.
+//! owned by exactly one Rust value each. Only four functions are called from C: none unwinds.
 //!
 //! What is called for each record is `#[inline]`, as it was before it had a crate of its own.
 #![allow(unsafe_code, reason = "librdkafka is a C library")]
@@ -21,6 +21,7 @@ mod fetch;
 mod list;
 mod produce;
 mod queue;
+mod reconnect;
 mod topics;
 mod transaction;
 
