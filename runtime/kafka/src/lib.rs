@@ -11,7 +11,7 @@
 mod admin;
 mod config;
 mod consumer;
-mod error;
+mod denied;
 mod log;
 mod producer;
 mod records;
@@ -20,7 +20,7 @@ mod transaction;
 pub use admin::{Admin, Created, GroupMember, NewTopic, TopicDescription};
 pub use config::{ClientConfig, Role};
 pub use consumer::{Consumer, ConsumerWaker, Polled, Position, Starts};
-pub use error::is_denied;
+pub use denied::is_denied;
 pub use log::{CompactedLog, LogOptions, LogRecord};
 pub use producer::{Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token, Unconfirmed};
 pub use records::RawRecord;

@@ -1,3 +1,5 @@
+//! Which kind of error each error code of a broker or of librdkafka is: whether it may be tried again, and Java's class.
+
 use tributary_api::{Error, ErrorKind};
 
 use crate::{Failure, code};

@@ -1,3 +1,5 @@
+//! What a reader does first: a snapshot, or to continue from its stored offset, and what must be there for that.
+
 use tributary_api::Error;
 
 use super::Reader;

@@ -1,3 +1,5 @@
+//! Makes the records of a row or of a change: key, envelope, headers, tombstone and offset.
+
 use tributary_api::{Datum, Headers, Record, Result, SourceOffset, SourcePartition, Struct, Topic, Value};
 
 use super::{Source, SourceSchema, TableSchema, TransactionRecords};

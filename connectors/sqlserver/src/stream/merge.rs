@@ -1,3 +1,5 @@
+//! Reads the changed tables at the same time and merges their changes in the order of their commits.
+
 use futures::{StreamExt, TryStreamExt, stream};
 use tributary_api::{Error, Result, Value};
 

@@ -1,3 +1,5 @@
+//! One page of a change table: the statement that reads it, and how many rows it asks for.
+
 use tiberius::ColumnData;
 use tributary_api::{Error, Result};
 

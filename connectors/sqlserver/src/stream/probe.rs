@@ -1,3 +1,5 @@
+//! The one statement of a poll that asks what is new: how far the log is, and which tables have changes.
+
 use std::fmt::Write;
 
 use tributary_api::Result;

@@ -1,3 +1,5 @@
+//! Sends failed records of a sink to its dead letter queue, with the headers that tell why.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

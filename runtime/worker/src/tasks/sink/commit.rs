@@ -1,3 +1,5 @@
+//! When a sink task commits its offsets, and what of them.
+
 use std::sync::Arc;
 use std::time::Duration;
 
