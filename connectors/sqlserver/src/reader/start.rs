@@ -53,7 +53,8 @@ impl Reader {
 
     /// What was removed behind the stored position.
     async fn lost(&self) -> Result<Option<String>, Failure> {
-        let Some(position) = self.offset.and_then(|offset| offset.commit) else { return Ok(None) };
+        let read = self.offset.and_then(|offset| offset.commit);
+        let Some(position) = read.max(self.empty_to) else { return Ok(None) };
         let mut client = self.pool.take().await?;
         let lost = lost_instances(&mut client, &self.database, position).await?;
         client.give_back();

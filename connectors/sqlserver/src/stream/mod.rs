@@ -72,6 +72,10 @@ impl Reader {
             (Some(last), false) => last,
             (None, _) => Lsn::ZERO,
         };
+        let low = match self.empty_to {
+            Some(empty) if self.empty_to >= streaming.last => empty.incremented(),
+            _ => low,
+        };
         let probe = Probe { database: &self.database, last: streaming.last, low, most: self.settings.transactions };
         let mut seen = probe.run(&mut client, &streaming.instances).await?;
         if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
@@ -83,12 +87,16 @@ impl Reader {
             if low == Lsn::ZERO {
                 self.tell_of_empty_log(streaming);
             }
+            if streaming.behind || streaming.last.is_none() {
+                self.empty_to = self.empty_to.max(seen.newest);
+            }
             return Ok(false);
         };
         streaming.told = false;
         let fresh = streaming.last.is_none_or(|last| to > last) || !streaming.behind;
         if !fresh {
             client.give_back();
+            self.empty_to = self.empty_to.max(seen.newest);
             self.beat().await?;
             return Ok(false);
         }

@@ -22,6 +22,9 @@ pub(super) struct Probe<'a> {
 pub(super) struct Seen {
     /// Up to where to read; none in a log without transactions.
     pub(super) to: Option<Lsn>,
+    /// The newest position that was captured before `to` was looked for, of a transaction or of a log in which nothing
+    /// happens: what has changes up to it has been there for `to`.
+    pub(super) newest: Option<Lsn>,
     /// Of all capture instances of the database: the change table and its first position.
     starts: Vec<(i64, Option<Lsn>)>,
     /// Places of the instances that have changes.
@@ -46,10 +49,11 @@ impl Probe<'_> {
             other => (other.map_err(|error| classified(&error, "cannot look for changes"))?, false),
         };
         let mut results = results.into_iter();
-        let to = match results.next().and_then(|mut rows| rows.pop()) {
-            Some(mut row) => row.lsn()?,
-            None => None,
+        let mut position = || match results.next().and_then(|mut rows| rows.pop()) {
+            Some(mut row) => row.lsn(),
+            None => Ok(None),
         };
+        let (newest, to) = (position()?, position()?);
         let mut starts = Vec::new();
         for mut row in results.next().unwrap_or_default() {
             starts.push((row.required_int()?, row.lsn()?));
@@ -59,7 +63,7 @@ impl Probe<'_> {
             changed.push(usize::try_from(row.required_int()?).unwrap_or(usize::MAX));
         }
         changed.sort_unstable();
-        Ok(Seen { to, starts, changed, missing })
+        Ok(Seen { to, newest, starts, changed, missing })
     }
 
     fn sql(&self, instances: &[Instance]) -> String {
@@ -74,7 +78,7 @@ impl Probe<'_> {
             ),
         };
         let mut sql = format!(
-            "DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
+            "SELECT MAX(start_lsn) FROM {database}.cdc.lsn_time_mapping; DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
         );
         for (place, instance) in instances.iter().enumerate() {
             let table = quoted(&format!("{}_CT", instance.table.instance));
