@@ -226,6 +226,12 @@ impl Reader {
                 }
                 self.started = true;
                 self.lost = false;
+                // Rows take their time, and a cleanup goes on meanwhile.
+                if self.settings.snapshot_mode.streams()
+                    && let Some(what) = self.removed().await?
+                {
+                    return Err(Failure::Lost(what));
+                }
                 if !self.settings.snapshot_mode.streams() {
                     tracing::info!(database = %self.database, "the snapshot is complete: changes are not read (snapshot.mode)");
                     return Ok(());

@@ -21,7 +21,7 @@ impl Reader {
         if !matches!(step, Step::Stream | Step::Structure) {
             return Ok(step);
         }
-        match (self.lost().await?, mode.when_lost()) {
+        match (self.removed().await?, mode.when_lost()) {
             (Some(what), Some(instead)) => {
                 tracing::warn!(database = %self.database, what, "changes were removed while the connector was stopped: a snapshot is taken");
                 Ok(instead)
@@ -52,7 +52,7 @@ impl Reader {
     }
 
     /// What was removed behind the stored position.
-    async fn lost(&self) -> Result<Option<String>, Failure> {
+    pub(super) async fn removed(&self) -> Result<Option<String>, Failure> {
         let read = self.offset.and_then(|offset| offset.commit);
         let Some(position) = read.max(self.empty_to) else { return Ok(None) };
         let mut client = self.pool.take().await?;

@@ -79,8 +79,7 @@ impl Reader {
         let probe = Probe { database: &self.database, last: streaming.last, low, most: self.settings.transactions };
         let mut seen = probe.run(&mut client, &streaming.instances).await?;
         if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
-            let message = format!("a cleanup went beyond {low} in the capture instance {}", instance.table.instance);
-            return Err(Failure::Lost(message));
+            return Err(gone(low, instance));
         }
         let Some(to) = seen.to else {
             client.give_back();
@@ -105,6 +104,9 @@ impl Reader {
             streaming.instances = self.load_instances(&mut client, to).await?;
             streaming.begun = Some(begun);
             self.resumed = false;
+            if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost_since(instance, low)) {
+                return Err(gone(low, instance));
+            }
             seen.changed = (0..streaming.instances.len()).collect();
         }
         client.give_back();
@@ -152,4 +154,8 @@ impl Reader {
                 SQL Server Agent runs and change data capture is enabled");
         }
     }
+}
+
+fn gone(low: Lsn, instance: &Instance) -> Failure {
+    Failure::Lost(format!("a cleanup went beyond {low} in the capture instance {}", instance.table.instance))
 }

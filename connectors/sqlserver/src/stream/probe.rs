@@ -101,8 +101,16 @@ impl Probe<'_> {
 impl Seen {
     /// Whether changes of an instance from `low` on may have been removed.
     pub(super) fn lost(&self, instance: &Instance, low: Lsn) -> bool {
-        let now = self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start);
-        went_by(instance.table.start, now, low)
+        went_by(instance.table.start, self.start(instance), low)
+    }
+
+    /// The same of an instance that was listed after the look.
+    pub(super) fn lost_since(&self, instance: &Instance, low: Lsn) -> bool {
+        went_by(self.start(instance), instance.table.start, low)
+    }
+
+    fn start(&self, instance: &Instance) -> Option<Lsn> {
+        self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start)
     }
 
     /// The change tables of the instances that have begun at `to`.
