@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tributary_api::{Config, Record, Result, SourceTask, SourceTaskContext, async_trait};
+use tributary_api::{Config, Error, Record, Result, SourceTask, SourceTaskContext, async_trait};
 use uuid::Uuid;
 
 use crate::config::{HistorySettings, Settings};
@@ -16,7 +16,7 @@ pub(crate) struct SqlServerTask {
     cx: SourceTaskContext,
     batches: mpsc::Receiver<Batch>,
     /// They end with the task.
-    _readers: JoinSet<()>,
+    readers: JoinSet<()>,
 }
 
 impl SqlServerTask {
@@ -43,7 +43,7 @@ impl SqlServerTask {
         for reader in readers {
             running.spawn(reader.run());
         }
-        Ok(Self { cx, batches, _readers: running })
+        Ok(Self { cx, batches, readers: running })
     }
 }
 
@@ -67,17 +67,16 @@ async fn keep_history(cx: &SourceTaskContext, settings: &HistorySettings, reader
 impl SourceTask for SqlServerTask {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let stopping = self.cx.stopping().clone();
-        tokio::select! {
-            biased;
-            () = stopping.cancelled() => Ok(Vec::new()),
-            batch = self.batches.recv() => match batch {
-                Some(batch) => batch,
-                // All readers have done what there was to do, as with snapshot.mode=initial_only.
-                None => {
-                    stopping.cancelled().await;
-                    Ok(Vec::new())
-                }
-            },
+        loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return Ok(Vec::new()),
+                Some(batch) = self.batches.recv() => return batch,
+                // One that has done what there was to do, as with snapshot.mode=initial_only, is not missed.
+                Some(ended) = self.readers.join_next() => ended.map_err(|error| {
+                    Error::fatal("the reader of a database ended by a defect of the connector").cause(&error)
+                })?,
+            }
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) use self::structure::Structure;
 use crate::config::{Settings, Step};
 use crate::failure::Failure;
 use crate::history::{HistoryTopic, Known};
+use crate::lsn::Lsn;
 use crate::metrics::Metrics;
 use crate::offset::{self, Offset};
 use crate::record::{
@@ -52,6 +53,9 @@ pub(crate) struct Reader {
     pub(crate) out: Outbox,
     /// Behind the last record that was put into the outbox.
     pub(crate) offset: Option<Offset>,
+    /// Up to where the log was seen to have nothing behind that position. A log in which nothing happens grows, too, and a
+    /// cleanup goes on in it.
+    pub(crate) empty_to: Option<Lsn>,
     /// The transaction of that record, if transactions are told of.
     pub(crate) transaction: Transaction,
     /// Whether `snapshot.mode=always` has had its snapshot.
@@ -126,6 +130,7 @@ impl Reader {
             metrics,
             stopping: cx.stopping().clone(),
             offset: None,
+            empty_to: None,
             transaction: Transaction::default(),
             started: false,
             resumed: false,
@@ -221,6 +226,12 @@ impl Reader {
                 }
                 self.started = true;
                 self.lost = false;
+                // Rows take their time, and a cleanup goes on meanwhile.
+                if self.settings.snapshot_mode.streams()
+                    && let Some(what) = self.removed().await?
+                {
+                    return Err(Failure::Lost(what));
+                }
                 if !self.settings.snapshot_mode.streams() {
                     tracing::info!(database = %self.database, "the snapshot is complete: changes are not read (snapshot.mode)");
                     return Ok(());

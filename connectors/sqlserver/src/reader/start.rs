@@ -23,7 +23,7 @@ impl Reader {
         if !matches!(step, Step::Stream | Step::Structure) {
             return Ok(step);
         }
-        match (self.lost().await?, mode.when_lost()) {
+        match (self.removed().await?, mode.when_lost()) {
             (Some(what), Some(instead)) => {
                 tracing::warn!(database = %self.database, what, "changes were removed while the connector was stopped: a snapshot is taken");
                 Ok(instead)
@@ -54,8 +54,9 @@ impl Reader {
     }
 
     /// What was removed behind the stored position.
-    async fn lost(&self) -> Result<Option<String>, Failure> {
-        let Some(position) = self.offset.and_then(|offset| offset.commit) else { return Ok(None) };
+    pub(super) async fn removed(&self) -> Result<Option<String>, Failure> {
+        let read = self.offset.and_then(|offset| offset.commit);
+        let Some(position) = read.max(self.empty_to) else { return Ok(None) };
         let mut client = self.pool.take().await?;
         let lost = lost_instances(&mut client, &self.database, position).await?;
         client.give_back();

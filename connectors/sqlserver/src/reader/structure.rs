@@ -51,6 +51,8 @@ impl Reader {
     fn send_structure(&mut self, structure: &Structure) -> Result<()> {
         let Some(changes) = &self.schema_changes else { return Ok(()) };
         let Structure { change, table, mark, at } = structure;
+        // Between two changes a transaction may not be told to have ended yet.
+        let told = *mark == SnapshotMark::False && self.records.transactions.is_some();
         let place = Source {
             table: &table.id,
             nanos: now_nanos(),
@@ -66,7 +68,7 @@ impl Reader {
             source: &self.records.source,
             place,
             partition: &self.records.partition,
-            offset: &at.store(),
+            offset: &at.store_in(told.then_some(&self.transaction)),
         };
         let record = changes.record(what, &self.records.headers)?;
         self.out.pending().push(record);

@@ -55,10 +55,14 @@ impl<'a> Session<'a> {
 
     /// Others may write while the rows are read, but for exclusive mode.
     pub(super) async fn unlock(&mut self) -> Result<()> {
+        if !self.locks() {
+            return Ok(());
+        }
         if self.settings.isolation == SnapshotIsolation::RepeatableRead {
             self.client.run(&format!("ROLLBACK TRANSACTION {SAVEPOINT}")).await?;
         }
-        Ok(())
+        // The time was for these locks alone: a row that somebody writes is waited for, instead of beginning anew.
+        self.client.run("SET LOCK_TIMEOUT -1").await
     }
 
     pub(super) async fn close(mut self) -> Result<()> {

@@ -3,11 +3,12 @@
 use tiberius::error::Error as DriverError;
 use tributary_api::{Error, ErrorKind};
 
-/// Errors that pass: of load, of a failover, of a server that starts or stops, of who held a lock.
+/// Errors that pass: of load, of a failover, of a server that starts or stops, of who held a lock, of rows that moved or
+/// tables that were altered while they were read.
 const PASSING: &[u32] = &[
-    64, 233, 596, 615, 617, 701, 802, 921, 922, 924, 976, 978, 983, 1204, 1205, 1222, 3960, 6005, 8628, 8645, 8651,
-    9001, 9002, 10053, 10054, 10060, 10922, 10928, 10929, 10936, 17142, 17147, 17188, 17197, 18401, 40143, 40197,
-    40501, 40540, 40613, 40020, 41839, 49918, 49919, 49920,
+    64, 233, 596, 601, 615, 617, 701, 802, 845, 921, 922, 924, 927, 952, 976, 978, 983, 988, 1204, 1205, 1222, 3960,
+    3961, 4221, 6005, 8628, 8645, 8651, 9001, 9002, 10053, 10054, 10060, 10922, 10928, 10929, 10936, 17142, 17147,
+    17188, 17197, 18401, 40143, 40197, 40501, 40540, 40613, 40020, 41839, 49918, 49919, 49920,
 ];
 /// Severities from which on the server ends the connection: another one may do.
 const ENDS_CONNECTION: u8 = 20;
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_passes_is_tried_again_and_what_does_not_fails_at_once() {
-        for number in [1205, 1222, 40501, 40613, 3960] {
+        for number in [601, 952, 988, 1205, 1222, 3960, 3961, 4221, 40501, 40613] {
             assert_eq!(kind(number, 16), ErrorKind::Retriable, "{number}");
         }
         for number in [313, 208, 229, 4060, 18456, 102, 207] {

@@ -35,7 +35,9 @@ impl Reader {
         low: Lsn,
         to: Lsn,
     ) -> Result<bool, Failure> {
-        let known = |place: &&usize| **place < streaming.instances.len();
+        // Of an older instance nothing counts any more once the newer one has begun.
+        let known =
+            |place: &&usize| streaming.instances.get(**place).is_some_and(|instance| !instance.has_stopped(low));
         let mut cursors: Vec<Cursor> =
             changed.iter().filter(known).map(|place| Cursor::new(*place, From::At(low))).collect();
         let sent_before = self.offset;

@@ -72,16 +72,22 @@ impl Reader {
             (Some(last), false) => last,
             (None, _) => Lsn::ZERO,
         };
+        let low = match self.empty_to {
+            Some(empty) if self.empty_to >= streaming.last => empty.incremented(),
+            _ => low,
+        };
         let probe = Probe { database: &self.database, last: streaming.last, low, most: self.settings.transactions };
         let mut seen = probe.run(&mut client, &streaming.instances).await?;
         if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
-            let message = format!("a cleanup went beyond {low} in the capture instance {}", instance.table.instance);
-            return Err(Failure::Lost(message));
+            return Err(gone(low, instance));
         }
         let Some(to) = seen.to else {
             client.give_back();
             if low == Lsn::ZERO {
                 self.tell_of_empty_log(streaming);
+            }
+            if streaming.behind || streaming.last.is_none() {
+                self.empty_to = self.empty_to.max(seen.newest);
             }
             return Ok(false);
         };
@@ -89,6 +95,7 @@ impl Reader {
         let fresh = streaming.last.is_none_or(|last| to > last) || !streaming.behind;
         if !fresh {
             client.give_back();
+            self.empty_to = self.empty_to.max(seen.newest);
             self.beat().await?;
             return Ok(false);
         }
@@ -97,6 +104,9 @@ impl Reader {
             streaming.instances = self.load_instances(&mut client, to).await?;
             streaming.begun = Some(begun);
             self.resumed = false;
+            if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost_since(instance, low)) {
+                return Err(gone(low, instance));
+            }
             seen.changed = (0..streaming.instances.len()).collect();
         }
         client.give_back();
@@ -144,4 +154,8 @@ impl Reader {
                 SQL Server Agent runs and change data capture is enabled");
         }
     }
+}
+
+fn gone(low: Lsn, instance: &Instance) -> Failure {
+    Failure::Lost(format!("a cleanup went beyond {low} in the capture instance {}", instance.table.instance))
 }

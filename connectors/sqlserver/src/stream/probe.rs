@@ -24,6 +24,9 @@ pub(super) struct Probe<'a> {
 pub(super) struct Seen {
     /// Up to where to read; none in a log without transactions.
     pub(super) to: Option<Lsn>,
+    /// The newest position that was captured before `to` was looked for, of a transaction or of a log in which nothing
+    /// happens: what has changes up to it has been there for `to`.
+    pub(super) newest: Option<Lsn>,
     /// Of all capture instances of the database: the change table and its first position.
     starts: Vec<(i64, Option<Lsn>)>,
     /// Places of the instances that have changes.
@@ -48,10 +51,11 @@ impl Probe<'_> {
             other => (other.map_err(|error| classified(&error, "cannot look for changes"))?, false),
         };
         let mut results = results.into_iter();
-        let to = match results.next().and_then(|mut rows| rows.pop()) {
-            Some(mut row) => row.lsn()?,
-            None => None,
+        let mut position = || match results.next().and_then(|mut rows| rows.pop()) {
+            Some(mut row) => row.lsn(),
+            None => Ok(None),
         };
+        let (newest, to) = (position()?, position()?);
         let mut starts = Vec::new();
         for mut row in results.next().unwrap_or_default() {
             starts.push((row.required_int()?, row.lsn()?));
@@ -61,7 +65,7 @@ impl Probe<'_> {
             changed.push(usize::try_from(row.required_int()?).unwrap_or(usize::MAX));
         }
         changed.sort_unstable();
-        Ok(Seen { to, starts, changed, missing })
+        Ok(Seen { to, newest, starts, changed, missing })
     }
 
     fn sql(&self, instances: &[Instance]) -> String {
@@ -76,7 +80,7 @@ impl Probe<'_> {
             ),
         };
         let mut sql = format!(
-            "DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
+            "SELECT MAX(start_lsn) FROM {database}.cdc.lsn_time_mapping; DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
         );
         for (place, instance) in instances.iter().enumerate() {
             let table = quoted(&format!("{}_CT", instance.table.instance));
@@ -99,8 +103,16 @@ impl Probe<'_> {
 impl Seen {
     /// Whether changes of an instance from `low` on may have been removed.
     pub(super) fn lost(&self, instance: &Instance, low: Lsn) -> bool {
-        let now = self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start);
-        went_by(instance.table.start, now, low)
+        went_by(instance.table.start, self.start(instance), low)
+    }
+
+    /// The same of an instance that was listed after the look.
+    pub(super) fn lost_since(&self, instance: &Instance, low: Lsn) -> bool {
+        went_by(self.start(instance), instance.table.start, low)
+    }
+
+    fn start(&self, instance: &Instance) -> Option<Lsn> {
+        self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start)
     }
 
     /// The change tables of the instances that have begun at `to`.

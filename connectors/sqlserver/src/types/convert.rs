@@ -9,7 +9,7 @@ use super::{DecimalMode, Kind, time};
 /// A value as it came from the server as the value that its column has. What cannot be represented is an error of kind
 /// `Data`.
 pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value> {
-    let value = match (kind, data) {
+    let value = match (kind, altered(kind, data)) {
         (Kind::Boolean, ColumnData::Bit(value)) => value.map(Value::Boolean),
         (Kind::Int16, ColumnData::U8(value)) => value.map(|value| Value::Int16(value.into())),
         (Kind::Int16, ColumnData::I16(value)) => value.map(Value::Int16),
@@ -39,12 +39,43 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value> {
         // What has no type of its own is null.
         (_, ColumnData::U8(None) | ColumnData::I32(None) | ColumnData::String(None) | ColumnData::Binary(None)) => None,
         (kind, data) => {
+            // The value itself may be one that a mask hides.
+            let data = format!("{data:?}");
+            let read = data.split('(').next().unwrap_or_default();
             let message =
-                format!("a value {data:?} does not fit its column, which was read as {kind:?}: was its type altered?");
+                format!("a value {read} does not fit its column, which was read as {kind:?}: was its type altered?");
             return Err(Error::data(message));
         }
     };
     Ok(value.unwrap_or_default())
+}
+
+/// A whole number of the width that its column had before it was altered, if it fits: a change table has the new type at
+/// once, the structure that is known is that of before. And money that was read as it comes, of a column that the table has
+/// no more, or whose type has a name of its own.
+fn altered(kind: Kind, data: ColumnData<'static>) -> ColumnData<'static> {
+    let whole = match data {
+        ColumnData::U8(Some(value)) => i64::from(value),
+        ColumnData::I16(Some(value)) => value.into(),
+        ColumnData::I32(Some(value)) => value.into(),
+        ColumnData::I64(Some(value)) => value,
+        ColumnData::F64(Some(value)) if matches!(kind, Kind::Decimal { .. }) => {
+            return money(value).map_or(data, |number| ColumnData::Numeric(Some(number)));
+        }
+        other => return other,
+    };
+    match kind {
+        Kind::Int16 => i16::try_from(whole).map_or(data, |value| ColumnData::I16(Some(value))),
+        Kind::Int32 => i32::try_from(whole).map_or(data, |value| ColumnData::I32(Some(value))),
+        Kind::Int64 => ColumnData::I64(Some(whole)),
+        _ => data,
+    }
+}
+
+/// The driver has divided the number by ten thousand: below 51 bits it is still known exactly.
+fn money(value: f64) -> Option<Numeric> {
+    let unscaled: i128 = format!("{:.0}", value * 10_000.0).parse().ok()?;
+    (unscaled.unsigned_abs() < (1 << 51)).then(|| Numeric::new_with_scale(unscaled, 4))
 }
 
 fn timestamp(ticks: Option<i64>, form: TimeForm) -> Result<Option<Value>> {
@@ -130,6 +161,28 @@ mod tests {
     #[test]
     fn a_tinyint_has_no_sign() {
         assert_eq!(convert(Kind::Int16, ColumnData::U8(Some(255))).unwrap(), Value::Int16(255));
+    }
+
+    #[test]
+    fn a_number_of_another_width_is_taken_as_far_as_it_fits() {
+        assert_eq!(convert(Kind::Int32, ColumnData::I64(Some(-7))).unwrap(), Value::Int32(-7));
+        assert_eq!(convert(Kind::Int64, ColumnData::U8(Some(7))).unwrap(), Value::Int64(7));
+        assert_eq!(convert(Kind::Int16, ColumnData::I32(Some(7))).unwrap(), Value::Int16(7));
+        assert!(convert(Kind::Int32, ColumnData::I64(Some(1 << 40))).is_err());
+    }
+
+    #[test]
+    fn money_as_the_driver_reads_it_is_exact_below_51_bits() {
+        let read = |value| convert(money(DecimalMode::String), ColumnData::F64(Some(value)));
+        assert_eq!(read(1.5).unwrap(), "1.5000".into());
+        assert_eq!(read(-200_000_000_000.1234).unwrap(), "-200000000000.1234".into());
+        assert!(read(922_337_203_685_477.6).is_err() && read(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_told() {
+        let error = convert(Kind::Int32, ColumnData::String(Some("secret".into()))).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]

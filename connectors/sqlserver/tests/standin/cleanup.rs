@@ -1,5 +1,7 @@
 //! A cleanup that is faster than the reader: an error or a new snapshot, never a gap.
 
+use std::time::Duration;
+
 use tributary_api::ErrorKind;
 use tributary_testkit::FakeSourceHost;
 
@@ -65,6 +67,42 @@ async fn what_was_read_may_be_removed() {
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
     // And while it reads.
     clean_up(&mut server, 2).await;
+    server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":3}"#]);
+    task.stop().await;
+}
+
+/// A log in which nothing happens grows, too: a cleanup goes beyond the last change, and removes nothing that was not read.
+#[tokio::test]
+async fn a_cleanup_while_nothing_happens_is_no_loss() {
+    let mut server = Server::start(&TABLE).await;
+    let host = FakeSourceHost::new();
+    let mut task = Task::first(&server, &host, &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1}"#]);
+    server.sql("EXEC standin.clock @advance_ms = 301000").await;
+    server.scan().await;
+    // The reader looks at the log meanwhile.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mark = server.bytes("SELECT start_lsn FROM cdc.lsn_time_mapping WHERE tran_id = 0x00").await;
+    let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+    server
+        .sql(&format!("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t', @low_water_mark = 0x{mark}"))
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
+    // Nor is it one for a reader that begins anew after an error.
+    server.sql("EXEC standin.clock @advance_ms = 301000").await;
+    server.scan().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mark = server.bytes("SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00").await;
+    let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+    server
+        .sql(&format!("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t', @low_water_mark = 0x{mark}"))
+        .await;
+    server.sql("EXEC standin.fault @on = 'statement', @action = 'error', @number = 1205, @times = 1, @application = 'reader'").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":3}"#]);
     task.stop().await;
