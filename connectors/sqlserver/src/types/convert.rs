@@ -175,7 +175,7 @@ mod tests {
     fn money_as_the_driver_reads_it_is_exact_below_51_bits() {
         let read = |value| convert(money(DecimalMode::String), ColumnData::F64(Some(value)));
         assert_eq!(read(1.5).unwrap(), "1.5000".into());
-        assert_eq!(read(-200_000_000_000.1234).unwrap(), "-200000000000.1234".into());
+        assert_eq!(read(-200_000_000_000.123_4).unwrap(), "-200000000000.1234".into());
         assert!(read(922_337_203_685_477.6).is_err() && read(f64::NAN).is_err());
     }
 
