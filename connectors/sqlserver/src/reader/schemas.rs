@@ -57,7 +57,7 @@ async fn ask(client: &mut Client, kind: Kind, text: &str, type_name: &str) -> Op
         Some(mut row) => row.data().map(Some),
         None => Ok(None),
     });
-    match data.and_then(|data| data.map(|data| convert(kind, data)).transpose()) {
+    match data.and_then(|data| data.map(|data| convert(kind, data).map_err(|unfit| unfit.error)).transpose()) {
         Ok(value) => value.filter(|value| !value.is_null()),
         Err(error) => {
             tracing::warn!(text, type_name, %error, "a default cannot be read: the schema has none");

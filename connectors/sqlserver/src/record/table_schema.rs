@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use tiberius::ColumnData;
-use tributary_api::{Datum, Error, ErrorKind, Field, Result, Schema, SchemaRef, SchemaType, Struct, Topic, Value};
+use tributary_api::{Datum, Error, Field, Result, Schema, SchemaRef, SchemaType, Struct, Topic, Value};
 
 use super::envelope::envelope;
 use super::{Adjustment, Names};
 use crate::columns::{ColumnRules, Mapping};
 use crate::table::{Column, Table};
-use crate::types::{Kind, Modes, convert};
+use crate::types::{Kind, Modes, Unfit, convert};
 
 /// What is made of a table's rows. It does not change: a table that is altered has another one.
 #[derive(Debug)]
@@ -97,24 +97,43 @@ impl TableSchema {
         (0..self.table.columns.len()).filter(needed).collect()
     }
 
-    /// Values in the order of the table's columns, of data in the order of `places`.
+    /// Values in the order of the table's columns, of data in the order of `places`. One that does not fit its column is
+    /// null where that may be.
     pub(crate) fn values(&self, data: Vec<ColumnData<'static>>, places: &[Option<usize>]) -> Result<Vec<Value>> {
+        self.read(data, places, false).map_err(|unfit| unfit.error)
+    }
+
+    /// The same. Where the type of a column was altered since it was looked at, it is an error whatever the column.
+    pub(crate) fn current_values(
+        &self,
+        data: Vec<ColumnData<'static>>,
+        places: &[Option<usize>],
+    ) -> Result<Vec<Value>, Unfit> {
+        self.read(data, places, true)
+    }
+
+    fn read(
+        &self,
+        data: Vec<ColumnData<'static>>,
+        places: &[Option<usize>],
+        current: bool,
+    ) -> Result<Vec<Value>, Unfit> {
         let mut values = vec![Value::Null; self.table.columns.len()];
         for (data, place) in data.into_iter().zip(places) {
             let Some(place) = *place else { continue };
             let Some(kind) = self.kinds[place] else { continue };
             values[place] = match convert(kind, data) {
                 Ok(value) => value,
-                Err(error) if error.kind() == ErrorKind::Data && self.table.columns[place].optional => {
+                Err(unfit) if unfit.altered && current => return Err(unfit),
+                Err(Unfit { error, .. }) if self.table.columns[place].optional => {
                     let column = &self.table.columns[place].name;
                     tracing::warn!(table = %self.table.id, %column, %error, "a value cannot be represented: it is null");
                     Value::Null
                 }
-                Err(error) => {
+                Err(Unfit { error, .. }) => {
                     let column = &self.table.columns[place].name;
-                    return Err(
-                        Error::fatal(format!("cannot represent a value of {}.{column}", self.table.id)).cause(&error)
-                    );
+                    let message = format!("cannot represent a value of {}.{column}", self.table.id);
+                    return Err(Error::fatal(message).cause(&error).into());
                 }
             };
         }

@@ -1,5 +1,7 @@
 //! Reads the changed tables at the same time and merges their changes in the order of their commits.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use tributary_api::{Error, Result, Value};
 
@@ -13,6 +15,7 @@ use crate::metrics::Kind;
 use crate::offset::Offset;
 use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source};
+use crate::types::Unfit;
 
 const DELETE: i64 = 1;
 const INSERT: i64 = 2;
@@ -127,13 +130,23 @@ impl Reader {
         row: Row,
         after: Option<Row>,
         rows: Option<i64>,
-    ) -> Result<()> {
+    ) -> Result<(), Failure> {
+        let Some(known) = streaming.instances.get(instance) else { return Ok(()) };
+        let Some(schema) = self.schemas.get(&known.table.source).cloned() else { return Ok(()) };
+        let may_look = streaming.may_look(&schema);
         let Some(instance) = streaming.instances.get_mut(instance) else { return Ok(()) };
-        let Some(schema) = self.schemas.get(&instance.table.source).cloned() else { return Ok(()) };
         let places = instance.places(&schema);
-        let values = |row: Row| -> Result<Vec<Value>> {
+        let values = |row: Row| -> Result<Vec<Value>, Failure> {
             let (operation, mask) = (row.key.operation, row.mask);
-            let mut values = schema.values(row.data, &places)?;
+            let mut values = if may_look {
+                let altered = |unfit: Unfit| match unfit {
+                    Unfit { error, altered: true } => Failure::Altered(Arc::clone(&schema), error),
+                    Unfit { error, .. } => error.into(),
+                };
+                schema.current_values(row.data, &places).map_err(altered)?
+            } else {
+                schema.values(row.data, &places)?
+            };
             if schema.has_unavailable() && matches!(operation, UPDATE_BEFORE | UPDATE_AFTER) {
                 for (captured, place) in places.iter().enumerate() {
                     let Some(place) = *place else { continue };
@@ -162,7 +175,7 @@ impl Reader {
                     "the change table of {} has an operation {other} at {}",
                     instance.table.instance, key.commit
                 );
-                return Err(Error::fatal(message));
+                return Err(Error::fatal(message).into());
             }
         };
         let before = self.offset.unwrap_or(Offset::NONE);

@@ -11,10 +11,15 @@ mod page;
 mod probe;
 mod tables;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::failure::Failure;
 use crate::lsn::Lsn;
 use crate::offset::{Offset, Snapshot};
 use crate::reader::{Flow, Reader};
+use crate::record::TableSchema;
+use crate::table::TableId;
 
 use self::instance::Instance;
 use self::probe::Probe;
@@ -34,6 +39,33 @@ pub(crate) struct Streaming {
     backwards: bool,
     /// Whether an empty log was told of.
     told: bool,
+    /// For which a table was looked at anew because a value did not fit. What does not fit the same again never will.
+    looked_at: HashMap<TableId, Arc<TableSchema>>,
+}
+
+impl Streaming {
+    fn new(offset: Offset) -> Self {
+        Self {
+            instances: Vec::new(),
+            begun: None,
+            last: offset.commit,
+            behind: offset.snapshot == Snapshot::Completed,
+            backwards: false,
+            told: false,
+            looked_at: HashMap::new(),
+        }
+    }
+
+    /// Lists the instances anew, and goes on behind what was sent, as after a restart.
+    fn begin_anew(&mut self, offset: Offset) {
+        let looked_at = std::mem::take(&mut self.looked_at);
+        *self = Self { looked_at, told: self.told, ..Self::new(offset) };
+    }
+
+    /// Whether a value that does not fit is a reason to look at the table.
+    fn may_look(&self, schema: &Arc<TableSchema>) -> bool {
+        !self.looked_at.get(&schema.table.id).is_some_and(|known| Arc::ptr_eq(known, schema))
+    }
 }
 
 impl Reader {
@@ -41,18 +73,19 @@ impl Reader {
     pub(crate) async fn stream(&mut self) -> Result<(), Failure> {
         let offset = self.offset.unwrap_or(Offset::NONE);
         self.offset = Some(offset);
-        let mut streaming = Streaming {
-            instances: Vec::new(),
-            begun: None,
-            last: offset.commit,
-            behind: offset.snapshot == Snapshot::Completed,
-            backwards: false,
-            told: false,
-        };
+        let mut streaming = Streaming::new(offset);
         tracing::info!(database = %self.database, commit = ?offset.commit, change = ?offset.change, serial = offset.serial,
             "changes are read from here on");
         while !self.stopping.is_cancelled() {
-            let busy = self.poll_once(&mut streaming).await?;
+            let busy = match self.poll_once(&mut streaming).await {
+                Err(Failure::Altered(schema, error)) => {
+                    tracing::info!(table = %schema.table.id, %error, "the structure of a table is read anew");
+                    streaming.looked_at.insert(schema.table.id.clone(), schema);
+                    streaming.begin_anew(self.offset.unwrap_or(offset));
+                    true
+                }
+                polled => polled?,
+            };
             self.succeeded();
             if self.out.flush().await == Flow::Stop {
                 return Ok(());

@@ -6,9 +6,23 @@ use tributary_api::{BigInt, Decimal, Error, Result, Value};
 use super::kind::TimeForm;
 use super::{DecimalMode, Kind, time};
 
-/// A value as it came from the server as the value that its column has. What cannot be represented is an error of kind
-/// `Data`.
-pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value> {
+/// Why a value cannot be told as its column's.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    /// Of kind `Data`.
+    pub(crate) error: Error,
+    /// It is of another type than the column had when its table was looked at.
+    pub(crate) altered: bool,
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self { error, altered: false }
+    }
+}
+
+/// A value as it came from the server as the value that its column has.
+pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Unfit> {
     let value = match (kind, altered(kind, data)) {
         (Kind::Boolean, ColumnData::Bit(value)) => value.map(Value::Boolean),
         (Kind::Int16, ColumnData::U8(value)) => value.map(|value| Value::Int16(value.into())),
@@ -44,7 +58,7 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value> {
             let read = data.split('(').next().unwrap_or_default();
             let message =
                 format!("a value {read} does not fit its column, which was read as {kind:?}: was its type altered?");
-            return Err(Error::data(message));
+            return Err(Unfit { error: Error::data(message), altered: true });
         }
     };
     Ok(value.unwrap_or_default())
@@ -87,16 +101,15 @@ fn timestamp(ticks: Option<i64>, form: TimeForm) -> Result<Option<Value>> {
     })
 }
 
-fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value> {
+fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value, Unfit> {
     let digits = i32::from(value.scale());
     let unscaled = match u32::try_from(scale - digits) {
         Ok(more) => 10_i128.checked_pow(more).and_then(|factor| value.value().checked_mul(factor)),
         Err(_) => None,
     };
     let Some(unscaled) = unscaled else {
-        return Err(Error::data(format!(
-            "a number with {digits} digits behind its point does not fit a column of {scale}"
-        )));
+        let message = format!("a number with {digits} digits behind its point does not fit a column of {scale}");
+        return Err(Unfit { error: Error::data(message), altered: true });
     };
     Ok(match mode {
         DecimalMode::Precise => Value::Decimal(Decimal { unscaled: BigInt::from(unscaled), scale }),
@@ -181,14 +194,15 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_not_told() {
-        let error = convert(Kind::Int32, ColumnData::String(Some("secret".into()))).unwrap_err();
+        let error = convert(Kind::Int32, ColumnData::String(Some("secret".into()))).unwrap_err().error;
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]
     fn null_is_null_and_what_does_not_fit_is_an_error_of_the_record() {
         assert_eq!(convert(Kind::Int32, ColumnData::I32(None)).unwrap(), Value::Null);
-        let error = convert(Kind::Int32, ColumnData::String(Some("x".into()))).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Data);
+        let unfit = convert(Kind::Int32, ColumnData::String(Some("x".into()))).unwrap_err();
+        assert!(unfit.altered);
+        assert_eq!(unfit.error.kind(), ErrorKind::Data);
     }
 }

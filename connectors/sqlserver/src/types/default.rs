@@ -2,7 +2,7 @@
 
 use tiberius::ColumnData;
 use tiberius::numeric::Numeric;
-use tributary_api::{Result, Value};
+use tributary_api::Value;
 
 use super::{DecimalMode, Kind, convert};
 use crate::table::Column;
@@ -55,8 +55,7 @@ pub(crate) fn parse_default(column: &Column, kind: Kind) -> Parsed {
         "time" => return ask(expression, "time"),
         _ => None,
     };
-    let converted: Option<Result<Value>> = data.map(|data| convert(own, data));
-    match converted {
+    match data.map(|data| convert(own, data)) {
         Some(Ok(value)) => Parsed::Value(value),
         _ => {
             tracing::debug!(column = %column.name, expression, "the default is no literal: the schema has none");

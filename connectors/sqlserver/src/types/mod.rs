@@ -6,7 +6,7 @@ mod kind;
 mod modes;
 mod time;
 
-pub(crate) use self::convert::convert;
+pub(crate) use self::convert::{Unfit, convert};
 pub(crate) use self::default::{Parsed, parse_default};
 pub(crate) use self::kind::Kind;
 pub(crate) use self::modes::{BinaryMode, DecimalMode, Modes, TimeMode};

@@ -97,6 +97,31 @@ async fn a_delete_and_its_tombstone_are_read_both_or_none() {
     task.stop().await;
 }
 
+/// The change table has the new types at once. What does not fit the old ones says that the table was altered: a value that
+/// does not come as null, and none fails the task. What was sent of the transaction is not sent again.
+#[tokio::test]
+async fn a_column_that_was_widened_is_read_whole() {
+    let columns = "id int NOT NULL PRIMARY KEY, n int NULL, p decimal(5, 1) NOT NULL";
+    let mut server = Server::start(&[("t", columns)]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (0, 0, 0)"]).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[("decimal.handling.mode", "string")]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1, 1, 1.5)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1,"n":1,"p":"1.5"}"#]);
+    server.change(&["ALTER TABLE dbo.t ALTER COLUMN n bigint NULL"]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2, 2, 2), (3, 5000000000, 3), (4, 4, 4)"]).await;
+    let expected = [
+        r#"c null {"id":2,"n":2,"p":"2.0"}"#,
+        r#"c null {"id":3,"n":5000000000,"p":"3.0"}"#,
+        r#"c null {"id":4,"n":4,"p":"4.0"}"#,
+    ];
+    assert_eq!(briefs(&task.take(3).await), expected);
+    server.change(&["ALTER TABLE dbo.t ALTER COLUMN p decimal(9, 3) NOT NULL"]).await;
+    server.change(&["UPDATE dbo.t SET p = 1.125 WHERE id = 1"]).await;
+    let expected = r#"u {"id":1,"n":1,"p":"1.500"} {"id":1,"n":1,"p":"1.125"}"#;
+    assert_eq!(briefs(&task.take(1).await), [expected]);
+    task.stop().await;
+}
+
 #[tokio::test]
 async fn a_restart_goes_on_within_a_transaction() {
     let mut server =
