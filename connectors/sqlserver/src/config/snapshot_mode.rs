@@ -69,6 +69,8 @@ impl SnapshotMode {
             Self::Recovery if begun && !started => Step::Structure,
             Self::ConfigurationBased(choices) if !started => match choices {
                 Choices { data: true, .. } => Step::Snapshot { rows: true },
+                // From a new position on, what happened meanwhile would be missing.
+                Choices { schema: true, stream: true, .. } if begun => Step::Structure,
                 Choices { schema: true, .. } => Step::Snapshot { rows: false },
                 _ => onward,
             },
@@ -142,5 +144,9 @@ mod tests {
         let based = SnapshotMode::ConfigurationBased(choices);
         assert_eq!(step(based, streamed, false), Step::Snapshot { rows: false });
         assert_eq!(step(based, streamed, true), Step::Nothing);
+        let based = SnapshotMode::ConfigurationBased(Choices { stream: true, ..choices });
+        assert_eq!(step(based, None, false), Step::Snapshot { rows: false });
+        assert_eq!(step(based, streamed, false), Step::Structure);
+        assert_eq!(step(based, streamed, true), Step::Stream);
     }
 }

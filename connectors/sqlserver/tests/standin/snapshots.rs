@@ -93,3 +93,22 @@ async fn a_snapshot_that_was_broken_off_begins_anew_and_a_complete_one_does_not(
     assert_eq!(task.take(4).await.len(), 4);
     task.stop().await;
 }
+
+#[tokio::test]
+async fn a_structure_that_is_read_at_each_start_does_not_skip_changes() {
+    let mut server = filled().await;
+    let host = FakeSourceHost::new();
+    let settings = [
+        ("snapshot.mode", "configuration_based"),
+        ("snapshot.mode.configuration.based.snapshot.schema", "true"),
+        ("snapshot.mode.configuration.based.start.stream", "true"),
+    ];
+    let mut task = Task::first(&server, &host, &settings).await;
+    server.change(&["INSERT INTO dbo.b VALUES (4)"]).await;
+    host.acknowledge(&task.take(1).await[0]);
+    task.stop().await;
+    server.change(&["INSERT INTO dbo.b VALUES (5)"]).await;
+    let mut task = Task::first(&server, &host, &settings).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":5}"#]);
+    task.stop().await;
+}
