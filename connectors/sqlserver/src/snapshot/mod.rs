@@ -46,11 +46,17 @@ impl Reader {
         let at = Offset::of_snapshot(position, Snapshot::Running);
         let structures = self.read_structures(&mut session, known, at, rows).await?;
         session.unlock().await?;
-        self.tell_of_structures(&structures).await?;
-        if rows && self.read_rows(&mut session, &captured, position).await? == Flow::Stop {
-            return Ok(Flow::Stop);
+        if rows {
+            self.tell_of_structures(&structures).await?;
+            if self.read_rows(&mut session, &captured, position).await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            session.close().await?;
+        } else {
+            // First, as the last of the records says that the snapshot is complete.
+            session.close().await?;
+            self.tell_of_structures(&structures).await?;
         }
-        session.close().await?;
         // From here on changes follow.
         self.offset = Some(Offset::of_snapshot(position, Snapshot::Completed));
         tracing::info!(database = %self.database, ?position, "the snapshot is complete");
@@ -89,19 +95,24 @@ impl Reader {
         let wanted: Vec<TableId> =
             known.into_iter().filter(|id| if all { filter.knows(id) } else { filter.captures(id) }).collect();
         let mut structures = Vec::with_capacity(wanted.len());
-        for (number, id) in wanted.iter().enumerate() {
+        for id in &wanted {
             // Dropped since the list was read.
             let Some(table) = read_table(session.client(), id).await? else { continue };
             let table = match columns.get(id) {
                 Some(columns) => table.with_columns(columns),
                 None => table,
             };
-            let last = !rows && number + 1 == wanted.len();
-            let mark = if last { SnapshotMark::Last } else { SnapshotMark::True };
             if self.settings.tables.captures(id) {
                 self.schemas.set(session.client(), table.clone()).await?;
             }
-            structures.push(Structure { change: TableChange::Create, table, mark, at });
+            structures.push(Structure { change: TableChange::Create, table, mark: SnapshotMark::True, at });
+        }
+        if let Some(last) = structures.last_mut().filter(|_| !rows) {
+            last.mark = SnapshotMark::Last;
+            // Nothing of the snapshot follows: whoever goes on from here reads changes, and misses none.
+            if at.snapshot == Snapshot::Running {
+                last.at.snapshot = Snapshot::Completed;
+            }
         }
         self.known = None;
         Ok(structures)

@@ -94,6 +94,25 @@ async fn a_snapshot_that_was_broken_off_begins_anew_and_a_complete_one_does_not(
     task.stop().await;
 }
 
+/// The last record that tells of a structure says that there is no more to come: what happens until the first change is
+/// acknowledged is not lost with a restart.
+#[tokio::test]
+async fn a_structure_without_rows_is_told_once() {
+    let mut server = filled().await;
+    let host = FakeSourceHost::new();
+    let mut task = Task::start(&server, &host, &[]).await;
+    let records = task.poll().await.unwrap();
+    assert_eq!(records.len(), 2);
+    assert!(offset(&records[0]).contains(r#""snapshot_completed":false"#));
+    assert!(offset(&records[1]).contains(r#""snapshot_completed":true"#));
+    host.acknowledge(&records[1]);
+    task.stop().await;
+    server.change(&["INSERT INTO dbo.b VALUES (4)"]).await;
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":4}"#]);
+    task.stop().await;
+}
+
 #[tokio::test]
 async fn a_structure_that_is_read_at_each_start_does_not_skip_changes() {
     let mut server = filled().await;
