@@ -35,6 +35,11 @@ pub(crate) fn is_missing_object(error: &DriverError) -> bool {
     error.code() == Some(208)
 }
 
+/// Whether a function of change data capture is asked for positions that it does not have.
+pub(crate) fn is_out_of_range(error: &DriverError) -> bool {
+    error.code() == Some(313)
+}
+
 fn of_server(number: u32, class: u8) -> (ErrorKind, &'static str) {
     let advice = match number {
         18456 | 18452 | 18486..=18488 => ": check database.user and database.password",

@@ -8,7 +8,7 @@ use super::probe::went_by;
 use crate::config::QueryMode;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
-use crate::sql::{Cells, Client, quoted};
+use crate::sql::{Cells, Client, classified, is_out_of_range, quoted};
 use crate::types::instant_nanos;
 
 /// A row of a change table.
@@ -75,16 +75,26 @@ impl Pages<'_> {
             i32::try_from(key.operation).unwrap_or(i32::MAX).into(),
             self.to.into(),
         ];
-        let mut results = client.results(&self.sql(instance, from, rows), parameters).await?.into_iter();
+        let gone = || {
+            let (from, instance) = (from.commit(), &instance.table.instance);
+            Failure::Lost(format!("a cleanup went beyond {from} in the capture instance {instance}"))
+        };
+        let mut results = match client.try_results(&self.sql(instance, from, rows), parameters).await {
+            Ok(results) => results.into_iter(),
+            // A cleanup since the look at the log has raised what the function begins with.
+            Err(error) if self.mode == QueryMode::Function && is_out_of_range(&error) => return Err(gone()),
+            Err(error) => {
+                let attempt = format!("cannot read changes of the capture instance {}", instance.table.instance);
+                return Err(classified(&error, &attempt).into());
+            }
+        };
         let page: Result<Vec<Row>> = results.next().unwrap_or_default().into_iter().map(row).collect();
         let page = page?;
         // A cleanup that has begun since may have removed rows before they were read.
         let start = results.next().and_then(|mut rows| rows.pop());
         let start = start.map(|mut row| row.lsn()).transpose()?.flatten();
         if went_by(instance.table.start, start, from.commit()) {
-            let message =
-                format!("a cleanup went beyond {} in the capture instance {}", from.commit(), instance.table.instance);
-            return Err(Failure::Lost(message));
+            return Err(gone());
         }
         Ok(page)
     }

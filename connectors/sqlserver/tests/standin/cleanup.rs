@@ -108,6 +108,19 @@ async fn a_cleanup_while_nothing_happens_is_no_loss() {
     task.stop().await;
 }
 
+/// The function refuses what a cleanup has removed since the look at the log: the fifth statement is the first page.
+#[tokio::test]
+async fn a_cleanup_just_before_the_function_is_asked_is_a_loss_as_any_other() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.sql("EXEC standin.fault @on = 'statement', @action = 'error', @number = 313, @skip = 4, @times = 1, @application = 'reader'").await;
+    let settings = [("snapshot.mode", "when_needed"), ("data.query.mode", "function")];
+    let mut task = Task::start(&server, &host, &settings).await;
+    assert_eq!(briefs(&task.take(3).await), [0, 1, 2].map(|id| format!("r null {{\"id\":{id}}}")));
+    task.stop().await;
+}
+
 /// A table that is captured since has a later beginning, too, and has lost nothing.
 #[tokio::test]
 async fn a_new_capture_instance_is_no_loss() {
