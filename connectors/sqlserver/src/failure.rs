@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Lost(String),
     /// A table was altered since it was looked at: what it is known as, and why that is not right any more.
     Altered(Arc<TableSchema>, Error),
+    /// A capture instance that was listed is not there.
+    Missing(Error),
     Error(Error),
 }
 
@@ -24,7 +26,7 @@ impl Failure {
     /// The error that the task ends with.
     pub(crate) fn into_error(self) -> Error {
         match self {
-            Self::Error(error) | Self::Altered(_, error) => error,
+            Self::Error(error) | Self::Missing(error) | Self::Altered(_, error) => error,
             Self::Lost(what) => Error::fatal(format!(
                 "changes were removed before they were read: {what}; set snapshot.mode=when_needed to read the tables anew, \
                  and let the cleanup job keep changes for longer than the connector may be stopped"

@@ -39,6 +39,8 @@ pub(crate) struct Streaming {
     backwards: bool,
     /// Whether an empty log was told of.
     told: bool,
+    /// Whether the instances were listed anew because one was missing. One that is on that list, too, stays missing.
+    listed_anew: bool,
     /// For which a table was looked at anew because a value did not fit. What does not fit the same again never will.
     looked_at: HashMap<TableId, Arc<TableSchema>>,
 }
@@ -52,6 +54,7 @@ impl Streaming {
             behind: offset.snapshot == Snapshot::Completed,
             backwards: false,
             told: false,
+            listed_anew: false,
             looked_at: HashMap::new(),
         }
     }
@@ -59,7 +62,7 @@ impl Streaming {
     /// Lists the instances anew, and goes on behind what was sent, as after a restart.
     fn begin_anew(&mut self, offset: Offset) {
         let looked_at = std::mem::take(&mut self.looked_at);
-        *self = Self { looked_at, told: self.told, ..Self::new(offset) };
+        *self = Self { looked_at, told: self.told, listed_anew: self.listed_anew, ..Self::new(offset) };
     }
 
     /// Whether a value that does not fit is a reason to look at the table.
@@ -84,7 +87,17 @@ impl Reader {
                     streaming.begin_anew(self.offset.unwrap_or(offset));
                     true
                 }
-                polled => polled?,
+                Err(Failure::Missing(error)) if !streaming.listed_anew => {
+                    tracing::info!(database = %self.database, %error, "the capture instances are listed anew");
+                    streaming.listed_anew = true;
+                    streaming.begin_anew(self.offset.unwrap_or(offset));
+                    true
+                }
+                polled => {
+                    let busy = polled?;
+                    streaming.listed_anew = false;
+                    busy
+                }
             };
             self.succeeded();
             if self.out.flush().await == Flow::Stop {

@@ -8,7 +8,7 @@ use super::probe::went_by;
 use crate::config::QueryMode;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
-use crate::sql::{Cells, Client, classified, is_out_of_range, quoted};
+use crate::sql::{Cells, Client, classified, is_missing_object, is_out_of_range, quoted};
 use crate::types::instant_nanos;
 
 /// A row of a change table.
@@ -85,7 +85,8 @@ impl Pages<'_> {
             Err(error) if self.mode == QueryMode::Function && is_out_of_range(&error) => return Err(gone()),
             Err(error) => {
                 let attempt = format!("cannot read changes of the capture instance {}", instance.table.instance);
-                return Err(classified(&error, &attempt).into());
+                let told = classified(&error, &attempt);
+                return Err(if is_missing_object(&error) { Failure::Missing(told) } else { told.into() });
             }
         };
         let page: Result<Vec<Row>> = results.next().unwrap_or_default().into_iter().map(row).collect();

@@ -49,6 +49,34 @@ async fn what_passes_is_tried_again_and_no_change_is_lost_or_doubled() {
     task.stop().await;
 }
 
+/// An instance that was disabled between the look at the log and its page is missing from the next list; one that is on the
+/// list and not there all the same fails the task.
+#[tokio::test]
+async fn an_instance_that_is_not_there_has_the_list_read_again_once() {
+    let mut server = Server::start(&TABLE).await;
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    let mut task = Task::first(&server, &host, &[]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    host.acknowledge(&task.take(1).await[0]);
+    task.stop().await;
+    server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
+    // The fifth statement is the first page; a look and a list follow, and then the page again.
+    let missing = |skip: u32| {
+        format!(
+            "EXEC standin.fault @on = 'statement', @action = 'error', @number = 208, @skip = {skip}, @times = 1, @application = 'reader'"
+        )
+    };
+    server.sql(&missing(4)).await;
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":3}"#]);
+    task.stop().await;
+    server.sql(&missing(4)).await;
+    server.sql(&missing(7)).await;
+    let error = Task::start(&server, &host, &[]).await.failure().await;
+    assert!(error.to_string().contains("not enabled"), "{error}");
+}
+
 #[tokio::test]
 async fn the_validation_asks_the_server() {
     let server = Server::start(&TABLE).await;
