@@ -21,6 +21,9 @@ pub(super) struct Row {
     pub(super) data: Vec<ColumnData<'static>>,
 }
 
+/// The command of rows of before the server's update that numbers them: they have null, which is the lowest in the order.
+const NO_COMMAND: i64 = -1;
+
 /// A row's place in its change table; the order is that of its index, but for the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
@@ -66,7 +69,7 @@ impl Pages<'_> {
     ) -> Result<Vec<Row>, Failure> {
         let key = match from {
             From::Behind(key) => key,
-            From::At(commit) => Key { commit, command: -1, change: Lsn::ZERO, operation: 0 },
+            From::At(commit) => Key { commit, command: NO_COMMAND, change: Lsn::ZERO, operation: 0 },
         };
         let parameters = vec![
             key.commit.into(),
@@ -116,8 +119,9 @@ impl Pages<'_> {
             }
         };
         let behind = if ordered {
-            "ct.[__$command_id] > @P2 OR (ct.[__$command_id] = @P2 AND (ct.[__$seqval] > @P3 OR (ct.[__$seqval] = @P3 AND \
-             ct.[__$operation] > @P4)))"
+            // The index is asked for commits alone.
+            "ISNULL(ct.[__$command_id], -1) > @P2 OR (ISNULL(ct.[__$command_id], -1) = @P2 AND \
+             (ct.[__$seqval] > @P3 OR (ct.[__$seqval] = @P3 AND ct.[__$operation] > @P4)))"
         } else {
             "@P2 IS NOT NULL AND (ct.[__$seqval] > @P3 OR (ct.[__$seqval] = @P3 AND ct.[__$operation] > @P4))"
         };
@@ -150,7 +154,7 @@ fn literal(lsn: Lsn) -> String {
 fn row(mut cells: Cells) -> Result<Row> {
     let missing = || Error::fatal("a change table has a row without a position");
     let commit = cells.lsn()?.ok_or_else(missing)?;
-    let command = cells.int()?.unwrap_or(0);
+    let command = cells.int()?.unwrap_or(NO_COMMAND);
     let change = cells.lsn()?.ok_or_else(missing)?;
     let operation = cells.required_int()?;
     let mask = cells.bytes()?.unwrap_or_default();

@@ -122,6 +122,29 @@ async fn a_column_that_was_widened_is_read_whole() {
     task.stop().await;
 }
 
+/// Of rows of before the server's update that added the column the number of the command is null.
+#[tokio::test]
+async fn rows_without_the_number_of_their_command_are_read_in_pages() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let host = FakeSourceHost::new();
+    let settings = [("streaming.fetch.size", "2")];
+    let mut task = Task::first(&server, &host, &settings).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    host.acknowledge(&task.take(1).await[0]);
+    task.stop().await;
+    server.change(&["INSERT INTO dbo.t VALUES (2), (3), (4), (5), (6)"]).await;
+    server.sql("UPDATE cdc.dbo_t_CT SET __$command_id = NULL").await;
+    let mut task = Task::start(&server, &host, &settings).await;
+    let records = task.take(5).await;
+    assert_eq!(briefs(&records), [2, 3, 4, 5, 6].map(|id| format!("c null {{\"id\":{id}}}")));
+    task.stop().await;
+    host.acknowledge(&records[2]);
+    let mut task = Task::start(&server, &host, &settings).await;
+    assert_eq!(briefs(&task.take(2).await), [5, 6].map(|id| format!("c null {{\"id\":{id}}}")));
+    task.stop().await;
+}
+
 #[tokio::test]
 async fn a_restart_goes_on_within_a_transaction() {
     let mut server =
