@@ -42,8 +42,8 @@ impl Login {
         let mut config = Config::new();
         config.host(host);
         config.port(port);
-        // Statements name their database: one connection serves all of them.
-        config.database("master");
+        // Statements name their database: one connection serves all of them. Where users' own ones run is the login's
+        // default database, as with Debezium.
         config.application_name(&self.application);
         config.authentication(match &self.access_token {
             Some(token) => AuthMethod::aad_token(token.expose()),

@@ -189,8 +189,8 @@ impl Reader {
         let Some(statement) = &self.settings.heartbeat_action else { return Ok(()) };
         let mut client = self.pool.take().await?;
         let ran = client.results(statement, Vec::new()).await;
+        // The connection is not given back: nobody knows what the statement has set in its session.
         ran.map_err(|error| error.context("could not execute heartbeat.action.query"))?;
-        client.give_back();
         Ok(())
     }
 

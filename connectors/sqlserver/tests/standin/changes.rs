@@ -228,6 +228,29 @@ async fn a_statement_goes_with_each_heartbeat() {
     assert!(error.to_string().contains("heartbeat.action.query"), "{error}");
 }
 
+#[tokio::test]
+async fn the_statement_of_a_heartbeat_runs_in_the_logins_default_database() {
+    let mut server = Server::start(&[("t", "id int IDENTITY PRIMARY KEY")]).await;
+    server.sql("CREATE LOGIN beater WITH PASSWORD = N'Stand-in_4beats', DEFAULT_DATABASE = shop").await;
+    server.sql("ALTER SERVER ROLE sysadmin ADD MEMBER beater").await;
+    server.change(&["INSERT INTO dbo.t DEFAULT VALUES"]).await;
+    let settings = [
+        ("database.user", "beater"),
+        ("database.password", "Stand-in_4beats"),
+        ("heartbeat.interval.ms", "1"),
+        ("heartbeat.action.query", "INSERT INTO dbo.t DEFAULT VALUES"),
+    ];
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+    let mut changes = Vec::new();
+    while changes.is_empty() {
+        server.scan().await;
+        let read = task.poll().await.unwrap();
+        changes.extend(read.into_iter().filter(|record| &*record.topic == "server.shop.dbo.t"));
+    }
+    assert_eq!(briefs(&changes[..1]), [r#"c null {"id":2}"#]);
+    task.stop().await;
+}
+
 /// The newer of two instances has the table's new column, from its first position on and not before.
 #[tokio::test]
 async fn a_second_capture_instance_takes_over_where_it_begins() {
