@@ -135,6 +135,7 @@ impl Reader {
             if streaming.behind || streaming.last.is_none() {
                 self.empty_to = self.empty_to.max(seen.newest);
             }
+            self.beat().await?;
             return Ok(false);
         };
         streaming.told = false;

@@ -251,6 +251,16 @@ async fn the_statement_of_a_heartbeat_runs_in_the_logins_default_database() {
     task.stop().await;
 }
 
+/// Nothing was captured yet, or all of it was removed since: the position is alive all the same.
+#[tokio::test]
+async fn heartbeats_come_while_the_log_is_empty() {
+    let server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[("heartbeat.interval.ms", "1")]).await;
+    let beat = task.poll().await.unwrap();
+    assert_eq!(&*beat[0].topic, "__debezium-heartbeat.server");
+    task.stop().await;
+}
+
 /// The newer of two instances has the table's new column, from its first position on and not before.
 #[tokio::test]
 async fn a_second_capture_instance_takes_over_where_it_begins() {
