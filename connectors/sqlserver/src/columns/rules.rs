@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use bytestring::ByteString;
 use fancy_regex::Regex;
 use tributary_api::{Config, Error, Props, Result, Schema};
@@ -12,6 +14,8 @@ const INCLUDE: &str = "column.include.list";
 const EXCLUDE: &str = "column.exclude.list";
 const KEYS: &str = "message.key.columns";
 const MASK: &str = "column.mask.";
+const HASH: &str = "column.mask.hash.";
+const SALT: &str = ".with.salt.";
 const TRUNCATE: &str = "column.truncate.to.";
 
 /// What the properties of columns ask for. They name columns by regular expressions, in any case, of which one has to fit a
@@ -118,14 +122,23 @@ fn mappers(props: &Props) -> Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for (name, list) in props {
         let Some((order, of, mapper)) = mapper(name)? else { continue };
-        rules.push((order, Rule { patterns: patterns(name, Some(list))?, of, mapper }));
+        // Its message names what it is given, and the error the property.
+        let patterns = patterns(&shown(name), Some(list)).map_err(|error| Error::config_at(name, error.to_string()))?;
+        rules.push((order, Rule { patterns, of, mapper }));
     }
     rules.sort_by_key(|(order, _)| *order);
     Ok(rules.into_iter().map(|(_, rule)| rule).collect())
 }
 
+/// A property's name for messages: without the salt that may be a part of it.
+fn shown(name: &str) -> Cow<'_, str> {
+    let Some(rest) = name.strip_prefix(HASH) else { return name.into() };
+    let algorithm = rest.split_once(SALT).map_or("", |(algorithm, _)| algorithm);
+    format!("{HASH}{algorithm}..").into()
+}
+
 fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
-    let wrong = |form: &str| Error::config_at(name, format!("{name} is no property: write {form}"));
+    let wrong = |form: &str| Error::config_at(name, format!("{} is no property: write {form}", shown(name)));
     let number = |text: &str| text.strip_suffix(".chars").and_then(|number| number.parse::<u16>().ok());
     if let Some(rest) = name.strip_prefix(TRUNCATE) {
         let length =
@@ -142,7 +155,7 @@ fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
             Some(rest) => (Some(rest), Form::Plain, 5),
             None => (rest.strip_prefix("hash."), Form::Serialized, 4),
         };
-        let parts = rest.and_then(|rest| rest.split_once(".with.salt."));
+        let parts = rest.and_then(|rest| rest.split_once(SALT));
         let hash = parts.and_then(|(algorithm, salt)| Some((Algorithm::named(algorithm)?, salt)));
         let (algorithm, salt) = hash.filter(|(_, salt)| !salt.is_empty()).ok_or_else(|| {
             wrong("column.mask.hash.SHA-256.with.salt.SALT or column.mask.hash.v2.SHA-256.with.salt.SALT, with MD5, SHA-1, SHA-224, SHA-256, SHA-384 or SHA-512")
@@ -248,6 +261,20 @@ mod tests {
         assert_eq!(of(&props, 2), Some(Mapper::Mask("***".into())));
         let (algorithm, salt) = (Algorithm::Md5, "a.b".to_owned());
         assert_eq!(of(&props[..1], 2), Some(Mapper::Hash { algorithm, salt, form: Form::Serialized }));
+    }
+
+    #[test]
+    fn a_salt_is_not_told() {
+        for (name, list) in [
+            ("column.mask.hash.CRC.with.salt.pepper", "dbo.t.a"),
+            ("column.mask.hash.v2.SHA-256.with.slat.pepper", "dbo.t.a"),
+            ("column.mask.hash.pepper", "dbo.t.a"),
+            ("column.mask.hash.v2.SHA-256.with.salt.pepper", "dbo.("),
+        ] {
+            let error = rules(&[(name, list)]).unwrap_err();
+            assert!(!error.to_string().contains("pepper"), "{error}");
+            assert_eq!(error.property(), Some(name));
+        }
     }
 
     #[test]
