@@ -9,6 +9,8 @@ use crate::config::{Settings, not_supported, warn_of_no_effect};
 use crate::lsn::Lsn;
 use crate::sql::Client;
 
+const NAMES: &str = "database.names";
+
 /// Divides the databases among tasks.
 pub(crate) struct SqlServerConnector;
 
@@ -50,13 +52,15 @@ impl Connector for SqlServerConnector {
         let mut client = Client::connect(&settings.login).await?;
         let tasks = settings.databases.len().min(max_tasks.max(1));
         let mut databases = vec![Vec::new(); tasks];
-        for (number, name) in settings.databases.iter().enumerate() {
-            // Offsets have the name as the server writes it.
-            databases[number % tasks].push(real_name(&mut client, name).await?.to_string());
+        // Offsets have the name as the server writes it.
+        let names = real_names(&mut client, &settings).await?;
+        refuse_ambiguous(&names)?;
+        for (number, name) in names.into_iter().enumerate() {
+            databases[number % tasks].push(name);
         }
         let task = |(number, databases): (usize, Vec<String>)| {
             let mut props = config.originals().clone();
-            props.insert("database.names".to_owned(), databases.join(","));
+            props.insert(NAMES.to_owned(), databases.join(","));
             props.insert("task.id".to_owned(), number.to_string());
             props
         };
@@ -95,11 +99,14 @@ impl SourceConnector for SqlServerConnector {
 /// What the server says against a configuration.
 async fn look(settings: &Settings) -> Result<Vec<ConfigIssue>> {
     let mut client = Client::connect(&settings.login).await?;
+    let names = real_names(&mut client, settings).await?;
+    if let Err(error) = refuse_ambiguous(&names) {
+        return Ok(vec![ConfigIssue::of_error(&error, NAMES)]);
+    }
     let mut closed = Vec::new();
-    for database in &settings.databases {
-        let name = real_name(&mut client, database).await?;
+    for name in names {
         if !sees_capture(&mut client, &name).await? {
-            closed.push(name.to_string());
+            closed.push(name);
         }
     }
     if closed.is_empty() {
@@ -115,8 +122,50 @@ async fn look(settings: &Settings) -> Result<Vec<ConfigIssue>> {
     Ok(if only_rows { Vec::new() } else { vec![ConfigIssue::new("database.user", message)] })
 }
 
+/// The databases as the server writes them.
+async fn real_names(client: &mut Client, settings: &Settings) -> Result<Vec<String>> {
+    let mut names = Vec::with_capacity(settings.databases.len());
+    for database in &settings.databases {
+        names.push(real_name(client, database).await?.to_string());
+    }
+    Ok(names)
+}
+
+/// Two readers of one database would send its changes twice, and a list has no way to write a comma.
+fn refuse_ambiguous(names: &[String]) -> Result<()> {
+    for (number, name) in names.iter().enumerate() {
+        if names[..number].contains(name) {
+            let message = format!("{NAMES} has the database {name} twice, may be in another case: write it once");
+            return Err(Error::config_at(NAMES, message));
+        }
+        if name.contains(',') {
+            let message = format!("{NAMES} cannot have a database with a comma in its name, as {name:?}: rename it");
+            return Err(Error::config_at(NAMES, message));
+        }
+    }
+    Ok(())
+}
+
 /// The text is Debezium's.
 fn unreachable(property: Option<&str>, error: &str) -> ConfigIssue {
     let message = format!("Unable to connect. Check this and other connection properties. Error: {error}");
     ConfigIssue::new(property.unwrap_or("database.hostname"), message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_database_is_read_once_and_has_no_comma_in_its_name() {
+        let refused = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            refuse_ambiguous(&names).map_err(|error| error.to_string())
+        };
+        assert_eq!(refused(&["shop", "Shop", "stock"]), Ok(()), "the server tells them apart");
+        assert!(refused(&["shop", "stock", "shop"]).unwrap_err().contains("shop twice"));
+        assert!(refused(&["a,b"]).unwrap_err().contains("comma"));
+    }
 }

@@ -89,6 +89,7 @@ async fn the_validation_asks_the_server() {
     let names = |issues: Vec<ConfigIssue>| issues.into_iter().map(|issue| issue.name).collect::<Vec<_>>();
     assert_eq!(names(validate(&[("database.password", "wrong")]).await), ["database.hostname"]);
     assert_eq!(names(validate(&[("database.names", "none")]).await), ["database.names"]);
+    assert_eq!(names(validate(&[("database.names", "shop,SHOP")]).await), ["database.names"]);
     assert_eq!(names(validate(&[("database.names", "master")]).await), ["database.user"]);
     assert_eq!(names(validate(&[("message.key.columns", "dbo.t")]).await), ["message.key.columns"]);
 }
