@@ -39,6 +39,8 @@ pub(crate) struct Streaming {
     backwards: bool,
     /// Whether an empty log was told of.
     told: bool,
+    /// Whether a log that ends before `last` was told of.
+    told_of_restore: bool,
     /// Whether the instances were listed anew because one was missing. One that is on that list, too, stays missing.
     listed_anew: bool,
     /// For which a table was looked at anew because a value did not fit. What does not fit the same again never will.
@@ -54,6 +56,7 @@ impl Streaming {
             behind: offset.snapshot == Snapshot::Completed,
             backwards: false,
             told: false,
+            told_of_restore: false,
             listed_anew: false,
             looked_at: HashMap::new(),
         }
@@ -62,7 +65,8 @@ impl Streaming {
     /// Lists the instances anew, and goes on behind what was sent, as after a restart.
     fn begin_anew(&mut self, offset: Offset) {
         let looked_at = std::mem::take(&mut self.looked_at);
-        *self = Self { looked_at, told: self.told, listed_anew: self.listed_anew, ..Self::new(offset) };
+        let Self { told, told_of_restore, listed_anew, .. } = *self;
+        *self = Self { looked_at, told, told_of_restore, listed_anew, ..Self::new(offset) };
     }
 
     /// Whether a value that does not fit is a reason to look at the table.
@@ -127,6 +131,7 @@ impl Reader {
         if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
             return Err(gone(low, instance));
         }
+        self.tell_of_restore(streaming, seen.ends_before(streaming.last));
         let Some(to) = seen.to else {
             client.give_back();
             if low == Lsn::ZERO {
@@ -193,6 +198,15 @@ impl Reader {
         // The connection is not given back: nobody knows what the statement has set in its session.
         ran.map_err(|error| error.context("could not execute heartbeat.action.query"))?;
         Ok(())
+    }
+
+    /// `end` is that of a log that ends before what was read.
+    fn tell_of_restore(&self, streaming: &mut Streaming, end: Option<Lsn>) {
+        let told = std::mem::replace(&mut streaming.told_of_restore, end.is_some());
+        if let Some(end) = end.filter(|_| !told) {
+            tracing::warn!(database = %self.database, %end, read_to = ?streaming.last, "the log ends before what was read of it, as after \
+                the restore of a backup: no change is read until it is beyond; delete the connector's offsets to begin anew");
+        }
     }
 
     fn tell_of_empty_log(&self, streaming: &mut Streaming) {

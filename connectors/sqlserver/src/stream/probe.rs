@@ -111,6 +111,11 @@ impl Seen {
         went_by(self.start(instance), instance.table.start, low)
     }
 
+    /// Where the log ends, if that is before what was read: the database is not the one that it was.
+    pub(super) fn ends_before(&self, last: Option<Lsn>) -> Option<Lsn> {
+        self.newest.filter(|newest| Some(*newest) < last)
+    }
+
     fn start(&self, instance: &Instance) -> Option<Lsn> {
         self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start)
     }
@@ -127,4 +132,19 @@ impl Seen {
 /// A cleanup raises an instance's first position before it removes rows below it.
 pub(super) fn went_by(known: Option<Lsn>, now: Option<Lsn>, low: Lsn) -> bool {
     matches!((known, now), (Some(known), Some(now)) if now > known && now > low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_ends_before_what_was_read_was_restored() {
+        let lsn = |number| Lsn::from_bytes(&[0, 0, 0, 0, 0, 0, 0, 0, 0, number]);
+        let seen = |newest| Seen { to: None, newest, starts: Vec::new(), changed: Vec::new(), missing: false };
+        assert_eq!(seen(lsn(4)).ends_before(lsn(5)), lsn(4));
+        assert_eq!(seen(lsn(5)).ends_before(lsn(5)), None);
+        assert_eq!(seen(lsn(5)).ends_before(None), None, "nothing was read yet");
+        assert_eq!(seen(None).ends_before(lsn(5)), None, "a cleanup may have removed all of it");
+    }
 }
