@@ -128,3 +128,34 @@ async fn a_restart_goes_on_counting() {
     assert!(within.contains(r#""transaction_id":""#), "{within}");
     assert!(!offset(&records[9]).contains("transaction"), "{}", offset(&records[9]));
 }
+
+/// A table that is looked at anew within a transaction does not begin it again.
+#[tokio::test]
+async fn an_altered_table_does_not_break_the_counts_of_its_transaction() {
+    let mut server = Server::start(&TABLES).await;
+    server.change(&["INSERT INTO dbo.u VALUES (0)"]).await;
+    let history = ("schema.history.internal.kafka.topic", "history");
+    let settings = [SETTINGS[0], history, ("streaming.fetch.size", "2")];
+    let host = FakeSourceHost::new();
+    let mut task = Task::first(&server, &host, &settings).await;
+    let before = host.written().len();
+    server.sql("ALTER TABLE dbo.t ALTER COLUMN n bigint NULL").await;
+    server
+        .change(&["BEGIN TRANSACTION; INSERT INTO dbo.t VALUES (1, 1), (2, 2), (3, 5000000000); INSERT INTO dbo.u VALUES (1); \
+                   INSERT INTO dbo.t VALUES (4, 4); COMMIT"])
+        .await;
+    let expected = [
+        "BEGIN 0 null null",
+        "c 0 1/1",
+        "c 0 2/2",
+        "c 0 3/3",
+        "c 0 4/1",
+        "c 0 5/4",
+        r#"END 0 5 [{"data_collection":"shop.dbo.u","event_count":1},{"data_collection":"shop.dbo.t","event_count":4}]"#,
+    ];
+    let records = task.take(7).await;
+    assert_eq!(told(&records), expected);
+    assert_eq!(brief(&records[3]), r#"c null {"id":3,"n":5000000000}"#);
+    assert_eq!(host.written().len(), before + 1, "the history is told of the alteration once");
+    task.stop().await;
+}
