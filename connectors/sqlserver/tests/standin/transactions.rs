@@ -138,6 +138,8 @@ async fn an_altered_table_does_not_break_the_counts_of_its_transaction() {
     let settings = [SETTINGS[0], history, ("streaming.fetch.size", "2")];
     let host = FakeSourceHost::new();
     let mut task = Task::first(&server, &host, &settings).await;
+    server.change(&["INSERT INTO dbo.t VALUES (0, 0)"]).await;
+    task.take(3).await;
     let before = host.written().len();
     server.sql("ALTER TABLE dbo.t ALTER COLUMN n bigint NULL").await;
     server
