@@ -1,6 +1,7 @@
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_api::{Error, Result};
 
@@ -30,7 +31,7 @@ impl Pool {
     pub(crate) async fn take(&self) -> Result<Pooled> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| Error::fatal("the connections are closed"))?;
-        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.shared.idle.lock().pop();
         let client = match idle {
             Some(client) => client,
             None => Client::connect(&self.shared.login).await?,
@@ -40,7 +41,7 @@ impl Pool {
 
     /// Closes those that nobody uses: after an error they are as likely to be broken as the one that was.
     pub(crate) fn clear(&self) {
-        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.idle.lock().clear();
     }
 }
 
@@ -56,7 +57,7 @@ impl Pooled {
     /// For the next who needs one.
     pub(crate) fn give_back(self) {
         if self.client.is_clean() {
-            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.client);
+            self.shared.idle.lock().push(self.client);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -76,12 +77,12 @@ impl Shared {
             requests: AtomicU64::new(0),
             leave: CancellationToken::new(),
         });
-        self.lock().insert(number, Arc::clone(&state));
+        self.taken.lock().insert(number, Arc::clone(&state));
         ConnectionSlot { shared: Arc::clone(self), number, state, _permit: permit }
     }
 
     fn ask_the_idlest(&self) {
-        let taken = self.lock();
+        let taken = self.taken.lock();
         let idle = taken.values().filter(|state| !state.leave.is_cancelled());
         let idle = idle.map(|state| {
             let has_asked = state.requests.load(Ordering::Relaxed) > 0;
@@ -96,10 +97,6 @@ impl Shared {
 
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(BUSY - 1)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<SlotState>>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,7 +120,7 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.shared.lock().remove(&self.number);
+        self.shared.taken.lock().remove(&self.number);
     }
 }
 

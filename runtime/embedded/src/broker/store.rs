@@ -14,9 +14,10 @@ mod topics;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::RwLock;
 use tansu_storage::{Error, OffsetStage, Storage as _, StorageContainer, TopicId, Topition};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
@@ -43,7 +44,7 @@ struct Shared {
     engine: RwLock<Engine>,
     restarting: Mutex<Restarts>,
     /// When a failure of the storage was last logged.
-    last_logged: std::sync::Mutex<Option<Instant>>,
+    last_logged: parking_lot::Mutex<Option<Instant>>,
     topics: Topics,
     ends: Ends,
     groups: Groups,
@@ -60,7 +61,7 @@ impl Store {
             options,
             engine: RwLock::new(engine),
             restarting: Mutex::default(),
-            last_logged: std::sync::Mutex::default(),
+            last_logged: parking_lot::Mutex::default(),
             topics: Topics::default(),
             ends: Ends::default(),
             groups: Groups::default(),
@@ -116,7 +117,7 @@ impl Store {
     }
 
     fn engine(&self) -> Engine {
-        self.shared.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.engine.read().clone()
     }
 
     /// As [`Store::topic`], for callers that already keep topics from being deleted.
@@ -165,7 +166,7 @@ impl Store {
         if matches!(error, Error::Api(_)) {
             return;
         }
-        let mut last_logged = self.shared.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_logged = self.shared.last_logged.lock();
         if last_logged.is_some_and(|last_logged| last_logged.elapsed() < LOG_INTERVAL) {
             return;
         }
@@ -186,7 +187,7 @@ impl Store {
         let engine = Engine::start(&self.shared.options).await?.after(ended);
         info!(generation = engine.generation, "the embedded broker's storage runs again");
         self.shared.ends.forget();
-        *self.shared.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        *self.shared.engine.write() = engine;
         Ok(())
     }
 }

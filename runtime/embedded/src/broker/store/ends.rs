@@ -1,8 +1,8 @@
 //! Caches the ends of partitions, so that an idle fetch needs no query and a waiting one wakes at once.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tansu_storage::{OffsetStage, Topition};
 use tokio::sync::watch;
 
@@ -33,7 +33,7 @@ impl Ends {
 
     /// The end of a partition, or the version with which it may be stored.
     pub(super) fn get(&self, partition: &Topition) -> Result<OffsetStage, u64> {
-        match self.lock().get(partition) {
+        match self.partitions.lock().get(partition) {
             Some(End { stage: Some(stage), .. }) => Ok(*stage),
             Some(End { version, .. }) => Err(*version),
             None => Err(0),
@@ -42,7 +42,7 @@ impl Ends {
 
     /// Keeps an end that was read under `version`, unless the partition has changed meanwhile.
     pub(super) fn remember(&self, partition: &Topition, version: u64, stage: OffsetStage) {
-        let mut partitions = self.lock();
+        let mut partitions = self.partitions.lock();
         let end = partitions.entry(partition.clone()).or_default();
         if end.version == version {
             end.stage = Some(stage);
@@ -52,22 +52,18 @@ impl Ends {
     /// A partition has new records. The version of an uncached one changes too, because a concurrent reader may have
     /// read the old end.
     pub(super) fn appended(&self, partition: &Topition) {
-        self.lock().entry(partition.clone()).or_default().change();
+        self.partitions.lock().entry(partition.clone()).or_default().change();
         self.announce();
     }
 
     /// Any partition may have changed.
     pub(super) fn forget(&self) {
-        self.lock().values_mut().for_each(End::change);
+        self.partitions.lock().values_mut().for_each(End::change);
         self.announce();
     }
 
     fn announce(&self) {
         self.changes.send_modify(|changes| *changes += 1);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Topition, End>> {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,9 +4,9 @@
 //! therefore do not wait for the disk, and sessions do not expire because it is slow.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use tansu_sans_io::ErrorCode;
 use tansu_sans_io::list_groups_response::ListedGroup;
 use tansu_storage::{GroupDetail, GroupMember, GroupState, NamedGroupDetail, UpdateError, Version};
@@ -32,7 +32,7 @@ struct Group {
 
 impl Groups {
     pub(super) fn is_known(&self, group: &str) -> bool {
-        self.lock().groups.contains_key(group)
+        self.stored.lock().groups.contains_key(group)
     }
 
     /// Stores a group, unless it was changed since the version that the caller has read.
@@ -42,7 +42,7 @@ impl Groups {
         detail: GroupDetail,
         read: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
-        let mut stored = self.lock();
+        let mut stored = self.stored.lock();
         if let Some(current) = stored.groups.get(group).filter(|current| read.as_ref() != Some(&current.version)) {
             let (current, version) = (Box::new(current.detail.clone()), current.version.clone());
             return Err(UpdateError::Outdated { current, version });
@@ -51,7 +51,7 @@ impl Groups {
     }
 
     pub(super) fn deleted(&self, groups: &[String]) {
-        let mut stored = self.lock();
+        let mut stored = self.stored.lock();
         groups.iter().for_each(|group| drop(stored.groups.remove(group)));
     }
 
@@ -61,7 +61,7 @@ impl Groups {
     /// Tansu also removes such members, but keeps the generation, the leader and the assignments: the others would
     /// never get the partitions of those that are gone.
     pub(super) fn expire(&self, group: &str, now: SystemTime) {
-        let mut stored = self.lock();
+        let mut stored = self.stored.lock();
         let Some(current) = stored.groups.get(group) else { return };
         let is_vacant = current.detail.members.is_empty() && current.detail.state != NO_PROTOCOL;
         if !is_vacant && current.detail.members.values().all(|member| is_present(&current.detail, member, now)) {
@@ -85,7 +85,7 @@ impl Groups {
 
     /// Takes note that a member is there. It sends no heartbeats while it waits to join.
     pub(super) fn heard(&self, group: &str, member: &str, now: SystemTime) {
-        let mut stored = self.lock();
+        let mut stored = self.stored.lock();
         let Some(current) = stored.groups.get(group) else { return };
         let mut detail = current.detail.clone();
         let Some(member) = detail.members.get_mut(member) else { return };
@@ -95,12 +95,12 @@ impl Groups {
 
     /// Whether a group has a leader and assignments; true for a group that nobody has joined.
     pub(super) fn is_formed(&self, group: &str) -> bool {
-        let stored = self.lock();
+        let stored = self.stored.lock();
         stored.groups.get(group).is_none_or(|group| matches!(group.detail.state, GroupState::Formed { .. }))
     }
 
     pub(super) fn members(&self, group: &str) -> usize {
-        self.lock().groups.get(group).map_or(0, |group| group.detail.members.len())
+        self.stored.lock().groups.get(group).map_or(0, |group| group.detail.members.len())
     }
 
     /// Describes the `wanted` groups, or all those of `existing`.
@@ -109,12 +109,8 @@ impl Groups {
         let names: Vec<String> = wanted.map_or_else(all, <[String]>::to_vec);
         let now = SystemTime::now();
         names.iter().for_each(|name| self.expire(name, now));
-        let stored = self.lock();
+        let stored = self.stored.lock();
         names.into_iter().map(|name| describe(name, &stored.groups, existing)).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Stored> {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The existing topics, so that the engine is never called for one that does not exist.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tansu_sans_io::ErrorCode;
 use tansu_sans_io::create_topics_request::CreatableTopic;
 use tansu_sans_io::metadata_response::MetadataResponseTopic;
@@ -52,13 +53,13 @@ impl Topics {
     /// Held while a topic is deleted. Forgets all topics, as one may be known by its name and by its id.
     pub(super) async fn delete(&self) -> RwLockWriteGuard<'_, ()> {
         let guard = self.deletion.write().await;
-        self.lock().clear();
-        *self.partitions() = None;
+        self.known.lock().clear();
+        *self.partitions.lock() = None;
         guard
     }
 
     pub(super) fn get(&self, id: &TopicId) -> Option<Arc<Topic>> {
-        self.lock().get(id).cloned()
+        self.known.lock().get(id).cloned()
     }
 
     /// Caches a topic from the metadata; `None` when it does not exist.
@@ -68,33 +69,25 @@ impl Topics {
         }
         let partitions = i32::try_from(found.partitions.as_ref()?.len()).ok()?;
         let topic = Arc::new(Topic { name: found.name.clone()?, partitions });
-        self.lock().insert(id.clone(), Arc::clone(&topic));
+        self.known.lock().insert(id.clone(), Arc::clone(&topic));
         Some(topic)
     }
 
     /// Whether this many more partitions are allowed; `None` when they have to be [counted](Self::counted) first.
     pub(super) fn has_room(&self, partitions: i32) -> Option<bool> {
         let wanted = usize::try_from(partitions).unwrap_or_default();
-        self.partitions().map(|count| count + wanted <= MAX_ALL_PARTITIONS)
+        self.partitions.lock().map(|count| count + wanted <= MAX_ALL_PARTITIONS)
     }
 
     /// Sets the number of partitions of all topics.
     pub(super) fn counted(&self, partitions: usize) {
-        *self.partitions() = Some(partitions);
+        *self.partitions.lock() = Some(partitions);
     }
 
     /// Says that a topic was created.
     pub(super) fn created(&self, partitions: i32) {
-        if let Some(count) = self.partitions().as_mut() {
+        if let Some(count) = self.partitions.lock().as_mut() {
             *count += usize::try_from(partitions).unwrap_or_default();
         }
-    }
-
-    fn partitions(&self) -> MutexGuard<'_, Option<usize>> {
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TopicId, Arc<Topic>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
