@@ -57,6 +57,19 @@ impl Findings {
         found
     }
 
+    /// Begins with the checks that every connector has.
+    async fn of_connector(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Self {
+        let mut found = Self::of_definition(plugin, props);
+        found.note("hides secrets", connector::hides_secrets(plugin, props, call_timeout).await);
+        found.note("validates the valid", connector::validates_the_valid(plugin, props, call_timeout).await);
+        found.note(
+            "keeps to the number of tasks",
+            connector::keeps_to_the_number_of_tasks(plugin, props, call_timeout).await,
+        );
+        found.note("stops at any time", connector::stops_at_any_time(plugin, props, call_timeout).await);
+        found
+    }
+
     fn note(&mut self, check: &'static str, checked: Checked) {
         if let Err(what) = checked {
             self.0.push(Violation { check, what });

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Datum, Factory, Offsets, Origin, Plugin, Props, Record, SinkTask, TopicPartition};
 
-use super::{CALL_TIMEOUT, Checked, Findings, Violation, call, connector, items};
+use super::{CALL_TIMEOUT, Checked, Findings, Violation, call, items};
 use crate::FakeSinkHost;
 
 const TOPIC: &str = "battery";
@@ -39,15 +39,7 @@ pub trait SinkSubject: Send {
 /// Runs all checks of a sink; `make` gives each a fresh subject.
 pub async fn sink<S: SinkSubject>(make: impl Fn() -> S) -> Vec<Violation> {
     let subject = make();
-    let (plugin, props, call_timeout) = (subject.plugin(), subject.props(), subject.call_timeout());
-    let mut found = Findings::of_definition(&plugin, &props);
-    found.note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
-    found.note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
-    found.note(
-        "keeps to the number of tasks",
-        connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await,
-    );
-    found.note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
+    let mut found = Findings::of_connector(&subject.plugin(), &subject.props(), subject.call_timeout()).await;
     drop(subject);
     found.note("task stops at any time", task_stops_at_any_time(make()).await);
     found.note("takes an empty batch", takes_an_empty_batch(make()).await);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{Factory, Origin, Plugin, Props, Record, SourceTask};
 
-use super::{CALL_TIMEOUT, Checked, Findings, Violation, call, connector, items};
+use super::{CALL_TIMEOUT, Checked, Findings, Violation, call, items};
 use crate::FakeSourceHost;
 
 /// How soon `poll` must return once the task should stop.
@@ -41,15 +41,7 @@ pub trait SourceSubject: Send {
 /// Runs all checks of a source; `make` gives each a fresh subject.
 pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
     let subject = make();
-    let (plugin, props, call_timeout) = (subject.plugin(), subject.props(), subject.call_timeout());
-    let mut found = Findings::of_definition(&plugin, &props);
-    found.note("hides secrets", connector::hides_secrets(&plugin, &props, call_timeout).await);
-    found.note("validates the valid", connector::validates_the_valid(&plugin, &props, call_timeout).await);
-    found.note(
-        "keeps to the number of tasks",
-        connector::keeps_to_the_number_of_tasks(&plugin, &props, call_timeout).await,
-    );
-    found.note("stops at any time", connector::stops_at_any_time(&plugin, &props, call_timeout).await);
+    let mut found = Findings::of_connector(&subject.plugin(), &subject.props(), subject.call_timeout()).await;
     drop(subject);
     found.note("task stops at any time", task_stops_at_any_time(make()).await);
     found.note("poll ends when stopping", poll_ends_when_stopping(make()).await);
