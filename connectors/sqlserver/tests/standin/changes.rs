@@ -1,5 +1,6 @@
 //! Changes as they stream.
 
+use tributary_api::Record;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
@@ -205,6 +206,17 @@ async fn a_restart_within_a_bulk_change_of_keys_goes_on_exactly() {
     }
 }
 
+/// Changes among the heartbeats that make them.
+async fn first_change(server: &mut Server, task: &mut Task) -> Vec<Record> {
+    let mut changes = Vec::new();
+    while changes.is_empty() {
+        server.scan().await;
+        let read = task.poll().await.unwrap();
+        changes.extend(read.into_iter().filter(|record| &*record.topic == "server.shop.dbo.t"));
+    }
+    changes
+}
+
 #[tokio::test]
 async fn a_statement_goes_with_each_heartbeat() {
     let mut server = Server::start(&[("t", "id int IDENTITY PRIMARY KEY")]).await;
@@ -215,13 +227,7 @@ async fn a_statement_goes_with_each_heartbeat() {
         ("topic.heartbeat.name", "server"),
     ];
     let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
-    let mut changes = Vec::new();
-    while changes.is_empty() {
-        server.scan().await;
-        let read = task.poll().await.unwrap();
-        changes.extend(read.into_iter().filter(|record| &*record.topic == "server.shop.dbo.t"));
-    }
-    assert_eq!(briefs(&changes[..1]), [r#"c null {"id":2}"#]);
+    assert_eq!(briefs(&first_change(&mut server, &mut task).await[..1]), [r#"c null {"id":2}"#]);
     task.stop().await;
     let wrong = [settings[0], ("heartbeat.action.query", "INSERT INTO nowhere VALUES (1)")];
     let error = Task::start(&server, &FakeSourceHost::new(), &wrong).await.failure().await;
@@ -241,13 +247,7 @@ async fn the_statement_of_a_heartbeat_runs_in_the_logins_default_database() {
         ("heartbeat.action.query", "INSERT INTO dbo.t DEFAULT VALUES"),
     ];
     let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
-    let mut changes = Vec::new();
-    while changes.is_empty() {
-        server.scan().await;
-        let read = task.poll().await.unwrap();
-        changes.extend(read.into_iter().filter(|record| &*record.topic == "server.shop.dbo.t"));
-    }
-    assert_eq!(briefs(&changes[..1]), [r#"c null {"id":2}"#]);
+    assert_eq!(briefs(&first_change(&mut server, &mut task).await[..1]), [r#"c null {"id":2}"#]);
     task.stop().await;
 }
 

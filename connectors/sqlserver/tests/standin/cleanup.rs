@@ -12,7 +12,12 @@ const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 
 /// Removes what is before the change of this row.
 async fn clean_up(server: &mut Server, id: i32) {
-    let mark = server.bytes(&format!("SELECT __$start_lsn FROM cdc.dbo_t_CT WHERE id = {id}")).await;
+    clean_up_to(server, &format!("SELECT __$start_lsn FROM cdc.dbo_t_CT WHERE id = {id}")).await;
+}
+
+/// Removes what is before the position that a query gives.
+async fn clean_up_to(server: &mut Server, query: &str) {
+    let mark = server.bytes(query).await;
     let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
     server
         .sql(&format!("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t', @low_water_mark = 0x{mark}"))
@@ -72,6 +77,15 @@ async fn what_was_read_may_be_removed() {
     task.stop().await;
 }
 
+/// Nothing happens for so long that the log gets an idle entry, up to which a cleanup goes.
+async fn clean_up_in_an_idle_time(server: &mut Server) {
+    server.sql("EXEC standin.clock @advance_ms = 301000").await;
+    server.scan().await;
+    // The reader looks at the log meanwhile.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    clean_up_to(server, "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00").await;
+}
+
 /// A log in which nothing happens grows, too: a cleanup goes beyond the last change, and removes nothing that was not read.
 #[tokio::test]
 async fn a_cleanup_while_nothing_happens_is_no_loss() {
@@ -80,27 +94,12 @@ async fn a_cleanup_while_nothing_happens_is_no_loss() {
     let mut task = Task::first(&server, &host, &[]).await;
     server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1}"#]);
-    server.sql("EXEC standin.clock @advance_ms = 301000").await;
-    server.scan().await;
-    // The reader looks at the log meanwhile.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let mark = server.bytes("SELECT start_lsn FROM cdc.lsn_time_mapping WHERE tran_id = 0x00").await;
-    let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
-    server
-        .sql(&format!("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t', @low_water_mark = 0x{mark}"))
-        .await;
+    clean_up_in_an_idle_time(&mut server).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
     // Nor is it one for a reader that begins anew after an error.
-    server.sql("EXEC standin.clock @advance_ms = 301000").await;
-    server.scan().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let mark = server.bytes("SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00").await;
-    let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
-    server
-        .sql(&format!("EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t', @low_water_mark = 0x{mark}"))
-        .await;
+    clean_up_in_an_idle_time(&mut server).await;
     server.sql("EXEC standin.fault @on = 'statement', @action = 'error', @number = 1205, @times = 1, @application = 'reader'").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
