@@ -48,20 +48,12 @@ pub(super) fn basics(schema: &Schema) -> Schema {
 pub(super) fn without(value: Struct, names: &[String], made: &mut MadeSchemas) -> Result<Struct> {
     let (schema, values) = value.into_parts();
     let stays = |field: &Field| !names.iter().any(|name| field.name == name.as_str());
-    let smaller = made.of(&schema, &schema, || {
-        basics(&schema).with_fields(schema.fields.iter().filter(|field| stays(field)).cloned().collect())
-    });
+    let left = || schema.fields.iter().filter(|field| stays(field));
+    let make = || basics(&schema).with_fields(left().cloned().collect());
+    let known = made.of(&schema, &schema, make);
     // Which fields go may differ from record to record.
-    let fits = smaller.fields.iter().map(|field| &field.name).eq(schema
-        .fields
-        .iter()
-        .filter(|field| stays(field))
-        .map(|field| &field.name));
-    let smaller = if fits {
-        smaller
-    } else {
-        basics(&schema).with_fields(schema.fields.iter().filter(|field| stays(field)).cloned().collect()).into_ref()
-    };
+    let fits = known.fields.iter().map(|field| &field.name).eq(left().map(|field| &field.name));
+    let smaller = if fits { known } else { make().into_ref() };
     let values = schema.fields.iter().zip(values).filter(|(field, _)| stays(field));
     let values = values.map(|(field, value)| or_default(&field.schema, value)).collect();
     Struct::new(smaller, values)
