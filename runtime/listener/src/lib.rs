@@ -17,6 +17,7 @@ mod descriptors;
 mod listener;
 mod peer;
 mod progress;
+mod socket;
 mod stream;
 mod throttle;
 mod tls;
@@ -30,6 +31,7 @@ pub use hyper_util::service::TowerToHyperService;
 pub use listener::{Handle, Listener, ListenerOptions};
 pub use peer::Peer;
 pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+pub use socket::check_bindable;
 pub use tls::{CertificateSource, ClientAuth, ClientAuthError, Material, Pem, PemSource, Tls, TlsError, TlsOptions};
 
 /// The error of a body.

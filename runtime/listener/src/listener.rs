@@ -21,6 +21,7 @@ use crate::connection::{Connection, protocol};
 use crate::connections::Connections;
 use crate::deadlines::Deadlines;
 use crate::peer::Peer;
+use crate::socket;
 use crate::throttle::Throttle;
 use crate::tls::Tls;
 
@@ -112,7 +113,8 @@ impl Listener {
     /// # Errors
     /// The system's.
     pub async fn bind(address: impl ToSocketAddrs, options: ListenerOptions) -> io::Result<Self> {
-        Self::on(TcpListener::bind(address).await?, options)
+        let addresses = tokio::net::lookup_host(address).await?;
+        Self::on(TcpListener::from_std(socket::listen(addresses)?)?, options)
     }
 
     /// Binds an address without waiting. Must be called within a tokio runtime; a host's name is looked up here.
@@ -120,9 +122,8 @@ impl Listener {
     /// # Errors
     /// The system's.
     pub fn bind_now(address: impl std::net::ToSocketAddrs, options: ListenerOptions) -> io::Result<Self> {
-        let socket = std::net::TcpListener::bind(address)?;
-        socket.set_nonblocking(true)?;
-        Self::on(TcpListener::from_std(socket)?, options)
+        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&address)?;
+        Self::on(TcpListener::from_std(socket::listen(addresses)?)?, options)
     }
 
     /// Uses a bound socket.

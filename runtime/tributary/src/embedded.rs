@@ -1,11 +1,12 @@
 //! The embedded servers: a Kafka broker and an S3 endpoint.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage, ObjectStore, ObjectStoreOptions};
+use tributary_listener::check_bindable;
 
 use crate::data_folder::{self, BROKER_FOLDER, STORE_FOLDER};
 use crate::settings::Settings;
@@ -102,7 +103,7 @@ async fn start_store(settings: &Settings, shared: &SharedValues) -> Result<Objec
 
 /// The preferred port of this machine, or a free one: the clickstream connector binds it later.
 fn free_address(preferred: u16) -> Result<SocketAddr> {
-    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port)).and_then(|listener| listener.local_addr());
+    let bind = |port: u16| check_bindable(("127.0.0.1", port));
     match bind(preferred) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind(0).context("find a free port"),
         bound => bound.with_context(|| format!("look whether port {preferred} is free")),
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_replaced_by_a_free_one() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         let found = free_address(port).unwrap();
         assert!(found.port() != port && found.port() != 0);

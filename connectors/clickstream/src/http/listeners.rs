@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use tributary_api::{ConfigIssue, Result};
-use tributary_listener::{Connections, Share};
+use tributary_listener::{Connections, Share, check_bindable};
 
 use super::HttpSettings;
 use super::routes::{Endpoint, Routes};
@@ -86,9 +86,7 @@ impl Listeners {
         let PathRequest { owner, settings, paths } = request;
         let servers = self.lock();
         let Some(server) = servers.get(&settings.listen).and_then(Weak::upgrade) else {
-            // Nothing is accepted: the socket is closed at once.
-            let bound = std::net::TcpListener::bind(&settings.listen);
-            let error = bound.err().filter(|error| error.kind() != io::ErrorKind::AddrInUse);
+            let error = check_bindable(&settings.listen).err().filter(|error| error.kind() != io::ErrorKind::AddrInUse);
             let error = error.map(|error| unusable(&settings.listen, &error));
             return error.map(|error| ConfigIssue::of_error(&error, LISTEN)).into_iter().collect();
         };
