@@ -11,7 +11,7 @@ use crate::sql::Client;
 
 const NAMES: &str = "database.names";
 
-/// Divides the databases among tasks.
+/// Distributes the databases over the tasks.
 pub(crate) struct SqlServerConnector;
 
 #[async_trait]
@@ -52,7 +52,7 @@ impl Connector for SqlServerConnector {
         let mut client = Client::connect(&settings.login).await?;
         let tasks = settings.databases.len().min(max_tasks.max(1));
         let mut databases = vec![Vec::new(); tasks];
-        // Offsets have the name as the server writes it.
+        // Offsets contain the database's name as the server writes it.
         let names = real_names(&mut client, &settings).await?;
         refuse_ambiguous(&names)?;
         for (number, name) in names.into_iter().enumerate() {
@@ -70,7 +70,7 @@ impl Connector for SqlServerConnector {
 
 #[async_trait]
 impl SourceConnector for SqlServerConnector {
-    /// Every record has a position from which the next one follows. A snapshot that was broken off begins anew.
+    /// Every record has an offset from which the next record follows. A snapshot that was interrupted starts again.
     fn exactly_once_support(&self, _config: &Config) -> ExactlyOnceSupport {
         ExactlyOnceSupport::Supported
     }
@@ -79,7 +79,7 @@ impl SourceConnector for SqlServerConnector {
         for (partition, offset) in offsets {
             if partition.string("server").is_none() {
                 return Err(Error::config(format!(
-                    "{partition:?} is no partition of this connector: write server (topic.prefix) and database"
+                    "{partition:?} is not a partition of this connector: write server (topic.prefix) and database"
                 )));
             }
             let wrong = |name: &str| {
@@ -88,7 +88,7 @@ impl SourceConnector for SqlServerConnector {
             };
             if let Some(name) = ["commit_lsn", "change_lsn"].into_iter().find(|name| wrong(name)) {
                 return Err(Error::config(format!(
-                    "{name} is no log sequence number: write one as 00000027:00000758:0003"
+                    "{name} is not a log sequence number: write one as 00000027:00000758:0003"
                 )));
             }
         }
@@ -96,7 +96,7 @@ impl SourceConnector for SqlServerConnector {
     }
 }
 
-/// What the server says against a configuration.
+/// Checks the configuration against the server.
 async fn look(settings: &Settings) -> Result<Vec<ConfigIssue>> {
     let mut client = Client::connect(&settings.login).await?;
     let names = real_names(&mut client, settings).await?;
@@ -122,7 +122,7 @@ async fn look(settings: &Settings) -> Result<Vec<ConfigIssue>> {
     Ok(if only_rows { Vec::new() } else { vec![ConfigIssue::new("database.user", message)] })
 }
 
-/// The databases as the server writes them.
+/// The names of the databases as the server writes them.
 async fn real_names(client: &mut Client, settings: &Settings) -> Result<Vec<String>> {
     let mut names = Vec::with_capacity(settings.databases.len());
     for database in &settings.databases {
@@ -131,22 +131,23 @@ async fn real_names(client: &mut Client, settings: &Settings) -> Result<Vec<Stri
     Ok(names)
 }
 
-/// Two readers of one database would send its changes twice, and a list has no way to write a comma.
+/// If a database were listed twice, two readers would send its changes. A name with a comma cannot be expressed in a
+/// list.
 fn refuse_ambiguous(names: &[String]) -> Result<()> {
     for (number, name) in names.iter().enumerate() {
         if names[..number].contains(name) {
-            let message = format!("{NAMES} has the database {name} twice, may be in another case: write it once");
+            let message = format!("{NAMES} has the database {name} twice, perhaps in another case: write it once");
             return Err(Error::config_at(NAMES, message));
         }
         if name.contains(',') {
-            let message = format!("{NAMES} cannot have a database with a comma in its name, as {name:?}: rename it");
+            let message = format!("{NAMES} cannot list {name:?}: the name of a database must not contain a comma");
             return Err(Error::config_at(NAMES, message));
         }
     }
     Ok(())
 }
 
-/// The text is Debezium's.
+/// The text is the same as Debezium's.
 fn unreachable(property: Option<&str>, error: &str) -> ConfigIssue {
     let message = format!("Unable to connect. Check this and other connection properties. Error: {error}");
     ConfigIssue::new(property.unwrap_or("database.hostname"), message)

@@ -4,14 +4,15 @@ use tributary_api::Error;
 
 use crate::record::TableSchema;
 
-/// What ends reading.
+/// Why reading ended.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Changes that were not read yet are not there any more: of what, and since where.
+    /// Changes were removed before they were read. The text says of which table, and from which position on.
     Lost(String),
-    /// A table was altered since it was looked at: what it is known as, and why that is not right any more.
+    /// A table was altered after its structure was read: the structure that is known, and the error that showed the
+    /// difference.
     Altered(Arc<TableSchema>, Error),
-    /// A capture instance that was listed is not there.
+    /// A capture instance that was listed no longer exists.
     Missing(Error),
     Error(Error),
 }
@@ -23,12 +24,12 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The error that the task ends with.
+    /// The error that fails the task.
     pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Error(error) | Self::Missing(error) | Self::Altered(_, error) => error,
             Self::Lost(what) => Error::fatal(format!(
-                "changes were removed before they were read: {what}; set snapshot.mode=when_needed to read the tables anew, \
+                "changes were removed before they were read: {what}; set snapshot.mode=when_needed to read the tables again, \
                  and let the cleanup job keep changes for longer than the connector may be stopped"
             )),
         }

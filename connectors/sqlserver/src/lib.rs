@@ -1,7 +1,7 @@
-//! Change data capture from SQL Server, under the properties, topics, records and offsets of Debezium's connector.
+//! Change data capture from SQL Server, with the properties, topics, records and offsets of Debezium's connector.
 //!
-//! Guarantee: at least once, and in the order of commits within a table. Changes that a cleanup removed before they were
-//! read end the task or begin a new snapshot; they are never left out in silence.
+//! Guarantee: at least once, and in commit order within a table. If a cleanup removes changes before they were read,
+//! the task fails or takes a new snapshot; changes are never skipped silently.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -43,8 +43,7 @@ pub fn plugins() -> Vec<Plugin> {
         SqlServerTask::start,
     );
     let connector = connector.doc(
-        "Sends the changes of tables of SQL Server to Kafka, after what they had before, from the tables of SQL Server's \
-         change data capture.",
+        "Sends the rows of SQL Server tables, and then their changes, to Kafka, by SQL Server's change data capture.",
     );
     std::iter::once(connector).chain(transforms::plugins()).collect()
 }

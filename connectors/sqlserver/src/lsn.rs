@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A position in the log: 10 bytes, most significant first, so that their order is the log's.
+/// A position in the log: 10 bytes, most significant first, so that byte order is log order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Lsn([u8; Lsn::LENGTH]);
 
@@ -10,12 +10,12 @@ impl Lsn {
     pub(crate) const LENGTH: usize = 10;
     pub(crate) const ZERO: Self = Self([0; Self::LENGTH]);
 
-    /// None unless it has the length of one.
+    /// `None` if the length is wrong.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Its text form `00000027:00000758:0003`; upper case counts as well.
+    /// Parses the text form `00000027:00000758:0003`, in upper or lower case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(':').collect();
         let [file, block, slot] = parts[..] else { return None };
@@ -33,7 +33,7 @@ impl Lsn {
         &self.0
     }
 
-    /// The next one, as `sys.fn_cdc_increment_lsn` counts: one more in all 80 bits.
+    /// The next position, as `sys.fn_cdc_increment_lsn` counts: one more, in all 80 bits.
     pub(crate) fn incremented(self) -> Self {
         let mut bytes = self.0;
         for byte in bytes.iter_mut().rev() {
@@ -43,7 +43,7 @@ impl Lsn {
                 return Self(bytes);
             }
         }
-        // Beyond the last there is none.
+        // The last position has no next one.
         self
     }
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_lsn_is_none() {
+    fn a_malformed_lsn_is_none() {
         for text in ["", "NULL", "00000025:00000d98", "25:d98:a2", "00000025:00000d98:00a2:", "0000002g:00000d98:00a2"]
         {
             assert_eq!(Lsn::parse(text), None, "{text}");

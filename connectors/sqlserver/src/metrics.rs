@@ -1,4 +1,4 @@
-//! The connector's metrics, under the names of Debezium's.
+//! The connector's metrics, with Debezium's names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,10 +12,10 @@ use crate::table::TableId;
 const STREAMING: &str = "streaming";
 const SNAPSHOT: &str = "snapshot";
 
-/// Nothing has been there yet.
+/// The value for a time when nothing has happened yet.
 const NEVER: i64 = -1;
 
-/// What happened in one of the two parts of a reader's work.
+/// Counters of one phase of a reader's work: snapshot or streaming.
 #[derive(Debug, Default)]
 struct Events {
     all: AtomicI64,
@@ -25,14 +25,14 @@ struct Events {
     unchanged: AtomicI64,
     transactions: AtomicI64,
     behind: AtomicI64,
-    /// When the last one was.
+    /// When the last event was.
     last: AtomicI64,
 }
 
-/// One of them.
+/// Selects one of the counters.
 type Count = fn(&Events) -> &AtomicI64;
 
-/// What an event was.
+/// The operation of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Create,
@@ -56,7 +56,7 @@ pub(crate) struct Metrics {
     tables: Gauge,
     remaining: Gauge,
     seconds: Gauge,
-    /// Of the table that is read.
+    /// Gauges of the table that is being read.
     scanned: Vec<Gauge>,
 }
 
@@ -119,7 +119,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// A change that was read, of a transaction that ended at a time.
+    /// Counts a change, whose transaction ended at `nanos`.
     pub(crate) fn changed(&mut self, kind: Kind, commit: Lsn, nanos: i64, sent: bool) {
         let now = now_millis();
         let events = &self.streaming;
@@ -147,7 +147,7 @@ impl Metrics {
         self.connected.set(flag(connected));
     }
 
-    /// A snapshot begins, which reads the rows of so many tables.
+    /// A snapshot begins that reads the rows of this many tables.
     pub(crate) fn snapshot_begins(&mut self, tables: usize) {
         self.scanned.clear();
         self.running.set(1.0);
@@ -158,18 +158,18 @@ impl Metrics {
         self.seconds.set(0.0);
     }
 
-    /// A table's rows are read from here on.
+    /// The rows of a table are read from here on.
     pub(crate) fn table_begins(&mut self, id: &TableId) {
         let (name, server, database) = (id.in_database(), self.server.as_str(), self.database.as_str());
         let tags = [("context", SNAPSHOT), ("server", server), ("database", database), ("table", name.as_str())];
         match self.registry.gauge("RowsScanned", "Rows of a table that the snapshot has read.", &tags) {
             Ok(gauge) => self.scanned.push(gauge),
-            // There is a limit to the number of metrics, and none to that of tables.
-            Err(error) => tracing::debug!(table = %id, %error, "the rows of a table are not shown as a metric"),
+            // The number of metrics is limited, the number of tables is not.
+            Err(error) => tracing::debug!(table = %id, %error, "the rows of a table get no metric"),
         }
     }
 
-    /// So many rows of the table were read, of which so many since the last call.
+    /// `rows` of the table were read, `more` of them since the last call.
     pub(crate) fn rows(&self, rows: u64, more: u64, seconds: f64) {
         if let Some(gauge) = self.scanned.last() {
             gauge.set(float(i64::try_from(rows).unwrap_or(i64::MAX)));
@@ -179,7 +179,7 @@ impl Metrics {
         self.seconds.set(seconds);
     }
 
-    /// So many tables are left.
+    /// A table was read to its end; `remaining` are left.
     pub(crate) fn table_ends(&self, remaining: usize) {
         self.remaining.set(count(remaining));
     }
@@ -203,7 +203,7 @@ fn count(count: usize) -> f64 {
     float(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// Numbers beyond 53 bits are rounded.
+/// Integers beyond 53 bits are rounded.
 #[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
 fn float(number: i64) -> f64 {
     number as f64

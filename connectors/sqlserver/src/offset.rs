@@ -1,52 +1,53 @@
-//! Positions as Debezium stores them, member for member.
+//! Offsets in Debezium's format.
 
 use tributary_api::{OffsetMap, OffsetValue, SourceOffset, SourcePartition};
 
 use crate::lsn::Lsn;
 use crate::transaction::Transaction;
 
-/// How Debezium writes a position that is not known.
+/// How Debezium writes an unknown position.
 const NULL: &str = "NULL";
 const INITIAL: &str = "INITIAL";
-/// A member that Debezium does not know, and leaves out.
+/// A member that Debezium does not have. Debezium ignores and drops it.
 const ROWS: &str = "commit_row_no";
 
-/// The partition of a database. Java compares stored keys as bytes: the order is part of it.
+/// The source partition of a database. Java compares stored keys as bytes, so the order of the members matters.
 pub(crate) fn partition(server: &str, database: &str) -> SourcePartition {
     OffsetMap::new([("server", server.into()), ("database", database.into())])
 }
 
-/// That of versions that knew one database only.
+/// The source partition that Debezium's single-database versions used.
 pub(crate) fn old_partition(server: &str) -> SourcePartition {
     OffsetMap::new([("server", server.into())])
 }
 
-/// A place in a database's changes.
+/// A position in the changes of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offset {
     pub(crate) commit: Option<Lsn>,
     pub(crate) change: Option<Lsn>,
     /// How many events of this commit and change were sent.
     pub(crate) serial: i64,
-    /// How many rows of this commit were read, where commit and change do not say it: the changes of a commit are not all in
-    /// the order of their sequence values, and so one may come twice. Debezium's offsets have none.
+    /// How many rows of this commit were read. Set where commit and change do not identify a position: if the changes
+    /// of a commit are not sorted by their sequence values, a pair of both can occur twice. Offsets of Debezium never
+    /// have it.
     pub(crate) rows: Option<i64>,
     pub(crate) snapshot: Snapshot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Snapshot {
-    /// The offset is of a change.
+    /// The offset belongs to a change.
     No,
     Running,
     Completed,
 }
 
 impl Offset {
-    /// Before everything.
+    /// Before the first change.
     pub(crate) const NONE: Self = Self { commit: None, change: None, serial: 0, rows: None, snapshot: Snapshot::No };
 
-    /// Where a snapshot begins, and changes after it.
+    /// The position of a snapshot, after which changes are read.
     pub(crate) fn of_snapshot(commit: Option<Lsn>, snapshot: Snapshot) -> Self {
         Self { commit, change: None, serial: 1, rows: None, snapshot }
     }
@@ -56,7 +57,7 @@ impl Offset {
         let completed = matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true)));
         let snapshot = match stored.get("snapshot") {
             _ if completed => Snapshot::Completed,
-            // Older versions wrote whether there was one.
+            // Older versions wrote only whether a snapshot was running.
             Some(OffsetValue::Boolean(true)) => Snapshot::Running,
             Some(OffsetValue::String(text)) if !text.eq_ignore_ascii_case("false") => Snapshot::Running,
             _ => Snapshot::No,
@@ -85,7 +86,7 @@ impl Offset {
         OffsetMap::new([change, commit, serial, ("snapshot", INITIAL.into()), ("snapshot_completed", completed)])
     }
 
-    /// With the members of a transaction that it is in.
+    /// The stored form, with the state of the transaction that the position is in.
     pub(crate) fn store_in(&self, transaction: Option<&Transaction>) -> SourceOffset {
         let stored = self.store();
         let Some(transaction) = transaction.filter(|transaction| transaction.is_open()) else { return stored };
@@ -93,7 +94,7 @@ impl Offset {
         members.chain(transaction.store()).collect()
     }
 
-    /// The offset behind a change that counts as so many events.
+    /// The offset after a change that counts as `events` events.
     pub(crate) fn moved(&self, commit: Lsn, change: Lsn, events: i64) -> Self {
         let same = self.commit == Some(commit) && self.change == Some(change);
         let serial = if same { self.serial + events } else { events };

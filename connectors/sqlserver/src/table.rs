@@ -1,11 +1,11 @@
-//! Tables as the connector knows them.
+//! The connector's model of tables and columns.
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytestring::ByteString;
 
-/// A table's full name. The order is that of snapshots: by database, schema and name.
+/// A table's full name. Sorted by database, schema and name, which is the order of snapshots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TableId {
     pub(crate) database: ByteString,
@@ -14,7 +14,7 @@ pub(crate) struct TableId {
 }
 
 impl TableId {
-    /// The name that filters are compared with.
+    /// The name that filters are matched with.
     pub(crate) fn in_database(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
@@ -26,11 +26,11 @@ impl fmt::Display for TableId {
     }
 }
 
-/// A column as ODBC describes it: JDBC's metadata, and so Debezium's, are of the same procedure.
+/// A column as ODBC's procedure describes it; JDBC's metadata, and so Debezium's, come from the same procedure.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: ByteString,
-    /// The number that JDBC has for the type.
+    /// JDBC's number of the type.
     pub(crate) jdbc_type: i32,
     pub(crate) type_name: String,
     pub(crate) length: i32,
@@ -38,11 +38,11 @@ pub(crate) struct Column {
     pub(crate) optional: bool,
     pub(crate) identity: bool,
     pub(crate) computed: bool,
-    /// The default as T-SQL has it.
+    /// The default as a T-SQL expression.
     pub(crate) default: Option<String>,
 }
 
-/// JDBC's numbers of types.
+/// JDBC's type numbers.
 pub(crate) mod jdbc {
     pub(crate) const BIT: i32 = -7;
     pub(crate) const TINYINT: i32 = -6;
@@ -72,12 +72,12 @@ pub(crate) mod jdbc {
 const MAX_LENGTH: i32 = i32::MAX;
 
 impl Column {
-    /// The type's name without what is behind it, such as `identity`.
+    /// The type's name without suffixes such as `identity`.
     pub(crate) fn base_type(&self) -> &str {
         self.type_name.split_whitespace().next().unwrap_or_default()
     }
 
-    /// Whether a change table has null for a value that an update leaves as it is.
+    /// Whether a change table has null for a value that an update does not change.
     pub(crate) fn is_large(&self) -> bool {
         match self.jdbc_type {
             jdbc::LONGVARCHAR | jdbc::LONGNVARCHAR | jdbc::LONGVARBINARY => true,
@@ -86,11 +86,11 @@ impl Column {
         }
     }
 
-    /// The column in a list of what is selected, with what the driver cannot read exactly as what it can.
+    /// The column in a select list, with a cast if the driver cannot read the type exactly.
     pub(crate) fn selected(&self, alias: &str) -> String {
         let name = format!("{alias}{}", crate::sql::quoted(&self.name));
         match self.base_type() {
-            // The driver makes a double of it, which has 53 bits of its 64.
+            // The driver converts money, which has 64 bits, to a double, which has 53.
             "money" => format!("CAST({name} AS decimal(19, 4))"),
             "smallmoney" => format!("CAST({name} AS decimal(10, 4))"),
             _ => name,
@@ -103,12 +103,12 @@ impl Column {
 pub(crate) struct Table {
     pub(crate) id: TableId,
     pub(crate) columns: Vec<Column>,
-    /// Names of the columns of the primary key, or of the first unique index if there is none.
+    /// Names of the primary key's columns, or of the first unique index's if there is no primary key.
     pub(crate) key: Vec<ByteString>,
 }
 
 impl Table {
-    /// The same table with some of its columns only.
+    /// The same table with only these columns.
     pub(crate) fn with_columns(&self, names: &[ByteString]) -> Self {
         let columns = self.columns.iter().filter(|column| names.contains(&column.name)).cloned().collect();
         let key = self.key.iter().filter(|name| names.contains(name)).cloned().collect();
@@ -116,18 +116,18 @@ impl Table {
     }
 }
 
-/// One capture instance of a table.
+/// A capture instance of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ChangeTable {
     pub(crate) source: TableId,
     pub(crate) instance: ByteString,
     pub(crate) object: i64,
-    /// From where on it has changes; none until the first one is captured.
+    /// Its first position; `None` until the first change is captured.
     pub(crate) start: Option<crate::lsn::Lsn>,
-    /// Where another instance of the same table takes over.
+    /// The first position of the newer instance of the same table, if there is one.
     pub(crate) stop: Option<crate::lsn::Lsn>,
     /// The captured columns, in the order of their bits in the update mask.
     pub(crate) columns: Arc<[ByteString]>,
-    /// Whether its rows have the number of their command; servers of before 2012's updates write none.
+    /// Whether its rows have the number of their command, which old servers do not write.
     pub(crate) ordered: bool,
 }

@@ -10,12 +10,12 @@ use crate::history::{HistoryTopic, read};
 use crate::offset;
 use crate::reader::{Batch, Reader};
 
-/// Hands over what the readers of its databases have read. They do not wait for one another.
+/// Hands over the records of the readers, one per database. The readers do not wait for each other.
 #[derive(Debug)]
 pub(crate) struct SqlServerTask {
     cx: SourceTaskContext,
     batches: mpsc::Receiver<Batch>,
-    /// They end with the task.
+    /// Dropped, and so ended, with the task.
     readers: JoinSet<()>,
 }
 
@@ -31,7 +31,7 @@ impl SqlServerTask {
         let mut partitions: Vec<_> = readers.iter().map(|reader| reader.partition().clone()).collect();
         partitions.push(offset::old_partition(&settings.names.prefix));
         let mut stored = cx.offsets(&partitions).await?;
-        // That of versions that knew one database, for which it can be meant only if there is one.
+        // The old partition names no database, so it is used only if there is just one.
         let old = stored.pop().flatten().filter(|_| readers.len() == 1);
         for (reader, stored) in readers.iter_mut().zip(stored) {
             reader.resume_from(stored.as_ref().or(old.as_ref()));
@@ -47,7 +47,7 @@ impl SqlServerTask {
     }
 }
 
-/// Reads the history for those that go on from a position, and has all of them write it.
+/// Reads the schema history for the readers that continue from a position, and makes all readers write to it.
 async fn keep_history(cx: &SourceTaskContext, settings: &HistorySettings, readers: &mut [Reader]) -> Result<()> {
     let positions: Vec<_> = readers.iter().map(Reader::position).collect();
     let wanted = readers.iter().zip(&positions);
@@ -72,7 +72,7 @@ impl SourceTask for SqlServerTask {
                 biased;
                 () = stopping.cancelled() => return Ok(Vec::new()),
                 Some(batch) = self.batches.recv() => return batch,
-                // One that has done what there was to do, as with snapshot.mode=initial_only, is not missed.
+                // A reader that has finished, as with snapshot.mode=initial_only, does not end the task.
                 Some(ended) = self.readers.join_next() => ended.map_err(|error| {
                     Error::fatal("the reader of a database ended by a defect of the connector").cause(&error)
                 })?,

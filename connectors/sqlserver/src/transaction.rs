@@ -1,4 +1,4 @@
-//! The transaction that changes belong to, for `provide.transaction.metadata`.
+//! The state of the current transaction, for `provide.transaction.metadata`.
 
 use bytestring::ByteString;
 use tributary_api::{OffsetValue, SourceOffset};
@@ -6,17 +6,17 @@ use tributary_api::{OffsetValue, SourceOffset};
 const ID: &str = "transaction_id";
 const COUNT: &str = "transaction_data_collection_order_";
 
-/// The transaction of the last change that was sent, and how many events of it were.
+/// The transaction of the last change that was sent, with the number of events that were sent of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transaction {
-    /// Empty while there is none.
+    /// Empty if there is no transaction.
     id: ByteString,
     events: i64,
-    /// Of each table, in the order of their first events.
+    /// The number of events of each table, in the order of the tables' first events.
     tables: Vec<(ByteString, i64)>,
-    /// How many places a hash table of Java has for them. It does not become smaller.
+    /// The capacity that a Java `HashMap` with these tables has. It only grows.
     places: usize,
-    /// When the last event was.
+    /// The time of the last event.
     pub(crate) millis: Option<i64>,
 }
 
@@ -27,7 +27,7 @@ impl Default for Transaction {
 }
 
 impl Transaction {
-    /// What an offset says of the transaction that it is in.
+    /// Reads the state from an offset.
     pub(crate) fn load(stored: &SourceOffset) -> Self {
         let mut transaction = Self { id: stored.string(ID).unwrap_or_default().into(), ..Self::default() };
         for (name, value) in stored.iter() {
@@ -38,7 +38,7 @@ impl Transaction {
         transaction
     }
 
-    /// Members of an offset.
+    /// The members that the state adds to an offset.
     pub(crate) fn store(&self) -> impl Iterator<Item = (String, OffsetValue)> {
         let id = self.is_open().then(|| (ID.to_owned(), OffsetValue::String(self.id.to_string())));
         let counts = self.tables.iter().map(|(table, count)| (format!("{COUNT}{table}"), OffsetValue::Int(*count)));
@@ -68,7 +68,7 @@ impl Transaction {
         self.tables.clear();
     }
 
-    /// Counts an event, and tells which one of its table it is.
+    /// Counts an event and returns how many events its table has now.
     pub(crate) fn event(&mut self, table: &ByteString) -> i64 {
         self.count(table, 1)
     }
@@ -86,7 +86,7 @@ impl Transaction {
         events
     }
 
-    /// The tables with their events, in the order in which a hash table of Java has them.
+    /// The tables with their numbers of events, in the order in which a Java `HashMap` has them.
     pub(crate) fn tables(&self) -> Vec<(&ByteString, i64)> {
         let mut tables: Vec<_> = self.tables.iter().map(|(table, count)| (table, *count)).collect();
         tables.sort_by_key(|(table, _)| place(table) % self.places);
@@ -94,7 +94,7 @@ impl Transaction {
     }
 }
 
-/// The hash that Java's hash tables have of a text.
+/// The hash that a Java `HashMap` uses for a text.
 fn place(text: &str) -> usize {
     let hash = text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
     usize::try_from(hash ^ (hash >> 16)).unwrap_or(0)
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(transaction.store().count(), 0);
     }
 
-    /// As `HashMap` has them: of 16 places "a" is in place 1, "q" in the same, and "b" in the next.
+    /// In a `HashMap` with 16 buckets "a" is in bucket 1, "q" as well, and "b" in the next.
     #[test]
     fn tables_have_the_order_of_javas_hash_table() {
         let mut transaction = Transaction::default();

@@ -1,4 +1,4 @@
-//! The contract batteries, that of the source on the stand-in for SQL Server.
+//! Runs the contract battery: of the source against the stand-in for SQL Server, and of the transforms.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 #[path = "standin/server.rs"]
@@ -11,7 +11,7 @@ use tributary_testkit::battery::{self, SourceSubject, TransformationSubject, Vio
 
 use self::server::{DATABASE, PASSWORD, Server, USER};
 
-/// A table that is captured.
+/// A captured table.
 struct Table(Server);
 
 impl Table {
@@ -51,13 +51,14 @@ impl SourceSubject for Table {
         record.value.value.path("after.item")?.as_str().map(str::to_owned)
     }
 
-    /// A snapshot that was broken off begins anew, as Debezium's does. Restarts have tests of their own beside this one.
+    /// A snapshot that is interrupted starts again, as Debezium's does, so items can come twice. Restarts are tested in
+    /// `tests/standin`.
     fn replays(&self) -> bool {
         false
     }
 }
 
-/// A transform, and what it is given.
+/// A transform with the records that it is given.
 struct Transform(Plugin);
 
 impl TransformationSubject for Transform {

@@ -1,8 +1,8 @@
-//! Hostile inputs for a parser, made on the stable toolchain and within a share of time.
+//! A fuzzer for parsers that needs no nightly toolchain and runs for a limited time.
 //!
 //! Without instrumentation a fuzzer cannot see which branch an input took. So the target returns the outcome of its
-//! input (an error's kind, the shape of a result), and what came out for the first time joins the inputs that others
-//! are made of.
+//! input (an error's kind, the shape of a result). An input with an outcome that was not seen before is kept, and new
+//! inputs are made by changing kept ones.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -16,18 +16,19 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// Seconds that each target gets; [`DEFAULT_SECONDS`] without it.
+/// Environment variable: how many seconds each target runs, by default [`DEFAULT_SECONDS`].
 const SECONDS: &str = "TRIBUTARY_FUZZ_SECONDS";
-/// Repeats a run: the number that a failure names.
+/// Environment variable: the seed that a failure reports, to repeat that run.
 const SEED: &str = "TRIBUTARY_FUZZ_SEED";
 
-/// A file that gets each input before it is tried, for what ends the process: an overflow of the stack, for example.
+/// Environment variable: a file to which each input is written before it is tried, for inputs that end the process,
+/// such as by a stack overflow.
 const LAST_INPUT: &str = "TRIBUTARY_FUZZ_LAST_INPUT";
 
-/// All targets together stay within a minute.
+/// Short enough that all targets of the project together take less than a minute.
 const DEFAULT_SECONDS: u64 = 3;
 
-/// An input this small that takes this long stops others; a limit for what hangs, far above what a slow machine needs.
+/// An input that takes longer counts as a hang. Far above what the small inputs need on a slow machine.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 const MAX_INPUT: usize = 16 * 1024;
@@ -67,13 +68,13 @@ const TOKENS: [&[u8]; 26] = [
 const NUMBERS: [u64; 12] =
     [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63, u64::MAX];
 
-/// Feeds `target` with the `examples` and with what becomes of them, for three seconds or as long as
-/// `TRIBUTARY_FUZZ_SECONDS` says.
+/// Calls `target` with the `examples` and with inputs made from them, for three seconds or for
+/// `TRIBUTARY_FUZZ_SECONDS`.
 ///
-/// `target` answers with what came of an input; two inputs of one answer count as alike.
+/// `target` returns the outcome of an input; inputs with the same outcome count as equivalent.
 ///
 /// # Panics
-/// When the target panics or takes ten seconds, with the input, made as small as it easily gets.
+/// When the target panics or takes ten seconds. The message has the input; after a panic it is reduced.
 pub fn fuzz<O: Hash>(examples: &[&[u8]], target: impl Fn(&[u8]) -> O) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number(SEED).unwrap_or_else(rand::random);
@@ -127,7 +128,7 @@ impl<O: Hash, T: Fn(&[u8]) -> O> Run<T> {
         }))
     }
 
-    /// Leaves out what can be left out for the same panic to happen.
+    /// Removes parts of the input as long as it still causes a panic.
     fn shrink(&self, mut input: Vec<u8>) -> Vec<u8> {
         let mut piece = input.len().div_ceil(2);
         let mut steps = SHRINKING_STEPS;
@@ -202,7 +203,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use super::*;
 
-    /// Can only be found step by step: the outcomes lead to it.
+    /// The panic needs a combination that random inputs do not reach in one step, but through kept outcomes.
     #[test]
     fn a_panic_after_two_steps_is_found_and_reported_with_a_small_input() {
         let target = |input: &[u8]| {
@@ -212,8 +213,8 @@ mod tests {
             steps
         };
         let found = catch_unwind(|| fuzz(&[b"{\"a\": 1, \"b\": [true, false]}"], target)).unwrap_err();
-        let told = message(&*found);
-        assert!(told.contains("planted") && told.contains("input: b\"null..null\""), "{told}");
+        let message = message(&*found);
+        assert!(message.contains("planted") && message.contains("input: b\"null..null\""), "{message}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The contract battery for connectors, fakes of what the runtime does for a plugin, and a fuzzer for parsers.
+//! The contract battery for plugins, in-memory hosts to run plugins without a runtime, and a fuzzer for parsers.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -1,18 +1,18 @@
-//! Whether restarts leak threads or file descriptors of the process, as Linux counts them.
+//! Checks whether restarts leak threads or file descriptors, by the counts in `/proc`.
 
 use std::future::Future;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fmt, fs, io};
 
-/// Set in the process that a test runs alone in.
+/// Environment variable that is set in the process where a test runs alone.
 const ALONE: &str = "TRIBUTARY_TEST_ALONE";
-/// How many more of each are no leak: pools that have grown by one, a connection that is being closed.
+/// A growth up to this number is not a leak: a pool may have grown, or a connection may still be closing.
 const SLACK: usize = 8;
-/// How long what has ended may take to go away.
+/// How long to wait for ended threads and closed descriptors to disappear.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a process has.
+/// The resources of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Threads.
@@ -22,10 +22,10 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Those of this process.
+    /// The resources of this process.
     ///
     /// # Errors
-    /// Where there is no `/proc`.
+    /// If there is no `/proc`.
     pub fn now() -> io::Result<Self> {
         let count = |folder: &str| fs::read_dir(folder).map(Iterator::count);
         Ok(Self { threads: count("/proc/self/task")?, descriptors: count("/proc/self/fd")? })
@@ -42,11 +42,11 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Runs the test of this name in a process of its own, where nothing else opens files. Answers whether this is that
-/// process; if not, the test is over.
+/// Runs the test of this name in a process of its own, where nothing else opens files. Returns whether this is that
+/// process; if it is not, the test has already run there and the caller returns.
 ///
 /// # Errors
-/// When it fails there, with what it printed.
+/// If the test fails there, with its output.
 pub fn alone(test: &str) -> io::Result<bool> {
     if env::var_os(ALONE).is_some() {
         return Ok(true);
@@ -59,10 +59,10 @@ pub fn alone(test: &str) -> io::Result<bool> {
     Err(io::Error::other(format!("{printed}\n{}", String::from_utf8_lossy(&output.stderr))))
 }
 
-/// Restarts something a few times and then many times; the many must leak no more than the few.
+/// Restarts something a few times and then many times, and compares the resources.
 ///
 /// # Errors
-/// What there is more of.
+/// The resources before and after, if they have grown.
 pub async fn stay_flat<F: Future<Output = ()>>(rounds: usize, mut restart: impl FnMut() -> F) -> Result<(), String> {
     let problem = |error: io::Error| error.to_string();
     for _ in 0..10 {
@@ -79,7 +79,7 @@ pub async fn stay_flat<F: Future<Output = ()>>(rounds: usize, mut restart: impl 
             return Ok(());
         }
         if begun.elapsed() > CALL_TIMEOUT {
-            return Err(format!("{before} before {rounds} restarts, {after} behind them"));
+            return Err(format!("{before} before {rounds} restarts, {after} after them"));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

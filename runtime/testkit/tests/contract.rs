@@ -1,4 +1,4 @@
-//! Each check of the battery passes a connector that keeps the contract and finds one that does not.
+//! Each check of the battery accepts a plugin that keeps the contract, and finds the fault of one that does not.
 #![allow(clippy::unwrap_used)]
 
 mod broken;
@@ -30,15 +30,15 @@ async fn a_good_connector_passes() {
 #[tokio::test]
 async fn a_fault_of_either_kind_is_found() {
     for (fault, check) in [
-        (Fault::NoDocumentation, "is described"),
-        (Fault::RequiredButUnimportant, "is described"),
+        (Fault::NoDocumentation, "is documented"),
+        (Fault::RequiredButUnimportant, "is documented"),
         (Fault::RejectsItsConfiguration, "accepts its configuration"),
-        (Fault::UndefinedProperty, "rejects what is missing"),
-        (Fault::SecretAsText, "defines secrets as such"),
+        (Fault::UndefinedProperty, "rejects a missing property"),
+        (Fault::SecretAsText, "gives secrets the type password"),
         (Fault::SecretInError, "hides secrets"),
-        (Fault::IssueWithTheValid, "validates the valid"),
-        (Fault::TooManyTasks, "keeps to the number of tasks"),
-        (Fault::NoTasks, "keeps to the number of tasks"),
+        (Fault::IssueWithTheValid, "finds no issue in the valid configuration"),
+        (Fault::TooManyTasks, "makes no more tasks than allowed"),
+        (Fault::NoTasks, "makes no more tasks than allowed"),
         (Fault::ConnectorStopsOnce, "stops at any time"),
         (Fault::TaskStopsOnce, "task stops at any time"),
     ] {
@@ -53,12 +53,12 @@ async fn a_fault_of_a_source_is_found() {
         (Fault::PollNeverReturns, "poll ends when stopping"),
         (Fault::WrongOrder, "delivers in order"),
         (Fault::Loses, "delivers in order"),
-        (Fault::CommitFails, "commit does no harm"),
-        (Fault::NoOffsets, "gives offsets"),
+        (Fault::CommitFails, "allows commit at any time"),
+        (Fault::NoOffsets, "gives records offsets"),
         (Fault::RemembersElsewhere, "starts from the beginning"),
-        (Fault::IgnoresOffsets, "resumes behind the stored offset"),
-        (Fault::OffsetTooFar, "resumes behind the stored offset"),
-        (Fault::OffsetTooNear, "resumes behind the stored offset"),
+        (Fault::IgnoresOffsets, "resumes after the stored offset"),
+        (Fault::OffsetTooFar, "resumes after the stored offset"),
+        (Fault::OffsetTooNear, "resumes after the stored offset"),
     ] {
         let found = source_violations(fault).await;
         assert!(found.iter().any(|found| found == check), "{fault:?} was not found by {check}: {found:?}");
@@ -68,15 +68,15 @@ async fn a_fault_of_a_source_is_found() {
 #[tokio::test]
 async fn a_fault_of_a_sink_is_found() {
     for (fault, check) in [
-        (Fault::EmptyBatchFails, "takes an empty batch"),
-        (Fault::SaysMoreThanAsked, "takes an empty batch"),
+        (Fault::EmptyBatchFails, "accepts an empty batch"),
+        (Fault::SaysMoreThanAsked, "accepts an empty batch"),
         (Fault::WrongOrder, "delivers in order"),
         (Fault::Loses, "delivers in order"),
         (Fault::CommitsAhead, "delivers in order"),
         (Fault::NeverSafe, "delivers in order"),
-        (Fault::RefusesAgain, "takes a batch again"),
-        (Fault::ClosesForEver, "goes on after close and open"),
-        (Fault::SkipsByOffset, "loses nothing when it dies"),
+        (Fault::RefusesAgain, "accepts a batch again"),
+        (Fault::IgnoresReopening, "continues after close and open"),
+        (Fault::SkipsByOffset, "loses nothing when it is dropped"),
     ] {
         let found = sink_violations(fault).await;
         assert!(found.iter().any(|found| found == check), "{fault:?} was not found by {check}: {found:?}");
@@ -84,7 +84,7 @@ async fn a_fault_of_a_sink_is_found() {
 }
 
 #[tokio::test]
-async fn a_source_without_rereading_is_not_reread() {
+async fn a_source_that_cannot_replay_is_not_asked_to() {
     let place = Arc::default();
     let violations = battery::source(|| MemorySource::once(Fault::NoOffsets, &place)).await;
     assert_eq!(violations, []);
@@ -108,17 +108,17 @@ fn a_good_transform_and_a_good_converter_pass() {
 fn a_fault_of_a_transform_is_found() {
     use stateless::Fault;
     for (fault, check) in [
-        (Fault::NoDocumentation, "is described"),
-        (Fault::NeedsMoreThanItSays, "asks its host for what it says"),
-        (Fault::NeedsLessThanItSays, "asks its host for what it says"),
-        (Fault::NeedsSomethingElse, "asks its host for what it says"),
+        (Fault::NoDocumentation, "is documented"),
+        (Fault::NeedsMoreThanItSays, "declares whether it needs state"),
+        (Fault::NeedsLessThanItSays, "declares whether it needs state"),
+        (Fault::NeedsSomethingElse, "declares whether it needs state"),
         (Fault::RefusesItsOwn, "handles its records"),
-        (Fault::Counts, "has one outcome"),
-        (Fault::CountsInItself, "has one outcome"),
-        (Fault::ForgetsTheOrigin, "keeps where a record is from"),
-        (Fault::PanicsAtNull, "survives whatever comes"),
-        (Fault::PanicsAtNumbers, "survives whatever comes"),
-        (Fault::FatalForABadRecord, "survives whatever comes"),
+        (Fault::Counts, "gives the same result again"),
+        (Fault::CountsInItself, "gives the same result again"),
+        (Fault::ForgetsTheOrigin, "keeps the origin of records"),
+        (Fault::PanicsAtNull, "handles any record without a fatal error"),
+        (Fault::PanicsAtNumbers, "handles any record without a fatal error"),
+        (Fault::FatalForABadRecord, "handles any record without a fatal error"),
         (Fault::MetricTwice, "registers its metrics"),
     ] {
         let found = transformation_violations(fault);
@@ -130,15 +130,15 @@ fn a_fault_of_a_transform_is_found() {
 fn a_fault_of_a_converter_is_found() {
     use stateless::Fault;
     for (fault, check) in [
-        (Fault::NoDocumentation, "is described"),
+        (Fault::NoDocumentation, "is documented"),
         (Fault::RefusesItsOwn, "reads what it writes"),
         (Fault::ReadsWrong, "reads what it writes"),
         (Fault::NeedsItsOwnMemory, "reads what it writes"),
         (Fault::CountsInItself, "writes the same bytes"),
-        (Fault::WritesNull, "knows tombstones"),
-        (Fault::PanicsAtNumbers, "survives whatever it should write"),
-        (Fault::FatalForABadRecord, "survives whatever it should write"),
-        (Fault::PanicsAtBytes, "survives whatever it should read"),
+        (Fault::WritesNull, "keeps tombstones"),
+        (Fault::PanicsAtNumbers, "handles any value without a fatal error"),
+        (Fault::FatalForABadRecord, "handles any value without a fatal error"),
+        (Fault::PanicsAtBytes, "handles any bytes without a fatal error"),
         (Fault::MetricTwice, "registers its metrics"),
     ] {
         let found = converter_violations(fault);

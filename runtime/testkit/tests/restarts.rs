@@ -1,4 +1,4 @@
-//! What `restarts` counts, it finds.
+//! Leaks of files and of threads are found.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;
@@ -16,7 +16,7 @@ async fn leaks_are_found() {
     assert_eq!(stay_flat(50, || async { drop(File::open("/dev/null").unwrap()) }).await, Ok(()));
     let files = Mutex::new(Vec::new());
     let leak = || async { files.lock().unwrap().push(File::open("/dev/null").unwrap()) };
-    assert!(stay_flat(50, leak).await.unwrap_err().contains("behind them"));
+    assert!(stay_flat(50, leak).await.unwrap_err().contains("after them"));
     let threads: Mutex<Vec<JoinHandle<()>>> = Mutex::default();
     let (hold, held) = sync_channel::<()>(0);
     let held = std::sync::Arc::new(Mutex::new(held));

@@ -1,4 +1,4 @@
-//! The host in memory behaves as the runtime's does.
+//! `MemoryTransformHost` behaves as the host of the runtime.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Transformation for Counter {
         let key = Bytes::copy_from_slice(record.key.value.as_str().unwrap().as_bytes());
         let count = cx.get(StoreId(0), &key)?.map_or(0, |count| count[0]) + 1;
         cx.put(StoreId(0), key.clone(), Some(Bytes::copy_from_slice(&[count])))?;
-        assert_eq!(cx.get(StoreId(0), &key)?.unwrap()[0], count, "a change is seen at once");
+        assert_eq!(cx.get(StoreId(0), &key)?.unwrap()[0], count, "a change is visible at once");
         cx.schedule(Timer::new(key.clone(), cx.now() + 10_000, Bytes::new()))?;
         if record.value.value.as_str() == Some("bad") {
             return Err(Error::data("bad"));

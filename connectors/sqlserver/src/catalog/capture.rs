@@ -20,7 +20,7 @@ pub(crate) async fn real_name(client: &mut Client, database: &str) -> Result<Byt
     }
 }
 
-/// The newest position of the log that was looked at; none before the first.
+/// The newest position up to which the capture job has read the log; `None` if it has not read any yet.
 pub(crate) async fn max_lsn(client: &mut Client, database: &str) -> Result<Option<Lsn>> {
     let sql = format!("SELECT {}.sys.fn_cdc_get_max_lsn()", quoted(database));
     match client.query(&sql, Vec::new()).await?.pop() {
@@ -29,7 +29,8 @@ pub(crate) async fn max_lsn(client: &mut Client, database: &str) -> Result<Optio
     }
 }
 
-/// All capture instances; of those of one table that begin at the same position, the newest.
+/// All capture instances, with their columns. If several of one table begin at the same position, only the newest of
+/// them is returned.
 pub(crate) async fn change_tables(client: &mut Client, database: &str, up_to: Option<Lsn>) -> Result<Vec<ChangeTable>> {
     let quoted = quoted(database);
     let (bound, parameters) = match up_to {
@@ -68,8 +69,9 @@ pub(crate) async fn change_tables(client: &mut Client, database: &str, up_to: Op
     Ok(tables)
 }
 
-/// Capture instances of which a cleanup has removed changes behind a position. One that begins later because it was
-/// enabled later is none of them: nothing that was committed before its beginning ended after it was made.
+/// Capture instances that lost changes after `position` to a cleanup. An instance can also begin after `position`
+/// because it was created later: that is no loss. The two differ in this: every transaction before the first position
+/// of a new instance ended before the instance was created.
 pub(crate) async fn lost_instances(client: &mut Client, database: &str, position: Lsn) -> Result<Vec<ChangeTable>> {
     let quoted = quoted(database);
     let sql = format!(
@@ -85,7 +87,8 @@ pub(crate) async fn lost_instances(client: &mut Client, database: &str, position
     Ok(tables)
 }
 
-/// Schema, table, instance, object and first position. None for a table that was dropped while its changes are still there.
+/// Reads schema, table, instance, object id and first position. `None` if the table was dropped while its changes still
+/// exist.
 fn change_table(mut row: Cells, database: &str) -> Result<Option<ChangeTable>> {
     let (schema, name) = (row.text()?, row.text()?);
     let (instance, object) = (row.required_text()?, row.required_int()?);
@@ -95,12 +98,12 @@ fn change_table(mut row: Cells, database: &str) -> Result<Option<ChangeTable>> {
     Ok(Some(ChangeTable { source, instance, object, start, stop: None, columns: Arc::from([]), ordered: false }))
 }
 
-/// Whether the login may read what is captured in a database.
+/// Whether the login may read the captured changes of a database.
 pub(crate) async fn sees_capture(client: &mut Client, database: &str) -> Result<bool> {
     let sql = format!("SELECT COUNT(*) FROM {}.cdc.change_tables", quoted(database));
     match client.query(&sql, Vec::new()).await {
         Ok(_) => Ok(true),
-        // Refused, or there is no such schema.
+        // The login has no permission, or change data capture is not enabled and there is no schema `cdc`.
         Err(error) if !error.is_retriable() => Ok(false),
         Err(error) => Err(error),
     }

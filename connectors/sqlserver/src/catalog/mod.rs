@@ -1,4 +1,4 @@
-//! What the database knows of its tables and of what is captured of them.
+//! Queries for what the database says about its tables and their capture instances.
 
 mod capture;
 mod tables;

@@ -4,7 +4,7 @@ use tributary_api::Result;
 use crate::sql::{Cells, Client, quoted};
 use crate::table::{Column, Table, TableId, jdbc};
 
-/// ODBC's numbers of types that JDBC has others for.
+/// ODBC type numbers that differ from JDBC's.
 mod odbc {
     pub(super) const GUID: i32 = -11;
     pub(super) const WCHAR: i32 = -8;
@@ -16,7 +16,7 @@ mod odbc {
     pub(super) const UDT: i32 = -151;
 }
 
-/// The names of all tables of users, in order.
+/// The names of all user tables, sorted.
 pub(crate) async fn all_tables(client: &mut Client, database: &str) -> Result<Vec<TableId>> {
     let quoted = quoted(database);
     let sql = format!(
@@ -30,9 +30,9 @@ pub(crate) async fn all_tables(client: &mut Client, database: &str) -> Result<Ve
     Ok(tables)
 }
 
-/// A table's columns and key; none if there is no such table.
+/// A table's columns and key; `None` if there is no such table.
 pub(crate) async fn read_table(client: &mut Client, id: &TableId) -> Result<Option<Table>> {
-    // The procedures take patterns: what has a meaning in one is in brackets.
+    // The procedures take LIKE patterns: characters with a special meaning are put into brackets.
     let database = quoted(&id.database);
     let sql = format!(
         "EXEC {database}.sys.sp_columns_100 @table_name = @P1, @table_owner = @P2, @ODBCVer = 3; \
@@ -95,7 +95,7 @@ fn column(mut row: Cells) -> Result<Column> {
         name,
         jdbc_type: jdbc_type(odbc_type),
         type_name,
-        // As the driver has it: a length without an end.
+        // The procedure reports 0 for a `(max)` column, the JDBC driver reports the largest integer.
         length: if length == 0 { i32::MAX } else { length },
         scale,
         optional,
@@ -122,7 +122,7 @@ fn jdbc_type(odbc_type: i32) -> i32 {
     }
 }
 
-/// Column 4 is the name, column 5 its place in the key.
+/// Column 4 of the result is the column's name, column 5 its place in the key.
 fn primary_key(rows: Vec<Cells>) -> Result<Vec<ByteString>> {
     let mut key = Vec::new();
     for mut row in rows {
@@ -136,7 +136,8 @@ fn primary_key(rows: Vec<Cells>) -> Result<Vec<ByteString>> {
     Ok(key.into_iter().map(|(_, name)| name).collect())
 }
 
-/// The columns of the first index of the list that has a name: column 6 is its name, 8 the place, 9 the column.
+/// The columns of the first index in the result that has a name. Column 6 of the result is the index, 8 the place, 9
+/// the column's name.
 fn unique_index(rows: Vec<Cells>) -> Result<Vec<ByteString>> {
     let mut first: Option<ByteString> = None;
     let mut key = Vec::new();
@@ -161,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_no_pattern() {
+    fn a_name_is_escaped_as_a_pattern() {
         assert_eq!(pattern("order_line[1]%"), "order[_]line[[]1][%]");
     }
 

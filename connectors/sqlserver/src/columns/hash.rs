@@ -4,7 +4,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-/// An algorithm of Java's by its name.
+/// A hash algorithm, by the name that Java has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Md5,
@@ -15,10 +15,10 @@ pub(super) enum Algorithm {
     Sha512,
 }
 
-/// What of a text is hashed.
+/// Which bytes of a text are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// The text as Java serializes it.
+    /// The text in Java's object serialization.
     Serialized,
     Plain,
 }
@@ -36,7 +36,7 @@ impl Algorithm {
         })
     }
 
-    /// In hexadecimal.
+    /// The hash in hexadecimal.
     pub(super) fn hash(self, salt: &str, form: Form, text: &str) -> String {
         let bytes = match form {
             Form::Serialized => serialized(text),
@@ -59,20 +59,20 @@ fn hex<D: Digest>(salt: &str, bytes: &[u8]) -> String {
     digest.update(bytes);
     let mut text = String::with_capacity(128);
     for byte in digest.finalize() {
-        // Writing into a text cannot fail.
+        // Writing into a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// A text in Java's object serialization: a header, its kind and length, and its characters in Java's own UTF-8.
+/// A text in Java's object serialization: a header, type and length, and the characters in Java's modified UTF-8.
 fn serialized(text: &str) -> Vec<u8> {
     let mut characters = Vec::with_capacity(text.len());
     for unit in text.encode_utf16() {
         let [high, low] = unit.to_be_bytes();
         match unit {
             0x01..=0x7f => characters.push(low),
-            // Zero has two bytes, and half of a character beyond the first plane three.
+            // Zero takes two bytes, and each surrogate of a character beyond U+FFFF takes three.
             0 | 0x80..=0x7ff => characters.extend([0xc0 | (high << 2) | (low >> 6), 0x80 | (low & 0x3f)]),
             _ => characters.extend([0xe0 | (high >> 4), 0x80 | ((high & 0x0f) << 2) | (low >> 6), 0x80 | (low & 0x3f)]),
         }
@@ -104,7 +104,8 @@ mod tests {
         assert_eq!(serialized(&"x".repeat(70_000))[..13], [0xac, 0xed, 0, 5, 0x7c, 0, 0, 0, 0, 0, 1, 0x11, 0x70]);
     }
 
-    /// The values of serialized texts are Debezium's, the others those of the algorithms' definitions.
+    /// The expected values for serialized texts come from Debezium, the others from the specifications of the
+    /// algorithms.
     #[test]
     fn hashes_are_hexadecimal_and_begin_with_the_salt() {
         assert_eq!(Algorithm::Md5.hash("", Form::Plain, "abc"), "900150983cd24fb0d6963f7d28e17f72");

@@ -4,32 +4,32 @@ use tributary_api::{Schema, Value};
 use super::hash::{Algorithm, Form};
 use crate::table::{Column, jdbc};
 
-/// What a property asks of the columns that it names.
+/// What a property does with the columns that it names.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Mapper {
     Truncate(i32),
-    /// In place of every text, and of null.
+    /// Replaces every text, and null.
     Mask(ByteString),
     Hash {
         algorithm: Algorithm,
         salt: String,
         form: Form,
     },
-    /// The schema says the column's type.
+    /// Adds the column's type to its schema.
     Propagate,
 }
 
-/// What becomes of a column's values.
+/// How the values of a column are changed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mapping {
     mapper: Mapper,
-    /// Characters or bytes that are left.
+    /// The most characters or bytes that are left of a value.
     limit: Option<usize>,
 }
 
 impl Mapper {
-    /// The parameters that the column's schema has because of it. Whether a value can be changed makes no difference to
-    /// some of them: Debezium's have none either way.
+    /// Adds the parameters that the property gives the column's schema. Masks and hashes add theirs to columns of all
+    /// types, also where no value is changed, as Debezium does.
     pub(super) fn alter(&self, column: &Column, schema: Schema) -> Schema {
         match self {
             Self::Truncate(length) if column.length > *length => {
@@ -50,7 +50,7 @@ impl Mapper {
         }
     }
 
-    /// None where the values stay as they are.
+    /// `None` if the values of the column are not changed.
     pub(super) fn mapping(&self, column: &Column) -> Option<Mapping> {
         let limit = match self {
             Self::Truncate(length) if column.length > *length => Some(*length),
@@ -81,7 +81,8 @@ impl Mapping {
     }
 }
 
-/// Characters are counted as Java counts them. One of two halves is left out rather than cut.
+/// Cuts a text after `limit` UTF-16 units, as Java counts characters. A surrogate pair that does not fit is left out
+/// whole.
 fn truncated(text: ByteString, limit: usize) -> ByteString {
     if text.len() <= limit {
         return text;

@@ -1,4 +1,5 @@
-//! What is made of single columns: which ones records have, what becomes of their values, and which ones are the key.
+//! The properties that select and change single columns: which columns records have, how their values are changed, and
+//! which columns are the key.
 
 mod hash;
 mod mapping;

@@ -18,15 +18,15 @@ const HASH: &str = "column.mask.hash.";
 const SALT: &str = ".with.salt.";
 const TRUNCATE: &str = "column.truncate.to.";
 
-/// What the properties of columns ask for. They name columns by regular expressions, in any case, of which one has to fit a
-/// whole name.
+/// The configured rules for columns. A rule names its columns by regular expressions that must match a whole name, in
+/// any case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnRules {
     include: Option<Vec<Regex>>,
     exclude: Vec<Regex>,
-    /// The first that fits a column counts.
+    /// The first rule that matches a column is used.
     mappers: Vec<Rule>,
-    /// Of each the columns in their table's order.
+    /// The patterns for the key's columns, each of which selects columns in the order of the table.
     keys: Vec<Vec<Regex>>,
 }
 
@@ -37,7 +37,7 @@ struct Rule {
     mapper: Mapper,
 }
 
-/// What the last part of a name is.
+/// What the last part of a matched name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     Column,
@@ -56,7 +56,7 @@ impl ColumnRules {
         Ok(Self { include, exclude: patterns(EXCLUDE, given(EXCLUDE))?, mappers: mappers(props)?, keys })
     }
 
-    /// Whether records have a column. Their keys have it either way.
+    /// Whether rows have the column. Keys keep their columns in any case.
     pub(crate) fn includes(&self, id: &TableId, column: &Column) -> bool {
         let name = format!("{}.{}.{}", id.schema, id.name, column.name);
         match &self.include {
@@ -65,7 +65,7 @@ impl ColumnRules {
         }
     }
 
-    /// A column's schema with what is said of its mapping.
+    /// A column's schema with the parameters of its rule.
     pub(crate) fn altered(&self, id: &TableId, column: &Column, schema: Schema) -> Schema {
         match self.mapper(id, column) {
             Some(mapper) => mapper.alter(column, schema),
@@ -73,7 +73,7 @@ impl ColumnRules {
         }
     }
 
-    /// What becomes of a column's values; none: they stay as they are.
+    /// How the values of a column are changed; `None` if they are not.
     pub(crate) fn mapping(&self, id: &TableId, column: &Column) -> Option<Mapping> {
         self.mapper(id, column)?.mapping(column)
     }
@@ -89,7 +89,7 @@ impl ColumnRules {
         self.mappers.iter().find(fits).map(|rule| &rule.mapper)
     }
 
-    /// The places of the columns that records have for their keys.
+    /// The places of the key's columns.
     pub(crate) fn key(&self, table: &Table) -> Vec<usize> {
         let named = |patterns: &Vec<Regex>| -> Vec<usize> {
             let columns = table.columns.iter().enumerate();
@@ -107,7 +107,7 @@ impl ColumnRules {
     }
 }
 
-/// Names may have the database in front.
+/// A pattern may match a name with or without the database.
 fn fits_either(patterns: &[Regex], id: &TableId, last: &str) -> bool {
     !patterns.is_empty()
         && (fits(patterns, &format!("{id}.{last}")) || fits(patterns, &format!("{}.{last}", id.in_database())))
@@ -117,12 +117,13 @@ fn fits(patterns: &[Regex], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.is_match(name).unwrap_or(false))
 }
 
-/// In the order in which Debezium looks for one: cuts, masks, types of columns, types by their names, hashes.
+/// In Debezium's order: truncation, masks, source types by column, source types by type, hashes.
 fn mappers(props: &Props) -> Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for (name, list) in props {
         let Some((order, of, mapper)) = mapper(name)? else { continue };
-        // Its message names what it is given, and the error the property.
+        // The message of `patterns` quotes the name it is given, which must not contain the salt. The error keeps the
+        // full name as its property.
         let patterns = patterns(&shown(name), Some(list)).map_err(|error| Error::config_at(name, error.to_string()))?;
         rules.push((order, Rule { patterns, of, mapper }));
     }
@@ -130,7 +131,7 @@ fn mappers(props: &Props) -> Result<Vec<Rule>> {
     Ok(rules.into_iter().map(|(_, rule)| rule).collect())
 }
 
-/// A property's name for messages: without the salt that may be a part of it.
+/// A property's name for messages: without the salt that it may contain.
 fn shown(name: &str) -> Cow<'_, str> {
     let Some(rest) = name.strip_prefix(HASH) else { return name.into() };
     let algorithm = rest.split_once(SALT).map_or("", |(algorithm, _)| algorithm);
@@ -169,7 +170,7 @@ fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
     })
 }
 
-/// `table:column,column;table:column`, of regular expressions.
+/// Parses `table:column,column;table:column`, where all parts are regular expressions.
 fn keys(text: &str) -> Result<Vec<Vec<Regex>>> {
     let mut keys = Vec::new();
     for element in text.split(';') {
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_salt_is_not_told() {
+    fn an_error_does_not_show_the_salt() {
         for (name, list) in [
             ("column.mask.hash.CRC.with.salt.pepper", "dbo.t.a"),
             ("column.mask.hash.v2.SHA-256.with.slat.pepper", "dbo.t.a"),
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_nothing_is_refused() {
+    fn a_malformed_mask_property_is_refused() {
         for name in ["column.mask.with.x.chars", "column.mask.hash.CRC.with.salt.s", "column.truncate.to.-1.chars"] {
             assert_eq!(rules(&[(name, "dbo.t.a")]).unwrap_err().property(), Some(name));
         }

@@ -3,7 +3,7 @@ use tributary_api::{Error, Result};
 
 use crate::table::TableId;
 
-/// Which tables are captured: regular expressions of `schema.table`, each of which has to fit the whole name.
+/// Which tables are captured, by regular expressions that must match the whole name `schema.table`.
 #[derive(Clone, Debug)]
 pub(crate) struct TableFilter {
     include: Vec<Regex>,
@@ -11,7 +11,7 @@ pub(crate) struct TableFilter {
     ignore_builtin: bool,
 }
 
-/// Tables that tools of SQL Server make.
+/// Tables that SQL Server's own tools create.
 const BUILTIN_TABLES: [&str; 1] = ["systranschemas"];
 const BUILTIN_SCHEMAS: [&str; 2] = ["cdc", "sys"];
 
@@ -24,21 +24,22 @@ impl TableFilter {
         })
     }
 
-    /// Whether its changes are captured.
+    /// Whether changes of the table are captured.
     pub(crate) fn captures(&self, id: &TableId) -> bool {
         let name = id.in_database();
         let one_of = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(&name).unwrap_or(false));
         self.knows(id) && (self.include.is_empty() || one_of(&self.include)) && !one_of(&self.exclude)
     }
 
-    /// Whether it is a table that could be captured: of those the structure is kept.
+    /// Whether the table could be captured: the schema history keeps the structure of such tables.
     pub(crate) fn knows(&self, id: &TableId) -> bool {
         let builtin =
             BUILTIN_SCHEMAS.contains(&&*id.schema.to_lowercase()) || BUILTIN_TABLES.contains(&&*id.name.to_lowercase());
         !(self.ignore_builtin && builtin)
     }
 
-    /// In the order in which tables are read: that of the include list, by name for each of its elements.
+    /// Sorts tables into the order in which they are read: by the elements of the include list, and by name within an
+    /// element.
     pub(crate) fn in_order(&self, tables: impl IntoIterator<Item = TableId>) -> Vec<TableId> {
         let place = |id: &TableId| {
             let name = id.in_database();
@@ -50,7 +51,7 @@ impl TableFilter {
     }
 }
 
-/// Elements are divided by commas that have no backslash before them.
+/// The elements of a list, separated by commas. `\,` is a comma within an element.
 pub(crate) fn patterns(property: &str, list: Option<&str>) -> Result<Vec<Regex>> {
     let mut elements = vec![String::new()];
     let mut characters = list.unwrap_or_default().chars().peekable();
@@ -71,7 +72,8 @@ pub(crate) fn patterns(property: &str, list: Option<&str>) -> Result<Vec<Regex>>
 
 fn pattern(property: &str, element: &str) -> Result<Regex> {
     Regex::new(&format!("^(?i:{element})$")).map_err(|error| {
-        Error::config_at(property, format!("{property} has {element:?}, which is no regular expression")).cause(&error)
+        Error::config_at(property, format!("{property} has {element:?}, which is not a regular expression"))
+            .cause(&error)
     })
 }
 
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_names_its_property() {
+    fn an_invalid_pattern_names_its_property() {
         let error = TableFilter::new(Some("dbo.("), None, true).unwrap_err();
         assert_eq!(error.property(), Some("table.include.list"));
     }

@@ -8,7 +8,7 @@ const SERVERS: &str = "schema.history.internal.kafka.bootstrap.servers";
 const CONSUMER: &str = "schema.history.internal.consumer.";
 const PRODUCER: &str = "schema.history.internal.producer.";
 
-/// The topic of the schema history, and how it is reached.
+/// The topic of the schema history and the clients' settings for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HistorySettings {
     pub(crate) topic: String,
@@ -20,8 +20,8 @@ pub(crate) struct HistorySettings {
 impl HistorySettings {
     pub(crate) const TOPIC: &'static str = "schema.history.internal.kafka.topic";
 
-    /// None where no topic is given, or another class than the one for topics: the structure is read from the database
-    /// at each start then.
+    /// `None` if no topic is configured, or another class than the one for Kafka topics. Then the structure is read
+    /// from the database at each start.
     pub(super) fn new(config: &Config) -> Result<Option<Self>> {
         let given = |name: &str| config.originals().get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
         let servers = given(SERVERS).map(str::to_owned);
@@ -39,7 +39,7 @@ impl HistorySettings {
         };
         let client = |prefix: &str| -> Props {
             let named = config.originals().iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
-            // Java's classes for bytes.
+            // Names of Java classes have no meaning here.
             let named = named.filter(|(name, _)| !name.ends_with("serializer"));
             let mut props: Props = named.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             if let Some(servers) = &servers {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_topic_is_no_history_and_servers_need_one() {
+    fn without_a_topic_there_is_no_history_and_servers_alone_are_refused() {
         assert_eq!(settings(&[]).unwrap(), None);
         let servers = ("schema.history.internal.kafka.bootstrap.servers", "broker:9092");
         assert_eq!(settings(&[servers]).unwrap_err().property(), Some("schema.history.internal.kafka.topic"));

@@ -1,4 +1,4 @@
-//! The driver's properties (`driver.*`, of older versions `database.*`), as far as they have a meaning here.
+//! The driver's properties (`driver.*`, formerly `database.*`) that have a meaning here.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The connector's properties, under Debezium's names.
+//! The connector's configuration, with Debezium's property names.
 
 mod definition;
 mod filters;

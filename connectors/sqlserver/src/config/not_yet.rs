@@ -1,9 +1,10 @@
-//! Properties of Debezium's that this connector does not follow yet. A configuration that would give other records
-//! because of them is refused; one that would only be run otherwise is warned of.
+//! Properties of Debezium that this connector does not support yet. A configuration is refused if one of them would
+//! change the records; a property that changes no record is logged.
 
 use tributary_api::{ConfigIssue, Props};
 
-/// Without them the records would be others, or be missing: names, and the values that ask for nothing.
+/// Properties that would change the records or leave some out, each with the values that have no effect and are
+/// accepted.
 const REFUSED: [(&str, &[&str]); 14] = [
     ("converters", &[""]),
     ("post.processors", &[""]),
@@ -21,7 +22,7 @@ const REFUSED: [(&str, &[&str]); 14] = [
     ("openlineage.integration.enabled", &["false"]),
 ];
 
-/// The connector runs otherwise, but its records are the same.
+/// Properties that change how the connector runs, but not its records.
 const WITHOUT_EFFECT: [&str; 14] = [
     "custom.metric.tags",
     "custom.sanitize.pattern",
@@ -39,7 +40,7 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "statistics.metrics.enabled",
 ];
 
-/// What a configuration asks for in vain.
+/// The properties of a configuration that are refused.
 pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     let asks = |name: &str, value: &str| {
         let listed = REFUSED.iter().find(|(refused, _)| *refused == name);
@@ -49,7 +50,7 @@ pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     refused.map(|(name, _)| ConfigIssue::new(name, format!("{name} is not supported yet: leave it out"))).collect()
 }
 
-/// Logs what makes no difference to the records.
+/// Logs the properties that have no effect.
 pub(crate) fn warn_of_no_effect(props: &Props) {
     for name in props.keys() {
         if WITHOUT_EFFECT.contains(&name.as_str()) {
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_change_the_records_is_refused_unless_it_asks_for_nothing() {
+    fn a_property_that_would_change_records_is_refused_unless_its_value_has_no_effect() {
         assert!(refused("converters", "one"));
         assert!(refused("include.schema.comments", "true"));
         assert!(!refused("include.schema.comments", "FALSE"));

@@ -4,13 +4,13 @@ use crate::table::TableId;
 
 const LIST: &str = "snapshot.select.statement.overrides";
 
-/// Statements of one's own that a snapshot reads the rows of tables with.
+/// Statements from the configuration that a snapshot uses to read the rows of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overrides(Vec<Override>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Override {
-    /// None: of any.
+    /// `None`: the entry is for any database.
     database: Option<String>,
     schema: String,
     table: String,
@@ -37,21 +37,21 @@ impl Overrides {
         Self(overrides)
     }
 
-    /// The statement for a table.
+    /// The statement for a table, if it has one.
     pub(crate) fn of(&self, id: &TableId) -> Option<&str> {
         let fits = |of: &&Override| {
             of.schema == *id.schema
                 && of.table == *id.name
                 && of.database.as_ref().is_none_or(|database| *database == *id.database)
         };
-        // One that names the database comes before one for any.
+        // An entry that names the database has precedence over one without.
         let mut fitting: Vec<_> = self.0.iter().filter(fits).collect();
         fitting.sort_by_key(|of| of.database.is_none());
         fitting.first().map(|of| of.statement.as_str())
     }
 }
 
-/// `schema.table` or `database.schema.table`, each in brackets or not.
+/// Splits `schema.table` or `database.schema.table`; each part may be in brackets.
 fn parts(name: &str) -> Option<(Option<String>, String, String)> {
     let mut parts = vec![String::new()];
     let mut inside = false;

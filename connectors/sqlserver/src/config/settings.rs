@@ -36,7 +36,7 @@ pub(crate) enum QueryMode {
     Function,
 }
 
-/// The connector's configuration.
+/// The parsed configuration of the connector.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) login: Login,
@@ -49,11 +49,11 @@ pub(crate) struct Settings {
     pub(crate) field_names: Adjustment,
     pub(crate) placeholder: String,
     pub(crate) tombstones: bool,
-    /// Updates that change no column that records have are left out.
+    /// Leave out updates that change none of the columns that records have.
     pub(crate) skip_unchanged: bool,
     pub(crate) transaction_metadata: bool,
     pub(crate) schema_changes: bool,
-    /// Of tables that are not captured nothing is told.
+    /// Write the structure of captured tables only.
     pub(crate) only_captured_structures: bool,
     pub(crate) context_headers: bool,
     pub(crate) task: String,
@@ -63,25 +63,25 @@ pub(crate) struct Settings {
     pub(crate) locking: Locking,
     pub(crate) lock_timeout: Duration,
     pub(crate) overrides: Overrides,
-    /// The tables whose rows a snapshot reads; all that are captured without any.
+    /// The tables whose rows a snapshot reads; empty means all captured ones.
     pub(crate) with_rows: Vec<Regex>,
     pub(crate) snapshot_delay: Duration,
     pub(crate) streaming_delay: Duration,
     pub(crate) query_mode: QueryMode,
     pub(crate) poll_interval: Duration,
-    /// None: all there are.
+    /// The most transactions that are read per poll. `None`: no limit.
     pub(crate) transactions: Option<i32>,
-    /// Rows of a page; none: the connector decides.
+    /// Rows of a page. `None`: the connector decides.
     pub(crate) page: Option<usize>,
     pub(crate) batch: usize,
     pub(crate) queue: usize,
     pub(crate) heartbeat: Duration,
     /// A statement that is run with each heartbeat.
     pub(crate) heartbeat_action: Option<String>,
-    /// `__$operation`s that are left out.
+    /// Values of `__$operation` that are left out.
     pub(crate) skipped: Vec<i64>,
     pub(crate) retry_wait: Duration,
-    /// None: without end.
+    /// `None`: no limit.
     pub(crate) retries: Option<u32>,
     pub(crate) validation_timeout: Duration,
 }
@@ -172,7 +172,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// Whether a snapshot reads the rows of a table that is captured.
+    /// Whether a snapshot reads the rows of a captured table.
     pub(crate) fn reads_rows(&self, id: &TableId) -> bool {
         let name = id.to_string();
         self.with_rows.is_empty() || self.with_rows.iter().any(|pattern| pattern.is_match(&name).unwrap_or(false))
@@ -222,7 +222,7 @@ fn skipped(config: &Config) -> Result<Vec<i64>> {
             "c" => operations.push(2),
             "u" => operations.extend([3, 4]),
             "d" => operations.push(1),
-            // SQL Server tells of no truncations, and of reads a snapshot does.
+            // SQL Server captures no truncations; reads come from snapshots and are never skipped.
             "t" | "r" | "none" | "" => {}
             other => {
                 let message = format!("skipped.operations has {other:?}: write some of c, u, d, t, or none");

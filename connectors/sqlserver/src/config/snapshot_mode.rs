@@ -26,14 +26,14 @@ pub(crate) struct Choices {
     on_data_error: bool,
 }
 
-/// What a reader begins with.
+/// What a reader does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The structure of tables, and the rows or not.
+    /// Takes a snapshot of the tables' structure, with or without their rows.
     Snapshot {
         rows: bool,
     },
-    /// The structure of tables as it is now, for changes from the stored position on.
+    /// Reads the current structure of the tables for changes from the stored position on.
     Structure,
     Stream,
     Nothing,
@@ -60,7 +60,7 @@ impl SnapshotMode {
         })
     }
 
-    /// What a task does first, or next, if it has had a snapshot already.
+    /// What a task does first, and what it does after a snapshot (`started`).
     pub(crate) fn first_step(self, offset: Option<Offset>, started: bool) -> Step {
         let begun = offset.is_some_and(|offset| offset.snapshot != Snapshot::Running);
         let onward = if self.streams() { Step::Stream } else { Step::Nothing };
@@ -69,7 +69,7 @@ impl SnapshotMode {
             Self::Recovery if begun && !started => Step::Structure,
             Self::ConfigurationBased(choices) if !started => match choices {
                 Choices { data: true, .. } => Step::Snapshot { rows: true },
-                // From a new position on, what happened meanwhile would be missing.
+                // A snapshot would move the position forward, and skip the changes since the stored one.
                 Choices { schema: true, stream: true, .. } if begun => Step::Structure,
                 Choices { schema: true, .. } => Step::Snapshot { rows: false },
                 _ => onward,
@@ -90,7 +90,7 @@ impl SnapshotMode {
         }
     }
 
-    /// What is done when changes were removed before they were read; none: the task fails.
+    /// What to do if changes were removed before they were read; `None`: fail the task.
     pub(crate) fn when_lost(self) -> Option<Step> {
         match self {
             Self::WhenNeeded => Some(Step::Snapshot { rows: true }),
@@ -100,7 +100,7 @@ impl SnapshotMode {
         }
     }
 
-    /// Whether the structure of tables is read from the database where the schema history is missing.
+    /// Whether a missing schema history is replaced by the current structure of the tables.
     pub(crate) fn replaces_history(self) -> bool {
         match self {
             Self::Recovery => true,
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(step(SnapshotMode::NoData, None, false), Step::Snapshot { rows: false });
         assert_eq!(step(SnapshotMode::InitialOnly, streamed, false), Step::Nothing);
         assert_eq!(step(SnapshotMode::Always, streamed, false), Step::Snapshot { rows: true });
-        // An error in between does not bring all rows again.
+        // A retry after an error does not take another snapshot.
         assert_eq!(step(SnapshotMode::Always, streamed, true), Step::Stream);
         assert_eq!(step(SnapshotMode::Recovery, streamed, false), Step::Structure);
         assert_eq!(step(SnapshotMode::Recovery, streamed, true), Step::Stream);

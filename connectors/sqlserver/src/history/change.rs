@@ -1,4 +1,4 @@
-/// What happened to a table.
+/// What happened to a table: the type of an entry in the schema history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TableChange {
     Create,

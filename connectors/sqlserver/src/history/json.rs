@@ -1,10 +1,10 @@
-//! Tables as Debezium's JSON has them.
+//! Conversion of tables to and from Debezium's JSON.
 
 use serde_json::{Map, Value, json};
 
 use crate::table::{Column, Table, TableId};
 
-/// Members in Debezium's order.
+/// The members are in Debezium's order.
 pub(super) fn table_to_json(table: &Table) -> Value {
     let key: Vec<&str> = table.key.iter().map(|name| &**name).collect();
     let columns: Vec<Value> =
@@ -29,7 +29,7 @@ fn column_to_json(column: &Column, position: usize) -> Value {
     put("autoIncremented", json!(column.identity));
     put("generated", json!(column.computed));
     put("comment", Value::Null);
-    // A column that may be null has null for a default that nobody gave it.
+    // For Debezium an optional column without a default has the default null.
     put("hasDefaultValue", json!(column.optional || column.default.is_some()));
     if let Some(default) = &column.default {
         put("defaultValueExpression", json!(default));
@@ -38,7 +38,7 @@ fn column_to_json(column: &Column, position: usize) -> Value {
     Value::Object(object)
 }
 
-/// None for what is no table.
+/// `None` if the JSON does not describe a table.
 pub(super) fn table_from_json(id: TableId, table: &Value) -> Option<Table> {
     let names = table["primaryKeyColumnNames"].as_array()?;
     let key = names.iter().filter_map(|name| Some(name.as_str()?.into())).collect();
@@ -64,13 +64,13 @@ fn column_from_json(column: &Value) -> Option<(i64, Column)> {
     Some((column["position"].as_i64().unwrap_or(i64::MAX), column_))
 }
 
-/// `"db"."schema"."table"`, each with its quotes doubled.
+/// `"db"."schema"."table"`; quotes within a part are doubled.
 pub(crate) fn quoted_id(id: &TableId) -> String {
     let part = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     format!("{}.{}.{}", part(&id.database), part(&id.schema), part(&id.name))
 }
 
-/// The parts of a name in quotes, or in none.
+/// The parts of a name, with or without quotes.
 pub(super) fn id_from_text(text: &str) -> Option<TableId> {
     let mut parts = vec![String::new()];
     let mut characters = text.chars().peekable();

@@ -1,5 +1,5 @@
-//! Tables' structure as Debezium tells of it, and the topic that keeps it: what a table looked like at the position that
-//! a reader goes on from, whatever it looks like now.
+//! The schema history: a topic that keeps the structure that each table had at which position, in Debezium's format. A
+//! reader that continues from a position uses the structure of that position, and not the current one.
 
 mod change;
 mod json;

@@ -1,11 +1,11 @@
 use crate::offset::Offset;
 
-/// Whether what was recorded at a position is known to who goes on from another one.
+/// Whether an entry that was recorded at one position counts for a reader that continues from another.
 pub(super) fn is_at_or_before(recorded: Offset, wanted: Offset) -> bool {
     match recorded.commit.cmp(&wanted.commit) {
         std::cmp::Ordering::Less => true,
         std::cmp::Ordering::Greater => false,
-        // Without a change the position is behind all of its commit.
+        // A position without a change is the end of its commit.
         std::cmp::Ordering::Equal => wanted.change.is_none() || recorded.change <= wanted.change,
     }
 }

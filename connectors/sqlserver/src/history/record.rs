@@ -6,13 +6,13 @@ use super::json::{id_from_text, quoted_id, table_from_json, table_to_json};
 use crate::offset::Offset;
 use crate::table::{Table, TableId};
 
-/// A record of the history that is to be written.
+/// An entry to be written to the schema history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) partition: &'a SourcePartition,
     pub(crate) position: &'a SourceOffset,
     pub(crate) millis: i64,
-    /// The statement; Debezium writes N/A for those that it sees the effect of.
+    /// The DDL statement. Debezium writes N/A where only the effect of a statement is known.
     pub(crate) ddl: Option<&'a str>,
     pub(crate) change: TableChange,
     pub(crate) table: &'a Table,
@@ -38,7 +38,7 @@ impl Entry<'_> {
     }
 }
 
-/// A record of the history that was read.
+/// An entry that was read from the schema history.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Recorded {
     pub(super) partition: SourcePartition,
@@ -53,7 +53,7 @@ pub(super) enum Change {
 }
 
 impl Recorded {
-    /// None for what Debezium leaves out, too: a record without a source and a position.
+    /// `None` for a record without a source or a position, which Debezium skips as well.
     pub(super) fn from_json(json: &[u8]) -> Result<Option<Self>> {
         let record: Value = serde_json::from_slice(json).map_err(|error| unreadable("is no JSON").cause(&error))?;
         let map = |name: &str| serde_json::from_value::<OffsetMap>(record[name].clone()).ok();
@@ -63,7 +63,7 @@ impl Recorded {
             let wrong = || unreadable(&format!("has a table change that cannot be read: {change}"));
             let id = |name: &str| change[name].as_str().and_then(id_from_text);
             let Some(of) = id("id") else { return Err(wrong()) };
-            // A table that was renamed.
+            // The table was renamed: its old name no longer exists.
             changes.extend(id("previousId").map(Change::Gone));
             changes.push(match change["type"].as_str() {
                 Some("DROP") => Change::Gone(of),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_left_out_and_what_is_broken_is_an_error() {
+    fn a_foreign_record_is_skipped_and_a_malformed_one_is_an_error() {
         assert_eq!(Recorded::from_json(b"{}").unwrap(), None);
         assert!(Recorded::from_json(b"{").is_err());
     }

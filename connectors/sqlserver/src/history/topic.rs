@@ -12,20 +12,20 @@ use crate::config::HistorySettings;
 use crate::offset::Offset;
 use crate::table::{Table, TableId};
 
-/// Records that are read at once.
+/// How many records are read at once.
 const PAGE: usize = 500;
 
-/// What the history knows of the tables of one database at a position.
+/// The tables of one database as the history describes them at a position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Known {
     pub(crate) tables: HashMap<TableId, Table>,
-    /// Whether there is any record in the topic, of whichever database.
+    /// Whether the topic has any record, of whichever database.
     pub(crate) exists: bool,
-    /// The offset of the topic's first record, if some were before it.
+    /// The offset of the topic's first record, if earlier ones were removed.
     pub(crate) begins_at: Option<i64>,
 }
 
-/// Reads the topic once, for all of these partitions and positions, in their order.
+/// Reads the topic once and returns its state for each of these partitions and positions, in their order.
 pub(crate) async fn read(
     cx: &SourceTaskContext,
     settings: &HistorySettings,
@@ -37,7 +37,7 @@ pub(crate) async fn read(
         return Err(Error::config_at(
             HistorySettings::TOPIC,
             format!(
-                "the topic {} of the schema history has more than one partition: its records have no order",
+                "the topic {} of the schema history has more than one partition: the order of its records is not defined: create it with one partition",
                 settings.topic
             ),
         ));
@@ -53,7 +53,7 @@ pub(crate) async fn read(
             let at = |error: Error| unread(error.context(format!("at offset {offset}")));
             let Some(recorded) = record.value.map(|json| Recorded::from_json(&json)).transpose().map_err(at)?.flatten()
             else {
-                tracing::warn!(topic = %settings.topic, offset, "a record of the schema history has no source or no position: it is left out");
+                tracing::warn!(topic = %settings.topic, offset, "a record of the schema history has no source or no position: it is skipped");
                 continue;
             };
             apply(&mut known, wanted, recorded);
@@ -61,7 +61,7 @@ pub(crate) async fn read(
     }
     for known in &mut known {
         known.exists = first.is_some();
-        // A topic of which all is gone ends behind its beginning.
+        // If all records of a topic were removed, its beginning is its end.
         known.begins_at = first.or_else(|| Some(reader.end())).filter(|offset| *offset > 0);
     }
     Ok(known)
@@ -88,7 +88,7 @@ pub(crate) struct HistoryTopic {
 }
 
 impl HistoryTopic {
-    /// Makes the topic unless it is there: with one partition, and without an end of what it keeps.
+    /// Creates the topic if it does not exist: with one partition and unlimited retention.
     pub(crate) async fn open(cx: &SourceTaskContext, settings: &HistorySettings) -> Result<Self> {
         let topic = NewTopic::new(&*settings.topic)
             .partitions(1)
@@ -101,7 +101,7 @@ impl HistoryTopic {
         Ok(Self { topic: Topic::from(&*settings.topic), settings: settings.clone(), writer })
     }
 
-    /// Returns when they are kept.
+    /// Returns when the broker has acknowledged the entries.
     pub(crate) async fn write(&self, entries: &[Entry<'_>]) -> Result<()> {
         let record = |entry: &Entry<'_>| TopicRecord::new(Topic::clone(&self.topic)).value(entry.to_json());
         let written = self.writer.write(entries.iter().map(record).collect()).await;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_knows_what_was_recorded_of_it_up_to_its_position() {
+    fn a_database_gets_its_own_entries_up_to_its_position() {
         let (shop, other) = (offset::partition("server", "shop"), offset::partition("server", "other"));
         let wanted = [(shop.clone(), at(5)), (other.clone(), at(2))];
         let mut known = vec![Known::default(); 2];

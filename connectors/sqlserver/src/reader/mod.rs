@@ -1,4 +1,4 @@
-//! Reads one database: a snapshot first where one is due, then changes as they come.
+//! Reads one database: first a snapshot if one is due, then changes.
 
 mod outbox;
 mod schemas;
@@ -29,10 +29,10 @@ use crate::record::{
 use crate::sql::Pool;
 use crate::transaction::Transaction;
 
-/// What a reader sends: records to hand over, or the error that it has ended with.
+/// What a reader sends to the task: records, or the error that ended the reader.
 pub(crate) type Batch = Result<Vec<Record>>;
 
-/// Connections of a database: one looks at the log, the others read pages of changes at the same time.
+/// Connections per database: one looks for changes, the others read pages of changes concurrently.
 const CONNECTIONS: usize = 4;
 
 /// Reads one database.
@@ -43,41 +43,42 @@ pub(crate) struct Reader {
     pub(crate) records: RecordBuilder,
     pub(crate) schemas: Schemas,
     pub(crate) schema_changes: Option<SchemaChanges>,
-    /// Where what tables look like is kept.
+    /// The schema history, if one is kept.
     pub(crate) history: Option<Arc<HistoryTopic>>,
-    /// What it knew at the stored position; none without a history, or without a position.
+    /// The schema history's state at the stored position; `None` without a history or without a position.
     pub(crate) known: Option<Known>,
     pub(crate) heartbeats: Option<Heartbeats>,
     pub(crate) metrics: Metrics,
     pub(crate) stopping: CancellationToken,
     pub(crate) out: Outbox,
-    /// Behind the last record that was put into the outbox.
+    /// The position after the last record that was put into the outbox.
     pub(crate) offset: Option<Offset>,
-    /// Up to where the log was seen to have nothing behind that position. A log in which nothing happens grows, too, and a
-    /// cleanup goes on in it.
+    /// The log was found to have no captured change after `offset` up to here. The log also grows while no captured
+    /// table changes, and a cleanup may then go beyond `offset` without removing a change.
     pub(crate) empty_to: Option<Lsn>,
-    /// The transaction of that record, if transactions are told of.
+    /// The state of the transaction that `offset` is in, for transaction metadata.
     pub(crate) transaction: Transaction,
-    /// Whether `snapshot.mode=always` has had its snapshot.
+    /// Whether this run has taken its snapshot or begun to read changes.
     started: bool,
-    /// Whether the tables of the first list of instances were told of by whoever read before, without a history to know.
+    /// Whether the structure of the tables in the first list of instances was already sent by an earlier run. Only set
+    /// without a schema history, which would say so itself.
     pub(crate) resumed: bool,
     /// Whether changes were removed while they were read.
     lost: bool,
-    /// Errors in a row that may pass.
+    /// How many retriable errors occurred since the last success.
     failures: u32,
 }
 
-/// Whether there is more to do.
+/// Whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,
-    /// The task is to end.
+    /// The task is stopping.
     Stop,
 }
 
 impl Reader {
-    /// For a database by its real name.
+    /// `database` is the name as the server writes it.
     pub(crate) fn new(
         settings: Arc<Settings>,
         database: &str,
@@ -143,24 +144,24 @@ impl Reader {
         &self.records.partition
     }
 
-    /// Where to go on from.
+    /// Sets the stored position to continue from.
     pub(crate) fn resume_from(&mut self, stored: Option<&SourceOffset>) {
         self.offset = stored.map(Offset::load);
         self.transaction = stored.map(Transaction::load).unwrap_or_default();
     }
 
-    /// The position that it goes on from, unless it begins with a snapshot.
+    /// The position to continue from; `None` if the reader starts with a snapshot.
     pub(crate) fn position(&self) -> Option<Offset> {
         self.offset.filter(|_| self.settings.snapshot_mode.first_step(self.offset, false) == Step::Stream)
     }
 
-    /// Keeps what tables look like in a topic. `known` is what the topic has for [`position`](Self::position).
+    /// Uses a schema history. `known` is its state at [`position`](Self::position).
     pub(crate) fn keep_history(&mut self, history: Arc<HistoryTopic>, known: Option<Known>) {
         self.history = Some(history);
         self.known = known;
     }
 
-    /// Reads until the task is to end, or an error ends it.
+    /// Reads until the task stops or an error ends the reader.
     pub(crate) async fn run(mut self) {
         loop {
             let Err(failure) = self.read().await else { return };
@@ -175,14 +176,14 @@ impl Reader {
                 Failure::Error(error) if error.is_retriable() && self.may_retry() => {
                     let wait = error.retry_after().unwrap_or(self.settings.retry_wait);
                     tracing::warn!(database = %self.database, %error, wait_ms = wait.as_millis(), failures = self.failures,
-                        "reading was broken off: it goes on after a wait");
+                        "reading failed: it is tried again after a wait");
                     self.pool.clear();
                     if self.out.flush().await == Flow::Stop || self.wait(wait).await == Flow::Stop {
                         return;
                     }
                 }
                 failure => {
-                    // What was read before it is right.
+                    // The records that were read before the error are valid.
                     if self.out.flush().await == Flow::Continue {
                         self.out.fail(failure.into_error()).await;
                     }
@@ -192,7 +193,7 @@ impl Reader {
         }
     }
 
-    /// What counts as progress: the next error is the first one.
+    /// Resets the number of consecutive errors.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
         self.metrics.connected(true);
@@ -204,7 +205,7 @@ impl Reader {
         self.settings.retries.is_none_or(|most| self.failures <= most)
     }
 
-    /// Waits, unless the task is to end.
+    /// Waits, unless the task is stopping.
     pub(crate) async fn wait(&self, wait: Duration) -> Flow {
         tokio::select! {
             () = self.stopping.cancelled() => Flow::Stop,
@@ -226,7 +227,7 @@ impl Reader {
                 }
                 self.started = true;
                 self.lost = false;
-                // Rows take their time, and a cleanup goes on meanwhile.
+                // A cleanup may have removed changes while the rows were read.
                 if self.settings.snapshot_mode.streams()
                     && let Some(what) = self.removed().await?
                 {

@@ -3,7 +3,7 @@ use tributary_api::{Error, Record};
 
 use super::{Batch, Flow};
 
-/// Records on their way to the task, in batches. It waits while the task has enough.
+/// Collects records and hands them to the task in batches. Waits while the task has enough batches queued.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     batches: mpsc::Sender<Batch>,
@@ -16,17 +16,17 @@ impl Outbox {
         Self { batches, pending: Vec::new(), size }
     }
 
-    /// Where records are put before [`offer`](Self::offer).
+    /// Where records are put before [`offer`](Self::offer) is called.
     pub(crate) fn pending(&mut self) -> &mut Vec<Record> {
         &mut self.pending
     }
 
-    /// Hands over what is there if it is a batch.
+    /// Hands the records over if they fill a batch.
     pub(crate) async fn offer(&mut self) -> Flow {
         if self.pending.len() < self.size { Flow::Continue } else { self.flush().await }
     }
 
-    /// Hands over what is there.
+    /// Hands over all records.
     pub(crate) async fn flush(&mut self) -> Flow {
         if self.pending.is_empty() {
             return Flow::Continue;
@@ -39,7 +39,7 @@ impl Outbox {
         self.send(Err(error)).await;
     }
 
-    /// Nobody takes it any more when the task has ended.
+    /// Returns `Stop` if the task has ended and no longer receives.
     async fn send(&self, batch: Batch) -> Flow {
         match self.batches.send(batch).await {
             Ok(()) => Flow::Continue,

@@ -8,7 +8,7 @@ use crate::sql::Client;
 use crate::table::{Table, TableId};
 use crate::types::{Kind, Parsed, convert, parse_default};
 
-/// The schemas of tables as they are at the reader's position.
+/// The schemas of the tables at the reader's position.
 #[derive(Debug)]
 pub(crate) struct Schemas {
     layout: Layout,
@@ -28,7 +28,7 @@ impl Schemas {
         self.tables.clear();
     }
 
-    /// Makes a table's schema of its structure. Whether it is another one.
+    /// Sets a table's structure and makes its schema. Returns whether it has changed.
     pub(crate) async fn set(&mut self, client: &mut Client, table: Table) -> Result<bool> {
         if self.tables.get(&table.id).is_some_and(|schema| *schema.table == table) {
             return Ok(false);
@@ -49,7 +49,7 @@ impl Schemas {
     }
 }
 
-/// A default that the server cannot read either is none: the schema is right without it.
+/// If the server cannot convert the text either, the schema gets no default.
 async fn ask(client: &mut Client, kind: Kind, text: &str, type_name: &str) -> Option<Value> {
     let sql = format!("SELECT PARSE(@P1 AS {type_name})");
     let answer = client.query(&sql, vec![text.into()]).await;
@@ -60,7 +60,7 @@ async fn ask(client: &mut Client, kind: Kind, text: &str, type_name: &str) -> Op
     match data.and_then(|data| data.map(|data| convert(kind, data).map_err(|unfit| unfit.error)).transpose()) {
         Ok(value) => value.filter(|value| !value.is_null()),
         Err(error) => {
-            tracing::warn!(text, type_name, %error, "a default cannot be read: the schema has none");
+            tracing::warn!(text, type_name, %error, "the server cannot convert a default: the schema gets none");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! What a reader does first: a snapshot, or to continue from its stored offset, and what must be there for that.
+//! Decides how a reader starts: with a snapshot, or from its stored offset, and checks that what it needs still exists.
 
 use tributary_api::Error;
 
@@ -12,7 +12,7 @@ impl Reader {
         let mode = self.settings.snapshot_mode;
         if mode == SnapshotMode::Recovery && self.offset.is_none() {
             let message =
-                "snapshot.mode=recovery needs a stored offset to go on from, and there is none: set another mode";
+                "snapshot.mode=recovery needs a stored offset to continue from, and there is none: set another mode";
             return Err(Error::config_at("snapshot.mode", message).into());
         }
         let step = mode.first_step(self.offset, self.started);
@@ -33,10 +33,10 @@ impl Reader {
         }
     }
 
-    /// Whether the structure of tables at the stored position is known, if a history is kept.
+    /// If a schema history is kept: whether it has the structure of the tables at the stored position.
     fn recovered(&self, mode: SnapshotMode) -> Result<Step, Failure> {
         let missing = self.known.as_ref().is_some_and(|known| !known.exists);
-        // An earlier start has told of the structure already.
+        // An earlier attempt of this run has already sent the structure.
         if !missing || self.started || self.offset.is_none() {
             return Ok(Step::Stream);
         }
@@ -47,13 +47,13 @@ impl Reader {
         let topic = self.settings.history.as_ref().map_or("", |history| &history.topic);
         let message = format!(
             "the schema history topic {topic} is missing or empty, and there is a stored offset: check {}, or set \
-             snapshot.mode=recovery for one start to make it of the tables as they are now",
+             snapshot.mode=recovery for one start to write it anew from the current tables",
             HistorySettings::TOPIC
         );
         Err(Error::config_at(HistorySettings::TOPIC, message).into())
     }
 
-    /// What was removed behind the stored position.
+    /// Describes changes after the stored position that were removed; `None` if there are none.
     pub(super) async fn removed(&self) -> Result<Option<String>, Failure> {
         let read = self.offset.and_then(|offset| offset.commit);
         let Some(position) = read.max(self.empty_to) else { return Ok(None) };
@@ -64,7 +64,7 @@ impl Reader {
         Ok(lost.map(|table| {
             let start = table.start.map(|lsn| lsn.to_string()).unwrap_or_default();
             format!(
-                "the capture instance {} of {} begins at {start} now, and was read up to {position}",
+                "the capture instance {} of {} now begins at {start}, but was read only up to {position}",
                 table.instance, table.source
             )
         }))

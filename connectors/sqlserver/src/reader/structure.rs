@@ -10,10 +10,10 @@ use crate::record::{SnapshotMark, Source, What};
 use crate::sql::Client;
 use crate::table::{ChangeTable, Table};
 
-/// How Debezium writes a statement of which it sees the effect only.
+/// What Debezium writes in place of the DDL statement if it sees only its effect.
 const UNKNOWN_STATEMENT: &str = "N/A";
 
-/// What a table looks like from a position on.
+/// The structure that a table has from a position on.
 #[derive(Clone, Debug)]
 pub(crate) struct Structure {
     pub(crate) change: TableChange,
@@ -29,8 +29,8 @@ impl Structure {
 }
 
 impl Reader {
-    /// Keeps what tables look like in the history, and sends it, as far as either is asked for. The history comes first:
-    /// when it cannot be written, nothing was told.
+    /// Writes structures to the schema history and to the schema change topic, as far as these are configured. The
+    /// history comes first: if it cannot be written, no record is sent.
     pub(crate) async fn tell_of_structures(&mut self, structures: &[Structure]) -> Result<()> {
         if let Some(history) = &self.history {
             let positions: Vec<_> = structures.iter().map(|structure| structure.at.store()).collect();
@@ -51,8 +51,8 @@ impl Reader {
     fn send_structure(&mut self, structure: &Structure) -> Result<()> {
         let Some(changes) = &self.schema_changes else { return Ok(()) };
         let Structure { change, table, mark, at } = structure;
-        // Between two changes a transaction may not be told to have ended yet.
-        let told = *mark == SnapshotMark::False && self.records.transactions.is_some();
+        // A structure record between two changes must not mark the current transaction as ended.
+        let with_metadata = *mark == SnapshotMark::False && self.records.transactions.is_some();
         let place = Source {
             table: &table.id,
             nanos: now_nanos(),
@@ -68,19 +68,19 @@ impl Reader {
             source: &self.records.source,
             place,
             partition: &self.records.partition,
-            offset: &at.store_in(told.then_some(&self.transaction)),
+            offset: &at.store_in(with_metadata.then_some(&self.transaction)),
         };
         let record = changes.record(what, &self.records.headers)?;
         self.out.pending().push(record);
         Ok(())
     }
 
-    /// Takes what the history knows for what the tables looked like at the stored position.
+    /// Uses the tables' structure of the schema history at the stored position.
     pub(super) async fn recover(&mut self) -> Result<()> {
         if self.known.as_ref().is_none_or(|known| known.tables.is_empty()) {
             return Ok(());
         }
-        // First, so that nothing is forgotten when there is no connection.
+        // Take the connection before `known` is drained, so that nothing is lost if there is none.
         let mut client = self.pool.take().await?;
         let Some(known) = &mut self.known else { return Ok(()) };
         for (_, table) in known.tables.drain().filter(|(id, _)| self.settings.tables.captures(id)) {
@@ -90,7 +90,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A table that is captured and that the history does not know is a new one, unless the history has lost what it knew.
+    /// A captured table that the history does not have is a new table, unless records of the history were removed.
     pub(crate) fn refuse_forgotten(&self, instance: &ChangeTable) -> Result<()> {
         let position = self.offset.and_then(|offset| offset.commit);
         let Some(begins_at) = forgotten(self.known.as_ref(), instance, position) else { return Ok(()) };
@@ -98,15 +98,15 @@ impl Reader {
         Err(Error::config_at(
             HistorySettings::TOPIC,
             format!(
-                "the schema history topic {topic} begins at offset {begins_at}: its first records were removed, and what {} \
-                 looked like with them; let the topic keep its records (retention.ms=-1, cleanup.policy=delete), and set \
+                "the schema history topic {topic} begins at offset {begins_at}: its first records were removed, and with them the \
+                 structure of {}; let the topic keep its records (retention.ms=-1, cleanup.policy=delete), and set \
                  snapshot.mode=recovery for one start",
                 instance.source
             ),
         ))
     }
 
-    /// The table's structure becomes that of the records from here on. Whether it is another one.
+    /// Changes a table's structure from the current position on. Returns whether it is different.
     pub(crate) async fn alter(&mut self, client: &mut Client, table: &Table) -> Result<bool> {
         if self.schemas.get(&table.id).is_some_and(|schema| *schema.table == *table) {
             return Ok(false);
@@ -120,7 +120,8 @@ impl Reader {
     }
 }
 
-/// Where the history begins, if it may have known a table that it does not know: one that was captured before the position.
+/// The topic's first offset, if the table was captured before the position, so that removed records may have had its
+/// structure.
 fn forgotten(known: Option<&Known>, instance: &ChangeTable, position: Option<Lsn>) -> Option<i64> {
     known?.begins_at.filter(|_| instance.start <= position)
 }

@@ -1,4 +1,4 @@
-//! Makes the records of a row or of a change: key, envelope, headers, tombstone and offset.
+//! Builds the records of a row or a change: key, envelope, headers, tombstone and offset.
 
 use tributary_api::{Datum, Headers, Record, Result, SourceOffset, SourcePartition, Struct, Topic, Value};
 
@@ -16,7 +16,8 @@ pub(crate) enum Change {
     Delete(Vec<Value>),
 }
 
-/// The positions before and behind a change, and the transaction that it is in if that is told.
+/// The positions before and after a change, and the transaction that it is in if metadata of transactions is
+/// configured.
 #[derive(Debug)]
 pub(crate) struct Positions<'a> {
     pub(crate) before: Offset,
@@ -24,7 +25,7 @@ pub(crate) struct Positions<'a> {
     pub(crate) transaction: Option<&'a mut Transaction>,
 }
 
-/// Makes records of changes.
+/// Builds records.
 #[derive(Debug)]
 pub(crate) struct RecordBuilder {
     pub(crate) source: SourceSchema,
@@ -32,11 +33,11 @@ pub(crate) struct RecordBuilder {
     pub(crate) headers: Headers,
     pub(crate) tombstones: bool,
     pub(crate) skip_unchanged: bool,
-    /// None: nothing is told of transactions.
+    /// Set if metadata of transactions is configured.
     pub(crate) transactions: Option<TransactionRecords>,
 }
 
-/// An event: the operation, what was there before and after, and the key.
+/// An event: the operation, the row before and after it, and the key.
 struct Event {
     operation: &'static str,
     before: Value,
@@ -45,8 +46,9 @@ struct Event {
 }
 
 impl RecordBuilder {
-    /// A change's records, after those of the transactions that end and begin with it. Only the last one has the offset
-    /// behind the change: one that is stored before all of them are written must not skip the rest. Whether there are any.
+    /// Appends the records of a change, preceded by those for the end of the last transaction and the beginning of this
+    /// one. Only the last record has the offset after the change: if an earlier record's offset is stored and the rest
+    /// is not written, the change must be read again. Returns whether there are any records.
     pub(crate) fn push(
         &self,
         records: &mut Vec<Record>,
@@ -61,7 +63,7 @@ impl RecordBuilder {
         };
         self.enter(records, source, &mut positions)?;
         let tombstone = self.tombstones && event.operation == "d";
-        // What is known before the change is counted.
+        // Taken before the transaction counts this change.
         let earlier = (tombstone || second.is_some()).then(|| positions.store(positions.before));
         let place = self.place(schema, &mut positions)?;
         let second = match second {
@@ -89,7 +91,8 @@ impl RecordBuilder {
         Ok(true)
     }
 
-    /// One event, or two: a key of other columns than the primary one changes without SQL Server making two changes of it.
+    /// One event, or two if an update changes the key: SQL Server itself splits an update only if the primary key
+    /// changes, not if the columns of `message.key.columns` do.
     fn events(&self, schema: &TableSchema, change: Change) -> Result<Option<(Event, Option<Event>)>> {
         let event = |operation, before, after, key| Event { operation, before, after, key };
         Ok(Some(match change {
@@ -120,9 +123,9 @@ impl RecordBuilder {
         }))
     }
 
-    /// Tells of the end of the transaction before this one, and of the beginning of this one.
+    /// Adds the records for the end of the previous transaction and the beginning of this one.
     fn enter(&self, records: &mut Vec<Record>, source: Source<'_>, positions: &mut Positions<'_>) -> Result<()> {
-        let (Some(told), Some(transaction)) = (&self.transactions, positions.transaction.as_deref_mut()) else {
+        let (Some(metadata), Some(transaction)) = (&self.transactions, positions.transaction.as_deref_mut()) else {
             return Ok(());
         };
         let Some(commit) = source.commit else { return Ok(()) };
@@ -132,32 +135,32 @@ impl RecordBuilder {
                 let of = transaction.clone();
                 transaction.end();
                 let offset = positions.before.store_in(Some(transaction));
-                records.push(told.end(&of, millis, (&self.partition, offset))?);
+                records.push(metadata.end(&of, millis, (&self.partition, offset))?);
             }
             transaction.begin(id.into());
             let offset = positions.before.store_in(Some(transaction));
-            records.push(told.begin(transaction, millis, (&self.partition, offset))?);
+            records.push(metadata.begin(transaction, millis, (&self.partition, offset))?);
         }
         transaction.millis = Some(millis);
         Ok(())
     }
 
-    /// Tells of the end of a transaction of which nothing more comes.
+    /// Adds the record for the end of a transaction after its last change.
     pub(crate) fn leave(&self, records: &mut Vec<Record>, at: Offset, transaction: &mut Transaction) -> Result<()> {
-        let Some(told) = self.transactions.as_ref().filter(|_| transaction.is_open()) else { return Ok(()) };
+        let Some(metadata) = self.transactions.as_ref().filter(|_| transaction.is_open()) else { return Ok(()) };
         let of = transaction.clone();
         transaction.end();
         let millis = of.millis.unwrap_or_else(|| now_nanos() / 1_000_000);
-        records.push(told.end(&of, millis, (&self.partition, at.store_in(Some(transaction))))?);
+        records.push(metadata.end(&of, millis, (&self.partition, at.store_in(Some(transaction))))?);
         Ok(())
     }
 
-    /// Counts an event, and tells its place.
+    /// Counts an event and returns its place in the transaction.
     fn place(&self, schema: &TableSchema, positions: &mut Positions<'_>) -> Result<Value> {
         match (&self.transactions, positions.transaction.as_deref_mut()) {
-            (Some(told), Some(transaction)) => {
+            (Some(metadata), Some(transaction)) => {
                 let order = transaction.event(&schema.name);
-                told.place(transaction, order)
+                metadata.place(transaction, order)
             }
             _ => Ok(Value::Null),
         }

@@ -7,7 +7,7 @@ use tributary_api::{
 use super::{Adjustment, Names};
 use crate::clock::now_millis;
 
-/// Records at regular times that have nothing but a position.
+/// Heartbeats: records at regular intervals that carry an offset, so that it is stored while no captured table changes.
 #[derive(Debug)]
 pub(crate) struct Heartbeats {
     topic: Topic,
@@ -18,7 +18,7 @@ pub(crate) struct Heartbeats {
 }
 
 impl Heartbeats {
-    /// None unless they are switched on.
+    /// `None` if heartbeats are switched off.
     pub(crate) fn new(names: &Names, adjustment: Adjustment, every: Duration) -> Result<Option<Self>> {
         if every.is_zero() {
             return Ok(None);
@@ -36,7 +36,7 @@ impl Heartbeats {
         Ok(Some(Self { topic: names.heartbeats(), key: Datum::new(key, server), value, every, last: Instant::now() }))
     }
 
-    /// One, if it is time.
+    /// Returns a heartbeat if one is due.
     pub(crate) fn beat(
         &mut self,
         partition: &SourcePartition,

@@ -1,4 +1,4 @@
-//! Records as Debezium's consumers know them: names, schemas, source block, envelope.
+//! Records in Debezium's format: names, schemas, source block, envelope.
 
 mod builder;
 mod envelope;

@@ -7,18 +7,18 @@ use crate::table::TableId;
 /// The longest name that a topic may have.
 const LONGEST_TOPIC: usize = 249;
 
-/// `schema.name.adjustment.mode`, `field.name.adjustment.mode`: what becomes of names that Avro does not know.
+/// `schema.name.adjustment.mode`, `field.name.adjustment.mode`: how names are changed that Avro does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Adjustment {
     None,
-    /// An underscore for each character that may not be.
+    /// Replaces each character that is not allowed by an underscore.
     Avro,
-    /// The character's number, as `_u0041`.
+    /// Replaces each character that is not allowed by its number, as `_u0041`.
     AvroUnicode,
 }
 
 impl Adjustment {
-    /// A full name, which may have dots.
+    /// Adjusts a full name, which may contain dots.
     pub(crate) fn schema_name(self, name: &str) -> Cow<'_, str> {
         self.adjusted(name, |c| c == '.')
     }
@@ -28,7 +28,7 @@ impl Adjustment {
     }
 
     fn adjusted(self, name: &str, also: impl Fn(char) -> bool) -> Cow<'_, str> {
-        // An underscore begins what stands for a character.
+        // With numbers an underscore starts an escape, so it must be escaped itself.
         let underscore = self == Self::Avro;
         let first = |c: char| c.is_ascii_alphabetic() || (c == '_' && underscore);
         let valid = |place: usize, c: char| first(c) || (place > 0 && (c.is_ascii_digit() || also(c)));
@@ -47,7 +47,8 @@ impl Adjustment {
                 }
                 _ => {
                     adjusted.push('_');
-                    // So that names that differ in a first digit only stay different.
+                    // A leading digit is kept after the underscore, so that names that differ only in it stay
+                    // different.
                     if c.is_ascii_digit() {
                         adjusted.push(c);
                     }
@@ -58,19 +59,19 @@ impl Adjustment {
     }
 }
 
-/// The names of topics.
+/// Names of topics.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     pub(crate) prefix: String,
     pub(crate) delimiter: String,
     pub(crate) transaction: String,
     pub(crate) heartbeat_prefix: String,
-    /// In place of prefix and name.
+    /// The configured name, which replaces prefix and suffix.
     pub(crate) heartbeat_topic: Option<String>,
 }
 
 impl Names {
-    /// Where a table's changes go.
+    /// The topic of a table's changes.
     pub(crate) fn table(&self, id: &TableId) -> Topic {
         let parts = [&*self.prefix, &*id.database, &*id.schema, &*id.name];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.trim().is_empty()).collect();
@@ -99,7 +100,7 @@ fn sanitized(name: &str) -> String {
     for c in name.chars() {
         match c {
             c if valid(c) => units.push(c),
-            // As in Java, where a character beyond the first plane is two.
+            // Java counts a character beyond U+FFFF as two.
             c => units.extend(std::iter::repeat_n('_', c.len_utf16())),
         }
     }

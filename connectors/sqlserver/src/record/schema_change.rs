@@ -7,7 +7,7 @@ use crate::clock::now_millis;
 use crate::history::{TableChange, quoted_id};
 use crate::table::{Column, Table};
 
-/// Makes records of the topic that has the changes of tables' structure.
+/// Builds the records of the schema change topic.
 #[derive(Debug)]
 pub(crate) struct SchemaChanges {
     topic: Topic,
@@ -67,7 +67,7 @@ impl SchemaChanges {
         Self { topic: names.schema_changes(), key: key.into_ref(), value, change, table, column }
     }
 
-    /// What happened to a table, with the position that it happened at.
+    /// The record of a table's change, with the position where it happened.
     pub(crate) fn record(&self, what: What<'_>, headers: &Headers) -> Result<Record> {
         let id = &what.table.id;
         let key = Struct::new(self.key.clone(), vec![Value::String(id.database.clone())])?;

@@ -3,7 +3,7 @@ use tributary_api::{Result, Schema, SchemaRef, SchemaType, Struct, Value};
 use crate::lsn::Lsn;
 use crate::table::TableId;
 
-/// What the source block says of a record's place in a snapshot.
+/// The source block's mark for the place of a record in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SnapshotMark {
     True,
@@ -43,7 +43,7 @@ impl SnapshotMark {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
     pub(crate) table: &'a TableId,
-    /// Since 1970.
+    /// Nanoseconds since 1970.
     pub(crate) nanos: i64,
     pub(crate) snapshot: SnapshotMark,
     pub(crate) commit: Option<Lsn>,
@@ -51,7 +51,7 @@ pub(crate) struct Source<'a> {
     pub(crate) serial: Option<i64>,
 }
 
-/// Makes source blocks.
+/// Builds source blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceSchema {
     schema: SchemaRef,
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_tell_the_first_and_the_last_row_of_a_table_and_of_all() {
+    fn marks_show_the_first_and_the_last_row_of_a_table_and_of_all() {
         use SnapshotMark::{First, FirstInDataCollection, Last, LastInDataCollection, True};
         assert_eq!(SnapshotMark::of(true, false, true, false), First);
         assert_eq!(SnapshotMark::of(true, false, false, false), True);

@@ -10,28 +10,28 @@ use crate::columns::{ColumnRules, Mapping};
 use crate::table::{Column, Table};
 use crate::types::{Kind, Modes, Unfit, convert};
 
-/// What is made of a table's rows. It does not change: a table that is altered has another one.
+/// How a table's rows become records. Immutable: when a table is altered a new one is made.
 #[derive(Debug)]
 pub(crate) struct TableSchema {
     pub(crate) table: Arc<Table>,
     pub(crate) topic: Topic,
-    /// Its full name.
+    /// The table's full name.
     pub(crate) name: ByteString,
     pub(crate) envelope: SchemaRef,
     row: SchemaRef,
     key: Option<SchemaRef>,
-    /// Places in the table of the columns of the key, and of those of a row.
+    /// Indexes of the columns that are in the key, and of those that are in a row.
     key_columns: Vec<usize>,
     row_columns: Vec<usize>,
-    /// Of each column of the table; none for a type that is left out.
+    /// For each column of the table; `None` for a type that cannot be represented.
     kinds: Vec<Option<Kind>>,
-    /// What becomes of values of a row, by their place in the table. Those of the key stay as they are.
+    /// Changes to the values of a row, by index of the column. Keys are not changed.
     mappings: Vec<(usize, Mapping)>,
-    /// What a change table does not tell, of each column that it may not tell of.
+    /// For each column that the change table leaves out of updates that do not change it: the placeholder.
     unavailable: Vec<Option<Value>>,
 }
 
-/// What a field is of.
+/// Whether a field belongs to the key or to the row.
 #[derive(Clone, Copy)]
 enum Part {
     Key,
@@ -46,21 +46,21 @@ pub(crate) struct Layout {
     pub(crate) schema_names: Adjustment,
     pub(crate) field_names: Adjustment,
     pub(crate) source: SchemaRef,
-    /// Of the place in a transaction.
+    /// The schema of the place in a transaction.
     pub(crate) transaction: SchemaRef,
     pub(crate) columns: Arc<ColumnRules>,
     pub(crate) placeholder: String,
 }
 
 impl TableSchema {
-    /// `defaults` are the columns' defaults that are literals, in their order.
+    /// `defaults` has the literal default of each column, in the order of the columns.
     pub(crate) fn new(table: Arc<Table>, defaults: &[Option<Value>], layout: &Layout) -> Self {
         let topic = layout.names.table(&table.id);
         let named = |ending: &str| layout.schema_names.schema_name(&format!("{topic}.{ending}")).into_owned();
         let kinds: Vec<Option<Kind>> = table.columns.iter().map(|column| Kind::of(column, layout.modes)).collect();
         for (column, _) in table.columns.iter().zip(&kinds).filter(|(_, kind)| kind.is_none()) {
             tracing::warn!(table = %table.id, column = %column.name, r#type = column.type_name,
-                "a column's type has no representation: it is left out");
+                "a column's type cannot be represented: the column is left out");
         }
         let rules = &layout.columns;
         let field = |place: usize, part: Part| {
@@ -91,19 +91,19 @@ impl TableSchema {
         Self { topic, name, envelope, row, key, key_columns, row_columns, kinds, mappings, unavailable, table }
     }
 
-    /// The places of the columns of which records have something.
+    /// Indexes of the columns that are in the key or in the row.
     pub(crate) fn needed(&self) -> Vec<usize> {
         let needed = |place: &usize| self.row_columns.contains(place) || self.key_columns.contains(place);
         (0..self.table.columns.len()).filter(needed).collect()
     }
 
-    /// Values in the order of the table's columns, of data in the order of `places`. One that does not fit its column is
-    /// null where that may be.
+    /// Converts `data`, which is in the order of `places`, to values in the order of the table's columns. A value that
+    /// does not fit an optional column becomes null.
     pub(crate) fn values(&self, data: Vec<ColumnData<'static>>, places: &[Option<usize>]) -> Result<Vec<Value>> {
         self.read(data, places, false).map_err(|unfit| unfit.error)
     }
 
-    /// The same. Where the type of a column was altered since it was looked at, it is an error whatever the column.
+    /// As [`values`](Self::values), but a value of an altered type is an error even if the column is optional.
     pub(crate) fn current_values(
         &self,
         data: Vec<ColumnData<'static>>,
@@ -140,8 +140,8 @@ impl TableSchema {
         Ok(values)
     }
 
-    /// What stands for the value of a column that is null because an update has not changed it; none for those that a
-    /// change table always tells.
+    /// The placeholder for a null that means that an update has not changed the column; `None` for a column that change
+    /// tables always have.
     pub(crate) fn unavailable(&self, place: usize) -> Option<&Value> {
         self.unavailable.get(place).and_then(Option::as_ref)
     }

@@ -5,7 +5,7 @@ use tributary_api::{
 use super::{Adjustment, Names};
 use crate::transaction::Transaction;
 
-/// Makes what is told of transactions: records of their beginning and end, and the place of each change.
+/// Builds the metadata of transactions: records of beginning and end, and the place of each change.
 #[derive(Debug)]
 pub(crate) struct TransactionRecords {
     topic: Topic,
@@ -56,7 +56,7 @@ impl TransactionRecords {
         Self { topic: names.transactions(), key, value, collection, block }
     }
 
-    /// That a transaction has begun.
+    /// The record of a transaction's beginning.
     pub(crate) fn begin(
         &self,
         transaction: &Transaction,
@@ -66,7 +66,7 @@ impl TransactionRecords {
         self.record("BEGIN", transaction, [Value::Null, Value::Null], millis, source)
     }
 
-    /// That it has ended, and how many events of which tables it had.
+    /// The record of a transaction's end, with the number of events per table.
     pub(crate) fn end(
         &self,
         transaction: &Transaction,

@@ -1,4 +1,4 @@
-//! Reads the rows that tables have, as of one position of the log.
+//! Snapshots: reads the rows that tables have at one position of the log.
 
 mod rows;
 mod session;
@@ -20,18 +20,19 @@ use crate::reader::{Flow, Reader, Structure};
 use crate::record::SnapshotMark;
 use crate::table::TableId;
 
-/// Rows between two looks at the clock for what the metrics show.
+/// How many rows are read between two updates of the metrics.
 const SHOWN_ROWS: u64 = 500;
 
 impl Reader {
-    /// Takes a snapshot, and shows how it goes.
+    /// Takes a snapshot and updates the metrics.
     pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let taken = self.take_snapshot(rows).await;
         self.metrics.snapshot_ends(matches!(taken, Ok(Flow::Continue)));
         taken
     }
 
-    /// Takes a snapshot, of the structure alone or with the rows. It is done when the outbox has all of it.
+    /// Takes a snapshot of the tables' structure, with or without their rows. When it returns, all of its records are
+    /// in the outbox.
     async fn take_snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let settings = Arc::clone(&self.settings);
         let mut session = Session::open(&settings, &self.database).await?;
@@ -53,17 +54,18 @@ impl Reader {
             }
             session.close().await?;
         } else {
-            // First, as the last of the records says that the snapshot is complete.
+            // The session is closed first: the last structure record marks the snapshot as complete, so nothing may
+            // fail after it.
             session.close().await?;
             self.tell_of_structures(&structures).await?;
         }
-        // From here on changes follow.
+        // Changes are read from this position on.
         self.offset = Some(Offset::of_snapshot(position, Snapshot::Completed));
         tracing::info!(database = %self.database, ?position, "the snapshot is complete");
         Ok(self.out.flush().await)
     }
 
-    /// Tells what tables look like now, for changes from the stored position on.
+    /// Reads the current structure of the tables and uses it for the changes from the stored position on.
     pub(crate) async fn read_structure(&mut self) -> Result<(), Failure> {
         let settings = Arc::clone(&self.settings);
         let at = self.offset.unwrap_or(Offset::NONE);
@@ -75,8 +77,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Of a table with two instances the columns of the newer one count, which changes from the position on have; of one
-    /// that is not captured, all.
+    /// A captured table gets the columns of its newest capture instance, because changes after this position have
+    /// those. A table that is not captured gets all of its columns.
     async fn read_structures(
         &mut self,
         session: &mut Session<'_>,
@@ -86,17 +88,17 @@ impl Reader {
     ) -> Result<Vec<Structure>, Failure> {
         self.schemas.forget_all();
         let instances = change_tables(session.client(), &self.database, None).await?;
-        // The last one of a table is the newest.
+        // The instances are sorted: the last one of a table is the newest.
         let columns: HashMap<TableId, Arc<[ByteString]>> =
             instances.into_iter().map(|instance| (instance.source, instance.columns)).collect();
         let filter = &self.settings.tables;
-        let told = self.settings.schema_changes || self.history.is_some();
-        let all = told && !self.settings.only_captured_structures;
+        let wanted_by_topics = self.settings.schema_changes || self.history.is_some();
+        let all = wanted_by_topics && !self.settings.only_captured_structures;
         let wanted: Vec<TableId> =
             known.into_iter().filter(|id| if all { filter.knows(id) } else { filter.captures(id) }).collect();
         let mut structures = Vec::with_capacity(wanted.len());
         for id in &wanted {
-            // Dropped since the list was read.
+            // The table was dropped after the list of tables was read.
             let Some(table) = read_table(session.client(), id).await? else { continue };
             let table = match columns.get(id) {
                 Some(columns) => table.with_columns(columns),
@@ -109,7 +111,8 @@ impl Reader {
         }
         if let Some(last) = structures.last_mut().filter(|_| !rows) {
             last.mark = SnapshotMark::Last;
-            // Nothing of the snapshot follows: whoever goes on from here reads changes, and misses none.
+            // No rows follow, so this is the last record of the snapshot. Its offset marks the snapshot as complete: a
+            // restart from it reads changes, and misses none.
             if at.snapshot == Snapshot::Running {
                 last.at.snapshot = Snapshot::Completed;
             }
@@ -141,7 +144,7 @@ impl Reader {
                 if rows.count() % SHOWN_ROWS == 0 {
                     self.metrics.rows(rows.count(), SHOWN_ROWS, started.elapsed().as_secs_f64());
                 }
-                // One row is kept back: the very last one has another offset.
+                // One row is kept back, because the very last row of a snapshot has another offset.
                 if let Some(before) = held.replace(row) {
                     self.records.push_row(self.out.pending(), before, position, running)?;
                     if self.out.offer().await == Flow::Stop {

@@ -10,14 +10,14 @@ use crate::record::{Change, Positions, RecordBuilder, SnapshotMark, Source, Tabl
 use crate::sql::{Cells, Client, Rows, quoted};
 use crate::types::instant_nanos;
 
-/// A table's place among those of the snapshot.
+/// Whether a table is the first or last one of the snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) first_table: bool,
     pub(super) last_table: bool,
 }
 
-/// A row that is not a record yet.
+/// A row with its snapshot mark, not converted to a record yet.
 #[derive(Debug)]
 pub(crate) struct Row {
     schema: Arc<TableSchema>,
@@ -26,20 +26,20 @@ pub(crate) struct Row {
     pub(super) mark: SnapshotMark,
 }
 
-/// The rows of one table, each with its place.
+/// The rows of one table, each with its snapshot mark.
 pub(super) struct TableRows<'a> {
     rows: Rows<'a>,
     schema: Arc<TableSchema>,
     place: Place,
     places: Vec<Option<usize>>,
     nanos: i64,
-    /// The one after the next: what is last is known only then.
+    /// The row after the current one, read in advance to know whether the current one is the last.
     ahead: Option<Cells>,
     count: u64,
 }
 
 impl<'a> TableRows<'a> {
-    /// `statement` is one of the user's own, in which an asterisk stands for the columns.
+    /// `statement` is a statement from the configuration, in which an asterisk is replaced by the columns.
     pub(super) async fn open(
         client: &'a mut Client,
         schema: &Arc<TableSchema>,
@@ -110,7 +110,7 @@ impl RecordBuilder {
     }
 }
 
-/// The time that the records of a table have: that of the server, when its reading began.
+/// The server's time when the reading of a table began; all records of the table have it.
 async fn server_time(client: &mut Client) -> Result<i64> {
     let row = client.query("SELECT SYSDATETIMEOFFSET()", Vec::new()).await?.pop();
     match row.map(|mut row| row.data()).transpose()? {

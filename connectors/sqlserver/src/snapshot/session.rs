@@ -4,20 +4,21 @@ use crate::config::{Locking, Settings, SnapshotIsolation};
 use crate::sql::{Client, Isolation, quoted};
 use crate::table::TableId;
 
-/// The connection and transaction of a snapshot. Both end with it.
+/// The connection and transaction of a snapshot. Both end when it is dropped.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
     client: Client,
     settings: &'a Settings,
 }
 
-/// Before the locks: what it is rolled back to keeps none of them.
+/// Set before the locks are taken, so that rolling back to it releases them.
 const SAVEPOINT: &str = "dbz_schema_snapshot";
 
 impl<'a> Session<'a> {
     pub(super) async fn open(settings: &'a Settings, database: &str) -> Result<Self> {
         let mut client = Client::connect(&settings.login).await?;
-        // Isolation by row versions is a property of the database that the transaction is in.
+        // Snapshot isolation is a setting of a database: the transaction must begin in the database whose rows it
+        // reads.
         client.run(&format!("USE {}", quoted(database))).await?;
         client
             .isolate(match settings.isolation {
@@ -35,7 +36,7 @@ impl<'a> Session<'a> {
         &mut self.client
     }
 
-    /// Keeps the tables' structure as it is, and in exclusive mode their rows too.
+    /// Locks the tables against changes of their structure, in exclusive mode also against changes of their rows.
     pub(super) async fn lock(&mut self, tables: &[TableId]) -> Result<()> {
         if !self.locks() {
             return Ok(());
@@ -53,7 +54,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Others may write while the rows are read, but for exclusive mode.
+    /// Releases the locks, except in exclusive mode, so that others can write while the rows are read.
     pub(super) async fn unlock(&mut self) -> Result<()> {
         if !self.locks() {
             return Ok(());
@@ -61,7 +62,8 @@ impl<'a> Session<'a> {
         if self.settings.isolation == SnapshotIsolation::RepeatableRead {
             self.client.run(&format!("ROLLBACK TRANSACTION {SAVEPOINT}")).await?;
         }
-        // The time was for these locks alone: a row that somebody writes is waited for, instead of beginning anew.
+        // The time-out is only for the table locks. Later reads wait for a row that is being written instead of failing
+        // the snapshot.
         self.client.run("SET LOCK_TIMEOUT -1").await
     }
 

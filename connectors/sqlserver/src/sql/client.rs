@@ -12,10 +12,10 @@ use tributary_api::{Error, Result};
 use super::error::classified;
 use super::{Cells, Login, Parameter};
 
-/// How often a server may send a client on to another.
+/// How many times a server may redirect a client to another address.
 const ROUTES: usize = 3;
 
-/// Isolation of a transaction.
+/// Isolation level of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isolation {
     ReadUncommitted,
@@ -38,14 +38,14 @@ impl Isolation {
 /// One connection, which runs one statement at a time.
 pub(crate) struct Client {
     driver: tiberius::Client<Compat<TcpStream>>,
-    /// Whether nothing of an answer is left to read. A statement that was given up half-way leaves it false for ever.
+    /// Whether the last answer was read completely. It stays false if a statement is cancelled half-way.
     idle: bool,
-    /// Whether something of the session was changed that another user would not expect.
+    /// Whether session settings were changed that the next user of the connection would not expect.
     pub(super) changed: bool,
 }
 
 impl Client {
-    /// Connects and logs in, wherever the server sends it.
+    /// Connects and logs in, following the server's redirections.
     pub(crate) async fn connect(login: &Login) -> Result<Self> {
         let (mut host, mut port) = (login.host.clone(), login.port);
         for _ in 0..ROUTES {
@@ -60,15 +60,17 @@ impl Client {
                 }
             }
         }
-        Err(Error::retriable(format!("SQL Server sends connections on to others, at last to {host}:{port}")))
+        Err(Error::retriable(format!(
+            "SQL Server redirected the connection more than {ROUTES} times, at last to {host}:{port}"
+        )))
     }
 
-    /// Whether it can be used again by anybody.
+    /// Whether the connection can go back to the pool.
     pub(super) fn is_clean(&self) -> bool {
         self.idle && !self.changed
     }
 
-    /// The rows of the only result.
+    /// The rows of a statement that returns one result.
     pub(crate) async fn query(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<Vec<Cells>> {
         Ok(self.results(sql, parameters).await?.into_iter().flatten().collect())
     }
@@ -78,7 +80,7 @@ impl Client {
         self.try_results(sql, parameters).await.map_err(|error| failed(&error, sql))
     }
 
-    /// The same with the driver's own error.
+    /// As [`results`](Self::results), with the driver's own error.
     pub(crate) async fn try_results(
         &mut self,
         sql: &str,
@@ -101,7 +103,7 @@ impl Client {
         Ok(results)
     }
 
-    /// Rows as they come: of those that `take` wants no more of, the connection is not used again.
+    /// Streams the rows of a statement. If they are not read to the end, the connection cannot be used again.
     pub(crate) async fn rows(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<Rows<'_>> {
         self.idle = false;
         match Self::send(&mut self.driver, sql, parameters).await {
@@ -110,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Runs a statement of the session: of its transaction, its settings.
+    /// Runs a statement that returns no rows, such as one that begins a transaction or changes a setting.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<()> {
         self.changed = true;
         self.idle = false;
@@ -120,7 +122,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sets the isolation of the transactions that begin from now on.
+    /// Sets the isolation level of the transactions that begin from now on.
     pub(crate) async fn isolate(&mut self, isolation: Isolation) -> Result<()> {
         self.run(isolation.statement()).await
     }
@@ -156,12 +158,12 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The names of the columns, once the first row was read.
+    /// The names of the columns; empty until the first row was read.
     pub(crate) fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The next one; none at the end.
+    /// The next row; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Cells>> {
         loop {
             match self.stream.next().await {
@@ -179,13 +181,13 @@ impl Rows<'_> {
     }
 }
 
-/// What a message quotes of a statement.
+/// How many bytes of a statement an error message quotes.
 const SHOWN: usize = 200;
 
 fn failed(error: &DriverError, sql: &str) -> Error {
     let end = sql.floor_char_boundary(SHOWN);
     let cut = if end < sql.len() { ".." } else { "" };
-    classified(error, &format!("SQL Server refuses or broke off {:?}{cut}", &sql[..end]))
+    classified(error, &format!("SQL Server refused or did not finish {:?}{cut}", &sql[..end]))
 }
 
 async fn open(
@@ -198,7 +200,7 @@ async fn open(
     Box::pin(tiberius::Client::connect(login.config(host, port), stream.compat_write())).await
 }
 
-/// A name may have an address in each subnet, of which one answers.
+/// A name may resolve to one address in each subnet, of which only one answers.
 async fn reach(login: &Login, host: &str, port: u16) -> std::io::Result<TcpStream> {
     if !login.multi_subnet_failover {
         return TcpStream::connect((host, port)).await;

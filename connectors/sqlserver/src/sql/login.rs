@@ -3,29 +3,29 @@ use std::time::Duration;
 use tiberius::{AuthMethod, Config, EncryptionLevel};
 use tributary_api::Secret;
 
-/// How the connection is encrypted.
+/// What part of the connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encryption {
-    /// Only the login, where the server can.
+    /// Only the login, if the server supports it.
     Login,
-    /// All of it.
+    /// The whole connection.
     All,
-    /// TLS before the first byte (TDS 8.0).
+    /// TLS before the first byte of the protocol (TDS 8.0).
     Strict,
 }
 
-/// Where a server is and who connects.
+/// Address of the server, and the credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) user: String,
     pub(crate) password: Secret,
-    /// Takes the place of user and password.
+    /// Used instead of user and password.
     pub(crate) access_token: Option<Secret>,
     pub(crate) encryption: Encryption,
     pub(crate) trust_any_certificate: bool,
-    /// A PEM file that vouches for the server.
+    /// A PEM file with the certificate to trust.
     pub(crate) certificate: Option<String>,
     pub(crate) host_in_certificate: Option<String>,
     pub(crate) application: String,
@@ -33,7 +33,7 @@ pub(crate) struct Login {
     pub(crate) multi_subnet_failover: bool,
     pub(crate) packet_size: Option<u32>,
     pub(crate) login_timeout: Duration,
-    /// For each statement.
+    /// Limit for each statement.
     pub(crate) query_timeout: Option<Duration>,
 }
 
@@ -42,8 +42,8 @@ impl Login {
         let mut config = Config::new();
         config.host(host);
         config.port(port);
-        // Statements name their database: one connection serves all of them. Where users' own ones run is the login's
-        // default database, as with Debezium.
+        // The connector's own statements name their database, so that one connection serves all databases. Statements
+        // from the configuration run in the login's default database, as with Debezium.
         config.application_name(&self.application);
         config.authentication(match &self.access_token {
             Some(token) => AuthMethod::aad_token(token.expose()),
@@ -54,7 +54,7 @@ impl Login {
             Encryption::All => EncryptionLevel::Required,
             Encryption::Strict => EncryptionLevel::Strict,
         });
-        // Who asks for no encryption does not ask who the server is, as with the other drivers.
+        // Without full encryption the server's certificate is not verified, as with the other drivers.
         if self.trust_any_certificate || self.encryption == Encryption::Login {
             config.trust_cert();
         } else if let Some(file) = &self.certificate {

@@ -1,4 +1,5 @@
-//! Connections to SQL Server, over tiberius and nothing else: what another driver would replace.
+//! Connections to SQL Server. Only this module uses the driver (tiberius): another driver would replace only this
+//! module.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-/// A name in brackets, as it stands in a statement.
+/// A name in brackets, for use in a statement.
 pub(crate) fn quoted(name: &str) -> String {
     format!("[{}]", name.replace(']', "]]"))
 }

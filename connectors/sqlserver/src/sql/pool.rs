@@ -7,8 +7,8 @@ use tributary_api::{Error, Result};
 
 use super::{Client, Login};
 
-/// A few connections that are opened when they are needed. One that was given up half-way through a statement, or whose
-/// session was changed, is closed instead of being used again.
+/// A few connections, opened when they are needed. A connection whose statement was not read to its end, or whose
+/// session settings were changed, is closed instead of being used again.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ impl Pool {
         Self { shared, permits: Arc::new(Semaphore::new(size.max(1))) }
     }
 
-    /// A connection; waits while all are in use.
+    /// Waits while all connections are in use.
     pub(crate) async fn take(&self) -> Result<Pooled> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| Error::fatal("the connections are closed"))?;
@@ -39,13 +39,14 @@ impl Pool {
         Ok(Pooled { client, shared: Arc::clone(&self.shared), _permit: permit })
     }
 
-    /// Closes those that nobody uses: after an error they are as likely to be broken as the one that was.
+    /// Closes the idle connections: after an error on one connection the others are likely to be broken as well.
     pub(crate) fn clear(&self) {
         self.shared.idle.lock().clear();
     }
 }
 
-/// A connection of the pool. Unless it is given back it is closed at the end: so are those of which a statement failed.
+/// A connection of the pool. It is closed when it is dropped without [`give_back`](Self::give_back), which is what
+/// happens after a failed statement.
 #[derive(Debug)]
 pub(crate) struct Pooled {
     client: Client,
@@ -54,7 +55,7 @@ pub(crate) struct Pooled {
 }
 
 impl Pooled {
-    /// For the next who needs one.
+    /// Returns the connection to the pool.
     pub(crate) fn give_back(self) {
         if self.client.is_clean() {
             self.shared.idle.lock().push(self.client);

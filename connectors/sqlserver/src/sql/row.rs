@@ -49,9 +49,9 @@ impl Cells {
         Self(row.into_iter().collect::<Vec<_>>().into_iter())
     }
 
-    /// The next value as it came.
+    /// The next value as the driver returns it.
     pub(crate) fn data(&mut self) -> Result<ColumnData<'static>> {
-        self.0.next().ok_or_else(|| Error::fatal("the server's answer has fewer columns than were asked for"))
+        self.0.next().ok_or_else(|| Error::fatal("the server's answer has fewer columns than were selected"))
     }
 
     pub(crate) fn rest(self) -> Vec<ColumnData<'static>> {
@@ -66,11 +66,11 @@ impl Cells {
     }
 
     pub(crate) fn required_text(&mut self) -> Result<ByteString> {
-        let text = self.text()?.ok_or_else(|| Error::fatal("the server answers with null where a name has to be"))?;
+        let text = self.text()?.ok_or_else(|| Error::fatal("the server answers with null where a name is expected"))?;
         Ok(text.into())
     }
 
-    /// A whole number of any width.
+    /// An integer of any width.
     pub(crate) fn int(&mut self) -> Result<Option<i64>> {
         match self.data()? {
             ColumnData::U8(value) => Ok(value.map(Into::into)),
@@ -78,12 +78,12 @@ impl Cells {
             ColumnData::I32(value) => Ok(value.map(Into::into)),
             ColumnData::I64(value) => Ok(value),
             ColumnData::Bit(value) => Ok(value.map(Into::into)),
-            other => Err(unexpected("a whole number", &other)),
+            other => Err(unexpected("an integer", &other)),
         }
     }
 
     pub(crate) fn required_int(&mut self) -> Result<i64> {
-        self.int()?.ok_or_else(|| Error::fatal("the server answers with null where a number has to be"))
+        self.int()?.ok_or_else(|| Error::fatal("the server answers with null where a number is expected"))
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Option<Vec<u8>>> {
@@ -99,5 +99,5 @@ impl Cells {
 }
 
 fn unexpected(what: &str, data: &ColumnData<'_>) -> Error {
-    Error::fatal(format!("the server answers with {data:?} where {what} has to be"))
+    Error::fatal(format!("the server answers with {data:?} where {what} is expected"))
 }

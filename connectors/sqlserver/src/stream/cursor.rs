@@ -2,25 +2,26 @@ use std::collections::VecDeque;
 
 use super::page::{From, Key, Row};
 
-/// Where the reading of one instance is.
+/// The position of reading in one instance.
 #[derive(Debug)]
 pub(super) struct Cursor {
-    /// The instance's place in the list.
+    /// The instance's index in the list.
     pub(super) instance: usize,
     pub(super) from: From,
     pub(super) rows: VecDeque<Row>,
-    /// Whether there are no more pages.
+    /// Whether the last page was read.
     pub(super) ended: bool,
-    /// The row before the first one of `rows`.
+    /// The key of the row that was taken last.
     previous: Option<Key>,
 }
 
-/// What the next row is to the one before it in its change table.
+/// How the next row follows the one before it in its change table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The first one, or behind it.
+    /// It is the first row, or its position is not lower than that of the row before.
     Onward,
-    /// Before it, in the same transaction: changes of a later command are told after those of an earlier one.
+    /// Its position is lower within the same transaction, which happens because rows are read in the order of commands
+    /// first.
     Backwards,
 }
 
@@ -29,7 +30,7 @@ impl Cursor {
         Self { instance, from, rows: VecDeque::new(), ended: false, previous: None }
     }
 
-    /// Takes a page; less than was asked for is the last.
+    /// Adds a page. A page with fewer rows than `asked` is the last one.
     pub(super) fn refill(&mut self, page: Vec<Row>, asked: usize) {
         self.ended = page.len() < asked;
         if let Some(last) = page.last() {

@@ -6,27 +6,27 @@ use crate::lsn::Lsn;
 use crate::record::TableSchema;
 use crate::table::{ChangeTable, Table};
 
-/// A capture instance that is read.
+/// A capture instance that is being read.
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) table: ChangeTable,
-    /// The table's structure as this instance has it, if it is the one to come: it counts from its first position on.
+    /// The structure that the table gets from this instance's first position on, if that is still to come.
     pub(super) coming: Option<Table>,
-    /// What is selected, in order.
+    /// The select list, in the order of the captured columns.
     pub(super) selected: String,
-    /// Bytes of a row, as the last page had them.
+    /// The average size of the last page's rows, in bytes.
     row_bytes: usize,
     large: bool,
-    /// For which schema `places` was made.
+    /// The schema that `places` was made for.
     schema: Option<Arc<TableSchema>>,
     places: Arc<[Option<usize>]>,
 }
 
-/// Until a page has shown it: of rows without and with large values, which change tables take up to 64 KiB of unless the
-/// server is told otherwise.
+/// Assumed sizes of a row before the first page was read, without and with large values. By default the server stores
+/// up to 64 KiB of a large value in a change table.
 const ROW_BYTES: usize = 512;
 const LARGE_ROW_BYTES: usize = 64 * 1024;
-/// Of rows that may be large though those of the last page were small.
+/// The least that is assumed for a row with large columns, even if the rows of the last page were small.
 const LEAST_LARGE_ROW_BYTES: usize = 8 * 1024;
 
 impl Instance {
@@ -38,18 +38,18 @@ impl Instance {
         Self { table, coming, selected, row_bytes, large, schema: None, places: Arc::from([]) }
     }
 
-    /// What a row is expected to take.
+    /// The expected size of a row, in bytes.
     pub(super) fn row_bytes(&self) -> usize {
         let least = if self.large { LEAST_LARGE_ROW_BYTES } else { 1 };
         self.row_bytes.max(least)
     }
 
-    /// What the rows of a page took.
+    /// Sets the average size of the last page's rows.
     pub(super) fn set_row_bytes(&mut self, bytes: usize) {
         self.row_bytes = bytes;
     }
 
-    /// Where the captured columns are in a table of this schema.
+    /// The index of each captured column in the table of this schema.
     pub(super) fn places(&mut self, schema: &Arc<TableSchema>) -> Arc<[Option<usize>]> {
         if !self.schema.as_ref().is_some_and(|known| Arc::ptr_eq(known, schema)) {
             let columns = &schema.table.columns;
@@ -60,13 +60,13 @@ impl Instance {
         Arc::clone(&self.places)
     }
 
-    /// Whether a change of this commit is another instance's to tell.
+    /// Whether the newer instance of the table has this commit's changes.
     pub(super) fn has_stopped(&self, commit: Lsn) -> bool {
         self.table.stop.is_some_and(|stop| stop <= commit)
     }
 }
 
-/// A column that the table has no more is read as it comes.
+/// A column that was dropped from the table is read without a cast.
 fn selected(structure: &Table, name: &ByteString) -> String {
     match structure.columns.iter().find(|column| column.name == *name) {
         Some(column) => column.selected("ct."),

@@ -1,4 +1,4 @@
-//! Reads the changed tables at the same time and merges their changes in the order of their commits.
+//! Reads the changed tables concurrently and merges their changes in commit order.
 
 use std::sync::Arc;
 
@@ -22,15 +22,15 @@ const INSERT: i64 = 2;
 const UPDATE_BEFORE: i64 = 3;
 const UPDATE_AFTER: i64 = 4;
 
-/// Pages that are read at the same time. One connection stays free.
+/// How many pages are read concurrently. One connection stays free.
 const READERS: usize = 3;
-/// What all pages of a merge may take together, about.
+/// About how many bytes all pages of a merge may take together.
 const BUDGET: usize = 16 * 1024 * 1024;
 const FEWEST_ROWS: usize = 20;
 const MOST_ROWS: usize = 10_000;
 
 impl Reader {
-    /// Sends the changes of these instances from `low` to `to`, merged. Whether there were any.
+    /// Sends the changes of the instances `changed` from `low` to `to`, merged. Returns whether there were any.
     pub(super) async fn merge(
         &mut self,
         streaming: &mut Streaming,
@@ -38,13 +38,13 @@ impl Reader {
         low: Lsn,
         to: Lsn,
     ) -> Result<bool, Failure> {
-        // Of an older instance nothing counts any more once the newer one has begun.
+        // An older instance is not read beyond the first position of the newer one.
         let known =
             |place: &&usize| streaming.instances.get(**place).is_some_and(|instance| !instance.has_stopped(low));
         let mut cursors: Vec<Cursor> =
             changed.iter().filter(known).map(|place| Cursor::new(*place, From::At(low))).collect();
         let sent_before = self.offset;
-        // Events of the position that was stored last, as far as they were met again.
+        // Counts the events at the stored position that were read again.
         let mut met = 1;
         let mut read = OfCommit { commit: Lsn::ZERO, rows: 0 };
         let mut sent = false;
@@ -55,7 +55,7 @@ impl Reader {
             let step = cursor.step();
             let Some(row) = cursor.take() else { break };
             let instance = cursor.instance;
-            // Its rows come from another instance, too: they do not count.
+            // The newer instance has these rows, too: they are skipped and not counted.
             if streaming.instances.get(instance).is_none_or(|instance| instance.has_stopped(row.key.commit)) {
                 continue;
             }
@@ -81,14 +81,14 @@ impl Reader {
             sent = true;
             self.beat().await?;
             if self.out.offer().await == Flow::Stop || self.stopping.is_cancelled() {
-                // Nobody takes what follows; the position is that of what was sent.
+                // The task receives no more records. The position is that of the last change that was sent.
                 return Ok(true);
             }
         }
         Ok(sent)
     }
 
-    /// Reads the next page of each cursor that has none, some at the same time.
+    /// Reads the next page of each cursor that has no rows, several concurrently.
     async fn refill(&self, streaming: &mut Streaming, cursors: &mut [Cursor], to: Lsn) -> Result<(), Failure> {
         if !cursors.iter().any(Cursor::needs_page) {
             return Ok(());
@@ -188,8 +188,8 @@ impl Reader {
             change: Some(key.change),
             serial: Some(behind.serial),
         };
-        let told = self.records.transactions.is_some();
-        let positions = Positions { before, behind, transaction: told.then_some(&mut self.transaction) };
+        let with_metadata = self.records.transactions.is_some();
+        let positions = Positions { before, behind, transaction: with_metadata.then_some(&mut self.transaction) };
         let sent = self.records.push(self.out.pending(), &schema, change, source, positions)?;
         self.metrics.changed(kind, key.commit, nanos, sent);
         self.offset = Some(behind);
@@ -197,7 +197,7 @@ impl Reader {
     }
 }
 
-/// Which cursor has the first row; the first of those that have the same.
+/// The index of the cursor with the lowest next row; the first one of those with equal rows.
 fn smallest(cursors: &[Cursor]) -> Option<usize> {
     let heads = cursors.iter().enumerate().filter_map(|(place, cursor)| Some((cursor.head()?, place)));
     heads.min_by_key(|(head, place)| (head.commit, head.change, *place)).map(|(_, place)| place)
@@ -211,7 +211,7 @@ struct OfCommit {
 }
 
 impl OfCommit {
-    /// Whether the commit is another one than that of the last row.
+    /// Starts to count anew if the commit is a new one. Returns whether it is.
     fn enter(&mut self, commit: Lsn) -> bool {
         let other = self.commit != commit;
         if other {
@@ -221,8 +221,9 @@ impl OfCommit {
     }
 }
 
-/// Whether a row was sent before a restart: it is before the stored position, or one of the events counted there. Where the
-/// order has gone backwards the number of rows of the commit tells it; an offset without one is Debezium's, or of before.
+/// Whether a row was already sent before a restart: it is below the stored position, or one of the events that were
+/// counted at it. If the order went backwards, only the number of rows in the commit decides. An offset without that
+/// number was stored by Debezium or before the order went backwards.
 fn was_sent(key: Key, rows: i64, backwards: bool, stored: Option<Offset>, met: &mut i64) -> bool {
     let Some(stored) = stored else { return false };
     if let Some(sent) = stored.rows.filter(|_| stored.commit == Some(key.commit)) {
@@ -240,7 +241,10 @@ fn was_sent(key: Key, rows: i64, backwards: bool, stored: Option<Offset>, met: &
 }
 
 fn half(row: &Row) -> Error {
-    Error::fatal(format!("an update at {} has no second half: the change table was changed by hand", row.key.commit))
+    Error::fatal(format!(
+        "an update at {} has no row with the new values: was the change table modified by hand?",
+        row.key.commit
+    ))
 }
 
 #[cfg(test)]
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_before_the_stored_position_and_as_many_events_at_it_were_sent() {
+    fn rows_below_the_stored_position_and_the_counted_events_at_it_were_sent() {
         let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(3)), serial: 2, ..Offset::NONE };
         let mut met = 1;
         let mut sent = |commit, change| was_sent(key(commit, change), 0, false, Some(stored), &mut met);
@@ -291,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equals_comes_first() {
+    fn of_equal_rows_those_of_the_first_table_come_first() {
         let mut cursors = vec![Cursor::new(0, From::At(lsn(1))), Cursor::new(1, From::At(lsn(1)))];
         for cursor in &mut cursors {
             let row = Row { key: key(5, 3), mask: Vec::new(), nanos: None, data: Vec::new() };

@@ -1,8 +1,8 @@
-//! Changes as they are captured.
+//! Reads changes as they are captured.
 //!
-//! One statement a poll asks for everything that there is to know, whatever the number of tables: how far the log was
-//! read, whether capture instances came or went, whether a cleanup went by, and which of them have changes. Pages of
-//! those are read at the same time, each from behind the last one, and merged.
+//! Whatever the number of tables, each poll runs one statement that finds out: up to where the log was captured,
+//! whether capture instances were created or removed, whether a cleanup has run, and which instances have changes.
+//! Those are then read in pages, concurrently, and merged.
 
 mod cursor;
 mod instance;
@@ -24,26 +24,28 @@ use crate::table::TableId;
 use self::instance::Instance;
 use self::probe::Probe;
 
-/// What streaming keeps between two polls.
+/// The state between two polls.
 #[derive(Debug)]
 pub(crate) struct Streaming {
     instances: Vec<Instance>,
-    /// The change tables that there were when the instances were listed.
+    /// The change tables that existed when the instances were listed.
     begun: Option<Vec<i64>>,
-    /// Up to where all is read.
+    /// All changes up to this position were read.
     last: Option<Lsn>,
-    /// Whether the next poll begins behind `last`. After a restart it begins at it: of that transaction not all may have
-    /// been sent.
+    /// Whether the next poll starts after `last`. After a restart it starts at `last`, because the transaction there
+    /// may have been sent only in part.
     behind: bool,
-    /// The order of changes went backwards within the transaction: none of it is taken for one that was sent already.
+    /// The order of changes went backwards within the current transaction, so its positions cannot tell which rows were
+    /// sent already.
     backwards: bool,
-    /// Whether an empty log was told of.
-    told: bool,
-    /// Whether a log that ends before `last` was told of.
-    told_of_restore: bool,
-    /// Whether the instances were listed anew because one was missing. One that is on that list, too, stays missing.
+    /// Whether the warning about an empty log was given.
+    warned_of_empty_log: bool,
+    /// Whether the warning about a log that ends before `last` was given.
+    warned_of_restore: bool,
+    /// Whether the instances were listed again because one was missing. If one is still missing then, the task fails.
     listed_anew: bool,
-    /// For which a table was looked at anew because a value did not fit. What does not fit the same again never will.
+    /// The schemas of tables whose structure was read again because a value did not fit. If a value does not fit the
+    /// same schema again, reading the structure does not help.
     looked_at: HashMap<TableId, Arc<TableSchema>>,
 }
 
@@ -55,28 +57,28 @@ impl Streaming {
             last: offset.commit,
             behind: offset.snapshot == Snapshot::Completed,
             backwards: false,
-            told: false,
-            told_of_restore: false,
+            warned_of_empty_log: false,
+            warned_of_restore: false,
             listed_anew: false,
             looked_at: HashMap::new(),
         }
     }
 
-    /// Lists the instances anew, and goes on behind what was sent, as after a restart.
+    /// Lists the instances again and continues after what was sent, as after a restart.
     fn begin_anew(&mut self, offset: Offset) {
         let looked_at = std::mem::take(&mut self.looked_at);
-        let Self { told, told_of_restore, listed_anew, .. } = *self;
-        *self = Self { looked_at, told, told_of_restore, listed_anew, ..Self::new(offset) };
+        let Self { warned_of_empty_log, warned_of_restore, listed_anew, .. } = *self;
+        *self = Self { looked_at, warned_of_empty_log, warned_of_restore, listed_anew, ..Self::new(offset) };
     }
 
-    /// Whether a value that does not fit is a reason to look at the table.
+    /// Whether to read the table's structure again if a value does not fit.
     fn may_look(&self, schema: &Arc<TableSchema>) -> bool {
         !self.looked_at.get(&schema.table.id).is_some_and(|known| Arc::ptr_eq(known, schema))
     }
 }
 
 impl Reader {
-    /// Reads changes until the task is to end.
+    /// Reads changes until the task stops.
     pub(crate) async fn stream(&mut self) -> Result<(), Failure> {
         let offset = self.offset.unwrap_or(Offset::NONE);
         self.offset = Some(offset);
@@ -86,13 +88,13 @@ impl Reader {
         while !self.stopping.is_cancelled() {
             let busy = match self.poll_once(&mut streaming).await {
                 Err(Failure::Altered(schema, error)) => {
-                    tracing::info!(table = %schema.table.id, %error, "the structure of a table is read anew");
+                    tracing::info!(table = %schema.table.id, %error, "a value does not fit the known structure of its table: the structure is read again");
                     streaming.looked_at.insert(schema.table.id.clone(), schema);
                     streaming.begin_anew(self.offset.unwrap_or(offset));
                     true
                 }
                 Err(Failure::Missing(error)) if !streaming.listed_anew => {
-                    tracing::info!(database = %self.database, %error, "the capture instances are listed anew");
+                    tracing::info!(database = %self.database, %error, "a capture instance is missing: the instances are listed again");
                     streaming.listed_anew = true;
                     streaming.begin_anew(self.offset.unwrap_or(offset));
                     true
@@ -114,7 +116,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether there was anything.
+    /// Returns whether there were changes.
     async fn poll_once(&mut self, streaming: &mut Streaming) -> Result<bool, Failure> {
         let mut client = self.pool.take().await?;
         let low = match (streaming.last, streaming.behind) {
@@ -131,11 +133,11 @@ impl Reader {
         if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
             return Err(gone(low, instance));
         }
-        self.tell_of_restore(streaming, seen.ends_before(streaming.last));
+        self.warn_of_restore(streaming, seen.ends_before(streaming.last));
         let Some(to) = seen.to else {
             client.give_back();
             if low == Lsn::ZERO {
-                self.tell_of_empty_log(streaming);
+                self.warn_of_empty_log(streaming);
             }
             if streaming.behind || streaming.last.is_none() {
                 self.empty_to = self.empty_to.max(seen.newest);
@@ -143,7 +145,7 @@ impl Reader {
             self.beat().await?;
             return Ok(false);
         };
-        streaming.told = false;
+        streaming.warned_of_empty_log = false;
         let fresh = streaming.last.is_none_or(|last| to > last) || !streaming.behind;
         if !fresh {
             client.give_back();
@@ -165,11 +167,11 @@ impl Reader {
         let sent = self.merge(streaming, &seen.changed, low, to).await?;
         streaming.last = Some(to);
         streaming.behind = true;
-        // At the position itself: what was sent of it stays known.
+        // An equal position must stay as it is: it says how much of the commit was sent.
         if !sent && self.offset.is_none_or(|offset| offset.commit < Some(to)) {
             self.offset = Some(Offset { commit: Some(to), ..Offset::NONE });
         }
-        // All changes of a transaction are captured at once: of the last one, too, nothing more comes.
+        // All changes of a transaction are captured at once, so the last transaction is complete, too.
         if let Some(at) = self.offset.filter(|_| !self.stopping.is_cancelled()) {
             self.records.leave(self.out.pending(), at, &mut self.transaction)?;
         }
@@ -177,11 +179,11 @@ impl Reader {
         Ok(true)
     }
 
-    /// A heartbeat, if it is time.
+    /// Sends a heartbeat if one is due.
     async fn beat(&mut self) -> Result<Flow, Failure> {
         let (Some(heartbeats), Some(offset)) = (&mut self.heartbeats, self.offset) else { return Ok(Flow::Continue) };
-        let told = self.records.transactions.as_ref().map(|_| &self.transaction);
-        let beat = heartbeats.beat(&self.records.partition, || offset.store_in(told))?;
+        let transaction = self.records.transactions.as_ref().map(|_| &self.transaction);
+        let beat = heartbeats.beat(&self.records.partition, || offset.store_in(transaction))?;
         let due = beat.is_some();
         self.out.pending().extend(beat);
         if due {
@@ -190,33 +192,36 @@ impl Reader {
         Ok(self.out.offer().await)
     }
 
-    /// Runs the statement that goes with a heartbeat.
+    /// Runs the configured statement that goes with a heartbeat.
     async fn act(&self) -> Result<(), Failure> {
         let Some(statement) = &self.settings.heartbeat_action else { return Ok(()) };
         let mut client = self.pool.take().await?;
         let ran = client.results(statement, Vec::new()).await;
-        // The connection is not given back: nobody knows what the statement has set in its session.
+        // The connection is not given back to the pool: the statement may have changed settings of its session.
         ran.map_err(|error| error.context("could not execute heartbeat.action.query"))?;
         Ok(())
     }
 
-    /// `end` is that of a log that ends before what was read.
-    fn tell_of_restore(&self, streaming: &mut Streaming, end: Option<Lsn>) {
-        let told = std::mem::replace(&mut streaming.told_of_restore, end.is_some());
-        if let Some(end) = end.filter(|_| !told) {
-            tracing::warn!(database = %self.database, %end, read_to = ?streaming.last, "the log ends before what was read of it, as after \
-                the restore of a backup: no change is read until it is beyond; delete the connector's offsets to begin anew");
+    /// Warns once of a log whose end, `end`, is before what was read.
+    fn warn_of_restore(&self, streaming: &mut Streaming, end: Option<Lsn>) {
+        let warned = std::mem::replace(&mut streaming.warned_of_restore, end.is_some());
+        if let Some(end) = end.filter(|_| !warned) {
+            tracing::warn!(database = %self.database, %end, read_to = ?streaming.last, "the log ends before the position that was read, as after \
+                the restore of a backup: no change is read until the log has passed this position; delete the connector's offsets to start again");
         }
     }
 
-    fn tell_of_empty_log(&self, streaming: &mut Streaming) {
-        if !std::mem::replace(&mut streaming.told, true) {
-            tracing::warn!(database = %self.database, "no captured transaction is in the log: if changes were made, look whether \
+    fn warn_of_empty_log(&self, streaming: &mut Streaming) {
+        if !std::mem::replace(&mut streaming.warned_of_empty_log, true) {
+            tracing::warn!(database = %self.database, "the log has no captured transaction: if changes were made, check that \
                 SQL Server Agent runs and change data capture is enabled");
         }
     }
 }
 
 fn gone(low: Lsn, instance: &Instance) -> Failure {
-    Failure::Lost(format!("a cleanup went beyond {low} in the capture instance {}", instance.table.instance))
+    Failure::Lost(format!(
+        "a cleanup has removed changes after {low} in the capture instance {}",
+        instance.table.instance
+    ))
 }

@@ -1,4 +1,4 @@
-//! One page of a change table: the statement that reads it, and how many rows it asks for.
+//! One page of a change table: the statement that reads it, and the conversion of its rows.
 
 use tiberius::ColumnData;
 use tributary_api::{Error, Result};
@@ -16,15 +16,16 @@ use crate::types::instant_nanos;
 pub(super) struct Row {
     pub(super) key: Key,
     pub(super) mask: Vec<u8>,
-    /// When the transaction ended, if that is known still.
+    /// When the transaction ended, if the server still has its time.
     pub(super) nanos: Option<i64>,
     pub(super) data: Vec<ColumnData<'static>>,
 }
 
-/// The command of rows of before the server's update that numbers them: they have null, which is the lowest in the order.
+/// The command number of rows that were captured before the server update that added it. They have null there, which
+/// sorts first.
 const NO_COMMAND: i64 = -1;
 
-/// A row's place in its change table; the order is that of its index, but for the command.
+/// A row's key in its change table. The order is that of the table's index, apart from the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) commit: Lsn,
@@ -33,7 +34,7 @@ pub(super) struct Key {
     pub(super) operation: i64,
 }
 
-/// What a page begins behind or at.
+/// Where a page begins: at a position, or after a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum From {
     At(Lsn),
@@ -49,7 +50,7 @@ impl From {
     }
 }
 
-/// How pages are read.
+/// Which part of the change tables is read, and how.
 #[derive(Clone, Debug)]
 pub(super) struct Pages<'a> {
     pub(super) database: &'a str,
@@ -59,7 +60,7 @@ pub(super) struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// The next rows, in the order of commits and, within a commit, of commands where the server tells them.
+    /// The next rows, in the order of commits and, where the server has their numbers, of commands within a commit.
     pub(super) async fn read(
         &self,
         client: &mut Client,
@@ -80,21 +81,21 @@ impl Pages<'_> {
         ];
         let gone = || {
             let (from, instance) = (from.commit(), &instance.table.instance);
-            Failure::Lost(format!("a cleanup went beyond {from} in the capture instance {instance}"))
+            Failure::Lost(format!("a cleanup has removed changes after {from} in the capture instance {instance}"))
         };
         let mut results = match client.try_results(&self.sql(instance, from, rows), parameters).await {
             Ok(results) => results.into_iter(),
-            // A cleanup since the look at the log has raised what the function begins with.
+            // A cleanup after the look at the log has raised the lowest position that the function accepts.
             Err(error) if self.mode == QueryMode::Function && is_out_of_range(&error) => return Err(gone()),
             Err(error) => {
                 let attempt = format!("cannot read changes of the capture instance {}", instance.table.instance);
-                let told = classified(&error, &attempt);
-                return Err(if is_missing_object(&error) { Failure::Missing(told) } else { told.into() });
+                let classified = classified(&error, &attempt);
+                return Err(if is_missing_object(&error) { Failure::Missing(classified) } else { classified.into() });
             }
         };
         let page: Result<Vec<Row>> = results.next().unwrap_or_default().into_iter().map(row).collect();
         let page = page?;
-        // A cleanup that has begun since may have removed rows before they were read.
+        // A cleanup that started in the meantime may have removed rows before they were read.
         let start = results.next().and_then(|mut rows| rows.pop());
         let start = start.map(|mut row| row.lsn()).transpose()?.flatten();
         if went_by(instance.table.start, start, from.commit()) {
@@ -110,7 +111,7 @@ impl Pages<'_> {
             QueryMode::Direct => quoted(&format!("{}_CT", instance.table.instance)),
             QueryMode::Function => {
                 let function = quoted(&format!("fn_cdc_get_all_changes_{}", instance.table.instance));
-                // The function refuses what is before the instance's beginning.
+                // The function refuses positions below the beginning of the instance.
                 let start = match instance.table.start {
                     Some(start) if start > from.commit() => literal(start),
                     _ => "@P1".to_owned(),
@@ -119,7 +120,7 @@ impl Pages<'_> {
             }
         };
         let behind = if ordered {
-            // The index is asked for commits alone.
+            // The condition on the commit alone lets the server use the index.
             "ISNULL(ct.[__$command_id], -1) > @P2 OR (ISNULL(ct.[__$command_id], -1) = @P2 AND \
              (ct.[__$seqval] > @P3 OR (ct.[__$seqval] = @P3 AND ct.[__$operation] > @P4)))"
         } else {
@@ -165,7 +166,7 @@ fn row(mut cells: Cells) -> Result<Row> {
     Ok(Row { key: Key { commit, command, change, operation }, mask, nanos, data: cells.rest() })
 }
 
-/// What a row takes, about.
+/// The approximate size of a row, in bytes.
 pub(super) fn bytes(row: &Row) -> usize {
     let cells = row.data.iter().map(|cell| match cell {
         ColumnData::String(Some(text)) => text.len(),
@@ -176,7 +177,8 @@ pub(super) fn bytes(row: &Row) -> usize {
     cells.sum::<usize>() + row.data.len() * size_of::<ColumnData<'_>>() + size_of::<Row>()
 }
 
-/// Whether an update has changed a column, by its place among the captured ones: the last byte has the first eight.
+/// Whether an update has changed a column, by the column's index among the captured ones. The last byte of the mask has
+/// the first eight columns.
 pub(super) fn has_changed(mask: &[u8], place: usize) -> bool {
     let Some(byte) = mask.len().checked_sub(place / 8 + 1) else { return true };
     mask.get(byte).is_none_or(|byte| byte & (1 << (place % 8)) != 0)
@@ -193,7 +195,7 @@ mod tests {
         assert!(!has_changed(&[0x00, 0x02], 9));
         assert!(has_changed(&[0x02, 0x00], 9));
         assert!(!has_changed(&[0x02, 0x00], 1));
-        // What the mask does not have is taken as it is.
+        // A column beyond the mask counts as changed.
         assert!(has_changed(&[], 0));
     }
 }

@@ -1,4 +1,4 @@
-//! The one statement of a poll that asks what is new: how far the log is, and which tables have changes.
+//! The statement that each poll runs to find out how far the log was captured, and which tables have changes.
 
 use std::fmt::Write;
 
@@ -8,35 +8,35 @@ use super::instance::Instance;
 use crate::lsn::Lsn;
 use crate::sql::{Client, Parameter, classified, is_missing_object, quoted};
 
-/// What there is to know before changes are read.
+/// The position that was reached before a poll.
 #[derive(Debug)]
 pub(super) struct Probe<'a> {
     pub(super) database: &'a str,
-    /// Up to where all is read.
+    /// All changes up to this position were read.
     pub(super) last: Option<Lsn>,
-    /// The first position that is not.
+    /// The first position that was not read.
     pub(super) low: Lsn,
-    /// Transactions to read at the most.
+    /// The most transactions to read. `None`: no limit.
     pub(super) most: Option<i32>,
 }
 
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Up to where to read; none in a log without transactions.
+    /// The position to read up to; `None` if the log has no transactions.
     pub(super) to: Option<Lsn>,
-    /// The newest position that was captured before `to` was looked for, of a transaction or of a log in which nothing
-    /// happens: what has changes up to it has been there for `to`.
+    /// The newest captured position, of a transaction or of an idle entry. It is read before `to` is looked for, so
+    /// `to` has taken account of all changes up to it.
     pub(super) newest: Option<Lsn>,
-    /// Of all capture instances of the database: the change table and its first position.
+    /// Change table and first position of each capture instance of the database.
     starts: Vec<(i64, Option<Lsn>)>,
-    /// Places of the instances that have changes.
+    /// Indexes of the instances that have changes.
     pub(super) changed: Vec<usize>,
-    /// Whether one of the instances is not there any more.
+    /// Whether an instance no longer exists.
     pub(super) missing: bool,
 }
 
 impl Probe<'_> {
-    /// One statement, whatever the number of instances.
+    /// Runs the statement, which is one whatever the number of instances.
     pub(super) async fn run(&self, client: &mut Client, instances: &[Instance]) -> Result<Seen> {
         let parameters = || -> Vec<Parameter> {
             vec![
@@ -46,7 +46,7 @@ impl Probe<'_> {
             ]
         };
         let (results, missing) = match client.try_results(&self.sql(instances), parameters()).await {
-            // An instance was disabled since the last look: the list of instances will tell which.
+            // An instance was disabled since the last poll: listing the instances again will show which one.
             Err(error) if is_missing_object(&error) => (client.results(&self.sql(&[]), parameters()).await?, true),
             other => (other.map_err(|error| classified(&error, "cannot look for changes"))?, false),
         };
@@ -85,7 +85,7 @@ impl Probe<'_> {
         for (place, instance) in instances.iter().enumerate() {
             let table = quoted(&format!("{}_CT", instance.table.instance));
             let before = if place == 0 { "; " } else { " UNION ALL " };
-            // Writing into a text cannot fail.
+            // Writing into a String cannot fail.
             let _ = write!(
                 sql,
                 "{before}SELECT {place} WHERE EXISTS (SELECT 1 FROM {database}.cdc.{table} WHERE [__$start_lsn] >= @P2 AND \
@@ -93,7 +93,7 @@ impl Probe<'_> {
             );
         }
         if instances.is_empty() {
-            // All parameters have to stand in the statement.
+            // The statement must use all of its parameters.
             sql.push_str("; SELECT 0 WHERE @P2 IS NULL");
         }
         sql
@@ -106,12 +106,13 @@ impl Seen {
         went_by(instance.table.start, self.start(instance), low)
     }
 
-    /// The same of an instance that was listed after the look.
+    /// As [`lost`](Self::lost), for an instance that was listed after this statement ran.
     pub(super) fn lost_since(&self, instance: &Instance, low: Lsn) -> bool {
         went_by(self.start(instance), instance.table.start, low)
     }
 
-    /// Where the log ends, if that is before what was read: the database is not the one that it was.
+    /// The end of the log if it is before what was read, which means that the database was replaced, for example by a
+    /// backup.
     pub(super) fn ends_before(&self, last: Option<Lsn>) -> Option<Lsn> {
         self.newest.filter(|newest| Some(*newest) < last)
     }
@@ -120,7 +121,7 @@ impl Seen {
         self.starts.iter().find(|(object, _)| *object == instance.table.object).and_then(|(_, start)| *start)
     }
 
-    /// The change tables of the instances that have begun at `to`.
+    /// The change tables of the instances that begin at or before `to`.
     pub(super) fn begun(&self, to: Lsn) -> Vec<i64> {
         let begun = self.starts.iter().filter(|(_, start)| start.is_some_and(|start| start <= to));
         let mut begun: Vec<i64> = begun.map(|(object, _)| *object).collect();
@@ -129,7 +130,7 @@ impl Seen {
     }
 }
 
-/// A cleanup raises an instance's first position before it removes rows below it.
+/// Whether a cleanup has gone beyond `low`. It raises an instance's first position before it removes the rows below it.
 pub(super) fn went_by(known: Option<Lsn>, now: Option<Lsn>, low: Lsn) -> bool {
     matches!((known, now), (Some(known), Some(now)) if now > known && now > low)
 }

@@ -6,12 +6,12 @@ use tributary_api::{BigInt, Decimal, Error, Result, Value};
 use super::kind::TimeForm;
 use super::{DecimalMode, Kind, time};
 
-/// Why a value cannot be told as its column's.
+/// Why a value cannot be converted to the type that its column is known to have.
 #[derive(Debug)]
 pub(crate) struct Unfit {
-    /// Of kind `Data`.
+    /// Has the kind `Data`.
     pub(crate) error: Error,
-    /// It is of another type than the column had when its table was looked at.
+    /// Whether the value has another type than the column had when the table's structure was last read.
     pub(crate) altered: bool,
 }
 
@@ -21,7 +21,7 @@ impl From<Error> for Unfit {
     }
 }
 
-/// A value as it came from the server as the value that its column has.
+/// Converts a value as the driver returns it to the value for its column.
 pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Unfit> {
     let value = match (kind, altered(kind, data)) {
         (Kind::Boolean, ColumnData::Bit(value)) => value.map(Value::Boolean),
@@ -31,7 +31,7 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Un
         (Kind::Int64, ColumnData::I64(value)) => value.map(Value::Int64),
         (Kind::Float32, ColumnData::F32(value)) => value.map(Value::Float32),
         (Kind::Float64, ColumnData::F64(value)) => value.map(Value::Float64),
-        // A float(n) of few digits may be read as the shorter one.
+        // The server may send a `float(n)` with few digits as a 32-bit float.
         (Kind::Float64, ColumnData::F32(value)) => value.map(|value| Value::Float64(value.into())),
         (Kind::Decimal { mode, scale, .. }, ColumnData::Numeric(value)) => {
             value.map(|value| decimal(value, mode, scale)).transpose()?
@@ -50,23 +50,24 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Un
             timestamp(value.map(time::small_datetime_ticks), form)?
         }
         (Kind::ZonedTimestamp, ColumnData::DateTimeOffset(value)) => value.map(|value| time::zoned_text(value).into()),
-        // What has no type of its own is null.
+        // The driver returns null as one of these types where it does not know the column's type.
         (_, ColumnData::U8(None) | ColumnData::I32(None) | ColumnData::String(None) | ColumnData::Binary(None)) => None,
         (kind, data) => {
-            // The value itself may be one that a mask hides.
+            // The message must not show the value: a mask may be configured to hide it.
             let data = format!("{data:?}");
             let read = data.split('(').next().unwrap_or_default();
-            let message =
-                format!("a value {read} does not fit its column, which was read as {kind:?}: was its type altered?");
+            let message = format!(
+                "a value {read} does not fit its column, which was read as {kind:?}: its type may have been altered"
+            );
             return Err(Unfit { error: Error::data(message), altered: true });
         }
     };
     Ok(value.unwrap_or_default())
 }
 
-/// A whole number of the width that its column had before it was altered, if it fits: a change table has the new type at
-/// once, the structure that is known is that of before. And money that was read as it comes, of a column that the table has
-/// no more, or whose type has a name of its own.
+/// Values of columns whose type was altered. The change table has the new type immediately, while the known structure
+/// is still that of before, so an integer of another width is accepted if it fits. The same holds for `money` that was
+/// read without a cast, because the table no longer has the column or the type has a name of its own.
 fn altered(kind: Kind, data: ColumnData<'static>) -> ColumnData<'static> {
     let whole = match data {
         ColumnData::U8(Some(value)) => i64::from(value),
@@ -86,7 +87,7 @@ fn altered(kind: Kind, data: ColumnData<'static>) -> ColumnData<'static> {
     }
 }
 
-/// The driver has divided the number by ten thousand: below 51 bits it is still known exactly.
+/// The driver has divided the number by 10,000 as a double. Below 51 bits the original number is still exact.
 fn money(value: f64) -> Option<Numeric> {
     let unscaled: i128 = format!("{:.0}", value * 10_000.0).parse().ok()?;
     (unscaled.unsigned_abs() < (1 << 51)).then(|| Numeric::new_with_scale(unscaled, 4))
@@ -96,7 +97,7 @@ fn timestamp(ticks: Option<i64>, form: TimeForm) -> Result<Option<Value>> {
     let Some(ticks) = ticks else { return Ok(None) };
     time::timestamp_value(ticks, form).map(Some).ok_or_else(|| {
         Error::data(
-            "a timestamp before 1677 or after 2262 has no number of nanoseconds: set time.precision.mode to microseconds",
+            "a timestamp before 1677 or after 2262 cannot be represented in nanoseconds: set time.precision.mode to microseconds",
         )
     })
 }
@@ -108,20 +109,22 @@ fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value, Unfit
         Err(_) => None,
     };
     let Some(unscaled) = unscaled else {
-        let message = format!("a number with {digits} digits behind its point does not fit a column of {scale}");
+        let message =
+            format!("a number with {digits} digits after the decimal point does not fit a column of scale {scale}");
         return Err(Unfit { error: Error::data(message), altered: true });
     };
     Ok(match mode {
         DecimalMode::Precise => Value::Decimal(Decimal { unscaled: BigInt::from(unscaled), scale }),
         DecimalMode::String => plain(unscaled, scale).into(),
         DecimalMode::Double => {
-            let number: f64 = plain(unscaled, scale).parse().map_err(|_| Error::data("a number is no number"))?;
+            let number: f64 =
+                plain(unscaled, scale).parse().map_err(|_| Error::data("a decimal cannot be read as a double"))?;
             Value::Float64(number)
         }
     })
 }
 
-/// All digits, none of them an exponent.
+/// All digits, without an exponent.
 fn plain(unscaled: i128, scale: i32) -> String {
     let scale = usize::try_from(scale).unwrap_or(0);
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_not_told() {
+    fn an_error_does_not_show_the_value() {
         let error = convert(Kind::Int32, ColumnData::String(Some("secret".into()))).unwrap_err().error;
         assert!(!error.to_string().contains("secret"), "{error}");
     }

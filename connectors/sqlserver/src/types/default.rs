@@ -1,4 +1,4 @@
-//! Defaults of columns, of which SQL Server keeps the expression: `((1))`, `('x')`, `(NULL)`, `(getdate())`.
+//! Column defaults. SQL Server stores the expression: `((1))`, `('x')`, `(NULL)`, `(getdate())`.
 
 use tiberius::ColumnData;
 use tiberius::numeric::Numeric;
@@ -7,13 +7,14 @@ use tributary_api::Value;
 use super::{DecimalMode, Kind, convert};
 use crate::table::Column;
 
-/// What is known of a default without asking the server.
+/// What can be said about a default from its expression alone.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Parsed {
-    /// It has none, or one that is an expression.
+    /// The column has no default, or its default is an expression that is not a literal.
     None,
     Value(Value),
-    /// The server reads this text, as this type: its dates depend on its language.
+    /// A literal whose meaning depends on the server's language (dates): the server has to convert this text to this
+    /// type.
     Ask {
         text: String,
         type_name: &'static str,
@@ -35,7 +36,7 @@ pub(crate) fn parse_default(column: &Column, kind: Kind) -> Parsed {
         "bit" => Some(ColumnData::Bit(Some(expression == "((1))"))),
         "decimal" | "numeric" | "money" | "smallmoney" => {
             let number = decimal(expression);
-            // As text it has the digits that the expression has, as a number those of the column.
+            // A string keeps the digits of the expression; a number gets the scale of the column.
             if let (Some(number), Kind::Decimal { mode: DecimalMode::String, precision, .. }) = (number, kind) {
                 own = Kind::Decimal { mode: DecimalMode::String, precision, scale: number.scale().into() };
             }
@@ -58,13 +59,13 @@ pub(crate) fn parse_default(column: &Column, kind: Kind) -> Parsed {
     match data.map(|data| convert(own, data)) {
         Some(Ok(value)) => Parsed::Value(value),
         _ => {
-            tracing::debug!(column = %column.name, expression, "the default is no literal: the schema has none");
+            tracing::debug!(column = %column.name, expression, "the default is not a literal: the schema gets no default");
             Parsed::None
         }
     }
 }
 
-/// What is inside of all parentheses; none for NULL.
+/// The text within all parentheses; `None` for NULL.
 fn number(expression: &str) -> Option<&str> {
     let start = expression.rfind('(').map_or(0, |place| place + 1);
     let end = expression.find(')').unwrap_or(expression.len());
@@ -75,7 +76,7 @@ fn number(expression: &str) -> Option<&str> {
 fn text(expression: &str) -> Option<&str> {
     let start = expression.find('\'').map_or(0, |place| place + 1);
     let end = expression.rfind('\'').unwrap_or(expression.len());
-    // A text may have parentheses itself, of which as much is taken for the expression's as Debezium takes.
+    // The text of a string literal may itself contain parentheses. This cuts at the same place as Debezium does.
     number(expression.get(start..end)?)
 }
 
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn null_and_expressions_are_none() {
+    fn null_and_expressions_give_no_default() {
         assert_eq!(parsed("int", "(NULL)", Kind::Int32), Parsed::None);
         assert_eq!(parsed("int", "((1)+(2))", Kind::Int32), Parsed::None);
         assert_eq!(parsed("datetime2", "(getdate())", Kind::ZonedTimestamp), Parsed::None);

@@ -3,7 +3,7 @@ use tributary_api::{Schema, SchemaType};
 use super::{BinaryMode, DecimalMode, Modes, TimeMode};
 use crate::table::{Column, jdbc};
 
-/// What a column's values become.
+/// What the values of a column are converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Boolean,
@@ -39,7 +39,7 @@ pub(crate) enum TimeForm {
 }
 
 impl Kind {
-    /// None for a type that has no representation: such a column is left out.
+    /// `None` for a type that cannot be represented: such a column is left out of records.
     pub(crate) fn of(column: &Column, modes: Modes) -> Option<Self> {
         let scale = column.scale.unwrap_or(0);
         Some(match column.jdbc_type {
@@ -67,7 +67,7 @@ impl Kind {
         })
     }
 
-    /// The schema of a value that must be there.
+    /// The schema of a value that is not null.
     pub(crate) fn schema(self) -> Schema {
         let logical = |kind, name: &'static str| Schema::new(kind).named(name).with_version(1);
         match self {

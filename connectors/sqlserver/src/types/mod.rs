@@ -1,4 +1,4 @@
-//! SQL Server's types as Connect's: which schema a column has, and its values.
+//! How SQL Server's types become Connect's: the schema of a column, and the conversion of its values.
 
 mod convert;
 mod default;

@@ -1,4 +1,4 @@
-//! Days and ticks of SQL Server as the epoch's, and their text.
+//! Conversion of SQL Server's days and ticks to numbers since 1970 and to text.
 
 use std::fmt::Write;
 
@@ -9,12 +9,12 @@ use tributary_api::Value;
 
 use super::kind::{DateForm, TimeForm};
 
-/// From 0001-01-01 and from 1900-01-01 to 1970-01-01.
+/// Days from 0001-01-01 and from 1900-01-01 to 1970-01-01.
 const DAYS_FROM_YEAR_ONE: i64 = 719_162;
 const DAYS_FROM_1900: i64 = 25_567;
 
 const SECONDS_A_DAY: i64 = 86_400;
-/// A tick is the smallest unit: a hundred nanoseconds.
+/// A tick is SQL Server's smallest unit of time: 100 nanoseconds.
 const TICKS_A_SECOND: i64 = 10_000_000;
 const TICKS_A_DAY: i64 = SECONDS_A_DAY * TICKS_A_SECOND;
 const TICKS_A_MILLI: i64 = 10_000;
@@ -36,7 +36,7 @@ pub(super) fn timestamp_ticks(timestamp: DateTime2) -> i64 {
     days(timestamp.date()) * TICKS_A_DAY + time_ticks(timestamp.time())
 }
 
-/// A `datetime` has three hundredths of a second, which are shown as .000, .003 and .007.
+/// A `datetime` counts in 1/300 of a second. The server shows the fractions as .000, .003 and .007.
 pub(super) fn datetime_ticks(datetime: DateTime) -> i64 {
     let millis = (i64::from(datetime.seconds_fragments()) * 10 + 1) / 3;
     (i64::from(datetime.days()) - DAYS_FROM_1900) * TICKS_A_DAY + millis * TICKS_A_MILLI
@@ -80,7 +80,7 @@ pub(super) fn time_value(ticks: i64, form: TimeForm) -> Value {
     }
 }
 
-/// None if it is beyond what 64 bits of nanoseconds reach: 1677 to 2262.
+/// `None` for nanoseconds outside of the years 1677 to 2262, which do not fit into 64 bits.
 pub(super) fn timestamp_value(ticks: i64, form: TimeForm) -> Option<Value> {
     Some(match form {
         TimeForm::Millis => Value::Int64(ticks.div_euclid(TICKS_A_MILLI)),
@@ -95,7 +95,7 @@ pub(super) fn timestamp_value(ticks: i64, form: TimeForm) -> Option<Value> {
     })
 }
 
-/// A moment with its own offset, to the digits that it has.
+/// A moment with its own time zone offset, with as many digits as its type has.
 pub(super) fn zoned_text(time: DateTimeOffset) -> String {
     let minutes = i64::from(time.offset());
     let mut text = timestamp_text(timestamp_ticks(time.datetime2()) + minutes * 60 * TICKS_A_SECOND);
@@ -127,12 +127,12 @@ fn time_text(ticks: i64) -> String {
     text
 }
 
-/// SQL Server's years, 1 to 9999, are within those of the library.
+/// SQL Server's years, 1 to 9999, are all within the range of the library.
 fn date_text(days: i64) -> String {
     Date::constant(1970, 1, 1).saturating_add(SignedDuration::from_hours(days.saturating_mul(24))).to_string()
 }
 
-/// Writing into a text cannot fail.
+/// Writing into a String cannot fail.
 fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(what);
 }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nanoseconds_do_not_reach_is_none() {
+    fn a_time_outside_of_64_bit_nanoseconds_has_no_value() {
         // 9999-12-31T23:59:59.9999999
         let end = timestamp_ticks(timestamp(3_652_058, 863_999_999_999, 7));
         assert_eq!(timestamp_value(end, TimeForm::Nanos), None);

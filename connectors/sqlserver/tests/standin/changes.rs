@@ -1,4 +1,4 @@
-//! Changes as they stream.
+//! Streaming of changes.
 
 use tributary_api::Record;
 use tributary_testkit::FakeSourceHost;
@@ -6,8 +6,8 @@ use tributary_testkit::FakeSourceHost;
 use crate::server::Server;
 use crate::task::{Task, briefs, offset, source, text};
 
-/// A statement that moves a unique key of many rows deletes all of them before it inserts the first: what stands first in
-/// the order of commands is not first in that of the log. Read in pages of five, all 2N changes come.
+/// A statement that moves a unique key in many rows deletes all of them before it inserts the first, so the order of
+/// commands differs from the order of the log. With pages of five rows, all 2N changes must come.
 #[tokio::test]
 async fn a_bulk_change_of_keys_is_read_whole_in_pages() {
     for mode in ["direct", "function"] {
@@ -31,7 +31,7 @@ async fn a_bulk_change_of_keys_is_read_whole_in_pages() {
     }
 }
 
-/// Column 10 of 12 is a large one: the update mask has two bytes, of which the last has the first eight columns.
+/// Column 10 of 12 is a large one. The update mask has two bytes, of which the last one has the first eight columns.
 #[tokio::test]
 async fn an_update_says_what_it_has_not_changed_and_what_it_made_null() {
     let columns: Vec<String> = (1..=12)
@@ -68,9 +68,9 @@ async fn values_at_the_ends_of_their_types_are_exact() {
     task.stop().await;
 }
 
-/// In nanoseconds there is no such time: the column may be null, and is.
+/// The time cannot be represented in nanoseconds, so the optional column is null.
 #[tokio::test]
-async fn a_time_that_nanoseconds_do_not_reach_is_null_where_it_may() {
+async fn a_time_outside_of_nanoseconds_is_null_in_an_optional_column() {
     let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY, d datetime2(7) NULL")]).await;
     server.change(&["INSERT INTO dbo.t VALUES (0, NULL)"]).await;
     let mut task = Task::first(&server, &FakeSourceHost::new(), &[]).await;
@@ -79,7 +79,7 @@ async fn a_time_that_nanoseconds_do_not_reach_is_null_where_it_may() {
     task.stop().await;
 }
 
-/// The delete has the position before it, and its tombstone the one behind both: neither is lost alone.
+/// The delete has the offset before the change and its tombstone the one after it, so that neither can be lost alone.
 #[tokio::test]
 async fn a_delete_and_its_tombstone_are_read_both_or_none() {
     let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
@@ -98,8 +98,8 @@ async fn a_delete_and_its_tombstone_are_read_both_or_none() {
     task.stop().await;
 }
 
-/// The change table has the new types at once. What does not fit the old ones says that the table was altered: a value that
-/// does not come as null, and none fails the task. What was sent of the transaction is not sent again.
+/// The change table has the new type immediately. A value that does not fit the old type shows that the table was
+/// altered: it must neither become null nor fail the task, and what was sent of the transaction is not sent again.
 #[tokio::test]
 async fn a_column_that_was_widened_is_read_whole() {
     let columns = "id int NOT NULL PRIMARY KEY, n int NULL, p decimal(5, 1) NOT NULL";
@@ -123,7 +123,7 @@ async fn a_column_that_was_widened_is_read_whole() {
     task.stop().await;
 }
 
-/// Of rows of before the server's update that added the column the number of the command is null.
+/// The number of the command is null in rows that were captured before the server update that added it.
 #[tokio::test]
 async fn rows_without_the_number_of_their_command_are_read_in_pages() {
     let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
@@ -169,8 +169,8 @@ async fn a_restart_goes_on_within_a_transaction() {
     }
 }
 
-/// Deletes of all rows stand before the first insert, each with the sequence value that its insert has: the same position
-/// comes twice. No change is sent twice for that, and none is left out.
+/// All deletes come before the first insert, and each has the sequence value of its insert, so positions occur twice.
+/// Still no change is sent twice and none is left out.
 #[tokio::test]
 async fn a_restart_within_a_bulk_change_of_keys_goes_on_exactly() {
     for mode in ["direct", "function"] {
@@ -201,12 +201,12 @@ async fn a_restart_within_a_bulk_change_of_keys_goes_on_exactly() {
             );
             task.stop().await;
         }
-        // A position that says it all has Debezium's members alone.
+        // An offset that is complete without the row number has Debezium's members only.
         assert!(!offset(&records[0]).contains("commit_row_no") && !offset(&records[8]).contains("commit_row_no"));
     }
 }
 
-/// Changes among the heartbeats that make them.
+/// The first changes, which the heartbeats' own statement makes.
 async fn first_change(server: &mut Server, task: &mut Task) -> Vec<Record> {
     let mut changes = Vec::new();
     while changes.is_empty() {
@@ -251,7 +251,7 @@ async fn the_statement_of_a_heartbeat_runs_in_the_logins_default_database() {
     task.stop().await;
 }
 
-/// Nothing was captured yet, or all of it was removed since: the position is alive all the same.
+/// Nothing was captured yet, or all of it was removed: heartbeats must come all the same.
 #[tokio::test]
 async fn heartbeats_come_while_the_log_is_empty() {
     let server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
@@ -261,11 +261,11 @@ async fn heartbeats_come_while_the_log_is_empty() {
     task.stop().await;
 }
 
-/// The newer of two instances has the table's new column, from its first position on and not before.
+/// The newer of two instances has the table's new column, from its own first position on and not before.
 #[tokio::test]
 async fn a_second_capture_instance_takes_over_where_it_begins() {
     let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY")]).await;
-    // The database has no position yet when reading begins.
+    // When reading begins the database has no position yet.
     let mut task = Task::first(&server, &FakeSourceHost::new(), &[]).await;
     server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1}"#]);

@@ -1,4 +1,4 @@
-//! A cleanup that is faster than the reader: an error or a new snapshot, never a gap.
+//! A cleanup that removes changes before they were read causes an error or a new snapshot, never a gap.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn clean_up(server: &mut Server, id: i32) {
     clean_up_to(server, &format!("SELECT __$start_lsn FROM cdc.dbo_t_CT WHERE id = {id}")).await;
 }
 
-/// Removes what is before the position that a query gives.
+/// Removes what is before the position that a query returns.
 async fn clean_up_to(server: &mut Server, query: &str) {
     let mark = server.bytes(query).await;
     let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -70,23 +70,24 @@ async fn what_was_read_may_be_removed() {
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
     let mut task = Task::start(&server, &host, &[]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
-    // And while it reads.
+    // The same while the task runs.
     clean_up(&mut server, 2).await;
     server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":3}"#]);
     task.stop().await;
 }
 
-/// Nothing happens for so long that the log gets an idle entry, up to which a cleanup goes.
+/// Lets the log get an idle entry, as it does when nothing happens for some minutes, and cleans up to it.
 async fn clean_up_in_an_idle_time(server: &mut Server) {
     server.sql("EXEC standin.clock @advance_ms = 301000").await;
     server.scan().await;
-    // The reader looks at the log meanwhile.
+    // The reader polls in the meantime.
     tokio::time::sleep(Duration::from_secs(1)).await;
     clean_up_to(server, "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00").await;
 }
 
-/// A log in which nothing happens grows, too: a cleanup goes beyond the last change, and removes nothing that was not read.
+/// The log also grows while nothing is captured. A cleanup can then go beyond the last change without removing a change
+/// that was not read.
 #[tokio::test]
 async fn a_cleanup_while_nothing_happens_is_no_loss() {
     let mut server = Server::start(&TABLE).await;
@@ -98,7 +99,7 @@ async fn a_cleanup_while_nothing_happens_is_no_loss() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
-    // Nor is it one for a reader that begins anew after an error.
+    // The same for a reader that starts again after an error.
     clean_up_in_an_idle_time(&mut server).await;
     server.sql("EXEC standin.fault @on = 'statement', @action = 'error', @number = 1205, @times = 1, @application = 'reader'").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -107,7 +108,8 @@ async fn a_cleanup_while_nothing_happens_is_no_loss() {
     task.stop().await;
 }
 
-/// The function refuses what a cleanup has removed since the look at the log: the fifth statement is the first page.
+/// The function refuses a position that a cleanup has removed since the poll's statement. The fifth statement is the
+/// first page.
 #[tokio::test]
 async fn a_cleanup_just_before_the_function_is_asked_is_a_loss_as_any_other() {
     let mut server = Server::start(&TABLE).await;
@@ -120,7 +122,7 @@ async fn a_cleanup_just_before_the_function_is_asked_is_a_loss_as_any_other() {
     task.stop().await;
 }
 
-/// A table that is captured since has a later beginning, too, and has lost nothing.
+/// A table that was captured later also has a later first position, but has lost nothing.
 #[tokio::test]
 async fn a_new_capture_instance_is_no_loss() {
     let mut server = Server::start(&TABLE).await;

@@ -1,4 +1,4 @@
-//! Which columns records have, and what becomes of them.
+//! Which columns records have, and how their values are changed.
 
 use tributary_api::{Record, Value};
 use tributary_testkit::FakeSourceHost;
@@ -13,7 +13,7 @@ fn key(record: &Record) -> String {
     text(&record.key.value)
 }
 
-/// Rows and changes are mapped alike, and keys are not mapped at all.
+/// Values are changed alike in rows and changes, and never in keys.
 #[tokio::test]
 async fn columns_are_left_out_masked_hashed_and_cut_in_rows_and_changes() {
     let mut server = Server::start(&TABLE).await;

@@ -1,4 +1,4 @@
-//! Errors of the server: what passes is waited for, what does not fails the task at once.
+//! Errors of the server: retriable ones are retried, all others fail the task at once.
 
 use tributary_api::{ConfigIssue, PluginRegistry};
 use tributary_testkit::FakeSourceHost;
@@ -9,7 +9,7 @@ use crate::task::{Task, briefs, props};
 const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 
 #[tokio::test]
-async fn what_does_not_pass_fails_the_task_at_once_and_says_what_to_do() {
+async fn a_fatal_error_fails_the_task_at_once_and_says_what_to_do() {
     let mut server = Server::start(&TABLE).await;
     server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
     for (number, advice) in [(313, "snapshot.mode"), (229, "grant"), (208, "not enabled")] {
@@ -30,7 +30,7 @@ async fn what_does_not_pass_fails_the_task_at_once_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again_and_no_change_is_lost_or_doubled() {
+async fn a_retriable_error_is_retried_and_no_change_is_lost_or_doubled() {
     let mut server = Server::start(&TABLE).await;
     server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
     let mut task = Task::first(&server, &FakeSourceHost::new(), &[("streaming.fetch.size", "10")]).await;
@@ -49,8 +49,8 @@ async fn what_passes_is_tried_again_and_no_change_is_lost_or_doubled() {
     task.stop().await;
 }
 
-/// An instance that was disabled between the look at the log and its page is missing from the next list; one that is on the
-/// list and not there all the same fails the task.
+/// An instance that was disabled between the poll's statement and its page is missing when the instances are listed
+/// again. One that is still listed although it does not exist fails the task.
 #[tokio::test]
 async fn an_instance_that_is_not_there_has_the_list_read_again_once() {
     let mut server = Server::start(&TABLE).await;
@@ -61,7 +61,7 @@ async fn an_instance_that_is_not_there_has_the_list_read_again_once() {
     host.acknowledge(&task.take(1).await[0]);
     task.stop().await;
     server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
-    // The fifth statement is the first page; a look and a list follow, and then the page again.
+    // The fifth statement is the first page. The poll's statement, the list of instances, and the page again follow.
     let missing = |skip: u32| {
         format!(
             "EXEC standin.fault @on = 'statement', @action = 'error', @number = 208, @skip = {skip}, @times = 1, @application = 'reader'"

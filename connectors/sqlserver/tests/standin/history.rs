@@ -1,4 +1,4 @@
-//! The topic that keeps what tables looked like.
+//! The schema history topic.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::task::{Task, briefs};
 const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 const HISTORY: [(&str, &str); 1] = [("schema.history.internal.kafka.topic", "history")];
 
-/// What the records of the history say happened, and of which columns.
+/// What happened to which columns, according to the records of the history.
 fn told(host: &FakeSourceHost) -> Vec<String> {
     let told = |json: &[u8]| {
         let record: serde_json::Value = serde_json::from_slice(json).unwrap();
@@ -26,7 +26,7 @@ fn told(host: &FakeSourceHost) -> Vec<String> {
 const CREATED: &str = r#"CREATE "shop"."dbo"."t" id"#;
 const ALTERED: &str = r#"ALTER "shop"."dbo"."t" id,name"#;
 
-/// A task that has read one row, with a table that has been altered and captured anew since.
+/// Runs a task that reads one row; then the table is altered and captured again.
 async fn stopped_before_an_alteration(server: &mut Server) -> Arc<FakeSourceHost> {
     let host = FakeSourceHost::new();
     server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
@@ -47,13 +47,13 @@ async fn stopped_before_an_alteration(server: &mut Server) -> Arc<FakeSourceHost
 async fn changes_have_the_structure_that_their_table_had() {
     let mut server = Server::start(&TABLE).await;
     let host = stopped_before_an_alteration(&mut server).await;
-    // The older instance is gone: the database itself knows the newer structure alone.
+    // The older instance was removed, so the database knows only the newer structure.
     let mut task = Task::start(&server, &host, &HISTORY).await;
     let records = task.take(2).await;
     assert_eq!(briefs(&records), [r#"c null {"id":2}"#, r#"c null {"id":3,"name":"three"}"#]);
     assert_eq!(told(&host), [CREATED, ALTERED]);
     task.stop().await;
-    // Gone on from before the alteration, it is told again; from behind it, not.
+    // From an offset before the alteration the alteration is recorded again, from one after it not.
     host.acknowledge(&records[1]);
     let mut task = Task::start(&server, &host, &HISTORY).await;
     server.change(&["INSERT INTO dbo.t VALUES (4, 'four')"]).await;
@@ -63,7 +63,7 @@ async fn changes_have_the_structure_that_their_table_had() {
 }
 
 #[tokio::test]
-async fn a_table_that_the_history_does_not_know_is_told_of() {
+async fn a_table_that_the_history_does_not_have_is_added_to_it() {
     let mut server = Server::start(&TABLE).await;
     let host = stopped_before_an_alteration(&mut server).await;
     server.sql("CREATE TABLE dbo.u (id int NOT NULL PRIMARY KEY)").await;
@@ -101,7 +101,7 @@ async fn a_missing_history_fails_the_task_and_is_made_anew_by_recovery() {
     assert_eq!(error.property(), Some("snapshot.mode"), "{error}");
 }
 
-/// The history is written before the change that has the new structure is sent.
+/// The history is written before the first change with the new structure is sent.
 #[tokio::test]
 async fn a_history_that_cannot_be_written_holds_back_what_follows() {
     let mut server = Server::start(&TABLE).await;
@@ -120,7 +120,7 @@ async fn a_history_that_cannot_be_written_holds_back_what_follows() {
     task.stop().await;
 }
 
-/// Records of a snapshot's structure are Debezium's, member for member.
+/// The records for a snapshot's structure have exactly Debezium's members.
 #[tokio::test]
 async fn the_histories_records_are_debeziums() {
     let mut server = Server::start(&[("t", "id int IDENTITY PRIMARY KEY, n nvarchar(max) NULL DEFAULT 'x'")]).await;

@@ -1,5 +1,5 @@
-//! The connector against the stand-in for SQL Server, which runs as a process: its SQLite must not be linked with what is
-//! released. Nothing is captured before a test says so.
+//! The connector against the stand-in for SQL Server. The stand-in runs as a process of its own, because its SQLite
+//! must not be linked into the product. It captures nothing until a test tells it to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod changes;

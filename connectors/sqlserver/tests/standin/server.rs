@@ -1,4 +1,4 @@
-//! A server, and what an administrator does there.
+//! A server, with the commands of its administrator.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,18 +12,19 @@ pub(crate) const USER: &str = "sa";
 pub(crate) const PASSWORD: &str = "Stand-in_4tests";
 pub(crate) const DATABASE: &str = "shop";
 
-/// Ends when it is dropped, and when the test process does.
+/// Ends when it is dropped, or when the test process ends.
 pub(crate) struct Server {
     child: Child,
     leash: Option<ChildStdin>,
     pub(crate) port: u16,
-    /// How many tables there were when it was started.
+    /// The number of tables it was started with.
     pub(crate) tables: usize,
     administrator: tiberius::Client<Compat<TcpStream>>,
 }
 
 impl Server {
-    /// With a database that is captured, and these tables in it: their name and the rest of CREATE TABLE.
+    /// Starts a server with a database for which capture is enabled, and with these captured tables: name, and
+    /// definition of the columns.
     pub(crate) async fn start(tables: &[(&str, &str)]) -> Server {
         let mut child = Command::new(binary())
             .args(["--port", "0", "--stepped", "--leash", "--password", PASSWORD])
@@ -70,7 +71,7 @@ impl Server {
         }
     }
 
-    /// Runs statements, and captures all that is committed.
+    /// Runs statements, and then captures everything that is committed.
     pub(crate) async fn change(&mut self, statements: &[&str]) {
         for statement in statements {
             self.sql(statement).await;
@@ -100,7 +101,7 @@ async fn connect(port: u16, database: &str) -> tiberius::Client<Compat<TcpStream
     Box::pin(tiberius::Client::connect(config, stream.compat_write())).await.unwrap()
 }
 
-/// The one of the same build as the test.
+/// The stand-in's program in the target folder of this test.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(Path::parent).unwrap().join("sqlserver-standin");

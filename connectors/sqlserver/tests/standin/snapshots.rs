@@ -34,7 +34,7 @@ async fn rows_come_before_changes_whatever_the_isolation() {
 }
 
 #[tokio::test]
-async fn tables_are_read_by_statements_of_ones_own_and_may_be_left_out() {
+async fn tables_are_read_by_configured_statements_and_may_be_left_out() {
     let mut server = Server::start(&[
         ("a", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL, paid money NULL"),
         ("b", "id int NOT NULL PRIMARY KEY"),
@@ -59,7 +59,7 @@ async fn tables_are_read_by_statements_of_ones_own_and_may_be_left_out() {
     let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
     let rows = [r#"r null {"id":1,"name":"one","paid":"922337203685477.5807"}"#, r#"r null {"id":4,"name":"four"}"#];
     assert_eq!(briefs(&task.take(2).await), rows);
-    // Its changes come all the same.
+    // Its changes are read all the same.
     server.change(&["INSERT INTO dbo.b VALUES (5)"]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":5}"#]);
     let snapshot = |name| task.metric("snapshot", name);
@@ -94,8 +94,8 @@ async fn a_snapshot_that_was_broken_off_begins_anew_and_a_complete_one_does_not(
     task.stop().await;
 }
 
-/// The last record that tells of a structure says that there is no more to come: what happens until the first change is
-/// acknowledged is not lost with a restart.
+/// The offset of the last structure record marks the snapshot as complete. So a restart before the first change was
+/// acknowledged does not begin at a new position and skip changes.
 #[tokio::test]
 async fn a_structure_without_rows_is_told_once() {
     let mut server = filled().await;

@@ -1,4 +1,4 @@
-//! The connector's task, as a worker runs it.
+//! The connector's task, driven as a worker drives it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::server::{DATABASE, PASSWORD, Server, USER};
 /// How long a test waits for what it expects.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The topic that is told what tables look like.
+/// The schema change topic.
 const STRUCTURES: &str = "server";
 
 pub(crate) struct Task {
     task: Box<dyn SourceTask>,
     stopping: CancellationToken,
     metrics: PluginMetrics,
-    /// Read while it was waited for the start.
+    /// Records that were read while the test waited for the start.
     ahead: Vec<Record>,
 }
 
@@ -38,7 +38,7 @@ impl Task {
         Task { task, stopping, metrics, ahead: Vec::new() }
     }
 
-    /// The same without offsets, and waits until what the tables look like is read: from then on no change is missed.
+    /// Starts without offsets and waits until the structure of all tables was read: no change after this is missed.
     pub(crate) async fn first(server: &Server, host: &Arc<FakeSourceHost>, settings: &[(&str, &str)]) -> Task {
         let mut task = Task::start(server, host, settings).await;
         let mut told = 0;
@@ -51,7 +51,7 @@ impl Task {
         task
     }
 
-    /// So many records, and not more with the last batch.
+    /// Polls for this many records. The last batch must not have more.
     pub(crate) async fn take(&mut self, count: usize) -> Vec<Record> {
         let mut records = std::mem::take(&mut self.ahead);
         while records.len() < count {
@@ -66,14 +66,14 @@ impl Task {
         timeout(PATIENCE, self.task.poll()).await.expect("something to come")
     }
 
-    /// A metric of one of the parts of the work.
+    /// A metric of the snapshot or of streaming.
     pub(crate) fn metric(&self, context: &str, name: &str) -> Option<f64> {
         let tag = ("context".to_owned(), context.to_owned());
         let mut samples = self.metrics.samples().into_iter();
         samples.find(|sample| sample.name == name && sample.tags.contains(&tag)).map(|sample| sample.value)
     }
 
-    /// The error that it ends with.
+    /// Polls until the task fails.
     pub(crate) async fn failure(&mut self) -> Error {
         loop {
             if let Err(error) = self.poll().await {
@@ -107,7 +107,7 @@ pub(crate) fn props(server: &Server, settings: &[(&str, &str)]) -> Props {
     usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Operation, before and after, each as a plain text; a tombstone is `-`.
+/// Operation, before and after as text; a tombstone is `-`.
 pub(crate) fn brief(record: &Record) -> String {
     if record.value.value.is_null() {
         return "-".to_owned();

@@ -1,4 +1,4 @@
-//! What is told of transactions.
+//! Metadata of transactions.
 
 use tributary_api::Record;
 use tributary_testkit::FakeSourceHost;
@@ -11,7 +11,8 @@ const TABLES: [(&str, &str); 2] =
 const SETTINGS: [(&str, &str); 1] = [("provide.transaction.metadata", "true")];
 const TOPIC: &str = "server.transaction";
 
-/// A record of a transaction with its status and counts, any other with its place; ids are numbered as they come.
+/// A line for each record: status and counts of a transaction's own record, the place in its transaction of any other.
+/// Ids are replaced by numbers in order of appearance.
 fn told(records: &[Record]) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     let mut number = |id: String| {
@@ -40,7 +41,7 @@ fn told(records: &[Record]) -> Vec<String> {
     all
 }
 
-/// In the order in which Java's hash table has the two.
+/// The two tables are in the order of a Java `HashMap`.
 const COUNTS: &str =
     r#"4 [{"data_collection":"shop.dbo.u","event_count":1},{"data_collection":"shop.dbo.t","event_count":3}]"#;
 
@@ -71,7 +72,7 @@ fn expected() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_transaction_is_told_from_its_first_event_to_its_last() {
+async fn a_transaction_has_a_record_before_its_first_event_and_after_its_last() {
     let mut server = Server::start(&TABLES).await;
     server.change(&["INSERT INTO dbo.u VALUES (0)"]).await;
     let settings = [SETTINGS[0], ("snapshot.mode", "initial")];
@@ -83,7 +84,8 @@ async fn a_transaction_is_told_from_its_first_event_to_its_last() {
     task.stop().await;
 }
 
-/// Whatever was acknowledged last, what comes after a restart goes on where it was, and counts as if there had been none.
+/// From whichever acknowledged record the task restarts, it continues with the next one, and counts as if it had not
+/// been restarted.
 #[tokio::test]
 async fn a_restart_goes_on_counting() {
     let mut server = Server::start(&TABLES).await;
@@ -96,12 +98,12 @@ async fn a_restart_goes_on_counting() {
     let all = expected();
     for sent in 1..records.len() {
         host.acknowledge(&records[sent - 1]);
-        // A delete comes again with its tombstone.
+        // A delete is sent again together with its tombstone.
         let from = if sent == 5 { 4 } else { sent };
         let mut task = Task::start(&server, &host, &SETTINGS).await;
         let rest = task.take(10 - from).await;
         let again: Vec<String> = told(&rest).iter().map(|line| line.replace(" 0 ", " x ")).collect();
-        // Ids are numbered anew.
+        // The helper numbers ids from the start again.
         let kinds = |lines: &[String]| -> Vec<String> {
             lines
                 .iter()
@@ -129,7 +131,7 @@ async fn a_restart_goes_on_counting() {
     assert!(!offset(&records[9]).contains("transaction"), "{}", offset(&records[9]));
 }
 
-/// A table that is looked at anew within a transaction does not begin it again.
+/// Reading a table's structure again within a transaction does not begin the transaction again.
 #[tokio::test]
 async fn an_altered_table_does_not_break_the_counts_of_its_transaction() {
     let mut server = Server::start(&TABLES).await;

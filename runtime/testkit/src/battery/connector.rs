@@ -7,10 +7,10 @@ use tributary_api::{Config, Connector, DefaultValue, Factory, Importance, Plugin
 use super::{Checked, call};
 use crate::FakeConnectorHost;
 
-/// A text that occurs nowhere by chance.
+/// A text that cannot occur by chance.
 const SECRET: &str = "a-secret-that-must-not-be-seen";
 
-pub(super) fn is_described(plugin: &Plugin) -> Checked {
+pub(super) fn is_documented(plugin: &Plugin) -> Checked {
     let description = &plugin.description;
     if description.doc.is_empty() {
         return Err(format!("{} has no documentation", description.class));
@@ -34,7 +34,7 @@ pub(super) fn accepts_its_configuration(plugin: &Plugin, props: &Props) -> Check
     }
 }
 
-pub(super) fn rejects_what_is_missing(plugin: &Plugin, props: &Props) -> Checked {
+pub(super) fn rejects_a_missing_property(plugin: &Plugin, props: &Props) -> Checked {
     let config = &plugin.description.config;
     if let Some(name) = props.keys().find(|name| config.key(name).is_none()) {
         return Err(format!("property {name} of the valid configuration is not defined"));
@@ -75,27 +75,35 @@ pub(super) async fn hides_secrets(plugin: &Plugin, props: &Props, call_timeout: 
     call(call_timeout, "stop", connector.stop()).await
 }
 
-/// Guards against property values that look like names of secrets but are shown.
-pub(super) fn defines_secrets_as_such(plugin: &Plugin) -> Checked {
-    let tells = ["password", "secret", "access.key", "private.key", "credentials"];
-    // The name of something is no secret, nor is where it is.
+/// A property whose name suggests a secret must have the type Password: values of other types are shown.
+pub(super) fn gives_secrets_the_type_password(plugin: &Plugin) -> Checked {
+    let suspicious = ["password", "secret", "access.key", "private.key", "credentials"];
+    // The name or the location of a secret is not secret.
     let harmless = ["id", "name", "path", "file", "class", "provider", "topic", "type"];
     for key in plugin.description.config.keys().filter(|key| !key.is_secret()) {
         let name = key.name.to_lowercase();
         let last = name.rsplit('.').next().unwrap_or(&name);
-        if tells.iter().any(|tell| name.ends_with(tell)) && !harmless.contains(&last) {
+        if suspicious.iter().any(|suffix| name.ends_with(suffix)) && !harmless.contains(&last) {
             return Err(format!("property {} looks like a secret: give it the type Password", key.name));
         }
     }
     Ok(())
 }
 
-pub(super) async fn validates_the_valid(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
+pub(super) async fn finds_no_issue_in_the_valid_configuration(
+    plugin: &Plugin,
+    props: &Props,
+    call_timeout: Duration,
+) -> Checked {
     let issues = call(call_timeout, "validate", make(plugin)?.validate(&parsed(plugin, props)?)).await?;
     if issues.is_empty() { Ok(()) } else { Err(format!("the valid configuration has issues: {issues:?}")) }
 }
 
-pub(super) async fn keeps_to_the_number_of_tasks(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Checked {
+pub(super) async fn makes_no_more_tasks_than_allowed(
+    plugin: &Plugin,
+    props: &Props,
+    call_timeout: Duration,
+) -> Checked {
     let host = FakeConnectorHost::new();
     let (mut connector, config) = (make(plugin)?, parsed(plugin, props)?);
     call(call_timeout, "start", connector.start(host.context("test"), &config)).await?;

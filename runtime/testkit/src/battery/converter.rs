@@ -8,7 +8,7 @@ use super::{Checked, Findings, Violation, values};
 
 const TOPIC: &str = "battery";
 
-/// A converter of keys and values, or of headers, with data that comes back as it was.
+/// A converter of keys and values, or of headers, with data that survives being written and read.
 pub trait ConverterSubject {
     /// The converter.
     fn plugin(&self) -> Plugin;
@@ -18,7 +18,7 @@ pub trait ConverterSubject {
         Props::new()
     }
 
-    /// What is read as it was written.
+    /// Data that must be the same after it was written and read.
     fn data(&self) -> Vec<Datum>;
 }
 
@@ -28,14 +28,14 @@ pub fn converter(subject: &impl ConverterSubject) -> Vec<Violation> {
     let mut found = Findings::of_definition(&plugin, &props);
     found.note("reads what it writes", reads_what_it_writes(subject));
     found.note("writes the same bytes", writes_the_same_bytes(subject));
-    found.note("knows tombstones", knows_tombstones(subject));
-    found.note("survives whatever it should write", survives_whatever_it_should_write(subject));
-    found.note("survives whatever it should read", survives_whatever_it_should_read(subject));
+    found.note("keeps tombstones", keeps_tombstones(subject));
+    found.note("handles any value without a fatal error", handles_any_value_without_a_fatal_error(subject));
+    found.note("handles any bytes without a fatal error", handles_any_bytes_without_a_fatal_error(subject));
     found.note("registers its metrics", registers_its_metrics(subject));
     found.0
 }
 
-/// The reader is another instance, as in another task: it gets the bytes and the headers only.
+/// The reader is another instance, as in another task: it gets only the bytes and the headers.
 fn reads_what_it_writes(subject: &impl ConverterSubject) -> Checked {
     for role in Role::all(subject).iter().copied() {
         let (mut writer, mut reader) = (Either::make(subject, role)?, Either::make(subject, role)?);
@@ -52,30 +52,31 @@ fn reads_what_it_writes(subject: &impl ConverterSubject) -> Checked {
     Ok(())
 }
 
-/// The partition of a record is made of the bytes of its key.
+/// The bytes of a key decide the partition of its record, so equal keys must give equal bytes.
 fn writes_the_same_bytes(subject: &impl ConverterSubject) -> Checked {
     for role in Role::all(subject).iter().copied() {
         let (mut one, mut other) = (Either::make(subject, role)?, Either::make(subject, role)?);
         for datum in subject.data() {
             let write = |converter: &mut Either| converter.write(&datum, &mut RawHeaders::new());
             if write(&mut one)? != write(&mut one)? || write(&mut one)? != write(&mut other)? {
-                return Err(format!("{datum:?} is written in several ways"));
+                return Err(format!("{datum:?} gives different bytes when it is written again"));
             }
         }
     }
     Ok(())
 }
 
-fn knows_tombstones(subject: &impl ConverterSubject) -> Checked {
+fn keeps_tombstones(subject: &impl ConverterSubject) -> Checked {
     for role in Role::all(subject).iter().copied() {
         let mut converter = Either::make(subject, role)?;
-        let read = converter.read(None, &RawHeaders::new())?.map_err(|error| format!("it is not read: {error}"))?;
+        let read =
+            converter.read(None, &RawHeaders::new())?.map_err(|error| format!("a tombstone is refused: {error}"))?;
         if !read.value.is_null() {
-            return Err(format!("it is read as {read:?}"));
+            return Err(format!("a tombstone is read as {read:?}"));
         }
-        // A header without a value is one with an empty value for some converters.
+        // Some converters write a header without a value as one with an empty value.
         let written = converter.write(&Datum::NULL, &mut RawHeaders::new())?;
-        let written = written.map_err(|error| format!("it is not written: {error}"))?;
+        let written = written.map_err(|error| format!("null is refused: {error}"))?;
         if role != Role::Header && written.is_some() {
             return Err(format!("null is written as {written:?}"));
         }
@@ -83,7 +84,7 @@ fn knows_tombstones(subject: &impl ConverterSubject) -> Checked {
     Ok(())
 }
 
-fn survives_whatever_it_should_write(subject: &impl ConverterSubject) -> Checked {
+fn handles_any_value_without_a_fatal_error(subject: &impl ConverterSubject) -> Checked {
     for role in Role::all(subject).iter().copied() {
         let mut converter = Either::make(subject, role)?;
         for datum in values::all() {
@@ -93,8 +94,8 @@ fn survives_whatever_it_should_write(subject: &impl ConverterSubject) -> Checked
     Ok(())
 }
 
-/// Bytes of strangers, and its own, cut and bent.
-fn survives_whatever_it_should_read(subject: &impl ConverterSubject) -> Checked {
+/// Arbitrary bytes, and the converter's own output, truncated and altered.
+fn handles_any_bytes_without_a_fatal_error(subject: &impl ConverterSubject) -> Checked {
     for role in Role::all(subject).iter().copied() {
         let mut converter = Either::make(subject, role)?;
         let mut all: Vec<Vec<u8>> = vec![Vec::new(), vec![0], vec![0xff; 9], b"{".to_vec(), b"null".to_vec()];
@@ -102,9 +103,9 @@ fn survives_whatever_it_should_read(subject: &impl ConverterSubject) -> Checked 
             let Ok(Some(bytes)) = converter.write(&datum, &mut RawHeaders::new())? else { continue };
             all.extend((0..bytes.len()).map(|end| bytes[..end].to_vec()));
             all.extend((0..bytes.len()).map(|at| {
-                let mut bent = bytes.to_vec();
-                bent[at] ^= 0x55;
-                bent
+                let mut altered = bytes.to_vec();
+                altered[at] ^= 0x55;
+                altered
             }));
         }
         for bytes in all {
@@ -128,7 +129,7 @@ fn registers_its_metrics(subject: &impl ConverterSubject) -> Checked {
     Ok(())
 }
 
-/// What a converter is made for.
+/// Which part of a record a converter instance is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Key,

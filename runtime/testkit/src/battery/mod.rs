@@ -1,4 +1,4 @@
-//! The contract of connectors, transforms and converters, as checks that run against a real one.
+//! The contract of connectors, transforms and converters, as checks that run against a real plugin.
 //!
 //! A plugin's own tests describe it once, as a [`SourceSubject`], [`SinkSubject`], [`TransformationSubject`] or
 //! [`ConverterSubject`], and assert that [`source`], [`sink`], [`transformation`] or [`converter`] finds no [`Violation`].
@@ -30,7 +30,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Violation {
     /// The check that found it.
     pub check: &'static str,
-    /// What happened.
+    /// A description of the violation.
     pub what: String,
 }
 
@@ -40,31 +40,34 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The outcome of one check: what is wrong, in words.
+/// The result of one check; the error describes the violation.
 type Checked = std::result::Result<(), String>;
 
-/// What the checks have found so far.
+/// The violations that were found so far.
 struct Findings(Vec<Violation>);
 
 impl Findings {
-    /// Begins with the checks that every plugin has.
+    /// Starts with the checks that apply to every plugin.
     fn of_definition(plugin: &Plugin, props: &Props) -> Self {
         let mut found = Self(Vec::new());
-        found.note("is described", connector::is_described(plugin));
+        found.note("is documented", connector::is_documented(plugin));
         found.note("accepts its configuration", connector::accepts_its_configuration(plugin, props));
-        found.note("rejects what is missing", connector::rejects_what_is_missing(plugin, props));
-        found.note("defines secrets as such", connector::defines_secrets_as_such(plugin));
+        found.note("rejects a missing property", connector::rejects_a_missing_property(plugin, props));
+        found.note("gives secrets the type password", connector::gives_secrets_the_type_password(plugin));
         found
     }
 
-    /// Begins with the checks that every connector has.
+    /// Starts with the checks that apply to every connector.
     async fn of_connector(plugin: &Plugin, props: &Props, call_timeout: Duration) -> Self {
         let mut found = Self::of_definition(plugin, props);
         found.note("hides secrets", connector::hides_secrets(plugin, props, call_timeout).await);
-        found.note("validates the valid", connector::validates_the_valid(plugin, props, call_timeout).await);
         found.note(
-            "keeps to the number of tasks",
-            connector::keeps_to_the_number_of_tasks(plugin, props, call_timeout).await,
+            "finds no issue in the valid configuration",
+            connector::finds_no_issue_in_the_valid_configuration(plugin, props, call_timeout).await,
+        );
+        found.note(
+            "makes no more tasks than allowed",
+            connector::makes_no_more_tasks_than_allowed(plugin, props, call_timeout).await,
         );
         found.note("stops at any time", connector::stops_at_any_time(plugin, props, call_timeout).await);
         found
@@ -90,7 +93,7 @@ async fn call<T>(
     }
 }
 
-/// Items with easily distinguished names.
+/// Distinct items, named after their numbers.
 fn items(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(|number| format!("item-{number}")).collect()
 }

@@ -10,10 +10,10 @@ use crate::FakeSinkHost;
 
 const TOPIC: &str = "battery";
 
-/// A sink connector with a place to write to. A new one has an empty place.
+/// A sink connector with a place that it writes to. A new subject has an empty place.
 ///
-/// The configuration must let every batch of 5 records become safe without more records: a sink that collects
-/// larger files is given a short time limit or a small size.
+/// With its configuration every batch of 5 records must become safe without further records: a sink that collects
+/// larger files needs a short time limit or a small size.
 #[async_trait]
 pub trait SinkSubject: Send {
     /// The connector.
@@ -42,11 +42,11 @@ pub async fn sink<S: SinkSubject>(make: impl Fn() -> S) -> Vec<Violation> {
     let mut found = Findings::of_connector(&subject.plugin(), &subject.props(), subject.call_timeout()).await;
     drop(subject);
     found.note("task stops at any time", task_stops_at_any_time(make()).await);
-    found.note("takes an empty batch", takes_an_empty_batch(make()).await);
+    found.note("accepts an empty batch", accepts_an_empty_batch(make()).await);
     found.note("delivers in order", delivers_in_order(make()).await);
-    found.note("takes a batch again", takes_a_batch_again(make()).await);
-    found.note("goes on after close and open", goes_on_after_close_and_open(make()).await);
-    found.note("loses nothing when it dies", loses_nothing_when_it_dies(make()).await);
+    found.note("accepts a batch again", accepts_a_batch_again(make()).await);
+    found.note("continues after close and open", continues_after_close_and_open(make()).await);
+    found.note("loses nothing when it is dropped", loses_nothing_when_it_is_dropped(make()).await);
     found.0
 }
 
@@ -61,13 +61,13 @@ async fn task_stops_at_any_time(subject: impl SinkSubject) -> Checked {
     Ok(())
 }
 
-async fn takes_an_empty_batch(subject: impl SinkSubject) -> Checked {
+async fn accepts_an_empty_batch(subject: impl SinkSubject) -> Checked {
     let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject).await?;
     run.put(&[]).await?;
     let safe = call(call_timeout, "pre_commit", run.task.pre_commit(&Offsets::new())).await?;
     if !safe.is_empty() {
-        return Err(format!("pre_commit of nothing says {safe:?}"));
+        return Err(format!("pre_commit without offsets returns {safe:?}"));
     }
     run.put(&[]).await?;
     run.stop().await
@@ -82,13 +82,13 @@ async fn delivers_in_order(mut subject: impl SinkSubject) -> Checked {
     }
     let (delivered, expected) = (subject.delivered().await, items(0..20));
     if delivered != expected {
-        return Err(format!("expected {expected:?} but {delivered:?} is there"));
+        return Err(format!("expected {expected:?} but {delivered:?} was delivered"));
     }
     run.stop().await
 }
 
-/// As after an error that can be retried, or a commit that was lost.
-async fn takes_a_batch_again(mut subject: impl SinkSubject) -> Checked {
+/// As after a retriable error or a lost commit.
+async fn accepts_a_batch_again(mut subject: impl SinkSubject) -> Checked {
     let mut run = Run::start(&subject).await?;
     let batch = records(&subject, 0..5);
     run.put(&batch).await?;
@@ -99,7 +99,7 @@ async fn takes_a_batch_again(mut subject: impl SinkSubject) -> Checked {
     run.stop().await
 }
 
-async fn goes_on_after_close_and_open(mut subject: impl SinkSubject) -> Checked {
+async fn continues_after_close_and_open(mut subject: impl SinkSubject) -> Checked {
     let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject).await?;
     run.put(&records(&subject, 0..5)).await?;
@@ -114,13 +114,13 @@ async fn goes_on_after_close_and_open(mut subject: impl SinkSubject) -> Checked 
     run.stop().await
 }
 
-/// A task dies after a batch that was not committed; the next one gets everything from the last commit.
-async fn loses_nothing_when_it_dies(mut subject: impl SinkSubject) -> Checked {
+/// A crash after a batch that was not committed: the next task gets all records since the last commit.
+async fn loses_nothing_when_it_is_dropped(mut subject: impl SinkSubject) -> Checked {
     let mut run = Run::start(&subject).await?;
     run.put(&records(&subject, 0..5)).await?;
     run.commit(&mut subject, 5).await?;
     run.put(&records(&subject, 5..10)).await?;
-    // Dropped without `stop`.
+    // Dropped without `stop`, as in a crash.
     drop(run);
     let mut run = Run::start(&subject).await?;
     run.put(&records(&subject, 5..10)).await?;
@@ -152,7 +152,7 @@ impl Run {
         call(self.call_timeout, "put", self.task.put(batch)).await
     }
 
-    /// Asks what is safe until all up to an offset is; what is said to be safe must be in the place.
+    /// Calls `pre_commit` until everything up to `end` is safe. What is reported as safe must be in the place.
     async fn commit(&mut self, subject: &mut impl SinkSubject, end: usize) -> Checked {
         let call_timeout = self.call_timeout;
         let deadline = Instant::now() + call_timeout;
@@ -160,16 +160,16 @@ impl Run {
         loop {
             let safe = call(call_timeout, "pre_commit", self.task.pre_commit(&consumed)).await?;
             if let Some((other, _)) = safe.iter().find(|(partition, _)| !consumed.contains_key(*partition)) {
-                return Err(format!("pre_commit names {other}, which it was not asked for"));
+                return Err(format!("pre_commit returns {other}, which was not among the given offsets"));
             }
             let safe = safe.get(&partition()).copied().unwrap_or(0);
             if safe > as_offset(end) {
-                return Err(format!("pre_commit says {safe} is safe, but only {end} records were put"));
+                return Err(format!("pre_commit returns {safe}, but only {end} records were put"));
             }
             let delivered = subject.delivered().await;
             let below = items(0..usize::try_from(safe).unwrap_or(0));
             if let Some(missing) = below.iter().find(|item| !delivered.contains(item)) {
-                return Err(format!("pre_commit says {safe} is safe, but {missing} is not there: {delivered:?}"));
+                return Err(format!("pre_commit returns {safe}, but {missing} was not delivered: {delivered:?}"));
             }
             if safe == as_offset(end) {
                 return Ok(());

@@ -10,7 +10,7 @@ use crate::FakeSourceHost;
 /// How soon `poll` must return once the task should stop.
 const STOPPING: Duration = Duration::from_secs(2);
 
-/// A source connector with a place to read from. A new one has an empty place.
+/// A source connector with a place that it reads from. A new subject has an empty place.
 #[async_trait]
 pub trait SourceSubject: Send {
     /// The connector.
@@ -22,7 +22,7 @@ pub trait SourceSubject: Send {
     /// Adds items to the place, in order.
     async fn feed(&mut self, items: &[String]);
 
-    /// The item that a record carries; none for records that carry none. The value's text by default.
+    /// The item that a record carries, by default the value's text; `None` for a record without an item.
     fn item(&self, record: &Record) -> Option<String> {
         record.value.value.as_str().map(str::to_owned)
     }
@@ -46,11 +46,11 @@ pub async fn source<S: SourceSubject>(make: impl Fn() -> S) -> Vec<Violation> {
     found.note("task stops at any time", task_stops_at_any_time(make()).await);
     found.note("poll ends when stopping", poll_ends_when_stopping(make()).await);
     found.note("delivers in order", delivers_in_order(make()).await);
-    found.note("commit does no harm", commit_does_no_harm(make()).await);
+    found.note("allows commit at any time", allows_commit_at_any_time(make()).await);
     if make().replays() {
-        found.note("gives offsets", gives_offsets(make()).await);
+        found.note("gives records offsets", gives_records_offsets(make()).await);
         found.note("starts from the beginning", starts_from_the_beginning(make()).await);
-        found.note("resumes behind the stored offset", resumes_behind_the_stored_offset(&make).await);
+        found.note("resumes after the stored offset", resumes_after_the_stored_offset(&make).await);
     }
     found.0
 }
@@ -98,7 +98,7 @@ async fn delivers_in_order(mut subject: impl SourceSubject) -> Checked {
     run.stop().await
 }
 
-async fn commit_does_no_harm(mut subject: impl SourceSubject) -> Checked {
+async fn allows_commit_at_any_time(mut subject: impl SourceSubject) -> Checked {
     let call_timeout = subject.call_timeout();
     let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
     call(call_timeout, "commit before the first record", run.task.commit()).await?;
@@ -115,7 +115,7 @@ async fn commit_does_no_harm(mut subject: impl SourceSubject) -> Checked {
     run.stop().await
 }
 
-async fn gives_offsets(mut subject: impl SourceSubject) -> Checked {
+async fn gives_records_offsets(mut subject: impl SourceSubject) -> Checked {
     let fed = items(0..5);
     subject.feed(&fed).await;
     let mut run = Run::start(&subject, FakeSourceHost::new()).await?;
@@ -138,8 +138,8 @@ async fn starts_from_the_beginning(mut subject: impl SourceSubject) -> Checked {
     Ok(())
 }
 
-/// Whichever record was the last one acknowledged before the task died, the next task starts with the one after it.
-async fn resumes_behind_the_stored_offset<S: SourceSubject>(make: impl Fn() -> S) -> Checked {
+/// Whichever record was acknowledged last before a crash, the next task starts with the record after it.
+async fn resumes_after_the_stored_offset<S: SourceSubject>(make: impl Fn() -> S) -> Checked {
     let fed = items(0..20);
     for last in [0, 1, 10, 18, 19] {
         let mut subject = make();
@@ -149,7 +149,7 @@ async fn resumes_behind_the_stored_offset<S: SourceSubject>(make: impl Fn() -> S
         for record in &run.expect(&subject, &fed).await?[..=last] {
             host.acknowledge(record);
         }
-        // It dies: dropped without `stop`.
+        // Dropped without `stop`, as in a crash.
         drop(run);
         let mut run = Run::start(&subject, host).await?;
         let more = items(20..25);
@@ -177,7 +177,7 @@ impl Run {
         Ok(Self { task, host, stopping, call_timeout })
     }
 
-    /// Polls until there are as many items as expected, which must be just these.
+    /// Polls until the expected number of items has come, and compares them.
     async fn expect(&mut self, subject: &impl SourceSubject, expected: &[String]) -> Result<Vec<Record>, String> {
         let call_timeout = self.call_timeout;
         let deadline = Instant::now() + call_timeout;

@@ -7,9 +7,9 @@ use tributary_api::{
 use super::{Checked, Findings, Violation, values};
 use crate::MemoryTransformHost;
 
-/// The time at which all checks take place, in milliseconds since the epoch.
+/// The current time of all checks, in milliseconds since the epoch.
 const NOW: i64 = 1_700_000_000_000;
-const SAME: &str = "the same record has another outcome the second time";
+const SAME: &str = "the same record gives a different result the second time";
 
 /// A transform with records that it handles.
 pub trait TransformationSubject {
@@ -22,7 +22,7 @@ pub trait TransformationSubject {
     /// Records that it handles without an error.
     fn records(&self) -> Vec<Record>;
 
-    /// Whether a record may have another outcome each time, as where a transform makes up an identifier.
+    /// Whether a record may give a different result each time, for example because the transform generates an identifier.
     fn is_random(&self) -> bool {
         false
     }
@@ -32,24 +32,24 @@ pub trait TransformationSubject {
 pub fn transformation(subject: &impl TransformationSubject) -> Vec<Violation> {
     let (plugin, props) = (subject.plugin(), subject.props());
     let mut found = Findings::of_definition(&plugin, &props);
-    found.note("asks its host for what it says", asks_for_what_it_says(&plugin, &props));
+    found.note("declares whether it needs state", asks_for_what_it_says(&plugin, &props));
     found.note("handles its records", handles_its_records(subject));
-    found.note("has one outcome", has_one_outcome(subject));
-    found.note("keeps where a record is from", keeps_the_origin(subject));
-    found.note("survives whatever comes", survives_whatever_comes(subject));
+    found.note("gives the same result again", gives_the_same_result_again(subject));
+    found.note("keeps the origin of records", keeps_the_origin(subject));
+    found.note("handles any record without a fatal error", handles_any_record_without_a_fatal_error(subject));
     found.note("registers its metrics", registers_its_metrics(&plugin, &props));
     found.0
 }
 
-/// A transform that needs state says so before one is made, so that a configuration can be refused.
+/// The plugin says whether its transform needs state, so that a configuration can be refused without making the transform.
 fn asks_for_what_it_says(plugin: &Plugin, props: &Props) -> Checked {
     let needs = make(plugin, props)?.requirements();
     if needs != make(plugin, props)?.requirements() {
-        return Err("it asks for something else each time".to_owned());
+        return Err("its requirements differ from instance to instance".to_owned());
     }
     match (plugin.description.needs_processor, needs.is_empty()) {
-        (true, true) => Err("it is said to need a processor and asks for nothing".to_owned()),
-        (false, false) => Err("it needs state: add needs_processor to its plugin".to_owned()),
+        (true, true) => Err("the plugin has needs_processor, but the transform has no requirements: remove needs_processor or declare them".to_owned()),
+        (false, false) => Err("the transform has requirements: add needs_processor to its plugin".to_owned()),
         _ => Ok(()),
     }
 }
@@ -57,13 +57,13 @@ fn asks_for_what_it_says(plugin: &Plugin, props: &Props) -> Checked {
 fn handles_its_records(subject: &impl TransformationSubject) -> Checked {
     let mut run = Run::new(subject)?;
     for record in subject.records() {
-        run.apply(record)?.map_err(|error| format!("a record of its own failed: {error:?}"))?;
+        run.apply(record)?.map_err(|error| format!("a record from records() failed: {error:?}"))?;
     }
     Ok(())
 }
 
-/// A record is seen again after a crash, and after another one of its batch has failed.
-fn has_one_outcome(subject: &impl TransformationSubject) -> Checked {
+/// A record is handled again after a crash, and when another record of its batch has failed.
+fn gives_the_same_result_again(subject: &impl TransformationSubject) -> Checked {
     if subject.is_random() {
         return Ok(());
     }
@@ -72,40 +72,40 @@ fn has_one_outcome(subject: &impl TransformationSubject) -> Checked {
     let mut second = Run::new(subject)?;
     for (record, outcome) in subject.records().into_iter().zip(outcomes) {
         if second.apply(record)? != outcome? {
-            return Err(format!("{SAME}: of another task"));
+            return Err(format!("{SAME}, in another task"));
         }
     }
-    // What it remembers beside the stores of its host is lost with the process.
+    // Without state in the host's stores the transform must not remember earlier records: its memory is lost with the process.
     if first.transform.requirements().is_empty() {
         for record in subject.records() {
             let outcome = first.apply(record.clone())?;
             if first.apply(record)? != outcome {
-                return Err(format!("{SAME}: of one task"));
+                return Err(format!("{SAME}, in the same task"));
             }
         }
     }
     Ok(())
 }
 
-/// Sinks name what they write after it, and sources store offsets by it.
+/// Sinks derive names from the origin, and sources store offsets by it.
 fn keeps_the_origin(subject: &impl TransformationSubject) -> Checked {
     let mut run = Run::new(subject)?;
     if !run.transform.requirements().is_empty() {
-        // What comes of state is of several records.
+        // A result that depends on state comes from several records.
         return Ok(());
     }
     for record in subject.records() {
         let record = record.consumed_at(3, 7);
         let Ok(outputs) = run.apply(record.clone())? else { continue };
         if outputs.into_iter().any(|output| output.origin != record.origin) {
-            return Err("a record is not from where it was: change the record instead of making another one".to_owned());
+            return Err("an output has another origin than its record: change the record instead of making a new one, or set the origin".to_owned());
         }
     }
     Ok(())
 }
 
-/// It says of a record that it cannot handle that the record is bad, and never ends the task.
-fn survives_whatever_comes(subject: &impl TransformationSubject) -> Checked {
+/// For a record that it cannot handle the transform returns an error of kind `Data`; any other error would fail the task.
+fn handles_any_record_without_a_fatal_error(subject: &impl TransformationSubject) -> Checked {
     let mut run = Run::new(subject)?;
     for key in [Datum::NULL, Datum::schemaless("key")] {
         for value in values::all() {
@@ -128,17 +128,17 @@ fn registers_its_metrics(plugin: &Plugin, props: &Props) -> Checked {
     Ok(())
 }
 
-/// The outcome of something that may be bad.
+/// Accepts success, and an error of kind `Data`.
 pub(super) fn is_right_or_bad<T>(what: &str, outcome: Result<T>) -> Checked {
     match outcome {
         Err(error) if error.kind() != ErrorKind::Data => {
-            Err(format!("{what} has the error {error:?}: one of the record's own is of kind Data"))
+            Err(format!("{what} gives the error {error:?}: an error that is the record's fault must be of kind Data"))
         }
         _ => Ok(()),
     }
 }
 
-/// A call of a plugin, which must not panic.
+/// Calls a plugin, which must not panic.
 pub(super) fn without_panic<T>(what: &str, call: impl FnOnce() -> T) -> std::result::Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| format!("it panicked at {what}"))
 }
@@ -152,7 +152,7 @@ fn make(plugin: &Plugin, props: &Props) -> std::result::Result<Box<dyn Transform
     }
 }
 
-/// A transform with a host that has what it asks for.
+/// A transform with a host that fulfils its requirements.
 struct Run {
     transform: Box<dyn Transformation>,
     host: MemoryTransformHost,

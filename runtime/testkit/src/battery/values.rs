@@ -1,8 +1,8 @@
-//! Data of every type there is, with a schema and without, some of them strange.
+//! Data of every type, with and without a schema, including edge cases.
 
 use tributary_api::{BigInt, Bytes, Datum, Decimal, Schema, SchemaType, Struct, Value};
 
-/// All of them.
+/// All test data.
 pub(super) fn all() -> Vec<Datum> {
     let plain = [
         Value::Null,
@@ -43,7 +43,7 @@ fn with_schema() -> Vec<Datum> {
     let mut all = vec![
         Datum::new(text.clone(), Value::string("text")),
         Datum::new(optional, Value::Null),
-        // It does not fit its schema.
+        // The value does not fit its schema.
         Datum::new(text.clone(), Value::Int64(5)),
         Datum::new(Schema::array(text.clone()).into_ref(), Value::Array(vec![Value::string("x")])),
         Datum::new(Schema::map(text.clone(), text).into_ref(), Value::Map(Vec::new())),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tributary_api::{ConfigIssue, Connector, ConnectorContext, ConnectorHost, Error, Factory, Plugin, Props};
 
-/// Remembers what a connector asked for.
+/// A host that records the requests of a connector.
 #[derive(Debug, Default)]
 pub struct FakeConnectorHost {
     asked: Mutex<(usize, Vec<Error>)>,
@@ -25,7 +25,7 @@ impl FakeConnectorHost {
         self.asked.lock().0
     }
 
-    /// The errors raised, in order.
+    /// The errors that the connector has raised, in order.
     pub fn errors(&self) -> Vec<Error> {
         self.asked.lock().1.clone()
     }
@@ -41,8 +41,8 @@ impl ConnectorHost for FakeConnectorHost {
     }
 }
 
-/// What `/validate` says of a connector's configuration beyond the framework's properties: the first fault that its definition
-/// finds, else what the connector says.
+/// The issues that `/validate` reports for a connector's own properties: the first one that its definition finds, or else
+/// those of the connector's `validate`.
 pub async fn validate(plugin: &Plugin, props: &Props) -> Vec<ConfigIssue> {
     let mut connector: Box<dyn Connector> = match &plugin.factory {
         Factory::Source(factory) => (factory.connector)(),

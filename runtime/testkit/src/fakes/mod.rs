@@ -1,4 +1,4 @@
-//! In-memory implementations of what the runtime does for a plugin.
+//! In-memory implementations of the runtime's side of the plugin interfaces.
 
 mod connector;
 mod sink;

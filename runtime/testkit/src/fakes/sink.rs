@@ -12,7 +12,7 @@ use tributary_api::{
 
 use super::topics::MemoryTopics;
 
-/// A consumer, a dead letter queue and a topic to read again, in memory.
+/// In memory: a consumer, a dead letter queue, and a log that the task may read again.
 #[derive(Debug, Default)]
 pub struct FakeSinkHost {
     state: Mutex<State>,
@@ -50,12 +50,12 @@ impl FakeSinkHost {
         SinkTaskContext::new("test", 0, stopping.clone(), self.clone())
     }
 
-    /// Sets the partitions that the task sees.
+    /// Sets the partitions that are assigned to the task.
     pub fn assign(&self, partitions: &[TopicPartition]) {
         self.state.lock().assignment = partitions.to_vec();
     }
 
-    /// Appends a record consumed from Kafka to the log that the task may read again.
+    /// Appends a consumed record to the log that the task may read again.
     pub fn append(&self, record: &Record) {
         if let Some((topic, partition, _)) = record.consumed_from() {
             let partition = TopicPartition::new(topic.clone(), partition);
@@ -63,7 +63,7 @@ impl FakeSinkHost {
         }
     }
 
-    /// How many readers of the log were made.
+    /// How many readers of the log were opened.
     pub fn readers(&self) -> usize {
         self.state.lock().readers
     }
@@ -73,27 +73,27 @@ impl FakeSinkHost {
         self.state.lock().paused.iter().cloned().collect()
     }
 
-    /// Where the task wants to go on reading; asking takes it.
+    /// Takes the offsets that the task has sought.
     pub fn take_seeks(&self) -> Offsets {
         std::mem::take(&mut self.state.lock().seeks)
     }
 
-    /// The longest wait the task asked for.
+    /// The timeout that the task has set.
     pub fn timeout(&self) -> Option<Duration> {
         self.state.lock().timeout
     }
 
-    /// Whether the task asked for a commit; asking takes it.
+    /// Takes the task's request for a commit: whether there was one.
     pub fn take_commit_request(&self) -> bool {
         std::mem::take(&mut self.state.lock().commit_requested)
     }
 
-    /// What the writers of topics were asked for, in order.
+    /// The options of the topic writers that the task has opened, in order.
     pub fn topic_writers(&self) -> Vec<TopicWriterOptions> {
         self.topics.options()
     }
 
-    /// The topics that writers were to create.
+    /// The topics that the writers' options ask to create.
     pub fn new_topics(&self) -> Vec<NewTopic> {
         self.topic_writers().into_iter().flat_map(|options| options.topics).collect()
     }
@@ -103,12 +103,12 @@ impl FakeSinkHost {
         self.topics.written()
     }
 
-    /// Makes every write fail with this error, or no longer.
+    /// Makes every write fail with this error; `None`: succeed again.
     pub fn fail_writes(&self, error: Option<Error>) {
         self.topics.fail(error);
     }
 
-    /// The bad records handed over, in order.
+    /// The bad records that were reported, in order.
     pub fn reported(&self) -> Vec<(Record, Error)> {
         self.state.lock().reported.clone()
     }

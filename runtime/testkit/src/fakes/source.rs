@@ -29,12 +29,12 @@ impl FakeSourceHost {
         SourceTaskContext::new("test", 0, stopping.clone(), self.clone())
     }
 
-    /// As [`context`](Self::context), of a task that says where its transactions end.
+    /// As [`context`](Self::context), for a task that defines its own transaction boundaries.
     pub fn transactional_context(self: &Arc<Self>, stopping: &CancellationToken) -> SourceTaskContext {
         self.context(stopping).with_transaction(self.transaction.clone())
     }
 
-    /// Where the task wanted its transactions to end, of the batch that it returned last; asking takes it.
+    /// Takes the transaction boundaries that the task has requested for its last batch.
     pub fn take_transaction_requests(&self) -> Vec<TransactionRequest> {
         self.transaction.take()
     }
@@ -65,12 +65,12 @@ impl FakeSourceHost {
         self.topics.written()
     }
 
-    /// Makes every write to a topic fail with this error, or no longer.
+    /// Makes every write to a topic fail with this error; `None`: succeed again.
     pub fn fail_writes(&self, error: Option<Error>) {
         self.topics.fail(error);
     }
 
-    /// What is stored.
+    /// The stored offsets.
     pub fn offsets(&self) -> Vec<(SourcePartition, SourceOffset)> {
         self.offsets.lock().clone()
     }

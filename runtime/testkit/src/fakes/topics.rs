@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tributary_api::{Error, RawTopicReader, Result, TopicReaderOptions, TopicRecord, TopicWriter, TopicWriterOptions};
 
-/// What plugins write to topics of their own.
+/// Topics that plugins write to and read from.
 #[derive(Debug, Default)]
 pub(super) struct MemoryTopics {
     options: Mutex<Vec<TopicWriterOptions>>,
@@ -23,7 +23,7 @@ impl MemoryTopics {
         Box::new(Writer(Arc::clone(&self.written)))
     }
 
-    /// Reads what was written: each topic has one partition.
+    /// Reads written records; each topic has one partition.
     pub(super) fn reader(&self, options: &TopicReaderOptions) -> Option<Box<dyn RawTopicReader>> {
         let all = self.written.records.lock();
         let there = options.partition == 0 && all.iter().any(|record| record.topic == options.topic);
@@ -33,7 +33,7 @@ impl MemoryTopics {
         there.then(|| Box::new(reader) as _)
     }
 
-    /// What the writers were asked for, in order.
+    /// The options of the writers, in order.
     pub(super) fn options(&self) -> Vec<TopicWriterOptions> {
         self.options.lock().clone()
     }
@@ -43,7 +43,7 @@ impl MemoryTopics {
         self.written.records.lock().clone()
     }
 
-    /// Makes every write fail, or no longer.
+    /// Makes every write fail; `None`: succeed again.
     pub(super) fn fail(&self, error: Option<Error>) {
         *self.written.error.lock() = error;
     }
@@ -66,7 +66,7 @@ impl TopicWriter for Writer {
 /// Reads from memory.
 struct Reader {
     written: Arc<Written>,
-    /// Its `from` is what comes next.
+    /// `from` is the next offset.
     options: TopicReaderOptions,
     end: i64,
 }

@@ -12,7 +12,7 @@ use tributary_api::{
 pub struct ManualClock(i64);
 
 impl ManualClock {
-    /// A clock that shows this time until it is set.
+    /// A clock that has this time until it is advanced.
     pub fn at(now: i64) -> Self {
         Self(now)
     }
@@ -22,7 +22,7 @@ impl ManualClock {
         self.0
     }
 
-    /// Moves it on.
+    /// Advances the time.
     pub fn advance(&mut self, by: Duration) {
         self.0 = self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
     }
@@ -30,11 +30,11 @@ impl ManualClock {
 
 /// A host of one input partition with stores, tables and timers in memory.
 ///
-/// As in the runtime, what a transform changes while it handles a record counts when it succeeds and is dropped when it
-/// fails. Two hosts simulate two input partitions.
+/// As in the runtime, the changes that a transform makes while it handles a record are kept if it succeeds and dropped if
+/// it fails. Two hosts simulate two input partitions.
 #[derive(Debug)]
 pub struct MemoryTransformHost {
-    /// What time it is for the transform.
+    /// The time that the transform sees.
     pub clock: ManualClock,
     requirements: Requirements,
     stores: Vec<BTreeMap<Bytes, Bytes>>,
@@ -43,7 +43,7 @@ pub struct MemoryTransformHost {
     changes: Changes,
 }
 
-/// The current record's changes so far; `None` removes.
+/// The changes of the current record; `None` removes.
 #[derive(Debug, Default)]
 struct Changes {
     stores: BTreeMap<(usize, Bytes), Option<Bytes>>,
@@ -51,7 +51,7 @@ struct Changes {
 }
 
 impl MemoryTransformHost {
-    /// A host with all that the requirements name, empty, at a time in milliseconds since the epoch.
+    /// A host with the stores and tables of the requirements, all empty. `now` is in milliseconds since the epoch.
     pub fn new(requirements: &Requirements, now: i64) -> Self {
         Self {
             clock: ManualClock::at(now),
@@ -63,19 +63,19 @@ impl MemoryTransformHost {
         }
     }
 
-    /// Hands a record to a transform and keeps what it changed if it succeeds.
+    /// Calls the transform with a record and keeps its changes if it succeeds.
     ///
     /// # Errors
-    /// The transform's.
+    /// The error of the transform.
     pub fn apply(&mut self, transform: &mut dyn Transformation, record: Record) -> Result<Records> {
         self.within(|cx| transform.apply(record, cx))
     }
 
-    /// Moves the clock on, then fires the timers that are due, earliest first, those set while firing too. A timer
-    /// is removed before it fires, so that setting it again keeps it.
+    /// Advances the clock, then fires all due timers, earliest first, including those that are set while firing. A timer
+    /// is removed before it fires, so it can be set again while it fires.
     ///
     /// # Errors
-    /// The transform's; the timer that failed is kept.
+    /// The error of the transform; the timer that failed is kept.
     pub fn advance(&mut self, by: Duration, transform: &mut dyn Transformation) -> Result<Vec<Record>> {
         self.clock.advance(by);
         let mut records = Vec::new();
@@ -96,7 +96,7 @@ impl MemoryTransformHost {
     /// Sets a key of a table; `None` removes it.
     ///
     /// # Errors
-    /// When the requirements name no such table.
+    /// If the requirements have no such table.
     pub fn set_table(&mut self, name: &str, key: impl Into<Bytes>, datum: Option<Datum>) -> Result<()> {
         let index = self.requirements.tables.iter().position(|table| table.name == name);
         let table = index.and_then(|index| self.tables.get_mut(index)).ok_or_else(|| no_such("table", name))?;
@@ -107,10 +107,10 @@ impl MemoryTransformHost {
         Ok(())
     }
 
-    /// What a store holds.
+    /// The contents of a store.
     ///
     /// # Errors
-    /// When the requirements name no such store.
+    /// If the requirements have no such store.
     pub fn store(&self, name: &str) -> Result<&BTreeMap<Bytes, Bytes>> {
         let index = self.requirements.stores.iter().position(|store| store.name == name);
         index.and_then(|index| self.stores.get(index)).ok_or_else(|| no_such("store", name))
@@ -149,7 +149,7 @@ impl MemoryTransformHost {
     }
 
     fn check_timers(&self) -> Result<()> {
-        let message = "the requirements ask for no timers: set Requirements::timers";
+        let message = "the requirements have no timers: add Requirements::with_timers";
         if self.requirements.timers { Ok(()) } else { Err(Error::fatal(message)) }
     }
 }
@@ -190,5 +190,5 @@ impl TransformHost for MemoryTransformHost {
 }
 
 fn no_such(what: &str, name: &str) -> Error {
-    Error::fatal(format!("the requirements name no {what} {name}"))
+    Error::fatal(format!("the requirements have no {what} {name}"))
 }

@@ -1,4 +1,4 @@
-//! Connectors to and from memory, with faults to choose from.
+//! Connectors to and from memory, each with a fault of choice.
 
 pub(crate) mod sink;
 pub(crate) mod source;
@@ -12,13 +12,13 @@ use tributary_api::{
     Result, SinkConnector, SourceConnector, Validator,
 };
 
-/// Memory is fast: nothing is waited for longer.
+/// The limit for calls: memory is fast.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     None,
-    // Of the configuration and the connector.
+    // Faults of the configuration and the connector.
     NoDocumentation,
     RequiredButUnimportant,
     RejectsItsConfiguration,
@@ -30,10 +30,10 @@ pub(crate) enum Fault {
     NoTasks,
     ConnectorStopsOnce,
     TaskStopsOnce,
-    // Of both kinds of tasks.
+    // Faults of source and sink tasks.
     WrongOrder,
     Loses,
-    // Of source tasks.
+    // Faults of source tasks.
     PollNeverReturns,
     CommitFails,
     NoOffsets,
@@ -41,19 +41,19 @@ pub(crate) enum Fault {
     IgnoresOffsets,
     OffsetTooFar,
     OffsetTooNear,
-    // Of sink tasks.
+    // Faults of sink tasks.
     EmptyBatchFails,
     SaysMoreThanAsked,
     CommitsAhead,
     NeverSafe,
     RefusesAgain,
-    ClosesForEver,
+    IgnoresReopening,
     SkipsByOffset,
 }
 
 impl Fault {
     pub(crate) fn config(self) -> ConfigDef {
-        let doc = if self == Self::NoDocumentation { "" } else { "Where things are." };
+        let doc = if self == Self::NoDocumentation { "" } else { "The place." };
         let importance = if self == Self::RequiredButUnimportant { Importance::Low } else { Importance::High };
         let mut place = ConfigKey::new("place", ConfigType::String).required().importance(importance).doc(doc);
         if self == Self::RejectsItsConfiguration {
@@ -71,7 +71,7 @@ impl Fault {
         props
     }
 
-    /// Fails every second time if the fault is this one.
+    /// Fails when it is called again, if the fault is `which`.
     pub(crate) fn once(self, which: Self, done: &mut bool) -> Result<()> {
         let again = std::mem::replace(done, true);
         if again && self == which { Err(Error::fatal("already done")) } else { Ok(()) }
@@ -86,13 +86,15 @@ pub(crate) struct MemoryConnector {
 #[async_trait]
 impl Connector for MemoryConnector {
     async fn validate(&mut self, _config: &Config) -> Result<Vec<ConfigIssue>> {
-        let issue = || ConfigIssue::new("place", "is not to our taste");
+        let issue = || ConfigIssue::new("place", "is refused");
         Ok((self.fault == Fault::IssueWithTheValid).then(issue).into_iter().collect())
     }
 
     async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
         match config.originals().get("place.password") {
-            Some(password) if self.fault == Fault::SecretInError => Err(Error::fatal(format!("no entry: {password}"))),
+            Some(password) if self.fault == Fault::SecretInError => {
+                Err(Error::fatal(format!("wrong password: {password}")))
+            }
             _ => Ok(()),
         }
     }

@@ -48,7 +48,7 @@ impl SinkSubject for MemorySink {
     }
 }
 
-/// Collects records and writes them when it is asked what is safe.
+/// Collects records and writes them in `pre_commit`.
 struct Task {
     fault: Fault,
     target: Target,
@@ -84,11 +84,11 @@ impl SinkTask for Task {
         for record in records {
             let (_, _, offset) = record.consumed_from().unwrap();
             if offset <= self.highest && self.fault == Fault::RefusesAgain {
-                return Err(Error::fatal("this record was here before"));
+                return Err(Error::fatal("this record was put before"));
             }
             self.highest = self.highest.max(offset);
             let skipped = self.fault == Fault::SkipsByOffset && (5..10).contains(&offset) && self.is_new();
-            let refused = self.closed && self.fault == Fault::ClosesForEver;
+            let refused = self.closed && self.fault == Fault::IgnoresReopening;
             if !skipped && !refused {
                 self.collected.push(record.value.value.as_str().unwrap().to_owned());
             }
@@ -121,7 +121,7 @@ impl SinkTask for Task {
 }
 
 impl Task {
-    /// Whether this task has begun after the first batch: earlier records count as written.
+    /// Whether this task was started after the first batch.
     fn is_new(&self) -> bool {
         self.collected.is_empty() && self.target.lock().unwrap().len() == 5 && self.highest < 10
     }

@@ -14,7 +14,7 @@ use super::{Fault, MemoryConnector, TEST_TIMEOUT};
 #[derive(Default)]
 pub(crate) struct Input {
     items: Mutex<Vec<String>>,
-    /// Where a source that keeps offsets to itself went on.
+    /// The position of a source that does not use stored offsets.
     read: AtomicUsize,
 }
 
@@ -29,7 +29,7 @@ impl MemorySource {
         Self { fault, input: Arc::default(), replays: true }
     }
 
-    /// A source whose items are gone when they were read.
+    /// A source whose items can be read only once.
     pub(crate) fn once(fault: Fault, input: &Arc<Input>) -> Self {
         input.items.lock().unwrap().clear();
         Self { fault, input: input.clone(), replays: false }

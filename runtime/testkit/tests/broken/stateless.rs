@@ -1,4 +1,4 @@
-//! A transform and a converter with faults to choose from.
+//! A transform and a converter with a fault of choice.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     PanicsAtNumbers,
     FatalForABadRecord,
     MetricTwice,
-    // Of the converter.
+    // Faults of converters only.
     ReadsWrong,
     NeedsItsOwnMemory,
     WritesNull,
@@ -31,7 +31,7 @@ pub(crate) enum Fault {
 }
 
 fn definition(fault: Fault) -> ConfigDef {
-    let doc = if fault == Fault::NoDocumentation { "" } else { "What is put in front." };
+    let doc = if fault == Fault::NoDocumentation { "" } else { "The prefix." };
     ConfigDef::new([ConfigKey::new("prefix", ConfigType::String).default(">").doc(doc)])
 }
 
@@ -44,7 +44,7 @@ fn metrics(fault: Fault, metrics: &PluginMetrics) -> Result<()> {
     Ok(())
 }
 
-/// Puts a text in front of texts.
+/// Adds a prefix to strings.
 pub(crate) struct Prefix(pub(crate) Fault);
 
 struct PrefixTransform {
@@ -74,7 +74,7 @@ impl Transformation for PrefixTransform {
         let text = match (&record.value.value, self.fault) {
             (Value::Null, Fault::PanicsAtNull) => panic!("a tombstone"),
             (Value::Int32(_), Fault::PanicsAtNumbers) => panic!("a number"),
-            (Value::String(_), Fault::RefusesItsOwn) => return Err(Error::data("not today")),
+            (Value::String(_), Fault::RefusesItsOwn) => return Err(Error::data("refused")),
             (Value::String(text), Fault::Counts) => format!("{}{text}", MADE.fetch_add(1, Ordering::Relaxed)),
             (Value::String(text), Fault::CountsInItself) => format!("{}{text}", self.calls),
             (Value::String(text), _) => format!(">{text}"),
@@ -93,7 +93,7 @@ impl TransformationSubject for Prefix {
     fn plugin(&self) -> Plugin {
         let fault = self.0;
         let make = move |_: &_| Ok(PrefixTransform { fault, calls: 0 });
-        let plugin = Plugin::transformation("test.Prefix", "1", definition(fault), make).doc("Puts a text in front.");
+        let plugin = Plugin::transformation("test.Prefix", "1", definition(fault), make).doc("Adds a prefix.");
         match fault {
             Fault::NeedsLessThanItSays | Fault::NeedsSomethingElse => plugin.needs_processor(),
             _ => plugin,
@@ -109,7 +109,7 @@ impl TransformationSubject for Prefix {
     }
 }
 
-/// Texts as bytes.
+/// Converts strings to UTF-8.
 pub(crate) struct Text(pub(crate) Fault);
 
 struct TextConverter {
@@ -129,7 +129,7 @@ impl Converter for TextConverter {
             (Value::Null, Fault::WritesNull) => Bytes::from_static(b"null"),
             (Value::Null, _) => return Ok(None),
             (Value::Int32(_), Fault::PanicsAtNumbers) => panic!("a number"),
-            (Value::String(_), Fault::RefusesItsOwn) => return Err(Error::data("not today")),
+            (Value::String(_), Fault::RefusesItsOwn) => return Err(Error::data("refused")),
             (Value::String(text), Fault::CountsInItself) => format!("{text}\0{}", self.calls).into(),
             (Value::String(text), _) => text.clone().into_bytes(),
             (_, Fault::FatalForABadRecord) => return Err(Error::fatal("not a text")),

@@ -7,13 +7,13 @@ mod server;
 
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Validator};
 
-/// The definition: shown by `/validate`, and the page of the connector.
+/// The definition that `/validate` and the documentation use.
 pub(crate) fn definition() -> ConfigDef {
     let keys = [server::keys(), events::keys(), history::keys(), connector::keys(), unlisted()];
     ConfigDef::new(keys.into_iter().flatten())
 }
 
-/// Those that Debezium follows without defining them.
+/// Properties that Debezium reads without defining them.
 fn unlisted() -> Vec<ConfigKey> {
     let text = |name: &str, default: &str, doc: &str| {
         ConfigKey::new(name, ConfigType::String).default(default).internal().doc(doc)
@@ -24,7 +24,7 @@ fn unlisted() -> Vec<ConfigKey> {
             .validator(one_of(&["none", "avro", "avro_unicode"])),
         text("snapshot.locking.mode", "exclusive", "How a snapshot locks tables while it reads their structure.")
             .validator(one_of(&["exclusive", "none"])),
-        text("topic.delimiter", ".", "What separates the parts of topics' names."),
+        text("topic.delimiter", ".", "The separator between the parts of a topic's name."),
         text("topic.transaction", "transaction", "The end of the name of the topic of transactions."),
         ConfigKey::new("skip.messages.without.change", ConfigType::Boolean)
             .default("false")
@@ -35,7 +35,7 @@ fn unlisted() -> Vec<ConfigKey> {
         text(
             "unavailable.value.placeholder",
             "__debezium_unavailable_value",
-            "What a record has for an unchanged large value.",
+            "The placeholder for a large value that an update does not change.",
         ),
         text("task.id", "0", "The number of the task; set by the connector."),
         driver("encrypt", ConfigType::String, "Encryption: true, false (of the login alone) or strict."),
