@@ -30,7 +30,8 @@ impl Failure {
             Self::Error(error) | Self::Missing(error) | Self::Altered(_, error) => error,
             Self::Lost(what) => Error::fatal(format!(
                 "changes were removed before they were read: {what}; set snapshot.mode=when_needed to read the tables again, \
-                 and let the cleanup job keep changes for longer than the connector may be stopped"
+                 and let the cleanup job keep changes for longer than the connector may be stopped; for a database in \
+                 which nothing may be changed for as long, set heartbeat.interval.ms, so that its position is stored"
             )),
         }
     }

@@ -8,8 +8,9 @@ use crate::transaction::Transaction;
 /// How Debezium writes an unknown position.
 const NULL: &str = "NULL";
 const INITIAL: &str = "INITIAL";
-/// A member that Debezium does not have. Debezium ignores and drops it.
+/// Members that Debezium does not have. Debezium ignores and drops them.
 const ROWS: &str = "commit_row_no";
+const ROWS_OF: &str = "commit_row_of";
 
 /// The source partition of a database. Java compares stored keys as bytes, so the order of the members matters.
 pub(crate) fn partition(server: &str, database: &str) -> SourcePartition {
@@ -28,11 +29,19 @@ pub(crate) struct Offset {
     pub(crate) change: Option<Lsn>,
     /// How many events of this commit and change were sent.
     pub(crate) serial: i64,
-    /// How many rows of this commit were read. Set where commit and change do not identify a position: if the changes
+    /// The rows of this commit that were read. Set where commit and change do not identify a position: if the changes
     /// of a commit are not sorted by their sequence values, a pair of both can occur twice. Offsets of Debezium never
     /// have it.
-    pub(crate) rows: Option<i64>,
+    pub(crate) rows: Option<CommitRows>,
     pub(crate) snapshot: Snapshot,
+}
+
+/// A number of rows from the start of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommitRows {
+    pub(crate) count: i64,
+    /// Identifies the change tables and the order of the rows: for others the number is meaningless.
+    pub(crate) of: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +75,7 @@ impl Offset {
             commit: lsn("commit_lsn"),
             change: lsn("change_lsn"),
             serial: stored.int("event_serial_no").unwrap_or(0),
-            rows: stored.int(ROWS),
+            rows: stored.int(ROWS).zip(stored.int(ROWS_OF)).map(|(count, of)| CommitRows { count, of }),
             snapshot,
         }
     }
@@ -79,7 +88,9 @@ impl Offset {
         if self.snapshot == Snapshot::No {
             return match self.rows {
                 None => OffsetMap::new([change, commit, serial]),
-                Some(rows) => OffsetMap::new([change, commit, serial, (ROWS, rows.into())]),
+                Some(CommitRows { count, of }) => {
+                    OffsetMap::new([change, commit, serial, (ROWS, count.into()), (ROWS_OF, of.into())])
+                }
             };
         }
         let completed = OffsetValue::Boolean(self.snapshot == Snapshot::Completed);

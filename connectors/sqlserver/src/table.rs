@@ -114,6 +114,12 @@ impl Table {
         let key = self.key.iter().filter(|name| names.contains(name)).cloned().collect();
         Self { id: self.id.clone(), columns, key }
     }
+
+    /// The same columns, each with the type that it has in another structure of the table.
+    pub(crate) fn retyped(&self, other: &Self) -> Self {
+        let of = |column: &Column| other.columns.iter().find(|of| of.name == column.name).unwrap_or(column).clone();
+        Self { columns: self.columns.iter().map(of).collect(), ..self.clone() }
+    }
 }
 
 /// A capture instance of a table.

@@ -69,16 +69,19 @@ pub(crate) async fn change_tables(client: &mut Client, database: &str, up_to: Op
     Ok(tables)
 }
 
-/// Capture instances that lost changes after `position` to a cleanup. An instance can also begin after `position`
-/// because it was created later: that is no loss. The two differ in this: every transaction before the first position
-/// of a new instance ended before the instance was created.
+/// Capture instances that may have lost changes after `position` to a cleanup. An instance can also begin after `position`
+/// because it was created later: that is no loss. A cleanup sets the first position of an instance to that of a later
+/// transaction, which usually began after the instance was created. If it began before and was still open then, it is told
+/// from the transaction that created the instance by its end: one that ended more than a minute after the creation counts
+/// as a loss. So a creation that takes longer is reported as a loss; the opposite mistake would lose changes silently.
 pub(crate) async fn lost_instances(client: &mut Client, database: &str, position: Lsn) -> Result<Vec<ChangeTable>> {
     let quoted = quoted(database);
     let sql = format!(
         "SELECT OBJECT_SCHEMA_NAME(ct.source_object_id, DB_ID(@P1)), OBJECT_NAME(ct.source_object_id, DB_ID(@P1)), \
          ct.capture_instance, ct.object_id, ct.start_lsn FROM {quoted}.cdc.change_tables AS ct WHERE ct.start_lsn > @P2 AND \
          EXISTS (SELECT 1 FROM {quoted}.cdc.lsn_time_mapping AS m WHERE m.start_lsn <= ct.start_lsn AND \
-         m.tran_end_time > ct.create_date)"
+         (m.tran_end_time > DATEADD(minute, 1, ct.create_date) OR \
+         (m.start_lsn = ct.start_lsn AND m.tran_begin_time > ct.create_date)))"
     );
     let mut tables = Vec::new();
     for row in client.query(&sql, vec![database.into(), position.into()]).await? {

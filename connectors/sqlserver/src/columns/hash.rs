@@ -6,7 +6,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 /// A hash algorithm, by the name that Java has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
+pub(crate) enum Algorithm {
     Md5,
     Sha1,
     Sha224,
@@ -17,8 +17,8 @@ pub(super) enum Algorithm {
 
 /// Which bytes of a text are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The text in Java's object serialization.
+pub(crate) enum Form {
+    /// The text as Java serializes it.
     Serialized,
     Plain,
 }

@@ -6,7 +6,7 @@ use crate::table::{Column, jdbc};
 
 /// What a property does with the columns that it names.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Mapper {
+pub(crate) enum Mapper {
     Truncate(i32),
     /// Replaces every text, and null.
     Mask(ByteString),
@@ -30,7 +30,7 @@ pub(crate) struct Mapping {
 impl Mapper {
     /// Adds the parameters that the property gives the column's schema. Masks and hashes add theirs to columns of all
     /// types, also where no value is changed, as Debezium does.
-    pub(super) fn alter(&self, column: &Column, schema: Schema) -> Schema {
+    pub(crate) fn alter(&self, column: &Column, schema: Schema) -> Schema {
         match self {
             Self::Truncate(length) if column.length > *length => {
                 schema.with_parameter("truncateLength", length.to_string())
@@ -51,7 +51,7 @@ impl Mapper {
     }
 
     /// `None` if the values of the column are not changed.
-    pub(super) fn mapping(&self, column: &Column) -> Option<Mapping> {
+    pub(crate) fn mapping(&self, column: &Column) -> Option<Mapping> {
         let limit = match self {
             Self::Truncate(length) if column.length > *length => Some(*length),
             Self::Hash { .. } if is_text(column) => Some(column.length).filter(|length| *length > 0),

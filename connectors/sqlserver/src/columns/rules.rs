@@ -1,13 +1,11 @@
 use std::borrow::Cow;
 
 use bytestring::ByteString;
-use fancy_regex::Regex;
-use tributary_api::{Config, Error, Props, Result, Schema};
+use tributary_api::{Config, Error, Props, Result};
 
-use super::Mapping;
 use super::hash::{Algorithm, Form};
 use super::mapping::Mapper;
-use crate::config::patterns;
+use crate::config::{Patterns, patterns};
 use crate::table::{Column, Table, TableId};
 
 const INCLUDE: &str = "column.include.list";
@@ -22,17 +20,17 @@ const TRUNCATE: &str = "column.truncate.to.";
 /// any case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnRules {
-    include: Option<Vec<Regex>>,
-    exclude: Vec<Regex>,
+    include: Option<Patterns>,
+    exclude: Patterns,
     /// The first rule that matches a column is used.
     mappers: Vec<Rule>,
     /// The patterns for the key's columns, each of which selects columns in the order of the table.
-    keys: Vec<Vec<Regex>>,
+    keys: Vec<Patterns>,
 }
 
 #[derive(Clone, Debug)]
 struct Rule {
-    patterns: Vec<Regex>,
+    patterns: Patterns,
     of: Of,
     mapper: Mapper,
 }
@@ -57,64 +55,52 @@ impl ColumnRules {
     }
 
     /// Whether rows have the column. Keys keep their columns in any case.
-    pub(crate) fn includes(&self, id: &TableId, column: &Column) -> bool {
+    pub(crate) fn includes(&self, id: &TableId, column: &Column) -> Result<bool> {
         let name = format!("{}.{}.{}", id.schema, id.name, column.name);
         match &self.include {
-            Some(include) => fits(include, &name),
-            None => !fits(&self.exclude, &name),
+            Some(include) => include.fit(&name),
+            None => Ok(!self.exclude.fit(&name)?),
         }
     }
 
-    /// A column's schema with the parameters of its rule.
-    pub(crate) fn altered(&self, id: &TableId, column: &Column, schema: Schema) -> Schema {
-        match self.mapper(id, column) {
-            Some(mapper) => mapper.alter(column, schema),
-            None => schema,
-        }
-    }
-
-    /// How the values of a column are changed; `None` if they are not.
-    pub(crate) fn mapping(&self, id: &TableId, column: &Column) -> Option<Mapping> {
-        self.mapper(id, column)?.mapping(column)
-    }
-
-    fn mapper(&self, id: &TableId, column: &Column) -> Option<&Mapper> {
-        let fits = |rule: &&Rule| {
+    /// What is done to a column; `None` if nothing is.
+    pub(crate) fn mapper(&self, id: &TableId, column: &Column) -> Result<Option<&Mapper>> {
+        for rule in &self.mappers {
             let last = match rule.of {
                 Of::Column => &*column.name,
                 Of::Type => &column.type_name,
             };
-            fits_either(&rule.patterns, id, last)
-        };
-        self.mappers.iter().find(fits).map(|rule| &rule.mapper)
+            if fits_either(&rule.patterns, id, last)? {
+                return Ok(Some(&rule.mapper));
+            }
+        }
+        Ok(None)
     }
 
     /// The places of the key's columns.
-    pub(crate) fn key(&self, table: &Table) -> Vec<usize> {
-        let named = |patterns: &Vec<Regex>| -> Vec<usize> {
-            let columns = table.columns.iter().enumerate();
-            columns
-                .filter(|(_, column)| fits_either(patterns, &table.id, &column.name))
-                .map(|(place, _)| place)
-                .collect()
-        };
-        let own: Vec<usize> = self.keys.iter().flat_map(named).collect();
+    pub(crate) fn key(&self, table: &Table) -> Result<Vec<usize>> {
+        let mut own = Vec::new();
+        for patterns in &self.keys {
+            for (place, column) in table.columns.iter().enumerate() {
+                if fits_either(patterns, &table.id, &column.name)? {
+                    own.push(place);
+                }
+            }
+        }
         if !own.is_empty() {
-            return own;
+            return Ok(own);
         }
         let place = |name: &ByteString| table.columns.iter().position(|column| column.name == *name);
-        table.key.iter().filter_map(place).collect()
+        Ok(table.key.iter().filter_map(place).collect())
     }
 }
 
 /// A pattern may match a name with or without the database.
-fn fits_either(patterns: &[Regex], id: &TableId, last: &str) -> bool {
-    !patterns.is_empty()
-        && (fits(patterns, &format!("{id}.{last}")) || fits(patterns, &format!("{}.{last}", id.in_database())))
-}
-
-fn fits(patterns: &[Regex], name: &str) -> bool {
-    patterns.iter().any(|pattern| pattern.is_match(name).unwrap_or(false))
+fn fits_either(patterns: &Patterns, id: &TableId, last: &str) -> Result<bool> {
+    if patterns.is_empty() {
+        return Ok(false);
+    }
+    Ok(patterns.fit(&format!("{id}.{last}"))? || patterns.fit(&format!("{}.{last}", id.in_database()))?)
 }
 
 /// In Debezium's order: truncation, masks, source types by column, source types by type, hashes.
@@ -171,7 +157,7 @@ fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
 }
 
 /// Parses `table:column,column;table:column`, where all parts are regular expressions.
-fn keys(text: &str) -> Result<Vec<Vec<Regex>>> {
+fn keys(text: &str) -> Result<Vec<Patterns>> {
     let mut keys = Vec::new();
     for element in text.split(';') {
         let parts = element.split_once(':').filter(|(table, columns)| {
@@ -220,7 +206,7 @@ mod tests {
 
     fn included(props: &[(&str, &str)]) -> Vec<String> {
         let (rules, table) = (rules(props).unwrap(), table());
-        let columns = table.columns.iter().filter(|column| rules.includes(&table.id, column));
+        let columns = table.columns.iter().filter(|column| rules.includes(&table.id, column).unwrap());
         columns.map(|column| column.name.to_string()).collect()
     }
 
@@ -236,7 +222,7 @@ mod tests {
 
     #[test]
     fn keys_are_of_the_columns_that_are_named_in_this_order() {
-        let key = |text: &str| rules(&[(KEYS, text)]).map(|rules| rules.key(&table()));
+        let key = |text: &str| rules(&[(KEYS, text)]).and_then(|rules| rules.key(&table()));
         assert_eq!(key("dbo.t:mail,id").unwrap(), [2, 0]);
         assert_eq!(key(r"shop\.dbo\..:NAME; dbo.u:id").unwrap(), [1]);
         assert_eq!(key("dbo.u:name").unwrap(), [0], "the primary key");
@@ -250,7 +236,7 @@ mod tests {
     fn the_first_mapper_of_debeziums_order_counts() {
         let of = |props: &[(&str, &str)], column: usize| {
             let (rules, table) = (rules(props).unwrap(), table());
-            rules.mapper(&table.id, &table.columns[column]).cloned()
+            rules.mapper(&table.id, &table.columns[column]).unwrap().cloned()
         };
         let props = [
             ("column.mask.hash.MD5.with.salt.a.b", "dbo.t.name,shop.dbo.t.mail"),

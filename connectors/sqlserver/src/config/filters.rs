@@ -6,8 +6,8 @@ use crate::table::TableId;
 /// Which tables are captured, by regular expressions that must match the whole name `schema.table`.
 #[derive(Clone, Debug)]
 pub(crate) struct TableFilter {
-    include: Vec<Regex>,
-    exclude: Vec<Regex>,
+    include: Patterns,
+    exclude: Patterns,
     ignore_builtin: bool,
 }
 
@@ -25,10 +25,18 @@ impl TableFilter {
     }
 
     /// Whether changes of the table are captured.
-    pub(crate) fn captures(&self, id: &TableId) -> bool {
+    pub(crate) fn captures(&self, id: &TableId) -> Result<bool> {
+        if !self.knows(id) {
+            return Ok(false);
+        }
         let name = id.in_database();
-        let one_of = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(&name).unwrap_or(false));
-        self.knows(id) && (self.include.is_empty() || one_of(&self.include)) && !one_of(&self.exclude)
+        Ok((self.include.is_empty() || self.include.fit(&name)?) && !self.exclude.fit(&name)?)
+    }
+
+    /// Keeps what belongs to captured tables.
+    pub(crate) fn captured<T>(&self, all: impl IntoIterator<Item = T>, id: impl Fn(&T) -> &TableId) -> Result<Vec<T>> {
+        let captured = all.into_iter().map(|one| Ok(self.captures(id(&one))?.then_some(one)));
+        captured.filter_map(Result::transpose).collect()
     }
 
     /// Whether the table could be captured: the schema history keeps the structure of such tables.
@@ -40,19 +48,53 @@ impl TableFilter {
 
     /// Sorts tables into the order in which they are read: by the elements of the include list, and by name within an
     /// element.
-    pub(crate) fn in_order(&self, tables: impl IntoIterator<Item = TableId>) -> Vec<TableId> {
-        let place = |id: &TableId| {
-            let name = id.in_database();
-            self.include.iter().position(|pattern| pattern.is_match(&name).unwrap_or(false))
-        };
-        let mut tables: Vec<_> = tables.into_iter().map(|id| (place(&id), id)).collect();
+    pub(crate) fn in_order(&self, tables: impl IntoIterator<Item = TableId>) -> Result<Vec<TableId>> {
+        let place = |id: TableId| Ok((self.include.place(&id.in_database())?, id));
+        let mut tables: Vec<_> = tables.into_iter().map(place).collect::<Result<_>>()?;
         tables.sort();
-        tables.into_iter().map(|(_, id)| id).collect()
+        Ok(tables.into_iter().map(|(_, id)| id).collect())
+    }
+}
+
+/// The regular expressions of a property.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patterns {
+    property: String,
+    each: Vec<Regex>,
+}
+
+impl Patterns {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
+    /// Whether one of them matches the whole name. One that takes too many steps is an error: it must not decide whether a
+    /// table or a column is captured.
+    pub(crate) fn fit(&self, name: &str) -> Result<bool> {
+        Ok(self.place(name)?.is_some())
+    }
+
+    /// The first one that matches.
+    fn place(&self, name: &str) -> Result<Option<usize>> {
+        for (place, pattern) in self.each.iter().enumerate() {
+            let fits = pattern.is_match(name).map_err(|error| {
+                let Self { property, .. } = self;
+                let message = format!(
+                    "{property} has a regular expression that takes too long for the name {name:?}: {pattern}; write it \
+                     without lookaround and backreferences, or without repetitions within repetitions"
+                );
+                Error::config_at(property, message).cause(&error)
+            })?;
+            if fits {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 }
 
 /// The elements of a list, separated by commas. `\,` is a comma within an element.
-pub(crate) fn patterns(property: &str, list: Option<&str>) -> Result<Vec<Regex>> {
+pub(crate) fn patterns(property: &str, list: Option<&str>) -> Result<Patterns> {
     let mut elements = vec![String::new()];
     let mut characters = list.unwrap_or_default().chars().peekable();
     while let Some(c) = characters.next() {
@@ -67,7 +109,8 @@ pub(crate) fn patterns(property: &str, list: Option<&str>) -> Result<Vec<Regex>>
         }
     }
     let elements = elements.iter().map(|element| element.trim()).filter(|element| !element.is_empty());
-    elements.map(|element| pattern(property, element)).collect()
+    let each = elements.map(|element| pattern(property, element)).collect::<Result<_>>()?;
+    Ok(Patterns { property: property.to_owned(), each })
 }
 
 fn pattern(property: &str, element: &str) -> Result<Regex> {
@@ -90,26 +133,38 @@ mod tests {
     #[test]
     fn a_pattern_has_to_fit_the_whole_name_in_any_case() {
         let filter = TableFilter::new(Some("DBO.orders, dbo\\.t.{1\\,2}"), None, true).unwrap();
-        assert!(filter.captures(&id("dbo", "Orders")));
-        assert!(!filter.captures(&id("dbo", "orders_old")));
-        assert!(filter.captures(&id("dbo", "t12")));
-        assert!(!filter.captures(&id("dbo", "t123")));
+        assert!(filter.captures(&id("dbo", "Orders")).unwrap());
+        assert!(!filter.captures(&id("dbo", "orders_old")).unwrap());
+        assert!(filter.captures(&id("dbo", "t12")).unwrap());
+        assert!(!filter.captures(&id("dbo", "t123")).unwrap());
     }
 
     #[test]
     fn what_is_excluded_and_what_the_server_made_is_not_captured() {
         let filter = TableFilter::new(None, Some("dbo.secret.*"), true).unwrap();
-        assert!(filter.captures(&id("dbo", "orders")));
-        assert!(!filter.captures(&id("dbo", "secrets")));
-        assert!(!filter.captures(&id("cdc", "dbo_orders_CT")));
-        assert!(!filter.captures(&id("dbo", "systranschemas")));
+        assert!(filter.captures(&id("dbo", "orders")).unwrap());
+        assert!(!filter.captures(&id("dbo", "secrets")).unwrap());
+        assert!(!filter.captures(&id("cdc", "dbo_orders_CT")).unwrap());
+        assert!(!filter.captures(&id("dbo", "systranschemas")).unwrap());
     }
 
     #[test]
     fn tables_are_read_in_the_order_of_the_list() {
         let filter = TableFilter::new(Some("dbo.z,dbo.[ab]"), None, true).unwrap();
-        let ordered = filter.in_order([id("dbo", "b"), id("dbo", "z"), id("dbo", "a")]);
+        let ordered = filter.in_order([id("dbo", "b"), id("dbo", "z"), id("dbo", "a")]).unwrap();
         assert_eq!(ordered, [id("dbo", "z"), id("dbo", "a"), id("dbo", "b")]);
+    }
+
+    #[test]
+    fn a_pattern_that_takes_too_long_is_an_error() {
+        let endless = Some(r"(a|a)*(?=b)(a|a)*\.t");
+        for (include, exclude) in [(endless, None), (None, endless)] {
+            let filter = TableFilter::new(include, exclude, true).unwrap();
+            let error = filter.captures(&id(&"a".repeat(60), "t")).unwrap_err();
+            let property = if include.is_some() { "table.include.list" } else { "table.exclude.list" };
+            assert_eq!(error.property(), Some(property), "{error}");
+            assert!(error.to_string().contains("takes too long"), "{error}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod settings;
 mod snapshot_mode;
 
 pub(crate) use self::definition::definition;
-pub(crate) use self::filters::{TableFilter, patterns};
+pub(crate) use self::filters::{Patterns, TableFilter, patterns};
 pub(crate) use self::history::HistorySettings;
 pub(crate) use self::not_yet::{not_supported, warn_of_no_effect};
 pub(crate) use self::overrides::Overrides;

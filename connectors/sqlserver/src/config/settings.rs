@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fancy_regex::Regex;
 use tributary_api::{Config, Error, Result};
 
 use super::login::login;
-use super::{HistorySettings, Overrides, SnapshotMode, TableFilter, patterns};
+use super::{HistorySettings, Overrides, Patterns, SnapshotMode, TableFilter, patterns};
 use crate::columns::ColumnRules;
 use crate::record::{Adjustment, Names};
 use crate::sql::Login;
@@ -64,7 +63,7 @@ pub(crate) struct Settings {
     pub(crate) lock_timeout: Duration,
     pub(crate) overrides: Overrides,
     /// The tables whose rows a snapshot reads; empty means all captured ones.
-    pub(crate) with_rows: Vec<Regex>,
+    with_rows: Patterns,
     pub(crate) snapshot_delay: Duration,
     pub(crate) streaming_delay: Duration,
     pub(crate) query_mode: QueryMode,
@@ -173,9 +172,12 @@ impl Settings {
 
 impl Settings {
     /// Whether a snapshot reads the rows of a captured table.
-    pub(crate) fn reads_rows(&self, id: &TableId) -> bool {
-        let name = id.to_string();
-        self.with_rows.is_empty() || self.with_rows.iter().any(|pattern| pattern.is_match(&name).unwrap_or(false))
+    pub(crate) fn with_rows(&self, captured: Vec<TableId>) -> Result<Vec<TableId>> {
+        if self.with_rows.is_empty() {
+            return Ok(captured);
+        }
+        let chosen = captured.into_iter().map(|id| Ok(self.with_rows.fit(&id.to_string())?.then_some(id)));
+        chosen.filter_map(Result::transpose).collect()
     }
 }
 

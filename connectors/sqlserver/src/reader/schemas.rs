@@ -43,7 +43,7 @@ impl Schemas {
             });
         }
         let table = Arc::new(table);
-        let schema = TableSchema::new(Arc::clone(&table), &defaults, &self.layout);
+        let schema = TableSchema::new(Arc::clone(&table), &defaults, &self.layout)?;
         self.tables.insert(table.id.clone(), Arc::new(schema));
         Ok(true)
     }

@@ -60,8 +60,8 @@ impl Reader {
         let mut client = self.pool.take().await?;
         let lost = lost_instances(&mut client, &self.database, position).await?;
         client.give_back();
-        let lost = lost.into_iter().find(|table| self.settings.tables.captures(&table.source));
-        Ok(lost.map(|table| {
+        let lost = self.settings.tables.captured(lost, |table| &table.source)?;
+        Ok(lost.into_iter().next().map(|table| {
             let start = table.start.map(|lsn| lsn.to_string()).unwrap_or_default();
             format!(
                 "the capture instance {} of {} now begins at {start}, but was read only up to {position}",

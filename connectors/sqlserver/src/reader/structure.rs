@@ -83,7 +83,7 @@ impl Reader {
         // Take the connection before `known` is drained, so that nothing is lost if there is none.
         let mut client = self.pool.take().await?;
         let Some(known) = &mut self.known else { return Ok(()) };
-        for (_, table) in known.tables.drain().filter(|(id, _)| self.settings.tables.captures(id)) {
+        for table in self.settings.tables.captured(known.tables.drain().map(|(_, table)| table), |table| &table.id)? {
             self.schemas.set(&mut client, table).await?;
         }
         client.give_back();

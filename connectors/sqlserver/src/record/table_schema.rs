@@ -54,7 +54,7 @@ pub(crate) struct Layout {
 
 impl TableSchema {
     /// `defaults` has the literal default of each column, in the order of the columns.
-    pub(crate) fn new(table: Arc<Table>, defaults: &[Option<Value>], layout: &Layout) -> Self {
+    pub(crate) fn new(table: Arc<Table>, defaults: &[Option<Value>], layout: &Layout) -> Result<Self> {
         let topic = layout.names.table(&table.id);
         let named = |ending: &str| layout.schema_names.schema_name(&format!("{topic}.{ending}")).into_owned();
         let kinds: Vec<Option<Kind>> = table.columns.iter().map(|column| Kind::of(column, layout.modes)).collect();
@@ -63,32 +63,41 @@ impl TableSchema {
                 "a column's type cannot be represented: the column is left out");
         }
         let rules = &layout.columns;
+        let mut mappers = Vec::with_capacity(table.columns.len());
+        let mut row_columns = Vec::with_capacity(table.columns.len());
+        for (place, column) in table.columns.iter().enumerate() {
+            mappers.push(rules.mapper(&table.id, column)?);
+            if kinds[place].is_some() && rules.includes(&table.id, column)? {
+                row_columns.push(place);
+            }
+        }
         let field = |place: usize, part: Part| {
             let (column, kind) = (&table.columns[place], kinds[place]?);
             let schema = match part {
                 Part::Key => kind.schema(),
-                Part::Row => rules.altered(&table.id, column, kind.schema()),
+                Part::Row => match mappers[place] {
+                    Some(mapper) => mapper.alter(column, kind.schema()),
+                    None => kind.schema(),
+                },
             };
             let default = defaults.get(place).cloned().flatten();
             Some(Field::new(field_name(column, layout.field_names), field_schema(column, schema, default)))
         };
         let with_kind = |place: &usize| kinds[*place].is_some();
-        let included = |place: &usize| rules.includes(&table.id, &table.columns[*place]);
-        let key_columns: Vec<usize> = rules.key(&table).into_iter().filter(with_kind).collect();
-        let row_columns: Vec<usize> = (0..table.columns.len()).filter(with_kind).filter(included).collect();
+        let key_columns: Vec<usize> = rules.key(&table)?.into_iter().filter(with_kind).collect();
         let structure = |places: &[usize], part: Part| {
             Schema::new(SchemaType::Struct).with_fields(places.iter().filter_map(|place| field(*place, part)).collect())
         };
         let key = (!key_columns.is_empty()).then(|| structure(&key_columns, Part::Key).named(named("Key")).into_ref());
         let row = structure(&row_columns, Part::Row).named(named("Value")).optional().into_ref();
         let envelope = envelope(&named("Envelope"), &row, &layout.source, &layout.transaction);
-        let mapping = |place: &usize| Some((*place, rules.mapping(&table.id, &table.columns[*place])?));
+        let mapping = |place: &usize| Some((*place, mappers[*place]?.mapping(&table.columns[*place])?));
         let mappings = row_columns.iter().filter_map(mapping).collect();
         let unavailable =
             table.columns.iter().zip(&kinds).map(|(column, kind)| unavailable(column, *kind, &layout.placeholder));
         let unavailable = unavailable.collect();
         let name = table.id.to_string().into();
-        Self { topic, name, envelope, row, key, key_columns, row_columns, kinds, mappings, unavailable, table }
+        Ok(Self { topic, name, envelope, row, key, key_columns, row_columns, kinds, mappings, unavailable, table })
     }
 
     /// Indexes of the columns that are in the key or in the row.

@@ -37,9 +37,8 @@ impl Reader {
         let settings = Arc::clone(&self.settings);
         let mut session = Session::open(&settings, &self.database).await?;
         let known = all_tables(session.client(), &self.database).await?;
-        let captured = known.iter().filter(|id| self.settings.tables.captures(id)).cloned();
-        let mut captured = self.settings.tables.in_order(captured);
-        captured.retain(|id| self.settings.reads_rows(id));
+        let captured = self.settings.tables.captured(known.iter().cloned(), |id| id)?;
+        let captured = self.settings.with_rows(self.settings.tables.in_order(captured)?)?;
         self.metrics.snapshot_begins(if rows { captured.len() } else { 0 });
         tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
         session.lock(&captured).await?;
@@ -94,8 +93,11 @@ impl Reader {
         let filter = &self.settings.tables;
         let wanted_by_topics = self.settings.schema_changes || self.history.is_some();
         let all = wanted_by_topics && !self.settings.only_captured_structures;
-        let wanted: Vec<TableId> =
-            known.into_iter().filter(|id| if all { filter.knows(id) } else { filter.captures(id) }).collect();
+        let wanted = if all {
+            known.into_iter().filter(|id| filter.knows(id)).collect()
+        } else {
+            filter.captured(known, |id| id)?
+        };
         let mut structures = Vec::with_capacity(wanted.len());
         for id in &wanted {
             // The table was dropped after the list of tables was read.
@@ -104,7 +106,7 @@ impl Reader {
                 Some(columns) => table.with_columns(columns),
                 None => table,
             };
-            if self.settings.tables.captures(id) {
+            if self.settings.tables.captures(id)? {
                 self.schemas.set(session.client(), table.clone()).await?;
             }
             structures.push(Structure { change: TableChange::Create, table, mark: SnapshotMark::True, at });

@@ -7,14 +7,17 @@ use tributary_api::{Error, Result, Value};
 
 use super::Streaming;
 use super::cursor::{Cursor, Step};
-use super::page::{self, From, Key, Pages, Row, has_changed};
+use super::page::{self, From, Pages, Row, has_changed};
+use super::sent::{Sent, fingerprint};
 use crate::clock::now_nanos;
+use crate::config::QueryMode;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
 use crate::metrics::Kind;
-use crate::offset::Offset;
+use crate::offset::{CommitRows, Offset};
 use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source};
+use crate::transaction::Transaction;
 use crate::types::Unfit;
 
 const DELETE: i64 = 1;
@@ -43,10 +46,7 @@ impl Reader {
             |place: &&usize| streaming.instances.get(**place).is_some_and(|instance| !instance.has_stopped(low));
         let mut cursors: Vec<Cursor> =
             changed.iter().filter(known).map(|place| Cursor::new(*place, From::At(low))).collect();
-        let sent_before = self.offset;
-        // Counts the events at the stored position that were read again.
-        let mut met = 1;
-        let mut read = OfCommit { commit: Lsn::ZERO, rows: 0 };
+        let mut before = Sent::new(self.offset);
         let mut sent = false;
         loop {
             self.refill(streaming, &mut cursors, to).await?;
@@ -59,12 +59,13 @@ impl Reader {
             if streaming.instances.get(instance).is_none_or(|instance| instance.has_stopped(row.key.commit)) {
                 continue;
             }
-            if read.enter(row.key.commit) {
+            if before.enter(row.key.commit) {
                 streaming.backwards = false;
+                self.refuse_other_rows(streaming, &mut before, row.key.commit);
             }
             streaming.backwards |= step == Step::Backwards;
-            if was_sent(row.key, read.rows, streaming.backwards, sent_before, &mut met) {
-                read.rows += 1;
+            if before.has(row.key, streaming.backwards) {
+                before.count(1);
                 continue;
             }
             self.migrate(&mut streaming.instances, row.key.commit).await?;
@@ -75,8 +76,8 @@ impl Reader {
             } else {
                 None
             };
-            read.rows += if after.is_some() { 2 } else { 1 };
-            let rows = streaming.backwards.then_some(read.rows);
+            before.count(if after.is_some() { 2 } else { 1 });
+            let rows = streaming.backwards.then(|| before.rows(|commit| self.rows_of(streaming, commit)));
             self.send(streaming, instance, row, after, rows)?;
             sent = true;
             self.beat().await?;
@@ -86,6 +87,33 @@ impl Reader {
             }
         }
         Ok(sent)
+    }
+
+    /// A stored number of rows is of use only if the same rows are read in the same order. Otherwise, as after a change of
+    /// `table.include.list`, the whole commit is sent again.
+    fn refuse_other_rows(&mut self, streaming: &Streaming, before: &mut Sent, commit: Lsn) {
+        let counted = before.counted(commit);
+        if counted.is_none_or(|counted| counted.of == self.rows_of(streaming, commit)) {
+            return;
+        }
+        tracing::warn!(database = %self.database, %commit, "other tables are read than when a part of this transaction was \
+            sent, or in another order: all of it is sent again");
+        self.offset = Some(Offset { commit: Some(commit), ..Offset::NONE });
+        self.transaction = Transaction::default();
+        *before = Sent::new(self.offset);
+        before.enter(commit);
+    }
+
+    /// A number that identifies which rows of a commit are read, and their order.
+    fn rows_of(&self, streaming: &Streaming, commit: Lsn) -> i64 {
+        let begun = streaming.instances.iter().filter(|instance| {
+            instance.table.start.is_some_and(|start| start <= commit) && !instance.has_stopped(commit)
+        });
+        let ordered = self.settings.query_mode == QueryMode::Direct;
+        let mut tables: Vec<_> =
+            begun.map(|instance| (instance.table.object, ordered && instance.table.ordered)).collect();
+        tables.sort_unstable();
+        fingerprint(&tables, &self.settings.skipped)
     }
 
     /// Reads the next page of each cursor that has no rows, several concurrently.
@@ -129,7 +157,7 @@ impl Reader {
         instance: usize,
         row: Row,
         after: Option<Row>,
-        rows: Option<i64>,
+        rows: Option<CommitRows>,
     ) -> Result<(), Failure> {
         let Some(known) = streaming.instances.get(instance) else { return Ok(()) };
         let Some(schema) = self.schemas.get(&known.table.source).cloned() else { return Ok(()) };
@@ -203,43 +231,6 @@ fn smallest(cursors: &[Cursor]) -> Option<usize> {
     heads.min_by_key(|(head, place)| (head.commit, head.change, *place)).map(|(_, place)| place)
 }
 
-/// How many rows of a commit were read.
-#[derive(Clone, Copy, Debug)]
-struct OfCommit {
-    commit: Lsn,
-    rows: i64,
-}
-
-impl OfCommit {
-    /// Starts to count anew if the commit is a new one. Returns whether it is.
-    fn enter(&mut self, commit: Lsn) -> bool {
-        let other = self.commit != commit;
-        if other {
-            *self = Self { commit, rows: 0 };
-        }
-        other
-    }
-}
-
-/// Whether a row was already sent before a restart: it is below the stored position, or one of the events that were
-/// counted at it. If the order went backwards, only the number of rows in the commit decides. An offset without that
-/// number was stored by Debezium or before the order went backwards.
-fn was_sent(key: Key, rows: i64, backwards: bool, stored: Option<Offset>, met: &mut i64) -> bool {
-    let Some(stored) = stored else { return false };
-    if let Some(sent) = stored.rows.filter(|_| stored.commit == Some(key.commit)) {
-        return rows < sent;
-    }
-    if backwards {
-        return false;
-    }
-    let (row, position) = ((Some(key.commit), Some(key.change)), (stored.commit, stored.change));
-    if row == position && *met <= stored.serial {
-        *met += 1;
-        return true;
-    }
-    row < position
-}
-
 fn half(row: &Row) -> Error {
     Error::fatal(format!(
         "an update at {} has no row with the new values: was the change table modified by hand?",
@@ -251,8 +242,8 @@ fn half(row: &Row) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::page::Key;
     use super::*;
-    use crate::offset::Snapshot;
 
     fn lsn(number: u16) -> Lsn {
         Lsn::parse(&format!("00000001:00000002:{number:04x}")).unwrap()
@@ -260,38 +251,6 @@ mod tests {
 
     fn key(commit: u16, change: u16) -> Key {
         Key { commit: lsn(commit), command: 1, change: lsn(change), operation: INSERT }
-    }
-
-    #[test]
-    fn rows_below_the_stored_position_and_the_counted_events_at_it_were_sent() {
-        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(3)), serial: 2, ..Offset::NONE };
-        let mut met = 1;
-        let mut sent = |commit, change| was_sent(key(commit, change), 0, false, Some(stored), &mut met);
-        assert!(sent(4, 9));
-        assert!(sent(5, 2));
-        assert!(sent(5, 3));
-        assert!(sent(5, 3));
-        assert!(!sent(5, 3));
-        assert!(!sent(5, 4));
-        assert!(!sent(6, 1));
-    }
-
-    #[test]
-    fn a_position_without_a_change_is_before_all_of_its_commit() {
-        let stored = Offset::of_snapshot(Some(lsn(5)), Snapshot::Completed);
-        let mut met = 1;
-        assert!(!was_sent(key(5, 1), 0, false, Some(stored), &mut met));
-        assert!(was_sent(key(4, 1), 0, false, Some(stored), &mut met));
-    }
-
-    #[test]
-    fn where_the_order_went_backwards_rows_are_counted() {
-        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(1)), serial: 1, rows: Some(3), ..Offset::NONE };
-        let sent = |commit, rows, backwards| was_sent(key(commit, 9), rows, backwards, Some(stored), &mut 1);
-        assert!(sent(5, 0, false) && sent(5, 2, true));
-        assert!(!sent(5, 3, true) && !sent(6, 0, false));
-        let without = Offset { rows: None, ..stored };
-        assert!(!was_sent(key(5, 1), 0, true, Some(without), &mut 1), "nothing is taken for sent");
     }
 
     #[test]

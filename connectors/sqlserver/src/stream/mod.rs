@@ -9,6 +9,7 @@ mod instance;
 mod merge;
 mod page;
 mod probe;
+mod sent;
 mod tables;
 
 use std::collections::HashMap;
@@ -155,7 +156,7 @@ impl Reader {
         }
         let begun = seen.begun(to);
         if seen.missing || streaming.begun.as_ref() != Some(&begun) {
-            streaming.instances = self.load_instances(&mut client, to).await?;
+            streaming.instances = self.load_instances(&mut client, to, &streaming.looked_at).await?;
             streaming.begun = Some(begun);
             self.resumed = false;
             if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost_since(instance, low)) {
@@ -182,6 +183,13 @@ impl Reader {
     /// Sends a heartbeat if one is due.
     async fn beat(&mut self) -> Result<Flow, Failure> {
         let (Some(heartbeats), Some(offset)) = (&mut self.heartbeats, self.offset) else { return Ok(Flow::Continue) };
+        // While the database is idle, a cleanup passes the last change. The next start must know that nothing was lost.
+        let offset = match self.empty_to {
+            Some(empty) if offset.commit < Some(empty) && offset.snapshot != Snapshot::Running => {
+                Offset { commit: Some(empty), ..Offset::NONE }
+            }
+            _ => offset,
+        };
         let transaction = self.records.transactions.as_ref().map(|_| &self.transaction);
         let beat = heartbeats.beat(&self.records.partition, || offset.store_in(transaction))?;
         let due = beat.is_some();

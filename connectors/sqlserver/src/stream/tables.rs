@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use tributary_api::Result;
 
 use super::instance::Instance;
@@ -6,16 +9,22 @@ use crate::failure::Failure;
 use crate::history::TableChange;
 use crate::lsn::Lsn;
 use crate::reader::{Reader, Structure};
-use crate::record::SnapshotMark;
+use crate::record::{SnapshotMark, TableSchema};
 use crate::sql::Client;
-use crate::table::ChangeTable;
+use crate::table::{ChangeTable, TableId};
 
 impl Reader {
     /// The instances to read up to a position. If a table has two, the older one is read up to where the newer one
     /// begins.
-    pub(super) async fn load_instances(&mut self, client: &mut Client, to: Lsn) -> Result<Vec<Instance>, Failure> {
-        let mut tables = change_tables(client, &self.database, Some(to)).await?;
-        tables.retain(|table| self.settings.tables.captures(&table.source));
+    /// `looked_at` has the schemas of tables of which a value did not fit.
+    pub(super) async fn load_instances(
+        &mut self,
+        client: &mut Client,
+        to: Lsn,
+        looked_at: &HashMap<TableId, Arc<TableSchema>>,
+    ) -> Result<Vec<Instance>, Failure> {
+        let tables = change_tables(client, &self.database, Some(to)).await?;
+        let tables = self.settings.tables.captured(tables, |table| &table.source)?;
         if tables.is_empty() {
             tracing::warn!(database = %self.database, "no table that table.include.list and table.exclude.list allow is captured: \
                 enable it for some tables by sys.sp_cdc_enable_table");
@@ -29,7 +38,8 @@ impl Reader {
                 tracing::info!(table = %current.source, current = %current.instance, next = %newer.instance, at = ?newer.start,
                     "the table has two capture instances");
             }
-            self.load(client, current, newer, &mut instances).await?;
+            let unfit = looked_at.get(&current.source);
+            self.load(client, current, newer, unfit, &mut instances).await?;
         }
         Ok(instances)
     }
@@ -39,6 +49,7 @@ impl Reader {
         client: &mut Client,
         current: ChangeTable,
         newer: Option<ChangeTable>,
+        looked_at: Option<&Arc<TableSchema>>,
         instances: &mut Vec<Instance>,
     ) -> Result<()> {
         let Some(structure) = read_table(client, &current.source).await? else {
@@ -61,10 +72,17 @@ impl Reader {
             }
             self.schemas.set(client, table).await?;
         }
+        // The change table of the older instance has altered types too, and is read up to where the newer one begins.
+        let known = self.schemas.get(&current.source).filter(|_| switched.is_none());
+        let unfit = known.filter(|known| looked_at.is_some_and(|looked_at| Arc::ptr_eq(looked_at, known)));
+        let retyped = unfit.map(|known| known.table.retyped(&structure));
         if let Some(newer) = newer {
             let coming = structure.with_columns(&newer.columns);
             instances.push(Instance::new(newer, &structure, Some(coming)));
-        } else if self
+            instances.push(Instance::new(current, &structure, retyped));
+            return Ok(());
+        }
+        if self
             .schemas
             .get(&current.source)
             .is_some_and(|schema| *schema.table != structure.with_columns(&current.columns))
@@ -81,7 +99,7 @@ impl Reader {
     /// Changes the structure of a table once a change is at or after the beginning of its newer instance.
     pub(super) async fn migrate(&mut self, instances: &mut [Instance], commit: Lsn) -> Result<()> {
         for instance in instances {
-            if instance.table.start.is_none_or(|start| start > commit) {
+            if instance.table.start.is_none_or(|start| start > commit) || instance.has_stopped(commit) {
                 continue;
             }
             let Some(table) = &instance.coming else { continue };

@@ -6,7 +6,7 @@ use tributary_api::ErrorKind;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
-use crate::task::{Task, briefs};
+use crate::task::{Task, briefs, offset};
 
 const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 
@@ -133,5 +133,63 @@ async fn a_new_capture_instance_is_no_loss() {
     server.change(&["INSERT INTO dbo.later VALUES (7)"]).await;
     let mut task = Task::start(&server, &host, &[]).await;
     assert_eq!(briefs(&task.take(2).await), [r#"c null {"id":2}"#, r#"c null {"id":7}"#]);
+    task.stop().await;
+}
+
+/// Until it has committed, the transaction that captures a table lets others commit: they are before its beginning.
+#[tokio::test]
+async fn a_transaction_that_ends_while_a_table_is_enabled_is_no_loss() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    server.sql("CREATE TABLE dbo.later (id int NOT NULL PRIMARY KEY)").await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.capture("later", "dbo_later").await;
+    let began = "UPDATE cdc.change_tables SET create_date = DATEADD(second, -20, create_date) WHERE capture_instance = 'dbo_later'";
+    server.sql(began).await;
+    server.change(&["INSERT INTO dbo.later VALUES (7)"]).await;
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(2).await), [r#"c null {"id":2}"#, r#"c null {"id":7}"#]);
+    task.stop().await;
+}
+
+/// It began before the instance was made, as the one that made it.
+#[tokio::test]
+async fn a_cleanup_up_to_a_transaction_that_was_open_when_the_table_was_enabled_is_a_loss() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_reader(&mut server).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    server.change(&["INSERT INTO dbo.t VALUES (3)"]).await;
+    clean_up(&mut server, 3).await;
+    server.sql("UPDATE cdc.change_tables SET create_date = DATEADD(minute, -5, create_date)").await;
+    server.sql("UPDATE cdc.lsn_time_mapping SET tran_begin_time = DATEADD(hour, -1, tran_begin_time)").await;
+    let error = Task::start(&server, &host, &[]).await.failure().await;
+    assert!(error.to_string().contains("heartbeat.interval.ms"), "{error}");
+}
+
+/// Nothing happens for longer than changes are kept: heartbeats store how far the log was seen to be empty.
+#[tokio::test]
+async fn a_start_after_an_idle_time_that_a_cleanup_went_through_is_no_loss() {
+    let mut server = Server::start(&TABLE).await;
+    let host = FakeSourceHost::new();
+    let settings = [("heartbeat.interval.ms", "1")];
+    let mut task = Task::first(&server, &host, &settings).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    let idle = "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00";
+    server.sql("EXEC standin.clock @advance_ms = 301000").await;
+    server.scan().await;
+    let position: String = server.bytes(idle).await.iter().map(|byte| format!("{byte:02x}")).collect();
+    let position = format!("{}:{}:{}", &position[..8], &position[8..16], &position[16..]);
+    loop {
+        let records = task.poll().await.unwrap();
+        records.iter().for_each(|record| host.acknowledge(record));
+        if records.iter().any(|record| offset(record).contains(&position)) {
+            break;
+        }
+    }
+    task.stop().await;
+    clean_up_to(&mut server, idle).await;
+    server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
+    let mut task = Task::start(&server, &host, &[]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);
     task.stop().await;
 }

@@ -136,3 +136,26 @@ async fn the_histories_records_are_debeziums() {
     let n = r#"{"name":"n","jdbcType":-9,"typeName":"nvarchar","typeExpression":"nvarchar","charsetName":null,"length":2147483647,"position":2,"optional":true,"autoIncremented":false,"generated":false,"comment":null,"hasDefaultValue":true,"defaultValueExpression":"('x')","enumValues":[]}"#;
     assert_eq!(columns, format!("[{id},{n}]"));
 }
+
+/// The older instance's change table has the new type at once, and is read up to where the newer one begins.
+#[tokio::test]
+async fn a_column_that_was_widened_before_a_second_instance_is_read_whole() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY, n int NULL")]).await;
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0, 0)"]).await;
+    let mut task = Task::first(&server, &host, &HISTORY).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1, 1)"]).await;
+    host.acknowledge(&task.take(1).await[0]);
+    task.stop().await;
+    server.sql("ALTER TABLE dbo.t ALTER COLUMN n bigint NULL").await;
+    server.change(&["INSERT INTO dbo.t VALUES (2, 5000000000)"]).await;
+    server.sql("ALTER TABLE dbo.t ADD name varchar(10) NULL").await;
+    server.capture("t", "dbo_t_v2").await;
+    server.change(&["INSERT INTO dbo.t VALUES (3, 6000000000, 'three')"]).await;
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let expected = [r#"c null {"id":2,"n":5000000000}"#, r#"c null {"id":3,"n":6000000000,"name":"three"}"#];
+    assert_eq!(briefs(&task.take(2).await), expected);
+    let told = told(&host);
+    assert_eq!(told[1..], [r#"ALTER "shop"."dbo"."t" id,n"#, r#"ALTER "shop"."dbo"."t" id,n,name"#], "{told:?}");
+    task.stop().await;
+}

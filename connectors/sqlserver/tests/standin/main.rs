@@ -7,6 +7,7 @@ mod cleanup;
 mod columns;
 mod errors;
 mod history;
+mod restarts;
 mod server;
 mod snapshots;
 mod task;
