@@ -139,3 +139,39 @@ async fn a_configuration_is_parsed_as_a_whole_or_refused_with_all_its_faults() {
         assert_eq!(error.matches(fault).count(), 1, "{fault} in {error}");
     }
 }
+
+#[tokio::test]
+async fn a_source_that_must_be_exactly_once_is_refused_where_there_are_no_transactions() {
+    let required = props(&[("exactly.once.support", "Required")]);
+    let refused = |worker: &WorkerSettings| {
+        let found = check(&required, PluginKind::Source, worker).1;
+        found.into_iter().map(|issue| (issue.name, issue.message)).collect::<Vec<_>>()
+    };
+    let message = "This worker does not have exactly-once source support enabled.";
+    let told = |message: String| vec![("exactly.once.support".to_owned(), message)];
+    assert_eq!(refused(&settings(&[])), told(message.to_owned()));
+    assert_eq!(refused(&settings(&[("exactly.once.source.support", "preparing")])), told(message.to_owned()));
+    assert_eq!(refused(&settings(&[("exactly.once.source.support", "enabled")])), []);
+    let embedded = WorkerSettings { embedded_broker: true, ..Arc::unwrap_or_clone(settings(&[])) };
+    let found = refused(&embedded);
+    assert!(found[0].1.starts_with(message) && found[0].1.contains("embedded broker has no transactions"), "{found:?}");
+}
+
+#[tokio::test]
+async fn transactions_end_where_the_connector_wants_and_nowhere_without_the_workers_support() {
+    let enabled = settings(&[("exactly.once.source.support", "enabled"), ("offset.flush.interval.ms", "7000")]);
+    let boundary = |entries: &[(&str, &str)], worker: &WorkerSettings| {
+        let config = crate::definitions::source_definition(None, "1")
+            .parse(&props(&[&[("name", "n"), ("connector.class", "c")][..], entries].concat()));
+        TransactionBoundary::of(&config.unwrap(), worker).unwrap()
+    };
+    let ms = std::time::Duration::from_millis;
+    assert_eq!(boundary(&[], &enabled), Some(TransactionBoundary::Poll));
+    assert_eq!(boundary(&[("transaction.boundary", "CONNECTOR")], &enabled), Some(TransactionBoundary::Connector));
+    let interval = ("transaction.boundary", "interval");
+    assert_eq!(boundary(&[interval], &enabled), Some(TransactionBoundary::Interval(ms(7_000))));
+    let own = ("transaction.boundary.interval.ms", "20");
+    assert_eq!(boundary(&[interval, own], &enabled), Some(TransactionBoundary::Interval(ms(20))));
+    assert_eq!(boundary(&[interval, own], &settings(&[])), None);
+    assert_eq!(boundary(&[interval], &settings(&[("exactly.once.source.support", "preparing")])), None);
+}

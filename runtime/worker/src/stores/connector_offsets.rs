@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tributary_api::{Props, Result, SourceOffset, SourcePartition};
 
 use super::KafkaOffsetStore;
@@ -16,13 +16,16 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 pub(crate) struct OffsetStores {
     settings: Arc<WorkerSettings>,
     worker: KafkaOffsetStore,
-    /// By connector, as long as anybody uses it.
-    own: tokio::sync::Mutex<HashMap<String, Weak<ConnectorOffsets>>>,
+    /// By connector.
+    own: Mutex<HashMap<String, Arc<Slot>>>,
 }
+
+/// A connector's store, as long as anybody uses it. Opening it blocks other users of this connector only.
+type Slot = tokio::sync::Mutex<Weak<ConnectorOffsets>>;
 
 impl OffsetStores {
     pub(crate) fn new(settings: Arc<WorkerSettings>, worker: KafkaOffsetStore) -> Self {
-        Self { settings, worker, own: tokio::sync::Mutex::default() }
+        Self { settings, worker, own: Mutex::default() }
     }
 
     /// The store of a connector, whose variables are resolved.
@@ -31,10 +34,9 @@ impl OffsetStores {
     /// When its own topic is not compacted, or cannot be created or read.
     pub(crate) async fn of(&self, connector: &str, props: &Props) -> Result<Arc<dyn OffsetStore>> {
         let Some(topic) = self.own_topic(props) else { return Ok(Arc::new(self.worker.clone())) };
-        let mut own = self.own.lock().await;
-        own.retain(|_, store| store.strong_count() > 0);
-        let known = own.get(connector).and_then(Weak::upgrade);
-        if let Some(known) = known.filter(|known| known.own.topic() == topic && known.props == clients(props)) {
+        let slot = self.slot(connector);
+        let mut own = slot.lock().await;
+        if let Some(known) = own.upgrade().filter(|known| known.own.topic() == topic && known.props == clients(props)) {
             return Ok(known);
         }
         let store = Arc::new(ConnectorOffsets {
@@ -44,8 +46,15 @@ impl OffsetStores {
             settings: Arc::clone(&self.settings),
             copies: Arc::default(),
         });
-        own.insert(connector.to_owned(), Arc::downgrade(&store));
+        *own = Arc::downgrade(&store);
         Ok(store)
+    }
+
+    fn slot(&self, connector: &str) -> Arc<Slot> {
+        let mut own = self.own.lock();
+        let in_use = |slot: &Arc<Slot>| slot.try_lock().map_or(true, |store| store.strong_count() > 0);
+        own.retain(|_, slot| Arc::strong_count(slot) > 1 || in_use(slot));
+        Arc::clone(own.entry(connector.to_owned()).or_default())
     }
 
     /// Stops reading.
@@ -136,7 +145,7 @@ impl OffsetStore for ConnectorOffsets {
     /// Copied beside the task's work, as far as that can be: its own topic is what counts.
     fn committed(&self, connector: &str, offsets: Vec<(SourcePartition, SourceOffset)>) {
         {
-            let mut copies = lock(&self.copies);
+            let mut copies = self.copies.lock();
             for (partition, offset) in offsets {
                 match copies.waiting.iter_mut().find(|(known, _)| *known == partition) {
                     Some((_, known)) => *known = offset,
@@ -151,7 +160,7 @@ impl OffsetStore for ConnectorOffsets {
         self.settings.executor.spawn(async move {
             loop {
                 let waiting = {
-                    let mut copies = lock(&copies);
+                    let mut copies = copies.lock();
                     copies.running = !copies.waiting.is_empty();
                     std::mem::take(&mut copies.waiting)
                 };
@@ -165,10 +174,6 @@ impl OffsetStore for ConnectorOffsets {
             }
         });
     }
-}
-
-fn lock(copies: &Mutex<Copies>) -> MutexGuard<'_, Copies> {
-    copies.lock()
 }
 
 /// What the first store has, else what the second has.

@@ -1,4 +1,9 @@
+use std::sync::Arc;
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use tributary_tests::process::signal;
+use tributary_tests::produce;
 
 use super::*;
 
@@ -105,4 +110,52 @@ async fn own_pause_longer_than_a_sources_transaction_is_survived() -> Result<()>
     lines.assert_exact(200).await;
     assert!(worker.log().contains("starts again from its stored offsets"), "{}", worker.log());
     worker.stop().await
+}
+
+/// As the configuration topic has it, there were three tasks. What one of them has open is aborted before the only task that there
+/// is now starts, although that task does not have its transactional id.
+#[tokio::test]
+async fn producers_of_former_tasks_are_fenced_off_before_new_tasks_start() -> Result<()> {
+    if !require(Tier::RealKafka)? {
+        return Ok(());
+    }
+    let lines = Lines::new("former").await?;
+    let mut worker = Tributary::start(lines.options("enabled")).await?;
+    let count = (Some(b"tasks-fencing-lines".to_vec()), br#"{"task-count":3}"#.to_vec());
+    produce(&lines.kafka.bootstrap(), &format!("{}-configs", lines.group), [count]).await?;
+    let zombie = Zombie::start(&lines, 2).await?;
+    lines.append(0..50)?;
+    worker.rest().put_connector("lines", &lines.config(json!({}))).await?;
+    lines.wait_for(50, true).await?;
+    let error = zombie.commit().await.unwrap_err().to_string();
+    assert!(error.to_lowercase().contains("fenced") || error.contains("epoch"), "{error}");
+    lines.assert_exact(50).await;
+    worker.stop().await
+}
+
+/// A producer with the transactional id of a task, and a transaction open.
+struct Zombie(Arc<ThreadedProducer<DefaultProducerContext>>);
+
+impl Zombie {
+    async fn start(lines: &Lines, task: u32) -> Result<Self> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", lines.kafka.bootstrap()).set("broker.address.family", "v4");
+        config.set("transactional.id", format!("{}-lines-{task}", lines.group));
+        let topic = lines.topic.clone();
+        tokio::task::spawn_blocking(move || {
+            let producer: ThreadedProducer<DefaultProducerContext> = config.create()?;
+            producer.init_transactions(LIMIT)?;
+            producer.begin_transaction()?;
+            let record = BaseRecord::<(), str>::to(&topic).payload("line 4711");
+            producer.send(record).map_err(|(error, _)| error)?;
+            producer.flush(LIMIT)?;
+            Ok(Self(Arc::new(producer)))
+        })
+        .await?
+    }
+
+    async fn commit(&self) -> Result<()> {
+        let producer = Arc::clone(&self.0);
+        Ok(tokio::task::spawn_blocking(move || producer.commit_transaction(LIMIT)).await??)
+    }
 }
