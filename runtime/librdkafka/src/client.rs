@@ -15,6 +15,7 @@ use rdkafka::bindings::{
 };
 use tributary_api::{Error, Result};
 
+use super::backoff::Backoff;
 use super::consume::{Rebalance, on_rebalance};
 use super::reconnect::{Reconnect, on_socket};
 use super::{Failure, c_text, code, text};
@@ -53,6 +54,7 @@ pub(super) struct Callbacks {
     /// Rebalances that the consumer's owner has not applied yet.
     pub(super) rebalances: Mutex<VecDeque<Rebalance>>,
     pub(super) reconnect: Arc<Reconnect>,
+    pub(super) backoff: Backoff,
 }
 
 // SAFETY: librdkafka's clients may be used from any thread, by several at a time.
@@ -96,8 +98,11 @@ impl Client {
 
     fn new(kind: rd_kafka_type_t, settings: &[Setting], events: i32, has_rebalances: bool) -> Result<Arc<Self>> {
         let conf = Conf::new(settings)?;
-        let callbacks =
-            Box::new(Callbacks { rebalances: Mutex::default(), reconnect: Arc::new(Reconnect::new(settings)) });
+        let callbacks = Box::new(Callbacks {
+            rebalances: Mutex::default(),
+            reconnect: Arc::new(Reconnect::new(settings)),
+            backoff: Backoff::new(settings),
+        });
         let mut message = [0 as c_char; 512];
         let oauth = settings.iter().any(|s| s.name == "sasl.mechanism" && s.value.eq_ignore_ascii_case("oauthbearer"));
         // SAFETY: the configuration lives; the opaque pointer is to memory that the client owns and frees last;
@@ -144,6 +149,11 @@ impl Client {
         !self.callbacks.rebalances.lock().is_empty()
     }
 
+    /// The client is being closed: its threads no longer wait before they try a broker.
+    pub(super) fn stop_waiting_for_brokers(&self) {
+        self.callbacks.backoff.close();
+    }
+
     /// Whether the client has failed fatally.
     pub fn is_lost(&self) -> bool {
         // SAFETY: the client lives; no text is asked for.
@@ -167,6 +177,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        self.stop_waiting_for_brokers();
         // SAFETY: nothing made from the client is left: all of it holds an `Arc` of it. A consumer has left its
         // group before, or is not to wait for it here.
         unsafe { rd_kafka_destroy_flags(self.as_ptr(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) }

@@ -155,6 +155,7 @@ impl Client {
 
     /// Leaves the group and stops fetching; rebalances during this are applied here.
     pub fn close_consumer(self: &Arc<Self>, timeout: Duration) -> Result<(), Failure> {
+        self.stop_waiting_for_brokers();
         let Some(queue) = Queue::new(self) else { return Err(Failure::of(code::STATE)) };
         // SAFETY: client and queue live; the error is freed.
         unsafe { Failure::take(rd_kafka_consumer_close_queue(self.as_ptr(), queue.as_ptr())) }?;

@@ -13,6 +13,7 @@
 #![allow(unsafe_code, reason = "librdkafka is a C library")]
 
 mod admin;
+mod backoff;
 mod client;
 mod consume;
 mod error;

@@ -107,10 +107,12 @@ fn connect_again(reconnect: &Reconnect) {
     unsafe { rd_kafka_brokers_add(client.as_ptr(), servers.as_ptr()) };
 }
 
-/// Makes the socket of a connection, as librdkafka would, and counts it.
+/// Makes the socket of a connection, as librdkafka would, when its back-off is over, and counts it. Called on the broker's
+/// own thread.
 pub(super) unsafe extern "C" fn on_socket(domain: c_int, kind: c_int, protocol: c_int, opaque: *mut c_void) -> c_int {
     // SAFETY: the pointer given in `Client::new`, to memory that outlives the client.
     let callbacks = unsafe { &*opaque.cast::<Callbacks>() };
+    callbacks.backoff.wait();
     callbacks.reconnect.attempts.fetch_add(1, Ordering::SeqCst);
     let socket = Socket::new(Domain::from(domain), Type::from(kind), Some(Protocol::from(protocol)));
     socket.map_or(-1, IntoRawFd::into_raw_fd)
