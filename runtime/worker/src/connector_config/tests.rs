@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
 use tributary_api::{ConfigDef, Factory, Plugin};
 
 use super::*;
@@ -148,9 +150,9 @@ async fn a_source_that_must_be_exactly_once_is_refused_where_there_are_no_transa
         found.into_iter().map(|issue| (issue.name, issue.message)).collect::<Vec<_>>()
     };
     let message = "This worker does not have exactly-once source support enabled.";
-    let told = |message: String| vec![("exactly.once.support".to_owned(), message)];
-    assert_eq!(refused(&settings(&[])), told(message.to_owned()));
-    assert_eq!(refused(&settings(&[("exactly.once.source.support", "preparing")])), told(message.to_owned()));
+    let expected = |message: String| vec![("exactly.once.support".to_owned(), message)];
+    assert_eq!(refused(&settings(&[])), expected(message.to_owned()));
+    assert_eq!(refused(&settings(&[("exactly.once.source.support", "preparing")])), expected(message.to_owned()));
     assert_eq!(refused(&settings(&[("exactly.once.source.support", "enabled")])), []);
     let embedded = WorkerSettings { embedded_broker: true, ..Arc::unwrap_or_clone(settings(&[])) };
     let found = refused(&embedded);
