@@ -1,6 +1,8 @@
 //! The connector's configuration, with Debezium's property names.
 
 mod definition;
+#[cfg(test)]
+mod every_property;
 mod filters;
 mod history;
 mod login;

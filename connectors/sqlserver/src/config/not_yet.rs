@@ -40,6 +40,19 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "statistics.metrics.enabled",
 ];
 
+/// Properties without effect of which nothing is logged: those that are internal to Debezium, and those that ask for what is
+/// always so.
+#[cfg(test)]
+const NOT_LOGGED: [&str; 7] = [
+    "database.instance",
+    "internal.advanced.metrics.enable",
+    "internal.legacy.snapshot.max.threads",
+    "internal.log.position.check.enable",
+    "internal.snapshot.scan.all.columns.force",
+    "schema.history.internal.skip.unparseable.ddl",
+    "schema.history.internal.store.only.captured.databases.ddl",
+];
+
 /// The properties of a configuration that are refused.
 pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     let asks = |name: &str, value: &str| {
@@ -57,6 +70,16 @@ pub(crate) fn warn_of_no_effect(props: &Props) {
             tracing::warn!(property = name, "the property has no effect: it is not supported yet");
         }
     }
+}
+
+#[cfg(test)]
+pub(super) fn is_refused(name: &str) -> bool {
+    REFUSED.iter().any(|(refused, _)| *refused == name)
+}
+
+#[cfg(test)]
+pub(super) fn is_without_effect(name: &str) -> bool {
+    WITHOUT_EFFECT.contains(&name) || NOT_LOGGED.contains(&name)
 }
 
 #[cfg(test)]

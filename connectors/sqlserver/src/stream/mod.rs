@@ -10,10 +10,12 @@ mod merge;
 mod page;
 mod probe;
 mod sent;
+mod standstill;
 mod tables;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::lsn::Lsn;
@@ -24,6 +26,7 @@ use crate::table::TableId;
 
 use self::instance::Instance;
 use self::probe::Probe;
+use self::standstill::Standstill;
 
 /// The state between two polls.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ pub(crate) struct Streaming {
     warned_of_empty_log: bool,
     /// Whether the warning about a log that ends before `last` was given.
     warned_of_restore: bool,
+    standstill: Standstill,
     /// Whether the instances were listed again because one was missing. If one is still missing then, the task fails.
     listed_anew: bool,
     /// The schemas of tables whose structure was read again because a value did not fit. If a value does not fit the
@@ -60,6 +64,7 @@ impl Streaming {
             backwards: false,
             warned_of_empty_log: false,
             warned_of_restore: false,
+            standstill: Standstill::new(Instant::now()),
             listed_anew: false,
             looked_at: HashMap::new(),
         }
@@ -68,8 +73,9 @@ impl Streaming {
     /// Lists the instances again and continues after what was sent, as after a restart.
     fn begin_anew(&mut self, offset: Offset) {
         let looked_at = std::mem::take(&mut self.looked_at);
-        let Self { warned_of_empty_log, warned_of_restore, listed_anew, .. } = *self;
-        *self = Self { looked_at, warned_of_empty_log, warned_of_restore, listed_anew, ..Self::new(offset) };
+        let Self { warned_of_empty_log, warned_of_restore, standstill, listed_anew, .. } = *self;
+        *self =
+            Self { looked_at, warned_of_empty_log, warned_of_restore, standstill, listed_anew, ..Self::new(offset) };
     }
 
     /// Whether to read the table's structure again if a value does not fit.
@@ -135,6 +141,7 @@ impl Reader {
             return Err(gone(low, instance));
         }
         self.warn_of_restore(streaming, seen.ends_before(streaming.last));
+        self.warn_of_standstill(streaming, seen.newest);
         let Some(to) = seen.to else {
             client.give_back();
             if low == Lsn::ZERO {
@@ -216,6 +223,13 @@ impl Reader {
         if let Some(end) = end.filter(|_| !warned) {
             tracing::warn!(database = %self.database, %end, read_to = ?streaming.last, "the log ends before the position that was read, as after \
                 the restore of a backup: no change is read until the log has passed this position; delete the connector's offsets to start again");
+        }
+    }
+
+    fn warn_of_standstill(&self, streaming: &mut Streaming, newest: Option<Lsn>) {
+        if newest.is_some() && streaming.standstill.is_new(newest, Instant::now()) {
+            tracing::warn!(database = %self.database, ?newest, "nothing was captured for a quarter of an hour, not even the entry of an \
+                idle log: check that SQL Server Agent and its capture job run; no change is lost meanwhile");
         }
     }
 

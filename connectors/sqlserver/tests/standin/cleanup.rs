@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tributary_api::ErrorKind;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
-use crate::task::{Task, briefs, offset};
+use crate::task::{PATIENCE, Task, briefs, offset};
 
 const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 
@@ -179,13 +180,16 @@ async fn a_start_after_an_idle_time_that_a_cleanup_went_through_is_no_loss() {
     server.scan().await;
     let position: String = server.bytes(idle).await.iter().map(|byte| format!("{byte:02x}")).collect();
     let position = format!("{}:{}:{}", &position[..8], &position[8..16], &position[16..]);
-    loop {
-        let records = task.poll().await.unwrap();
-        records.iter().for_each(|record| host.acknowledge(record));
-        if records.iter().any(|record| offset(record).contains(&position)) {
-            break;
+    let stored = async {
+        loop {
+            let records = task.poll().await.unwrap();
+            records.iter().for_each(|record| host.acknowledge(record));
+            if records.iter().any(|record| offset(record).contains(&position)) {
+                return;
+            }
         }
-    }
+    };
+    timeout(PATIENCE, stored).await.expect("a heartbeat with the position up to which the log is empty");
     task.stop().await;
     clean_up_to(&mut server, idle).await;
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;

@@ -6,6 +6,7 @@ mod changes;
 mod cleanup;
 mod columns;
 mod errors;
+mod faults;
 mod history;
 mod restarts;
 mod server;

@@ -12,7 +12,7 @@ use tributary_testkit::FakeSourceHost;
 use crate::server::{DATABASE, PASSWORD, Server, USER};
 
 /// How long a test waits for what it expects.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The schema change topic.
 const STRUCTURES: &str = "server";
@@ -75,11 +75,14 @@ impl Task {
 
     /// Polls until the task fails.
     pub(crate) async fn failure(&mut self) -> Error {
-        loop {
-            if let Err(error) = self.poll().await {
-                return error;
+        let failure = async {
+            loop {
+                if let Err(error) = self.poll().await {
+                    return error;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, failure).await.expect("the task to fail")
     }
 
     pub(crate) async fn stop(mut self) {
