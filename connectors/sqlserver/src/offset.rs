@@ -1,5 +1,7 @@
 //! Offsets in Debezium's format.
 
+use std::sync::Arc;
+
 use tributary_api::{OffsetMap, OffsetValue, SourceOffset, SourcePartition};
 
 use crate::lsn::Lsn;
@@ -8,6 +10,8 @@ use crate::transaction::Transaction;
 /// How Debezium writes an unknown position.
 const NULL: &str = "NULL";
 const INITIAL: &str = "INITIAL";
+const INCREMENTAL: &str = "INCREMENTAL";
+const BLOCKING: &str = "BLOCKING";
 /// Members that Debezium does not have. Debezium ignores and drops them.
 const ROWS: &str = "commit_row_no";
 const ROWS_OF: &str = "commit_row_of";
@@ -23,6 +27,9 @@ pub(crate) fn old_partition(server: &str) -> SourcePartition {
 }
 
 /// A position in the changes of a database.
+/// Members.
+pub(crate) type Members = Arc<[(String, OffsetValue)]>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offset {
     pub(crate) commit: Option<Lsn>,
@@ -50,6 +57,11 @@ pub(crate) enum Snapshot {
     No,
     Running,
     Completed,
+    /// The offset is of a row of an incremental snapshot, at the place of the changes. `completed`: they began behind an
+    /// initial one.
+    Incremental {
+        completed: bool,
+    },
 }
 
 impl Offset {
@@ -65,6 +77,10 @@ impl Offset {
         let lsn = |name: &str| stored.string(name).and_then(Lsn::parse);
         let completed = matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true)));
         let snapshot = match stored.get("snapshot") {
+            // They do not say where changes begin: the position does.
+            Some(OffsetValue::String(text)) if [INCREMENTAL, BLOCKING].contains(&text.as_str()) => {
+                if completed && lsn("change_lsn").is_none() { Snapshot::Completed } else { Snapshot::No }
+            }
             _ if completed => Snapshot::Completed,
             // Older versions wrote only whether a snapshot was running.
             Some(OffsetValue::Boolean(true)) => Snapshot::Running,
@@ -93,16 +109,23 @@ impl Offset {
                 }
             };
         }
-        let completed = OffsetValue::Boolean(self.snapshot == Snapshot::Completed);
-        OffsetMap::new([change, commit, serial, ("snapshot", INITIAL.into()), ("snapshot_completed", completed)])
+        let (kind, completed) = match self.snapshot {
+            Snapshot::Incremental { completed } => (INCREMENTAL, completed),
+            other => (INITIAL, other == Snapshot::Completed),
+        };
+        OffsetMap::new([change, commit, serial, ("snapshot", kind.into()), ("snapshot_completed", completed.into())])
     }
 
-    /// The stored form, with the state of the transaction that the position is in.
-    pub(crate) fn store_in(&self, transaction: Option<&Transaction>) -> SourceOffset {
+    /// The stored form, with the state of the transaction that the position is in, and with the members `more`.
+    pub(crate) fn store_in(&self, transaction: Option<&Transaction>, more: Option<&Members>) -> SourceOffset {
         let stored = self.store();
-        let Some(transaction) = transaction.filter(|transaction| transaction.is_open()) else { return stored };
+        let transaction = transaction.filter(|transaction| transaction.is_open());
+        if transaction.is_none() && more.is_none() {
+            return stored;
+        }
         let members = stored.iter().map(|(name, value)| (name.to_owned(), value.clone()));
-        members.chain(transaction.store()).collect()
+        let of_transaction = transaction.into_iter().flat_map(Transaction::store);
+        members.chain(of_transaction).chain(more.into_iter().flat_map(|more| more.iter().cloned())).collect()
     }
 
     /// The offset after a change that counts as `events` events.

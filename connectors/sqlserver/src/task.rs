@@ -9,6 +9,7 @@ use crate::config::{HistorySettings, Settings};
 use crate::history::{HistoryTopic, read};
 use crate::offset;
 use crate::reader::{Batch, Reader};
+use crate::signal::Channels;
 
 /// Hands over the records of the readers, one per database. The readers do not wait for each other.
 #[derive(Debug)]
@@ -34,12 +35,19 @@ impl SqlServerTask {
         // The old partition names no database, so it is used only if there is just one.
         let old = stored.pop().flatten().filter(|_| readers.len() == 1);
         for (reader, stored) in readers.iter_mut().zip(stored) {
-            reader.resume_from(stored.as_ref().or(old.as_ref()));
+            reader.resume_from(stored.as_ref().or(old.as_ref()))?;
         }
         if let Some(history) = &settings.history {
             keep_history(&cx, history, &mut readers).await?;
         }
         let mut running = JoinSet::new();
+        let places: Vec<_> = readers.iter().map(|reader| reader.incremental.signals()).collect();
+        if let Some(mut channels) = Channels::new(&cx, &settings, &places) {
+            for reader in &mut readers {
+                reader.arrived = Some(channels.add(&reader.database));
+            }
+            running.spawn(channels.run(cx.clone()));
+        }
         for reader in readers {
             running.spawn(reader.run());
         }

@@ -9,6 +9,8 @@ pub(crate) struct TableFilter {
     include: Patterns,
     exclude: Patterns,
     ignore_builtin: bool,
+    /// The tables by which signals come: they are captured whatever the lists say.
+    signals: Vec<TableId>,
 }
 
 /// Tables that SQL Server's own tools create.
@@ -21,7 +23,13 @@ impl TableFilter {
             include: patterns("table.include.list", include)?,
             exclude: patterns("table.exclude.list", exclude)?,
             ignore_builtin,
+            signals: Vec::new(),
         })
+    }
+
+    /// The same with the tables by which signals come.
+    pub(super) fn with(self, signals: &[TableId]) -> Self {
+        Self { signals: signals.to_vec(), ..self }
     }
 
     /// Whether changes of the table are captured.
@@ -30,6 +38,10 @@ impl TableFilter {
             return Ok(false);
         }
         let name = id.in_database();
+        let is_same = |signals: &TableId| signals.to_string().eq_ignore_ascii_case(&id.to_string());
+        if self.signals.iter().any(is_same) {
+            return Ok(true);
+        }
         Ok((self.include.is_empty() || self.include.fit(&name)?) && !self.exclude.fit(&name)?)
     }
 
@@ -49,7 +61,8 @@ impl TableFilter {
     /// Sorts tables into the order in which they are read: by the elements of the include list, and by name within an
     /// element.
     pub(crate) fn in_order(&self, tables: impl IntoIterator<Item = TableId>) -> Result<Vec<TableId>> {
-        let place = |id: TableId| Ok((self.include.place(&id.in_database())?, id));
+        // A table by which signals come need not be on the list.
+        let place = |id: TableId| Ok((self.include.place(&id.in_database())?.unwrap_or(usize::MAX), id));
         let mut tables: Vec<_> = tables.into_iter().map(place).collect::<Result<_>>()?;
         tables.sort();
         Ok(tables.into_iter().map(|(_, id)| id).collect())
@@ -165,6 +178,14 @@ mod tests {
             assert_eq!(error.property(), Some(property), "{error}");
             assert!(error.to_string().contains("takes too long"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_table_of_signals_is_captured_whatever_the_lists_say_and_comes_last() {
+        let filter = TableFilter::new(Some("dbo.z"), Some("dbo.a"), true).unwrap().with(&[id("DBO", "a")]);
+        assert!(filter.captures(&id("dbo", "a")).unwrap() && !filter.captures(&id("dbo", "b")).unwrap());
+        let ordered = filter.in_order([id("dbo", "a"), id("dbo", "z")]).unwrap();
+        assert_eq!(ordered, [id("dbo", "z"), id("dbo", "a")]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod login;
 mod not_yet;
 mod overrides;
 mod settings;
+mod signals;
 mod snapshot_mode;
 
 pub(crate) use self::definition::definition;
@@ -17,4 +18,5 @@ pub(crate) use self::history::HistorySettings;
 pub(crate) use self::not_yet::{not_supported, warn_of_no_effect};
 pub(crate) use self::overrides::Overrides;
 pub(crate) use self::settings::{Locking, QueryMode, Settings, SnapshotIsolation};
+pub(crate) use self::signals::{NotificationSettings, SignalSettings, TopicSettings, Watermarks};
 pub(crate) use self::snapshot_mode::{SnapshotMode, Step};

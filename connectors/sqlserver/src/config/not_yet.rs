@@ -5,13 +5,10 @@ use tributary_api::{ConfigIssue, Props};
 
 /// Properties that would change the records or leave some out, each with the values that have no effect and are
 /// accepted.
-const REFUSED: [(&str, &[&str]); 14] = [
+const REFUSED: [(&str, &[&str]); 11] = [
     ("converters", &[""]),
     ("post.processors", &[""]),
     ("include.schema.comments", &["false"]),
-    ("signal.data.collection", &[""]),
-    ("signal.enabled.channels", &["", "source", "jmx"]),
-    ("notification.enabled.channels", &["", "log", "jmx"]),
     ("snapshot.tables.order.by.row.count", &["disabled"]),
     ("snapshot.mode.custom.name", &[""]),
     ("snapshot.query.mode", &["select_all"]),
@@ -23,12 +20,13 @@ const REFUSED: [(&str, &[&str]); 14] = [
 ];
 
 /// Properties that change how the connector runs, but not its records.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 15] = [
     "custom.metric.tags",
     "custom.sanitize.pattern",
     "executor.shutdown.timeout.ms",
     "guardrail.collections.limit.action",
     "guardrail.collections.max",
+    "incremental.snapshot.allow.schema.changes",
     "legacy.snapshot.max.threads",
     "max.queue.size.in.bytes",
     "memory.management.schemas.class",

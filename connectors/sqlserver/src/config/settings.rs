@@ -4,7 +4,9 @@ use std::time::Duration;
 use tributary_api::{Config, Error, Result};
 
 use super::login::login;
-use super::{HistorySettings, Overrides, Patterns, SnapshotMode, TableFilter, patterns};
+use super::{
+    HistorySettings, NotificationSettings, Overrides, Patterns, SignalSettings, SnapshotMode, TableFilter, patterns,
+};
 use crate::columns::ColumnRules;
 use crate::record::{Adjustment, Names};
 use crate::sql::Login;
@@ -58,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) task: String,
     pub(crate) snapshot_mode: SnapshotMode,
     pub(crate) history: Option<HistorySettings>,
+    pub(crate) signals: SignalSettings,
+    pub(crate) notifications: NotificationSettings,
     pub(crate) isolation: SnapshotIsolation,
     pub(crate) locking: Locking,
     pub(crate) lock_timeout: Duration,
@@ -103,6 +107,7 @@ impl Settings {
             Some(prefix) => prefix.trim(),
             None => config.string("topic.heartbeat.prefix")?,
         };
+        let signals = SignalSettings::new(config)?;
         Ok(Self {
             login: login(config)?,
             databases,
@@ -110,7 +115,8 @@ impl Settings {
                 list("table.include.list"),
                 list("table.exclude.list"),
                 config.boolean("table.ignore.builtin")?,
-            )?,
+            )?
+            .with(signals.tables()),
             columns: Arc::new(ColumnRules::new(config)?),
             names: Names {
                 prefix: config.string("topic.prefix")?.to_owned(),
@@ -132,6 +138,8 @@ impl Settings {
             task: config.string("task.id")?.to_owned(),
             snapshot_mode: SnapshotMode::new(config)?,
             history: HistorySettings::new(config)?,
+            signals,
+            notifications: NotificationSettings::new(config)?,
             isolation: match lower(config, "snapshot.isolation.mode")?.as_str() {
                 "read_uncommitted" => SnapshotIsolation::ReadUncommitted,
                 "read_committed" => SnapshotIsolation::ReadCommitted,

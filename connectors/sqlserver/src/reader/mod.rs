@@ -19,13 +19,16 @@ pub(crate) use self::structure::Structure;
 use crate::config::{Settings, Step};
 use crate::failure::Failure;
 use crate::history::{HistoryTopic, Known};
+use crate::incremental::Progress;
 use crate::lsn::Lsn;
 use crate::metrics::Metrics;
+use crate::notification::Notifications;
 use crate::offset::{self, Offset};
 use crate::record::{
     Heartbeats, Layout, RecordBuilder, SchemaChanges, SourceSchema, TransactionRecords, context_headers,
     transaction_block,
 };
+use crate::signal::Arrived;
 use crate::sql::Pool;
 use crate::transaction::Transaction;
 
@@ -58,6 +61,11 @@ pub(crate) struct Reader {
     pub(crate) empty_to: Option<Lsn>,
     /// The state of the transaction that `offset` is in, for transaction metadata.
     pub(crate) transaction: Transaction,
+    /// How far an incremental snapshot is.
+    pub(crate) incremental: Progress,
+    pub(crate) notifications: Notifications,
+    /// Signals that come by other ways than the signal table; none without such a way.
+    pub(crate) arrived: Option<mpsc::Receiver<Arrived>>,
     /// Whether this run has taken its snapshot or begun to read changes.
     started: bool,
     /// Whether the structure of the tables in the first list of instances was already sent by an earlier run. Only set
@@ -125,6 +133,7 @@ impl Reader {
             schemas: Schemas::new(layout),
             heartbeats: Heartbeats::new(&settings.names, settings.schema_names, settings.heartbeat)?,
             out: Outbox::new(batches, settings.batch),
+            notifications: Notifications::new(&settings.notifications, &settings.names.prefix),
             settings,
             database,
             pool,
@@ -133,6 +142,8 @@ impl Reader {
             offset: None,
             empty_to: None,
             transaction: Transaction::default(),
+            incremental: Progress::default(),
+            arrived: None,
             started: false,
             resumed: false,
             lost: false,
@@ -145,9 +156,11 @@ impl Reader {
     }
 
     /// Sets the stored position to continue from.
-    pub(crate) fn resume_from(&mut self, stored: Option<&SourceOffset>) {
+    pub(crate) fn resume_from(&mut self, stored: Option<&SourceOffset>) -> Result<()> {
         self.offset = stored.map(Offset::load);
         self.transaction = stored.map(Transaction::load).unwrap_or_default();
+        self.incremental = stored.map(Progress::load).transpose()?.unwrap_or_default();
+        Ok(())
     }
 
     /// The position to continue from; `None` if the reader starts with a snapshot.

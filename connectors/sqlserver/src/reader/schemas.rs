@@ -24,6 +24,10 @@ impl Schemas {
         self.tables.get(id)
     }
 
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &TableId> {
+        self.tables.keys()
+    }
+
     pub(crate) fn forget_all(&mut self) {
         self.tables.clear();
     }

@@ -68,7 +68,7 @@ impl Reader {
             source: &self.records.source,
             place,
             partition: &self.records.partition,
-            offset: &at.store_in(with_metadata.then_some(&self.transaction)),
+            offset: &at.store_in(with_metadata.then_some(&self.transaction), self.incremental.members()),
         };
         let record = changes.record(what, &self.records.headers)?;
         self.out.pending().push(record);

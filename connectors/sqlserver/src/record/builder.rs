@@ -4,7 +4,7 @@ use tributary_api::{Datum, Headers, Record, Result, SourceOffset, SourcePartitio
 
 use super::{Source, SourceSchema, TableSchema, TransactionRecords};
 use crate::clock::now_nanos;
-use crate::offset::Offset;
+use crate::offset::{Members, Offset};
 use crate::transaction::Transaction;
 
 /// What happened to a row.
@@ -23,6 +23,8 @@ pub(crate) struct Positions<'a> {
     pub(crate) before: Offset,
     pub(crate) behind: Offset,
     pub(crate) transaction: Option<&'a mut Transaction>,
+    /// What offsets have beside the position.
+    pub(crate) members: Option<&'a Members>,
 }
 
 /// Builds records.
@@ -134,11 +136,11 @@ impl RecordBuilder {
             if transaction.is_open() {
                 let of = transaction.clone();
                 transaction.end();
-                let offset = positions.before.store_in(Some(transaction));
+                let offset = positions.before.store_in(Some(transaction), positions.members);
                 records.push(metadata.end(&of, millis, (&self.partition, offset))?);
             }
             transaction.begin(id.into());
-            let offset = positions.before.store_in(Some(transaction));
+            let offset = positions.before.store_in(Some(transaction), positions.members);
             records.push(metadata.begin(transaction, millis, (&self.partition, offset))?);
         }
         transaction.millis = Some(millis);
@@ -146,12 +148,18 @@ impl RecordBuilder {
     }
 
     /// Adds the record for the end of a transaction after its last change.
-    pub(crate) fn leave(&self, records: &mut Vec<Record>, at: Offset, transaction: &mut Transaction) -> Result<()> {
+    pub(crate) fn leave(
+        &self,
+        records: &mut Vec<Record>,
+        at: Offset,
+        transaction: &mut Transaction,
+        members: Option<&Members>,
+    ) -> Result<()> {
         let Some(metadata) = self.transactions.as_ref().filter(|_| transaction.is_open()) else { return Ok(()) };
         let of = transaction.clone();
         transaction.end();
         let millis = of.millis.unwrap_or_else(|| now_nanos() / 1_000_000);
-        records.push(metadata.end(&of, millis, (&self.partition, at.store_in(Some(transaction))))?);
+        records.push(metadata.end(&of, millis, (&self.partition, at.store_in(Some(transaction), members)))?);
         Ok(())
     }
 
@@ -213,6 +221,6 @@ impl RecordBuilder {
 
 impl Positions<'_> {
     fn store(&self, offset: Offset) -> SourceOffset {
-        offset.store_in(self.transaction.as_deref())
+        offset.store_in(self.transaction.as_deref(), self.members)
     }
 }

@@ -12,6 +12,7 @@ pub(crate) enum SnapshotMark {
     LastInDataCollection,
     Last,
     False,
+    Incremental,
 }
 
 const MARKS: &str = "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
@@ -35,6 +36,7 @@ impl SnapshotMark {
             Self::LastInDataCollection => "last_in_data_collection",
             Self::Last => "last",
             Self::False => "false",
+            Self::Incremental => "incremental",
         }
     }
 }

@@ -60,6 +60,7 @@ impl Reader {
         }
         // Changes are read from this position on.
         self.offset = Some(Offset::of_snapshot(position, Snapshot::Completed));
+        self.incremental.after_snapshot = true;
         tracing::info!(database = %self.database, ?position, "the snapshot is complete");
         Ok(self.out.flush().await)
     }

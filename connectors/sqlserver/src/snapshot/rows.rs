@@ -104,7 +104,7 @@ impl RecordBuilder {
             change: None,
             serial: None,
         };
-        let positions = Positions { before: offset, behind: offset, transaction: None };
+        let positions = Positions { before: offset, behind: offset, transaction: None, members: None };
         self.push(records, &schema, Change::Read(row.values), source, positions)?;
         Ok(())
     }

@@ -8,7 +8,10 @@ use crate::lsn::Lsn;
 #[derive(Clone, Debug)]
 pub(crate) enum Parameter {
     Int(i32),
+    Long(i64),
+    Double(f64),
     Text(String),
+    Bytes(Vec<u8>),
     Lsn(Lsn),
 }
 
@@ -34,7 +37,10 @@ impl Parameter {
     pub(super) fn bind(self, query: &mut Query<'_>) {
         match self {
             Self::Int(value) => query.bind(value),
+            Self::Long(value) => query.bind(value),
+            Self::Double(value) => query.bind(value),
             Self::Text(text) => query.bind(text),
+            Self::Bytes(bytes) => query.bind(bytes),
             Self::Lsn(lsn) => query.bind(lsn.as_bytes().to_vec()),
         }
     }

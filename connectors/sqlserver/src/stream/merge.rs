@@ -78,7 +78,9 @@ impl Reader {
             };
             before.count(if after.is_some() { 2 } else { 1 });
             let rows = streaming.backwards.then(|| before.rows(|commit| self.rows_of(streaming, commit)));
-            self.send(streaming, instance, row, after, rows)?;
+            if self.send(streaming, instance, row, after, rows).await? == Flow::Stop {
+                return Ok(true);
+            }
             sent = true;
             self.beat().await?;
             if self.out.offer().await == Flow::Stop || self.stopping.is_cancelled() {
@@ -151,18 +153,19 @@ impl Reader {
         Ok(())
     }
 
-    fn send(
+    /// A row of the signal table is followed before its record is sent, as in Debezium.
+    async fn send(
         &mut self,
         streaming: &mut Streaming,
         instance: usize,
         row: Row,
         after: Option<Row>,
         rows: Option<CommitRows>,
-    ) -> Result<(), Failure> {
-        let Some(known) = streaming.instances.get(instance) else { return Ok(()) };
-        let Some(schema) = self.schemas.get(&known.table.source).cloned() else { return Ok(()) };
+    ) -> Result<Flow, Failure> {
+        let Some(known) = streaming.instances.get(instance) else { return Ok(Flow::Continue) };
+        let Some(schema) = self.schemas.get(&known.table.source).cloned() else { return Ok(Flow::Continue) };
         let may_look = streaming.may_look(&schema);
-        let Some(instance) = streaming.instances.get_mut(instance) else { return Ok(()) };
+        let Some(instance) = streaming.instances.get_mut(instance) else { return Ok(Flow::Continue) };
         let places = instance.places(&schema);
         let values = |row: Row| -> Result<Vec<Value>, Failure> {
             let (operation, mask) = (row.key.operation, row.mask);
@@ -217,11 +220,23 @@ impl Reader {
             serial: Some(behind.serial),
         };
         let with_metadata = self.records.transactions.is_some();
-        let positions = Positions { before, behind, transaction: with_metadata.then_some(&mut self.transaction) };
+        self.offset = Some(behind);
+        let signal =
+            if self.settings.signals.is_table(&schema.table.id) { self.signal_of(&schema, &change) } else { None };
+        let followed = match signal {
+            Some(signal) => self.follow_row(&signal).await,
+            None => Ok(Flow::Continue),
+        };
+        let in_window = self.changed_in_window(&schema, &change)?;
+        let transaction = with_metadata.then_some(&mut self.transaction);
+        let positions = Positions { before, behind, transaction, members: self.incremental.members() };
         let sent = self.records.push(self.out.pending(), &schema, change, source, positions)?;
         self.metrics.changed(kind, key.commit, nanos, sent);
-        self.offset = Some(behind);
-        Ok(())
+        if sent {
+            self.take_from_window(&in_window);
+        }
+        // Not earlier: what was asked for may go on later, and the record would be missing.
+        followed
     }
 }
 

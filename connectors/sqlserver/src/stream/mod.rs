@@ -92,7 +92,11 @@ impl Reader {
         let mut streaming = Streaming::new(offset);
         tracing::info!(database = %self.database, commit = ?offset.commit, change = ?offset.change, serial = offset.serial,
             "changes are read from here on");
+        self.resume_incremental().await?;
         while !self.stopping.is_cancelled() {
+            if self.follow_arrived().await? == Flow::Stop {
+                return Ok(());
+            }
             let busy = match self.poll_once(&mut streaming).await {
                 Err(Failure::Altered(schema, error)) => {
                     tracing::info!(table = %schema.table.id, %error, "a value does not fit the known structure of its table: the structure is read again");
@@ -181,7 +185,7 @@ impl Reader {
         }
         // All changes of a transaction are captured at once, so the last transaction is complete, too.
         if let Some(at) = self.offset.filter(|_| !self.stopping.is_cancelled()) {
-            self.records.leave(self.out.pending(), at, &mut self.transaction)?;
+            self.records.leave(self.out.pending(), at, &mut self.transaction, self.incremental.members())?;
         }
         self.beat().await?;
         Ok(true)
@@ -198,7 +202,8 @@ impl Reader {
             _ => offset,
         };
         let transaction = self.records.transactions.as_ref().map(|_| &self.transaction);
-        let beat = heartbeats.beat(&self.records.partition, || offset.store_in(transaction))?;
+        let beat =
+            heartbeats.beat(&self.records.partition, || offset.store_in(transaction, self.incremental.members()))?;
         let due = beat.is_some();
         self.out.pending().extend(beat);
         if due {

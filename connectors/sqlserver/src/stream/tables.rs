@@ -97,7 +97,7 @@ impl Reader {
     }
 
     /// Changes the structure of a table once a change is at or after the beginning of its newer instance.
-    pub(super) async fn migrate(&mut self, instances: &mut [Instance], commit: Lsn) -> Result<()> {
+    pub(super) async fn migrate(&mut self, instances: &mut [Instance], commit: Lsn) -> Result<(), Failure> {
         for instance in instances {
             if instance.table.start.is_none_or(|start| start > commit) || instance.has_stopped(commit) {
                 continue;
@@ -109,6 +109,7 @@ impl Reader {
             }
             client.give_back();
             instance.coming = None;
+            self.reread_window(&instance.table.source).await?;
         }
         Ok(())
     }

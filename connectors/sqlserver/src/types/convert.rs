@@ -115,17 +115,18 @@ fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value, Unfit
     };
     Ok(match mode {
         DecimalMode::Precise => Value::Decimal(Decimal { unscaled: BigInt::from(unscaled), scale }),
-        DecimalMode::String => plain(unscaled, scale).into(),
+        DecimalMode::String => decimal_text(unscaled, scale).into(),
         DecimalMode::Double => {
-            let number: f64 =
-                plain(unscaled, scale).parse().map_err(|_| Error::data("a decimal cannot be read as a double"))?;
+            let number: f64 = decimal_text(unscaled, scale)
+                .parse()
+                .map_err(|_| Error::data("a decimal cannot be read as a double"))?;
             Value::Float64(number)
         }
     })
 }
 
 /// All digits, without an exponent.
-fn plain(unscaled: i128, scale: i32) -> String {
+pub(crate) fn decimal_text(unscaled: i128, scale: i32) -> String {
     let scale = usize::try_from(scale).unwrap_or(0);
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
@@ -160,11 +161,11 @@ mod tests {
 
     #[test]
     fn a_plain_number_has_all_its_digits() {
-        assert_eq!(plain(-5, 3), "-0.005");
-        assert_eq!(plain(0, 2), "0.00");
-        assert_eq!(plain(-999_999_999_999_999_999, 0), "-999999999999999999");
+        assert_eq!(decimal_text(-5, 3), "-0.005");
+        assert_eq!(decimal_text(0, 2), "0.00");
+        assert_eq!(decimal_text(-999_999_999_999_999_999, 0), "-999999999999999999");
         let longest = 12_345_678_901_234_567_890_123_456_780_123_456_789_i128;
-        assert_eq!(plain(longest, 10), "1234567890123456789012345678.0123456789");
+        assert_eq!(decimal_text(longest, 10), "1234567890123456789012345678.0123456789");
     }
 
     #[test]

@@ -6,8 +6,10 @@ mod kind;
 mod modes;
 mod time;
 
-pub(crate) use self::convert::{Unfit, convert};
+pub(crate) use self::convert::{Unfit, convert, decimal_text};
 pub(crate) use self::default::{Parsed, parse_default};
 pub(crate) use self::kind::Kind;
 pub(crate) use self::modes::{BinaryMode, DecimalMode, Modes, TimeMode};
-pub(crate) use self::time::instant_nanos;
+pub(crate) use self::time::{
+    date_text, datetime_ticks, days, instant_nanos, small_datetime_ticks, timestamp_text, timestamp_ticks,
+};

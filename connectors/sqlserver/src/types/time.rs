@@ -21,7 +21,8 @@ const TICKS_A_MILLI: i64 = 10_000;
 const TICKS_A_MICRO: i64 = 10;
 const NANOS_A_TICK: i64 = 100;
 
-pub(super) fn days(date: ServerDate) -> i64 {
+/// Days since 1970.
+pub(crate) fn days(date: ServerDate) -> i64 {
     i64::from(date.days()) - DAYS_FROM_YEAR_ONE
 }
 
@@ -32,17 +33,17 @@ pub(super) fn time_ticks(time: Time) -> i64 {
 }
 
 /// Ticks since 1970.
-pub(super) fn timestamp_ticks(timestamp: DateTime2) -> i64 {
+pub(crate) fn timestamp_ticks(timestamp: DateTime2) -> i64 {
     days(timestamp.date()) * TICKS_A_DAY + time_ticks(timestamp.time())
 }
 
 /// A `datetime` counts in 1/300 of a second. The server shows the fractions as .000, .003 and .007.
-pub(super) fn datetime_ticks(datetime: DateTime) -> i64 {
+pub(crate) fn datetime_ticks(datetime: DateTime) -> i64 {
     let millis = (i64::from(datetime.seconds_fragments()) * 10 + 1) / 3;
     (i64::from(datetime.days()) - DAYS_FROM_1900) * TICKS_A_DAY + millis * TICKS_A_MILLI
 }
 
-pub(super) fn small_datetime_ticks(datetime: SmallDateTime) -> i64 {
+pub(crate) fn small_datetime_ticks(datetime: SmallDateTime) -> i64 {
     let minutes = i64::from(datetime.seconds_fragments());
     (i64::from(datetime.days()) - DAYS_FROM_1900) * TICKS_A_DAY + minutes * 60 * TICKS_A_SECOND
 }
@@ -109,7 +110,7 @@ pub(super) fn zoned_text(time: DateTimeOffset) -> String {
     text
 }
 
-fn timestamp_text(ticks: i64) -> String {
+pub(crate) fn timestamp_text(ticks: i64) -> String {
     format!("{}T{}", date_text(ticks.div_euclid(TICKS_A_DAY)), time_text(ticks.rem_euclid(TICKS_A_DAY)))
 }
 
@@ -128,7 +129,7 @@ fn time_text(ticks: i64) -> String {
 }
 
 /// SQL Server's years, 1 to 9999, are all within the range of the library.
-fn date_text(days: i64) -> String {
+pub(crate) fn date_text(days: i64) -> String {
     Date::constant(1970, 1, 1).saturating_add(SignedDuration::from_hours(days.saturating_mul(24))).to_string()
 }
 

@@ -10,6 +10,7 @@ mod faults;
 mod history;
 mod restarts;
 mod server;
+mod signals;
 mod snapshots;
 mod task;
 mod transactions;

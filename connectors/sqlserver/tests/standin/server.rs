@@ -62,6 +62,15 @@ impl Server {
         ran.await.unwrap_or_else(|error| panic!("{error} in {sql}"));
     }
 
+    /// The only value of a query, as a whole number.
+    pub(crate) async fn number(&mut self, sql: &str) -> i32 {
+        let row = self.administrator.simple_query(sql).await.unwrap().into_row().await.unwrap().expect("a row");
+        match row.into_iter().next() {
+            Some(ColumnData::I32(Some(number))) => number,
+            other => panic!("{other:?} is no number"),
+        }
+    }
+
     /// The only value of a query, as bytes.
     pub(crate) async fn bytes(&mut self, sql: &str) -> Vec<u8> {
         let row = self.administrator.simple_query(sql).await.unwrap().into_row().await.unwrap().expect("a row");

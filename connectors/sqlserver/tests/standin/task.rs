@@ -66,6 +66,20 @@ impl Task {
         timeout(PATIENCE, self.task.poll()).await.expect("something to come")
     }
 
+    /// Captures and reads until the records are what is waited for.
+    pub(crate) async fn take_until(&mut self, server: &mut Server, done: impl Fn(&[Record]) -> bool) -> Vec<Record> {
+        let mut records = std::mem::take(&mut self.ahead);
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while !done(&records) {
+            assert!(tokio::time::Instant::now() < end, "{:#?}", records.iter().map(brief).collect::<Vec<_>>());
+            server.scan().await;
+            if let Ok(read) = timeout(Duration::from_millis(50), self.task.poll()).await {
+                records.extend(read.unwrap().into_iter().filter(|record| &*record.topic != STRUCTURES));
+            }
+        }
+        records
+    }
+
     /// A metric of the snapshot or of streaming.
     pub(crate) fn metric(&self, context: &str, name: &str) -> Option<f64> {
         let tag = ("context".to_owned(), context.to_owned());

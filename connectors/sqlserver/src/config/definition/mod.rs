@@ -26,6 +26,26 @@ fn unlisted() -> Vec<ConfigKey> {
             .validator(one_of(&["exclusive", "none"])),
         text("topic.delimiter", ".", "The separator between the parts of a topic's name."),
         text("topic.transaction", "transaction", "The end of the name of the topic of transactions."),
+        text(
+            "signal.kafka.topic",
+            "",
+            "The topic by which signals come, of which the first partition is read; topic.prefix with -signal without it.",
+        ),
+        text("signal.kafka.bootstrap.servers", "", "The brokers of the signal topic; the worker's own without it."),
+        text("signal.file", "file-signals.txt", "The file by which signals come. It is emptied when they are read."),
+        text(
+            "signal.kafka.groupId",
+            "kafka-signal",
+            "Has no effect: how far signals were read is stored with the offsets of the connector.",
+        ),
+        ConfigKey::new("signal.kafka.poll.timeout.ms", ConfigType::Int)
+            .default("0")
+            .internal()
+            .doc("Has no effect: signal.poll.interval.ms decides."),
+        ConfigKey::new("signal.consumer.*", ConfigType::Password)
+            .name_begins("signal.consumer.")
+            .internal()
+            .doc("Settings of the client that reads the signal topic."),
         ConfigKey::new("skip.messages.without.change", ConfigType::Boolean)
             .default("false")
             .internal()

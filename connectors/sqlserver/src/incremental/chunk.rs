@@ -1,0 +1,180 @@
+//! The statements that read a table in chunks.
+
+use super::collection::Collection;
+use super::key::KeyPart;
+use crate::sql::{Parameter, quoted};
+use crate::table::{Column, Table};
+
+/// What a statement reads.
+pub(super) struct Chunk<'a> {
+    pub(super) table: &'a Table,
+    pub(super) collection: &'a Collection,
+    /// The columns that it is read by, as places in the table.
+    pub(super) columns: &'a [usize],
+    pub(super) recompile: bool,
+}
+
+/// Which rows a bound divides.
+#[derive(Clone, Copy)]
+enum Side {
+    Behind,
+    NotBehind,
+}
+
+impl Chunk<'_> {
+    /// The last key.
+    pub(super) fn last_key(&self) -> String {
+        let order = self.order(" DESC");
+        let mut sql = format!("SELECT TOP 1 {} FROM {}", self.keys(), self.name());
+        if let Some(condition) = &self.collection.condition {
+            sql.push_str(&format!(" WHERE {condition}"));
+        }
+        sql.push_str(&format!(" ORDER BY {order}"));
+        self.ended(sql)
+    }
+
+    /// Keys and then these columns of the next rows: behind `end`, and not behind `maximum`.
+    pub(super) fn rows(
+        &self,
+        most: usize,
+        selected: &[usize],
+        end: Option<&[KeyPart]>,
+        maximum: Option<&[KeyPart]>,
+    ) -> (String, Vec<Parameter>) {
+        let mut parameters = Vec::new();
+        let mut conditions = Vec::new();
+        if let Some(end) = end {
+            conditions.push(self.bound(Side::Behind, end, &mut parameters));
+            conditions.extend(maximum.map(|key| self.bound(Side::NotBehind, key, &mut parameters)));
+        }
+        conditions.extend(self.collection.condition.clone());
+        let columns = selected.iter().filter_map(|place| self.table.columns.get(*place));
+        let columns: Vec<String> = columns.map(|column| column.selected("")).collect();
+        let separator = if columns.is_empty() { "" } else { ", " };
+        let mut sql =
+            format!("SELECT TOP {most} {}{separator}{} FROM {}", self.keys(), columns.join(", "), self.name());
+        if !conditions.is_empty() {
+            sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+        }
+        sql.push_str(&format!(" ORDER BY {}", self.order("")));
+        (self.ended(sql), parameters)
+    }
+
+    /// The first column that differs decides. Null comes before everything else.
+    fn bound(&self, side: Side, key: &[KeyPart], parameters: &mut Vec<Parameter>) -> String {
+        let mut cases = Vec::new();
+        for last in 0..self.columns.len() {
+            let mut parts = Vec::with_capacity(last + 1);
+            for (place, (column, value)) in self.key_columns().zip(key).take(last + 1).enumerate() {
+                let name = quoted(&column.name);
+                parts.push(match (value, place == last) {
+                    (KeyPart::Null, true) => format!("{name} IS NOT NULL"),
+                    (KeyPart::Null, false) => format!("{name} IS NULL"),
+                    (value, is_last) => {
+                        parameters.push(value.parameter());
+                        let operand = KeyPart::operand(column, parameters.len());
+                        format!("{name} {} {operand}", if is_last { '>' } else { '=' })
+                    }
+                });
+            }
+            cases.push(format!("({})", parts.join(" AND ")));
+        }
+        let behind = cases.join(" OR ");
+        match side {
+            Side::Behind => format!("({behind})"),
+            // A comparison with null is neither true nor false: what is null is not behind.
+            Side::NotBehind if self.key_columns().any(|column| column.optional) => {
+                format!("(CASE WHEN {behind} THEN 1 ELSE 0 END) = 0")
+            }
+            Side::NotBehind => format!("NOT ({behind})"),
+        }
+    }
+
+    fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter_map(|place| self.table.columns.get(*place))
+    }
+
+    fn keys(&self) -> String {
+        let keys: Vec<String> = self.key_columns().map(|column| column.selected("")).collect();
+        keys.join(", ")
+    }
+
+    fn order(&self, direction: &str) -> String {
+        let names: Vec<String> =
+            self.key_columns().map(|column| format!("{}{direction}", quoted(&column.name))).collect();
+        names.join(", ")
+    }
+
+    fn name(&self) -> String {
+        let id = &self.table.id;
+        format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name))
+    }
+
+    fn ended(&self, mut sql: String) -> String {
+        if self.recompile {
+            sql.push_str(" OPTION(RECOMPILE)");
+        }
+        sql
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{TableId, jdbc};
+
+    fn table(optional: bool) -> Table {
+        let column = |name: &str, type_name: &str| Column {
+            name: name.into(),
+            jdbc_type: jdbc::INTEGER,
+            type_name: type_name.to_owned(),
+            length: 5,
+            scale: None,
+            optional,
+            identity: false,
+            computed: false,
+            default: None,
+        };
+        let id = TableId { database: "shop".into(), schema: "dbo".into(), name: "t".into() };
+        Table { id, columns: vec![column("a", "int"), column("b", "varchar"), column("c", "int")], key: Vec::new() }
+    }
+
+    fn collection(condition: Option<&str>) -> Collection {
+        Collection { id: table(false).id, condition: condition.map(str::to_owned), surrogate: None }
+    }
+
+    #[test]
+    fn the_first_chunk_has_no_bounds_and_the_next_ones_have_two() {
+        let (table, collection) = (table(false), collection(Some("(c = 1)")));
+        let chunk = Chunk { table: &table, collection: &collection, columns: &[0, 1], recompile: false };
+        assert_eq!(
+            chunk.last_key(),
+            "SELECT TOP 1 [a], [b] FROM [shop].[dbo].[t] WHERE (c = 1) ORDER BY [a] DESC, [b] DESC"
+        );
+        let (first, none) = chunk.rows(3, &[2], None, None);
+        assert_eq!(first, "SELECT TOP 3 [a], [b], [c] FROM [shop].[dbo].[t] WHERE (c = 1) ORDER BY [a], [b]");
+        assert!(none.is_empty());
+        let key = |number, text: &str| vec![KeyPart::Int(number), KeyPart::Text(text.to_owned())];
+        let (next, parameters) = chunk.rows(3, &[2], Some(&key(1, "x")), Some(&key(9, "y")));
+        assert_eq!(
+            next,
+            "SELECT TOP 3 [a], [b], [c] FROM [shop].[dbo].[t] WHERE \
+             (([a] > @P1) OR ([a] = @P2 AND [b] > CAST(@P3 AS varchar(5)))) AND \
+             NOT (([a] > @P4) OR ([a] = @P5 AND [b] > CAST(@P6 AS varchar(5)))) AND (c = 1) ORDER BY [a], [b]"
+        );
+        assert_eq!(parameters.len(), 6);
+    }
+
+    #[test]
+    fn null_is_before_everything_else() {
+        let (table, collection) = (table(true), collection(None));
+        let chunk = Chunk { table: &table, collection: &collection, columns: &[0], recompile: true };
+        let (sql, parameters) = chunk.rows(3, &[], Some(&[KeyPart::Null]), Some(&[KeyPart::Int(9)]));
+        assert_eq!(
+            sql,
+            "SELECT TOP 3 [a] FROM [shop].[dbo].[t] WHERE (([a] IS NOT NULL)) AND \
+             (CASE WHEN ([a] > @P1) THEN 1 ELSE 0 END) = 0 ORDER BY [a] OPTION(RECOMPILE)"
+        );
+        assert_eq!(parameters.len(), 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! Values of key columns: as they are stored, compared by the server, and shown.
+
+use std::fmt;
+
+use tiberius::ColumnData;
+use tributary_api::{Error, Result};
+
+use crate::sql::Parameter;
+use crate::table::Column;
+use crate::types::{
+    date_text, datetime_ticks, days, decimal_text, small_datetime_ticks, timestamp_text, timestamp_ticks,
+};
+
+const TICKS_A_SECOND: i64 = 10_000_000;
+const NANOS_A_TICK: u32 = 100;
+
+/// A value of a key column, of the kinds that the JDBC driver tells apart.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum KeyPart {
+    Null,
+    Boolean(bool),
+    Short(i16),
+    Int(i32),
+    Long(i64),
+    Float(f32),
+    Double(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Decimal {
+        unscaled: i128,
+        scale: i32,
+    },
+    /// Days since 1970.
+    Date(i64),
+    /// Seconds since 1970, and nanoseconds of the next one.
+    Timestamp {
+        seconds: i64,
+        nanos: u32,
+    },
+}
+
+impl KeyPart {
+    /// # Errors
+    /// For a type of which rows cannot be read in chunks.
+    pub(crate) fn of(data: ColumnData<'static>, column: &Column) -> Result<Self> {
+        let part = match data {
+            ColumnData::Bit(value) => value.map(Self::Boolean),
+            ColumnData::U8(value) => value.map(|value| Self::Short(value.into())),
+            ColumnData::I16(value) => value.map(Self::Short),
+            ColumnData::I32(value) => value.map(Self::Int),
+            ColumnData::I64(value) => value.map(Self::Long),
+            ColumnData::F32(value) => value.map(Self::Float),
+            ColumnData::F64(value) => value.map(Self::Double),
+            ColumnData::String(value) => value.map(|text| Self::Text(text.into_owned())),
+            ColumnData::Guid(value) => value.map(|guid| Self::Text(guid.to_string().to_uppercase())),
+            ColumnData::Binary(value) => value.map(|bytes| Self::Bytes(bytes.into_owned())),
+            ColumnData::Numeric(value) => {
+                value.map(|number| Self::Decimal { unscaled: number.value(), scale: number.scale().into() })
+            }
+            ColumnData::Date(value) => value.map(|date| Self::Date(days(date))),
+            ColumnData::DateTime(value) => value.map(|time| Self::timestamp(datetime_ticks(time))),
+            ColumnData::SmallDateTime(value) => value.map(|time| Self::timestamp(small_datetime_ticks(time))),
+            ColumnData::DateTime2(value) => value.map(|time| Self::timestamp(timestamp_ticks(time))),
+            _ => {
+                let message = format!(
+                    "rows cannot be read in chunks by {}, which is {}: name another column by surrogate-key",
+                    column.name, column.type_name
+                );
+                return Err(Error::fatal(message));
+            }
+        };
+        Ok(part.unwrap_or(Self::Null))
+    }
+
+    fn timestamp(ticks: i64) -> Self {
+        let fraction = u32::try_from(ticks.rem_euclid(TICKS_A_SECOND)).unwrap_or(0);
+        Self::Timestamp { seconds: ticks.div_euclid(TICKS_A_SECOND), nanos: fraction * NANOS_A_TICK }
+    }
+
+    /// The parameter by which a statement has it.
+    pub(crate) fn parameter(&self) -> Parameter {
+        match self {
+            Self::Null => Parameter::Text(String::new()),
+            Self::Boolean(value) => Parameter::Int((*value).into()),
+            Self::Short(value) => Parameter::Int((*value).into()),
+            Self::Int(value) => Parameter::Int(*value),
+            Self::Long(value) => Parameter::Long(*value),
+            Self::Float(value) => Parameter::Double((*value).into()),
+            Self::Double(value) => Parameter::Double(*value),
+            Self::Bytes(bytes) => Parameter::Bytes(bytes.clone()),
+            other => Parameter::Text(other.to_string()),
+        }
+    }
+
+    /// The parameter of this number as a value of the column. Texts that are compared with a varchar have to be one: as an
+    /// nvarchar they have another order in some collations, and rows would be left out.
+    pub(crate) fn operand(column: &Column, number: usize) -> String {
+        let (base, length, scale) = (column.base_type(), column.length, column.scale.unwrap_or(0));
+        let cast = match base {
+            "char" | "varchar" | "text" if (1..=8000).contains(&length) => format!("varchar({length})"),
+            "char" | "varchar" | "text" => "varchar(max)".to_owned(),
+            "decimal" | "numeric" => format!("decimal({length}, {scale})"),
+            "money" => "decimal(19, 4)".to_owned(),
+            "smallmoney" => "decimal(10, 4)".to_owned(),
+            "datetime2" => format!("datetime2({scale})"),
+            "uniqueidentifier" | "date" | "datetime" | "smalldatetime" | "bit" => base.to_owned(),
+            _ => return format!("@P{number}"),
+        };
+        format!("CAST(@P{number} AS {cast})")
+    }
+}
+
+/// As notifications show it, and as the server reads it.
+impl fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("<null>"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Short(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Long(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Double(value) => write!(f, "{value}"),
+            Self::Text(text) => f.write_str(text),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Decimal { unscaled, scale } => f.write_str(&decimal_text(*unscaled, *scale)),
+            Self::Date(days) => f.write_str(&date_text(*days)),
+            Self::Timestamp { seconds, nanos } => {
+                let ticks = seconds.saturating_mul(TICKS_A_SECOND).saturating_add((nanos / NANOS_A_TICK).into());
+                f.write_str(&timestamp_text(ticks))
+            }
+        }
+    }
+}
+
+/// The parts of a key with commas between them, as notifications show it.
+pub(crate) fn shown(key: &[KeyPart]) -> String {
+    let parts: Vec<String> = key.iter().map(ToString::to_string).collect();
+    parts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::table::jdbc;
+
+    fn column(type_name: &str, length: i32, scale: Option<i32>) -> Column {
+        Column {
+            name: "k".into(),
+            jdbc_type: jdbc::INTEGER,
+            type_name: type_name.to_owned(),
+            length,
+            scale,
+            optional: false,
+            identity: false,
+            computed: false,
+            default: None,
+        }
+    }
+
+    #[test]
+    fn a_value_is_compared_as_one_of_its_column() {
+        let operand = |name, length, scale| KeyPart::operand(&column(name, length, scale), 3);
+        assert_eq!(operand("int identity", 10, None), "@P3");
+        assert_eq!(operand("nvarchar", 10, None), "@P3");
+        assert_eq!(operand("varchar", 10, None), "CAST(@P3 AS varchar(10))");
+        assert_eq!(operand("varchar", i32::MAX, None), "CAST(@P3 AS varchar(max))");
+        assert_eq!(operand("decimal", 9, Some(2)), "CAST(@P3 AS decimal(9, 2))");
+        assert_eq!(operand("datetime2", 27, Some(7)), "CAST(@P3 AS datetime2(7))");
+    }
+
+    #[test]
+    fn values_have_a_text_that_the_server_reads() {
+        let text = |part: KeyPart| part.to_string();
+        assert_eq!(text(KeyPart::Decimal { unscaled: -1234, scale: 2 }), "-12.34");
+        assert_eq!(text(KeyPart::Date(19_756)), "2024-02-03");
+        assert_eq!(
+            text(KeyPart::Timestamp { seconds: 1_706_933_106, nanos: 123_456_700 }),
+            "2024-02-03T04:05:06.1234567"
+        );
+        assert_eq!(shown(&[KeyPart::Int(1), KeyPart::Text("a".into()), KeyPart::Null]), "1,a,<null>");
+    }
+
+    #[test]
+    fn a_type_without_an_order_that_is_known_is_refused() {
+        let error = KeyPart::of(ColumnData::Xml(None), &column("xml", 1, None)).unwrap_err();
+        assert!(error.to_string().contains("surrogate-key"), "{error}");
+        assert_eq!(KeyPart::of(ColumnData::I32(None), &column("int", 1, None)).unwrap(), KeyPart::Null);
+    }
+}

@@ -1,0 +1,80 @@
+//! What is told of an incremental snapshot.
+
+use tributary_api::Result;
+
+use super::key::shown;
+use crate::notification::Notice;
+use crate::reader::Reader;
+
+const AGGREGATE: &str = "Incremental Snapshot";
+const TABLES: &str = "data_collections";
+
+/// How the reading of a table has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scanned {
+    Empty,
+    NoPrimaryKey,
+    SqlException,
+    Succeeded,
+    UnknownSchema,
+}
+
+impl Scanned {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "EMPTY",
+            Self::NoPrimaryKey => "NO_PRIMARY_KEY",
+            Self::SqlException => "SQL_EXCEPTION",
+            Self::Succeeded => "SUCCEEDED",
+            Self::UnknownSchema => "UNKNOWN_SCHEMA",
+        }
+    }
+}
+
+impl Reader {
+    /// That the snapshot of its tables was begun, paused or resumed.
+    pub(super) fn tell_of_tables(&mut self, kind: &'static str) -> Result<()> {
+        let names = self.incremental.names();
+        self.tell(kind, vec![(TABLES, names)])
+    }
+
+    pub(super) fn tell_of_stop(&mut self, stopped: &[String]) -> Result<()> {
+        self.tell("ABORTED", vec![(TABLES, stopped.join(","))])
+    }
+
+    /// That a chunk was read.
+    pub(super) fn tell_of_chunk(&mut self) -> Result<()> {
+        let Some(current) = self.incremental.current() else { return Ok(()) };
+        let data = vec![
+            ("current_collection_in_progress", current.id.to_string()),
+            ("maximum_key", self.incremental.maximum.as_deref().map(shown).unwrap_or_default()),
+            ("last_processed_key", self.incremental.end.as_deref().map(shown).unwrap_or_default()),
+            (TABLES, self.incremental.names()),
+        ];
+        self.tell("IN_PROGRESS", data)
+    }
+
+    /// Goes on to the next table, and tells how the current one has ended. After the last one all is complete.
+    pub(super) fn next_table(&mut self, scanned: Scanned) -> Result<()> {
+        let Some(current) = self.incremental.current() else { return Ok(()) };
+        let data = vec![
+            (TABLES, self.incremental.names()),
+            ("scanned_collection", current.id.to_string()),
+            ("total_rows_scanned", self.incremental.scanned.to_string()),
+            ("status", scanned.text().to_owned()),
+        ];
+        self.tell("TABLE_SCAN_COMPLETED", data)?;
+        self.incremental.next();
+        if !self.incremental.is_running() {
+            tracing::info!(database = %self.database, "the incremental snapshot is complete");
+            self.tell("COMPLETED", Vec::new())?;
+            self.incremental.finish();
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, kind: &'static str, data: Vec<(&'static str, String)>) -> Result<()> {
+        let id = self.incremental.correlation().map(str::to_owned);
+        self.notify(Notice { id, aggregate: AGGREGATE, kind, data })
+    }
+}

@@ -1,0 +1,256 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tributary_api::{OffsetValue, Result, SourceOffset};
+use uuid::Uuid;
+
+use super::collection::{self, Collection};
+use super::java;
+use super::key::KeyPart;
+use super::window::Window;
+use crate::offset::Members;
+use crate::table::TableId;
+
+const COLLECTIONS: &str = "incremental_snapshot_collections";
+const MAXIMUM: &str = "incremental_snapshot_maximum_key";
+const SENT: &str = "incremental_snapshot_primary_key";
+const CORRELATION: &str = "incremental_snapshot_correlation_id";
+/// A member that Debezium does not know, and leaves out.
+const SIGNALS: &str = "signal_offset";
+
+/// How far an incremental snapshot is. Without tables there is none.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The first one is being read.
+    collections: VecDeque<Collection>,
+    /// The signal that asked for the last of them.
+    correlation: Option<String>,
+    /// Of the chunk whose rows are in the window.
+    pub(super) chunk: Option<String>,
+    /// Whether the stream is between the two rows of the signal table.
+    pub(super) open: bool,
+    pub(super) window: Window,
+    /// The columns that the current table is read by, as places in it.
+    pub(super) columns: Vec<usize>,
+    /// The last key of the window.
+    pub(super) end: Option<Vec<KeyPart>>,
+    /// The last key that was sent.
+    sent: Option<Vec<KeyPart>>,
+    /// The last key that the table had when it was begun.
+    pub(super) maximum: Option<Vec<KeyPart>>,
+    pub(super) paused: bool,
+    /// Names of the tables that are to be stopped before the next chunk.
+    pub(super) stops: Vec<String>,
+    /// Rows of the current table.
+    pub(super) scanned: u64,
+    /// Whether the position was reached by an initial snapshot: offsets tell it.
+    pub(crate) after_snapshot: bool,
+    /// The place in the signal topic behind which to go on.
+    signals: Option<i64>,
+    stored: Option<Members>,
+}
+
+impl Progress {
+    /// # Errors
+    /// When an offset has what is no key or no list of tables.
+    pub(crate) fn load(stored: &SourceOffset) -> Result<Self> {
+        let key = |name: &str| match stored.string(name) {
+            Some(text) => java::from_text(text).map_err(|error| error.context(format!("the offset's {name}"))),
+            None => Ok(None),
+        };
+        let collections = stored.string(COLLECTIONS).map(collection::from_json).transpose()?.unwrap_or_default();
+        let sent = key(SENT)?;
+        let mut progress = Self {
+            collections: collections.into(),
+            correlation: stored.string(CORRELATION).map(str::to_owned),
+            end: sent.clone(),
+            sent,
+            maximum: key(MAXIMUM)?,
+            after_snapshot: matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true))),
+            signals: stored.int(SIGNALS),
+            ..Self::default()
+        };
+        progress.store();
+        Ok(progress)
+    }
+
+    /// What offsets have of it; none where there is nothing to tell.
+    pub(crate) fn members(&self) -> Option<&Members> {
+        self.stored.as_ref()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        !self.collections.is_empty()
+    }
+
+    pub(super) fn current(&self) -> Option<&Collection> {
+        self.collections.front()
+    }
+
+    /// Whether rows of this table are in the window, and the stream has come to where changes of it are newer.
+    pub(crate) fn watches(&self, table: &TableId) -> bool {
+        self.open && self.holds(table)
+    }
+
+    /// Whether rows of this table are in the window.
+    pub(super) fn holds(&self, table: &TableId) -> bool {
+        !self.window.is_empty() && self.current().is_some_and(|current| current.id == *table)
+    }
+
+    pub(super) fn correlation(&self) -> Option<&str> {
+        self.correlation.as_deref()
+    }
+
+    /// Names of the tables with commas between them, as notifications have them.
+    pub(super) fn names(&self) -> String {
+        let names: Vec<String> = self.collections.iter().map(|collection| collection.id.to_string()).collect();
+        names.join(",")
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &TableId> {
+        self.collections.iter().map(|collection| &collection.id)
+    }
+
+    pub(super) fn add(&mut self, signal: &str, collections: Vec<Collection>) {
+        self.collections.extend(collections);
+        self.correlation = Some(signal.to_owned());
+        self.store();
+    }
+
+    /// Leaves out a table that is not the current one. Whether it was there.
+    pub(super) fn remove(&mut self, id: &TableId) -> bool {
+        let before = self.collections.len();
+        let mut place = 0;
+        self.collections.retain(|collection| {
+            place += 1;
+            place == 1 || collection.id != *id
+        });
+        self.store();
+        self.collections.len() < before
+    }
+
+    /// Goes on to the next table. The signal stays known until the last of its notifications.
+    pub(super) fn next(&mut self) {
+        self.collections.pop_front();
+        self.window.clear();
+        (self.end, self.sent, self.maximum) = (None, None, None);
+        self.scanned = 0;
+        self.columns.clear();
+        self.store();
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.correlation = None;
+        self.paused = false;
+        self.store();
+    }
+
+    /// Begins a chunk behind what was sent: what is in the window is read again.
+    pub(super) fn revert(&mut self) {
+        self.window.clear();
+        self.open = false;
+        self.chunk = None;
+        self.end.clone_from(&self.sent);
+    }
+
+    pub(super) fn begin_chunk(&mut self) -> String {
+        let id = Uuid::new_v4().to_string();
+        self.open = false;
+        self.chunk = Some(id.clone());
+        id
+    }
+
+    pub(super) fn set_maximum(&mut self, key: Option<Vec<KeyPart>>) {
+        self.maximum = key;
+        self.store();
+    }
+
+    pub(super) fn sent(&mut self, key: Vec<KeyPart>) {
+        self.sent = Some(key);
+        self.store();
+    }
+
+    /// Whether a row of the signal table is of the chunk that is read. After a restart those of earlier ones come again.
+    pub(super) fn is_of_chunk(&self, id: &str) -> bool {
+        self.chunk.as_ref().is_some_and(|chunk| id.starts_with(chunk.as_str()))
+    }
+
+    /// The place in the signal topic behind which to go on.
+    pub(crate) fn signals(&self) -> Option<i64> {
+        self.signals
+    }
+
+    pub(crate) fn set_signals(&mut self, offset: i64) {
+        self.signals = Some(offset);
+        self.store();
+    }
+
+    fn store(&mut self) {
+        let mut members = Vec::new();
+        let mut put = |name: &str, value: OffsetValue| members.push((name.to_owned(), value));
+        if self.is_running() {
+            put(COLLECTIONS, collection::to_json(self.collections.iter()).into());
+            let correlation = self.correlation.clone().map_or(OffsetValue::Null, OffsetValue::String);
+            put(CORRELATION, correlation);
+            put(MAXIMUM, java::to_text(self.maximum.as_deref()).into());
+            put(SENT, java::to_text(self.sent.as_deref()).into());
+        }
+        if let Some(signals) = self.signals {
+            put(SIGNALS, signals.into());
+        }
+        self.stored = (!members.is_empty()).then(|| Arc::from(members));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn collection(name: &str) -> Collection {
+        let id = TableId { database: "shop".into(), schema: "dbo".into(), name: name.into() };
+        Collection { id, condition: None, surrogate: None }
+    }
+
+    fn stored(progress: &Progress) -> SourceOffset {
+        progress.members().unwrap().iter().cloned().collect()
+    }
+
+    #[test]
+    fn what_is_stored_is_gone_on_with_behind_what_was_sent() {
+        let mut progress = Progress::default();
+        progress.add("signal-1", vec![collection("a"), collection("b")]);
+        progress.set_maximum(Some(vec![KeyPart::Int(9)]));
+        progress.end = Some(vec![KeyPart::Int(5)]);
+        progress.sent(vec![KeyPart::Int(4)]);
+        let loaded = Progress::load(&stored(&progress)).unwrap();
+        assert_eq!(loaded.names(), "shop.dbo.a,shop.dbo.b");
+        assert_eq!(loaded.end, Some(vec![KeyPart::Int(4)]), "behind what was sent, not behind what was read");
+        assert_eq!(loaded.correlation(), Some("signal-1"));
+        // Before anything more is sent an offset has the same.
+        assert_eq!(stored(&loaded), stored(&progress));
+    }
+
+    #[test]
+    fn a_complete_one_leaves_nothing_in_offsets() {
+        let mut progress = Progress::default();
+        progress.add("signal-1", vec![collection("a")]);
+        progress.next();
+        progress.finish();
+        assert_eq!(progress.members(), None);
+        progress.set_signals(7);
+        assert_eq!(stored(&progress).int("signal_offset"), Some(7));
+        assert!(!Progress::load(&stored(&progress)).unwrap().is_running());
+    }
+
+    #[test]
+    fn the_current_table_is_not_left_out_with_the_others() {
+        let mut progress = Progress::default();
+        progress.add("signal-1", vec![collection("a"), collection("b"), collection("a")]);
+        assert!(progress.remove(&collection("b").id));
+        assert!(!progress.remove(&collection("c").id));
+        assert!(progress.remove(&collection("a").id), "the second time that it is asked for");
+        assert_eq!(progress.names(), "shop.dbo.a");
+    }
+}

@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use tributary_api::Result;
+
+use super::window::identity;
+use crate::clock::now_nanos;
+use crate::failure::Failure;
+use crate::offset::{Offset, Snapshot};
+use crate::reader::{Flow, Reader};
+use crate::record::{Change, Positions, SnapshotMark, Source, TableSchema};
+
+impl Reader {
+    /// Sends the rows of the window that have not changed since it was opened.
+    pub(super) async fn send_window(&mut self) -> Result<Flow, Failure> {
+        let current = self.incremental.current().and_then(|current| self.schemas.get(&current.id));
+        let Some(schema) = current.map(Arc::clone) else { return Ok(Flow::Continue) };
+        let at = self.offset.unwrap_or(Offset::NONE);
+        let snapshot = Snapshot::Incremental { completed: self.incremental.after_snapshot };
+        let offset = Offset { snapshot, ..at };
+        for row in self.incremental.window.take() {
+            self.incremental.sent(row.key);
+            let source = Source {
+                table: &schema.table.id,
+                nanos: now_nanos(),
+                snapshot: SnapshotMark::Incremental,
+                commit: at.commit,
+                change: at.change,
+                serial: at.change.map(|_| at.serial),
+            };
+            let members = self.incremental.members();
+            let positions = Positions { before: offset, behind: offset, transaction: None, members };
+            self.records.push(self.out.pending(), &schema, Change::Read(row.values), source, positions)?;
+            if self.out.offer().await == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// By what the rows that a change is of are known in the window; none where there is none to take out.
+    pub(crate) fn changed_in_window(&self, schema: &TableSchema, change: &Change) -> Result<Vec<Vec<u8>>> {
+        if !self.incremental.watches(&schema.table.id) {
+            return Ok(Vec::new());
+        }
+        let rows = match change {
+            Change::Read(_) => Vec::new(),
+            Change::Create(row) | Change::Delete(row) => vec![row],
+            Change::Update { before, after } => vec![before, after],
+        };
+        rows.into_iter().map(|values| identity(schema, values, &self.incremental.columns)).collect()
+    }
+
+    /// Takes rows out of the window of which a newer change was sent.
+    pub(crate) fn take_from_window(&mut self, changed: &[Vec<u8>]) {
+        for identity in changed {
+            self.incremental.window.remove(identity);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a reader tells of its snapshots: in the log, or as records of a topic.
+
+use tributary_api::{
+    Datum, Record, Result, Schema, SchemaRef, SchemaType, SourceOffset, SourcePartition, Struct, Topic, Value,
+};
+use uuid::Uuid;
+
+use crate::clock::now_millis;
+use crate::config::NotificationSettings;
+use crate::offset::Offset;
+use crate::reader::Reader;
+
+/// What has happened.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    /// Of the signal that asked for it; one of its own without one.
+    pub(crate) id: Option<String>,
+    pub(crate) aggregate: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) data: Vec<(&'static str, String)>,
+}
+
+/// Where notifications go.
+#[derive(Debug)]
+pub(crate) struct Notifications {
+    log: bool,
+    sink: Option<Sink>,
+    /// What they have for the connector's name: the prefix of its topics.
+    connector: String,
+}
+
+#[derive(Debug)]
+struct Sink {
+    topic: Topic,
+    key: SchemaRef,
+    value: SchemaRef,
+}
+
+impl Notifications {
+    pub(crate) fn new(settings: &NotificationSettings, prefix: &str) -> Self {
+        let text = Schema::new(SchemaType::String).into_ref();
+        let key = Schema::structure([("id", text.clone())])
+            .named("io.debezium.connector.common.NotificationKey")
+            .with_version(1)
+            .into_ref();
+        let value = Schema::structure([
+            ("id", text.clone()),
+            ("type", text.clone()),
+            ("aggregate_type", text.clone()),
+            ("additional_data", Schema::map(text.clone(), text).optional().into_ref()),
+            ("timestamp", Schema::new(SchemaType::Int64).into_ref()),
+        ])
+        .named("io.debezium.connector.common.Notification")
+        .with_version(1)
+        .into_ref();
+        let sink = settings.topic.as_deref().map(|topic| Sink { topic: Topic::from(topic), key, value });
+        Self { log: settings.log, sink, connector: prefix.to_owned() }
+    }
+
+    /// Whether nobody is told of anything.
+    pub(crate) fn are_off(&self) -> bool {
+        !self.log && self.sink.is_none()
+    }
+
+    /// The record of a notice, if there is a topic for it. A notice that goes to the log is there afterwards.
+    fn record(&self, notice: Notice, partition: &SourcePartition, offset: SourceOffset) -> Result<Option<Record>> {
+        let id = notice.id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let mut data = notice.data;
+        data.push(("connector_name", self.connector.clone()));
+        if self.log {
+            tracing::info!(id, aggregate_type = notice.aggregate, r#type = notice.kind, additional_data = ?data, "notification");
+        }
+        let Some(sink) = &self.sink else { return Ok(None) };
+        let data = data.into_iter().map(|(name, text)| (Value::from(name), Value::from(text))).collect();
+        let values = vec![
+            id.as_str().into(),
+            notice.kind.into(),
+            notice.aggregate.into(),
+            Value::Map(data),
+            Value::Int64(now_millis()),
+        ];
+        let key = Struct::new(sink.key.clone(), vec![id.into()])?;
+        let value = Struct::new(sink.value.clone(), values)?;
+        let record = Record::new(Topic::clone(&sink.topic), Datum::new(sink.value.clone(), value))
+            .with_key(Datum::new(sink.key.clone(), key))
+            .from_source(partition, offset);
+        Ok(Some(record))
+    }
+}
+
+impl Reader {
+    /// Tells of something, at the position of the reader.
+    pub(crate) fn notify(&mut self, notice: Notice) -> Result<()> {
+        self.notify_at(notice, self.offset.unwrap_or(Offset::NONE))
+    }
+
+    pub(crate) fn notify_at(&mut self, notice: Notice, at: Offset) -> Result<()> {
+        if self.notifications.are_off() {
+            return Ok(());
+        }
+        let told = self.records.transactions.as_ref().map(|_| &self.transaction);
+        let offset = at.store_in(told, self.incremental.members());
+        let record = self.notifications.record(notice, &self.records.partition, offset)?;
+        self.out.pending().extend(record);
+        Ok(())
+    }
+}

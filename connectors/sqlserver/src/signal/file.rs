@@ -1,0 +1,69 @@
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use tributary_api::{Error, Result, read_small_file};
+
+use super::Signal;
+use super::topic::signal_of_json;
+
+/// The largest file that is read.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// A file of which each line is a signal. It is empty once they are read.
+pub(super) struct SignalFile(PathBuf);
+
+impl SignalFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// What was written into it since the last time.
+    pub(super) async fn read(&self) -> Result<Vec<Signal>> {
+        let path = self.0.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let bytes = read_small_file(&path, MOST_BYTES)?;
+            if !bytes.is_empty() {
+                std::fs::OpenOptions::new().write(true).truncate(true).open(&path)?;
+            }
+            Ok::<_, std::io::Error>(bytes)
+        });
+        let read = read.await.map_err(|error| Error::retriable("the file was not read").cause(&error))?;
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            // There is none yet.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                let message = format!("cannot read and empty the file {} (signal.file)", self.0.display());
+                return Err(Error::retriable(message).cause(&error));
+            }
+        };
+        let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let signals = lines.filter_map(|line| {
+            let signal = signal_of_json(line);
+            if signal.is_none() {
+                tracing::warn!(file = %self.0.display(), "a line of the signal file is left out: it is no JSON object with type and data");
+            }
+            signal
+        });
+        Ok(signals.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_read_once() {
+        let path = std::env::temp_dir().join(format!("tributary-signals-{}", std::process::id()));
+        let file = SignalFile::new(path.clone());
+        assert_eq!(file.read().await.unwrap(), []);
+        std::fs::write(&path, "{\"id\":\"1\",\"type\":\"log\",\"data\":{}}\n\nno signal\n").unwrap();
+        let read = file.read().await.unwrap();
+        assert_eq!(read, [Signal { id: "1".into(), kind: "log".into(), data: "{}".into() }]);
+        assert_eq!(file.read().await.unwrap(), []);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,100 @@
+//! The reader does what signals ask for.
+
+use tributary_api::{Result, Value};
+
+use super::Signal;
+use super::action::{Action, SnapshotKind};
+use super::{Arrived, WINDOW_CLOSE};
+use crate::config::Watermarks;
+use crate::failure::Failure;
+use crate::reader::{Flow, Reader};
+use crate::record::{Change, TableSchema};
+
+impl Reader {
+    /// The signal that a change of the signal table is.
+    pub(crate) fn signal_of(&self, schema: &TableSchema, change: &Change) -> Option<Signal> {
+        let signals = &self.settings.signals;
+        let (values, deleted) = match change {
+            Change::Create(values) => (values, false),
+            // The end of a window is then that its beginning is deleted.
+            Change::Delete(values) if signals.watermarks == Watermarks::InsertDelete => (values, true),
+            _ => return None,
+        };
+        let [id, kind, data] = values.as_slice() else {
+            tracing::warn!(table = %schema.table.id, columns = values.len(), "a signal is left out: the signal table must have three columns, id, type and data");
+            return None;
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (id, kind, data) = (text(id), text(kind), text(data));
+        if deleted {
+            return Some(Signal { id: id.replace("open", "close"), kind: WINDOW_CLOSE.to_owned(), data });
+        }
+        Some(Signal { id, kind, data })
+    }
+
+    /// Does what the row of the signal table asks for. Other rows than the connector's own are only looked at where the
+    /// table is one of the ways by which signals come.
+    pub(crate) async fn follow_row(&mut self, signal: &Signal) -> Result<Flow, Failure> {
+        let own = signal.kind.starts_with("snapshot-window-");
+        if own || self.settings.signals.source { self.follow(signal).await } else { Ok(Flow::Continue) }
+    }
+
+    /// Does what has come by other ways since the last time.
+    pub(crate) async fn follow_arrived(&mut self) -> Result<Flow, Failure> {
+        while let Some(arrived) = self.arrived.as_mut().and_then(|arrived| arrived.try_recv().ok()) {
+            let Arrived { signal, offset } = arrived;
+            if let Some(offset) = offset {
+                if self.incremental.signals().is_some_and(|known| offset <= known) {
+                    continue;
+                }
+                // First: offsets that have what the signal does have that it was followed, too.
+                self.incremental.set_signals(offset);
+            }
+            if self.follow(&signal).await? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// A signal that cannot be followed is left out: it must not stop the changes.
+    async fn follow(&mut self, signal: &Signal) -> Result<Flow, Failure> {
+        let action = match Action::of(signal) {
+            Ok(action) => action,
+            Err(error) => {
+                tracing::warn!(database = %self.database, id = signal.id, r#type = signal.kind, %error, "a signal is left out");
+                return Ok(Flow::Continue);
+            }
+        };
+        tracing::debug!(database = %self.database, id = signal.id, ?action, "a signal");
+        let followed = match action {
+            Action::Log(message) => {
+                tracing::info!(database = %self.database, offset = ?self.offset, "{message}");
+                Ok(())
+            }
+            Action::Execute { kind: SnapshotKind::Incremental, request } => {
+                tracing::info!(database = %self.database, id = signal.id, ?request, "an incremental snapshot is asked for");
+                self.execute_incremental(&signal.id, &request).await
+            }
+            Action::Execute { kind: SnapshotKind::Blocking, request } => {
+                tracing::info!(database = %self.database, id = signal.id, ?request, "a blocking snapshot is asked for");
+                Err(tributary_api::Error::data("blocking snapshots are not supported yet").into())
+            }
+            Action::Stop(names) => self.stop_incremental(names).await,
+            Action::Pause => self.pause_incremental(),
+            Action::Resume => self.go_on_with_incremental().await,
+            Action::OpenWindow => {
+                self.enter_window(&signal.id);
+                Ok(())
+            }
+            Action::CloseWindow => return self.leave_window(&signal.id).await,
+        };
+        match followed {
+            Err(Failure::Error(error)) if !error.is_retriable() => {
+                tracing::warn!(database = %self.database, id = signal.id, r#type = signal.kind, %error, "a signal could not be followed");
+                Ok(Flow::Continue)
+            }
+            other => other.map(|()| Flow::Continue),
+        }
+    }
+}
