@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a report is what this program is for")]
 
 mod build;
+mod cdc;
 mod ceiling;
 mod click;
 mod density;
@@ -47,8 +48,8 @@ struct Options {
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and click-beside-source, density and build, which take long and are not among the default
-    /// ones.
+    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and click-beside-source, density, cdc and build, which take long and are not among the
+    /// default ones.
     #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click")]
     only: Vec<String>,
     /// Idle sources of the density bench.
@@ -60,6 +61,12 @@ struct Options {
     /// Whether the density bench also measures the Java worker.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     beside_java: bool,
+    /// The share of the CDC bench's sizes, which are a million changes, a transaction of a million and two million rows: 0.1 takes minutes.
+    #[arg(long, default_value_t = 1.0)]
+    cdc_scale: f64,
+    /// Only these of the CDC bench's parts: changes, transaction, snapshot, idle.
+    #[arg(long, value_delimiter = ',')]
+    cdc_parts: Vec<String>,
     /// Runs the loop that the Lambda bench compares with: broker, topic, endpoint.
     #[arg(long, hide = true, num_args = 3)]
     lambda_loop: Option<Vec<String>>,
@@ -116,6 +123,10 @@ async fn main() -> Result<()> {
         for kind in kinds {
             density::run(&kafka, *kind, options.idle_sources, options.idle_sinks, &mut report).await?;
         }
+    }
+    if wants("cdc") {
+        let sizes = cdc::Sizes::scaled(options.cdc_scale);
+        cdc::run(&kafka, options.rounds, sizes, &options.cdc_parts, &mut report).await?;
     }
     if wants("click") {
         click::run(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;

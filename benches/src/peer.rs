@@ -3,6 +3,8 @@ use std::time::Duration;
 use anyhow::Result;
 use tributary_tests::{Bento, Connect, ConnectOptions, Kafka, RestClient, Tributary, Usage, WorkerOptions, unique};
 
+const FLUSH: &str = "offset.flush.interval.ms";
+
 /// The measured system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -60,8 +62,19 @@ impl Peer {
         Self::start_with(kafka, kind, "60000").await
     }
 
+    /// With Debezium's connector for SQL Server, which Tributary has as it is, and offsets stored once a second.
+    pub(crate) async fn start_for_cdc(kafka: &Kafka, kind: Kind) -> Result<Self> {
+        match kind {
+            Kind::ConnectDefault | Kind::ConnectTuned => {
+                let options = ConnectOptions::default().group(unique("bench")).debezium();
+                Ok(Self::Connect(Connect::start(kafka, options.set(FLUSH, "1000")).await?))
+            }
+            Kind::Tributary | Kind::Bento => Self::start(kafka, kind).await,
+        }
+    }
+
     async fn start_with(kafka: &Kafka, kind: Kind, flush_ms: &str) -> Result<Self> {
-        let (group, flush) = (unique("bench"), "offset.flush.interval.ms");
+        let (group, flush) = (unique("bench"), FLUSH);
         Ok(match kind {
             Kind::Tributary => {
                 let options = WorkerOptions::on_kafka(kafka, &group).set(flush, flush_ms);
@@ -112,7 +125,12 @@ impl Peer {
     }
 
     pub(crate) async fn stop(mut self) -> Result<()> {
-        match &mut self {
+        self.end().await
+    }
+
+    /// Ends it in order; [`restart`](Self::restart) starts it again.
+    pub(crate) async fn end(&mut self) -> Result<()> {
+        match self {
             Self::Tributary(worker) => worker.stop().await,
             Self::Connect(worker) => worker.stop().await,
             Self::Bento(worker) => worker.stop().await,

@@ -130,6 +130,29 @@ impl SqlClient {
         }
     }
 
+    /// From now on what clients ask is counted, from zero; the stand-in alone can do so.
+    pub async fn count_requests(&mut self) -> Result<()> {
+        self.run("EXEC standin.count_requests").await
+    }
+
+    /// What an application has asked since then: the beginning of each statement, and how often.
+    pub async fn requests(&mut self, application: &str) -> Result<Vec<(String, i64)>> {
+        let asked = async { self.client.simple_query("EXEC standin.requests").await?.into_first_result().await };
+        let rows = Box::pin(asked).await.context("ask for the requests")?;
+        let counted = rows.into_iter().map(|row| {
+            let mut cells = row.into_iter();
+            match (cells.next(), cells.next(), cells.next()) {
+                (
+                    Some(ColumnData::String(Some(who))),
+                    Some(ColumnData::String(Some(what))),
+                    Some(ColumnData::I64(Some(count))),
+                ) => Ok((who == application).then(|| (what.into_owned(), count))),
+                other => bail!("{other:?} is no count of requests"),
+            }
+        });
+        counted.filter_map(Result::transpose).collect()
+    }
+
     async fn value(&mut self, sql: &str) -> Result<ColumnData<'static>> {
         let asked = async { self.client.simple_query(sql).await?.into_row().await };
         let row = Box::pin(asked).await.with_context(|| format!("ask {}", start_of(sql)))?;

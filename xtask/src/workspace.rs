@@ -100,7 +100,8 @@ impl Workspace {
     /// Runs the benchmarks with the worker as it is shipped (profile `dist`); whether they succeeded.
     pub(crate) fn bench(&self, arguments: &[OsString]) -> Result<bool> {
         let built = self.cargo(&["build", "--profile", DIST, "--package", "tributary"])?
-            && self.cargo(&["build", "--release", "--workspace", "--bins"])?;
+            && self.cargo(&["build", "--release", "--workspace", "--bins"])?
+            && self.cargo(&[&["build", "--release", "--bins"][..], &self.standin()].concat())?;
         Ok(built && self.run_binary("tributary-bench", arguments, &self.built(DIST, "tributary"))?)
     }
 

@@ -33,6 +33,20 @@ impl Lsn {
         &self.0
     }
 
+    /// Its text form, in lower case: written digit by digit, as every record has two of them.
+    pub(crate) fn text(&self) -> String {
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let mut text = String::with_capacity(2 * Self::LENGTH + 2);
+        for (place, byte) in self.0.iter().enumerate() {
+            if place == 4 || place == 8 {
+                text.push(':');
+            }
+            text.push(DIGITS[usize::from(byte >> 4)]);
+            text.push(DIGITS[usize::from(byte & 15)]);
+        }
+        text
+    }
+
     /// The next position, as `sys.fn_cdc_increment_lsn` counts: one more, in all 80 bits.
     pub(crate) fn incremented(self) -> Self {
         let mut bytes = self.0;
@@ -50,13 +64,7 @@ impl Lsn {
 
 impl fmt::Display for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, byte) in self.0.iter().enumerate() {
-            if place == 4 || place == 8 {
-                f.write_str(":")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(&self.text())
     }
 }
 

@@ -97,7 +97,7 @@ impl Offset {
     }
 
     pub(crate) fn store(&self) -> SourceOffset {
-        let lsn = |lsn: Option<Lsn>| OffsetValue::String(lsn.map_or_else(|| NULL.to_owned(), |lsn| lsn.to_string()));
+        let lsn = |lsn: Option<Lsn>| OffsetValue::String(lsn.map_or_else(|| NULL.to_owned(), |lsn| lsn.text()));
         let change = ("change_lsn", lsn(self.change));
         let commit = ("commit_lsn", lsn(self.commit));
         let serial = ("event_serial_no", self.serial.into());

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod faults;
 mod local;
 mod locks;
+mod requests;
 mod session;
 mod sql;
 mod standin;

@@ -6,6 +6,7 @@ mod exactly_once;
 mod invoke;
 mod kafka;
 mod lambda;
+mod large_transaction;
 mod mongodb;
 mod older_path;
 mod processor;

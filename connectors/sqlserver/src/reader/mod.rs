@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::notification::Notifications;
 use crate::offset::{self, Offset};
 use crate::record::{
-    Heartbeats, Layout, RecordBuilder, SchemaChanges, SourceSchema, TransactionRecords, context_headers,
+    Heartbeats, Last, Layout, RecordBuilder, SchemaChanges, SourceSchema, TransactionRecords, context_headers,
     transaction_block,
 };
 use crate::signal::Arrived;
@@ -129,6 +129,7 @@ impl Reader {
                 transactions: settings
                     .transaction_metadata
                     .then(|| TransactionRecords::new(&settings.names, settings.schema_names, transaction)),
+                last: Last::default(),
             },
             schemas: Schemas::new(layout),
             heartbeats: Heartbeats::new(&settings.names, settings.schema_names, settings.heartbeat)?,

@@ -1,9 +1,11 @@
 //! Builds the records of a row or a change: key, envelope, headers, tombstone and offset.
 
+use bytestring::ByteString;
 use tributary_api::{Datum, Headers, Record, Result, SourceOffset, SourcePartition, Struct, Topic, Value};
 
 use super::{Source, SourceSchema, TableSchema, TransactionRecords};
 use crate::clock::now_nanos;
+use crate::lsn::Lsn;
 use crate::offset::{Members, Offset};
 use crate::transaction::Transaction;
 
@@ -37,6 +39,36 @@ pub(crate) struct RecordBuilder {
     pub(crate) skip_unchanged: bool,
     /// Set if metadata of transactions is configured.
     pub(crate) transactions: Option<TransactionRecords>,
+    pub(crate) last: Last,
+}
+
+/// What the last record had, which the next one mostly has, too.
+#[derive(Debug, Default)]
+pub(crate) struct Last {
+    commit: Option<(Lsn, Value)>,
+    /// Without a transaction, and without other members.
+    offset: Option<(Offset, SourceOffset)>,
+}
+
+impl Last {
+    fn commit(&mut self, commit: Option<Lsn>) -> Value {
+        let Some(commit) = commit else { return Value::Null };
+        match &self.commit {
+            Some((known, text)) if *known == commit => text.clone(),
+            _ => self.commit.insert((commit, commit.text().into())).1.clone(),
+        }
+    }
+
+    fn stored(&mut self, offset: Offset, positions: &Positions<'_>) -> SourceOffset {
+        let (transaction, members) = (positions.transaction.as_deref(), positions.members);
+        if transaction.is_some() || members.is_some() {
+            return offset.store_in(transaction, members);
+        }
+        match &self.offset {
+            Some((known, stored)) if *known == offset => stored.clone(),
+            _ => self.offset.insert((offset, offset.store())).1.clone(),
+        }
+    }
 }
 
 /// An event: the operation, the row before and after it, and the key.
@@ -52,7 +84,7 @@ impl RecordBuilder {
     /// one. Only the last record has the offset after the change: if an earlier record's offset is stored and the rest
     /// is not written, the change must be read again. Returns whether there are any records.
     pub(crate) fn push(
-        &self,
+        &mut self,
         records: &mut Vec<Record>,
         schema: &TableSchema,
         change: Change,
@@ -66,13 +98,13 @@ impl RecordBuilder {
         self.enter(records, source, &mut positions)?;
         let tombstone = self.tombstones && event.operation == "d";
         // Taken before the transaction counts this change.
-        let earlier = (tombstone || second.is_some()).then(|| positions.store(positions.before));
+        let earlier = (tombstone || second.is_some()).then(|| self.last.stored(positions.before, &positions));
         let place = self.place(schema, &mut positions)?;
         let second = match second {
             Some(second) => Some((second, self.place(schema, &mut positions)?)),
             None => None,
         };
-        let behind = positions.store(positions.behind);
+        let behind = self.last.stored(positions.behind, &positions);
         let offset = earlier.as_ref().unwrap_or(&behind);
         let (old, new) = (event.key.clone(), second.as_ref().map(|(second, _)| second.key.clone()));
         let mut record = self.record(schema, event, source, place, offset)?;
@@ -131,7 +163,7 @@ impl RecordBuilder {
             return Ok(());
         };
         let Some(commit) = source.commit else { return Ok(()) };
-        let (id, millis) = (commit.to_string(), source.nanos.div_euclid(1_000_000));
+        let (id, millis) = (commit.text(), source.nanos.div_euclid(1_000_000));
         if *transaction.id() != id.as_str() {
             if transaction.is_open() {
                 let of = transaction.clone();
@@ -175,7 +207,7 @@ impl RecordBuilder {
     }
 
     fn record(
-        &self,
+        &mut self,
         schema: &TableSchema,
         event: Event,
         source: Source<'_>,
@@ -183,12 +215,13 @@ impl RecordBuilder {
         offset: &SourceOffset,
     ) -> Result<Record> {
         let now = now_nanos();
+        let commit = self.last.commit(source.commit);
         let values = vec![
             event.before,
             event.after,
-            self.source.value(source)?,
+            self.source.value_of_commit(source, commit)?,
             transaction,
-            event.operation.into(),
+            Value::String(ByteString::from_static(event.operation)),
             Value::Int64(now / 1_000_000),
             Value::Int64(now / 1_000),
             Value::Int64(now),
@@ -216,11 +249,5 @@ impl RecordBuilder {
             headers.push(header.name.clone(), header.datum.clone());
         }
         headers
-    }
-}
-
-impl Positions<'_> {
-    fn store(&self, offset: Offset) -> SourceOffset {
-        offset.store_in(self.transaction.as_deref(), self.members)
     }
 }

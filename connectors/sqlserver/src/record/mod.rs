@@ -10,7 +10,7 @@ mod source;
 mod table_schema;
 mod transaction;
 
-pub(crate) use self::builder::{Change, Positions, RecordBuilder};
+pub(crate) use self::builder::{Change, Last, Positions, RecordBuilder};
 pub(crate) use self::headers::context_headers;
 pub(crate) use self::heartbeat::Heartbeats;
 pub(crate) use self::names::{Adjustment, Names};

@@ -1,3 +1,4 @@
+use bytestring::ByteString;
 use tributary_api::{Result, Schema, SchemaRef, SchemaType, Struct, Value};
 
 use crate::lsn::Lsn;
@@ -102,21 +103,25 @@ impl SourceSchema {
     }
 
     pub(crate) fn value(&self, source: Source<'_>) -> Result<Value> {
-        let lsn = |lsn: Option<Lsn>| lsn.map(|lsn| lsn.to_string()).into();
+        self.value_of_commit(source, source.commit.map(|lsn| lsn.text()).into())
+    }
+
+    /// The same with the text of the commit, which many changes share.
+    pub(super) fn value_of_commit(&self, source: Source<'_>, commit: Value) -> Result<Value> {
         let values = vec![
             self.version.clone(),
             self.connector.clone(),
             self.server.clone(),
             Value::Int64(source.nanos.div_euclid(1_000_000)),
-            source.snapshot.text().into(),
+            Value::String(ByteString::from_static(source.snapshot.text())),
             Value::String(source.table.database.clone()),
             Value::Null,
             Value::Int64(source.nanos.div_euclid(1_000)),
             Value::Int64(source.nanos),
             Value::String(source.table.schema.clone()),
             Value::String(source.table.name.clone()),
-            lsn(source.change),
-            lsn(source.commit),
+            source.change.map(|lsn| lsn.text()).into(),
+            commit,
             source.serial.into(),
         ];
         Ok(Value::Struct(Struct::new(self.schema.clone(), values)?))

@@ -89,7 +89,7 @@ impl<'a> TableRows<'a> {
 
 impl RecordBuilder {
     pub(super) fn push_row(
-        &self,
+        &mut self,
         records: &mut Vec<Record>,
         row: Row,
         position: Option<Lsn>,

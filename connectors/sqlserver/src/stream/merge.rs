@@ -9,6 +9,7 @@ use super::Streaming;
 use super::cursor::{Cursor, Step};
 use super::page::{self, From, Pages, Row, has_changed};
 use super::sent::{Sent, fingerprint};
+use super::tables;
 use crate::clock::now_nanos;
 use crate::config::QueryMode;
 use crate::failure::Failure;
@@ -48,9 +49,17 @@ impl Reader {
             changed.iter().filter(known).map(|place| Cursor::new(*place, From::At(low))).collect();
         let mut before = Sent::new(self.offset);
         let mut sent = false;
+        let mut turn = None;
         loop {
-            self.refill(streaming, &mut cursors, to).await?;
-            let Some(next) = smallest(&cursors) else { break };
+            // The cursor of the last row goes on while it is before all others, which have not moved.
+            let next = match turn.filter(|turn: &Turn| turn.lasts(&cursors)) {
+                Some(turn) => turn.cursor,
+                None => {
+                    self.refill(streaming, &mut cursors, to).await?;
+                    let Some(first) = Turn::of_first(&cursors) else { break };
+                    turn.insert(first).cursor
+                }
+            };
             let Some(cursor) = cursors.get_mut(next) else { break };
             let step = cursor.step();
             let Some(row) = cursor.take() else { break };
@@ -68,9 +77,14 @@ impl Reader {
                 before.count(1);
                 continue;
             }
-            self.migrate(&mut streaming.instances, row.key.commit).await?;
+            if streaming.migrates_at.is_some_and(|at| at <= row.key.commit) {
+                self.migrate(&mut streaming.instances, row.key.commit).await?;
+                streaming.migrates_at = tables::next_migration(&streaming.instances);
+            }
             let after = if row.key.operation == UPDATE_BEFORE {
-                self.refill(streaming, &mut cursors, to).await?;
+                if cursors.get(next).is_some_and(Cursor::needs_page) {
+                    self.refill(streaming, &mut cursors, to).await?;
+                }
                 let after = cursors.get_mut(next).and_then(Cursor::take);
                 Some(after.filter(|after| after.key.operation == UPDATE_AFTER).ok_or_else(|| half(&row))?)
             } else {
@@ -82,7 +96,9 @@ impl Reader {
                 return Ok(true);
             }
             sent = true;
-            self.beat().await?;
+            if self.heartbeats.is_some() {
+                self.beat().await?;
+            }
             if self.out.offer().await == Flow::Stop || self.stopping.is_cancelled() {
                 // The task receives no more records. The position is that of the last change that was sent.
                 return Ok(true);
@@ -240,10 +256,37 @@ impl Reader {
     }
 }
 
-/// The index of the cursor with the lowest next row; the first one of those with equal rows.
-fn smallest(cursors: &[Cursor]) -> Option<usize> {
-    let heads = cursors.iter().enumerate().filter_map(|(place, cursor)| Some((cursor.head()?, place)));
-    heads.min_by_key(|(head, place)| (head.commit, head.change, *place)).map(|(_, place)| place)
+/// The cursor with the first row, the first of those that have the same, and the place of the next one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turn {
+    cursor: usize,
+    before: Option<Place>,
+}
+
+/// What rows are merged by.
+type Place = (Lsn, Lsn, usize);
+
+impl Turn {
+    fn of_first(cursors: &[Cursor]) -> Option<Self> {
+        let (mut first, mut second): (Option<Place>, Option<Place>) = (None, None);
+        for place in (0..cursors.len()).filter_map(|cursor| place(cursors, cursor)) {
+            if first.is_none_or(|first| place < first) {
+                second = first.replace(place);
+            } else if second.is_none_or(|second| place < second) {
+                second = Some(place);
+            }
+        }
+        first.map(|(.., cursor)| Self { cursor, before: second })
+    }
+
+    /// Whether its next row, which it has, is before those of all others.
+    fn lasts(&self, cursors: &[Cursor]) -> bool {
+        place(cursors, self.cursor).is_some_and(|place| self.before.is_none_or(|before| place < before))
+    }
+}
+
+fn place(cursors: &[Cursor], cursor: usize) -> Option<Place> {
+    cursors.get(cursor)?.head().map(|head| (head.commit, head.change, cursor))
 }
 
 fn half(row: &Row) -> Error {
@@ -269,12 +312,23 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_rows_those_of_the_first_table_come_first() {
-        let mut cursors = vec![Cursor::new(0, From::At(lsn(1))), Cursor::new(1, From::At(lsn(1)))];
-        for cursor in &mut cursors {
-            let row = Row { key: key(5, 3), mask: Vec::new(), nanos: None, data: Vec::new() };
-            cursor.refill(vec![row], 10);
+    fn a_turn_lasts_until_another_cursor_has_an_earlier_row_or_there_is_no_row() {
+        let cursor = |number, rows: &[(u16, u16)]| {
+            let mut cursor = Cursor::new(number, From::At(lsn(1)));
+            let row =
+                |(commit, change)| Row { key: key(commit, change), mask: Vec::new(), nanos: None, data: Vec::new() };
+            cursor.refill(rows.iter().copied().map(row).collect(), 10);
+            cursor
+        };
+        let mut cursors = vec![cursor(0, &[(5, 3), (5, 4), (5, 6)]), cursor(1, &[(5, 4)]), cursor(2, &[])];
+        let mut order = Vec::new();
+        while let Some(turn) = Turn::of_first(&cursors) {
+            while turn.lasts(&cursors) {
+                cursors[turn.cursor].take();
+                order.push(turn.cursor);
+            }
         }
-        assert_eq!(smallest(&cursors), Some(0));
+        // Of equals the first cursor's comes first.
+        assert_eq!(order, [0, 0, 1, 0]);
     }
 }

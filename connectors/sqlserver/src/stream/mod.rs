@@ -32,6 +32,8 @@ use self::standstill::Standstill;
 #[derive(Debug)]
 pub(crate) struct Streaming {
     instances: Vec<Instance>,
+    /// Where the first of them has another structure from.
+    migrates_at: Option<Lsn>,
     /// The change tables that existed when the instances were listed.
     begun: Option<Vec<i64>>,
     /// All changes up to this position were read.
@@ -58,6 +60,7 @@ impl Streaming {
     fn new(offset: Offset) -> Self {
         Self {
             instances: Vec::new(),
+            migrates_at: None,
             begun: None,
             last: offset.commit,
             behind: offset.snapshot == Snapshot::Completed,
@@ -168,6 +171,7 @@ impl Reader {
         let begun = seen.begun(to);
         if seen.missing || streaming.begun.as_ref() != Some(&begun) {
             streaming.instances = self.load_instances(&mut client, to, &streaming.looked_at).await?;
+            streaming.migrates_at = tables::next_migration(&streaming.instances);
             streaming.begun = Some(begun);
             self.resumed = false;
             if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost_since(instance, low)) {

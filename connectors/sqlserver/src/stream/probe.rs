@@ -1,4 +1,4 @@
-//! The statement that each poll runs to find out how far the log was captured, and which tables have changes.
+//! The request that each poll sends to find out how far the log was captured, and which tables have changes.
 
 use std::fmt::Write;
 
@@ -7,6 +7,10 @@ use tributary_api::Result;
 use super::instance::Instance;
 use crate::lsn::Lsn;
 use crate::sql::{Client, Parameter, classified, is_missing_object, quoted};
+
+/// Tables that one statement asks about. What a server takes to compile one grows faster than the number of its parts, and
+/// of some thousand parts it refuses to; all statements are one request.
+const TABLES: usize = 100;
 
 /// The position that was reached before a poll.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub(super) struct Seen {
 }
 
 impl Probe<'_> {
-    /// Runs the statement, which is one whatever the number of instances.
+    /// Runs the statements in one round trip, whatever the number of instances.
     pub(super) async fn run(&self, client: &mut Client, instances: &[Instance]) -> Result<Seen> {
         let parameters = || -> Vec<Parameter> {
             vec![
@@ -61,7 +65,7 @@ impl Probe<'_> {
             starts.push((row.required_int()?, row.lsn()?));
         }
         let mut changed = Vec::new();
-        for mut row in results.next().unwrap_or_default() {
+        for mut row in results.flatten() {
             changed.push(usize::try_from(row.required_int()?).unwrap_or(usize::MAX));
         }
         changed.sort_unstable();
@@ -84,7 +88,7 @@ impl Probe<'_> {
         );
         for (place, instance) in instances.iter().enumerate() {
             let table = quoted(&format!("{}_CT", instance.table.instance));
-            let before = if place == 0 { "; " } else { " UNION ALL " };
+            let before = if place % TABLES == 0 { "; " } else { " UNION ALL " };
             // Writing into a String cannot fail.
             let _ = write!(
                 sql,

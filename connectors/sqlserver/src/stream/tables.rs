@@ -114,3 +114,8 @@ impl Reader {
         Ok(())
     }
 }
+
+/// The first position at which one of them takes another structure over.
+pub(super) fn next_migration(instances: &[Instance]) -> Option<Lsn> {
+    instances.iter().filter(|instance| instance.coming.is_some()).filter_map(|instance| instance.table.start).min()
+}

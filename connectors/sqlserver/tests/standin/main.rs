@@ -8,6 +8,7 @@ mod columns;
 mod errors;
 mod faults;
 mod history;
+mod many;
 mod restarts;
 mod server;
 mod signals;

@@ -80,6 +80,19 @@ impl Server {
         }
     }
 
+    /// What an application has asked since `standin.count_requests`: the beginning of each statement, and how often.
+    pub(crate) async fn requests(&mut self, application: &str) -> Vec<(String, i64)> {
+        let rows = self.administrator.simple_query("EXEC standin.requests").await.unwrap().into_first_result().await;
+        let rows = rows.unwrap().into_iter().map(|row| row.into_iter().collect::<Vec<_>>());
+        let counted = rows.filter_map(|row| match &row[..] {
+            [ColumnData::String(Some(who)), ColumnData::String(Some(what)), ColumnData::I64(Some(count))] => {
+                (who == application).then(|| (what.to_string(), *count))
+            }
+            other => panic!("{other:?} is no count of requests"),
+        });
+        counted.collect()
+    }
+
     /// Runs statements, and then captures everything that is committed.
     pub(crate) async fn change(&mut self, statements: &[&str]) {
         for statement in statements {

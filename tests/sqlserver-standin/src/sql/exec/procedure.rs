@@ -177,6 +177,21 @@ impl Core {
         }
     }
 
+    /// What a call of the protocol runs: the statement of one that is prepared, else the procedure's name.
+    pub(super) fn asked(&self, procedure: &str, parameters: &[Parameter]) -> String {
+        let text = match procedure.to_ascii_lowercase().as_str() {
+            "sp_executesql" => parameters.first().map(text_of),
+            "sp_prepare" | "sp_prepexec" => parameters.get(2).map(text_of),
+            "sp_execute" => parameters
+                .first()
+                .and_then(handle_of)
+                .and_then(|handle| self.prepared.get(handle))
+                .map(|p| p.text.clone()),
+            _ => None,
+        };
+        text.unwrap_or_else(|| procedure.to_owned())
+    }
+
     fn execute_sql(&mut self, parameters: &mut [Parameter], answer: &mut dyn Answer) -> Result<Option<i32>, SqlError> {
         let [statement, rest @ ..] = parameters else {
             return Err(errors::missing_parameter("sp_executesql", "@statement"));

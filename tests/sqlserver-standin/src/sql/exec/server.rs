@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::data::{Collation, SqlError};
 use crate::faults::Faults;
 use crate::locks::Locks;
+use crate::requests::Requests;
 use crate::session::Cancel;
 use crate::sql::catalog::{Catalog, Folded};
 
@@ -75,6 +76,7 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) locks: Locks,
     pub(crate) faults: Faults,
+    pub(crate) requests: Requests,
     pub(crate) changes: Arc<ChangeData>,
     pub(crate) functions: Vec<Function>,
     pub(crate) procedures: Vec<Procedure>,
@@ -142,6 +144,8 @@ impl Server {
         let Parts { folder, clock, locks, faults, changes } = parts;
         let mut procedures = crate::cdc::procedures(&changes);
         procedures.extend(crate::faults::procedures(&faults));
+        let requests = Requests::default();
+        procedures.extend(crate::requests::procedures(&requests));
         Ok(Self {
             folder,
             clock,
@@ -150,6 +154,7 @@ impl Server {
             procedures,
             views: crate::cdc::views(&changes),
             faults,
+            requests,
             changes,
             state: Mutex::new(state),
             catalogs: Mutex::default(),

@@ -45,12 +45,15 @@ impl Session for SqlSession {
     }
 
     fn batch(&mut self, sql: &str, answer: &mut dyn Answer) {
+        self.core.server.requests.note(&self.core.login.application, || sql.to_owned());
         if let Err(error) = self.core.run_text(sql, &mut Frame::default(), answer) {
             refuse(&error, answer);
         }
     }
 
     fn call(&mut self, procedure: &str, parameters: &mut [Parameter], answer: &mut dyn Answer) {
+        let core = &self.core;
+        core.server.requests.note(&core.login.application, || core.asked(procedure, parameters));
         let result = parse::object_name(procedure)
             .map_err(SqlError::from)
             .and_then(|name| self.core.call(&name, parameters, answer));
@@ -72,6 +75,7 @@ impl Session for SqlSession {
     }
 
     fn transaction(&mut self, request: &TransactionRequest, answer: &mut dyn Answer) {
+        self.core.server.requests.note(&self.core.login.application, || format!("{request:?}"));
         let result = match request {
             TransactionRequest::Begin { isolation, name } => {
                 self.begin(*isolation, name, answer);
