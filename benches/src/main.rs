@@ -58,7 +58,7 @@ struct Options {
     /// Idle sinks of the density bench.
     #[arg(long, default_value_t = 200)]
     idle_sinks: usize,
-    /// Whether the density bench also measures the Java worker.
+    /// Whether the density and the CDC bench also measure the Java worker.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     beside_java: bool,
     /// The share of the CDC bench's sizes, which are a million changes, a transaction of a million and two million rows: 0.1 takes minutes.
@@ -125,8 +125,9 @@ async fn main() -> Result<()> {
         }
     }
     if wants("cdc") {
+        let kinds = if options.beside_java { &Kind::ALL[..] } else { &[Kind::Tributary] };
         let sizes = cdc::Sizes::scaled(options.cdc_scale);
-        cdc::run(&kafka, options.rounds, sizes, &options.cdc_parts, &mut report).await?;
+        cdc::run(&kafka, kinds, options.rounds, sizes, &options.cdc_parts, &mut report).await?;
     }
     if wants("click") {
         click::run(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;

@@ -26,6 +26,13 @@ impl Of {
         }
     }
 
+    fn name(self) -> String {
+        match self {
+            Self::Small(count) => format!("CDC, {count} changes of a table"),
+            Self::One(count) => format!("CDC, a transaction of {count} rows"),
+        }
+    }
+
     /// A deleted row has a tombstone.
     fn records(self) -> usize {
         match self {
@@ -47,13 +54,14 @@ impl Of {
     }
 }
 
-pub(super) async fn run(kafka: &Kafka, rounds: usize, what: &str, of: Of, report: &mut Report) -> Result<()> {
+pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], rounds: usize, of: Of, report: &mut Report) -> Result<()> {
+    let what = &of.name();
     let server = SqlServer::start(&["--stepped"]).await?;
     let mut client = data::create(&server).await?;
     client.scan().await?;
     let mut sides = Vec::new();
-    for kind in Kind::ALL {
-        sides.push(begin(kafka, kind, &server).await?);
+    for kind in kinds {
+        sides.push(begin(kafka, *kind, &server).await?);
     }
     let begun = std::time::Instant::now();
     of.make(&mut client).await?;

@@ -52,28 +52,27 @@ impl Sizes {
 /// Only some of the parts: changes, transaction, snapshot, idle; all, if none is named.
 pub(crate) async fn run(
     kafka: &Kafka,
+    kinds: &[Kind],
     rounds: usize,
     sizes: Sizes,
     parts: &[String],
     report: &mut Report,
 ) -> Result<()> {
-    if !require(Tier::Debezium)? {
+    if kinds.len() > 1 && !require(Tier::Debezium)? {
         bail!("Debezium in the Java worker needs Java, Maven and Python with pip");
     }
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|one| one == part);
     if wants("changes") {
-        let what = format!("CDC, {} changes of a table", sizes.changes);
-        changes::run(kafka, rounds, &what, changes::Of::Small(sizes.changes), report).await?;
+        changes::run(kafka, kinds, rounds, changes::Of::Small(sizes.changes), report).await?;
     }
     if wants("transaction") {
-        let what = format!("CDC, a transaction of {} rows", sizes.transaction);
-        changes::run(kafka, rounds, &what, changes::Of::One(sizes.transaction), report).await?;
+        changes::run(kafka, kinds, rounds, changes::Of::One(sizes.transaction), report).await?;
     }
     if wants("snapshot") {
-        rows::run(kafka, rounds, sizes.rows, report).await?;
+        rows::run(kafka, kinds, rounds, sizes.rows, report).await?;
     }
     if wants("idle") {
-        idle::run(kafka, sizes.tables, sizes.seconds, report).await?;
+        idle::run(kafka, kinds, sizes.tables, sizes.seconds, report).await?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::measure::{Stopwatch, records};
 use crate::peer::{Kind, Peer};
 use crate::report::Report;
 
-pub(super) async fn run(kafka: &Kafka, rounds: usize, count: usize, report: &mut Report) -> Result<()> {
+pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], rounds: usize, count: usize, report: &mut Report) -> Result<()> {
     let server = SqlServer::start(&["--stepped"]).await?;
     let mut client = data::create(&server).await?;
     client.scan().await?;
@@ -18,7 +18,7 @@ pub(super) async fn run(kafka: &Kafka, rounds: usize, count: usize, report: &mut
     }
     let what = format!("CDC, a snapshot of {count} rows");
     for _ in 0..rounds {
-        for kind in Kind::ALL {
+        for kind in kinds.iter().copied() {
             let (mut peer, side) = (Peer::start_for_cdc(kafka, kind).await?, Side::new(kafka, kind).await?);
             let watch = Stopwatch::start(&peer)?;
             side.post(kafka, &peer.rest(), &server, &[]).await?;

@@ -106,7 +106,11 @@ impl RecordBuilder {
         };
         let behind = self.last.stored(positions.behind, &positions);
         let offset = earlier.as_ref().unwrap_or(&behind);
-        let (old, new) = (event.key.clone(), second.as_ref().map(|(second, _)| second.key.clone()));
+        let (old, new) = match &second {
+            Some((second, _)) => (event.key.clone(), Some(second.key.clone())),
+            None if tombstone => (event.key.clone(), None),
+            None => (Datum::NULL, None),
+        };
         let mut record = self.record(schema, event, source, place, offset)?;
         if let Some(new) = new {
             record.headers = self.with("__debezium.newkey", new);
