@@ -10,12 +10,12 @@ use tributary_tests::{
 
 const LIMIT: Duration = Duration::from_secs(600);
 /// Rows of the transaction, unless `TRIBUTARY_TEST_TRANSACTION_ROWS` says how many, in thousands.
-const ROWS: i64 = 100_000;
+const ROWS: i64 = 200_000;
 /// More than the worker has in its hands at a time.
 const FEW_ROWS: i64 = 50_000;
 const MOST_BYTES: u64 = 150_000_000;
 /// What one run takes more than another.
-const VARIATION: u64 = 25_000_000;
+const VARIATION: u64 = 40_000_000;
 
 #[tokio::test]
 async fn a_transaction_is_read_within_150_megabytes_however_large_it_is() -> Result<()> {

@@ -31,7 +31,7 @@ const READERS: usize = 3;
 /// About how many bytes all pages of a merge may take together.
 const BUDGET: usize = 16 * 1024 * 1024;
 const FEWEST_ROWS: usize = 20;
-const MOST_ROWS: usize = 10_000;
+const MOST_ROWS: usize = 5_000;
 
 impl Reader {
     /// Sends the changes of the instances `changed` from `low` to `to`, merged. Returns whether there were any.
