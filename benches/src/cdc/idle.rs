@@ -30,12 +30,14 @@ const WARM_UP: Duration = Duration::from_secs(15);
 const POLL: &str = "MAX(start_lsn)";
 
 pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], tables: usize, seconds: u64, report: &mut Report) -> Result<()> {
-    // Commits are captured at once: the agent's own interval would be most of what is measured.
-    let server = SqlServer::start(&["--capture-every", "0"]).await?;
+    // The agent's own five seconds would be most of what is measured.
+    let server = SqlServer::start(&["--capture-every", "5"]).await?;
     let mut client = data::create(&server).await?;
+    client.run("EXEC standin.capture @command = 'pause'").await?;
     for number in 1..tables {
         data::create_table(&mut client, &format!("idle_{number}")).await?;
     }
+    client.run("EXEC standin.capture @command = 'resume'").await?;
     let mut id = FIRST;
     for kind in kinds.iter().copied() {
         let (mut peer, side) = (Peer::start_for_cdc(kafka, kind).await?, Side::new(kafka, kind).await?);
