@@ -2,7 +2,7 @@
 #
 #   SCRIPT start RUN PORT [ARG...]   start on 127.0.0.1:PORT with everything it writes under RUN; wait until it is
 #                                    ready; print its process id. Running already: print its process id.
-#   SCRIPT stop RUN [-9]             end it: SIGTERM, then SIGKILL after 15 s; with -9 SIGKILL at once
+#   SCRIPT stop RUN [-9]             end it: SIGTERM, then SIGKILL after 90 s; with -9 SIGKILL at once
 #   SCRIPT wipe RUN                  stop -9, then remove RUN
 #   SCRIPT status RUN                print the process id, or exit with 3
 #   SCRIPT fetch                     only put what it needs into the cache; print the cache folder
@@ -98,9 +98,10 @@ stop() {
   local pid i
   if pid=$(live_pid); then
     if [ "${1:-}" = -9 ]; then kill -9 "$pid"; else kill "$pid"; fi || true
-    for i in $(seq 400); do
+    # One that is killed has not committed what an orderly end commits: a busy machine gets the time for that.
+    for i in $(seq 2400); do
       if ended "$pid"; then break; fi
-      if [ "$i" = 300 ]; then kill -9 "$pid" || true; fi
+      if [ "$i" = 1800 ]; then say "does not end, and is killed"; kill -9 "$pid" || true; fi
       sleep 0.05
     done
   fi

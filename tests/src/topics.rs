@@ -11,7 +11,7 @@ use rdkafka::message::{Headers, Message as _};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One record of a topic, as an independent client reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,6 +217,8 @@ fn read_to_end(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Message>> {
                 messages.push(owned(&message));
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|one| *one != partition),
+            // The client connects again by itself.
+            Some(Err(error)) if is_of_the_connection(&error) && last_seen.elapsed() <= TIMEOUT => {}
             Some(Err(error)) => return Err(error).with_context(|| format!("read {topic}")),
             None if last_seen.elapsed() > TIMEOUT => bail!("no end of {topic} within {TIMEOUT:?}"),
             None => {}
@@ -224,6 +226,13 @@ fn read_to_end(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Message>> {
     }
     messages.sort_by_key(|message| (message.partition, message.offset));
     Ok(messages)
+}
+
+/// Whether a connection broke or was not answered in time, which the client reports besides what it reads.
+fn is_of_the_connection(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, RequestTimedOut};
+    let KafkaError::MessageConsumption(code) = error else { return false };
+    [AllBrokersDown, BrokerTransportFailure, OperationTimedOut, RequestTimedOut].contains(code)
 }
 
 fn owned(message: &rdkafka::message::BorrowedMessage<'_>) -> Message {

@@ -66,8 +66,8 @@ impl WorkerOptions {
             connectors: Vec::new(),
             environment: BTreeMap::new(),
             max_descriptors: None,
-            ready_within: Duration::from_secs(30),
-            stop_within: Duration::from_secs(10),
+            ready_within: Duration::from_secs(120),
+            stop_within: Duration::from_secs(60),
             binary: TRIBUTARY.to_owned(),
         }
     }
@@ -108,13 +108,13 @@ impl WorkerOptions {
         self
     }
 
-    /// How long the start may take until `GET /` is answered (30 s).
+    /// How long the start may take until `GET /` is answered (120 s).
     pub fn ready_within(mut self, limit: Duration) -> Self {
         self.ready_within = limit;
         self
     }
 
-    /// How long an orderly stop may take (10 s).
+    /// How long an orderly stop may take (60 s).
     pub fn stop_within(mut self, limit: Duration) -> Self {
         self.stop_within = limit;
         self

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// Repeats `check` until it returns a value; fails after `timeout` with `what` was waited for.
+/// Repeats `check` until it returns a value; fails after `timeout` with `what` was waited for, but not before a last check
+/// that began after it: the machine may have stood still for most of the time.
 pub async fn wait_for<T, F, Answer>(timeout: Duration, what: &str, mut check: F) -> Result<T>
 where
     F: FnMut() -> Answer,
@@ -15,10 +16,11 @@ where
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
+        let is_last = begun.elapsed() >= timeout;
         if let Some(value) = check().await {
             return Ok(value);
         }
-        if begun.elapsed() >= timeout {
+        if is_last {
             bail!("waited {timeout:?} in vain for {what}");
         }
         tokio::time::sleep(pause).await;
@@ -52,6 +54,20 @@ mod tests {
             async move { (calls == 3).then_some(calls) }
         });
         assert_eq!(value.await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_check_that_took_all_the_time_is_not_the_last_one() {
+        let mut calls = 0;
+        let value = wait_for(Duration::from_millis(5), "the second call", || {
+            calls += 1;
+            let calls = calls;
+            async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                (calls == 2).then_some(calls)
+            }
+        });
+        assert_eq!(value.await.unwrap(), 2);
     }
 
     #[tokio::test]
