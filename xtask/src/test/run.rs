@@ -11,7 +11,7 @@ use crate::rustdoc;
 use crate::workspace::Workspace;
 
 const DOC_TESTS: [&str; 4] = ["test", "--release", "--workspace", "--doc"];
-const DOC_TESTS_LIMIT: Duration = Duration::from_secs(600);
+const DOC_TESTS_LIMIT: Duration = Duration::from_secs(1800);
 
 /// How many tests passed, failed and were skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
