@@ -23,7 +23,7 @@ pub use self::source::{SourceSubject, source};
 pub use self::transformation::{TransformationSubject, transformation};
 
 /// The default limit for a call and for the delivery of a record.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A violation of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use tributary_api::{
 };
 use tributary_testkit::battery::SinkSubject;
 
-use super::{Fault, MemoryConnector, TEST_TIMEOUT};
+use super::{Fault, MemoryConnector};
 
 type Target = Arc<Mutex<Vec<String>>>;
 
@@ -40,7 +40,7 @@ impl SinkSubject for MemorySink {
     }
 
     fn call_timeout(&self) -> Duration {
-        TEST_TIMEOUT
+        self.fault.call_timeout()
     }
 
     async fn delivered(&mut self) -> Vec<String> {

@@ -8,7 +8,7 @@ use tributary_api::{
 };
 use tributary_testkit::battery::SourceSubject;
 
-use super::{Fault, MemoryConnector, TEST_TIMEOUT};
+use super::{Fault, MemoryConnector};
 
 /// Items in memory.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl SourceSubject for MemorySource {
     }
 
     fn call_timeout(&self) -> Duration {
-        TEST_TIMEOUT
+        if self.replays { self.fault.call_timeout() } else { Fault::None.call_timeout() }
     }
 
     async fn feed(&mut self, items: &[String]) {
