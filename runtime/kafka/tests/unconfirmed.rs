@@ -58,7 +58,8 @@ impl Rig {
     fn new(batch: usize, extra: &[(&str, &str)], unconfirmed: Unconfirmed) -> Self {
         let broker = Broker::new(1).unwrap();
         broker.create_topic("t", 1, 1).unwrap();
-        broker.broker_round_trip_time(1, Duration::from_millis(200)).unwrap();
+        // Long enough for what is sent together to be under way together on a slow machine.
+        broker.broker_round_trip_time(1, Duration::from_secs(1)).unwrap();
         let mut config = config(&broker, Role::Producer)
             .set("linger.ms", if batch == 1 { 0 } else { 300 })
             .set_native("batch.num.messages", batch);

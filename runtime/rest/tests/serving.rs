@@ -5,7 +5,7 @@ mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use support::Recorded;
@@ -188,10 +188,9 @@ async fn stopping_is_bounded_even_with_an_open_request() {
     .await
     .unwrap();
     assert!(exchange(server.address, &get("/connectors", "")).await.starts_with("http/1.1 200"));
-    let begun = Instant::now();
+    // Below the 30 s after which the listener itself gives up on the body.
     server.stop.cancel();
-    server.served.await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    tokio::time::timeout(Duration::from_secs(20), server.served).await.expect("stopping is bounded").unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 

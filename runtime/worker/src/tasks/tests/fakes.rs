@@ -49,7 +49,7 @@ impl Heard {
                 self.changed.notified().await;
             }
         };
-        if tokio::time::timeout(Duration::from_secs(20), wait).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(60), wait).await.is_err() {
             panic!("waited for {state}, heard {:?}", self.states());
         }
     }

@@ -77,7 +77,7 @@ fn live(poll: Poll, paused: bool) -> Life {
     Life { handle, heard, store, release, polling }
 }
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_and_stops_on_request() {

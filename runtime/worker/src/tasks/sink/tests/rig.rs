@@ -40,7 +40,7 @@ impl Journal {
     pub(super) fn wait_for(&self, line: &str, times: usize) {
         let missing = |lines: &mut Vec<String>| lines.iter().filter(|known| *known == line).count() < times;
         let lines = self.lines.lock().unwrap();
-        let (lines, waited) = self.changed.wait_timeout_while(lines, Duration::from_secs(20), missing).unwrap();
+        let (lines, waited) = self.changed.wait_timeout_while(lines, Duration::from_secs(60), missing).unwrap();
         assert!(!waited.timed_out(), "waited for {line:?}, found {lines:?}");
     }
 

@@ -120,6 +120,7 @@ const ROOM: Capacity = Capacity { records: 100, bytes: 1_000_000 };
 /// Intervals between offset flushes, in milliseconds.
 const OFTEN: &str = "20";
 const NEVER: &str = "3600000";
+const GRACEFUL: &str = "task.shutdown.graceful.timeout.ms";
 /// A plugin without an ack listener.
 const DEAF: (&str, &str) = ("deaf", "true");
 /// Some flushes long: time for what must not happen to happen.
@@ -131,15 +132,16 @@ fn rig(connector: &[(&str, &str)]) -> Rig {
 }
 
 fn rig_of(connector: &[(&str, &str)], capacity: Capacity, flush: &str) -> Rig {
-    rig_with(connector, capacity, flush, TopicCreation::with(None))
+    rig_with(connector, capacity, &[("offset.flush.interval.ms", flush)], TopicCreation::with(None))
 }
 
-fn rig_with(connector: &[(&str, &str)], capacity: Capacity, flush: &str, topics: TopicCreation) -> Rig {
+/// The worker has these settings, and its tasks as much time to stop as a test may take.
+fn rig_with(connector: &[(&str, &str)], capacity: Capacity, worker: &[(&str, &str)], topics: TopicCreation) -> Rig {
     let (plugin, batches) = mpsc::channel(8);
     let (store, acks) = (Arc::<Stored>::default(), Arc::<Acks>::default());
     let log = Arc::clone(&store.log);
     let mut spec = spec(source(|| unreachable!()), connector, Arc::clone(&store));
-    spec.worker = settings(&[("offset.flush.interval.ms", flush), ("task.shutdown.graceful.timeout.ms", "300")]);
+    spec.worker = settings(&[&[(GRACEFUL, "60000")], worker].concat());
     let (cx, heard) = context(spec);
     let connector = props(connector);
     let converters = Converters::build(&connector, &settings(&[]).defaults, &registry()).unwrap();
@@ -273,7 +275,8 @@ async fn stop_waits_for_acks_then_stores_commits_and_stops_the_plugin() {
 
 #[tokio::test]
 async fn stop_waits_up_to_a_timeout_and_stores_safe_offsets() {
-    let rig = rig(&[]);
+    let short = [("offset.flush.interval.ms", NEVER), (GRACEFUL, "300")];
+    let rig = rig_with(&[], ROOM, &short, TopicCreation::with(None));
     rig.plugin.send(batch(0..3)).await.unwrap();
     rig.sent(3).await;
     rig.acknowledge(|text| text != "r1");
@@ -449,7 +452,7 @@ async fn a_topic_that_cannot_be_made_fails_the_task_but_a_broker_that_is_away_do
     let rules = [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "1")];
     let rules = TopicRules::parse(&props(&rules), false, &mut Vec::new()).unwrap();
     let topics = TopicCreation::with(Some((rules, Arc::clone(&admin) as _)));
-    let rig = rig_with(&[], ROOM, NEVER, topics);
+    let rig = rig_with(&[], ROOM, &[("offset.flush.interval.ms", NEVER)], topics);
     rig.plugin.send(batch(0..1)).await.unwrap();
     let error = rig.running.await.unwrap().unwrap_err();
     assert!(error.to_string().starts_with("Task failed to create new topic (out)."), "{error}");
