@@ -111,7 +111,7 @@ impl Source {
 
     /// The next events.
     pub(crate) async fn poll(&mut self) -> Vec<Record> {
-        tokio::time::timeout(Duration::from_secs(10), self.task.poll()).await.expect("events come").unwrap()
+        tokio::time::timeout(Duration::from_secs(60), self.task.poll()).await.expect("events come").unwrap()
     }
 
     pub(crate) fn acknowledge(&self, records: &[Record]) {

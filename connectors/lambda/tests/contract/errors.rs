@@ -9,7 +9,7 @@ use tributary_api::{ErrorKind, Value};
 use tributary_testkit::FakeSinkHost;
 
 use crate::battery::nordstrom_props;
-use crate::support::{Setup, TOPIC, Task, nordstrom, offsets, record, record_of};
+use crate::support::{Setup, TEST_TIMEOUT, TOPIC, Task, nordstrom, offsets, record, record_of};
 
 /// A function that fails on some records.
 fn fails_on(bad: &'static [i64]) -> impl Fn(&Event) -> Option<Reply> + Send + Sync {
@@ -194,8 +194,10 @@ async fn the_functions_log_is_logged_if_configured() {
 
 #[tokio::test]
 async fn crashes_and_time_outs_of_functions_are_their_failures() {
-    for (fault, says) in [(Fault::CrashAfter, "Runtime.ExitError"), (Fault::TimeOut, "Task timed out")] {
-        let limit = std::time::Duration::from_millis(200);
+    let short = std::time::Duration::from_millis(200);
+    for (fault, limit, says) in
+        [(Fault::CrashAfter, TEST_TIMEOUT, "Runtime.ExitError"), (Fault::TimeOut, short, "Task timed out")]
+    {
         let place = Setup::set_up(|_| None, |function| function.timeout(limit), |functions| functions).await;
         place.front.faults().add(fault);
         let mut task = Task::start(&place.props(&[])).await;

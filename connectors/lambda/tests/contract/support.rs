@@ -13,7 +13,7 @@ use tributary_testkit::FakeSinkHost;
 pub(crate) const FUNCTION: &str = "upsert";
 pub(crate) const TOPIC: &str = "clicks";
 /// The limit for every wait.
-pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a function decides about an event.
 pub(crate) type Decide = dyn Fn(&Event) -> Option<Reply> + Send + Sync;

@@ -38,7 +38,7 @@ async fn an_unreachable_endpoint_is_given_up_in_time() {
     drop(listener);
     let bucket = TestBucket::new().await;
     let mut task = Task::start(&bucket.props(&[("store.url", &url), ("s3.retry.backoff.ms", "1")])).await;
-    let put = tokio::time::timeout(Duration::from_secs(10), task.put(0..3)).await.unwrap();
+    let put = tokio::time::timeout(Duration::from_secs(60), task.put(0..3)).await.unwrap();
     let error = put.unwrap_err();
     assert!(error.is_retriable() && error.to_string().contains("cannot write an object"), "{error:?}");
 }

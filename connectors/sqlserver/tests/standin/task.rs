@@ -12,7 +12,7 @@ use tributary_testkit::FakeSourceHost;
 use crate::server::{DATABASE, PASSWORD, Server, USER};
 
 /// How long a test waits for what it expects.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The schema change topic.
 const STRUCTURES: &str = "server";
