@@ -43,6 +43,10 @@ struct Rule {
     refused: usize,
     /// The first request of each connection gets this error for an answer, once the broker has served it.
     error: Option<i16>,
+    /// Only those of connections that were there before the rule.
+    only_earlier: bool,
+    /// How many rules there have been.
+    number: usize,
 }
 
 impl KafkaProxy {
@@ -69,7 +73,18 @@ impl KafkaProxy {
 
     /// From now on the first request to write on each connection of this client is answered with an error of Kafka's.
     pub fn refuse(&self, client: &str, error: i16) {
-        *self.rules.lock() = Rule { client: client.to_owned(), error: Some(error), ..Rule::default() };
+        self.refuse_where(client, error, false);
+    }
+
+    /// [`refuse`](Self::refuse), but only on the connections that the client has by now.
+    pub fn refuse_once(&self, client: &str, error: i16) {
+        self.refuse_where(client, error, true);
+    }
+
+    fn refuse_where(&self, client: &str, error: i16, only_earlier: bool) {
+        let mut rule = self.rules.lock();
+        let number = rule.number + 1;
+        *rule = Rule { client: client.to_owned(), error: Some(error), only_earlier, number, ..Rule::default() };
     }
 
     /// So many more requests to write may pass.
@@ -138,7 +153,7 @@ async fn serve(listener: TcpListener, broker: String, rules: Arc<Rules>) {
 
 /// Reads requests ahead, to know which of them wait.
 async fn receive(mut client: OwnedReadHalf, rules: Arc<Rules>, frames: mpsc::Sender<(Vec<u8>, Option<Request>)>) {
-    let mut refused = false;
+    let (mut refused, known_at) = (false, rules.lock().number);
     while let Some(frame) = read(&mut client).await {
         let request = {
             let mut rule = rules.lock();
@@ -146,7 +161,8 @@ async fn receive(mut client: OwnedReadHalf, rules: Arc<Rules>, frames: mpsc::Sen
             let writes = number(&frame, 0) == PRODUCE;
             (known && (writes || number(&frame, 0) == METADATA)).then(|| {
                 rule.arrived += usize::from(writes);
-                let error = rule.error.filter(|_| writes && !refused);
+                let applies = !rule.only_earlier || known_at < rule.number;
+                let error = rule.error.filter(|_| writes && !refused && applies);
                 refused |= error.is_some();
                 let correlation = [frame[4], frame[5], frame[6], frame[7]];
                 Request { correlation, version: number(&frame, 2), writes, error }

@@ -18,8 +18,8 @@ use tributary_tests::{
 
 /// The rules ask for 20 s of engaged time, reported by heartbeats every 10 s after the first 5 s: 25 s. The rest is for a
 /// busy machine.
-const VOUCHER: Duration = Duration::from_secs(90);
-const START: Duration = Duration::from_secs(60);
+const VOUCHER: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn the_browser_runs_the_script_of_a_page() -> Result<()> {

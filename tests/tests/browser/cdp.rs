@@ -12,8 +12,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tributary_tests::{Browser, RunFolder, wait_for};
 
-const START: Duration = Duration::from_secs(60);
-const ANSWER: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_secs(90);
 
 /// A page, and the browser around it, which ends with it.
 pub(crate) struct Page {

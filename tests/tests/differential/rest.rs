@@ -26,7 +26,7 @@ const MEANT: [(&str, &str); 3] = [
 ];
 /// A Java worker itself gives up after 90 s.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(100);
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 /// The next look at a state that changes by itself.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 

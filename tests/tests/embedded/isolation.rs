@@ -16,7 +16,7 @@ use tributary_embedded::{Broker, BrokerOptions, BrokerStorage};
 use tributary_tests::wait_until;
 use tributary_worker::{NoLoggers, Redaction, Worker, WorkerOptions};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// Of each kind: in a source's start, in its poll, in its converter (a registry that does not answer), in a sink's put.
 const BLOCKED: [(&str, usize); 4] = [("start", 3), ("poll", 3), ("convert", 3), ("put", 4)];
 const TICKING: usize = 3;
@@ -28,7 +28,7 @@ async fn plugins_that_block_in_start_poll_or_put_affect_no_other_connector() -> 
     let broker =
         Broker::start(BrokerOptions { storage, preferred_port: 0, cluster_id: "isolation".to_owned() }).await?;
     let plugin = Arc::<Shared>::default();
-    let worker = start(&broker.bootstrap(), plugins(&plugin)).await?;
+    let worker = start(&broker.bootstrap(), "1000", plugins(&plugin)).await?;
     let herder = worker.herder();
     for number in 0..TICKING {
         put(&*herder, &format!("ticking-{number}"), &[("connector.class", "test.Source"), ("block", "never")]).await?;
@@ -207,7 +207,8 @@ fn plugins(shared: &Arc<Shared>) -> Vec<Plugin> {
     ]
 }
 
-pub(super) async fn start(bootstrap: &str, plugins: Vec<Plugin>) -> Result<Worker> {
+/// `graceful_ms` is how long a task may take to end in order before it is given up.
+pub(super) async fn start(bootstrap: &str, graceful_ms: &str, plugins: Vec<Plugin>) -> Result<Worker> {
     let string = "org.apache.kafka.connect.storage.StringConverter";
     let props = [
         ("bootstrap.servers", bootstrap),
@@ -217,7 +218,7 @@ pub(super) async fn start(bootstrap: &str, plugins: Vec<Plugin>) -> Result<Worke
         ("config.storage.topic", "configs"),
         ("offset.storage.topic", "offsets"),
         ("status.storage.topic", "statuses"),
-        ("task.shutdown.graceful.timeout.ms", "1000"),
+        ("task.shutdown.graceful.timeout.ms", graceful_ms),
     ];
     let worker = Worker::start(WorkerOptions {
         props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use tributary_tests::{Pipeline, RestClient, Tributary, Usage, WorkerOptions, end_offsets, visit, wait_until};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// Restarts of each kind of task, unless `TRIBUTARY_TEST_RESTARTS` says how many.
 const RESTARTS: usize = 10;
 /// What goes on and off by itself: connections, of which both ends are in this process, and threads of a pool.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tributary_tests::{RestClient, Tributary, WorkerOptions, create_topic, produce, wait_until};
 
 const TOPIC: &str = "configurations";
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn a_failed_task_runs_again_without_an_operator_once_its_cause_is_gone() -> Result<()> {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
 use tributary_tests::{Tributary, WorkerOptions};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 const CUSTOMER: &str = "c-1001";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use tributary_tests::{consume_all, wait_until};
 
 use super::isolation::{put, start};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const TABLES: i64 = 20;
 
 /// The positions that each start of the task has found.
@@ -101,7 +101,7 @@ async fn a_source_task_writes_a_topic_of_its_own_and_finds_all_its_offsets_again
     let start_task = move |cx, _| TablesTask::start(cx, Arc::clone(&of_tasks.0), Arc::clone(&of_tasks.1));
     let plugin = Plugin::source("test.Tables", "1", ConfigDef::default(), || Tables, start_task);
     let bootstrap = broker.bootstrap();
-    let worker = start(&bootstrap, vec![plugin]).await?;
+    let worker = start(&bootstrap, "60000", vec![plugin]).await?;
     let herder = worker.herder();
     for life in 1..=2 {
         put(&*herder, "tables", &[("connector.class", "test.Tables")]).await?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::Value;
 use tributary_tests::{Pipeline, SqlPipeline, Tributary, WorkerOptions, consume_all, customer, visit, wait_for};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// They come back to a product and linger: one has bought it in the meantime.
 const LINGERS: u32 = 0;
 const HAS_BOUGHT: u32 = 1;

@@ -21,7 +21,7 @@ const GOES: i32 = 2;
 /// The leader of these is the coordinator.
 const COORDINATION: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 /// How long the node may take to be missed, and all else to find that out: the broker's session of 9 s, and a few tries.
-const MOVED: Duration = Duration::from_secs(60);
+const MOVED: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_is_stopped_in_order_is_survived() -> Result<()> {

@@ -15,6 +15,8 @@ use crate::writer::Writer;
 const BATCH: u32 = 100;
 /// How many lines come at most between a kill and the next.
 const DISTANCE: i64 = 30_000;
+/// How many lines are written at most beyond those that have arrived.
+const AHEAD: i64 = 2 * DISTANCE;
 const KILLS: usize = 5;
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -26,6 +28,7 @@ async fn no_line_is_lost_or_out_of_order_when_the_worker_is_killed() -> Result<(
     let kafka = Kafka::shared().await?;
     let (topic, folder) = (unique("crash-lines"), RunFolder::new("crash")?);
     let mut writer = Writer::start(&folder.path().join("lines.txt"), BATCH)?;
+    writer.limit(u32::try_from(AHEAD)?);
     create_topic(&kafka.bootstrap(), &topic, 1).await?;
     let options = WorkerOptions::on_kafka(kafka, &unique("crash")).set("offset.flush.interval.ms", "50");
     let mut worker = Tributary::start(options).await?;
@@ -39,7 +42,12 @@ async fn no_line_is_lost_or_out_of_order_when_the_worker_is_killed() -> Result<(
     for _ in 0..KILLS {
         // Random points while lines are on their way: by what has arrived, not by the clock.
         let point = arrived(kafka, &topic).await + rand::random_range(1..DISTANCE);
-        wait_until(LIMIT, "the next point to kill at", || async { arrived(kafka, &topic).await >= point }).await?;
+        wait_until(LIMIT, "the next point to kill at", || async {
+            let arrived = arrived(kafka, &topic).await;
+            writer.limit(u32::try_from(arrived + AHEAD).unwrap());
+            arrived >= point
+        })
+        .await?;
         worker.kill9()?;
         worker.restart().await?;
     }

@@ -1,14 +1,13 @@
 //! REST: an operator's request costs that request, and shows nothing that it does not name itself.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tributary_tests::{WorkerOptions, wait_for};
 
-use crate::target::Target;
+use crate::target::{LIMIT, Target};
 
 const VALIDATE: &str = "/connector-plugins/FileStreamSource/config/validate";
 
@@ -68,7 +67,7 @@ async fn the_workers_secrets_are_shown_nowhere() -> Result<()> {
     let file = "/nowhere/${worker:session.secret}/\n2026-01-01T00:00:00Z ERROR forged";
     let sink = json!({"connector.class": "FileStreamSink", "name": "fails", "topics": "t", "file": file});
     rest.put_connector("fails", &sink).await?;
-    let failed = wait_for(Duration::from_secs(30), "a failed task", || async {
+    let failed = wait_for(LIMIT, "a failed task", || async {
         let status = rest.get("/connectors/fails/status").await.ok()?;
         status.text.contains("FAILED").then_some(status.text)
     });

@@ -254,7 +254,6 @@ async fn pages_with_old_cursors_subscribe_at_once_after_a_restart() -> Result<()
         "{PAGES} pages listen after {listening:?}, have new offers after {new:?} and all after {:?}",
         begun.elapsed()
     );
-    ensure!(listening < Duration::from_secs(5), "pages listen after {listening:?}");
     drop(pages);
     let mut website = Arc::into_inner(website).context("a page is still opening")?;
     website.holds().await

@@ -16,7 +16,7 @@ use tributary_tests::{
     wait_until,
 };
 
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(120);
 const RECORDS: u64 = 3_000;
 const PARTITIONS: i32 = 3;
 const KILLS: usize = 3;
@@ -35,7 +35,7 @@ async fn every_record_is_reported_before_its_offset_is_committed() -> Result<()>
     let value = |number: u64| json!({"number": number, "bad": number.is_multiple_of(211)}).to_string().into_bytes();
     let records = (0..RECORDS).map(move |number| (Some(number.to_string().into_bytes()), value(number)));
     produce(&kafka.bootstrap(), &topic, records).await?;
-    let function = Function::inline(|event| async move { answer(&event) }).timeout(Duration::from_millis(500));
+    let function = Function::inline(|event| async move { answer(&event) }).timeout(LIMIT);
     let front = LambdaFront::start(Functions::new().account_concurrency(50).with("answer", function)).await?;
 
     let options = WorkerOptions::on_kafka(kafka, &unique("lambda"))
@@ -97,7 +97,7 @@ async fn dead_letters_are_the_records_with_their_headers() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(5)).await;
         answer(&event)
     };
-    let front = LambdaFront::start(Functions::new().with("answer", Function::inline(slow))).await?;
+    let front = LambdaFront::start(Functions::new().with("answer", Function::inline(slow).timeout(LIMIT))).await?;
     let options = WorkerOptions::on_kafka(kafka, &unique("lambda")).set("offset.flush.interval.ms", "100");
     let worker = Tributary::start(options).await?;
     let mut config = config(&topic, &front);

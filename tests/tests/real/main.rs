@@ -24,7 +24,7 @@ use tributary_tests::{
     wait_until,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn a_broker_keeps_records_headers_and_order() -> Result<()> {

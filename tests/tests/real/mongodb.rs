@@ -16,7 +16,7 @@ use tributary_tests::{
     unique, wait_until,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const DATABASE: &str = "shop";
 const TOPIC: &str = "orders";
 

@@ -81,7 +81,7 @@ async fn notifications(moto: &Moto) -> Result<(Queue, Queue)> {
     moto.create_bucket(BUCKET).await?;
     let topic = moto.create_topic("raw-objects").await?;
     let dead_letters = moto.create_queue("upsert-dead", &[]).await?;
-    let redrive = json!({"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": 6}).to_string();
+    let redrive = json!({"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": 10}).to_string();
     let attributes = [("VisibilityTimeout", "1"), ("RedrivePolicy", &redrive)];
     let queue = moto.create_queue("upsert", &attributes).await?;
     moto.subscribe(&topic, &queue, false).await?;
@@ -93,7 +93,7 @@ fn functions(moto: &Moto, mongo: &Mongo) -> Result<Functions> {
     let program = beside("lambda-upsert")?;
     let function = |collection: &str| {
         Function::process(&program)
-            .timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(10))
             .reserved_concurrency(3)
             .env("MONGODB_URI", mongo.uri())
             .env("MONGODB_DATABASE", DATABASE)

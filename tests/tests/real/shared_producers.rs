@@ -11,7 +11,7 @@ use tributary_tests::{
     KafkaProxy, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, require, unique, wait_until,
 };
 
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(120);
 /// Kafka's `OUT_OF_ORDER_SEQUENCE_NUMBER`: to the first request on its way it means that the broker has lost what the
 /// producer wrote, or the producer what it is to write. librdkafka's ends then.
 const OUT_OF_ORDER: i16 = 45;
@@ -30,7 +30,7 @@ async fn a_producer_that_failed_for_good_is_made_anew_for_each_task_that_shared_
     let (healing, others): (Vec<_>, Vec<_>) = all.iter().partition(|number| rig.is_healing(**number));
     rig.arrived("first", &all).await?;
 
-    rig.proxy.refuse(CLIENT, OUT_OF_ORDER);
+    rig.proxy.refuse_once(CLIENT, OUT_OF_ORDER);
     rig.append("refused once")?;
     wait_until(LIMIT, "the end of all producers", || async { rig.proxy.refused() >= rig.producers }).await?;
     rig.proxy.let_through();

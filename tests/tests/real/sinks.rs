@@ -2,7 +2,7 @@
 //! what a sink without topics shows, and whose word on the consumer's settings counts.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -13,9 +13,9 @@ use tributary_tests::{
 
 use super::kafka::support::broker;
 
-const LIMIT: Duration = Duration::from_secs(60);
-/// Below the session time-out of 10 s, by which one waits for a member that has not left; far above what leaving takes.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(120);
+/// By which a group waits for a member that has not left: far above [`LIMIT`], so that what comes within that did not wait.
+const SESSION_MS: &str = "240000";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_without_a_partition_leaves_its_group_at_once() -> Result<()> {
@@ -25,7 +25,8 @@ async fn a_member_without_a_partition_leaves_its_group_at_once() -> Result<()> {
     let kafka = Kafka::shared().await?;
     let (topic, name) = (unique("idle-members"), unique("idle-members"));
     create_topic(&kafka.bootstrap(), &topic, 1).await?;
-    let mut worker = Tributary::start(WorkerOptions::on_kafka(kafka, &unique("sinks"))).await?;
+    let options = WorkerOptions::on_kafka(kafka, &unique("sinks")).set("consumer.session.timeout.ms", SESSION_MS);
+    let mut worker = Tributary::start(options).await?;
     let rest = worker.rest();
     let file = worker.folder().join("out.txt");
     let mut config = sink(&topic, file.to_str().unwrap());
@@ -37,19 +38,17 @@ async fn a_member_without_a_partition_leaves_its_group_at_once() -> Result<()> {
 
     rest.post(&format!("/connectors/{name}/restart?includeTasks=true"), &Value::Null).await?.success()?;
     write(&topic, 0, "restarted").await;
-    read_by(&file, "restarted", AT_ONCE).await?;
+    read_by(&file, "restarted", LIMIT).await?;
     config["errors.log.enable"] = json!("true");
     rest.put_connector(&name, &config).await?;
     write(&topic, 0, "configured").await;
-    read_by(&file, "configured", AT_ONCE).await?;
+    read_by(&file, "configured", LIMIT).await?;
 
     rest.put(&format!("/connectors/{name}/stop"), &Value::Null).await?.success()?;
-    let stopped = Instant::now();
     wait_until(LIMIT, "the offsets can be reset", || async {
         rest.delete(&format!("/connectors/{name}/offsets")).await.is_ok_and(|answer| answer.status == 200)
     })
     .await?;
-    assert!(stopped.elapsed() < AT_ONCE, "the group was empty after {:?} only", stopped.elapsed());
     worker.stop().await
 }
 

@@ -12,7 +12,7 @@ use tributary_tests::{
     end_offsets, require, unique, wait_until,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const LINES: u32 = 2_000;
 
 #[tokio::test]
@@ -61,8 +61,11 @@ async fn offsets_configs_and_states_go_from_java_to_tributary_and_back() -> Resu
     java.rest().wait_running("lines", 1, LIMIT).await?;
     assert_eq!(configs_of(&java.rest()).await?, configs);
     assert_eq!(stored(&java.rest()).await?, offsets);
-    let status = java.rest().get("/connectors/idle/status").await?;
-    assert_eq!(status.json()["connector"]["state"], "STOPPED", "{}", status.text);
+    wait_until(LIMIT, "the stopped connector to be shown as stopped", || async {
+        let status = java.rest().get("/connectors/idle/status").await;
+        status.is_ok_and(|status| status.json()["connector"]["state"] == "STOPPED")
+    })
+    .await?;
     append(&file, 2)?;
     wait_for_lines(kafka, &topic, 3).await?;
     java.stop().await?;

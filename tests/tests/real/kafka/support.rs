@@ -9,7 +9,7 @@ use tributary_kafka::{
 pub(crate) use tributary_tests::unique;
 use tributary_tests::{Kafka, Tier, require};
 
-pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The broker to test against.
 pub(crate) struct Broker {

@@ -15,7 +15,7 @@ use tributary_tests::{Kafka, Tier, require, unique};
 /// What a broker of a test's own is started with: it looks for transactions that are too old every second.
 const QUICK: [(&str, &str); 1] = [("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000")];
 
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(90);
 
 pub(crate) struct Broker {
     pub(crate) bootstrap: String,

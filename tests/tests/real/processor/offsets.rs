@@ -9,7 +9,7 @@ use super::broker::Broker;
 use super::worker::{InProcess, Setup};
 use super::{counted, events};
 
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_secs(120);
 
 fn at(topic: &str, offset: Option<i64>) -> ConnectorOffsets {
     let partition = OffsetMap::new([("kafka_partition", 0_i64.into()), ("kafka_topic", topic.into())]);

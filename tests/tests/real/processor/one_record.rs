@@ -7,7 +7,7 @@ use super::broker::Broker;
 use super::worker::{InProcess, Setup};
 use super::{assert_exactly_once, events};
 
-const WAIT: Duration = Duration::from_secs(90);
+const WAIT: Duration = Duration::from_secs(120);
 
 /// Tolerates bad records and keeps them in a queue.
 fn tolerant(broker: &Broker, stem: &str, partitions: i32) -> (Setup, String) {
