@@ -58,8 +58,11 @@ impl Rig {
     fn new(batch: usize, extra: &[(&str, &str)], unconfirmed: Unconfirmed) -> Self {
         let broker = Broker::new(1).unwrap();
         broker.create_topic("t", 1, 1).unwrap();
-        // Long enough for what is sent together to be under way together on a slow machine.
-        broker.broker_round_trip_time(1, Duration::from_secs(1)).unwrap();
+        // Long enough for what is sent together to be under way together on a slow machine. Of a transaction that is one
+        // record, and a longer time only makes its many requests slow.
+        let in_transactions = extra.iter().any(|(name, _)| *name == "transactional.id");
+        let round_trip = Duration::from_millis(if in_transactions { 200 } else { 1_000 });
+        broker.broker_round_trip_time(1, round_trip).unwrap();
         let mut config = config(&broker, Role::Producer)
             .set("linger.ms", if batch == 1 { 0 } else { 300 })
             .set_native("batch.num.messages", batch);

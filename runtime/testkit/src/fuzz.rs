@@ -76,9 +76,15 @@ const NUMBERS: [u64; 12] =
 /// # Panics
 /// When the target panics or takes ten seconds. The message has the input; after a panic it is reduced.
 pub fn fuzz<O: Hash>(examples: &[&[u8]], target: impl Fn(&[u8]) -> O) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number(SEED).unwrap_or_else(rand::random);
-    let end = Instant::now() + Duration::from_secs(number(SECONDS).unwrap_or(DEFAULT_SECONDS));
+    fuzz_for(Duration::from_secs(number(SECONDS).unwrap_or(DEFAULT_SECONDS)), examples, target);
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+fn fuzz_for<O: Hash>(time: Duration, examples: &[&[u8]], target: impl Fn(&[u8]) -> O) {
+    let (seed, end) = (number(SEED).unwrap_or_else(rand::random), Instant::now() + time);
     let last_input = std::env::var_os(LAST_INPUT);
     let mut run =
         Run { seed, last_input, random: StdRng::seed_from_u64(seed), corpus: Vec::new(), seen: HashSet::new(), target };
@@ -212,7 +218,9 @@ mod tests {
             assert!(!text.contains("null..null"), "planted");
             steps
         };
-        let found = catch_unwind(|| fuzz(&[b"{\"a\": 1, \"b\": [true, false]}"], target)).unwrap_err();
+        // A slow machine gets the time that it needs.
+        let search = || fuzz_for(Duration::from_secs(120), &[b"{\"a\": 1, \"b\": [true, false]}"], target);
+        let found = catch_unwind(search).unwrap_err();
         let message = message(&*found);
         assert!(message.contains("planted") && message.contains("input: b\"null..null\""), "{message}");
     }
