@@ -10,7 +10,7 @@ const ALONE: &str = "TRIBUTARY_TEST_ALONE";
 /// A growth up to this number is not a leak: a pool may have grown, or a connection may still be closing.
 const SLACK: usize = 8;
 /// How long to wait for ended threads and closed descriptors to disappear.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The resources of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
