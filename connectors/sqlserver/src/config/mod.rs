@@ -11,6 +11,7 @@ mod overrides;
 mod settings;
 mod signals;
 mod snapshot_mode;
+mod snapshot_threads;
 
 pub(crate) use self::definition::definition;
 pub(crate) use self::filters::{Patterns, TableFilter, patterns};
@@ -20,3 +21,4 @@ pub(crate) use self::overrides::Overrides;
 pub(crate) use self::settings::{Locking, QueryMode, Settings, SnapshotIsolation};
 pub(crate) use self::signals::{NotificationSettings, SignalSettings, TopicSettings, Watermarks};
 pub(crate) use self::snapshot_mode::{SnapshotMode, Step};
+pub(crate) use self::snapshot_threads::{RowCountOrder, SnapshotThreads};

@@ -5,11 +5,10 @@ use tributary_api::{ConfigIssue, Props};
 
 /// Properties that would change the records or leave some out, each with the values that have no effect and are
 /// accepted.
-const REFUSED: [(&str, &[&str]); 11] = [
+const REFUSED: [(&str, &[&str]); 10] = [
     ("converters", &[""]),
     ("post.processors", &[""]),
     ("include.schema.comments", &["false"]),
-    ("snapshot.tables.order.by.row.count", &["disabled"]),
     ("snapshot.mode.custom.name", &[""]),
     ("snapshot.query.mode", &["select_all"]),
     ("event.processing.failure.handling.mode", &["fail"]),
@@ -20,31 +19,27 @@ const REFUSED: [(&str, &[&str]); 11] = [
 ];
 
 /// Properties that change how the connector runs, but not its records.
-const WITHOUT_EFFECT: [&str; 15] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "custom.metric.tags",
     "custom.sanitize.pattern",
     "executor.shutdown.timeout.ms",
     "guardrail.collections.limit.action",
     "guardrail.collections.max",
     "incremental.snapshot.allow.schema.changes",
-    "legacy.snapshot.max.threads",
     "max.queue.size.in.bytes",
     "memory.management.schemas.class",
     "memory.management.tables.class",
     "query.fetch.size",
     "snapshot.fetch.size",
-    "snapshot.max.threads",
-    "snapshot.max.threads.multiplier",
     "statistics.metrics.enabled",
 ];
 
 /// Properties without effect of which nothing is logged: those that are internal to Debezium, and those that ask for what is
 /// always so.
 #[cfg(test)]
-const NOT_LOGGED: [&str; 7] = [
+const NOT_LOGGED: [&str; 6] = [
     "database.instance",
     "internal.advanced.metrics.enable",
-    "internal.legacy.snapshot.max.threads",
     "internal.log.position.check.enable",
     "internal.snapshot.scan.all.columns.force",
     "schema.history.internal.skip.unparseable.ddl",

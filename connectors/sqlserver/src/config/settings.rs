@@ -5,7 +5,8 @@ use tributary_api::{Config, Error, Result};
 
 use super::login::login;
 use super::{
-    HistorySettings, NotificationSettings, Overrides, Patterns, SignalSettings, SnapshotMode, TableFilter, patterns,
+    HistorySettings, NotificationSettings, Overrides, Patterns, RowCountOrder, SignalSettings, SnapshotMode,
+    SnapshotThreads, TableFilter, patterns,
 };
 use crate::columns::ColumnRules;
 use crate::record::{Adjustment, Names};
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) locking: Locking,
     pub(crate) lock_timeout: Duration,
     pub(crate) overrides: Overrides,
+    pub(crate) snapshot_threads: SnapshotThreads,
+    pub(crate) row_count_order: RowCountOrder,
     /// The tables whose rows a snapshot reads; empty means all captured ones.
     with_rows: Patterns,
     pub(crate) snapshot_delay: Duration,
@@ -152,6 +155,8 @@ impl Settings {
                 _ => Locking::Exclusive,
             },
             overrides: Overrides::new(config),
+            snapshot_threads: SnapshotThreads::new(config)?,
+            row_count_order: RowCountOrder::new(config)?,
             with_rows: patterns("snapshot.include.collection.list", list("snapshot.include.collection.list"))?,
             lock_timeout: millis("snapshot.lock.timeout.ms")?,
             snapshot_delay: millis("snapshot.delay.ms")?,

@@ -155,6 +155,11 @@ impl TableSchema {
         self.unavailable.get(place).and_then(Option::as_ref)
     }
 
+    /// The places of the columns of the key.
+    pub(crate) fn key_columns(&self) -> &[usize] {
+        &self.key_columns
+    }
+
     pub(crate) fn has_unavailable(&self) -> bool {
         self.unavailable.iter().any(Option::is_some)
     }

@@ -1,5 +1,8 @@
 //! Snapshots: reads the rows that tables have at one position of the log.
 
+mod marks;
+mod parallel;
+mod parts;
 mod rows;
 mod session;
 
@@ -12,6 +15,7 @@ use bytestring::ByteString;
 use self::rows::{Place, TableRows};
 use self::session::Session;
 use crate::catalog::{all_tables, change_tables, max_lsn, read_table};
+use crate::config::RowCountOrder;
 use crate::failure::Failure;
 use crate::history::TableChange;
 use crate::lsn::Lsn;
@@ -48,6 +52,7 @@ impl Reader {
         session.unlock().await?;
         if rows {
             self.tell_of_structures(&structures).await?;
+            let captured = self.ordered_by_rows(&mut session, captured).await?;
             if self.read_rows(&mut session, &captured, position).await? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
@@ -124,12 +129,37 @@ impl Reader {
         Ok(structures)
     }
 
+    /// The tables in the order of `snapshot.tables.order.by.row.count`; those with as many rows stay as they are.
+    async fn ordered_by_rows(
+        &self,
+        session: &mut Session<'_>,
+        captured: Vec<TableId>,
+    ) -> Result<Vec<TableId>, Failure> {
+        if self.settings.row_count_order == RowCountOrder::Disabled {
+            return Ok(captured);
+        }
+        let mut counted = Vec::with_capacity(captured.len());
+        for id in captured {
+            let Some(schema) = self.schemas.get(&id) else { continue };
+            counted.push((parts::row_count(session.client(), schema).await?, id));
+        }
+        counted.sort_by_key(|(rows, _)| match self.settings.row_count_order {
+            RowCountOrder::Descending => -rows,
+            RowCountOrder::Ascending | RowCountOrder::Disabled => *rows,
+        });
+        Ok(counted.into_iter().map(|(_, id)| id).collect())
+    }
+
     async fn read_rows(
         &mut self,
         session: &mut Session<'_>,
         captured: &[TableId],
         position: Option<Lsn>,
     ) -> Result<Flow, Failure> {
+        if self.settings.snapshot_threads.are_several(self.settings.isolation) {
+            let tables: Vec<_> = captured.iter().filter_map(|id| self.schemas.get(id).cloned()).collect();
+            return self.read_rows_in_parts(session, &tables, position).await;
+        }
         let running = Offset::of_snapshot(position, Snapshot::Running);
         let mut held = None;
         let started = Instant::now();

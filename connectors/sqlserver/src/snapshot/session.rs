@@ -32,6 +32,11 @@ impl<'a> Session<'a> {
         Ok(Self { client, settings })
     }
 
+    /// Its connection alone, with the transaction.
+    pub(super) fn into_client(self) -> Client {
+        self.client
+    }
+
     pub(super) fn client(&mut self) -> &mut Client {
         &mut self.client
     }

@@ -131,3 +131,55 @@ async fn a_structure_that_is_read_at_each_start_does_not_skip_changes() {
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":5}"#]);
     task.stop().await;
 }
+
+/// The parts of a table are read at the same time: their rows come in any order, the marks do not.
+#[tokio::test]
+async fn several_connections_read_every_row_once_whatever_the_isolation() {
+    let mut server = Server::start(&[
+        ("a", "id int NOT NULL, part bigint NOT NULL, PRIMARY KEY (part, id)"),
+        ("b", "id int NOT NULL PRIMARY KEY"),
+        ("c", "id nvarchar(10) NOT NULL PRIMARY KEY"),
+        ("d", "id int NOT NULL PRIMARY KEY"),
+    ])
+    .await;
+    let values = |count: i32, row: &dyn Fn(i32) -> String| (0..count).map(row).collect::<Vec<_>>().join(",");
+    server
+        .change(&[
+            &format!("INSERT INTO dbo.a VALUES {}", values(900, &|id| format!("({id},{})", id % 3))),
+            &format!("INSERT INTO dbo.b VALUES {}", values(5, &|id| format!("({})", id * 100))),
+            &format!("INSERT INTO dbo.c VALUES {}", values(20, &|id| format!("(N'c{id}')"))),
+        ])
+        .await;
+    for isolation in ["read_uncommitted", "read_committed", "repeatable_read", "snapshot", "exclusive"] {
+        for legacy in ["false", "true"] {
+            let settings = [
+                ("snapshot.mode", "initial"),
+                ("snapshot.isolation.mode", isolation),
+                ("snapshot.max.threads", "3"),
+                ("snapshot.max.threads.multiplier.shop.dbo.a", "4"),
+                ("legacy.snapshot.max.threads", legacy),
+                ("snapshot.tables.order.by.row.count", "descending"),
+            ];
+            let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
+            let records = task.take(925).await;
+            task.stop().await;
+            let mut rows: Vec<String> = records.iter().map(|record| text(&record.key.value)).collect();
+            rows.sort();
+            rows.dedup();
+            assert_eq!(rows.len(), 925, "{isolation}, {legacy}");
+            let mark = |record| text(&source(record, "snapshot"));
+            let of = |wanted: &str| records.iter().filter(|record| mark(record) == wanted).count();
+            assert_eq!(mark(&records[0]), r#""first""#);
+            assert_eq!(mark(&records[924]), r#""last""#);
+            let (first, last) = (of(r#""first_in_data_collection""#), of(r#""last_in_data_collection""#));
+            assert_eq!((first, last), (2, 2), "{isolation}, {legacy}");
+            for topic in ["a", "b", "c"].map(|table| format!("server.shop.dbo.{table}")) {
+                let marks: Vec<String> = records.iter().filter(|record| *record.topic == *topic).map(mark).collect();
+                let between = &marks[1..marks.len() - 1];
+                assert!(between.iter().all(|mark| mark == r#""true""#), "{isolation}, {legacy}: {between:?}");
+            }
+            assert!(records[..924].iter().all(|record| offset(record).contains(r#""snapshot_completed":false"#)));
+            assert!(offset(&records[924]).contains(r#""snapshot_completed":true"#));
+        }
+    }
+}

@@ -33,7 +33,7 @@ pub(super) fn keys() -> Vec<ConfigKey> {
         group(26, "column.propagate.source.type", ConfigType::List).doc("Columns whose schemas have the type and length of the source as parameters, as regular expressions of schema.table.column."),
         group(27, "datatype.propagate.source.type", ConfigType::List).doc("Types whose columns' schemas have the type and length of the source as parameters, as regular expressions of schema.table.type."),
         group(28, "internal.snapshot.scan.all.columns.force", ConfigType::Boolean).default("false").importance(Importance::Low).doc("Internal to Debezium. Has no effect."),
-        group(29, "snapshot.tables.order.by.row.count", ConfigType::String).default("disabled").doc("Whether large or small tables are read first. Not supported yet."),
+        group(29, "snapshot.tables.order.by.row.count", ConfigType::String).default("disabled").validator(super::one_of(&["disabled", "ascending", "descending"])).doc("Whether a snapshot reads small (ascending) or large (descending) tables first."),
         group(30, "heartbeat.action.query", ConfigType::String).importance(Importance::Low).doc("A statement that is run with each heartbeat, in the login's default database. It needs heartbeat.interval.ms."),
         group(31, "sourceinfo.struct.maker", ConfigType::Class).default("io.debezium.connector.sqlserver.SqlServerSourceInfoStructMaker").importance(Importance::Low).doc("A Java class. Only the default is supported."),
     ]
