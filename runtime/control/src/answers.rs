@@ -1,5 +1,6 @@
 //! What the worker answers. The fields and their order are those of Kafka Connect's REST API.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -172,6 +173,39 @@ pub struct Processing {
     pub reason: String,
     /// Where its state is between commits and restores: `memory` or `redb`.
     pub state_store: String,
+}
+
+/// `GET /connectors/{name}/progress`, which is not part of Connect's API: how far a connector's plugins are with their work,
+/// by the metrics that they register. It covers what runs on this worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The connector's name.
+    pub name: String,
+    /// What the connector itself measures.
+    pub metrics: Vec<Measure>,
+    /// The tasks that run.
+    pub tasks: Vec<TaskProgress>,
+}
+
+/// The progress of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskProgress {
+    /// The task's number.
+    pub id: u32,
+    /// What the task's plugins measure.
+    pub metrics: Vec<Measure>,
+}
+
+/// A plugin's metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The name that the plugin gave it.
+    pub name: String,
+    /// The tags, without those of the connector and the task.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub tags: BTreeMap<String, String>,
+    /// The value.
+    pub value: f64,
 }
 
 /// `GET /connector-plugins`, one element.

@@ -5,7 +5,7 @@ use tributary_api::{ConfigKey, Props};
 
 use crate::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Health, Loggers, PluginInfo, Processing,
-    Result, Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
+    Progress, Result, Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
 };
 
 /// Changes to a configuration: a value to set, or `None` to remove.
@@ -101,6 +101,9 @@ pub trait Herder: Send + Sync {
 
     /// The guarantee of a processor; 404 for a connector of another kind.
     async fn processing(&self, name: &str) -> Result<Processing>;
+
+    /// How far a connector's plugins are with their work.
+    async fn progress(&self, name: &str) -> Result<Progress>;
 
     /// The plugins, connectors only or all kinds.
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>>;

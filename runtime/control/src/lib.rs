@@ -12,8 +12,8 @@ mod state;
 
 pub use answers::{
     ActiveTopics, ConnectorInfo, ConnectorState, ConnectorStatus, ConnectorType, Created, Health, HealthStatus,
-    LoggerLevel, Loggers, PluginInfo, Processing, Stage, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult,
-    WorkerInfo,
+    LoggerLevel, Loggers, Measure, PluginInfo, Processing, Progress, Stage, TaskId, TaskInfo, TaskProgress, TaskState,
+    TaskStatus, ValidationResult, WorkerInfo,
 };
 pub use error::{Error, Result, Status};
 pub use herder::{ConnectorPatch, CreateRequest, Herder, RestartRequest};

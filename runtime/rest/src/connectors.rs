@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tributary_api::Props;
 use tributary_control::{
-    ActiveTopics, ConnectorInfo, ConnectorStatus, CreateRequest, Processing, RestartRequest, Status, TargetState,
+    ActiveTopics, ConnectorInfo, ConnectorStatus, CreateRequest, Processing, Progress, RestartRequest, Status,
+    TargetState,
 };
 
 use crate::body::JsonBody;
@@ -177,6 +178,14 @@ pub(crate) async fn processing(
     Segments(name): Segments<String>,
 ) -> Result<Json<Processing>, ApiError> {
     Ok(Json(worker.herder.processing(&name).await?))
+}
+
+/// `GET /connectors/{connector}/progress`; not part of Connect's API.
+pub(crate) async fn progress(
+    State(worker): State<Worker>,
+    Segments(name): Segments<String>,
+) -> Result<Json<Progress>, ApiError> {
+    Ok(Json(worker.herder.progress(&name).await?))
 }
 
 /// `GET /connectors/{connector}/topics`

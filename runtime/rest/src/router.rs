@@ -53,6 +53,7 @@ fn connector_routes() -> Router<Worker> {
         )
         .route("/connectors/{connector}/status", get(connectors::status))
         .route("/connectors/{connector}/processing", get(connectors::processing))
+        .route("/connectors/{connector}/progress", get(connectors::progress))
         .route("/connectors/{connector}/restart", post(connectors::restart))
         .route("/connectors/{connector}/pause", put(connectors::pause))
         .route("/connectors/{connector}/resume", put(connectors::resume))

@@ -152,6 +152,20 @@ async fn what_a_processor_promises_has_a_place_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_progress_of_a_connector_has_a_place_of_its_own() {
+    let measure = json!({"name": "RemainingTableCount", "tags": {"database": "shop"}, "value": 2.0});
+    let progress = json!({"name": "c", "metrics": [], "tasks": [{"id": 0, "metrics": [measure]}]});
+    let herder = Arc::new(Recorded::new(200, progress.clone()));
+    let routes = router(herder.clone(), &RestOptions::default());
+    let request = axum::http::Request::get("/connectors/c/progress").body(axum::body::Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(routes, request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 10).await.unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), progress);
+    assert_eq!(*herder.calls.lock().unwrap(), [json!(["progress", "c"])]);
+}
+
+#[tokio::test]
 async fn admin_listeners_take_admin_off_the_others() {
     let server = start(&[("admin.listeners", "")], false).await;
     assert!(exchange(server.address, &get("/admin/loggers", "")).await.starts_with("http/1.1 404"));

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tributary_api::PluginMetrics;
-use tributary_control::TaskId;
+use tributary_api::{MetricSample, PluginMetrics};
+use tributary_control::{Measure, Progress, TaskId, TaskProgress};
 
 use crate::tasks::TaskMetrics;
 
@@ -49,6 +49,20 @@ impl TaskRegistry {
 
     pub(crate) fn remove_connector(&self, name: &str) {
         self.connectors.lock().remove(name);
+    }
+
+    /// The metrics of a connector's plugins that run here.
+    pub(crate) fn progress(&self, name: &str) -> Progress {
+        // As for the text: without the lock.
+        let tasks = self.tasks.lock().clone();
+        let connector = self.connectors.lock().get(name).cloned();
+        let tasks = tasks.iter().filter(|(id, _)| id.connector == name);
+        let tasks = tasks.map(|(id, task)| TaskProgress { id: id.task, metrics: measures(&task.metrics.plugins) });
+        Progress {
+            name: name.to_owned(),
+            metrics: connector.as_ref().map(measures).unwrap_or_default(),
+            tasks: tasks.collect(),
+        }
     }
 
     /// One line for each metric of each task, after a comment with its type.
@@ -97,6 +111,15 @@ impl Family {
         }
         text
     }
+}
+
+fn measures(metrics: &PluginMetrics) -> Vec<Measure> {
+    let own = |(name, _): &(String, String)| !["connector", "task"].contains(&name.as_str());
+    let measure = |sample: MetricSample| {
+        let tags = sample.tags.into_iter().filter(own).collect();
+        Measure { name: sample.name, tags, value: sample.value }
+    };
+    metrics.samples().into_iter().map(measure).collect()
 }
 
 /// As jmx_exporter names an attribute of an MBean of Connect's.
@@ -159,5 +182,26 @@ mod tests {
         registry.remove(&id);
         registry.remove_connector("c");
         assert!(!registry.prometheus().contains("plugins"));
+    }
+
+    #[test]
+    fn progress_has_the_plugins_metrics_of_one_connector() {
+        let (registry, id, other) = (TaskRegistry::default(), TaskId::new("c", 3), TaskId::new("d", 0));
+        let (metrics, others) = (Arc::new(TaskMetrics::of(&id)), Arc::new(TaskMetrics::of(&other)));
+        registry.add(id, Arc::clone(&metrics), true);
+        registry.add(other, Arc::clone(&others), true);
+        let left = metrics.plugins.gauge("tables-left", "", &[("database", "shop")]).unwrap();
+        let _others = others.plugins.gauge("tables-left", "", &[]).unwrap();
+        let tables = registry.add_connector("c").gauge("tables", "", &[]).unwrap();
+        left.set(2.0);
+        tables.set(4.0);
+        let measure = |name: &str, tags: &[(&str, &str)], value| {
+            let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Measure { name: name.to_owned(), tags, value }
+        };
+        let task = TaskProgress { id: 3, metrics: vec![measure("tables-left", &[("database", "shop")], 2.0)] };
+        let expected = Progress { name: "c".to_owned(), metrics: vec![measure("tables", &[], 4.0)], tasks: vec![task] };
+        assert_eq!(registry.progress("c"), expected);
+        assert_eq!(registry.progress("none").tasks, []);
     }
 }

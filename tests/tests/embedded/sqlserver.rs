@@ -37,6 +37,26 @@ async fn what_sql_changes_is_in_the_next_click_and_what_was_bought_brings_no_vou
         topic.last("clicks.enriched", &customer(number), |click| click["profile"]["loyalty_tier"] == "bronze").await?;
     }
 
+    // What a monitoring system reads while the connector runs, under the names of Debezium.
+    let metrics = worker.rest().get("/metrics").await?.text;
+    for (metric, value) in [("SnapshotCompleted", "1"), ("RemainingTableCount", "0"), ("TotalTableCount", "1")] {
+        let shown = metrics.lines().find(|line| {
+            line.starts_with(&format!("kafka_connect_plugins_{metric}{{"))
+                && ["connector=\"customers\"", "context=\"snapshot\"", "database=\"shop\"", "server=\"customers\""]
+                    .iter()
+                    .all(|label| line.contains(label))
+        });
+        assert!(shown.is_some_and(|line| line.ends_with(&format!("}} {value}"))), "{metric}: {shown:?}");
+    }
+    let progress = worker.rest().get("/connectors/customers/progress").await?.success()?;
+    let measure = |name: &str| {
+        let measures = progress["tasks"][0]["metrics"].as_array().into_iter().flatten();
+        measures.filter(|measure| measure["name"] == name).cloned().collect::<Vec<Value>>()
+    };
+    assert_eq!(measure("RemainingTableCount")[0]["value"], 0.0, "{progress}");
+    assert_eq!(measure("RowsScanned")[0]["tags"]["table"], "dbo.customers", "{progress}");
+    assert_eq!(worker.rest().get("/connectors/none/progress").await?.status, 404);
+
     shop.run(&format!(
         "BEGIN TRANSACTION; UPDATE dbo.customers SET loyalty_tier = 'gold' WHERE customer_id LIKE 't-%'; \
          INSERT INTO dbo.orders (order_id, customer_id, product_id, quantity, total, currency, status) \

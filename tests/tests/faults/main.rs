@@ -1,6 +1,7 @@
 //! Faults: what is killed, and what must have survived.
 #![allow(clippy::unwrap_used)]
 
+mod change_data;
 mod coordinator;
 mod disk;
 mod exactly_once;

@@ -59,7 +59,7 @@ pub(super) const TIERS: [Tier; 8] = [
         holds: |program| is_server_test(program, "faults"),
         threads: 1,
         limit: minutes(45),
-        needs_standin: false,
+        needs_standin: true,
     },
     Tier {
         name: "browser",

@@ -165,6 +165,11 @@ impl Herder for Recorded {
         self.answer(Value::clone)
     }
 
+    async fn progress(&self, name: &str) -> Result<Progress> {
+        self.called(json!(["progress", name]));
+        self.answer(Value::clone)
+    }
+
     async fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>> {
         self.called(json!(["tasks", name]));
         self.answer(Value::clone)

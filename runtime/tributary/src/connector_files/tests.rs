@@ -8,8 +8,8 @@ use serde_json::json;
 use tributary_api::ConfigKey;
 use tributary_control::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorStatus, ConnectorType, Created, Error,
-    Health, Loggers, PluginInfo, Processing, RestartRequest, Result, TaskId, TaskInfo, TaskStatus, ValidationResult,
-    WorkerInfo,
+    Health, Loggers, PluginInfo, Processing, Progress, RestartRequest, Result, TaskId, TaskInfo, TaskStatus,
+    ValidationResult, WorkerInfo,
 };
 
 use super::*;
@@ -71,6 +71,9 @@ impl Herder for Memory {
         not_asked()
     }
     async fn processing(&self, _: &str) -> Result<Processing> {
+        not_asked()
+    }
+    async fn progress(&self, _: &str) -> Result<Progress> {
         not_asked()
     }
     async fn tasks(&self, _: &str) -> Result<Vec<TaskInfo>> {

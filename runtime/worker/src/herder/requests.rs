@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 use tributary_api::{ConfigKey, Factory, PluginKind, Props};
 use tributary_control::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorState, ConnectorStatus, ConnectorType,
-    CreateRequest, Created, Error, Health, HealthStatus, Herder, Loggers, PluginInfo, Processing, RestartRequest,
-    Result, Stage, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus, ValidationResult,
-    WorkerInfo,
+    CreateRequest, Created, Error, Health, HealthStatus, Herder, Loggers, PluginInfo, Processing, Progress,
+    RestartRequest, Result, Stage, Status as HttpStatus, TargetState, TaskId, TaskInfo, TaskState, TaskStatus,
+    ValidationResult, WorkerInfo,
 };
 
 use super::message::RunnerMessage;
@@ -201,6 +201,11 @@ impl Herder for ClusterHerder {
             let error = Error::from(error);
             Error::new(error.status, context.transformer.redaction().apply(&error.message))
         })
+    }
+
+    async fn progress(&self, name: &str) -> Result<Progress> {
+        self.entry(name)?;
+        Ok(self.runners.context.metrics.progress(name))
     }
 
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {
