@@ -62,6 +62,10 @@ pub(crate) enum Snapshot {
     Incremental {
         completed: bool,
     },
+    /// The offset is of a row of a blocking snapshot, at the place of the changes that wait for it.
+    Blocking {
+        completed: bool,
+    },
 }
 
 impl Offset {
@@ -111,6 +115,7 @@ impl Offset {
         }
         let (kind, completed) = match self.snapshot {
             Snapshot::Incremental { completed } => (INCREMENTAL, completed),
+            Snapshot::Blocking { completed } => (BLOCKING, completed),
             other => (INITIAL, other == Snapshot::Completed),
         };
         OffsetMap::new([change, commit, serial, ("snapshot", kind.into()), ("snapshot_completed", completed.into())])

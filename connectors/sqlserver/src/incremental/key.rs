@@ -133,10 +133,18 @@ impl fmt::Display for KeyPart {
     }
 }
 
-/// The parts of a key with commas between them, as notifications show it.
+/// The parts of a key with commas between them, as Java prints them.
 pub(crate) fn shown(key: &[KeyPart]) -> String {
-    let parts: Vec<String> = key.iter().map(ToString::to_string).collect();
-    parts.join(",")
+    let part = |part: &KeyPart| match part {
+        KeyPart::Float(value) => format!("{value:?}"),
+        KeyPart::Double(value) => format!("{value:?}"),
+        KeyPart::Timestamp { nanos, .. } => {
+            let text = part.to_string().replacen('T', " ", 1);
+            if *nanos == 0 { text + ".0" } else { text }
+        }
+        other => other.to_string(),
+    };
+    key.iter().map(part).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -181,6 +189,11 @@ mod tests {
             "2024-02-03T04:05:06.1234567"
         );
         assert_eq!(shown(&[KeyPart::Int(1), KeyPart::Text("a".into()), KeyPart::Null]), "1,a,<null>");
+        let moment = |nanos| KeyPart::Timestamp { seconds: 0, nanos };
+        assert_eq!(
+            shown(&[moment(0), moment(120_000_000), KeyPart::Double(100.0)]),
+            "1970-01-01 00:00:00.0,1970-01-01 00:00:00.12,100.0"
+        );
     }
 
     #[test]

@@ -15,5 +15,5 @@ mod send;
 mod steer;
 mod window;
 
-pub(crate) use self::collection::{Request, parse_id};
+pub(crate) use self::collection::{Request, matches_whole, parse_id};
 pub(crate) use self::progress::Progress;

@@ -137,7 +137,11 @@ impl Reader {
     }
 
     /// A table that is not known yet is looked for, and told of.
-    async fn schema_to_read(&mut self, client: &mut Client, id: &TableId) -> Result<Option<Arc<TableSchema>>> {
+    pub(crate) async fn schema_to_read(
+        &mut self,
+        client: &mut Client,
+        id: &TableId,
+    ) -> Result<Option<Arc<TableSchema>>> {
         if let Some(schema) = self.schemas.get(id) {
             return Ok(Some(Arc::clone(schema)));
         }

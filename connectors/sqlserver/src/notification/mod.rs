@@ -1,5 +1,7 @@
 //! What a reader tells of its snapshots: in the log, or as records of a topic.
 
+mod snapshot;
+
 use tributary_api::{
     Datum, Record, Result, Schema, SchemaRef, SchemaType, SourceOffset, SourcePartition, Struct, Topic, Value,
 };

@@ -5,6 +5,7 @@ mod schemas;
 mod start;
 mod structure;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(crate) use self::structure::Structure;
 use crate::config::{Settings, Step};
 use crate::failure::Failure;
 use crate::history::{HistoryTopic, Known};
-use crate::incremental::Progress;
+use crate::incremental::{Progress, Request};
 use crate::lsn::Lsn;
 use crate::metrics::Metrics;
 use crate::notification::Notifications;
@@ -66,6 +67,8 @@ pub(crate) struct Reader {
     pub(crate) notifications: Notifications,
     /// Signals that come by other ways than the signal table; none without such a way.
     pub(crate) arrived: Option<mpsc::Receiver<Arrived>>,
+    /// Blocking snapshots that are still to be taken.
+    pub(crate) blocking: VecDeque<Request>,
     /// Whether this run has taken its snapshot or begun to read changes.
     started: bool,
     /// Whether the structure of the tables in the first list of instances was already sent by an earlier run. Only set
@@ -145,6 +148,7 @@ impl Reader {
             transaction: Transaction::default(),
             incremental: Progress::default(),
             arrived: None,
+            blocking: VecDeque::new(),
             started: false,
             resumed: false,
             lost: false,
@@ -258,6 +262,9 @@ impl Reader {
             }
             Step::Stream => {
                 self.recover().await?;
+                if !self.started {
+                    self.tell_of_snapshot("SKIPPED", Vec::new(), self.offset.unwrap_or(Offset::NONE))?;
+                }
                 self.started = true;
                 self.resumed = self.history.is_none();
             }

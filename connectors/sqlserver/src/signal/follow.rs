@@ -78,7 +78,8 @@ impl Reader {
             }
             Action::Execute { kind: SnapshotKind::Blocking, request } => {
                 tracing::info!(database = %self.database, id = signal.id, ?request, "a blocking snapshot is asked for");
-                Err(tributary_api::Error::data("blocking snapshots are not supported yet").into())
+                self.ask_for_blocking(request);
+                Ok(())
             }
             Action::Stop(names) => self.stop_incremental(names).await,
             Action::Pause => self.pause_incremental(),

@@ -1,5 +1,6 @@
 //! Snapshots: reads the rows that tables have at one position of the log.
 
+mod blocking;
 mod marks;
 mod parallel;
 mod parts;
@@ -31,6 +32,9 @@ impl Reader {
     /// Takes a snapshot and updates the metrics.
     pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let taken = self.take_snapshot(rows).await;
+        if taken.is_err() {
+            self.tell_of_snapshot("ABORTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
+        }
         self.metrics.snapshot_ends(matches!(taken, Ok(Flow::Continue)));
         taken
     }
@@ -43,6 +47,8 @@ impl Reader {
         let known = all_tables(session.client(), &self.database).await?;
         let captured = self.settings.tables.captured(known.iter().cloned(), |id| id)?;
         let captured = self.settings.with_rows(self.settings.tables.in_order(captured)?)?;
+        // Of an offset without a snapshot a restart would begin with changes.
+        self.tell_of_snapshot("STARTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
         self.metrics.snapshot_begins(if rows { captured.len() } else { 0 });
         tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
         session.lock(&captured).await?;
@@ -64,7 +70,9 @@ impl Reader {
             self.tell_of_structures(&structures).await?;
         }
         // Changes are read from this position on.
-        self.offset = Some(Offset::of_snapshot(position, Snapshot::Completed));
+        let completed = Offset::of_snapshot(position, Snapshot::Completed);
+        self.tell_of_snapshot("COMPLETED", Vec::new(), completed)?;
+        self.offset = Some(completed);
         self.incremental.after_snapshot = true;
         tracing::info!(database = %self.database, ?position, "the snapshot is complete");
         Ok(self.out.flush().await)
@@ -166,6 +174,7 @@ impl Reader {
         for (number, id) in captured.iter().enumerate() {
             let Some(schema) = self.schemas.get(id).cloned() else { continue };
             let place = Place { first_table: number == 0, last_table: number + 1 == captured.len() };
+            self.tell_of_table(id, captured, running)?;
             self.metrics.table_begins(id);
             let settings = Arc::clone(&self.settings);
             let mut rows = TableRows::open(session.client(), &schema, place, settings.overrides.of(id)).await?;
@@ -179,21 +188,23 @@ impl Reader {
                 }
                 // One row is kept back, because the very last row of a snapshot has another offset.
                 if let Some(before) = held.replace(row) {
-                    self.records.push_row(self.out.pending(), before, position, running)?;
+                    self.records.push_row(self.out.pending(), before, position, running, None)?;
                     if self.out.offer().await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
                 }
             }
             self.metrics.rows(rows.count(), rows.count() % SHOWN_ROWS, started.elapsed().as_secs_f64());
+            let count = rows.count();
+            self.tell_of_rows(id, captured, count, running)?;
             self.metrics.table_ends(captured.len() - number - 1);
-            tracing::info!(table = %id, rows = rows.count(), seconds = begun.elapsed().as_secs(),
+            tracing::info!(table = %id, rows = count, seconds = begun.elapsed().as_secs(),
                 table_number = number + 1, tables = captured.len(), "a table's rows are read");
         }
         if let Some(mut last) = held {
             last.mark = SnapshotMark::Last;
             let completed = Offset::of_snapshot(position, Snapshot::Completed);
-            self.records.push_row(self.out.pending(), last, position, completed)?;
+            self.records.push_row(self.out.pending(), last, position, completed, None)?;
         }
         Ok(Flow::Continue)
     }

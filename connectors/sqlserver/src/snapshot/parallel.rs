@@ -53,6 +53,7 @@ impl Reader {
         }
         drop(sender);
         let running = Offset::of_snapshot(position, Snapshot::Running);
+        let ids: Vec<_> = tables.iter().map(|schema| schema.table.id.clone()).collect();
         let (mut rows, started) = (vec![0_u64; tables.len()], Instant::now());
         let stopping = self.stopping.clone();
         loop {
@@ -68,17 +69,19 @@ impl Reader {
                     for row in read {
                         for (mut row, mark) in marks.add(table, row) {
                             row.mark = mark;
-                            self.records.push_row(self.out.pending(), row, position, running)?;
+                            self.records.push_row(self.out.pending(), row, position, running, None)?;
                         }
                     }
                 }
                 Read::End(table) => {
                     if let Some((mut row, mark)) = marks.part_ends(table) {
                         row.mark = mark;
-                        self.records.push_row(self.out.pending(), row, position, running)?;
+                        self.records.push_row(self.out.pending(), row, position, running, None)?;
                     }
                     if marks.is_read(table) {
                         let (id, rows, remaining) = (&tables[table].table.id, rows[table], marks.unread_tables());
+                        self.tell_of_table(id, &ids, running)?;
+                        self.tell_of_rows(id, &ids, rows, running)?;
                         self.metrics.table_begins(id);
                         self.metrics.rows(rows, rows, started.elapsed().as_secs_f64());
                         self.metrics.table_ends(remaining);
@@ -97,7 +100,7 @@ impl Reader {
         if let Some(mut last) = marks.end() {
             last.mark = SnapshotMark::Last;
             let completed = Offset::of_snapshot(position, Snapshot::Completed);
-            self.records.push_row(self.out.pending(), last, position, completed)?;
+            self.records.push_row(self.out.pending(), last, position, completed, None)?;
         }
         Ok(Flow::Continue)
     }

@@ -5,7 +5,7 @@ use tributary_api::{Error, Record, Result, Value};
 
 use crate::clock::now_nanos;
 use crate::lsn::Lsn;
-use crate::offset::Offset;
+use crate::offset::{Members, Offset};
 use crate::record::{Change, Positions, RecordBuilder, SnapshotMark, Source, TableSchema};
 use crate::sql::{Cells, Client, Rows, quoted};
 use crate::types::instant_nanos;
@@ -94,6 +94,7 @@ impl RecordBuilder {
         row: Row,
         position: Option<Lsn>,
         offset: Offset,
+        members: Option<&Members>,
     ) -> Result<()> {
         let schema = row.schema;
         let source = Source {
@@ -101,10 +102,10 @@ impl RecordBuilder {
             nanos: row.nanos,
             snapshot: row.mark,
             commit: position,
-            change: None,
-            serial: None,
+            change: offset.change,
+            serial: offset.change.map(|_| offset.serial),
         };
-        let positions = Positions { before: offset, behind: offset, transaction: None, members: None };
+        let positions = Positions { before: offset, behind: offset, transaction: None, members };
         self.push(records, &schema, Change::Read(row.values), source, positions)?;
         Ok(())
     }

@@ -97,7 +97,7 @@ impl Reader {
             "changes are read from here on");
         self.resume_incremental().await?;
         while !self.stopping.is_cancelled() {
-            if self.follow_arrived().await? == Flow::Stop {
+            if self.follow_arrived().await? == Flow::Stop || self.take_blocking_snapshots().await? == Flow::Stop {
                 return Ok(());
             }
             let busy = match self.poll_once(&mut streaming).await {

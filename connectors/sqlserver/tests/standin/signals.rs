@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use tributary_api::{Record, SourceHost, Topic, TopicRecord, TopicWriterOptions};
+use tributary_api::{Record, SourceHost, Topic, TopicRecord, TopicWriterOptions, Value};
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
 use crate::task::{Task, brief, offset, source, text};
 
-const SIGNALS: (&str, &str) =
+pub(crate) const SIGNALS: (&str, &str) =
     ("signals", "id varchar(64) NOT NULL PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048) NULL");
-const SETTINGS: [(&str, &str); 4] = [
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("signal.data.collection", "shop.dbo.signals"),
     ("incremental.snapshot.chunk.size", "2"),
     ("notification.enabled.channels", "sink,log"),
     ("notification.sink.topic.name", "told"),
 ];
-const A: (&str, &str) = ("a", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL");
-const FIVE: &str = "INSERT INTO dbo.a VALUES (1, N'1'), (2, N'2'), (3, N'3'), (4, N'4'), (5, N'5')";
+pub(crate) const A: (&str, &str) = ("a", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL");
+pub(crate) const FIVE: &str = "INSERT INTO dbo.a VALUES (1, N'1'), (2, N'2'), (3, N'3'), (4, N'4'), (5, N'5')";
 
-async fn signal(server: &mut Server, id: &str, kind: &str, data: &str) {
+pub(crate) async fn signal(server: &mut Server, id: &str, kind: &str, data: &str) {
     server.change(&[&format!("INSERT INTO dbo.signals VALUES ('{id}', '{kind}', '{data}')")]).await;
 }
 
@@ -28,14 +28,19 @@ async fn execute(server: &mut Server, tables: &str) {
 }
 
 /// Of records of tables what they say, without those of the signal table.
-fn changes(records: &[Record]) -> Vec<String> {
+pub(crate) fn changes(records: &[Record]) -> Vec<String> {
     let changes = records.iter().filter(|record| !["told", "server.shop.dbo.signals"].contains(&&*record.topic));
     changes.map(brief).collect()
 }
 
-/// Of notifications their type, and how the reading of a table has ended.
+/// Of notifications of incremental snapshots their type, and how the reading of a table has ended.
 fn notices(records: &[Record]) -> Vec<String> {
-    let notices = records.iter().filter(|record| &*record.topic == "told");
+    notices_of(records, "Incremental Snapshot")
+}
+
+pub(crate) fn notices_of(records: &[Record], aggregate: &str) -> Vec<String> {
+    let is_of = |record: &Record| record.value.value.path("aggregate_type").and_then(Value::as_str) == Some(aggregate);
+    let notices = records.iter().filter(|record| &*record.topic == "told" && is_of(record));
     let notice = |record: &Record| {
         let part =
             |name: &str| record.value.value.path(name).map(text).unwrap_or_default().trim_matches('"').to_owned();
