@@ -13,6 +13,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Setting;
 
+/// The longest wait, whatever is configured: meanwhile the broker's thread does nothing else, such as giving a partition to
+/// the thread of its new leader. librdkafka's own waits in a thread are as long.
+const LONGEST: Duration = Duration::from_secs(1);
 /// Attempts without a wait: a name may have two addresses, of which one answers.
 const AT_ONCE: u32 = 2;
 
@@ -37,9 +40,10 @@ impl Backoff {
             Duration::from_millis(setting.and_then(|setting| setting.value.parse().ok()).unwrap_or(default))
         };
         // The defaults are librdkafka's.
+        let longest = millis("reconnect.backoff.max.ms", 10_000).min(LONGEST);
         Self {
             first: millis("reconnect.backoff.ms", 100),
-            longest: millis("reconnect.backoff.max.ms", 10_000),
+            longest,
             is_closing: Mutex::new(false),
             closing: Condvar::new(),
         }
@@ -91,5 +95,6 @@ mod tests {
         let waits: Vec<_> = (0..7).map(|attempts| backoff.after(attempts).as_millis()).collect();
         assert_eq!(waits, [0, 0, 50, 100, 200, 300, 300]);
         assert_eq!(backoff.after(u32::MAX), Duration::from_millis(300));
+        assert_eq!(Backoff::new(&[]).after(u32::MAX), Duration::from_secs(1));
     }
 }

@@ -73,7 +73,8 @@ pub(crate) async fn change_tables(client: &mut Client, database: &str, up_to: Op
 /// because it was created later: that is no loss. A cleanup sets the first position of an instance to that of a later
 /// transaction, which usually began after the instance was created. If it began before and was still open then, it is told
 /// from the transaction that created the instance by its end: one that ended more than a minute after the creation counts
-/// as a loss. So a creation that takes longer is reported as a loss; the opposite mistake would lose changes silently.
+/// as a loss. So a creation that takes longer is reported as a loss. Not found is a loss where the cleanup was called with a
+/// transaction that was open while the instance was created and ended within a minute of it: the cleanup job keeps days.
 pub(crate) async fn lost_instances(client: &mut Client, database: &str, position: Lsn) -> Result<Vec<ChangeTable>> {
     let quoted = quoted(database);
     let sql = format!(

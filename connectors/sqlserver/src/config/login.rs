@@ -33,7 +33,7 @@ pub(super) fn login(config: &Config) -> Result<Login> {
         application: driver.get("applicationName").unwrap_or("Tributary").to_owned(),
         read_only: driver.get("applicationIntent").is_some_and(|intent| intent.eq_ignore_ascii_case("ReadOnly")),
         multi_subnet_failover: driver.flag("multiSubnetFailover")?,
-        packet_size: driver.number("packetSize")?,
+        packet_size: driver.packet_size(encryption)?,
         login_timeout: Duration::from_secs(driver.number("loginTimeout")?.map_or(30, u64::from)),
         query_timeout: (query_timeout > 0).then(|| Duration::from_millis(query_timeout)),
     })
@@ -57,6 +57,17 @@ impl<'a> Driver<'a> {
 
     fn number(&self, name: &str) -> Result<Option<u32>> {
         self.get(name).map(|text| text.parse().map_err(|_| wrong(name, text, "a whole number"))).transpose()
+    }
+
+    /// The bounds are the protocol's. A packet that is encrypted fits into one TLS record.
+    fn packet_size(&self, encryption: Encryption) -> Result<Option<u32>> {
+        let most = if encryption == Encryption::Login { u32::MAX } else { 16_383 };
+        match self.number("packetSize")? {
+            Some(size) if !(512..=32_767).contains(&size) => {
+                Err(wrong("packetSize", &size.to_string(), "a number from 512 to 32767"))
+            }
+            size => Ok(size.map(|size| size.min(most))),
+        }
     }
 
     fn encryption(&self) -> Result<Encryption> {
@@ -105,4 +116,24 @@ fn wrong(name: &str, value: &str, wanted: &str) -> Error {
     let name = format!("driver.{name}");
     let message = format!("{name} is {value:?}: write {wanted}");
     Error::config_at(name, message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_packet_has_the_bounds_of_the_protocol_and_of_its_encryption() {
+        let size = |text: &str, encryption| {
+            let props = Props::from([("driver.packetSize".to_owned(), text.to_owned())]);
+            Driver(&props).packet_size(encryption)
+        };
+        assert_eq!(size("32767", Encryption::Login).unwrap(), Some(32_767));
+        assert_eq!(size("32767", Encryption::All).unwrap(), Some(16_383));
+        assert_eq!(size("", Encryption::All).unwrap(), None);
+        assert!(size("511", Encryption::Login).unwrap_err().to_string().contains("driver.packetSize"));
+        assert!(size("32768", Encryption::Login).is_err());
+    }
 }

@@ -22,10 +22,12 @@ impl SignalFile {
         let path = self.0.clone();
         let read = tokio::task::spawn_blocking(move || {
             let bytes = read_small_file(&path, MOST_BYTES)?;
-            if !bytes.is_empty() {
+            // A file without a signal may be somebody else's: it is left as it is.
+            let has_signals = lines(&bytes).any(|line| signal_of_json(line).is_some());
+            if has_signals {
                 std::fs::OpenOptions::new().write(true).truncate(true).open(&path)?;
             }
-            Ok::<_, std::io::Error>(bytes)
+            Ok::<_, std::io::Error>(if has_signals { bytes } else { Vec::new() })
         });
         let read = read.await.map_err(|error| Error::retriable("the file was not read").cause(&error))?;
         let bytes = match read {
@@ -37,8 +39,7 @@ impl SignalFile {
                 return Err(Error::retriable(message).cause(&error));
             }
         };
-        let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-        let signals = lines.filter_map(|line| {
+        let signals = lines(&bytes).filter_map(|line| {
             let signal = signal_of_json(line);
             if signal.is_none() {
                 tracing::warn!(file = %self.0.display(), "a line of the signal file is left out: it is no JSON object with type and data");
@@ -47,6 +48,10 @@ impl SignalFile {
         });
         Ok(signals.collect())
     }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
@@ -64,6 +69,9 @@ mod tests {
         let read = file.read().await.unwrap();
         assert_eq!(read, [Signal { id: "1".into(), kind: "log".into(), data: "{}".into() }]);
         assert_eq!(file.read().await.unwrap(), []);
+        std::fs::write(&path, "somebody else's\n").unwrap();
+        assert_eq!(file.read().await.unwrap(), []);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody else's\n");
         std::fs::remove_file(&path).unwrap();
     }
 }

@@ -47,7 +47,7 @@ fn of_server(number: u32, class: u8) -> (ErrorKind, &'static str) {
         229 | 230 | 262 | 297 | 300 | 916 | 22904 => {
             ": grant database.user what is missing (SELECT on the captured tables and on schema cdc, the gating role)"
         }
-        208 | 22901 | 22911 => ": change data capture is not enabled for it : enable it, or leave the table out",
+        208 | 22901 | 22911 => ": change data capture is not enabled for it: enable it, or leave the table out",
         313 => ": the log positions asked for were removed: use snapshot.mode=when_needed to read the tables again",
         _ => "",
     };
