@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use flate2::Compression;
@@ -26,6 +26,8 @@ const MORE_BYTES: u64 = 64 << 20;
 const OFFERS: &str = "offers";
 /// The cursor of the topic's first record.
 const OLDEST: &str = "d7d87cea.0.0";
+/// Pages with a cursor listen as soon as others do, up to some factor, or within this time.
+const AT_ONCE_LIMIT: Duration = Duration::from_secs(5);
 /// Pages that come back at once. Their sockets are this process's too.
 const PAGES: usize = 400;
 
@@ -101,20 +103,36 @@ impl Website {
         self.target.holds().await
     }
 
-    /// A page that subscribes for a person after a cursor.
-    async fn page(&self, person: &str, after: &str) -> Result<Page> {
+    /// A page that subscribes for a person, after a cursor if it has one.
+    async fn page(&self, person: &str, after: Option<&str>) -> Result<Page> {
         let token = token(person)?;
         let mut stream = TcpStream::connect(&self.listen).await?;
-        let request = format!(
-            "GET /events?after={after} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n",
-            self.listen
-        );
+        let query = after.map_or_else(String::new, |after| format!("?after={after}"));
+        let request =
+            format!("GET /events{query} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n", self.listen);
         stream.write_all(request.as_bytes()).await?;
         let mut page = Page { stream, text: String::new() };
         page.until("retry: ").await?;
         ensure!(page.text.starts_with("HTTP/1.1 200"), "{}", page.text);
         Ok(page)
     }
+}
+
+/// A page of each person, opened all at once.
+async fn open_pages(website: &Arc<Website>, after: Option<&'static str>) -> Result<Vec<(usize, Page)>> {
+    let mut opening = JoinSet::new();
+    for number in 0..PAGES {
+        let website = Arc::clone(website);
+        opening.spawn(async move {
+            let page = website.page(&format!("p-{number}"), after).await?;
+            Ok::<_, anyhow::Error>((number, page))
+        });
+    }
+    let mut pages = Vec::new();
+    while let Some(page) = opening.join_next().await {
+        pages.push(page??);
+    }
+    Ok(pages)
 }
 
 /// The raw stream of an open page.
@@ -227,20 +245,12 @@ async fn pages_with_old_cursors_subscribe_at_once_after_a_restart() -> Result<()
     website.target.restart().await?;
     website.running().await?;
 
-    let begun = Instant::now();
-    let mut opening = JoinSet::new();
     let website = Arc::new(website);
-    for number in 0..PAGES {
-        let website = Arc::clone(&website);
-        opening.spawn(async move {
-            let page = website.page(&format!("p-{number}"), OLDEST).await?;
-            Ok::<_, anyhow::Error>((number, page))
-        });
-    }
-    let mut pages = Vec::new();
-    while let Some(page) = opening.join_next().await {
-        pages.push(page??);
-    }
+    let begun = Instant::now();
+    drop(open_pages(&website, None).await?);
+    let without_cursor = begun.elapsed();
+    let begun = Instant::now();
+    let mut pages = open_pages(&website, Some(OLDEST)).await?;
     let listening = begun.elapsed();
     produce(&bootstrap, OFFERS, (0..PAGES).map(|number| offer(number, "new")).collect::<Vec<_>>()).await?;
     for (number, page) in &mut pages {
@@ -253,6 +263,10 @@ async fn pages_with_old_cursors_subscribe_at_once_after_a_restart() -> Result<()
     println!(
         "{PAGES} pages listen after {listening:?}, have new offers after {new:?} and all after {:?}",
         begun.elapsed()
+    );
+    ensure!(
+        listening < AT_ONCE_LIMIT.max(without_cursor * 5),
+        "pages listen after {listening:?}, without a cursor after {without_cursor:?}"
     );
     drop(pages);
     let mut website = Arc::into_inner(website).context("a page is still opening")?;

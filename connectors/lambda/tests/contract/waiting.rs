@@ -10,6 +10,9 @@ use tributary_api::ErrorKind;
 
 use crate::support::{FUNCTION, Setup, TEST_TIMEOUT, Task, echo, partition};
 
+/// After 3 s a stopping task gives up what is under way: one that stops sooner has not waited for that.
+const GIVEN_UP: Duration = Duration::from_millis(2_500);
+
 #[tokio::test]
 async fn throttling_waits_as_long_as_retry_after() {
     let place = Setup::new().await;
@@ -62,7 +65,7 @@ async fn requests_that_lambda_did_not_take_are_repeated_as_often_as_allowed() {
 #[tokio::test]
 async fn backoff_is_as_long_as_configured() {
     // Half of it is jitter. Without its maximum the second one would take minutes.
-    for (first, most, at_least) in [("200", "30000", 300), ("600000", "50", 50)] {
+    for (first, most, at_least, at_most) in [("200", "30000", 300, 20_000), ("600000", "50", 50, 60_000)] {
         let place = Setup::new().await;
         place.front.faults().repeat(2, Fault::Unavailable);
         let more = [("aws.lambda.retry.backoff.ms", first), ("aws.lambda.retry.backoff.max.ms", most)];
@@ -71,7 +74,7 @@ async fn backoff_is_as_long_as_configured() {
         task.put(0..3).await.unwrap();
         task.wait_until_safe(3).await.unwrap();
         let took = begun.elapsed().as_millis();
-        assert!(took >= at_least, "{took} ms with {first} and {most}");
+        assert!((at_least..at_most).contains(&took), "{took} ms with {first} and {most}");
     }
 }
 
@@ -174,6 +177,15 @@ async fn a_stopping_task_waits_for_running_invocations_and_starts_none() {
 
 #[tokio::test]
 async fn a_task_that_is_throttled_stops_at_once() {
+    // A busy machine delays one of them.
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        took.push(time_to_stop_when_throttled().await);
+    }
+    assert!(took.iter().any(|took| *took < GIVEN_UP), "{took:?}");
+}
+
+async fn time_to_stop_when_throttled() -> Duration {
     let place = Setup::new().await;
     place.front.faults().repeat(1, Fault::Throttle { retry_after: Some(Duration::from_secs(600)) });
     let mut task = Task::start(&place.props(&[])).await;
@@ -181,12 +193,11 @@ async fn a_task_that_is_throttled_stops_at_once() {
     while place.front.invocations().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let begun = Instant::now();
     task.stopping.cancel();
-    let stopped = async {
-        assert_eq!(task.safe(3).await, 0);
-        task.task.stop().await.unwrap();
-    };
-    tokio::time::timeout(TEST_TIMEOUT, stopped).await.expect("it does not wait until it may ask again");
+    assert_eq!(task.safe(3).await, 0);
+    task.task.stop().await.unwrap();
+    begun.elapsed()
 }
 
 #[tokio::test]

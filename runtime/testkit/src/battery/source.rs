@@ -9,9 +9,10 @@ use crate::FakeSourceHost;
 
 /// How soon `poll` must return once the task should stop.
 const STOPPING: Duration = Duration::from_secs(2);
-/// How often it may take longer before that counts: a busy machine delays one call, a source that does not heed the request
-/// delays each.
+/// How often that is tried, and how often it may take longer: a busy machine delays one call, a source that does not heed the
+/// request delays most of them.
 const STOPS: usize = 3;
+const LATE_STOPS: usize = 1;
 
 /// A source connector with a place that it reads from. A new subject has an empty place.
 #[async_trait]
@@ -70,14 +71,12 @@ async fn task_stops_at_any_time(subject: impl SourceSubject) -> Checked {
 }
 
 async fn poll_ends_when_stopping(subject: impl SourceSubject) -> Checked {
-    let mut took = Duration::ZERO;
+    let mut late = Vec::new();
     for _ in 0..STOPS {
-        took = time_to_stop(&subject).await?;
-        if took <= STOPPING {
-            return Ok(());
-        }
+        let took = time_to_stop(&subject).await?;
+        late.extend((took > STOPPING).then_some(took));
     }
-    Err(format!("poll took {took:?} to return"))
+    if late.len() > LATE_STOPS { Err(format!("poll took {late:?} to return")) } else { Ok(()) }
 }
 
 /// How long a task that is polled takes to end once it should.
