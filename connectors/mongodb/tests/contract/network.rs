@@ -1,6 +1,6 @@
 //! A server that becomes unreachable, returns, or has no primary.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::bson::{Bson, doc};
 use tributary_api::{ErrorKind, Record};
