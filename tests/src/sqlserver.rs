@@ -108,7 +108,7 @@ impl SqlClient {
         .await
     }
 
-    /// Captures all that is committed, of a server that does so only when it is told to.
+    /// Captures everything that is committed, on a server that captures only on request.
     pub async fn scan(&mut self) -> Result<()> {
         self.run("EXEC sys.sp_cdc_scan").await
     }

@@ -21,7 +21,7 @@ where
             return Ok(value);
         }
         if is_last {
-            bail!("waited {timeout:?} in vain for {what}");
+            bail!("{what} did not happen within {timeout:?}");
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);

@@ -158,9 +158,9 @@ async fn an_event_that_is_too_large_is_reported_and_the_others_are_written() {
     let large = format!(r#"{{"type":"x","padding":"{}"}}"#, "x".repeat(1000));
     let answered = Client::new().post(site.url("/collect")).body(format!("[{EVENT},{large}]")).send().await.unwrap();
     assert_eq!(answered.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    let told = body(answered).await;
-    assert_eq!(told["events"][0]["index"], 1);
-    assert!(told["events"][0]["reason"].as_str().unwrap().contains("the maximum of 1000"), "{told}");
+    let answer = body(answered).await;
+    assert_eq!(answer["events"][0]["index"], 1);
+    assert!(answer["events"][0]["reason"].as_str().unwrap().contains("the maximum of 1000"), "{answer}");
     strict.stop().await;
 
     let mut lenient = Source::start(&site, &[("event.max.bytes", "1000"), ("invalid.events", "skip")]).await;
@@ -169,8 +169,8 @@ async fn an_event_that_is_too_large_is_reported_and_the_others_are_written() {
     let records = lenient.poll().await;
     assert_eq!(records.len(), 2);
     lenient.acknowledge(&records);
-    let told = body(requests.join_next().await.unwrap().unwrap()).await;
-    assert_eq!((&told["accepted"], &told["rejected"][0]["index"]), (&json!(2), &json!(1)));
+    let answer = body(requests.join_next().await.unwrap().unwrap()).await;
+    assert_eq!((&answer["accepted"], &answer["rejected"][0]["index"]), (&json!(2), &json!(1)));
     lenient.stop().await;
 }
 
@@ -187,9 +187,9 @@ async fn a_bad_event_of_an_array_is_refused_and_the_others_are_written() {
     assert_eq!(records.len(), 3);
     assert_eq!(field(&records[1], "x"), Some("caf\u{fffd}"));
     source.acknowledge(&records);
-    let told = body(requests.join_next().await.unwrap().unwrap()).await;
-    assert_eq!(told["accepted"], 3);
-    let rejected = told["rejected"].as_array().unwrap().iter().map(|event| event["index"].as_i64().unwrap());
+    let answer = body(requests.join_next().await.unwrap().unwrap()).await;
+    assert_eq!(answer["accepted"], 3);
+    let rejected = answer["rejected"].as_array().unwrap().iter().map(|event| event["index"].as_i64().unwrap());
     assert_eq!(rejected.collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     source.stop().await;
 }
@@ -206,8 +206,8 @@ async fn json_that_needs_too_much_memory_is_refused_before_parsing() {
     let request = Client::new().post(site.url("/collect")).header("content-encoding", "gzip").body(bomb);
     let answered = request.send().await.unwrap();
     assert_eq!(answered.status(), StatusCode::BAD_REQUEST);
-    let told = body(answered).await;
-    assert!(told["events"][0]["reason"].as_str().unwrap().contains("values"), "{told}");
+    let answer = body(answered).await;
+    assert!(answer["events"][0]["reason"].as_str().unwrap().contains("values"), "{answer}");
     source.stop().await;
 }
 

@@ -53,7 +53,7 @@ impl<'a> Event<'a> {
         if !(-MAX_TIME_MS..=MAX_TIME_MS).contains(&received_at) {
             return Err(Error::data(format!("click was received at {received_at}: that is no time in milliseconds")));
         }
-        let told = value.get("ts").and_then(Value::as_i64);
+        let claimed = value.get("ts").and_then(Value::as_i64);
         let (id, kind) = (needed("event_id")?, needed("type")?);
         let is_order = kind == ORDER;
         // An order's time is the shop's own, and may be long ago.
@@ -74,7 +74,7 @@ impl<'a> Event<'a> {
             customer: text("customer_id")?,
             page: text("page_id")?,
             product: text("product_id")?,
-            at: told.filter(plausible).unwrap_or(received_at),
+            at: claimed.filter(plausible).unwrap_or(received_at),
             received_at,
             value,
         })

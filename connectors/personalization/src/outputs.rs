@@ -136,7 +136,7 @@ pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile:
     let latest = person.sessions.iter().max_by_key(|session| session.last_at);
     let consents = match (profile.get("consent"), consent(profile, &pack.consent)) {
         (None, Some(agreed)) => Value::map([(pack.consent.as_str(), Value::Boolean(agreed))]),
-        (told, _) => told.cloned().unwrap_or(Value::Null),
+        (given, _) => given.cloned().unwrap_or(Value::Null),
     };
     let field = |name: &str| profile.get(name).cloned().unwrap_or(Value::Null);
     Value::map([

@@ -97,14 +97,14 @@ fn sessions_before(event: &Event<'_>, person: &Person, profile: &Value, within: 
         product.sessions.iter().filter(|(other, last_at)| *other != session && *last_at >= from).count()
     });
     let history = profile.get("history").and_then(Value::as_array).unwrap_or_default();
-    let told: i64 = history
+    let reported: i64 = history
         .iter()
         .take(MAX_HISTORY)
         .filter(|entry| entry.get("product_id").and_then(Value::as_str) == Some(id))
         .filter(|entry| entry.get("last_viewed_at").and_then(milliseconds).is_some_and(|at| at >= from))
         .map(|entry| entry.get("sessions").and_then(Value::as_i64).unwrap_or(1).clamp(0, 1_000))
         .sum();
-    i64::try_from(own).unwrap_or(i64::MAX).saturating_add(told)
+    i64::try_from(own).unwrap_or(i64::MAX).saturating_add(reported)
 }
 
 /// Milliseconds since the epoch, or a timestamp as text.

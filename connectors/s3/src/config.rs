@@ -1,6 +1,8 @@
 use flate2::Compression;
 use tributary_api::ConfigType::{self, Boolean, Class, Int, List, Long, Password, String as Text};
-use tributary_api::{Config, ConfigDef, ConfigIssue, ConfigKey, Importance, Props, Result, TopicPartition, Validator};
+use tributary_api::{
+    Config, ConfigDef, ConfigIssue, ConfigKey, Importance, Props, Result, TopicPartition, Validator, list_items,
+};
 
 use crate::format::Format;
 use crate::name::ObjectNames;
@@ -225,8 +227,7 @@ fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
     }
     let settings = Settings::new(config)?;
     // Topics that a pattern finds are looked at when they are read.
-    let topics = config.originals().get("topics").map(String::as_str).unwrap_or_default();
-    let mut topics = topics.split(',').map(str::trim).filter(|topic| !topic.is_empty());
+    let mut topics = list_items(config.originals(), "topics");
     topics.find_map(|topic| settings.names.fit(&TopicPartition::new(topic, 0)).err()).map_or(Ok(Vec::new()), Err)
 }
 

@@ -1,5 +1,5 @@
 //! A Lambda function that keeps a MongoDB collection up to date with the records of a topic. It is written once for both
-//! ways on which they come: as objects of the S3 sink, told of by S3 over SNS and SQS, or as batches of the Lambda sink. See
+//! ways on which they come: as objects of the S3 sink, announced by S3 over SNS and SQS, or as batches of the Lambda sink. See
 //! README.md.
 
 mod bucket;

@@ -25,6 +25,7 @@ mod plugin;
 mod record;
 mod registry;
 mod schema;
+mod schema_cache;
 mod simple_connector;
 mod sink;
 mod small_file;
@@ -42,7 +43,7 @@ pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use config::{
     Config, ConfigDef, ConfigIssue, ConfigKey, ConfigProvider, ConfigType, ConfigValue, CustomValidator, DefaultValue,
-    Importance, KeyNames, NameMatch, Props, Recommendation, Secret, Validator, Width, Wording,
+    Importance, KeyNames, NameMatch, Props, Recommendation, Secret, Validator, Width, Wording, list_items,
 };
 pub use connector::{Connector, ExactlyOnceSupport, SinkConnector, SourceConnector};
 pub use context::{ConnectorContext, ConnectorHost, SinkHost, SinkTaskContext, SourceHost, SourceTaskContext};
@@ -59,6 +60,7 @@ pub use plugin::{
 pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
 pub use registry::PluginRegistry;
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
+pub use schema_cache::SchemaCache;
 pub use simple_connector::SimpleConnector;
 pub use sink::SinkTask;
 pub use small_file::read_small_file;

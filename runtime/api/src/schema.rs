@@ -208,6 +208,29 @@ impl Schema {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 
+    /// A copy of what Kafka Connect calls the basics of a schema: type, name, version, documentation, parameters, and the
+    /// schemas of a map's or an array's elements. The copy is required, and has neither fields nor a default.
+    #[must_use]
+    pub fn copy_basics(&self) -> Self {
+        Self {
+            kind: self.kind,
+            optional: false,
+            name: self.name.clone(),
+            version: self.version,
+            doc: self.doc.clone(),
+            parameters: self.parameters.clone(),
+            default: None,
+            fields: Vec::new(),
+            key: self.key.clone(),
+            element: self.element.clone(),
+        }
+    }
+
+    /// The default that takes the place of a value: `None` if the value is not null, or the schema has no default.
+    pub fn default_for(&self, value: &Value) -> Option<&Value> {
+        self.default.as_ref().filter(|_| value.is_null())
+    }
+
     /// The schema, shared.
     pub fn into_ref(self) -> SchemaRef {
         Arc::new(self)

@@ -65,8 +65,12 @@ fn wrong_texts_are_refused_in_kafkas_words() {
     assert!(parse(topic(ConfigType::List), "a.B_0-9, c").is_ok() && parse(topic(ConfigType::List), "").is_ok());
     assert!(parse(topic(ConfigType::String), &"t".repeat(250)).is_err());
     let long = vec!["x"; 10_001].join(",");
-    let told = parse(key(ConfigType::List), &long).err().unwrap().to_string();
-    assert!(told.len() < 2_000 && told.ends_with("A list may have 10000 elements at the most"), "{} bytes", told.len());
+    let message = parse(key(ConfigType::List), &long).err().unwrap().to_string();
+    assert!(
+        message.len() < 2_000 && message.ends_with("A list may have 10000 elements at the most"),
+        "{} bytes",
+        message.len()
+    );
     assert!(parse(key(ConfigType::List), &long[2..]).is_ok());
 }
 
@@ -83,8 +87,8 @@ fn lists_without_empty_or_duplicate_elements() {
     ] {
         let key = ConfigKey::new("fields", ConfigType::List).validator(Validator::Distinct { empty });
         let props = Props::from([("fields".to_owned(), text.to_owned())]);
-        let told = ConfigDef::new([key]).parse(&props).err().map(|error| error.to_string());
-        assert_eq!(told, fault.map(|fault| format!("Configuration 'fields' {fault}")), "{text:?}");
+        let message = ConfigDef::new([key]).parse(&props).err().map(|error| error.to_string());
+        assert_eq!(message, fault.map(|fault| format!("Configuration 'fields' {fault}")), "{text:?}");
     }
 }
 

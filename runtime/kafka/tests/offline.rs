@@ -99,9 +99,9 @@ fn room_made_ends_the_wait() {
 fn every_record_is_reported_once_also_after_a_timeout() {
     let tokens = Arc::new(Tokens::default());
     drop(full_producer(&tokens, "0", CancellationToken::new()));
-    let mut told = tokens.0.lock().unwrap().clone();
-    told.sort_unstable();
-    assert_eq!(told, [(0, false), (1, false), (2, false)]);
+    let mut results = tokens.0.lock().unwrap().clone();
+    results.sort_unstable();
+    assert_eq!(results, [(0, false), (1, false), (2, false)]);
 }
 
 #[test]

@@ -81,17 +81,17 @@ mod tests {
 
     #[test]
     fn broker_errors_are_classified_as_in_java() {
-        let told = |code: i32| {
+        let classified = |code: i32| {
             let error = Error::from(Failure::of(code));
             (error.kind(), error.class().to_owned())
         };
         let class = |name: &str| format!("org.apache.kafka.common.errors.{name}");
-        assert_eq!(told(-185), (ErrorKind::Retriable, class("TimeoutException")));
-        assert_eq!(told(10), (ErrorKind::Data, class("RecordTooLargeException")));
-        assert_eq!(told(29), (ErrorKind::Fatal, class("TopicAuthorizationException")));
-        assert_eq!(told(3), (ErrorKind::Retriable, class("UnknownTopicOrPartitionException")));
-        assert_eq!(told(-156), (ErrorKind::Retriable, class("LeaderNotAvailableException")));
-        assert_eq!(told(9999), (ErrorKind::Fatal, "org.apache.kafka.common.KafkaException".to_owned()));
+        assert_eq!(classified(-185), (ErrorKind::Retriable, class("TimeoutException")));
+        assert_eq!(classified(10), (ErrorKind::Data, class("RecordTooLargeException")));
+        assert_eq!(classified(29), (ErrorKind::Fatal, class("TopicAuthorizationException")));
+        assert_eq!(classified(3), (ErrorKind::Retriable, class("UnknownTopicOrPartitionException")));
+        assert_eq!(classified(-156), (ErrorKind::Retriable, class("LeaderNotAvailableException")));
+        assert_eq!(classified(9999), (ErrorKind::Fatal, "org.apache.kafka.common.KafkaException".to_owned()));
         assert!(Error::from(Failure::of(9999)).to_string().contains("9999"));
     }
 

@@ -28,6 +28,12 @@ pub(crate) async fn without(herder: &dyn Herder, config: RawConfig) -> Result<Pr
     let (props, nulls) = split(config);
     let class = props.get("connector.class").filter(|_| !nulls.is_empty());
     let Some(class) = class else { return Ok(props) };
+    // The properties of the class are known without a validation, which asks the connector's target system; the caller
+    // validates the configuration. Only properties of transforms and predicates need a validation of their own.
+    let keys = herder.plugin_config(class, None).await.unwrap_or_default();
+    if nulls.iter().all(|name| keys.iter().any(|key| key.name == *name)) {
+        return Ok(props);
+    }
     let mut result = herder.validate(class, props.clone()).await?;
     if add(&mut result, &nulls) == 0 {
         return Ok(props);

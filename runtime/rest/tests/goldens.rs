@@ -1,6 +1,8 @@
 //! The requests of `goldens/requests.json` against the router: each answer must be what Kafka Connect answered.
 #![allow(clippy::unwrap_used)]
 
+#[path = "goldens/request.rs"]
+mod request;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +15,16 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tributary_rest::{RestOptions, router};
 
+use request::{GoldenRequest, without_position};
 use support::Recorded;
 
 #[derive(Deserialize)]
 struct Case {
-    name: String,
-    method: String,
-    path: String,
-    #[serde(default)]
-    headers: BTreeMap<String, Option<String>>,
-    body: Option<Value>,
-    raw: Option<String>,
+    #[serde(flatten)]
+    request: GoldenRequest,
+    /// The call of the herder, or the calls, that the request must cause.
     call: Option<Value>,
     calls: Option<Vec<Value>>,
-    body_differs: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,20 +37,15 @@ struct Answer {
 
 impl Case {
     fn request(&self) -> Request<Body> {
-        let body = self.body.as_ref().map(Value::to_string).or_else(|| self.raw.clone());
-        let mut headers = BTreeMap::from([("accept".to_owned(), Some("application/json, */*".to_owned()))]);
-        headers.insert("host".to_owned(), Some("127.0.0.1:18283".to_owned()));
-        if body.is_some() {
-            headers.insert("content-type".to_owned(), Some("application/json".to_owned()));
+        let mut request = Request::builder().method(self.request.method.as_str()).uri(&self.request.path);
+        // HTTP clients send it by themselves.
+        if !self.request.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
+            request = request.header("host", "127.0.0.1:18283");
         }
-        headers.extend(self.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())));
-        let mut request = Request::builder().method(self.method.as_str()).uri(&self.path);
-        for (name, value) in headers {
-            if let Some(value) = value {
-                request = request.header(name, value);
-            }
+        for (name, value) in self.request.headers() {
+            request = request.header(name, value);
         }
-        request.body(Body::from(body.unwrap_or_default())).unwrap()
+        request.body(Body::from(self.request.body().unwrap_or_default())).unwrap()
     }
 
     fn expected_calls(&self) -> Vec<Value> {
@@ -65,7 +58,7 @@ fn load() -> Vec<(Case, Answer)> {
     let answers: Vec<Answer> = serde_json::from_str(include_str!("goldens/recorded.json")).unwrap();
     assert_eq!(cases.len(), answers.len(), "record again");
     let pairs: Vec<_> = cases.into_iter().zip(answers).collect();
-    assert!(pairs.iter().all(|(case, answer)| case.name == answer.name), "record again");
+    assert!(pairs.iter().all(|(case, answer)| case.request.name == answer.name), "record again");
     pairs
 }
 
@@ -80,7 +73,7 @@ async fn differences(case: &Case, recorded: &Answer) -> Vec<String> {
     let mut found = Vec::new();
     let mut check = |what: &str, expected: String, ours: String| {
         if expected != ours {
-            found.push(format!("{}: {what}\n  Connect {expected}\n  ours    {ours}", case.name));
+            found.push(format!("{}: {what}\n  Connect {expected}\n  ours    {ours}", case.request.name));
         }
     };
     check("status", recorded.status.to_string(), parts.status.as_u16().to_string());
@@ -95,7 +88,7 @@ async fn differences(case: &Case, recorded: &Answer) -> Vec<String> {
     if expected != calls {
         check("calls", expected.to_string(), calls.to_string());
     }
-    if case.body_differs.is_none() {
+    if case.request.body_differs.is_none() {
         let ours = serde_json::from_str(&text).unwrap_or(Value::Null);
         // Only the order of an object's fields may be another one.
         let same = normal(body.clone()) == normal(ours) && recorded.body.is_empty() == text.is_empty();
@@ -109,15 +102,9 @@ fn set(list: &str) -> BTreeSet<&str> {
     list.split(',').map(str::trim).collect()
 }
 
-/// The position at which the Java parser stopped is not compared.
 fn normal(mut body: Value) -> Value {
     if let Some(message) = body.get("message").and_then(Value::as_str) {
-        let message = match (message.find("\n at [Source"), message.find(" (through reference chain")) {
-            (Some(place), Some(chain)) => format!("{}{}", &message[..place], &message[chain..]),
-            (Some(place), None) => message[..place].to_owned(),
-            (None, _) => message.to_owned(),
-        };
-        body["message"] = Value::String(message);
+        body["message"] = Value::String(without_position(message));
     }
     body
 }
@@ -133,7 +120,7 @@ async fn every_answer_is_that_of_kafka_connect() {
 
 #[tokio::test]
 async fn another_status_header_body_or_call_is_a_difference() {
-    let (case, mut recorded) = load().into_iter().find(|(case, _)| case.name == "create the source").unwrap();
+    let (case, mut recorded) = load().into_iter().find(|(case, _)| case.request.name == "create the source").unwrap();
     assert!(differences(&case, &recorded).await.is_empty());
     recorded.status = 200;
     assert_eq!(differences(&case, &recorded).await.len(), 1);

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use tributary_api::{
     ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, KAFKA_VERSION,
-    Plugin, Record, Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation, Value,
+    Plugin, Record, Records, Result, Schema, SchemaCache, SchemaRef, SchemaType, Struct, TransformContext,
+    Transformation, Value,
 };
 
-use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
+use crate::support::{Fields, REPLACE_NULL, Side, field_value, fields_of, replace_null_key};
 
 const STATIC_VALUE: &str = "static.value";
 const PURPOSE: &str = "field insertion";
@@ -109,7 +110,7 @@ impl InsertField {
 
     fn with_inserted(&mut self, object: &mut Struct, inserted: Vec<Option<Value>>) -> Result<Datum> {
         let insertions = &self.insertions;
-        let schema = self.schemas.get(object.schema(), |schema| with_fields(schema, insertions))?;
+        let schema = self.schemas.get([object.schema()], || with_fields(object.schema(), insertions))?;
         let old = std::mem::replace(object, Struct::new(Schema::new(SchemaType::Struct).into_ref(), Vec::new())?);
         let (old_schema, old_values) = old.into_parts();
         let mut values = Vec::with_capacity(schema.fields.len());
@@ -179,5 +180,5 @@ fn with_fields(schema: &Schema, insertions: &[Insertion]) -> Result<SchemaRef> {
         }
         fields.push(Field::new(name, insertion.schema.clone()));
     }
-    Ok(basics(schema).with_fields(fields).into_ref())
+    Ok(schema.copy_basics().with_fields(fields).into_ref())
 }

@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use tributary_api::{
     ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, KAFKA_VERSION,
-    Plugin, Record, Records, Result, Schema, SchemaRef, Struct, TransformContext, Transformation, Validator, Value,
+    Plugin, Record, Records, Result, Schema, SchemaCache, SchemaRef, Struct, TransformContext, Transformation,
+    Validator, Value,
 };
 
-use crate::support::{Fields, REPLACE_NULL, SchemaCache, Side, basics, field_value, fields_of, replace_null_key};
+use crate::support::{Fields, REPLACE_NULL, Side, field_value, fields_of, replace_null_key};
 
 const EXCLUDE: &str = "exclude";
 const INCLUDE: &str = "include";
@@ -97,7 +98,7 @@ impl ReplaceField {
 
     fn replace_in_struct(&mut self, object: &Struct) -> Result<Datum> {
         let mut schemas = std::mem::take(&mut self.schemas);
-        let schema = schemas.get(object.schema(), |schema| self.changed_schema(schema));
+        let schema = schemas.get([object.schema()], || self.changed_schema(object.schema()));
         self.schemas = schemas;
         let schema = schema?;
         let kept = object.schema().fields.iter().zip(object.values()).filter(|(field, _)| self.keeps(&field.name));
@@ -114,7 +115,7 @@ impl ReplaceField {
             }
             fields.push(Field::new(name, field.schema.clone()));
         }
-        Ok(basics(schema).with_fields(fields).into_ref())
+        Ok(schema.copy_basics().with_fields(fields).into_ref())
     }
 }
 

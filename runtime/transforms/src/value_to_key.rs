@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use tributary_api::{
     ByteString, Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Factory, Field, Importance, KAFKA_VERSION,
-    Plugin, Record, Records, Result, Schema, SchemaRef, SchemaType, Struct, TransformContext, Transformation,
-    Validator, Value,
+    Plugin, Record, Records, Result, Schema, SchemaCache, SchemaRef, SchemaType, Struct, TransformContext,
+    Transformation, Validator, Value,
 };
 
-use crate::support::{Fields, REPLACE_NULL, SchemaCache, field_value, fields_of, replace_null_key};
+use crate::support::{Fields, REPLACE_NULL, field_value, fields_of, replace_null_key};
 
 const FIELDS: &str = "fields";
 
@@ -38,7 +38,7 @@ impl ValueToKey {
 
     fn key_of_struct(&mut self, value: &Struct) -> Result<Datum> {
         let fields = &self.fields;
-        let schema = self.schemas.get(value.schema(), |schema| key_schema(schema, fields))?;
+        let schema = self.schemas.get([value.schema()], || key_schema(value.schema(), fields))?;
         let key_fields = schema.fields.iter().map(|field| {
             let value = value.get(&field.name).cloned().unwrap_or_default();
             field_value(&field.schema, value, self.replace_null)

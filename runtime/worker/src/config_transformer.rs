@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_api::{ConfigProvider, Error, PluginRegistry, Props, Result};
+use tributary_api::{ConfigProvider, Error, PluginRegistry, Props, Result, list_items};
 
 use crate::blocking_pool::BlockingPool;
 use crate::plugins::NamedPlugin;
 use crate::redaction::Redaction;
-use crate::settings::list_items;
 
 /// How many different variables a configuration may have.
 const MAX_VARIABLES: usize = 1_000;

@@ -11,7 +11,7 @@ pub(crate) fn props(pairs: &[(&str, &str)]) -> Props {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What a worker must be told at the least, and more.
+/// The properties that a worker requires, and more.
 pub(crate) fn worker_props(more: &[(&str, &str)]) -> Props {
     let least = [
         ("bootstrap.servers", "127.0.0.1:1"),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigProvider, ConfigType, Converter, ConverterOptions, Error, Factory,
-    HeaderConverter, Plugin, PluginKind, PluginRegistry, Predicate, Props, Result, Transformation,
+    HeaderConverter, Plugin, PluginKind, PluginRegistry, Predicate, Props, Result, Transformation, list_items,
 };
 
-use crate::settings::{list_items, with_prefix};
+use crate::settings::with_prefix;
 
 /// The one converter that is a plugin of another kind than the others.
 pub(crate) const HEADER_CONVERTER: &str = "header.converter";

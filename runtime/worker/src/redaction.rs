@@ -244,8 +244,8 @@ mod tests {
         ] {
             assert_eq!(hide.apply(&message(piece)), message(shown), "{piece}");
         }
-        let told = format!("{long} correct horse bat");
-        assert_eq!(hide.apply(&told), format!("{long} ${{p:0}}"), "librdkafka's own messages have 512 bytes");
+        let message = format!("{long} correct horse bat");
+        assert_eq!(hide.apply(&message), format!("{long} ${{p:0}}"), "librdkafka's own messages have 512 bytes");
         let error = tributary_api::Error::fatal(format!("{} correct horse battery staple", "x".repeat(8 * 1024 - 8)));
         assert!(!hide.apply(&error.trace()).contains("correct"), "{}", hide.apply(&error.trace()));
         assert_eq!(hide.apply("a short correct horse..."), "a short correct horse...");

@@ -255,12 +255,6 @@ impl WorkerSettings {
     }
 }
 
-/// The items of a comma-separated property, without empty ones.
-pub(crate) fn list_items<'a>(props: &'a Props, name: &str) -> impl Iterator<Item = &'a str> {
-    let list = props.get(name).map_or("", String::as_str);
-    list.split(',').map(str::trim).filter(|item| !item.is_empty())
-}
-
 /// The properties under a prefix, without it.
 pub(crate) fn with_prefix(props: &Props, prefix: &str) -> Props {
     props

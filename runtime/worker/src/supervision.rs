@@ -137,17 +137,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_never_completes_ends_with_the_mailbox() {
-        struct Told(Arc<Notify>);
-        impl Drop for Told {
+        struct NotifyOnDrop(Arc<Notify>);
+        impl Drop for NotifyOnDrop {
             fn drop(&mut self) {
                 self.0.notify_one();
             }
         }
         let (plugin, dropped) = (mailbox(), Arc::new(Notify::new()));
-        let told = Told(Arc::clone(&dropped));
+        let guard = NotifyOnDrop(Arc::clone(&dropped));
         let call = plugin.call("start", Duration::from_millis(50), move |_| {
             let wait = async move {
-                let _told = told;
+                let _guard = guard;
                 std::future::pending::<Result<()>>().await
             };
             wait.boxed()

@@ -68,7 +68,7 @@ async fn post(front: &LambdaFront, function: &str, headers: &[(&str, &str)], bod
 async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < LIMIT, "waited in vain for {what}");
+        assert!(begun.elapsed() < LIMIT, "{what} did not happen within {LIMIT:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -273,7 +273,7 @@ async fn a_closure_is_a_function_too() {
         match event.json()["do"].as_str() {
             Some("fail") => Reply::error("Kind", "message"),
             Some("exit") => Reply::Exit(2),
-            Some("panic") => panic!("as it was told"),
+            Some("panic") => panic!("as configured"),
             Some("hang") => std::future::pending().await,
             _ => Reply::json(&json!({"id": event.request_id})),
         }

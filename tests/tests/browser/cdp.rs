@@ -69,7 +69,7 @@ impl Page {
             }
             if begun.elapsed() > limit {
                 let page = self.eval("document.body && document.body.innerText").await.unwrap_or_default();
-                bail!("waited {limit:?} in vain for {expression}; the page says: {page}");
+                bail!("{expression} did not become true within {limit:?}; the page says: {page}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -7,8 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tributary_tests::{Answer, Connect, ConnectOptions, Kafka, Tier, Tributary, WorkerOptions, require, unique};
+
+use self::request::{GoldenRequest, without_position};
+
+#[path = "../../../runtime/rest/tests/goldens/request.rs"]
+mod request;
 
 const REQUESTS: &str = include_str!("../../../runtime/rest/tests/goldens/requests.json");
 /// What the table calls the source's file.
@@ -32,17 +37,11 @@ const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Deserialize)]
 struct Case {
-    name: String,
-    method: String,
-    path: String,
-    #[serde(default)]
-    headers: BTreeMap<String, Option<String>>,
-    body: Option<Value>,
-    raw: Option<String>,
+    #[serde(flatten)]
+    request: GoldenRequest,
     /// What the answer holds once the worker has done what was asked for before.
     #[serde(default)]
     until: Vec<String>,
-    body_differs: Option<String>,
     workers_differ: Option<String>,
 }
 
@@ -120,25 +119,18 @@ async fn the_password_extension_accepts_the_same_users() -> Result<()> {
     let mut differences = Vec::new();
     for (method, path) in PROTECTED {
         for credentials in CREDENTIALS {
-            let headers = credentials.map(|value| ("Authorization".to_owned(), Some(value.to_owned())));
-            let case = Case {
-                name: format!("{method} {path} {credentials:?}"),
-                method: method.to_owned(),
-                path: path.to_owned(),
-                headers: headers.into_iter().collect(),
-                body: None,
-                raw: None,
-                until: Vec::new(),
-                body_differs: None,
-                workers_differ: None,
-            };
+            let headers: BTreeMap<String, String> =
+                credentials.map(|value| ("Authorization".to_owned(), value.to_owned())).into_iter().collect();
+            let name = format!("{method} {path} {credentials:?}");
+            let case: Case =
+                serde_json::from_value(json!({ "name": name, "method": method, "path": path, "headers": headers }))?;
             let (theirs, own) = (settle(java.rest().base(), &case).await?, settle(ours.rest().base(), &case).await?);
             differences.extend(compare(&case, &theirs, &own));
             if theirs.text != own.text && theirs.status == 401 {
-                differences.push(format!("{}: text\n  java {}\n  ours {}", case.name, theirs.text, own.text));
+                differences.push(format!("{}: text\n  java {}\n  ours {}", case.request.name, theirs.text, own.text));
             }
             if theirs.header("www-authenticate") != own.header("www-authenticate") {
-                differences.push(format!("{}: www-authenticate", case.name));
+                differences.push(format!("{}: www-authenticate", case.request.name));
             }
         }
     }
@@ -153,7 +145,7 @@ async fn differ(java: &str, ours: &str, case: &Case) -> Result<Vec<String>> {
     loop {
         let (theirs, own) = (settle(java, case).await?, settle(ours, case).await?);
         let differences = compare(case, &theirs, &own);
-        if !["GET", "HEAD", "OPTIONS"].contains(&case.method.as_str()) {
+        if !["GET", "HEAD", "OPTIONS"].contains(&case.request.method.as_str()) {
             know_the_same(java, ours).await?;
             return Ok(differences);
         }
@@ -199,18 +191,12 @@ async fn settle(base: &str, case: &Case) -> Result<Answer> {
 }
 
 async fn send(base: &str, case: &Case) -> Result<Answer> {
-    let method = Method::from_bytes(case.method.as_bytes())?;
-    let mut headers = BTreeMap::from([("accept".to_owned(), Some("application/json, */*".to_owned()))]);
-    let body = case.body.as_ref().map(Value::to_string).or_else(|| case.raw.clone());
-    if body.is_some() {
-        headers.insert("content-type".to_owned(), Some("application/json".to_owned()));
-    }
-    headers.extend(case.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())));
-    let mut request = reqwest::Client::new().request(method, format!("{base}{}", case.path));
-    for (name, value) in headers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+    let method = Method::from_bytes(case.request.method.as_bytes())?;
+    let mut request = reqwest::Client::new().request(method, format!("{base}{}", case.request.path));
+    for (name, value) in case.request.headers() {
         request = request.header(name, value);
     }
-    if let Some(body) = body {
+    if let Some(body) = case.request.body() {
         request = request.body(body);
     }
     let response = request.timeout(ANSWERED_WITHIN).send().await?;
@@ -226,7 +212,7 @@ fn compare(case: &Case, java: &Answer, ours: &Answer) -> Vec<String> {
     let mut found = Vec::new();
     let mut check = |what: &str, java: String, ours: String| {
         if java != ours {
-            found.push(format!("{}: {what}\n  java {java}\n  ours {ours}", case.name));
+            found.push(format!("{}: {what}\n  java {java}\n  ours {ours}", case.request.name));
         }
     };
     if java.status != ours.status {
@@ -239,7 +225,7 @@ fn compare(case: &Case, java: &Answer, ours: &Answer) -> Vec<String> {
             (Some(java), ours) => check(name, java.to_owned(), ours.to_owned()),
         }
     }
-    if case.body_differs.is_none() && case.workers_differ.is_none() {
+    if case.request.body_differs.is_none() && case.workers_differ.is_none() {
         for (place, java, ours) in leaves(&normal(java.json()), &normal(ours.json())) {
             let place = format!("body{place}");
             if !MEANT.iter().any(|(start, end)| place.starts_with(start) && place.ends_with(end)) {
@@ -268,10 +254,7 @@ fn normal(body: Value) -> Value {
 }
 
 fn message(message: Value) -> Value {
-    let Some(text) = message.as_str() else { return message };
-    let place = text.find("\n at [Source").unwrap_or(text.len());
-    let chain = text.find(" (through reference chain").unwrap_or(text.len()).max(place);
-    Value::String(format!("{}{}", &text[..place], &text[chain..]))
+    message.as_str().map(without_position).map_or(message, Value::String)
 }
 
 /// The smallest parts in which two values differ, each with its place.
@@ -315,7 +298,7 @@ fn element(index: usize, item: &Value) -> String {
 
 fn case(name: &str) -> Result<Case> {
     let cases: Vec<Case> = serde_json::from_str(REQUESTS)?;
-    match cases.into_iter().find(|case| case.name == name) {
+    match cases.into_iter().find(|case| case.request.name == name) {
         Some(case) => Ok(case),
         None => bail!("the table has no {name}"),
     }

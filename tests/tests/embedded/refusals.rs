@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tributary_tests::{RestClient, Tributary, WorkerOptions, free_port};
 
 const LIMIT: Duration = Duration::from_secs(120);
-/// A configuration's name, which nobody else has.
+/// A unique name for a configuration.
 const NAME: &str = "refused";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

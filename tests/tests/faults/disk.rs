@@ -43,8 +43,8 @@ async fn a_sink_whose_disk_is_full_waits_for_space() -> Result<()> {
     limit_file_size(worker.pid(), Some(300_000))?;
     let line = |number: usize| format!("{number:04} {}", "x".repeat(1_000));
     produce(&kafka.bootstrap(), &much, (0..LINES).map(move |number| (None, line(number).into_bytes()))).await?;
-    let told = format!("cannot write to {}: check its disk", folder.path().join(&much).display());
-    wait_until(LIMIT, "the error with the file's path", || async { worker.log().contains(&told) }).await?;
+    let logged = format!("cannot write to {}: check its disk", folder.path().join(&much).display());
+    wait_until(LIMIT, "the error with the file's path", || async { worker.log().contains(&logged) }).await?;
     produce(&kafka.bootstrap(), &little, [(None, b"goes on".to_vec())]).await?;
     wait_until(LIMIT, "the other sink's line", || async { lines(&little) == "goes on\n" }).await?;
     let committed = committed_offsets(&kafka.bootstrap(), &format!("connect-{much}"), &much).await?;
@@ -136,12 +136,12 @@ async fn a_processor_whose_disk_is_full_continues_exactly_once_when_there_is_spa
     wait_until(LIMIT, "the file of the state", || async { store.is_file() }).await?;
     limit_file_size(worker.pid(), Some(fs::metadata(&store)?.len()))?;
     let flow = TRAFFIC.start(&pipeline, LIMIT);
-    let told = || async {
+    let logged = || async {
         let status = rest.get("/connectors/personalize/status").await.map(|answer| answer.json()).unwrap_or_default();
         let trace = status["tasks"][0]["trace"].as_str().unwrap_or_default().to_owned();
         trace.contains("state file") && trace.contains(&store.display().to_string()) && trace.contains("check its disk")
     };
-    wait_until(LIMIT, "the error with the file's path", told).await?;
+    wait_until(LIMIT, "the error with the file's path", logged).await?;
     flow.finish().await.context("clicks are taken all the same")?;
     for connector in ["clicks", "customers", "offers"] {
         rest.wait_running(connector, 1, LIMIT).await?;

@@ -74,7 +74,7 @@ async fn each_key_has_its_last_value_when_worker_and_server_are_killed() -> Resu
     }
     for document in mongo.documents("shop", "orders").await? {
         let (id, number) = (document.get_str("_id")?.to_owned(), document.get_i64("number")?);
-        if expected.remove(&id).context("a key that nobody wrote")? != number {
+        if expected.remove(&id).context("a key that was never written")? != number {
             wrong.insert(id, number);
         }
     }

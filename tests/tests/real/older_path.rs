@@ -172,7 +172,7 @@ impl Mapping<'_> {
     {
         let begun = Instant::now();
         while !done().await? {
-            ensure!(begun.elapsed() < LIMIT, "waited in vain for {what}");
+            ensure!(begun.elapsed() < LIMIT, "{what} did not happen within {LIMIT:?}");
             let messages = self.moto.receive(self.queue).await?;
             if !messages.is_empty() {
                 self.invoke(&messages).await?;

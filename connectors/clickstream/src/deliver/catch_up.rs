@@ -184,13 +184,13 @@ impl CatchUp {
     /// The topic partition of an id, once partitions are assigned to the task; none when it is not among them.
     async fn partition(&self, partition_id: PartitionId) -> Option<TopicPartition> {
         loop {
-            let told = self.assigned.notified();
+            let notified = self.assigned.notified();
             let assignment = self.cx.assignment();
             if !assignment.is_empty() {
                 return assignment.into_iter().find(|partition| PartitionId::of(partition) == partition_id);
             }
             // Checks the assignment after a notification and after the timeout.
-            let _ = tokio::time::timeout(ASSIGNMENT_CHECK, told).await;
+            let _ = tokio::time::timeout(ASSIGNMENT_CHECK, notified).await;
         }
     }
 

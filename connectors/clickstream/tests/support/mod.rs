@@ -125,7 +125,7 @@ impl Source {
         self.acks.acknowledged(&acks);
     }
 
-    /// Acknowledges whatever comes until the task is told to stop.
+    /// Acknowledges all records until the task stops.
     pub(crate) async fn run(mut self) -> Self {
         while !self.stopping.is_cancelled() {
             let records = self.task.poll().await.unwrap();

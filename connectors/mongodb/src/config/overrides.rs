@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use tributary_api::Props;
+use tributary_api::{Props, list_items};
 
 use super::definition::properties;
 
@@ -29,8 +29,7 @@ pub(super) fn name_for(topic: &str, property: &str, props: &Props) -> String {
 
 /// The topics that the configuration names: in `topics`, and in overrides.
 pub(super) fn named_topics(props: &Props) -> BTreeSet<String> {
-    let listed = props.get("topics").map_or("", String::as_str).split(',').map(str::trim);
-    let mut topics: BTreeSet<String> = listed.filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
+    let mut topics: BTreeSet<String> = list_items(props, "topics").map(str::to_owned).collect();
     // The names of topics and of properties may contain dots: the known property names show where the topic's name
     // ends.
     let definition = properties();

@@ -1,4 +1,4 @@
-use tributary_api::{Datum, Error, Result, Schema, Struct, Value};
+use tributary_api::{Datum, Error, Result, Struct, Value};
 
 use super::decimal::decimal128;
 use super::encoder::Encoder;
@@ -34,17 +34,10 @@ pub(crate) fn encode(datum: &Datum, out: &mut Encoder) -> Result<()> {
 fn fields(object: &Struct, out: &mut Encoder) -> Result<()> {
     for (field, value) in object.schema().fields.iter().zip(object.values()) {
         out.name(&field.name)?;
-        write(or_default(value, &field.schema), out)?;
+        // A null field has its default, as in Java's `Struct`.
+        write(field.schema.default_for(value).unwrap_or(value), out)?;
     }
     Ok(())
-}
-
-/// A field that is missing has its default, as in Java's `Struct`.
-fn or_default<'a>(value: &'a Value, schema: &'a Schema) -> &'a Value {
-    match &schema.default {
-        Some(default) if value.is_null() => default,
-        _ => value,
-    }
 }
 
 fn entries(map: &[(Value, Value)], out: &mut Encoder) -> Result<()> {

@@ -59,7 +59,7 @@ async fn a_server_that_falls_silent_is_noticed() {
         }
         let batch = records(6);
         let put = tokio::time::timeout(Duration::from_secs(60), task.put(&batch));
-        assert!(put.await.expect("nobody has noticed").unwrap_err().is_retriable());
+        assert!(put.await.expect("the task did not notice").unwrap_err().is_retriable());
         double.wake();
         while let Err(error) = task.put(&batch).await {
             assert!(error.is_retriable(), "{error:?}");

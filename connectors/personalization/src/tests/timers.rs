@@ -32,7 +32,7 @@ fn heartbeats_overrule_the_timer() {
     shop.click("s1", "product_view", "p1", "sofa", T0).unwrap();
     shop.click("s1", "heartbeat", "p1", "sofa", T0 + 1_000).unwrap();
     shop.pass_time(T0 + 60_000);
-    assert_eq!(shop.offers(), 0, "the page sends heartbeats and stopped: nobody looks at it");
+    assert_eq!(shop.offers(), 0, "the page no longer sends heartbeats: it is not open any more");
 }
 
 #[test]

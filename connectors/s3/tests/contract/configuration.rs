@@ -53,7 +53,7 @@ async fn names_of_objects_that_s3_does_not_take_are_refused_before_a_record_is_r
     let dir = ("topics.dir", long.as_str());
     check(&bucket.props(&[dir, ("topics", "a,clicks")]), "topics.dir", "and S3 takes 1024").await;
     assert_eq!(validate(&bucket.props(&[("topics.dir", &long[..200]), ("topics", "a,clicks")])).await, []);
-    // Of topics that a pattern finds the task tells, which would be refused the same object for ever.
+    // Topics that a pattern finds are checked by the task: S3 would refuse their objects each time.
     let mut task = Task::start(&bucket.props(&[dir])).await;
     let error = task.put(0..1).await.unwrap_err();
     assert_eq!((error.kind(), error.property()), (ErrorKind::Config, Some("topics.dir")), "{error:?}");

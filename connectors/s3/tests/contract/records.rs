@@ -113,17 +113,17 @@ impl Subscriber for Warnings {
 
 #[tokio::test]
 async fn object_names_keep_their_topic_and_a_rename_is_logged_once() {
-    let told = Arc::<AtomicUsize>::default();
-    let _guard = tracing::subscriber::set_default(Warnings("renamed=other", Arc::clone(&told)));
+    let warnings = Arc::<AtomicUsize>::default();
+    let _guard = tracing::subscriber::set_default(Warnings("renamed=other", Arc::clone(&warnings)));
     let bucket = TestBucket::new().await;
     let mut task = Task::start(&bucket.props(&[])).await;
     task.put(0..3).await.unwrap();
-    assert_eq!(told.load(Ordering::Relaxed), 0);
+    assert_eq!(warnings.load(Ordering::Relaxed), 0);
     for offset in 3..6 {
         let mut renamed = record(offset, object(offset));
         renamed.topic = Arc::from("other");
         task.task.put(&[renamed]).await.unwrap();
     }
-    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(warnings.load(Ordering::Relaxed), 1);
     assert_eq!(bucket.lines().await, [(key(0), lines(0..3)), (key(3), lines(3..6))]);
 }

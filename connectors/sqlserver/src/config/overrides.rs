@@ -1,4 +1,4 @@
-use tributary_api::Config;
+use tributary_api::{Config, list_items};
 
 use crate::table::TableId;
 
@@ -20,9 +20,8 @@ struct Override {
 impl Overrides {
     pub(super) fn new(config: &Config) -> Self {
         let props = config.originals();
-        let names = props.get(LIST).map(String::as_str).unwrap_or_default().split(',');
         let mut overrides = Vec::new();
-        for name in names.map(str::trim).filter(|name| !name.is_empty()) {
+        for name in list_items(props, LIST) {
             let property = format!("{LIST}.{name}");
             let (Some(statement), Some((database, schema, table))) = (props.get(&property), parts(name)) else {
                 tracing::warn!(

@@ -1,11 +1,11 @@
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Field, Importance, Plugin, Record, Records, Result, Schema,
-    SchemaRef, SchemaType, Struct, Topic, TransformContext, Transformation, Value,
+    SchemaCache, SchemaRef, SchemaType, Struct, Topic, TransformContext, Transformation, Value,
 };
 
 use super::field_reference::FieldReference;
 use super::has_envelope;
-use super::schemas::{MadeSchemas, basics, or_default, without};
+use super::schemas::{or_default, without};
 
 const CLASS: &str = "io.debezium.transforms.ExtractNewRecordState";
 const DELETED: &str = "__deleted";
@@ -18,7 +18,7 @@ pub(super) fn plugin() -> Plugin {
     };
     let modes = ["drop", "tombstone", "rewrite", "rewrite-with-tombstone", "delete-to-tombstone"];
     let config = ConfigDef::new([
-        text("delete.tombstone.handling.mode", "tombstone").enumeration(&modes).doc("What becomes of a delete and the tombstone behind it: drop (nothing), tombstone (one record without a value, of the delete), rewrite (the row of before, with the field __deleted), rewrite-with-tombstone (both), delete-to-tombstone (one record without a value and without a schema)."),
+        text("delete.tombstone.handling.mode", "tombstone").enumeration(&modes).doc("How a delete and the tombstone after it are handled: drop (nothing), tombstone (one record without a value, of the delete), rewrite (the row before the delete, with the field __deleted), rewrite-with-tombstone (both), delete-to-tombstone (one record without a value and without a schema)."),
         text("route.by.field", "").importance(Importance::Low).doc("A field of the row whose value is the record's topic."),
         text("add.fields.prefix", "__").importance(Importance::Low).doc("The beginning of the names of added fields."),
         list("add.fields").doc("Fields of the change that are added to the row, such as op, table, source.ts_ms, or version:VERSION for another name."),
@@ -26,7 +26,7 @@ pub(super) fn plugin() -> Plugin {
         list("add.headers").doc("Fields of the change that become headers."),
         flag("replace.null.with.default", true).doc("Whether null is replaced by a field's default when a row is rewritten."),
         ConfigKey::new("drop.fields.header.name", ConfigType::String).importance(Importance::Low).doc("A header with a list of fields that are left out."),
-        flag("drop.fields.from.key", false).doc("Whether they are left out of the key, too."),
+        flag("drop.fields.from.key", false).doc("Whether these fields are left out of the key, too."),
         flag("drop.fields.keep.schema.compatible", true).doc("Whether only optional fields are left out."),
     ]);
     Plugin::transformation(CLASS, env!("CARGO_PKG_VERSION"), config, ExtractNewRecordState::new).doc(
@@ -53,9 +53,9 @@ struct ExtractNewRecordState {
     drop_header: Option<String>,
     drop_from_key: bool,
     keep_compatible: bool,
-    rows: MadeSchemas,
-    keys: MadeSchemas,
-    values: MadeSchemas,
+    rows: SchemaCache<2>,
+    keys: SchemaCache,
+    values: SchemaCache,
     deleted: SchemaRef,
 }
 
@@ -81,9 +81,9 @@ impl ExtractNewRecordState {
             drop_header: drop_header.map(str::to_owned),
             drop_from_key: config.boolean("drop.fields.from.key")?,
             keep_compatible: config.boolean("drop.fields.keep.schema.compatible")?,
-            rows: MadeSchemas::default(),
-            keys: MadeSchemas::default(),
-            values: MadeSchemas::default(),
+            rows: SchemaCache::default(),
+            keys: SchemaCache::default(),
+            values: SchemaCache::default(),
             deleted: Schema::new(SchemaType::String).optional().into_ref(),
         })
     }
@@ -102,7 +102,7 @@ impl ExtractNewRecordState {
 
     fn change(&mut self, mut record: Record) -> Result<Records> {
         let Value::Struct(envelope) = std::mem::take(&mut record.value.value) else {
-            return Err(Error::data(format!("{CLASS}: a change is no structure")));
+            return Err(Error::data(format!("{CLASS}: a change is not a structure")));
         };
         for header in &self.headers {
             if let Some(schema) = header.schema(envelope.schema()) {
@@ -120,7 +120,7 @@ impl ExtractNewRecordState {
                 record.value = datum(value);
                 self.drop_fields(&mut record)?;
             }
-            // All rows of a table are gone.
+            // A truncation.
             (None, None) => return Ok(Records::None),
             (None, Some(before)) => match self.deletes {
                 Deletes::Drop => return Ok(Records::None),
@@ -154,16 +154,16 @@ impl ExtractNewRecordState {
         match row.get(field) {
             Some(Value::String(topic)) if !topic.trim().is_empty() => record.topic = Topic::from(&**topic),
             Some(Value::String(_) | Value::Null) => {}
-            Some(_) => return Err(Error::data(format!("route.by.field: {field} is no text"))),
+            Some(_) => return Err(Error::data(format!("route.by.field: {field} is not a string"))),
             None => return Err(Error::data(format!("route.by.field: the row has no field {field}"))),
         }
         Ok(())
     }
 
-    /// The row with what is added to it.
+    /// The row with the added fields.
     fn row(&mut self, row: &Struct, envelope: &Struct, deleted: &'static str) -> Result<Struct> {
         let (rewrites, fields, text) = (self.rewrites(), &self.fields, &self.deleted);
-        let schema = self.rows.of(row.schema(), envelope.schema(), || {
+        let schema = self.rows.get([row.schema(), envelope.schema()], || {
             let mut all = row.schema().fields.clone();
             if rewrites {
                 all.push(Field::new(DELETED, SchemaRef::clone(text)));
@@ -172,8 +172,8 @@ impl ExtractNewRecordState {
                 let schema = field.schema(envelope.schema());
                 all.extend(schema.map(|schema| Field::new(field.new_name.clone(), schema.into_ref())));
             }
-            basics(row.schema()).with_fields(all)
-        });
+            Ok(row.schema().copy_basics().with_fields(all).into_ref())
+        })?;
         let mut values = row.values().to_vec();
         if rewrites {
             if self.replace_null {
@@ -188,7 +188,7 @@ impl ExtractNewRecordState {
         Struct::new(schema, values)
     }
 
-    /// The names in the header that lists what is left out.
+    /// The names in the header that lists fields to drop.
     fn dropped(&self, record: &Record) -> Vec<String> {
         let header =
             self.drop_header.as_ref().and_then(|name| record.headers.iter().find(|header| header.name == *name));
@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    /// A change of a row with a number, a text with a default, and nothing else.
+    /// A change of a row with the fields id, and a text with a default.
     fn change(operation: &'static str, before: Option<Value>, after: Option<Value>) -> Record {
         let text = Schema::new(SchemaType::String).into_ref();
         let number = Schema::new(SchemaType::Int32).into_ref();

@@ -1,19 +1,17 @@
 use bytestring::ByteString;
 use tributary_api::{Error, Result, Schema, SchemaRef, Struct, Value};
 
-use super::schemas::basics;
-
 /// A field of an envelope that is added to a record: `op`, `source.ts_ms`, `version:VERSION`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FieldReference {
-    /// The structure that it is in; none: the envelope.
+    /// The structure that contains the field; `None`: the envelope itself.
     structure: Option<String>,
     pub(super) field: String,
     pub(super) new_name: ByteString,
 }
 
 impl FieldReference {
-    /// Those of a list.
+    /// Parses a list.
     pub(super) fn list(property: &str, prefix: &str, list: &[String]) -> Result<Vec<Self>> {
         let fields = list.iter().map(|field| field.trim()).filter(|field| !field.is_empty());
         fields.map(|field| Self::new(property, prefix, field)).collect()
@@ -39,7 +37,7 @@ impl FieldReference {
         Ok(Self { structure: structure.map(str::to_owned), field: field.to_owned(), new_name: new_name.into() })
     }
 
-    /// The schema that the field has in another record; none where the envelope has no such field.
+    /// The schema of the field in the record it is added to; `None` if the envelope has no such field.
     pub(super) fn schema(&self, envelope: &Schema) -> Option<Schema> {
         let field = |schema: &Schema| schema.field_index(&self.field).map(|place| schema.fields[place].schema.clone());
         let found: Option<SchemaRef> = match &self.structure {
@@ -49,7 +47,7 @@ impl FieldReference {
                 field(&envelope.fields[place].schema).or_else(|| field(envelope))
             }
         };
-        found.map(|schema| basics(&schema).with_fields(schema.fields.clone()).optional())
+        found.map(|schema| schema.copy_basics().with_fields(schema.fields.clone()).optional())
     }
 
     pub(super) fn value(&self, envelope: &Struct) -> Value {
@@ -65,7 +63,7 @@ impl FieldReference {
     }
 }
 
-/// Where a field is that is named alone.
+/// The structure that a field is in if only its name is given.
 fn structure_of(field: &str) -> Option<&'static str> {
     match field {
         "id" | "data_collection_order" | "total_order" => Some("transaction"),

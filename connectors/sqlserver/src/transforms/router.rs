@@ -1,11 +1,10 @@
 use tributary_api::{
     Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Datum, Error, Field, Importance, JavaRegex, JavaReplacement,
-    Plugin, Record, Records, Result, Schema, SchemaRef, SchemaType, Struct, Topic, TransformContext, Transformation,
-    Value,
+    Plugin, Record, Records, Result, Schema, SchemaCache, SchemaRef, SchemaType, Struct, Topic, TransformContext,
+    Transformation, Value,
 };
 
 use super::has_envelope;
-use super::schemas::MadeSchemas;
 use crate::record::Adjustment;
 
 const CLASS: &str = "io.debezium.transforms.ByLogicalTableRouter";
@@ -24,7 +23,7 @@ pub(super) fn plugin() -> Plugin {
         ConfigKey::new("key.enforce.uniqueness", ConfigType::Boolean)
             .default(true)
             .importance(Importance::Low)
-            .doc("Whether keys have a field that says which table they are of."),
+            .doc("Whether keys have a field that identifies their table."),
         text("key.field.regex").doc(
             "A Java regular expression of topics, for that field's value. The whole name of the topic without it.",
         ),
@@ -33,11 +32,11 @@ pub(super) fn plugin() -> Plugin {
         text("schema.name.adjustment.mode")
             .default("none")
             .enumeration(&["none", "avro", "avro_unicode"])
-            .doc("What becomes of names of schemas that Avro does not allow: none, avro (underscores), avro_unicode."),
+            .doc("How schema names that Avro does not allow are changed: none (not at all), avro (underscores), avro_unicode (character numbers)."),
         ConfigKey::new("logical.table.cache.size", ConfigType::Int)
             .default(16)
             .importance(Importance::Low)
-            .doc("How many schemas are remembered. Has no effect: there is a limit of its own."),
+            .doc("How many schemas are cached. Has no effect: the limit is fixed."),
     ])
     .check(|config| {
         let given = |name: &str| Ok(config.optional_string(name)?.is_some_and(|text| !text.trim().is_empty()));
@@ -48,7 +47,7 @@ pub(super) fn plugin() -> Plugin {
         Ok::<_, Error>(Vec::new())
     });
     Plugin::transformation(CLASS, env!("CARGO_PKG_VERSION"), config, ByLogicalTableRouter::new)
-        .doc("Sends the changes of several tables to one topic, with schemas of one name and keys that say the table.")
+        .doc("Sends the changes of several tables to one topic, with the same schema names, and keys that identify the table.")
 }
 
 struct ByLogicalTableRouter {
@@ -57,9 +56,9 @@ struct ByLogicalTableRouter {
     key_regex: Option<(JavaRegex, JavaReplacement)>,
     key_field: Option<String>,
     adjustment: Adjustment,
-    keys: MadeSchemas,
-    envelopes: MadeSchemas,
-    rows: MadeSchemas,
+    keys: SchemaCache,
+    envelopes: SchemaCache<2>,
+    rows: SchemaCache,
 }
 
 impl ByLogicalTableRouter {
@@ -85,9 +84,9 @@ impl ByLogicalTableRouter {
             key_regex,
             key_field: unique.then(|| config.string("key.field.name").map(str::to_owned)).transpose()?,
             adjustment: config.choice("schema.name.adjustment.mode", &adjustments)?,
-            keys: MadeSchemas::default(),
-            envelopes: MadeSchemas::default(),
-            rows: MadeSchemas::default(),
+            keys: SchemaCache::default(),
+            envelopes: SchemaCache::default(),
+            rows: SchemaCache::default(),
         })
     }
 
@@ -98,12 +97,13 @@ impl ByLogicalTableRouter {
     fn key(&mut self, key: Struct, old_topic: &str, new_topic: &str) -> Result<Datum> {
         let name = self.name(new_topic, "Key");
         let (old, mut values) = key.into_parts();
-        let schema = self.keys.of(&old, &old, || {
-            let mut schema = renamed(&old, name);
+        let key_field = &self.key_field;
+        let schema = derived(&mut self.keys, [&old], &name, || {
+            let mut schema = renamed(&old, &name);
             let text = || Schema::new(SchemaType::String).into_ref();
-            schema.fields.extend(self.key_field.as_ref().map(|field| Field::new(field.clone(), text())));
+            schema.fields.extend(key_field.as_ref().map(|field| Field::new(field.clone(), text())));
             schema
-        });
+        })?;
         if self.key_field.is_some() {
             let replaced = match &self.key_regex {
                 Some((regex, replacement)) => regex.replace(old_topic, replacement)?,
@@ -120,14 +120,14 @@ impl ByLogicalTableRouter {
         let Some(before) = old.field_index("before").map(|place| SchemaRef::clone(&old.fields[place].schema)) else {
             return Err(Error::data(format!("{CLASS}: a change has no field before")));
         };
-        let row = self.rows.of(&before, &before, || renamed(&before, row_name));
-        let schema = self.envelopes.of(&old, &row, || {
-            let mut schema = renamed(&old, name);
+        let row = derived(&mut self.rows, [&before], &row_name, || renamed(&before, &row_name))?;
+        let schema = derived(&mut self.envelopes, [&old, &row], &name, || {
+            let mut schema = renamed(&old, &name);
             for field in schema.fields.iter_mut().filter(|field| is_row(field)) {
                 field.schema = SchemaRef::clone(&row);
             }
             schema
-        });
+        })?;
         for (field, value) in old.fields.iter().zip(&mut values).filter(|(field, _)| is_row(field)) {
             if let Value::Struct(old) = std::mem::take(value) {
                 let (_, parts) = old.into_parts();
@@ -143,9 +143,22 @@ fn is_row(field: &Field) -> bool {
     matches!(&*field.name, "before" | "after")
 }
 
-/// The same under another name, without its default.
-fn renamed(schema: &Schema, name: String) -> Schema {
-    let mut schema = schema.clone().named(name);
+/// The derived schema of this name. The sources alone do not identify it: topics with the same schema may have different
+/// new names.
+fn derived<const N: usize>(
+    cache: &mut SchemaCache<N>,
+    sources: [&SchemaRef; N],
+    name: &str,
+    derive: impl Fn() -> Schema,
+) -> Result<SchemaRef> {
+    let known = cache.get(sources, || Ok(derive().into_ref()))?;
+    let has_name = known.name.as_ref().is_some_and(|known| known == name);
+    Ok(if has_name { known } else { derive().into_ref() })
+}
+
+/// The same schema under another name, without its default.
+fn renamed(schema: &Schema, name: &str) -> Schema {
+    let mut schema = schema.clone().named(name.to_owned());
     schema.default = None;
     schema
 }
@@ -154,13 +167,13 @@ impl Transformation for ByLogicalTableRouter {
     fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {
         let Some(topic) = self.regex.replace(&record.topic, &self.replacement)? else { return Ok(record.into()) };
         if topic.is_empty() {
-            tracing::warn!(topic = %record.topic, "topic.replacement makes an empty name: the record stays where it is");
+            tracing::warn!(topic = %record.topic, "topic.replacement makes an empty name: the record keeps its topic");
             return Ok(record.into());
         }
         match std::mem::take(&mut record.key.value) {
             Value::Null => record.key = Datum::NULL,
             Value::Struct(key) => record.key = self.key(key, &record.topic, &topic)?,
-            _ => return Err(Error::data(format!("{CLASS}: the key is no structure"))),
+            _ => return Err(Error::data(format!("{CLASS}: the key is not a structure"))),
         }
         if has_envelope(&record)
             && let Value::Struct(envelope) = std::mem::take(&mut record.value.value)
@@ -232,6 +245,25 @@ mod tests {
         tombstone.value = Datum::NULL;
         let routed = apply(&[], tombstone);
         assert!(routed.value.value.is_null() && &*routed.topic == "t");
+    }
+
+    /// Tables without names in their schemas have equal schemas, as after JsonConverter.
+    #[test]
+    fn equal_schemas_of_two_topics_get_the_name_of_their_own_topic() {
+        let props = [("topic.regex", "(.*)_shard(.)"), ("topic.replacement", "$1")];
+        let props = props.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let config = plugin().description.config.parse(&props).unwrap();
+        let mut router = ByLogicalTableRouter::new(&config).unwrap();
+        for topic in ["a", "b", "a"] {
+            let mut record = change("any");
+            record.topic = format!("{topic}_shard1").into();
+            let Records::One(routed) = router.apply(record, &mut TransformContext::stateless(0)).unwrap() else {
+                panic!("not one")
+            };
+            let (key, envelope) = (routed.key.schema.unwrap(), routed.value.schema.unwrap());
+            let names = [&key, &envelope, &envelope.fields[0].schema].map(|schema| schema.name.as_deref().unwrap());
+            assert_eq!(names, [format!("{topic}.Key"), format!("{topic}.Envelope"), format!("{topic}.Value")]);
+        }
     }
 
     #[test]

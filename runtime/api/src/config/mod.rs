@@ -23,6 +23,19 @@ use crate::{Error, Result};
 /// A configuration as it is written: property names to text.
 pub type Props = BTreeMap<String, String>;
 
+/// The items of a comma-separated property, trimmed and without empty ones. For a property that another definition has:
+/// a sink's `topics`, for example. A plugin's own list comes from [`Config::list`].
+///
+/// ```
+/// use tributary_api::{Props, list_items};
+/// let props = Props::from([("topics".to_owned(), "orders, ,clicks".to_owned())]);
+/// assert!(list_items(&props, "topics").eq(["orders", "clicks"]));
+/// ```
+pub fn list_items<'a>(props: &'a Props, name: &str) -> impl Iterator<Item = &'a str> {
+    let list = props.get(name).map_or("", String::as_str);
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
 /// A property with its value and what is wrong with it, as `/validate` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

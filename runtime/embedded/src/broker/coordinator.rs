@@ -226,7 +226,7 @@ mod tests {
 
     const SESSION_MS: u64 = 5_000;
 
-    /// A member of a group in these tests, with what the group's answers told it.
+    /// A member of a group in these tests, with what it has learnt from the group's answers.
     struct TestMember {
         id: String,
         generation: i32,

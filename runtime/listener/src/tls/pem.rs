@@ -131,12 +131,12 @@ mod tests {
             (not_base64, "no valid PEM"),
             (text("root:x:0:0:SECRET"), "has no private key"),
         ] {
-            let told = pem.key().unwrap_err();
-            assert!(told.to_string().contains(reason), "{told}");
-            assert!(!format!("{told} {told:?} {pem:?}").contains(SECRET), "{told:?}");
+            let error = pem.key().unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+            assert!(!format!("{error} {error:?} {pem:?}").contains(SECRET), "{error:?}");
         }
-        let told = text("root:x:0:0:SECRET").certificates().unwrap_err().to_string();
-        assert_eq!(told, "the PEM text has no certificate");
+        let error = text("root:x:0:0:SECRET").certificates().unwrap_err().to_string();
+        assert_eq!(error, "the PEM text has no certificate");
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         for path in ["/dev/zero", "/tmp", "/dev/stdin"] {
             assert!(matches!(Pem::File(path.into()).key(), Err(TlsError::NoFile { .. })), "{path}");
         }
-        let told = Pem::File("/nowhere/key.pem".into()).key().unwrap_err().to_string();
-        assert!(told.starts_with("cannot read /nowhere/key.pem"), "{told}");
+        let error = Pem::File("/nowhere/key.pem".into()).key().unwrap_err().to_string();
+        assert!(error.starts_with("cannot read /nowhere/key.pem"), "{error}");
     }
 }

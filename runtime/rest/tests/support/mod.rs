@@ -231,28 +231,23 @@ impl Herder for Recorded {
         self.called(json!(call));
         match self.refusal() {
             Some(error) => Err(error),
+            // Before a write with nulls: `file` is the property that the plugin has.
+            None if !self.body.is_array() => Ok(vec![ConfigKey::new("file", ConfigType::String)]),
             None => Ok(self.body.as_array().unwrap().iter().map(key).collect()),
         }
     }
 
     async fn validate(&self, plugin: &str, config: Props) -> Result<ValidationResult> {
         self.called(json!(["validate", plugin, config]));
-        match (self.refusal(), self.body.get("tasks"), &self.body["message"]) {
-            // A write whose nulls are looked at first: `file` is the property that the plugin has.
-            (None, Some(_), _) => Ok(ValidationResult {
-                name: plugin.to_owned(),
-                error_count: 0,
-                groups: Vec::new(),
-                configs: vec![(Some(ConfigKey::new("file", ConfigType::String)), ConfigValue::default())],
-            }),
-            (Some(_), _, Value::String(message)) if message.contains("Null value") => Ok(ValidationResult {
+        match (self.refusal(), &self.body["message"]) {
+            (Some(_), Value::String(message)) if message.contains("Null value") => Ok(ValidationResult {
                 name: plugin.to_owned(),
                 error_count: 0,
                 groups: Vec::new(),
                 configs: Vec::new(),
             }),
-            (Some(error), ..) => Err(error),
-            (None, None, _) => Ok(self.validation()),
+            (Some(error), _) => Err(error),
+            (None, _) => Ok(self.validation()),
         }
     }
 

@@ -1,4 +1,4 @@
-use tributary_api::{ConfigKey, ConfigType, Datum, Error, Importance, Result, Schema, SchemaType, Struct, Value};
+use tributary_api::{ConfigKey, ConfigType, Datum, Error, Importance, Result, Schema, Struct, Value};
 
 use super::REPLACE_NULL;
 
@@ -22,22 +22,10 @@ pub(crate) fn fields_of<'a>(datum: &'a mut Datum, purpose: &str) -> Result<Field
     }
 }
 
-/// The value of a field, or its schema's default in the place of null.
+/// The value of a field, or its schema's default in place of null.
 pub(crate) fn field_value(schema: &Schema, value: Value, replace_null: bool) -> Value {
-    match (&value, &schema.default) {
-        (Value::Null, Some(default)) if replace_null => default.clone(),
-        _ => value,
-    }
-}
-
-/// A struct schema without fields that is otherwise as the given one, but required.
-pub(crate) fn basics(schema: &Schema) -> Schema {
-    let mut basics = Schema::new(SchemaType::Struct);
-    basics.name.clone_from(&schema.name);
-    basics.version = schema.version;
-    basics.doc.clone_from(&schema.doc);
-    basics.parameters.clone_from(&schema.parameters);
-    basics
+    let default = schema.default_for(&value).filter(|_| replace_null).cloned();
+    default.unwrap_or(value)
 }
 
 pub(crate) fn replace_null_key() -> ConfigKey {

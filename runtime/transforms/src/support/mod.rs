@@ -1,11 +1,9 @@
 //! What several transforms share.
 
 mod fields;
-mod schema_cache;
 mod side;
 
-pub(crate) use self::fields::{Fields, basics, field_value, fields_of, replace_null_key};
-pub(crate) use self::schema_cache::SchemaCache;
+pub(crate) use self::fields::{Fields, field_value, fields_of, replace_null_key};
 pub(crate) use self::side::Side;
 
 /// The name of the property that [`replace_null_key`] defines.

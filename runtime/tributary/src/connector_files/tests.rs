@@ -197,21 +197,21 @@ async fn a_bad_file_is_reported_with_its_key_and_stops_no_other() {
         ("z.json", r#"{"name":"y","connector.class":"C"}"#),
     ]);
     let report = folder.load(&Memory::default(), false).await;
-    let told = |file: &str| {
+    let issue = |file: &str| {
         let failure = report.failed.iter().find(|failure| failure.file.ends_with(file)).unwrap();
         failure.reason.clone()
     };
     assert_eq!(report.created, ["y"]);
-    assert!(told("a.json").contains("line 1"), "{}", told("a.json"));
-    assert!(told("b.json").starts_with("nested: "));
-    assert!(told("c.json").starts_with("config.gone: "));
-    assert!(told("d.json").starts_with("tasks: "));
-    assert!(told("e.json").starts_with("config.name: "));
-    assert!(told("f.json").starts_with("connector.class: "));
-    assert!(told("g.json").contains("\"topic\""));
-    assert!(told("h.json").starts_with("initial_state: "));
-    assert!(told("i.json").contains("no JSON object"));
-    assert!(told("z.json").starts_with("name: "));
+    assert!(issue("a.json").contains("line 1"), "{}", issue("a.json"));
+    assert!(issue("b.json").starts_with("nested: "));
+    assert!(issue("c.json").starts_with("config.gone: "));
+    assert!(issue("d.json").starts_with("tasks: "));
+    assert!(issue("e.json").starts_with("config.name: "));
+    assert!(issue("f.json").starts_with("connector.class: "));
+    assert!(issue("g.json").contains("\"topic\""));
+    assert!(issue("h.json").starts_with("initial_state: "));
+    assert!(issue("i.json").contains("no JSON object"));
+    assert!(issue("z.json").starts_with("name: "));
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn a_number_is_reused_only_when_no_record_of_its_former_task_is_in_flight(
     let other = routes.add(Arc::clone(&next) as _).unwrap();
     assert_ne!(other.tag(5), late);
     routes.delivered(&delivered(&[late]));
-    assert!(former.tokens.lock().is_empty() && next.tokens.lock().is_empty(), "nobody is told");
+    assert!(former.tokens.lock().is_empty() && next.tokens.lock().is_empty(), "no delivery is reported");
     assert_eq!(routes.add(Arc::clone(&next) as _).unwrap().tag(5), late);
 }
 

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use fancy_regex::Regex;
-use tributary_api::{ConfigIssue, Props};
-
-use crate::settings::list_items;
+use tributary_api::{ConfigIssue, Props, list_items};
 
 /// What a sink or a processor reads.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 use fancy_regex::Regex;
-use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Props};
+use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, Props, list_items};
 use tributary_kafka::NewTopic;
 
 use super::input_topics::whole_match;
-use crate::settings::{list_items, with_prefix};
+use crate::settings::with_prefix;
 
 /// The rules of `topic.creation.*`.
 #[derive(Clone, Debug)]

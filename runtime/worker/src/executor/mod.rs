@@ -2,7 +2,7 @@
 //!
 //! A future that awaits holds no thread. One that computes or blocks holds its thread until it yields; while others
 //! wait, the [monitor] finds threads that have been in one poll for long and adds others, so that a plugin that never
-//! returns costs one thread and delays nobody. Threads run inside the tokio runtime's context: timers and sockets work
+//! returns costs one thread and delays no other task. Threads run inside the tokio runtime's context: timers and sockets work
 //! as usual.
 
 mod monitor;

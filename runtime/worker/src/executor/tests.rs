@@ -46,11 +46,11 @@ async fn waiting_futures_occupy_no_thread() {
     for _ in 0..1000 {
         let (waiting, go, done) = (Arc::clone(&waiting), Arc::clone(&go), Arc::clone(&done));
         executor.spawn(async move {
-            let told = go.notified();
-            tokio::pin!(told);
-            told.as_mut().enable();
+            let notified = go.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
             waiting.add_permits(1);
-            told.await;
+            notified.await;
             done.add_permits(1);
         });
     }
@@ -73,12 +73,12 @@ async fn blocked_threads_delay_no_other_future_and_end_when_they_return() {
     }
     let all = tokio::time::timeout(LIMIT, entered.acquire_many(30)).await;
     drop(all.expect("each has a thread, though the ones before never return").unwrap());
-    let (told, hears) = tokio::sync::oneshot::channel();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
     executor.spawn(async move {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        told.send(()).unwrap();
+        sender.send(()).unwrap();
     });
-    tokio::time::timeout(LIMIT, hears).await.expect("another is served").unwrap();
+    tokio::time::timeout(LIMIT, receiver).await.expect("another is served").unwrap();
     assert!(executor.threads() >= 31);
     gate.open();
     until("the threads to end", || executor.threads() <= 2).await;
@@ -96,9 +96,9 @@ async fn a_future_that_never_yields_occupies_one_thread_and_starves_no_other() {
         });
     }
     for _ in 0..20 {
-        let (told, hears) = tokio::sync::oneshot::channel();
-        executor.spawn(async move { told.send(()).unwrap() });
-        tokio::time::timeout(LIMIT, hears).await.expect("served beside those that compute").unwrap();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        executor.spawn(async move { sender.send(()).unwrap() });
+        tokio::time::timeout(LIMIT, receiver).await.expect("served beside those that compute").unwrap();
     }
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     until("the threads to end", || executor.threads() <= 2).await;
@@ -108,22 +108,22 @@ async fn a_future_that_never_yields_occupies_one_thread_and_starves_no_other() {
 async fn a_panic_ends_its_future_alone() {
     let executor = executor();
     executor.spawn(async { panic!("as a plugin might") });
-    let (told, hears) = tokio::sync::oneshot::channel();
-    executor.spawn(async move { told.send(()).unwrap() });
-    tokio::time::timeout(LIMIT, hears).await.unwrap().unwrap();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    executor.spawn(async move { sender.send(()).unwrap() });
+    tokio::time::timeout(LIMIT, receiver).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_threads_end_with_the_last_handle() {
     let executor = executor();
     let inner = Arc::downgrade(&executor.0);
-    let (told, hears) = tokio::sync::oneshot::channel();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
     let kept = executor.clone();
     executor.spawn(async move {
         drop(kept);
-        told.send(()).unwrap();
+        sender.send(()).unwrap();
     });
-    hears.await.unwrap();
+    receiver.await.unwrap();
     drop(executor);
     until("the last thread to let go", || inner.strong_count() == 0).await;
 }

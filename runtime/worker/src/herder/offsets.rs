@@ -88,7 +88,7 @@ pub(super) async fn reset(context: &HerderContext, name: &str) -> Result<String>
         if matches!(plugin.factory, Factory::Processor) {
             // The state is removed first: if the request fails half-way, the records must not be read again over the
             // old state, which would count them twice.
-            let config = named(context.transformer.resolve_async(&config).await?, name);
+            let config = context.transformer.resolve_async(&config).await?;
             admin.delete_topics(&processor::changelogs(&config, &context.settings, &context.plugins)?).await?;
         }
         admin.delete_groups(&[group]).await?;
@@ -126,11 +126,6 @@ fn refuse_backwards(now: &Offsets, set: &Offsets, removed: &[TopicPartition]) ->
         "The offset of {partition} cannot be moved back: the state of this processor includes the records read up to there, and \
          would count it twice. A 'DELETE' request resets offsets and state together; offsets can be moved forward"
     )))
-}
-
-fn named(mut config: Props, name: &str) -> Props {
-    config.insert("name".to_owned(), name.to_owned());
-    config
 }
 
 enum Change {

@@ -196,7 +196,7 @@ impl Herder for ClusterHerder {
         if !matches!(context.plugin(&config)?.factory, Factory::Processor) {
             return Err(Error::not_found(format!("Connector {name} is not a processor")));
         }
-        let config = context.transformer.resolve_async(&named(config, name)).await?;
+        let config = context.transformer.resolve_async(&config).await?;
         processor::processing(&config, &context.settings).map_err(|error| {
             let error = Error::from(error);
             Error::new(error.status, context.transformer.redaction().apply(&error.message))
@@ -297,11 +297,6 @@ impl ClusterHerder {
             _ => ConnectorType::Unknown,
         }
     }
-}
-
-fn named(mut config: Props, name: &str) -> Props {
-    config.entry("name".to_owned()).or_insert_with(|| name.to_owned());
-    config
 }
 
 fn task_state(id: &TaskId, status: Status) -> TaskState {

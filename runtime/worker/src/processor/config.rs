@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, Result, Validator};
+use tributary_api::{ConfigDef, ConfigKey, ConfigType, Error, Importance, Props, Result, Validator, list_items};
 use tributary_control::TaskId;
 use tributary_kafka::ClientConfig;
 
-use crate::settings::{WorkerSettings, list_items};
+use crate::settings::WorkerSettings;
 
 const GROUP: &str = "Processing";
 const REPLICATION: &str = "changelog.replication.factor";

@@ -121,7 +121,7 @@ impl ProcessLoop {
                     member = other.id,
                     group,
                     "another worker runs this task and has fenced this one off: give each worker its own group.id or \
-                     stop one of them; this one stands by until the other is gone"
+                     stop one of them; this one waits until the other is gone"
                 );
             }
             self.cx.control.sleep(wait).await;

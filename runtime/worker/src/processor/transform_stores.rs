@@ -1,11 +1,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use tributary_api::{
-    Datum, Error, Props, Requirements, Result, StoreId, TableId, Timer, TransformContext, TransformHost,
+    Datum, Error, Props, Requirements, Result, StoreId, TableId, Timer, TransformContext, TransformHost, list_items,
 };
 use tributary_state::{Layout, PartitionState, Slot};
 
 use super::Tables;
-use crate::settings::list_items;
 use crate::tasks::ChainHost;
 
 /// The stores, tables and timers of each transform of the chain.

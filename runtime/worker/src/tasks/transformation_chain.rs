@@ -2,12 +2,11 @@ use std::sync::Arc;
 
 use tributary_api::{
     Error, PluginMetrics, PluginRegistry, Predicate, Props, Record, Records, Requirements, Result, Timer,
-    TransformContext, Transformation,
+    TransformContext, Transformation, list_items,
 };
 
 use super::errors::{Failure, Stage};
 use crate::plugins::{self, NamedPlugin};
-use crate::settings::list_items;
 
 /// The transforms of a connector, in the order of its property `transforms`, each with its predicate.
 ///

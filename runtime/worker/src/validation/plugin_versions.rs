@@ -1,6 +1,5 @@
-use tributary_api::{ConfigIssue, Plugin, PluginKind, PluginRegistry, Props};
+use tributary_api::{ConfigIssue, Plugin, PluginKind, PluginRegistry, Props, list_items};
 
-use crate::settings::list_items;
 use crate::versions;
 
 /// Checks the versions that a configuration asks for against those that the worker has. As in Kafka Connect an error is

@@ -2,13 +2,12 @@ use std::collections::HashSet;
 
 use tributary_api::{
     ConfigDef, ConfigIssue, ConfigKey, ConfigType, Error, Importance, Plugin, PluginKind, PluginRegistry, Props,
-    Requirements, Result, Width,
+    Requirements, Result, Width, list_items,
 };
 
 use crate::definitions::PLUGIN_VERSION;
 use crate::plugins::{self, HEADER_CONVERTER, NamedPlugin};
 use crate::processor;
-use crate::settings::list_items;
 
 const CONVERTERS: [&str; 3] = ["key.converter", "value.converter", HEADER_CONVERTER];
 

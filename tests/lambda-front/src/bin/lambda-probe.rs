@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     if std::env::var_os("PROBE_INIT_FAILS").is_some() {
-        return Err("the probe was told to fail at its start".into());
+        return Err("the probe is configured to fail at its start".into());
     }
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -66,7 +66,7 @@ impl Sides {
                 differences.add(&what, &records(&java), &records(&ours));
             }
         }
-        // What tables look like is told in one topic for all databases, which are read side by side.
+        // One topic has the structure of the tables of all databases, which are read concurrently: their order is not defined.
         let (java, ours) = (self.structures(&self.java).await?, self.structures(&self.ours).await?);
         ensure!(java.keys().eq(ours.keys()), "structures: java {:?}, ours {:?}", java.keys(), ours.keys());
         for (database, java) in &java {
@@ -87,12 +87,12 @@ impl Sides {
 
     /// By their keys, which name the database.
     async fn structures(&self, side: &Side) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut told = BTreeMap::<String, Vec<String>>::new();
+        let mut by_key = BTreeMap::<String, Vec<String>>::new();
         for message in consume_all(&self.kafka.bootstrap(), &side.name, false).await? {
             let key = message.key_text().replace(&side.name, "NAME");
-            told.entry(key).or_default().push(masked(&message, &side.name).text);
+            by_key.entry(key).or_default().push(masked(&message, &side.name).text);
         }
-        Ok(told)
+        Ok(by_key)
     }
 }
 

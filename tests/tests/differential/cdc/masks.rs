@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 use tributary_tests::Message;
 
-/// What stands in records for a value that is not in the change table.
+/// The placeholder for a value that the change table does not have.
 const PLACEHOLDER: &str = "__debezium_unavailable_value";
-/// The only header that tells runs apart.
+/// The only header that differs from run to run.
 const RUN: &str = "__debezium.context.runId";
 
 /// A record as it is compared.
@@ -56,7 +56,7 @@ pub(super) fn masked(message: &Message, name: &str) -> Compared {
 }
 
 /// Debezium's defect: of a `(max)` column that an update has not changed it writes null, as if that were its value, for the
-/// driver tells it of an ordinary column.
+/// driver reports it for an ordinary column.
 fn large_value_left_null(envelope: &mut Map<String, Value>) {
     for side in ["before", "after"] {
         if let Some(note) =
@@ -67,8 +67,8 @@ fn large_value_left_null(envelope: &mut Map<String, Value>) {
     }
 }
 
-/// Debezium's defect: the source of a record that tells of a changed table is that of the change that it sent before, which is
-/// another table's, or nobody's after a restart.
+/// Debezium's defect: a schema change record has the source block of the change that was sent before it. That is another
+/// table's, or empty after a restart.
 fn changed_table_unnamed(envelope: &mut Map<String, Value>) {
     let altered = envelope["tableChanges"][0]["type"] == "ALTER";
     let Some(Value::Object(source)) = envelope.get_mut("source") else { return };

@@ -57,8 +57,8 @@ impl Sides {
         if settings.contains(&("snapshot.mode", "no_data")) {
             let tables = databases.len() * (TABLES.len() + 1);
             return wait_until(LIMIT, "the structure of all tables", || async {
-                let told = consume_all(&self.kafka.bootstrap(), &side.name, false).await;
-                told.is_ok_and(|told| told.len() >= tables)
+                let messages = consume_all(&self.kafka.bootstrap(), &side.name, false).await;
+                messages.is_ok_and(|messages| messages.len() >= tables)
             })
             .await;
         }

@@ -25,7 +25,7 @@ pub(super) const TABLES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Ends the first instance of table b. A reader that still needs it would be told that it is not there.
+/// Removes the first capture instance of table b. A reader that still needs it would get an error.
 pub(super) const DISABLE_FIRST: &str = "EXEC sys.sp_cdc_disable_table N'dbo', N'b', N'dbo_b'";
 
 /// A row of it comes after all changes that were made before.

@@ -143,8 +143,8 @@ async fn a_connectors_own_boundaries_are_kept() -> Result<()> {
         ("transaction.boundary", "connector"),
     ];
     let config: Props = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let told = |error: tributary_control::Error| anyhow::anyhow!("{}", error.message);
-    herder.put_config("numbers", config).await.map_err(told)?;
+    let failed = |error: tributary_control::Error| anyhow::anyhow!("{}", error.message);
+    herder.put_config("numbers", config).await.map_err(failed)?;
     let committed = |expected: Vec<u32>| {
         let lines = &lines;
         async move { wait_until(LIMIT, "what is committed", || async { lines.read(true).await == expected }).await }
@@ -160,7 +160,7 @@ async fn a_connectors_own_boundaries_are_kept() -> Result<()> {
     // What is open when the task ends is aborted, and comes again.
     script.add(&[(5, None)]);
     lines.wait_for(25, false).await?;
-    herder.delete("numbers").await.map_err(told)?;
+    herder.delete("numbers").await.map_err(failed)?;
     let gone = || async { herder.task_status(&TaskId::new("numbers", 0)).await.is_err() };
     wait_until(LIMIT, "the end of the task", gone).await?;
     worker.stop().await;
@@ -174,7 +174,7 @@ async fn a_connectors_own_boundaries_are_kept() -> Result<()> {
         ("transaction.boundary", "connector"),
     ];
     let config: Props = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    worker.herder().put_config("numbers", config).await.map_err(told)?;
+    worker.herder().put_config("numbers", config).await.map_err(failed)?;
     committed((0..7).chain(15..23).collect()).await?;
     assert_eq!(*script.starts.lock().unwrap(), [0, 20]);
     worker.stop().await;

@@ -108,7 +108,7 @@ async fn start(kafka: &Kafka, group: &str) -> Result<Tributary> {
     Tributary::start(WorkerOptions::on_kafka(kafka, group).set(SUPPORT, "enabled")).await
 }
 
-/// How many tables' structures were told.
+/// How many records the schema change topic has.
 async fn structures(bootstrap: &str, prefix: &str) -> usize {
-    consume_all(bootstrap, prefix, true).await.map_or(0, |told| told.len())
+    consume_all(bootstrap, prefix, true).await.map_or(0, |records| records.len())
 }

@@ -82,7 +82,7 @@ impl Setup {
     pub(crate) fn wait(&self, what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
         let deadline = Instant::now() + timeout;
         while !done() {
-            assert!(Instant::now() < deadline, "waited in vain for {what}\n{}", self.last_of_log());
+            assert!(Instant::now() < deadline, "{what} did not happen in time\n{}", self.last_of_log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

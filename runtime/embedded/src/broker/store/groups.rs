@@ -93,7 +93,7 @@ impl Groups {
         stored.put(group, detail);
     }
 
-    /// Whether a group has a leader and assignments; true for a group that nobody has joined.
+    /// Whether a group has a leader and assignments; true for a group without members.
     pub(super) fn is_formed(&self, group: &str) -> bool {
         let stored = self.stored.lock();
         stored.groups.get(group).is_none_or(|group| matches!(group.detail.state, GroupState::Formed { .. }))

@@ -262,9 +262,9 @@ async fn a_dead_letter_does_not_quote_the_value_of_a_variable() {
     }
     let letters = letters.0.lock().unwrap();
     assert_eq!(letters.len(), 3);
-    let told: Vec<&str> = letters.iter().flat_map(|letter| &letter.headers).map(|(_, value)| value.as_str()).collect();
-    assert!(told.iter().all(|text| !text.contains("correct")), "{told:?}");
-    assert!(told.iter().filter(|text| text.contains("no answer of ${file:/secrets:uri}")).count() >= 2, "{told:?}");
+    let texts: Vec<&str> = letters.iter().flat_map(|letter| &letter.headers).map(|(_, value)| value.as_str()).collect();
+    assert!(texts.iter().all(|text| !text.contains("correct")), "{texts:?}");
+    assert!(texts.iter().filter(|text| text.contains("no answer of ${file:/secrets:uri}")).count() >= 2, "{texts:?}");
 }
 
 #[tokio::test]

@@ -181,14 +181,14 @@ impl DeliveryListener for Deliveries {
         if self.control.is_abandoned() {
             return;
         }
-        let told = self.listener.get().is_some();
+        let has_listener = self.listener.get().is_some();
         let mut done: Vec<(Origin, AckResult)> = Vec::new();
         let mut failures: Vec<(Token, Error)> = Vec::new();
         {
             let mut in_flight = self.in_flight();
             for Delivery { token, result } in deliveries {
                 match result {
-                    Ok(metadata) if told => {
+                    Ok(metadata) if has_listener => {
                         let keep = |origin: &Origin, lost: Option<Error>| {
                             (origin.clone(), lost.map_or(Ok(Some(*metadata)), Err))
                         };
@@ -227,8 +227,8 @@ impl Deliveries {
             done.push((origin, Err(error)));
             return given_up;
         }
-        let told = |origin: &Origin, lost: Option<Error>| (origin.clone(), lost.map_or(Ok(None), Err));
-        done.extend(self.in_flight().give_up(token, error, told));
+        let outcome = |origin: &Origin, lost: Option<Error>| (origin.clone(), lost.map_or(Ok(None), Err));
+        done.extend(self.in_flight().give_up(token, error, outcome));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::tasks::{BlockingPart, TaskContext, blocking};
 
 /// How long one step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// One wait for records: so soon is the deadline seen.
+/// The longest wait for records before the deadline is checked again.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// A reader as a source task asks for it; none where there is no such partition.
@@ -34,7 +34,7 @@ fn client(cx: &TaskContext, settings: &Props) -> ClientConfig {
     let isolation = if spec.worker.embedded_broker { "read_uncommitted" } else { "read_committed" };
     let own = own.set("client.id", format!("connector-topic-reader-{id}")).set("isolation.level", isolation);
     let own = settings.iter().fold(own, |client, (name, value)| client.set(name, value));
-    // An end that no record tells of, where a transaction's marker is the last there is, is an event.
+    // The end of the partition is an event of its own: if its last entry is a transaction's marker, no record shows it.
     own.set_native("enable.partition.eof", true)
 }
 

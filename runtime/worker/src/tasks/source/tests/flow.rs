@@ -160,8 +160,8 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, worker: &[(&str, &st
         Arc::clone(&cx.reporter),
     ));
     let (broker, control, metrics) = (Arc::<Broker>::default(), Arc::clone(&cx.control), Arc::clone(&cx.metrics));
-    let told = (!connector.contains_key(DEAF.0)).then(|| Arc::clone(&acks));
-    let task = Box::new(Plugin { batches, stopping: None, log: Arc::clone(&log), acks: told });
+    let listener = (!connector.contains_key(DEAF.0)).then(|| Arc::clone(&acks));
+    let task = Box::new(Plugin { batches, stopping: None, log: Arc::clone(&log), acks: listener });
     let output = Arc::clone(&broker);
     let parts = SourceParts { encoder, operator, output, deliveries: Arc::clone(&deliveries), topics, capacity };
     let work = SourceLoop::new(Arc::new(cx), task, parts);

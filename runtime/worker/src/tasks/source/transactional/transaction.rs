@@ -38,7 +38,7 @@ pub(super) struct Transactions {
     last: usize,
     records: usize,
     listener: Option<Arc<dyn AckListener>>,
-    /// What the listener is told after the commit.
+    /// What the listener gets after the commit.
     done: Vec<Done>,
     /// Topics not reported as used.
     topics: Vec<Topic>,
