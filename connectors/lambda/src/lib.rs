@@ -46,5 +46,5 @@ pub fn plugins() -> Vec<Plugin> {
 fn plugin(class: &str, definition: ConfigDef, flavour: Flavour) -> Plugin {
     let connector = move || LambdaConnector::new(flavour);
     let start = move |cx, config| LambdaTask::start(cx, config, flavour);
-    Plugin::sink(class, env!("CARGO_PKG_VERSION"), definition, connector, start)
+    Plugin::sink(class, env!("CARGO_PKG_VERSION"), definition, connector, start).pauses_partitions()
 }

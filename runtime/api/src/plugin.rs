@@ -86,6 +86,8 @@ pub struct PluginDescription {
     pub config: ConfigDef,
     /// A transform that runs only in a processor, for it needs state there.
     pub needs_processor: bool,
+    /// A sink that often pauses and resumes partitions, because its target is slower than Kafka.
+    pub pauses_partitions: bool,
     /// One paragraph for the generated documentation.
     pub doc: String,
 }
@@ -187,6 +189,7 @@ impl Plugin {
             kind,
             config,
             needs_processor: false,
+            pauses_partitions: false,
             doc: String::new(),
         };
         Self { description, factory }
@@ -337,6 +340,15 @@ impl Plugin {
     #[must_use]
     pub fn needs_processor(mut self) -> Self {
         self.description.needs_processor = true;
+        self
+    }
+
+    /// The same sink, which often pauses and resumes partitions. The consumer then waits for records for a shorter time: a
+    /// partition that is resumed is fetched only when the fetch of the others has ended, and that waits while they have no
+    /// records. So the worker asks the broker more often while the sink is idle.
+    #[must_use]
+    pub fn pauses_partitions(mut self) -> Self {
+        self.description.pauses_partitions = true;
         self
     }
 

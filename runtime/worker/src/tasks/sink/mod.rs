@@ -21,7 +21,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use tributary_api::{Error, Result, SinkTask};
+use tributary_api::{Error, PluginDescription, Result, SinkTask};
 use tributary_kafka::Consumer;
 
 pub(crate) use self::batch::Batch;
@@ -33,6 +33,13 @@ pub(crate) use self::subscription::Subscription;
 pub(crate) use self::topic_readers::TopicReaders;
 use super::errors::{DeadLetters, ErrorOperator};
 use super::{Decoder, TaskContext, TopicWriters};
+
+/// How long the broker waits for records before it answers that there are none. A short wait costs requests while the sink is
+/// idle. A long one holds up a partition that is resumed: librdkafka has one fetch at a time in progress at each broker, and
+/// if all other partitions are read to their end, it ends only after this wait.
+fn fetch_wait_ms(plugin: &PluginDescription) -> u32 {
+    if plugin.pauses_partitions { 100 } else { 1_000 }
+}
 
 /// Runs a sink task until it is stopped or fails.
 ///
@@ -50,8 +57,7 @@ pub(crate) async fn run(cx: TaskContext, task: Box<dyn SinkTask>) -> Result<()> 
     let operator = ErrorOperator::new(id.clone(), errors, dead_letters, Arc::clone(&cx.metrics), stopping);
     let operator = Arc::new(operator);
     let consumer = worker.consumer(&id.connector, id.task, &connector.props);
-    // A fetch returns as soon as there are records; without any, the broker is asked this often.
-    let consumer = consumer.set_default("fetch.max.wait.ms", 1_000);
+    let consumer = consumer.set_default("fetch.max.wait.ms", fetch_wait_ms(&spec.plugin.description));
     let readers = TopicReaders::new(
         // A reader ends at a known offset and does not wait for later records.
         consumer.clone().set("client.id", format!("connector-consumer-{id}-reader")).set("fetch.max.wait.ms", 100),
