@@ -1,9 +1,8 @@
 //! Signed session tokens, issued by the retailer's web server and verified by the connectors.
 //!
-//! A token is `v1.PAYLOAD.SIGNATURE`, both parts base64url without padding. The payload is the JSON object `{"s":
-//! session id, "c": customer id if logged in, "e": expiry in ms since the epoch}`; the signature is HMAC-SHA256 of
-//! `v1.PAYLOAD`. It is sent in an HttpOnly cookie, as `Authorization: Bearer`, or, where neither can be set (a beacon,
-//! an EventSource of another site), as the query parameter `token`.
+//! A token is a JWT (RFC 7519) signed by HS256, with the claims `sid` (the session's id), `sub` (the customer's id, if logged
+//! in) and `exp`: any JWT library issues it. It is sent in an HttpOnly cookie, as `Authorization: Bearer`, or, where neither
+//! can be set (a beacon, an EventSource of another site), as the query parameter `token`.
 
 mod cookie;
 #[cfg(test)]
