@@ -8,7 +8,8 @@ use crate::{SchemaRef, SourceOffset, SourcePartition, Value};
 /// A topic's name, shared by all its records.
 pub type Topic = Arc<str>;
 
-/// A value with its schema, if it has one.
+/// A value with its schema, if it has one: `SchemaAndValue` of Kafka Connect.
+#[doc(alias = "SchemaAndValue")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Datum {
     /// The description of the value; absent for schemaless data.
