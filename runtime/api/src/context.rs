@@ -21,7 +21,7 @@ use crate::{
 ///
 /// impl ConnectorHost for Printer {
 ///     fn request_task_reconfiguration(&self) {
-///         println!("the tasks are to be divided anew");
+///         println!("the tasks need new configurations");
 ///     }
 ///
 ///     fn raise_error(&self, error: Error) {

@@ -94,6 +94,7 @@ pub trait SourceTask: Send {
 
 /// Where a record was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordMetadata {
     /// The partition.
     pub partition: i32,
@@ -101,8 +102,16 @@ pub struct RecordMetadata {
     pub offset: i64,
 }
 
-/// The end of one record's way.
+impl RecordMetadata {
+    /// A record at an offset of a partition.
+    pub fn new(partition: i32, offset: i64) -> Self {
+        Self { partition, offset }
+    }
+}
+
+/// What became of one record.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ack<'a> {
     /// The origin that the task gave it.
     pub origin: &'a Origin,
@@ -110,6 +119,13 @@ pub struct Ack<'a> {
     /// when that is tolerated. If transforms made several records of one, all must be written, or it counts as not
     /// written.
     pub result: std::result::Result<Option<RecordMetadata>, &'a Error>,
+}
+
+impl<'a> Ack<'a> {
+    /// The result of the record with this origin.
+    pub fn new(origin: &'a Origin, result: std::result::Result<Option<RecordMetadata>, &'a Error>) -> Self {
+        Self { origin, result }
+    }
 }
 
 /// Receives acknowledgements, in batches, on the producer's delivery thread: it must not block.

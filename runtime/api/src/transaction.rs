@@ -13,6 +13,7 @@ pub enum TransactionEnd {
 
 /// An end of a transaction that a source task asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransactionRequest {
     /// The transaction ends after this many records of the batch; none: after all of them.
     pub after: Option<usize>,

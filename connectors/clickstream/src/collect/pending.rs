@@ -148,8 +148,7 @@ mod tests {
 
     fn acknowledge(pending: &PendingRequests, records: &[Record], error: Option<&Error>) {
         let result = |_| error.map_or(Ok(None), Err);
-        let acks: Vec<_> =
-            records.iter().map(|record| Ack { origin: &record.origin, result: result(record) }).collect();
+        let acks: Vec<_> = records.iter().map(|record| Ack::new(&record.origin, result(record))).collect();
         pending.acknowledged(&acks);
     }
 

@@ -115,13 +115,13 @@ impl Source {
     }
 
     pub(crate) fn acknowledge(&self, records: &[Record]) {
-        let result = Ok(Some(RecordMetadata { partition: 0, offset: 0 }));
-        let acks: Vec<_> = records.iter().map(|record| Ack { origin: &record.origin, result }).collect();
+        let result = Ok(Some(RecordMetadata::new(0, 0)));
+        let acks: Vec<_> = records.iter().map(|record| Ack::new(&record.origin, result)).collect();
         self.acks.acknowledged(&acks);
     }
 
     pub(crate) fn fail(&self, records: &[Record], error: &Error) {
-        let acks: Vec<_> = records.iter().map(|record| Ack { origin: &record.origin, result: Err(error) }).collect();
+        let acks: Vec<_> = records.iter().map(|record| Ack::new(&record.origin, Err(error))).collect();
         self.acks.acknowledged(&acks);
     }
 

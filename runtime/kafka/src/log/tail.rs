@@ -102,7 +102,7 @@ impl Tail {
     /// Returns when these records have been read.
     pub(super) async fn read_to(&self, records: Vec<RecordMetadata>) -> Result<()> {
         let mut upto: Vec<(i32, i64)> = Vec::new();
-        for RecordMetadata { partition, offset } in records {
+        for RecordMetadata { partition, offset, .. } in records {
             match upto.iter_mut().find(|(known, _)| *known == partition) {
                 Some((_, end)) => *end = offset.saturating_add(1).max(*end),
                 None => upto.push((partition, offset.saturating_add(1))),

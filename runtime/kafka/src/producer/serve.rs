@@ -140,7 +140,7 @@ impl Server {
             token: report.token,
             result: if report.code == code::NONE {
                 let offset = if asked { report.offset } else { NO_OFFSET };
-                Ok(RecordMetadata { partition: report.partition, offset })
+                Ok(RecordMetadata::new(report.partition, offset))
             } else {
                 Err(self.errors.get(&report.code).unwrap_or(&unknown))
             },

@@ -56,10 +56,7 @@ impl TaskDeliveryListener for Heard {
 }
 
 fn delivered(tokens: &[Token]) -> Vec<Delivery<'static>> {
-    tokens
-        .iter()
-        .map(|token| Delivery { token: *token, result: Ok(RecordMetadata { partition: 0, offset: 0 }) })
-        .collect()
+    tokens.iter().map(|token| Delivery { token: *token, result: Ok(RecordMetadata::new(0, 0)) }).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

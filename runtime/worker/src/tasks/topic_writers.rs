@@ -108,7 +108,7 @@ impl TopicWriter for ProducerTopicWriter {
         }
         // No more records will be sent: waits for those that were, even if sending one failed.
         drop(write);
-        done.await.unwrap_or_else(|_| Err(Error::retriable("the producer is gone")))
+        done.await.unwrap_or_else(|_| Err(Error::retriable("the producer is closed")))
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn metadata() -> RecordMetadata {
-        RecordMetadata { partition: 0, offset: 0 }
+        RecordMetadata::new(0, 0)
     }
 
     #[tokio::test]

@@ -208,7 +208,7 @@ fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Ar
 }
 
 fn delivered(deliveries: &LetterDeliveries, error: Option<&Error>) {
-    let result = error.map_or(Ok(RecordMetadata { partition: 0, offset: 0 }), Err);
+    let result = error.map_or(Ok(RecordMetadata::new(0, 0)), Err);
     deliveries.delivered(&[Delivery { token: 0, result }]);
 }
 
@@ -350,6 +350,6 @@ async fn a_letter_too_long_for_its_topic_is_sent_again_without_its_value() {
     let queue = operator.dead_letters().unwrap();
     assert!(queue.delivered(Duration::from_millis(20)).await.unwrap_err().is_retriable(), "it is on its way again");
     assert_eq!(omitted(&letters.0.lock().unwrap()[1]), Some("value of 50000 bytes"));
-    deliveries.delivered(&[Delivery { token: 0, result: Ok(RecordMetadata { partition: 0, offset: 0 }) }]);
+    deliveries.delivered(&[Delivery { token: 0, result: Ok(RecordMetadata::new(0, 0)) }]);
     queue.delivered(Duration::from_millis(20)).await.unwrap();
 }

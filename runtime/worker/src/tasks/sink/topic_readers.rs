@@ -58,7 +58,7 @@ impl TopicReaders {
         from: i64,
         most: usize,
     ) -> Result<Box<dyn TopicReader>> {
-        let closed = |_| Error::fatal("the task is gone");
+        let closed = |_| Error::fatal("the task has ended");
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
         let (readers, partition) = (self.clone(), partition.clone());
         let log = blocking(move || readers.open_blocking(partition, (from, most), slot)).await??;

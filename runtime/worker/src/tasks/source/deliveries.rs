@@ -141,8 +141,7 @@ impl Deliveries {
 
     fn acknowledge_to_plugin<'a>(&self, done: impl Iterator<Item = (&'a Origin, &'a AckResult)>) {
         let Some(listener) = self.listener.get() else { return };
-        let acks: Vec<Ack<'_>> =
-            done.map(|(origin, outcome)| Ack { origin, result: outcome.as_ref().copied() }).collect();
+        let acks: Vec<Ack<'_>> = done.map(|(origin, outcome)| Ack::new(origin, outcome.as_ref().copied())).collect();
         if acks.is_empty() {
             return;
         }

@@ -211,7 +211,7 @@ impl Rig {
         drop(waiting);
         let delivery = |(place, (token, _)): (usize, &(Token, String))| Delivery {
             token: *token,
-            result: Ok(RecordMetadata { partition: 0, offset: i64::try_from(place).unwrap() }),
+            result: Ok(RecordMetadata::new(0, i64::try_from(place).unwrap())),
         };
         self.deliveries.delivered(&done.iter().enumerate().map(delivery).collect::<Vec<_>>());
     }
@@ -349,7 +349,7 @@ async fn a_partly_written_record_is_never_reported_as_written() {
         rig.plugin.send(Ok(vec![record(1, "twice")])).await.unwrap();
         rig.sent(2).await;
         let tokens: Vec<Token> = rig.broker.waiting.lock().unwrap().drain(..).map(|(token, _)| token).collect();
-        let (gone, written) = (Error::fatal("gone"), RecordMetadata { partition: 0, offset: 7 });
+        let (gone, written) = (Error::fatal("gone"), RecordMetadata::new(0, 7));
         for (place, token) in tokens.into_iter().enumerate() {
             let result = if place == lost { Err(&gone) } else { Ok(written) };
             rig.deliveries.delivered(&[Delivery { token, result }]);
@@ -368,7 +368,7 @@ async fn dropped_and_doubled_records_count_as_one_position_each() {
     assert_eq!(*rig.broker.all.lock().unwrap(), ["twice!", "twice!", "x!"]);
     rig.acknowledge(|text| text == "x!");
     let first = rig.broker.waiting.lock().unwrap().pop_front().unwrap().0;
-    let result = Ok(RecordMetadata { partition: 0, offset: 7 });
+    let result = Ok(RecordMetadata::new(0, 7));
     rig.deliveries.delivered(&[Delivery { token: first, result }]);
     rig.stored(1).await;
     tokio::time::sleep(A_WHILE).await;

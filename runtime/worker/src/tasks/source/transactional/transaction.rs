@@ -334,7 +334,7 @@ impl Transactions {
             .map(|Done { origin, token, lost }| (origin, lost.map_or_else(|| Ok(written.get(&token).copied()), Err)))
             .collect();
         let acks: Vec<Ack<'_>> =
-            done.iter().map(|(origin, outcome)| Ack { origin, result: outcome.as_ref().copied() }).collect();
+            done.iter().map(|(origin, outcome)| Ack::new(origin, outcome.as_ref().copied())).collect();
         if acks.is_empty() {
             return Ok(());
         }
