@@ -56,7 +56,7 @@ pub enum Error {
     Credentials,
 
     /// The broker's storage cannot be opened.
-    #[error("cannot open the broker's storage: move the data folder away to begin anew, or restore it")]
+    #[error("cannot open the broker's storage: move the data folder away to start with an empty one, or restore it")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// The broker's threads or request routes cannot be set up.

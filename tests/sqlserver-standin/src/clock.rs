@@ -23,7 +23,7 @@ pub struct Clock(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Where a clock stands that a test moves, in nanoseconds since 1970 UTC; none: the machine's clock.
+    /// The time of a clock that a test moves, in nanoseconds since 1970 UTC; `None`: the machine's clock.
     stopped: Mutex<Option<i64>>,
     /// Minutes east of UTC.
     offset: AtomicI16,
@@ -35,7 +35,7 @@ impl Clock {
         Clock(Arc::new(State { stopped: Mutex::new(None), offset: AtomicI16::new(0) }))
     }
 
-    /// A clock that stands still at this moment, in nanoseconds since 1970 UTC, until it is moved.
+    /// A clock that is stopped at this moment, in nanoseconds since 1970 UTC, until it is moved.
     pub fn stopped(unix_nanos: i64) -> Clock {
         let clock = Clock::system();
         clock.set(unix_nanos);

@@ -4,7 +4,7 @@ pub mod collation;
 
 pub use collation::Collation;
 
-/// The longest length of a variable type that is stored in the row; past it stands `max`.
+/// The longest length of a variable type that is stored in the row; longer ones are `max`.
 pub const MAX_BYTES: u16 = 8000;
 
 /// How long a character or binary type may be.

@@ -83,7 +83,7 @@ impl Drop for Generator {
         self.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // A panic of it was told on standard error.
+            // A panic has already been reported on standard error.
             let _ = thread.join();
         }
     }

@@ -96,7 +96,7 @@ impl Mode {
 }
 
 impl Locks {
-    /// Takes the lock for a session, waiting for it as long as `timeout` says (none: for ever). `Flow::Stop`: the session
+    /// Takes the lock for a session, waiting for it at most for `timeout` (`None`: no limit). `Flow::Stop`: the session
     /// was cancelled meanwhile. Errors: 1222 when the time is over, 1205 when the wait closes a circle.
     #[expect(clippy::too_many_arguments, reason = "each is another thing that it needs")]
     pub(crate) fn acquire(

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Execute,
 }
 
-/// A change of the connection's state, of which the client is told.
+/// A change of the connection's state that the client is notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EnvChange {
     Database {

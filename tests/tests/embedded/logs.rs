@@ -12,7 +12,7 @@ const EVENTS: u32 = 8;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn first_start_voucher_stop_and_second_start_log_no_warning() -> Result<()> {
     let pipeline = Pipeline::new(1)?;
-    // Stopped before anybody has come: topics that a processor reads do not exist yet.
+    // Stopped before the first visitor: topics that a processor reads do not exist yet.
     // A task that a busy machine does not let end in time would be worth a warning.
     let options = pipeline.options(WorkerOptions::embedded()).set("task.shutdown.graceful.timeout.ms", "60000");
     let mut worker = Tributary::start(options).await?;

@@ -1,7 +1,7 @@
 //! One client that takes all it may, through a proxy and past it: others are served, and no client's claim is taken for
 //! an address but a trusted proxy's.
 //!
-//! The proxy is this process at 127.0.0.1, which the website trusts; at 127.0.0.2 it is a stranger.
+//! The proxy is this process at 127.0.0.1, which the website trusts; at 127.0.0.2 it is not trusted.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
@@ -39,7 +39,7 @@ impl<'a> Requests<'a> {
         Ok(Self { website, client: reqwest::Client::builder().local_address(STRANGER).build()? })
     }
 
-    /// A click of somebody new.
+    /// A click of a new visitor.
     async fn click(&self, forwarded_for: &str) -> Result<Response> {
         let request = self.client.post(format!("http://{}/collect", self.website.listen)).body(EVENT);
         Ok(request.header(FORWARDED_FOR, forwarded_for).send().await?)
@@ -83,7 +83,7 @@ async fn a_client_that_begins_endless_sessions_uses_up_its_own_share() -> Result
     const SHARE: usize = 20;
     let mut website = Website::with(&TRUSTED, &[("session.max.new.per.minute", "20")], &[]).await?;
     let (proxy, stranger) = (Requests::of_proxy(&website), Requests::of_stranger(&website)?);
-    // What a stranger says of others is nothing to them.
+    // A header of a client that is not trusted does not count against other clients.
     assert_eq!(stranger.clicks(3 * SHARE, MODEST).await?, [StatusCode::OK; 3 * SHARE]);
     assert_eq!(proxy.clicks(SHARE, GREEDY).await?, [StatusCode::OK; SHARE]);
     proxy.is_refused_within(SHARE, GREEDY).await?;

@@ -26,7 +26,7 @@ const IDLE: i64 = 300;
 /// When cleanup runs, in seconds since midnight.
 const CLEANUP_AT: i64 = 2 * 3600;
 
-/// What the agent is told.
+/// The messages to the agent.
 #[derive(Debug, Default)]
 pub(super) struct Agent {
     orders: Mutex<Orders>,
@@ -53,7 +53,7 @@ impl Agent {
             orders.thread.take()
         };
         if let Some(thread) = thread.filter(|t| t.thread().id() != thread::current().id()) {
-            // A panic of the agent was told on standard error.
+            // A panic of the agent has already been reported on standard error.
             let _ = thread.join();
         }
     }
@@ -117,7 +117,7 @@ impl Agent {
     }
 }
 
-/// Starts the agent of an enabled database unless it runs, or the server scans only when it is told to.
+/// Starts the agent of an enabled database unless it runs, or the server scans only on request.
 pub(super) fn start(changes: &Arc<ChangeData>, database: &Arc<Database>) -> Result<(), SqlError> {
     let Capture::Every(pause) = changes.options.capture else { return Ok(()) };
     let mut orders = lock(&database.agent.orders);

@@ -70,7 +70,7 @@ fn split_names(list: &str) -> Result<Vec<String>, SqlError> {
     Ok(names)
 }
 
-/// The name up to the closing sign, which doubled stands for itself, and what follows it.
+/// The name up to the closing sign, and the text after it. A doubled closing sign is part of the name.
 fn quoted_name(text: &str, close: char) -> Result<(String, &str), SqlError> {
     let mut name = String::new();
     let mut chars = text.char_indices().peekable();

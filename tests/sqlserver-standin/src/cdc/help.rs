@@ -59,7 +59,7 @@ fn help(cx: &mut dyn ProcedureContext, given: &[Parameter]) -> Result<i32, SqlEr
         if !is_named(row.first(), schema.as_deref()) || !is_named(row.get(1), table.as_deref()) {
             continue;
         }
-        // Who may not read the changes is not told of them.
+        // A login that may not read the changes does not see them listed.
         if let Some(Datum::Text(role)) = row.get(9)
             && !cx.is_db_owner()
             && !cx.is_member(role)

@@ -1,4 +1,4 @@
-//! What the server tells of its log scans: `sys.dm_cdc_log_scan_sessions` and `sys.dm_cdc_errors`. It is kept while the
+//! What the server reports about its log scans: `sys.dm_cdc_log_scan_sessions` and `sys.dm_cdc_errors`. It is kept while the
 //! server runs only.
 
 use std::collections::VecDeque;

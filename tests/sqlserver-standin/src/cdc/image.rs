@@ -1,4 +1,4 @@
-//! How a row stands in the log: its columns by `column_id`, as SQLite stores them, each with what capturing must know of
+//! How a row is stored in the log: its columns by `column_id`, as SQLite stores them, each with what capturing must know of
 //! it. Columns may be added, dropped and changed before the record is read.
 
 use rusqlite::types::Value;

@@ -47,7 +47,7 @@ pub(crate) use self::{
 
 use crate::data::SqlError;
 
-/// An error of SQLite's as the server tells it: a lock that was not had in time, or a fault of the storage.
+/// An error of SQLite's as the server reports it: a lock that was not free in time, or a fault of the storage.
 fn sqlite(error: rusqlite::Error) -> SqlError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {

@@ -66,7 +66,7 @@ pub(crate) trait System {
     fn run(&mut self, sql: &str, parameters: &[(&str, Datum)]) -> Result<Vec<Vec<Datum>>, SqlError>;
     /// The layout of the table with this `object_id`; 208 if there is none.
     fn layout(&mut self, object_id: i32) -> Result<Arc<Layout>, SqlError>;
-    /// Whether DML of the table is told to [`super::ChangeData::statement`]: `sys.tables.is_tracked_by_cdc`.
+    /// Whether DML of the table is passed to [`super::ChangeData::statement`]: `sys.tables.is_tracked_by_cdc`.
     fn set_tracked(&mut self, object_id: i32, tracked: bool) -> Result<(), SqlError>;
     /// `sys.databases.is_cdc_enabled`
     fn set_cdc_enabled(&mut self, enabled: bool) -> Result<(), SqlError>;
@@ -77,7 +77,7 @@ pub(crate) trait Engines: Send + Sync {
     fn system(&self, database: &str) -> Result<Box<dyn System>, SqlError>;
 }
 
-/// A DDL statement on something that may be captured; told to CDC before it is carried out and after.
+/// A DDL statement on something that may be captured; passed to CDC before it is carried out and after.
 #[derive(Debug, Clone)]
 pub(crate) enum Ddl<'a> {
     DropTable {
@@ -160,7 +160,7 @@ pub(crate) trait ProcedureContext: System {
     /// db_owner of this database (sysadmin is one).
     fn is_db_owner(&self) -> bool;
     fn is_member(&self, role: &str) -> bool;
-    /// Adds to what the client is told: rows, INFO messages, ...
+    /// Adds to the answer of the client: rows, INFO messages, ...
     fn answer(&mut self) -> &mut dyn Answer;
 }
 

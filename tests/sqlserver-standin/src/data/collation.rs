@@ -20,7 +20,7 @@ struct Facts {
     utf8: bool,
 }
 
-/// What a comparison tells apart.
+/// Which differences a comparison takes into account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
     /// `CI_AS`
@@ -61,7 +61,7 @@ const fn known(name: &'static str, locale: u32, sort_id: u8, version: u8, code_p
 }
 
 impl Collation {
-    /// The server's own, unless it is told otherwise: `SQL_Latin1_General_CP1_CI_AS`.
+    /// The server's default collation: `SQL_Latin1_General_CP1_CI_AS`.
     pub const DEFAULT: Collation = Collation(0);
 
     /// The collation of this name, in any case; none if it is not known.

@@ -62,7 +62,7 @@ pub enum Action {
     Reset,
     /// Nothing happens for this long, then all goes on.
     Stall(Duration),
-    /// The client is told to connect elsewhere, as after a failover; at logins only.
+    /// The client is redirected to another address, as after a failover; at logins only.
     Route { host: String, port: u16 },
 }
 

@@ -33,7 +33,7 @@ const WAITING: usize = 4;
 const LOGIN_LIMIT: usize = 1 << 17;
 /// A client that does not log in is not waited for longer.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// Before the first byte of the protocol stands one of TLS, when encryption is strict.
+/// With strict encryption the first byte of the connection is TLS's.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// TLS has a record of 16 KiB.
 const ENCRYPTED_PACKET_SIZE: u32 = 16383;
@@ -71,7 +71,7 @@ pub(super) fn serve(stream: TcpStream, spid: u16, cancel: &Cancel, shared: &Shar
     if cancel.is_broken() { Ok(()) } else { part(&stream) }
 }
 
-/// Ends a connection so that the client still reads what it was told last: bytes that nobody has read would make the
+/// Ends a connection so that the client still reads the last message: unread bytes would make the
 /// end a reset.
 fn part(mut stream: &TcpStream) -> io::Result<()> {
     const MOST: usize = 1 << 24;
@@ -132,7 +132,7 @@ fn open(stream: &TcpStream, shared: &Shared) -> io::Result<Option<Opening>> {
     Ok(Some(Opening { input, output, agreed, encrypted: strict || agreed == Agreed::All }))
 }
 
-/// The login itself; none if it was refused, which the client has then been told.
+/// The login itself; `None` if it was refused; the client has then got the error.
 fn enter(
     request: &LoginRequest,
     output: Output,
@@ -406,7 +406,7 @@ impl Requests {
         }
     }
 
-    /// What came is not the protocol: the client is told so, and the connection is closed.
+    /// The input is not the protocol: the client gets an error, and the connection is closed.
     fn refuse(&mut self, what: &str) -> Next {
         tracing::debug!(what, spid = self.channel.spid, "a request is malformed");
         let mut answer = AnswerWriter::new(&mut self.channel, Asked::Batch);

@@ -22,7 +22,7 @@ enum Wish {
     Required = 3,
 }
 
-/// How a server stands to encryption.
+/// Which encryption a server supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
     /// It has no certificate: nothing is encrypted, not even the login.
@@ -42,7 +42,7 @@ pub(super) enum Agreed {
     Plain,
     LoginOnly,
     All,
-    /// The client cannot do what the server wants: it is told, and goes away.
+    /// The client does not support what the server requires: it gets an error, and disconnects.
     Nothing,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Call {
     pub(super) parameters: Vec<Parameter>,
 }
 
-/// What stands between two calls of one message.
+/// The separator between two calls of one message.
 const NEXT_CALL: u8 = 0xff;
 const NEXT_CALL_NOT_RUN: u8 = 0xfe;
 /// In place of a name's length: a number follows.
@@ -136,7 +136,7 @@ fn begin(source: &mut Source<'_>) -> Result<TransactionRequest, Malformed> {
     Ok(TransactionRequest::Begin { isolation, name: name(source)? })
 }
 
-/// A transaction's name: its length is told in bytes.
+/// A transaction's name; its length is given in bytes.
 fn name(source: &mut Source<'_>) -> Result<String, Malformed> {
     if source.is_empty() {
         return Ok(String::new());

@@ -34,8 +34,8 @@ fn evolve(database: &str, mode: &str) {
     ];
     assert_eq!(found, expected);
 
-    let told = world.rig.topics.all(database);
-    let last = &told.last().expect("no change of a schema").value["tableChanges"][0];
+    let changes = world.rig.topics.all(database);
+    let last = &changes.last().expect("no change of a schema").value["tableChanges"][0];
     assert_eq!((&last["type"], &last["id"]), (&json!("ALTER"), &json!(format!("\"{database}\".\"dbo\".\"a\""))));
     let columns = last["table"]["columns"].as_array().unwrap();
     let columns: Vec<_> = columns.iter().map(|c| (&c["name"], &c["typeName"], &c["optional"])).collect();

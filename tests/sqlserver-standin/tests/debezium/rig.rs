@@ -101,7 +101,7 @@ fn command(script: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rig").join(script))
 }
 
-/// The first of so many ports in a row on which nobody listens.
+/// The first of this many consecutive free ports.
 fn free_ports(count: u16) -> u16 {
     let free = |first: &u16| {
         let listeners: Result<Vec<_>, _> =

@@ -92,7 +92,7 @@ impl Topics {
         };
         let waiting = self.shared.more.wait_timeout_while(self.shared.lock(), PATIENCE, |read| read.mark < mark);
         let (read, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "the reader of the topics stands still");
+        assert!(!timeout.timed_out(), "the reader of the topics makes no progress");
         read.topics.get(topic).cloned().unwrap_or_default()
     }
 }

@@ -43,7 +43,7 @@ fn transactions_have_a_begin_an_end_and_an_order() {
     assert_eq!(marks[1].value["data_collections"], collections);
 }
 
-/// The end of the last transaction is told when the log has been read to its end, though no other one follows.
+/// The end of the last transaction is sent when the log was read to its end, although no other transaction follows.
 #[test]
 fn a_transaction_that_none_follows_ends() {
     let Some(world) = World::start("last", &TABLES) else { return };

@@ -143,7 +143,7 @@ async fn a_worker_that_is_preparing_writes_without_transactions() -> Result<()> 
     Ok(())
 }
 
-/// What a Java worker has committed is gone on from, and the other way round; each fences the other's tasks off.
+/// Each worker continues from what the other one, a Java worker, has committed, and fences off the other's tasks.
 #[tokio::test]
 async fn an_exactly_once_source_goes_from_java_to_tributary_and_back() -> Result<()> {
     if !require(Tier::JavaConnect)? {

@@ -73,7 +73,7 @@ impl Broker {
         self.wait_for_topic(topic, false);
     }
 
-    /// The controller answers before the broker knows: until then the broker takes records for the topic of before.
+    /// The controller answers before the broker has the new state: until then the broker takes records for the deleted topic.
     fn wait_for_topic(&self, topic: &str, exists: bool) {
         let deadline = Instant::now() + ANSWER;
         while self.partitions(topic).is_empty() == exists {

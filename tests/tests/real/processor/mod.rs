@@ -122,7 +122,7 @@ fn frozen_worker_that_wakes_up_is_fenced_and_waits_as_a_standby() {
     feed.join().unwrap();
     setup.wait("all outputs", Duration::from_secs(90), || broker.count(&setup.output, true) >= sent.len());
     assert_exactly_once(&broker.read(&setup.output, true), sent.len());
-    // When the other is gone, the one that stood by goes on.
+    // When the other processor has ended, the waiting one continues.
     drop(second);
     let more: Vec<_> = (3_000..3_100).map(|n| (format!("key-{}", n % 30), format!("event-{n}"))).collect();
     broker.send(&setup.input, &more);

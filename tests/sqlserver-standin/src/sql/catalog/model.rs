@@ -43,7 +43,7 @@ pub(crate) struct Table {
     pub(crate) last_column_id: i32,
     pub(crate) last_index_id: i32,
     pub(crate) shipped: bool,
-    /// Changes of its rows are told to change data capture.
+    /// Whether changes of its rows are passed to change data capture.
     pub(crate) tracked: bool,
     /// Three-hundredths of a second since 1900, as `datetime` is stored.
     pub(crate) created: i64,

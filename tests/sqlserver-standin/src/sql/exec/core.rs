@@ -301,7 +301,7 @@ impl Core {
         }
     }
 
-    /// Tries until nobody else writes: as long as `LOCK_TIMEOUT` says.
+    /// Tries until no other session writes, at most for `LOCK_TIMEOUT`.
     pub(super) fn patiently<T>(&self, mut attempt: impl FnMut(&Self) -> rusqlite::Result<T>) -> Result<T, SqlError> {
         let started = std::time::Instant::now();
         loop {

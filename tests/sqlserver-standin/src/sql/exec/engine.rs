@@ -33,7 +33,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens what the folder holds, and tells change data capture of each database.
+    /// Opens the databases of the folder, and registers each with change data capture.
     pub(crate) fn open(options: Options) -> Result<Arc<Self>, SqlError> {
         let Options { folder, password, clock, locks, faults, changes } = options;
         std::fs::create_dir_all(&folder).map_err(|error| super::server::failed(&error.to_string()))?;

@@ -98,7 +98,7 @@ impl Core {
         for record in records {
             let own = record.id == database.id;
             let shared = lock(&self.server.catalogs).get(&record.id).cloned();
-            // Others are seen as they were last committed; those that nobody has opened yet are opened now.
+            // Other databases are read as last committed; those that are not open yet are opened now.
             let catalog = match shared {
                 Some(shared) if !own => shared,
                 None if !own && record.id <= 4 => Arc::default(),

@@ -17,7 +17,7 @@ pub(crate) struct SetOptions {
     pub(crate) date_order: DateOrder,
     /// 1 is Monday.
     pub(crate) date_first: i32,
-    /// Milliseconds; -1 for ever.
+    /// Milliseconds; -1: no limit.
     pub(crate) lock_timeout: i64,
     pub(crate) isolation: Isolation,
 }

@@ -265,7 +265,7 @@ impl Core {
             return Err(errors::missing_parameter("sp_prepare", "@stmt"));
         };
         let prepared = PreparedText { parameters: text_of(declared), text: text_of(text) };
-        // What does not parse is told when it is prepared.
+        // A statement that does not parse is an error when it is prepared.
         parse::batch(&prepared.text, self.options.quoted_identifier).map_err(SqlError::from)?;
         let (text, declared) = (prepared.text.clone(), prepared.parameters.clone());
         handle.value = Datum::Int(self.prepared.add(prepared));

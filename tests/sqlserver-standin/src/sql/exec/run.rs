@@ -47,7 +47,7 @@ impl Core {
 
     /// Tells of an error, unless a `TRY` around is to catch it.
     fn failed(&mut self, error: SqlError, answer: &mut dyn Answer) -> Result<(), SqlError> {
-        // Who has cancelled is told that alone, by the wire.
+        // A client that has cancelled gets nothing but the confirmation, from the wire module.
         if self.login.cancel.is_set() && !self.internal {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Transactions: T-SQL's, and SQLite's beneath them.
 //!
 //! SQLite's begins with the first write (or the first access of a snapshot transaction): until then every statement reads
-//! what is committed, as READ COMMITTED does. From then on nobody else writes that file, so it stays so.
+//! what is committed, as READ COMMITTED does. From then on no other transaction writes that file, so it stays so.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -335,7 +335,7 @@ impl Core {
         }
     }
 
-    /// Where the statement at hand stands, for the log.
+    /// The position of the current statement, for the log.
     pub(super) fn log_point(&self, database: i32) -> LogPoint<'_> {
         let (transaction, command) =
             self.transaction.as_ref().map_or((0, 0), |transaction| (transaction.id, transaction.command));

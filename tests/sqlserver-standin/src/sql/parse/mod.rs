@@ -71,7 +71,7 @@ pub(crate) fn batch(text: &str, quoted_identifiers: bool) -> Result<Vec<Statemen
     Ok(statements)
 }
 
-/// An expression that stands alone: a default, a check, a computed column as the catalogue keeps them.
+/// An expression on its own: a default, a check, a computed column as the catalogue keeps them.
 pub(crate) fn expression(text: &str) -> Result<Expr, SyntaxError> {
     let mut parser = Parser::new(text, true)?;
     let expr = parser.expr()?;

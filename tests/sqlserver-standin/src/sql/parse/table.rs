@@ -1,4 +1,4 @@
-//! What stands between the parentheses of `CREATE TABLE`: columns, constraints, indexes.
+//! The content of the parentheses of `CREATE TABLE`: columns, constraints, indexes.
 
 use super::ast::{ColumnDefinition, ColumnKind, Constraint, ConstraintKind, CreateIndex, Expr, ObjectName, TypeName};
 use super::lex::Kind;

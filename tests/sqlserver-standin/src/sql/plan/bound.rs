@@ -8,7 +8,7 @@ pub(crate) struct Bound {
     pub(crate) sql: String,
     pub(crate) r#type: Type,
     pub(crate) nullable: bool,
-    /// `NULL` as written: it takes the type of what it stands beside.
+    /// The literal `NULL`: it takes the type of the other operand.
     pub(crate) null: bool,
     /// True or false, which T-SQL does not let stand as a value.
     pub(crate) condition: bool,

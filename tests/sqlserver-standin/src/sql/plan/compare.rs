@@ -131,7 +131,7 @@ pub(crate) fn collation_of(kind: &Type, left: &Bound, right: &Bound) -> String {
     format!(" COLLATE {}", sqlite_name(collation.unwrap_or(Collation::DEFAULT)))
 }
 
-/// ` COLLATE x` of a value that is sorted, grouped or told apart.
+/// ` COLLATE x` of a value that is sorted, grouped or compared.
 pub(crate) fn collate_suffix(kind: &Type) -> String {
     kind.collation().map(|collation| format!(" COLLATE {}", sqlite_name(collation))).unwrap_or_default()
 }

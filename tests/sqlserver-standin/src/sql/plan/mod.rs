@@ -100,7 +100,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// A whole query that stands for itself.
+    /// A complete query.
     pub(crate) fn plan_query(mut self, query: &Query) -> Result<Plan, SqlError> {
         self.max_recursion = query.max_recursion.unwrap_or(recursion::LIMIT);
         let bound = self.query(query, query::Place::Top)?;

@@ -10,7 +10,7 @@ use super::bound::ColumnFacts;
 use super::compare::collate_suffix;
 use super::{Binder, Bound, CteScope, Scope, aggregate};
 
-/// Where a query stands: what it may say there.
+/// Where a query occurs, which decides what it may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Top,

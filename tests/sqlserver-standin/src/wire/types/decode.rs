@@ -16,7 +16,7 @@ const UNKNOWN_LENGTH: u64 = u64::MAX - 1;
 const LAST_DAY: i32 = 3_652_058;
 const TICKS_OF_DAY: u64 = 864_000_000_000;
 
-/// Reads a value of a type that was described before. `never_null`: the type is of a fixed length that is not told.
+/// Reads a value of a type that was described before. `never_null`: the type has a fixed length, which is not sent.
 pub(in crate::wire) fn value(source: &mut Source<'_>, r#type: &Type, never_null: bool) -> Result<Datum, Malformed> {
     match r#type {
         short if short.has_short_length() => match source.u16()? {
@@ -53,7 +53,7 @@ pub(in crate::wire) fn is_old(number: u8) -> bool {
     matches!(number, token::OLD_BINARY | token::OLD_VARBINARY | token::OLD_CHAR | token::OLD_VARCHAR)
 }
 
-/// Whether the type's number stands for a null of no type, which has no value at all.
+/// Whether the type's number means a null without a type, which has no value at all.
 pub(in crate::wire) fn is_void(number: u8) -> bool {
     number == token::NULL
 }
@@ -89,8 +89,8 @@ fn xml(bytes: &[u8]) -> String {
 
 /// A `max` value put together; none for null.
 fn parts(source: &mut Source<'_>) -> Result<Option<Vec<u8>>, Malformed> {
-    let told = source.u64()?;
-    if told == NO_VALUE {
+    let announced = source.u64()?;
+    if announced == NO_VALUE {
         return Ok(None);
     }
     let mut whole = Vec::new();
@@ -100,7 +100,7 @@ fn parts(source: &mut Source<'_>) -> Result<Option<Vec<u8>>, Malformed> {
             length => whole.extend_from_slice(source.take(length as usize)?),
         }
     }
-    if told != UNKNOWN_LENGTH && told != whole.len() as u64 {
+    if announced != UNKNOWN_LENGTH && announced != whole.len() as u64 {
         return Err(Malformed("a value of another length than it says"));
     }
     Ok(Some(whole))
@@ -201,32 +201,34 @@ fn datetime2(source: &mut Source<'_>, scale: u8) -> Result<DateTime2, Malformed>
 fn variant(bytes: &[u8]) -> Result<Datum, Malformed> {
     let mut source = Source::new(bytes);
     let [number, properties] = source.array()?;
-    let mut told = Source::new(source.take(usize::from(properties))?);
+    let mut properties_of = Source::new(source.take(usize::from(properties))?);
     let rest = source.rest();
     let r#type = match number {
         token::GUID => Type::UniqueIdentifier,
         token::DATE => Type::Date,
-        token::TIME => Type::Time { scale: info::scale(&mut told)? },
-        token::DATETIME2 => Type::DateTime2 { scale: info::scale(&mut told)? },
-        token::DATETIME_OFFSET => Type::DateTimeOffset { scale: info::scale(&mut told)? },
+        token::TIME => Type::Time { scale: info::scale(&mut properties_of)? },
+        token::DATETIME2 => Type::DateTime2 { scale: info::scale(&mut properties_of)? },
+        token::DATETIME_OFFSET => Type::DateTimeOffset { scale: info::scale(&mut properties_of)? },
         token::DECIMAL_N | token::NUMERIC_N => {
-            let [precision, scale] = told.array()?;
+            let [precision, scale] = properties_of.array()?;
             if precision == 0 || precision > 38 || scale > precision {
                 return Err(Malformed("a decimal of impossible precision"));
             }
             Type::Decimal { precision, scale }
         }
-        token::BINARY => Type::Binary { length: told.u16()? },
-        token::VARBINARY => Type::VarBinary { length: Length::Limited(told.u16()?) },
-        token::CHAR => Type::Char { collation: info::collation(&mut told)?, length: told.u16()? },
+        token::BINARY => Type::Binary { length: properties_of.u16()? },
+        token::VARBINARY => Type::VarBinary { length: Length::Limited(properties_of.u16()?) },
+        token::CHAR => Type::Char { collation: info::collation(&mut properties_of)?, length: properties_of.u16()? },
         token::VARCHAR => {
-            let collation = info::collation(&mut told)?;
-            Type::VarChar { collation, length: Length::Limited(told.u16()?) }
+            let collation = info::collation(&mut properties_of)?;
+            Type::VarChar { collation, length: Length::Limited(properties_of.u16()?) }
         }
-        token::NCHAR => Type::NChar { collation: info::collation(&mut told)?, length: told.u16()? / 2 },
+        token::NCHAR => {
+            Type::NChar { collation: info::collation(&mut properties_of)?, length: properties_of.u16()? / 2 }
+        }
         token::NVARCHAR => {
-            let collation = info::collation(&mut told)?;
-            Type::NVarChar { collation, length: Length::Limited(told.u16()? / 2) }
+            let collation = info::collation(&mut properties_of)?;
+            Type::NVarChar { collation, length: Length::Limited(properties_of.u16()? / 2) }
         }
         _ => info::fixed(number).ok_or(Malformed("a variant of no known type"))?,
     };

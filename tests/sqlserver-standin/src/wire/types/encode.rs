@@ -16,7 +16,7 @@ const UNKNOWN_LENGTH: u64 = u64::MAX - 1;
 
 /// Appends a value of the type.
 ///
-/// `seed` decides in how many parts a large value is cut and whether its length is told before: a client has to take it
+/// `seed` decides in how many parts a large value is cut and whether its length is announced: a client has to take it
 /// in any. `in_row`: text, ntext and image carry a pointer in a row, and none in a parameter.
 pub(in crate::wire) fn put_value(
     out: &mut Vec<u8>,
@@ -210,8 +210,8 @@ fn put_counted(out: &mut Vec<u8>, limit: u16, part: impl FnOnce(&mut Vec<u8>)) -
 
 /// A `max` value, cut into parts.
 fn put_parts(out: &mut Vec<u8>, bytes: &[u8], seed: &mut Seed) {
-    let told = if seed.one_in(4) { UNKNOWN_LENGTH } else { bytes.len() as u64 };
-    out.extend_from_slice(&told.to_le_bytes());
+    let announced = if seed.one_in(4) { UNKNOWN_LENGTH } else { bytes.len() as u64 };
+    out.extend_from_slice(&announced.to_le_bytes());
     let mut rest = bytes;
     while !rest.is_empty() {
         let length = if seed.one_in(2) { rest.len() } else { seed.up_to(rest.len() - 1) + 1 };
@@ -269,7 +269,7 @@ pub(super) fn put_encoded(out: &mut Vec<u8>, text: &str, collation: Collation) {
     }
 }
 
-/// A variant: its length, the type, what the type needs to be told, and the value without a length of its own.
+/// A variant: its length, the type, the properties of the type, and the value without a length of its own.
 fn put_variant(out: &mut Vec<u8>, variant: &Variant) -> Result<(), Mismatch> {
     let at = out.len();
     out.extend_from_slice(&[0; 4]);

@@ -51,7 +51,7 @@ pub(super) mod token {
     pub(crate) const NTEXT: u8 = 0x63;
 }
 
-/// A length that stands for `max`.
+/// The length that means `max`.
 const MAX: u16 = 0xffff;
 
 /// Bytes of a decimal's value with its sign.

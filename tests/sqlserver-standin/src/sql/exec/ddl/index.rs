@@ -130,7 +130,7 @@ pub(super) fn make_index(connection: &Connection, file: &str, table: &Table, ind
     if columns.iter().any(|column| column.computed.is_some()) {
         return Err(errors::unsupported("INDEX", "an index of a computed column"));
     }
-    // SQL Server has nulls equal in a unique index, SQLite does not: there a value stands for null.
+    // In a unique index nulls are equal for SQL Server and different for SQLite: a value replaces null there.
     let nullable = columns.iter().any(|column| column.nullable) && index.unique && index.filter.is_none();
     let plain: Vec<_> = columns
         .iter()

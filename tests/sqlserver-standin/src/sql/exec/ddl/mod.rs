@@ -115,7 +115,7 @@ impl Core {
         Ok(result)
     }
 
-    /// Change data capture is told before the catalogue changes, and may refuse.
+    /// Change data capture is notified before the catalogue changes, and may refuse the change.
     pub(super) fn tell_before(&mut self, database: &InDatabase, ddl: &Ddl<'_>) -> Result<(), SqlError> {
         let enabled = self.server.database_by_id(database.id).is_some_and(|record| record.options.cdc);
         if !enabled || self.internal {

@@ -41,7 +41,7 @@ impl ObjectName {
         Self { database: None, schema: None, object: object.into() }
     }
 
-    /// As it stands in an error's text.
+    /// As it is written in an error's text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if let Some(database) = &self.database {
