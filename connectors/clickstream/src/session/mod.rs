@@ -4,6 +4,7 @@
 //! in) and `exp`: any JWT library issues it. It is sent in an HttpOnly cookie, as `Authorization: Bearer`, or, where neither
 //! can be set (a beacon, an EventSource of another site), as the query parameter `token`.
 
+mod claims;
 mod cookie;
 #[cfg(test)]
 mod fuzz;

@@ -1,0 +1,96 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+/// `{"alg":"HS256","typ":"JWT"}`, the header of every token that is issued.
+const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+/// The beginning of tokens of the format before JWT, which are accepted until they expire. The header of a JWT never begins
+/// like this.
+const OLD_FORMAT: &str = "v1.";
+
+/// The claims of a JWT that have a meaning here; others are ignored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Claims {
+    #[serde(rename = "sid")]
+    pub(super) session: String,
+    #[serde(rename = "sub", skip_serializing_if = "Option::is_none")]
+    pub(super) customer: Option<String>,
+    #[serde(rename = "exp")]
+    expires: Number,
+    #[serde(rename = "nbf", skip_serializing)]
+    not_before: Option<Number>,
+    #[serde(rename = "aud", skip_serializing)]
+    audience: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    crit: Option<IgnoredAny>,
+}
+
+/// The payload of the format before JWT, whose expiry is in milliseconds.
+#[derive(Deserialize)]
+struct OldPayload {
+    s: String,
+    c: Option<String>,
+    e: i64,
+}
+
+impl Claims {
+    /// The claims of a session that ends at a time in ms since the epoch; rounded down to a second.
+    pub(super) fn new(session: String, customer: Option<String>, expires_at: i64) -> Self {
+        let expires = expires_at.div_euclid(1000).into();
+        Self { session, customer, expires, not_before: None, audience: None }
+    }
+
+    /// The signed part of a token with these claims.
+    pub(super) fn to_signed_part(&self) -> String {
+        // Writing text and numbers to memory cannot fail; an empty payload would be refused by a reader.
+        let payload = serde_json::to_vec(self).unwrap_or_default();
+        format!("{HEADER}.{}", BASE64URL.encode(payload))
+    }
+
+    /// Reads the signed part of a token whose signature is right.
+    pub(super) fn of_signed_part(signed: &str) -> Option<Self> {
+        if let Some(payload) = signed.strip_prefix(OLD_FORMAT) {
+            let payload: OldPayload = serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()?;
+            return Some(Self::new(payload.s, payload.c, payload.e));
+        }
+        let (header, payload) = signed.split_once('.')?;
+        if header != HEADER {
+            let header: Header = serde_json::from_slice(&BASE64URL.decode(header).ok()?).ok()?;
+            // Another algorithm is never accepted. `crit` names extensions that a reader must know.
+            if header.alg != "HS256" || header.crit.is_some() {
+                return None;
+            }
+        }
+        let claims: Self = serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()?;
+        // A token with an audience is for another service that has the same secret.
+        claims.audience.is_none().then_some(claims)
+    }
+
+    /// The end, in ms since the epoch; `None` if it is no time.
+    pub(super) fn expires_at(&self) -> Option<i64> {
+        millis(&self.expires)
+    }
+
+    /// Whether the token is already valid, at a time in ms since the epoch.
+    pub(super) fn has_begun(&self, now: i64) -> bool {
+        self.not_before.as_ref().is_none_or(|begins| millis(begins).is_some_and(|begins| begins <= now))
+    }
+}
+
+/// The milliseconds of a time in seconds since the epoch, which may have a fraction.
+fn millis(seconds: &Number) -> Option<i64> {
+    match seconds.as_i64() {
+        Some(seconds) => seconds.checked_mul(1000),
+        None => {
+            let millis = seconds.as_f64()? * 1000.0;
+            // Beyond 2^53 a double has no single milliseconds.
+            (millis.abs() < 9e15).then_some(millis as i64)
+        }
+    }
+}
