@@ -31,16 +31,16 @@ struct OutboxTask {
 
 #[async_trait]
 impl SinkTask for OutboxTask {
-    /// When it returns the files are on the disk, so `pre_commit` may stay as it is: all that was put may be committed.
+    /// When it returns the files are on the disk, so the default `pre_commit` is right: all that was put may be committed.
     async fn put(&mut self, records: &[Record]) -> Result<()> {
         for record in records {
             match record.value.value.as_str() {
                 Some(text) => self.write(record, text).await?,
-                // Its own fault, and that of no other: to the dead letter queue, or the end of the task if there is none.
+                // Only this record is bad: it goes to the dead letter queue, or fails the task if there is none.
                 None => self.cx.report(record, &Error::data("the value is no text: use the StringConverter"))?,
             }
         }
-        // The names of the files are on the disk only with their folder.
+        // The names of the files are on the disk only when the folder is synced.
         if records.is_empty() { Ok(()) } else { sync(&self.folder).await.map_err(failed) }
     }
 }
@@ -52,7 +52,7 @@ impl OutboxTask {
         Ok(Self { cx, folder: config.string("folder")?.into(), bytes })
     }
 
-    /// A record has one name, however often it comes: what is read again after a crash replaces itself.
+    /// The name is derived from the record's origin: if a record is read again after a crash, its file is replaced.
     async fn write(&self, record: &Record, text: &str) -> Result<()> {
         let Some((topic, partition, offset)) = record.consumed_from() else { return Ok(()) };
         let path = self.folder.join(format!("{topic}-{partition}-{offset:020}.txt"));

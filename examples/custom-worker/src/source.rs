@@ -8,14 +8,14 @@ use tributary_api::{
 };
 
 const CLASS: &str = "com.example.InboxSourceConnector";
-/// Records of one poll at the most.
+/// The most records of one poll.
 const BATCH: usize = 100;
-/// How often the folder is looked at while nothing comes.
+/// How often the folder is read while there are no new files.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn plugin() -> Plugin {
-    // A folder is the work of one task. A record's offset says all that is needed to go on after it, so records and offsets
-    // in one transaction are enough.
+    // One task reads the folder. A record's offset is all that is needed to continue after it, so it is enough for exactly
+    // once that the worker writes records and offsets in one transaction.
     let connector = || SimpleConnector::one_task().exactly_once(ExactlyOnceSupport::Supported);
     Plugin::source(CLASS, env!("CARGO_PKG_VERSION"), config(), connector, InboxTask::start)
         .doc("Sends each file of a folder to a topic, in the order of their names.")
@@ -41,7 +41,7 @@ struct InboxTask {
     cx: SourceTaskContext,
     folder: PathBuf,
     topic: String,
-    /// What offsets are stored for: another folder has its own.
+    /// The source partition that offsets are stored for: another folder has its own.
     partition: SourcePartition,
     /// The name of the last file that was returned.
     last: String,
@@ -52,7 +52,7 @@ impl SourceTask for InboxTask {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let records = self.read().await?;
         if records.is_empty() {
-            // The wait ends at once when the task has to stop: a poll is never interrupted otherwise.
+            // The wait ends at once when the task stops: the runtime does not interrupt a poll.
             tokio::select! {
                 () = self.cx.stopping().cancelled() => {}
                 () = tokio::time::sleep(PAUSE) => {}
@@ -66,7 +66,7 @@ impl InboxTask {
     async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
         let folder = config.string("folder")?.to_owned();
         let partition = OffsetMap::new([("folder", OffsetValue::from(folder.clone()))]);
-        // What was acknowledged and stored before the last stop or crash; everything after it is sent again.
+        // The offset that was acknowledged and stored before the last stop or crash; everything after it is sent again.
         let last = match cx.offset(&partition).await?.as_ref().and_then(|offset| offset.get("file")) {
             Some(OffsetValue::String(name)) => name.clone(),
             _ => String::new(),
@@ -76,7 +76,7 @@ impl InboxTask {
     }
 
     async fn read(&mut self) -> Result<Vec<Record>> {
-        // A folder that is away for a while may come back: the runtime calls again.
+        // A folder that is not available may come back: the runtime calls `poll` again.
         let away = |error: std::io::Error| Error::retriable("cannot read the folder").cause(&error);
         let mut names = Vec::new();
         let mut entries = fs::read_dir(&self.folder).await.map_err(away)?;

@@ -35,7 +35,7 @@ impl Transformation for Prefix {
     }
 
     fn apply(&mut self, mut record: Record, _cx: &mut TransformContext<'_>) -> Result<Records> {
-        // Tombstones go on as they are.
+        // Tombstones pass unchanged.
         if record.value.value.is_null() {
             return Ok(record.into());
         }

@@ -1,4 +1,4 @@
-//! A worker with plugins of its own beside those of Tributary.
+//! A worker with its own plugins and those of Tributary.
 
 use std::process::ExitCode;
 
