@@ -208,7 +208,7 @@ fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Ar
 }
 
 fn delivered(deliveries: &LetterDeliveries, error: Option<&Error>) {
-    let result = error.map_or(Ok(RecordMetadata::new(0, 0)), Err);
+    let result = error.map_or_else(|| Ok(RecordMetadata::new(0, 0)), Err);
     deliveries.delivered(&[Delivery { token: 0, result }]);
 }
 
