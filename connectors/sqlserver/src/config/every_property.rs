@@ -12,7 +12,7 @@ use super::not_yet::{is_refused, is_without_effect};
 const MADE_NAMES: [&str; 4] =
     ["column.mask.", "column.truncate.to.", "snapshot.mode.configuration.based.", "openlineage.integration."];
 
-/// The source of the connector without the definition and the lists of properties.
+/// The sources of the connector, without the definition and the lists of properties.
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -12,23 +12,23 @@ const CONSUMER: &str = "signal.consumer.";
 const NOTIFIED: &str = "notification.enabled.channels";
 const NOTIFICATION_TOPIC: &str = "notification.sink.topic.name";
 
-/// By which rows of the signal table a chunk is bounded.
+/// How rows in the signal table mark the bounds of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watermarks {
-    /// Two rows stay there.
+    /// Two rows are inserted.
     InsertInsert,
-    /// The first one is deleted in place of a second.
+    /// One row is inserted, and deleted at the end.
     InsertDelete,
 }
 
-/// The topic of signals, and how it is reached.
+/// The signal topic and the client's settings for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TopicSettings {
     pub(crate) topic: String,
     pub(crate) consumer: Props,
 }
 
-/// By which ways signals come, and how rows are read for incremental snapshots.
+/// The enabled channels of signals, and how incremental snapshots read rows.
 #[derive(Clone, Debug)]
 pub(crate) struct SignalSettings {
     tables: Vec<TableId>,
@@ -37,7 +37,7 @@ pub(crate) struct SignalSettings {
     pub(crate) topic: Option<TopicSettings>,
     pub(crate) file: Option<PathBuf>,
     pub(crate) interval: Duration,
-    /// Rows of a chunk.
+    /// The number of rows of a chunk.
     pub(crate) chunk: usize,
     pub(crate) recompile: bool,
     pub(crate) watermarks: Watermarks,
@@ -62,7 +62,7 @@ impl SignalSettings {
         let enabled = |name: &str| channels.iter().any(|channel| channel == name);
         let consumer =
             config.originals().iter().filter_map(|(name, value)| Some((name.strip_prefix(CONSUMER)?, value)));
-        // Java's classes for texts.
+        // Names of Java classes have no meaning here.
         let consumer = consumer.filter(|(name, _)| !name.ends_with("deserializer"));
         let mut consumer: Props = consumer.map(|(name, value)| (name.to_owned(), value.clone())).collect();
         if let Some(servers) = given("signal.kafka.bootstrap.servers") {
@@ -92,7 +92,7 @@ impl SignalSettings {
         self.tables.iter().find(|table| table.database.eq_ignore_ascii_case(database))
     }
 
-    /// Whether a table is one of those by which signals come.
+    /// Whether a table is a signal table.
     pub(crate) fn is_table(&self, id: &TableId) -> bool {
         self.table_of(&id.database).is_some_and(|table| {
             table.schema.eq_ignore_ascii_case(&id.schema) && table.name.eq_ignore_ascii_case(&id.name)
@@ -104,7 +104,7 @@ impl SignalSettings {
     }
 }
 
-/// Where notifications go.
+/// The destinations of notifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotificationSettings {
     pub(crate) log: bool,

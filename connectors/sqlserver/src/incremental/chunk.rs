@@ -5,16 +5,16 @@ use super::key::KeyPart;
 use crate::sql::{Parameter, quoted};
 use crate::table::{Column, Table};
 
-/// What a statement reads.
+/// What a chunk's statement reads: a table, its columns and its condition.
 pub(super) struct Chunk<'a> {
     pub(super) table: &'a Table,
     pub(super) collection: &'a Collection,
-    /// The columns that it is read by, as places in the table.
+    /// Indexes of the key columns that the table is read by.
     pub(super) columns: &'a [usize],
     pub(super) recompile: bool,
 }
 
-/// Which rows a bound divides.
+/// Which rows a condition on a key selects.
 #[derive(Clone, Copy)]
 enum Side {
     Behind,
@@ -22,7 +22,7 @@ enum Side {
 }
 
 impl Chunk<'_> {
-    /// The last key.
+    /// Reads the last key.
     pub(super) fn last_key(&self) -> String {
         let order = self.order(" DESC");
         let mut sql = format!("SELECT TOP 1 {} FROM {}", self.keys(), self.name());
@@ -33,7 +33,7 @@ impl Chunk<'_> {
         self.ended(sql)
     }
 
-    /// Keys and then these columns of the next rows: behind `end`, and not behind `maximum`.
+    /// Reads the keys and then these columns of the next rows: after `end`, and up to `maximum`.
     pub(super) fn rows(
         &self,
         most: usize,
@@ -60,7 +60,7 @@ impl Chunk<'_> {
         (self.ended(sql), parameters)
     }
 
-    /// The first column that differs decides. Null comes before everything else.
+    /// Keys are compared column by column, and the first column that differs decides. Null comes first.
     fn bound(&self, side: Side, key: &[KeyPart], parameters: &mut Vec<Parameter>) -> String {
         let mut cases = Vec::new();
         for last in 0..self.columns.len() {
@@ -82,7 +82,7 @@ impl Chunk<'_> {
         let behind = cases.join(" OR ");
         match side {
             Side::Behind => format!("({behind})"),
-            // A comparison with null is neither true nor false: what is null is not behind.
+            // A comparison with null is neither true nor false, so null has to be excluded or included explicitly.
             Side::NotBehind if self.key_columns().any(|column| column.optional) => {
                 format!("(CASE WHEN {behind} THEN 1 ELSE 0 END) = 0")
             }

@@ -1,4 +1,4 @@
-//! The tables of an incremental snapshot, as a signal names them and as an offset has them.
+//! The tables of an incremental snapshot, as they are written in signals and in offsets.
 
 use fancy_regex::Regex;
 use serde_json::{Value, json};
@@ -15,27 +15,27 @@ const SURROGATE: &str = "incremental_snapshot_collections_surrogate_key";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Collection {
     pub(crate) id: TableId,
-    /// Which of its rows, in parentheses; all without one.
+    /// The condition for its rows, in parentheses; `None`: all rows.
     pub(crate) condition: Option<String>,
-    /// The column to read it by in place of its key.
+    /// The column to read it by instead of its key.
     pub(crate) surrogate: Option<String>,
 }
 
-/// What a signal asks to be read.
+/// What a signal asks to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// Names of tables, or regular expressions for them.
+    /// Names of tables, or regular expressions that match them.
     pub(crate) collections: Vec<String>,
-    /// Regular expressions for tables, each with its condition.
+    /// Regular expressions for tables, each with a condition for the rows.
     pub(crate) conditions: Vec<(String, String)>,
     pub(crate) surrogate: Option<String>,
 }
 
 impl Request {
-    /// The tables that it names, of those that are known.
+    /// The tables that the signal selects among the known ones.
     ///
     /// # Errors
-    /// When it has what is no regular expression.
+    /// If a regular expression is invalid.
     pub(crate) fn resolve<'a>(&self, known: impl Iterator<Item = &'a TableId>) -> Result<Vec<Collection>> {
         let names = expanded(&self.collections, known)?;
         let mut collections = Vec::with_capacity(names.len());
@@ -47,7 +47,7 @@ impl Request {
             let mut condition = None;
             for (pattern, text) in &self.conditions {
                 if condition.is_none() && matches_whole(pattern, &name, true)? && !text.is_empty() {
-                    // What its own operators bind stays together.
+                    // Parentheses keep the condition's own operators together.
                     condition = Some(format!("({text})"));
                 }
             }
@@ -57,7 +57,7 @@ impl Request {
     }
 }
 
-/// The known tables that names stand for, each once. A name that stands for none is taken for one.
+/// The known tables that match the names, each once. A name without a match is taken as the name of a table.
 pub(crate) fn expanded<'a>(names: &[String], known: impl Iterator<Item = &'a TableId>) -> Result<Vec<String>> {
     let mut known: Vec<String> = known.map(ToString::to_string).collect();
     known.sort();
@@ -78,7 +78,7 @@ pub(crate) fn expanded<'a>(names: &[String], known: impl Iterator<Item = &'a Tab
     Ok(expanded)
 }
 
-/// Whether a regular expression fits a whole name.
+/// Whether a regular expression matches a whole name.
 pub(crate) fn matches_whole(pattern: &str, name: &str, any_case: bool) -> Result<bool> {
     let flag = if any_case { "i" } else { "" };
     let regex = Regex::new(&format!("^(?{flag}:{pattern})$"));
@@ -86,7 +86,7 @@ pub(crate) fn matches_whole(pattern: &str, name: &str, any_case: bool) -> Result
     Ok(regex.is_match(name).unwrap_or(false))
 }
 
-/// Database, schema and table, of which each may be in brackets or in quotation marks.
+/// Splits a name into database, schema and table, each of which may be in brackets or in quotation marks.
 pub(crate) fn parse_id(name: &str) -> Option<TableId> {
     let mut parts = vec![String::new()];
     let mut closing = None;
@@ -114,7 +114,7 @@ pub(crate) fn parse_id(name: &str) -> Option<TableId> {
     complete.then(|| TableId { database: database.into(), schema: schema.into(), name: table.into() })
 }
 
-/// As an offset has them.
+/// The format of offsets.
 pub(super) fn to_json<'a>(collections: impl Iterator<Item = &'a Collection>) -> String {
     let bracketed = |id: &TableId| format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
     let member = |name: &str, value: Option<&str>| format!("{}:{}", json!(name), json!(value));

@@ -1,4 +1,4 @@
-//! Values of key columns: as they are stored, compared by the server, and shown.
+//! Values of key columns: how they are stored, compared by the server, and shown.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::types::{
 const TICKS_A_SECOND: i64 = 10_000_000;
 const NANOS_A_TICK: u32 = 100;
 
-/// A value of a key column, of the kinds that the JDBC driver tells apart.
+/// A value of a key column; the variants are the Java classes that the JDBC driver returns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum KeyPart {
     Null,
@@ -32,7 +32,7 @@ pub(crate) enum KeyPart {
     },
     /// Days since 1970.
     Date(i64),
-    /// Seconds since 1970, and nanoseconds of the next one.
+    /// Seconds since 1970, and the nanoseconds within the second.
     Timestamp {
         seconds: i64,
         nanos: u32,
@@ -77,7 +77,7 @@ impl KeyPart {
         Self::Timestamp { seconds: ticks.div_euclid(TICKS_A_SECOND), nanos: fraction * NANOS_A_TICK }
     }
 
-    /// The parameter by which a statement has it.
+    /// The value as a parameter of a statement.
     pub(crate) fn parameter(&self) -> Parameter {
         match self {
             Self::Null => Parameter::Text(String::new()),
@@ -92,8 +92,8 @@ impl KeyPart {
         }
     }
 
-    /// The parameter of this number as a value of the column. Texts that are compared with a varchar have to be one: as an
-    /// nvarchar they have another order in some collations, and rows would be left out.
+    /// The parameter of this number, with the type of the column. A string that is compared with a varchar must be a
+    /// varchar: in some collations an nvarchar sorts differently, and rows would be skipped.
     pub(crate) fn operand(column: &Column, number: usize) -> String {
         let (base, length, scale) = (column.base_type(), column.length, column.scale.unwrap_or(0));
         let cast = match base {
@@ -110,7 +110,7 @@ impl KeyPart {
     }
 }
 
-/// As notifications show it, and as the server reads it.
+/// The format of notifications, which the server can also read.
 impl fmt::Display for KeyPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

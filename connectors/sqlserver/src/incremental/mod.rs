@@ -1,8 +1,8 @@
-//! Incremental snapshots: the rows that a table has are read in chunks while its changes stream.
+//! Incremental snapshots: the existing rows of a table are read in chunks while its changes are streamed.
 //!
-//! Each chunk is read between two rows that are written into the signal table. When the stream comes to the second of them,
-//! the rows of the chunk are sent, without those that have changed since the stream came to the first: of these the change
-//! is newer.
+//! Before and after a chunk is read, a row is written into the signal table. When the stream of changes reaches the
+//! second of these rows, the rows of the chunk are sent, except those with a change between the two rows: the change is
+//! newer.
 
 mod chunk;
 mod collection;

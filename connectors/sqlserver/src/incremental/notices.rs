@@ -1,4 +1,4 @@
-//! What is told of an incremental snapshot.
+//! Notifications about an incremental snapshot.
 
 use tributary_api::Result;
 
@@ -9,7 +9,7 @@ use crate::reader::Reader;
 const AGGREGATE: &str = "Incremental Snapshot";
 const TABLES: &str = "data_collections";
 
-/// How the reading of a table has ended.
+/// How the reading of a table ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scanned {
     Empty,
@@ -32,7 +32,7 @@ impl Scanned {
 }
 
 impl Reader {
-    /// That the snapshot of its tables was begun, paused or resumed.
+    /// Notifies that the snapshot of the tables was started, paused or resumed.
     pub(super) fn tell_of_tables(&mut self, kind: &'static str) -> Result<()> {
         let names = self.incremental.names();
         self.tell(kind, vec![(TABLES, names)])
@@ -42,7 +42,7 @@ impl Reader {
         self.tell("ABORTED", vec![(TABLES, stopped.join(","))])
     }
 
-    /// That a chunk was read.
+    /// Notifies that a chunk was read.
     pub(super) fn tell_of_chunk(&mut self) -> Result<()> {
         let Some(current) = self.incremental.current() else { return Ok(()) };
         let data = vec![
@@ -54,7 +54,8 @@ impl Reader {
         self.tell("IN_PROGRESS", data)
     }
 
-    /// Goes on to the next table, and tells how the current one has ended. After the last one all is complete.
+    /// Continues with the next table, and notifies how the current one ended. After the last table the snapshot is
+    /// complete.
     pub(super) fn next_table(&mut self, scanned: Scanned) -> Result<()> {
         let Some(current) = self.incremental.current() else { return Ok(()) };
         let data = vec![

@@ -15,44 +15,44 @@ const COLLECTIONS: &str = "incremental_snapshot_collections";
 const MAXIMUM: &str = "incremental_snapshot_maximum_key";
 const SENT: &str = "incremental_snapshot_primary_key";
 const CORRELATION: &str = "incremental_snapshot_correlation_id";
-/// A member that Debezium does not know, and leaves out.
+/// A member that Debezium does not have. Debezium ignores and drops it.
 const SIGNALS: &str = "signal_offset";
 
-/// How far an incremental snapshot is. Without tables there is none.
+/// The state of an incremental snapshot. Without tables there is no snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The first one is being read.
+    /// The tables left to read; the first one is being read.
     collections: VecDeque<Collection>,
-    /// The signal that asked for the last of them.
+    /// The signal that requested the last of them.
     correlation: Option<String>,
-    /// Of the chunk whose rows are in the window.
+    /// Identifies the chunk whose rows are in the window.
     pub(super) chunk: Option<String>,
-    /// Whether the stream is between the two rows of the signal table.
+    /// Whether the stream is between the two rows in the signal table.
     pub(super) open: bool,
     pub(super) window: Window,
-    /// The columns that the current table is read by, as places in it.
+    /// Indexes of the columns that the current table is read by.
     pub(super) columns: Vec<usize>,
-    /// The last key of the window.
+    /// The last key in the window.
     pub(super) end: Option<Vec<KeyPart>>,
     /// The last key that was sent.
     sent: Option<Vec<KeyPart>>,
-    /// The last key that the table had when it was begun.
+    /// The last key that the table had when its reading began.
     pub(super) maximum: Option<Vec<KeyPart>>,
     pub(super) paused: bool,
-    /// Names of the tables that are to be stopped before the next chunk.
+    /// Names of the tables to stop before the next chunk.
     pub(super) stops: Vec<String>,
-    /// Rows of the current table.
+    /// How many rows of the current table were read.
     pub(super) scanned: u64,
-    /// Whether the position was reached by an initial snapshot: offsets tell it.
+    /// Whether the position was reached by an initial snapshot, which offsets record.
     pub(crate) after_snapshot: bool,
-    /// The place in the signal topic behind which to go on.
+    /// The offset of the last signal in the signal topic that was followed.
     signals: Option<i64>,
     stored: Option<Members>,
 }
 
 impl Progress {
     /// # Errors
-    /// When an offset has what is no key or no list of tables.
+    /// If the offset has an invalid key or list of tables.
     pub(crate) fn load(stored: &SourceOffset) -> Result<Self> {
         let key = |name: &str| match stored.string(name) {
             Some(text) => java::from_text(text).map_err(|error| error.context(format!("the offset's {name}"))),
@@ -74,7 +74,7 @@ impl Progress {
         Ok(progress)
     }
 
-    /// What offsets have of it; none where there is nothing to tell.
+    /// The members that the snapshot adds to an offset; `None` if it adds none.
     pub(crate) fn members(&self) -> Option<&Members> {
         self.stored.as_ref()
     }
@@ -87,12 +87,12 @@ impl Progress {
         self.collections.front()
     }
 
-    /// Whether rows of this table are in the window, and the stream has come to where changes of it are newer.
+    /// Whether the window has rows of this table, and changes that are read now are newer than these.
     pub(crate) fn watches(&self, table: &TableId) -> bool {
         self.open && self.holds(table)
     }
 
-    /// Whether rows of this table are in the window.
+    /// Whether the window has rows of this table.
     pub(super) fn holds(&self, table: &TableId) -> bool {
         !self.window.is_empty() && self.current().is_some_and(|current| current.id == *table)
     }
@@ -101,7 +101,7 @@ impl Progress {
         self.correlation.as_deref()
     }
 
-    /// Names of the tables with commas between them, as notifications have them.
+    /// The names of the tables, separated by commas, for notifications.
     pub(super) fn names(&self) -> String {
         let names: Vec<String> = self.collections.iter().map(|collection| collection.id.to_string()).collect();
         names.join(",")
@@ -117,7 +117,7 @@ impl Progress {
         self.store();
     }
 
-    /// Leaves out a table that is not the current one. Whether it was there.
+    /// Removes a table that is not the current one. Returns whether it was listed.
     pub(super) fn remove(&mut self, id: &TableId) -> bool {
         let before = self.collections.len();
         let mut place = 0;
@@ -129,7 +129,7 @@ impl Progress {
         self.collections.len() < before
     }
 
-    /// Goes on to the next table. The signal stays known until the last of its notifications.
+    /// Continues with the next table. The signal is kept until the last of its notifications is sent.
     pub(super) fn next(&mut self) {
         self.collections.pop_front();
         self.window.clear();
@@ -145,7 +145,7 @@ impl Progress {
         self.store();
     }
 
-    /// Begins a chunk behind what was sent: what is in the window is read again.
+    /// Starts a chunk after the last sent key: rows in the window are read again.
     pub(super) fn revert(&mut self) {
         self.window.clear();
         self.open = false;
@@ -170,12 +170,13 @@ impl Progress {
         self.store();
     }
 
-    /// Whether a row of the signal table is of the chunk that is read. After a restart those of earlier ones come again.
+    /// Whether a row of the signal table belongs to the current chunk. After a restart, rows of earlier chunks are read
+    /// again.
     pub(super) fn is_of_chunk(&self, id: &str) -> bool {
         self.chunk.as_ref().is_some_and(|chunk| id.starts_with(chunk.as_str()))
     }
 
-    /// The place in the signal topic behind which to go on.
+    /// The offset of the last signal in the signal topic that was followed.
     pub(crate) fn signals(&self) -> Option<i64> {
         self.signals
     }
@@ -228,7 +229,7 @@ mod tests {
         assert_eq!(loaded.names(), "shop.dbo.a,shop.dbo.b");
         assert_eq!(loaded.end, Some(vec![KeyPart::Int(4)]), "behind what was sent, not behind what was read");
         assert_eq!(loaded.correlation(), Some("signal-1"));
-        // Before anything more is sent an offset has the same.
+        // An offset has the same members until the next row is sent.
         assert_eq!(stored(&loaded), stored(&progress));
     }
 

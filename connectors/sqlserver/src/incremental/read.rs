@@ -1,4 +1,4 @@
-//! Reads the next chunk into the window, between two rows of the signal table.
+//! Reads the next chunk into the window, between two rows in the signal table.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::sql::{Client, quoted};
 use crate::table::TableId;
 
 impl Reader {
-    /// Goes on with a snapshot that was not complete when the task, or its connection, ended.
+    /// Continues a snapshot that was not complete when the task or its connection ended.
     pub(crate) async fn resume_incremental(&mut self) -> Result<(), Failure> {
         if !self.incremental.is_running() {
             return Ok(());
@@ -31,7 +31,7 @@ impl Reader {
         self.read_chunk().await
     }
 
-    /// Reads a chunk, unless there is none to read. A table that cannot be read is left out, and told of.
+    /// Reads the next chunk, if there is one. A table that cannot be read is skipped, with a notification.
     pub(super) async fn read_chunk(&mut self) -> Result<(), Failure> {
         self.stop_asked()?;
         while self.incremental.is_running() && !self.incremental.paused {
@@ -79,7 +79,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether there are rows. A table without more of them is done.
+    /// Returns whether there are rows. A table without further rows is complete.
     async fn fill_window(&mut self, client: &mut Client, collection: &Collection) -> Result<bool> {
         let Some(schema) = self.schema_to_read(client, &collection.id).await? else {
             tracing::warn!(table = %collection.id, "the incremental snapshot leaves a table out: there is none of this name");
@@ -150,7 +150,7 @@ impl Reader {
         }
         let Some(table) = read_table(client, id).await? else { return Ok(None) };
         let instances = change_tables(client, &self.database, None).await?;
-        // The last one of a table is the newest.
+        // The instances are sorted: the last one of a table is the newest.
         let table = match instances.iter().rev().find(|instance| instance.source == *id) {
             Some(instance) => table.with_columns(&instance.columns),
             None => table,
@@ -166,7 +166,7 @@ impl Reader {
     }
 }
 
-/// The key, which stands before the other columns.
+/// The key, which comes before the other columns.
 fn key_of(
     schema: &TableSchema,
     columns: &[usize],

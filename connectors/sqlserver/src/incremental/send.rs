@@ -10,7 +10,7 @@ use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source, TableSchema};
 
 impl Reader {
-    /// Sends the rows of the window that have not changed since it was opened.
+    /// Sends the rows of the window that did not change since it was opened.
     pub(super) async fn send_window(&mut self) -> Result<Flow, Failure> {
         let current = self.incremental.current().and_then(|current| self.schemas.get(&current.id));
         let Some(schema) = current.map(Arc::clone) else { return Ok(Flow::Continue) };
@@ -37,7 +37,7 @@ impl Reader {
         Ok(Flow::Continue)
     }
 
-    /// By what the rows that a change is of are known in the window; none where there is none to take out.
+    /// The keys under which the window knows the rows of a change; `None` if the change removes no row from it.
     pub(crate) fn changed_in_window(&self, schema: &TableSchema, change: &Change) -> Result<Vec<Vec<u8>>> {
         if !self.incremental.watches(&schema.table.id) {
             return Ok(Vec::new());
@@ -50,7 +50,7 @@ impl Reader {
         rows.into_iter().map(|values| identity(schema, values, &self.incremental.columns)).collect()
     }
 
-    /// Takes rows out of the window of which a newer change was sent.
+    /// Removes rows from the window if a newer change of them was sent.
     pub(crate) fn take_from_window(&mut self, changed: &[Vec<u8>]) {
         for identity in changed {
             self.incremental.window.remove(identity);

@@ -1,17 +1,17 @@
-//! What signals do to an incremental snapshot.
+//! How signals start, stop, pause and resume an incremental snapshot.
 
 use super::collection::{Request, expanded, parse_id};
 use crate::failure::Failure;
 use crate::reader::{Flow, Reader};
 use crate::table::TableId;
 
-/// Stops all tables.
+/// The entry that stops all tables.
 const ALL: &str = ".*";
-/// Names of tables that wait to be stopped.
+/// The most names of tables that wait to be stopped.
 const MOST_STOPS: usize = 1000;
 
 impl Reader {
-    /// Adds tables to the snapshot, and begins it if there is none.
+    /// Adds tables to the snapshot, and starts it if there is none.
     pub(crate) async fn execute_incremental(&mut self, signal: &str, request: &Request) -> Result<(), Failure> {
         let begins = !self.incremental.is_running();
         let collections = request.resolve(self.schemas.ids())?;
@@ -27,7 +27,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Stops the snapshot of these tables, of all without any, when the chunk that is being read is sent.
+    /// Stops the snapshot of these tables (of all, if none is named) after the current chunk is sent.
     pub(crate) async fn stop_incremental(&mut self, names: Vec<String>) -> Result<(), Failure> {
         if !self.incremental.is_running() {
             tracing::warn!(database = %self.database, "a signal to stop is left out: there is no incremental snapshot");
@@ -36,11 +36,11 @@ impl Reader {
         let names = if names.is_empty() { vec![ALL.to_owned()] } else { names };
         let room = MOST_STOPS.saturating_sub(self.incremental.stops.len());
         self.incremental.stops.extend(names.into_iter().take(room));
-        // Otherwise the end of the chunk is waited for.
+        // Otherwise the tables are stopped at the end of the chunk.
         if self.incremental.chunk.is_none() { self.read_chunk().await } else { Ok(()) }
     }
 
-    /// Nothing of this is stored: after a restart the snapshot goes on.
+    /// A pause is not stored: after a restart the snapshot continues.
     pub(crate) fn pause_incremental(&mut self) -> Result<(), Failure> {
         if self.incremental.is_running() && !self.incremental.paused {
             self.incremental.paused = true;
@@ -55,11 +55,11 @@ impl Reader {
         }
         self.incremental.paused = false;
         self.tell_of_tables("RESUMED")?;
-        // Otherwise a chunk was read before, and goes on when its end is met.
+        // Otherwise a chunk is in the window, and the snapshot continues when the stream reaches its end.
         if self.incremental.chunk.is_none() { self.read_chunk().await } else { Ok(()) }
     }
 
-    /// The stream has come to the beginning of a window.
+    /// The stream has reached the beginning of a window.
     pub(crate) fn enter_window(&mut self, id: &str) {
         if self.incremental.is_of_chunk(id) {
             self.incremental.open = true;
@@ -68,7 +68,7 @@ impl Reader {
         }
     }
 
-    /// The stream has come to the end of a window: what is left of it is sent, and the next one is read.
+    /// The stream has reached the end of a window: its remaining rows are sent, and the next chunk is read.
     pub(crate) async fn leave_window(&mut self, id: &str) -> Result<Flow, Failure> {
         if !self.incremental.is_of_chunk(id) {
             tracing::debug!(id, "the end of a window that is not read any more");
@@ -83,7 +83,7 @@ impl Reader {
         Ok(Flow::Continue)
     }
 
-    /// A table has another structure from here on: rows that were read of it are read again.
+    /// The structure of a table changes: its rows in the window are read again.
     pub(crate) async fn reread_window(&mut self, table: &TableId) -> Result<(), Failure> {
         if !self.incremental.holds(table) {
             return Ok(());
@@ -92,7 +92,7 @@ impl Reader {
         self.read_chunk().await
     }
 
-    /// Stops what is asked for. No chunk is being read.
+    /// Stops the tables that are to be stopped. Called while no chunk is being read.
     pub(super) fn stop_asked(&mut self) -> tributary_api::Result<()> {
         let names = std::mem::take(&mut self.incremental.stops);
         if names.is_empty() || !self.incremental.is_running() {

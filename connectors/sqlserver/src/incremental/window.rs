@@ -12,10 +12,10 @@ pub(super) struct Row {
     pub(super) key: Vec<KeyPart>,
 }
 
-/// The rows of the chunk that was read last, until they are sent.
+/// The rows of the current chunk, until they are sent.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    /// In the order of their keys; none for one that has changed since.
+    /// In key order; `None` for a row that has changed since.
     rows: Vec<Option<Row>>,
     places: HashMap<Vec<u8>, Vec<usize>>,
 }
@@ -26,7 +26,7 @@ impl Window {
         self.rows.push(Some(row));
     }
 
-    /// Takes out what has changed.
+    /// Removes a row that has changed.
     pub(super) fn remove(&mut self, identity: &[u8]) {
         for place in self.places.remove(identity).unwrap_or_default() {
             self.rows[place] = None;
@@ -38,7 +38,7 @@ impl Window {
         self.places.clear();
     }
 
-    /// What is left to send.
+    /// Takes the remaining rows to send.
     pub(super) fn take(&mut self) -> Vec<Row> {
         self.places.clear();
         std::mem::take(&mut self.rows).into_iter().flatten().collect()
@@ -49,7 +49,8 @@ impl Window {
     }
 }
 
-/// By what a row is known again in a change: the key of its records, or else the columns that chunks are read by.
+/// Identifies a row in chunks and in changes: by the key of its records, or else by the columns that chunks are read
+/// by.
 pub(super) fn identity(schema: &TableSchema, values: &[Value], columns: &[usize]) -> Result<Vec<u8>> {
     let key = schema.key(values)?;
     if !key.value.is_null() {

@@ -1,4 +1,4 @@
-//! What a reader tells of its snapshots: in the log, or as records of a topic.
+//! Notifications about a reader's snapshots, in the log or as records in a topic.
 
 mod snapshot;
 
@@ -15,19 +15,19 @@ use crate::reader::Reader;
 /// What has happened.
 #[derive(Debug)]
 pub(crate) struct Notice {
-    /// Of the signal that asked for it; one of its own without one.
+    /// The id of the signal that requested it, or else a new one.
     pub(crate) id: Option<String>,
     pub(crate) aggregate: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) data: Vec<(&'static str, String)>,
 }
 
-/// Where notifications go.
+/// The destinations of notifications.
 #[derive(Debug)]
 pub(crate) struct Notifications {
     log: bool,
     sink: Option<Sink>,
-    /// What they have for the connector's name: the prefix of its topics.
+    /// The connector's name in notifications: its topic prefix.
     connector: String,
 }
 
@@ -59,12 +59,12 @@ impl Notifications {
         Self { log: settings.log, sink, connector: prefix.to_owned() }
     }
 
-    /// Whether nobody is told of anything.
+    /// Whether there is no destination.
     pub(crate) fn are_off(&self) -> bool {
         !self.log && self.sink.is_none()
     }
 
-    /// The record of a notice, if there is a topic for it. A notice that goes to the log is there afterwards.
+    /// Logs the notification if that is configured, and returns the record for the topic if there is one.
     fn record(&self, notice: Notice, partition: &SourcePartition, offset: SourceOffset) -> Result<Option<Record>> {
         let id = notice.id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let mut data = notice.data;
@@ -91,7 +91,7 @@ impl Notifications {
 }
 
 impl Reader {
-    /// Tells of something, at the position of the reader.
+    /// Sends a notification, at the position of the reader.
     pub(crate) fn notify(&mut self, notice: Notice) -> Result<()> {
         self.notify_at(notice, self.offset.unwrap_or(Offset::NONE))
     }

@@ -4,7 +4,7 @@ use tributary_api::{Error, Result};
 use super::{Signal, WINDOW_CLOSE, WINDOW_OPEN};
 use crate::incremental::Request;
 
-/// What a signal asks for.
+/// The action that a signal requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Log(String),
@@ -24,7 +24,7 @@ pub(super) enum SnapshotKind {
 
 impl Action {
     /// # Errors
-    /// When the type is not known, or the data has not what the type needs.
+    /// If the type is unknown, or the data lacks what the type needs.
     pub(super) fn of(signal: &Signal) -> Result<Self> {
         let data = object(&signal.data)?;
         Ok(match signal.kind.as_str() {
@@ -75,7 +75,7 @@ fn kind(data: &Map<String, Value>) -> Result<SnapshotKind> {
     }
 }
 
-/// None without any.
+/// `None` if there is none.
 fn names(data: &Map<String, Value>) -> Result<Option<Vec<String>>> {
     let Some(list) = data.get("data-collections").filter(|value| !value.is_null()) else { return Ok(None) };
     let wrong = || Error::data("data-collections is no array of texts");

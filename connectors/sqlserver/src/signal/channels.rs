@@ -1,4 +1,4 @@
-//! Looks for signals that come by a topic or a file, and hands each to the readers that it is for.
+//! Polls the signal topic and the signal file, and passes each signal to the readers that it concerns.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use super::file::SignalFile;
 use super::topic::SignalTopic;
 use crate::config::Settings;
 
-/// Signals that wait for a reader.
+/// The most signals that wait for a reader.
 const QUEUE: usize = 64;
 
-/// A signal that came by another way than the signal table.
+/// A signal that came by a topic or a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     pub(crate) signal: Signal,
-    /// Its place in the topic that it came by.
+    /// Its offset in the signal topic.
     pub(crate) offset: Option<i64>,
 }
 
-/// The ways by which signals come to the readers of a task.
+/// The signal topic and the signal file of a task.
 pub(crate) struct Channels {
     settings: Arc<Settings>,
     topic: Option<SignalTopic>,
@@ -32,10 +32,10 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    /// None without a topic or a file to look at. `stored` are the places in the topic that the readers have stored.
+    /// `None` without a topic and a file. `stored` are the topic's offsets that the readers have stored.
     pub(crate) fn new(cx: &SourceTaskContext, settings: &Arc<Settings>, stored: &[Option<i64>]) -> Option<Self> {
         let signals = &settings.signals;
-        // Readers leave out what they have followed.
+        // Readers skip signals that they have already followed.
         let next = stored.iter().map(|offset| offset.map_or(0, |offset| offset.saturating_add(1))).min().unwrap_or(0);
         let topic =
             signals.topic.clone().map(|topic| SignalTopic::new(cx.clone(), topic, &settings.names.prefix, next));
@@ -44,14 +44,14 @@ impl Channels {
         any.then(|| Self { settings: Arc::clone(settings), topic, file, readers: Vec::new() })
     }
 
-    /// What comes for the reader of a database.
+    /// Returns the signals for the reader of a database.
     pub(crate) fn add(&mut self, database: &ByteString) -> mpsc::Receiver<Arrived> {
         let (sender, arrived) = mpsc::channel(QUEUE);
         self.readers.push((database.clone(), sender));
         arrived
     }
 
-    /// Looks again and again, until the task or all of its readers end.
+    /// Polls until the task or all of its readers end.
     pub(crate) async fn run(mut self, cx: SourceTaskContext) {
         let stopping = cx.stopping().clone();
         loop {
@@ -66,7 +66,7 @@ impl Channels {
         }
     }
 
-    /// Whether nobody is left to hand signals to. What cannot be looked at now is looked at the next time.
+    /// Returns whether all readers have ended. If a channel cannot be read now, it is read at the next poll.
     async fn look(&mut self) -> bool {
         let mut arrived = Vec::new();
         if let Some(topic) = &mut self.topic {
@@ -88,14 +88,14 @@ impl Channels {
     }
 }
 
-/// To the reader of the database of the first table that is named; to all where none is.
+/// Passes a signal to the reader of the database of the first table that it names, or to all readers if it names none.
 async fn hand_out(readers: &[(ByteString, mpsc::Sender<Arrived>)], arrived: Arrived) {
     let named = database_of(&arrived.signal);
     let is_named = |database: &str| named.as_deref().is_some_and(|named| named.eq_ignore_ascii_case(database));
     let known = readers.iter().any(|(database, _)| is_named(database));
     for (database, sender) in readers {
         if !known || is_named(database) {
-            // One that has ended follows nothing.
+            // A reader that has ended receives no signals.
             let _ = sender.send(arrived.clone()).await;
         }
     }

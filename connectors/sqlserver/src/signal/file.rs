@@ -6,10 +6,10 @@ use tributary_api::{Error, Result, read_small_file};
 use super::Signal;
 use super::topic::signal_of_json;
 
-/// The largest file that is read.
+/// The most bytes that are read of the file.
 const MOST_BYTES: u64 = 1024 * 1024;
 
-/// A file of which each line is a signal. It is empty once they are read.
+/// A file with one signal per line. It is emptied after it was read.
 pub(super) struct SignalFile(PathBuf);
 
 impl SignalFile {
@@ -17,7 +17,7 @@ impl SignalFile {
         Self(path)
     }
 
-    /// What was written into it since the last time.
+    /// Reads what was written since the last poll.
     pub(super) async fn read(&self) -> Result<Vec<Signal>> {
         let path = self.0.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -32,7 +32,7 @@ impl SignalFile {
         let read = read.await.map_err(|error| Error::retriable("the file was not read").cause(&error))?;
         let bytes = match read {
             Ok(bytes) => bytes,
-            // There is none yet.
+            // The file does not exist yet.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => {
                 let message = format!("cannot read and empty the file {} (signal.file)", self.0.display());

@@ -1,4 +1,4 @@
-//! The reader does what signals ask for.
+//! Carries out signals in the reader.
 
 use tributary_api::{Result, Value};
 
@@ -11,12 +11,12 @@ use crate::reader::{Flow, Reader};
 use crate::record::{Change, TableSchema};
 
 impl Reader {
-    /// The signal that a change of the signal table is.
+    /// The signal that a change of the signal table means.
     pub(crate) fn signal_of(&self, schema: &TableSchema, change: &Change) -> Option<Signal> {
         let signals = &self.settings.signals;
         let (values, deleted) = match change {
             Change::Create(values) => (values, false),
-            // The end of a window is then that its beginning is deleted.
+            // With this strategy the end of a window is the deletion of its first row.
             Change::Delete(values) if signals.watermarks == Watermarks::InsertDelete => (values, true),
             _ => return None,
         };
@@ -32,14 +32,14 @@ impl Reader {
         Some(Signal { id, kind, data })
     }
 
-    /// Does what the row of the signal table asks for. Other rows than the connector's own are only looked at where the
-    /// table is one of the ways by which signals come.
+    /// Carries out the signal in a row of the signal table. Rows that the connector did not write itself count only if
+    /// the signal table is an enabled channel.
     pub(crate) async fn follow_row(&mut self, signal: &Signal) -> Result<Flow, Failure> {
         let own = signal.kind.starts_with("snapshot-window-");
         if own || self.settings.signals.source { self.follow(signal).await } else { Ok(Flow::Continue) }
     }
 
-    /// Does what has come by other ways since the last time.
+    /// Carries out the signals that came by other channels since the last call.
     pub(crate) async fn follow_arrived(&mut self) -> Result<Flow, Failure> {
         while let Some(arrived) = self.arrived.as_mut().and_then(|arrived| arrived.try_recv().ok()) {
             let Arrived { signal, offset } = arrived;
@@ -47,7 +47,7 @@ impl Reader {
                 if self.incremental.signals().is_some_and(|known| offset <= known) {
                     continue;
                 }
-                // First: offsets that have what the signal does have that it was followed, too.
+                // Set first: an offset with the effect of the signal must also record that the signal was followed.
                 self.incremental.set_signals(offset);
             }
             if self.follow(&signal).await? == Flow::Stop {
@@ -57,7 +57,7 @@ impl Reader {
         Ok(Flow::Continue)
     }
 
-    /// A signal that cannot be followed is left out: it must not stop the changes.
+    /// A signal that cannot be carried out is logged and skipped: it must not stop the stream of changes.
     async fn follow(&mut self, signal: &Signal) -> Result<Flow, Failure> {
         let action = match Action::of(signal) {
             Ok(action) => action,

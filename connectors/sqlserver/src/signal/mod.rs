@@ -1,5 +1,4 @@
-//! Signals: what somebody asks of a running connector, by a row of the signal table, a record of a topic or a line of a
-//! file.
+//! Signals: requests to a running connector, by a row in the signal table, a record in a topic or a line in a file.
 
 mod action;
 mod channels;
@@ -9,15 +8,15 @@ mod topic;
 
 pub(crate) use self::channels::{Arrived, Channels};
 
-/// Types of the rows that the connector itself writes into the signal table, around each chunk of a snapshot.
+/// Types of the rows that the connector itself writes into the signal table, before and after each chunk of a snapshot.
 pub(crate) const WINDOW_OPEN: &str = "snapshot-window-open";
 pub(crate) const WINDOW_CLOSE: &str = "snapshot-window-close";
 
-/// What somebody asks for.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signal {
     pub(crate) id: String,
     pub(crate) kind: String,
-    /// A JSON object, or nothing.
+    /// A JSON object, or empty.
     pub(crate) data: String,
 }

@@ -6,14 +6,14 @@ use uuid::Uuid;
 use super::{Arrived, Signal};
 use crate::config::TopicSettings;
 
-/// Records that are read at once.
+/// How many records are read at once.
 const PAGE: usize = 100;
 
 /// The first partition of a topic whose records are signals.
 pub(super) struct SignalTopic {
     cx: SourceTaskContext,
     settings: TopicSettings,
-    /// What the records of this connector have for a key: the prefix of its topics.
+    /// The key of the records for this connector: its topic prefix.
     key: ByteString,
     next: i64,
     reader: Option<Box<dyn RawTopicReader>>,
@@ -24,15 +24,15 @@ impl SignalTopic {
         Self { cx, settings, key: prefix.into(), next, reader: None }
     }
 
-    /// What has come since the last time.
+    /// Reads the signals since the last poll.
     pub(super) async fn read(&mut self) -> Result<Vec<Arrived>> {
-        // One that has failed is not used again.
+        // A reader that has failed is opened again.
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => {
                 let options = TopicReaderOptions::new(&*self.settings.topic, 0).from(self.next);
                 let options = options.consumer(self.settings.consumer.clone());
-                // A topic that is not there yet has no signals.
+                // A topic that does not exist yet has no signals.
                 let Some(reader) = self.cx.topic_reader(options).await? else { return Ok(Vec::new()) };
                 reader
             }
@@ -67,7 +67,7 @@ impl SignalTopic {
     }
 }
 
-/// `id`, `type` and `data`, which is an object.
+/// Reads `id`, `type` and `data`, which is an object.
 pub(super) fn signal_of_json(json: &[u8]) -> Option<Signal> {
     let value: Value = serde_json::from_slice(json).ok()?;
     let text = |name: &str| value[name].as_str().map(str::to_owned);

@@ -1,6 +1,6 @@
-//! The classes of keys' values, as their descriptions are in a stream.
+//! Class descriptions of key values in a Java object stream.
 
-/// What begins each part of a stream.
+/// The type codes that begin each element of a stream.
 pub(super) mod tag {
     pub(in super::super) const NULL: u8 = 0x70;
     pub(in super::super) const REFERENCE: u8 = 0x71;
@@ -12,14 +12,14 @@ pub(super) mod tag {
     pub(in super::super) const END: u8 = 0x78;
 }
 
-/// Magic number and version.
+/// Magic number and version of the format.
 pub(super) const HEADER: [u8; 4] = [0xac, 0xed, 0, 5];
-/// The first part that is referred to has this number, the next one the next.
+/// The first handle; later elements that can be referenced get the following numbers.
 pub(super) const FIRST_HANDLE: u32 = 0x7e_0000;
-/// Of a class that writes more than its fields.
+/// Flag of a class that writes more than its fields.
 pub(super) const WRITES_MORE: u8 = 1;
 
-/// A field: the letter of its type, its name, and its class if it is of one.
+/// A field: type code, name, and the class if it is an object.
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) letter: u8,

@@ -1,4 +1,4 @@
-//! Keys as Java serializes an array of objects, in hexadecimal: the form that Debezium stores them in.
+//! Keys in Debezium's stored form: an array of objects in Java serialization, in hexadecimal.
 //!
 //! The format is that of the Java Object Serialization Specification, version 5.
 
@@ -12,18 +12,18 @@ use tributary_api::{Error, Result};
 
 use super::key::KeyPart;
 
-/// The text that is stored for a key; none is Java's null.
+/// The stored text of a key; `None` is Java's null.
 pub(crate) fn to_text(key: Option<&[KeyPart]>) -> String {
     let bytes = write::array(key);
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        // Writing into a text cannot fail.
+        // Writing into a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// The key of a stored text.
+/// Reads the key of a stored text.
 ///
 /// # Errors
 /// When it is no such text, or has an object of a class that no key column has.
@@ -49,7 +49,7 @@ mod tests {
         KeyPart::Decimal { unscaled, scale: 2 }
     }
 
-    /// As `ObjectOutputStream` of Java 17 writes them.
+    /// The expected texts were written by `ObjectOutputStream` of Java 17.
     fn written_by_java() -> Vec<(Vec<KeyPart>, String)> {
         let integer =
             format!("737200116a6176612e6c616e672e496e746567657212e2a0a4f781873802000149000576616c756578{NUMBER}");
@@ -135,7 +135,7 @@ mod tests {
         for wrong in ["", "a", "zz", "aced0005", "aced00057b"] {
             assert!(from_text(wrong).is_err(), "{wrong}");
         }
-        // Cut at any place, and with each byte turned over, it is an error or another key.
+        // If it is truncated anywhere, or any byte is inverted, it must be an error or another key.
         for (_, text) in written_by_java() {
             for end in (0..text.len()).step_by(2) {
                 assert!(from_text(&text[..end]).is_err(), "{end} of {text}");

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use super::classes::{FIRST_HANDLE, HEADER, WRITES_MORE, tag};
 use crate::incremental::key::KeyPart;
 
-/// Of parts in parts.
+/// The deepest nesting of elements.
 const DEEPEST: usize = 8;
 const MILLIS_A_DAY: i64 = 86_400_000;
 
-/// None when it is nothing that is understood.
+/// `None` if the bytes are not a key.
 #[expect(clippy::option_option, reason = "an array that is null is understood")]
 pub(super) fn array(bytes: &[u8]) -> Option<Option<Vec<KeyPart>>> {
     let mut reader = Reader { bytes: bytes.strip_prefix(&HEADER)?, parts: Vec::new(), depth: 0 };
@@ -62,7 +62,7 @@ fn of_object(object: &Object) -> Option<KeyPart> {
     })
 }
 
-/// A part of a stream.
+/// An element of a stream.
 #[derive(Clone, Debug)]
 enum Node {
     Null,
@@ -75,11 +75,11 @@ enum Node {
 #[derive(Clone, Debug, Default)]
 struct Object {
     class: String,
-    /// Fields that are no objects; fractions have their bits.
+    /// Primitive fields; floating-point ones as their bits.
     numbers: Vec<(String, i64)>,
-    /// Fields that are objects, in order.
+    /// Object fields, in order.
     parts: Vec<Node>,
-    /// What the class wrote beside its fields.
+    /// The data that the class wrote besides its fields.
     block: Vec<u8>,
 }
 
@@ -91,7 +91,7 @@ struct Description {
     parent: Option<Arc<Description>>,
 }
 
-/// A part that may be referred to.
+/// An element that later ones can reference.
 #[derive(Clone, Debug)]
 enum Known {
     Class(Arc<Description>),
@@ -133,7 +133,7 @@ impl Reader<'_> {
         let length = usize::try_from(u32::from_be_bytes(self.take()?)).ok()?;
         match class.name.as_str() {
             "[B" => self.slice(length).map(|bytes| Node::Bytes(bytes.to_vec())),
-            // Each element takes a byte at least.
+            // Each element takes at least one byte.
             "[Ljava.lang.Object;" if length <= self.bytes.len() => {
                 (0..length).map(|_| self.content()).collect::<Option<_>>().map(Node::Array)
             }
@@ -152,7 +152,7 @@ impl Reader<'_> {
             line.push(parent);
         }
         let mut object = Object { class: class.name.clone(), ..Object::default() };
-        // What a class inherits comes first.
+        // Fields of the superclass come first.
         for class in line.iter().rev() {
             for (letter, name) in &class.fields {
                 if matches!(letter, b'L' | b'[') {
@@ -192,7 +192,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The description of a class; none of the parent of one that has none.
+    /// A class description; `None` for the superclass of a class without one.
     #[expect(clippy::option_option, reason = "null is understood")]
     fn class(&mut self) -> Option<Option<Arc<Description>>> {
         match self.byte()? {

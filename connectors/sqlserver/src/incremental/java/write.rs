@@ -21,9 +21,9 @@ pub(super) fn array(key: Option<&[KeyPart]>) -> Vec<u8> {
 
 struct Writer {
     bytes: Vec<u8>,
-    /// The number of the next part.
+    /// The handle of the next element.
     next: u32,
-    /// Those of classes and of names of types.
+    /// The handles of class descriptions and of type names.
     known: Vec<(&'static str, Of, u32)>,
 }
 
@@ -71,7 +71,7 @@ impl Writer {
         self.bytes.extend(fields);
     }
 
-    /// What a date writes of itself.
+    /// The data that a date class writes itself.
     fn time(&mut self, millis: i64) {
         self.bytes.extend([tag::BLOCK, 8]);
         self.bytes.extend(millis.to_be_bytes());
@@ -81,7 +81,7 @@ impl Writer {
     fn decimal(&mut self, unscaled: i128, scale: i32) {
         self.object(&DECIMAL, &scale.to_be_bytes());
         self.object(&WHOLE, &[]);
-        // Numbers that Java works out anew: bits, and places of bits.
+        // Fields that Java computes again when it reads: bit counts and bit positions.
         for unused in [-1_i32, -1, -2, -2] {
             self.bytes.extend(unused.to_be_bytes());
         }
@@ -126,7 +126,7 @@ impl Writer {
         self.class(class.parent);
     }
 
-    /// Whether it was written before.
+    /// Writes a reference if the element was written before, and returns whether it was.
     fn refer(&mut self, name: &'static str, of: Of) -> bool {
         let known = self.known.iter().find(|(known, its, _)| *known == name && *its == of);
         let Some((_, _, handle)) = known.copied() else { return false };
@@ -145,7 +145,7 @@ impl Writer {
         self.name(text);
     }
 
-    /// Java's own UTF-8: two bytes for the character of number 0, and three for each half of a pair.
+    /// Java's modified UTF-8: two bytes for U+0000, and three for each surrogate.
     fn name(&mut self, text: &str) {
         let mut bytes = Vec::with_capacity(text.len());
         for unit in text.encode_utf16() {
@@ -157,7 +157,7 @@ impl Writer {
             };
             bytes.extend(units.iter().map(|unit| unit.to_le_bytes()[0]));
         }
-        // A key has 900 bytes at the most.
+        // A key has at most 900 bytes.
         self.bytes.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
         self.bytes.extend(bytes);
     }
