@@ -89,9 +89,10 @@ impl Double {
         self.serve(StdListener::bind(("127.0.0.1", self.port)).unwrap());
     }
 
-    /// Looking for a server takes longer than the half second that the driver waits between two looks.
+    /// Looking for a server takes longer than the half second that the driver waits between two looks, and than a busy machine
+    /// stands still.
     pub(crate) fn uri(&self) -> String {
-        format!("mongodb://{}/?serverSelectionTimeoutMS=1200", self.address())
+        format!("mongodb://{}/?serverSelectionTimeoutMS=5000", self.address())
     }
 
     pub(crate) fn address(&self) -> String {
