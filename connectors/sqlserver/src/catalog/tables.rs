@@ -30,7 +30,8 @@ pub(crate) async fn all_tables(client: &mut Client, database: &str) -> Result<Ve
     Ok(tables)
 }
 
-/// A table's columns and key; `None` if there is no such table.
+/// A table's columns and key; `None` if there is no such table. Its name is as the server writes it, which may be in another
+/// case.
 pub(crate) async fn read_table(client: &mut Client, id: &TableId) -> Result<Option<Table>> {
     // The procedures take LIKE patterns: characters with a special meaning are put into brackets.
     let database = quoted(&id.database);
@@ -48,17 +49,18 @@ pub(crate) async fn read_table(client: &mut Client, id: &TableId) -> Result<Opti
     ];
     let mut results = client.results(&sql, parameters).await?.into_iter();
     let mut columns = Vec::new();
-    for row in results.next().unwrap_or_default() {
+    let mut named = None;
+    for mut row in results.next().unwrap_or_default() {
+        named =
+            Some(TableId { database: row.required_text()?, schema: row.required_text()?, name: row.required_text()? });
         columns.push(column(row)?);
     }
-    if columns.is_empty() {
-        return Ok(None);
-    }
+    let Some(named) = named else { return Ok(None) };
     let mut key = primary_key(results.next().unwrap_or_default())?;
     if key.is_empty() {
         key = unique_index(results.next().unwrap_or_default())?;
     }
-    Ok(Some(Table { id: id.clone(), columns, key }))
+    Ok(Some(Table { id: named, columns, key }))
 }
 
 fn pattern(name: &str) -> String {
@@ -72,10 +74,8 @@ fn pattern(name: &str) -> String {
     pattern
 }
 
+/// A row behind the name of its table.
 fn column(mut row: Cells) -> Result<Column> {
-    for _ in 0..3 {
-        row.data()?;
-    }
     let name = row.required_text()?;
     let odbc_type = number(row.required_int()?);
     let type_name = row.required_text()?.to_string();

@@ -9,7 +9,7 @@ use super::java;
 use super::key::KeyPart;
 use super::window::Window;
 use crate::offset::Members;
-use crate::table::TableId;
+use crate::table::{Table, TableId};
 
 const COLLECTIONS: &str = "incremental_snapshot_collections";
 const MAXIMUM: &str = "incremental_snapshot_maximum_key";
@@ -39,8 +39,12 @@ pub(crate) struct Progress {
     /// The last key that the table had when its reading began.
     pub(super) maximum: Option<Vec<KeyPart>>,
     pub(super) paused: bool,
-    /// Names of the tables to stop before the next chunk.
-    pub(super) stops: Vec<String>,
+    /// The tables to stop before the next chunk.
+    pub(super) stops: Vec<TableId>,
+    /// How often reading the next chunk failed because of its table.
+    pub(super) failures: u32,
+    /// The table's structure in the window, if it is newer than the structure that changes are read with.
+    pub(super) altered: Option<Arc<Table>>,
     /// How many rows of the current table were read.
     pub(super) scanned: u64,
     /// Whether the position was reached by an initial snapshot, which offsets record.
@@ -111,6 +115,14 @@ impl Progress {
         self.collections.iter().map(|collection| &collection.id)
     }
 
+    /// Writes the name of the current table as the server does.
+    pub(super) fn rename_current(&mut self, id: &TableId) {
+        if let Some(current) = self.collections.front_mut().filter(|current| current.id != *id) {
+            current.id = id.clone();
+            self.store();
+        }
+    }
+
     pub(super) fn add(&mut self, signal: &str, collections: Vec<Collection>) {
         self.collections.extend(collections);
         self.correlation = Some(signal.to_owned());
@@ -135,6 +147,8 @@ impl Progress {
         self.window.clear();
         (self.end, self.sent, self.maximum) = (None, None, None);
         self.scanned = 0;
+        self.failures = 0;
+        self.altered = None;
         self.columns.clear();
         self.store();
     }
@@ -146,8 +160,9 @@ impl Progress {
     }
 
     /// Starts a chunk after the last sent key: rows in the window are read again.
-    pub(super) fn revert(&mut self) {
+    pub(crate) fn revert(&mut self) {
         self.window.clear();
+        self.altered = None;
         self.open = false;
         self.chunk = None;
         self.end.clone_from(&self.sent);

@@ -17,28 +17,79 @@ use crate::history::TableChange;
 use crate::reader::{Reader, Structure};
 use crate::record::{SnapshotMark, TableSchema};
 use crate::signal::{WINDOW_CLOSE, WINDOW_OPEN};
-use crate::sql::{Client, quoted};
-use crate::table::TableId;
+use crate::sql::{Cells, Client, Parameter, classified, is_missing_column, quoted};
+use crate::table::{Table, TableId};
+use crate::types::Unfit;
+
+/// How often reading a chunk may fail with retriable errors, such as time-outs, before its table is skipped. Changes wait
+/// while a chunk is read.
+const MOST_FAILURES: u32 = 3;
+
+/// Why a chunk was not read.
+enum Unread {
+    /// A statement on its table failed, or a row cannot be represented.
+    Table(Error),
+    /// The table's structure is not the known one.
+    Altered(Error),
+    /// Anything else, such as the connection, the signal table or the schema history.
+    Other(Error),
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// When the structure that rows are converted with was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Structured {
+    /// Earlier: a value that does not fit shows that the table was altered since.
+    Before,
+    /// Just now: reading it again does not help.
+    Now,
+}
 
 impl Reader {
     /// Continues a snapshot that was not complete when the task or its connection ended.
     pub(crate) async fn resume_incremental(&mut self) -> Result<(), Failure> {
-        if !self.incremental.is_running() {
+        // A signal may have started the next chunk already.
+        if !self.incremental.is_running() || self.incremental.chunk.is_some() {
             return Ok(());
         }
         tracing::info!(database = %self.database, tables = self.incremental.names(), "an incremental snapshot goes on");
-        self.incremental.revert();
+        self.warn_of_signal_table();
         self.read_chunk().await
     }
 
-    /// Reads the next chunk, if there is one. A table that cannot be read is skipped, with a notification.
+    /// Reads the next chunk, if there is one. A table that cannot be read is skipped, with a notification. Fatal errors
+    /// that are not caused by the table pause the snapshot, so that its tables are kept.
     pub(super) async fn read_chunk(&mut self) -> Result<(), Failure> {
         self.stop_asked()?;
         while self.incremental.is_running() && !self.incremental.paused {
-            let error = match self.try_chunk().await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_retriable() => return Err(error.into()),
-                Err(error) => error,
+            let failed = self.try_chunk().await;
+            if failed.is_err() {
+                self.incremental.revert();
+            }
+            let error = match failed {
+                Ok(()) => {
+                    self.incremental.failures = 0;
+                    return Ok(());
+                }
+                Err(Unread::Table(error) | Unread::Altered(error)) => {
+                    self.incremental.failures = self.incremental.failures.saturating_add(1);
+                    if error.is_retriable() && self.incremental.failures < MOST_FAILURES {
+                        return Err(error.into());
+                    }
+                    error
+                }
+                Err(Unread::Other(error)) if error.is_retriable() => return Err(error.into()),
+                Err(Unread::Other(error)) => {
+                    tracing::warn!(database = %self.database, %error, "the incremental snapshot is paused: mend this, and send the signal \
+                        resume-snapshot, or restart the connector");
+                    self.pause_incremental()?;
+                    return Ok(());
+                }
             };
             let table = self.incremental.current().map(|current| current.id.to_string());
             tracing::warn!(table, %error, "the incremental snapshot leaves a table out: it cannot be read");
@@ -47,10 +98,10 @@ impl Reader {
         Ok(())
     }
 
-    async fn try_chunk(&mut self) -> Result<()> {
+    async fn try_chunk(&mut self) -> std::result::Result<(), Unread> {
         let Some(signals) = self.settings.signals.table_of(&self.database).cloned() else {
             let message = format!("signal.data.collection has no table of the database {}: add one", self.database);
-            return Err(Error::config_at("signal.data.collection", message));
+            return Err(Error::config_at("signal.data.collection", message).into());
         };
         let name = quoted_name(&signals);
         let mut client = self.pool.take().await?;
@@ -80,18 +131,49 @@ impl Reader {
     }
 
     /// Returns whether there are rows. A table without further rows is complete.
-    async fn fill_window(&mut self, client: &mut Client, collection: &Collection) -> Result<bool> {
+    async fn fill_window(&mut self, client: &mut Client, collection: &Collection) -> std::result::Result<bool, Unread> {
         let Some(schema) = self.schema_to_read(client, &collection.id).await? else {
-            tracing::warn!(table = %collection.id, "the incremental snapshot leaves a table out: there is none of this name");
-            self.next_table(Scanned::UnknownSchema)?;
-            return Ok(false);
+            return Ok(self.leave_unknown(&collection.id)?);
         };
+        self.incremental.rename_current(&schema.table.id);
+        let error = match self.fill(client, &schema, collection, Structured::Before).await {
+            Err(Unread::Altered(error)) => error,
+            other => return other,
+        };
+        tracing::info!(table = %schema.table.id, %error, "a chunk does not fit the known structure of its table: the structure is read again");
+        let Some(structure) = read_table(client, &schema.table.id).await? else {
+            return Ok(self.leave_unknown(&schema.table.id)?);
+        };
+        let names: Vec<_> = schema.table.columns.iter().map(|column| column.name.clone()).collect();
+        let altered = self.schemas.make(client, structure.with_columns(&names)).await?;
+        // Changes get this structure at the end of the window, because those before it may still have the old one.
+        let filled = self.fill(client, &altered, collection, Structured::Now).await?;
+        if filled {
+            self.incremental.altered = Some(Arc::clone(&altered.table));
+        }
+        Ok(filled)
+    }
+
+    fn leave_unknown(&mut self, id: &TableId) -> Result<bool> {
+        tracing::warn!(table = %id, "the incremental snapshot leaves a table out: there is none of this name");
+        self.next_table(Scanned::UnknownSchema)?;
+        Ok(false)
+    }
+
+    async fn fill(
+        &mut self,
+        client: &mut Client,
+        schema: &TableSchema,
+        collection: &Collection,
+        structured: Structured,
+    ) -> std::result::Result<bool, Unread> {
         let table = &schema.table;
         let columns = match &collection.surrogate {
             None => self.settings.columns.key(table)?,
             Some(name) => {
                 let place = table.columns.iter().position(|column| column.name == *name);
-                vec![place.ok_or_else(|| Error::fatal(format!("{} has no column {name} (surrogate-key)", table.id)))?]
+                let missing = || Error::fatal(format!("{} has no column {name} (surrogate-key)", table.id));
+                vec![place.ok_or_else(missing).map_err(Unread::Table)?]
             }
         };
         if columns.is_empty() {
@@ -102,9 +184,9 @@ impl Reader {
         let recompile = self.settings.signals.recompile;
         let chunk = Chunk { table, collection, columns: &columns, recompile };
         if self.incremental.maximum.is_none() {
-            let last = client.query(&chunk.last_key(), Vec::new()).await?.pop();
-            let last = last.map(|cells| key_of(&schema, &columns, &mut cells.rest().into_iter())).transpose()?;
-            let Some(last) = last else {
+            let last = rows_of(client, table, &chunk.last_key(), Vec::new()).await?.pop();
+            let last = last.map(|cells| key_of(schema, &columns, &mut cells.rest().into_iter()));
+            let Some(last) = last.transpose().map_err(Unread::Table)? else {
                 self.next_table(Scanned::Empty)?;
                 return Ok(false);
             };
@@ -118,14 +200,23 @@ impl Reader {
         let places: Vec<Option<usize>> = selected.into_iter().map(Some).collect();
         self.incremental.window.clear();
         let mut last = None;
-        for cells in client.query(&sql, parameters).await? {
+        let mut rows = 0;
+        for cells in rows_of(client, table, &sql, parameters).await? {
             let mut data = cells.rest().into_iter();
-            let key = key_of(&schema, &columns, &mut data)?;
-            let values = schema.values(data.collect(), &places)?;
+            let key = key_of(schema, &columns, &mut data).map_err(Unread::Table)?;
+            let values = match structured {
+                Structured::Before => schema.current_values(data.collect(), &places).map_err(|unfit| match unfit {
+                    Unfit { error, altered: true } => Unread::Altered(error),
+                    Unfit { error, .. } => Unread::Table(error),
+                }),
+                Structured::Now => schema.values(data.collect(), &places).map_err(Unread::Table),
+            }?;
             last = Some(key.clone());
-            self.incremental.window.push(identity(&schema, &values, &columns)?, Row { values, key });
-            self.incremental.scanned += 1;
+            let identity = identity(schema, &values, &columns).map_err(Unread::Table)?;
+            self.incremental.window.push(identity, Row { values, key });
+            rows += 1;
         }
+        self.incremental.scanned += rows;
         if last.is_none() {
             tracing::info!(table = %table.id, rows = self.incremental.scanned, "the incremental snapshot of a table is complete");
             self.next_table(Scanned::Succeeded)?;
@@ -145,17 +236,26 @@ impl Reader {
         if let Some(schema) = self.schemas.get(id) {
             return Ok(Some(Arc::clone(schema)));
         }
-        if id.database != self.database {
+        if !id.database.eq_ignore_ascii_case(&self.database) {
             return Ok(None);
         }
         let Some(table) = read_table(client, id).await? else { return Ok(None) };
+        // The signal may have the name in another case than the server.
+        if let Some(schema) = self.schemas.get(&table.id) {
+            return Ok(Some(Arc::clone(schema)));
+        }
+        let id = &table.id.clone();
         let instances = change_tables(client, &self.database, None).await?;
         // The instances are sorted: the last one of a table is the newest.
         let table = match instances.iter().rev().find(|instance| instance.source == *id) {
             Some(instance) => table.with_columns(&instance.columns),
             None => table,
         };
-        if self.settings.tables.captures(id)?
+        // The structure of a table whose reading began before a restart was already sent.
+        let begun =
+            self.incremental.current().is_some_and(|current| current.id == *id && self.incremental.maximum.is_some());
+        if !begun
+            && self.settings.tables.captures(id)?
             && let Some(at) = self.offset
         {
             let (change, mark, table) = (TableChange::Create, SnapshotMark::False, table.clone());
@@ -174,6 +274,22 @@ fn key_of(
 ) -> Result<Vec<KeyPart>> {
     let columns = columns.iter().filter_map(|place| schema.table.columns.get(*place));
     columns.zip(data).map(|(column, data)| KeyPart::of(data, column)).collect()
+}
+
+/// The rows of a statement that reads the table.
+async fn rows_of(
+    client: &mut Client,
+    table: &Table,
+    sql: &str,
+    parameters: Vec<Parameter>,
+) -> std::result::Result<Vec<Cells>, Unread> {
+    match client.try_results(sql, parameters).await {
+        Ok(results) => Ok(results.into_iter().flatten().collect()),
+        Err(error) => {
+            let classified = classified(&error, &format!("could not read a chunk of {}", table.id));
+            Err(if is_missing_column(&error) { Unread::Altered(classified) } else { Unread::Table(classified) })
+        }
+    }
 }
 
 async fn insert(client: &mut Client, table: &str, values: [&str; 3]) -> Result<()> {

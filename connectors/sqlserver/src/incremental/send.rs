@@ -10,8 +10,8 @@ use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source, TableSchema};
 
 impl Reader {
-    /// Sends the rows of the window that did not change since it was opened.
-    pub(super) async fn send_window(&mut self) -> Result<Flow, Failure> {
+    /// Sends the rows of the window that did not change since it was opened. `end` is the position of the window's end.
+    pub(super) async fn send_window(&mut self, end: Offset) -> Result<Flow, Failure> {
         let current = self.incremental.current().and_then(|current| self.schemas.get(&current.id));
         let Some(schema) = current.map(Arc::clone) else { return Ok(Flow::Continue) };
         let at = self.offset.unwrap_or(Offset::NONE);
@@ -23,9 +23,9 @@ impl Reader {
                 table: &schema.table.id,
                 nanos: now_nanos(),
                 snapshot: SnapshotMark::Incremental,
-                commit: at.commit,
-                change: at.change,
-                serial: at.change.map(|_| at.serial),
+                commit: end.commit,
+                change: end.change,
+                serial: end.change.map(|_| end.serial),
             };
             let members = self.incremental.members();
             let positions = Positions { before: offset, behind: offset, transaction: None, members };

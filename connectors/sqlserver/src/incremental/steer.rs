@@ -1,23 +1,21 @@
 //! How signals start, stop, pause and resume an incremental snapshot.
 
-use super::collection::{Request, expanded, parse_id};
+use super::collection::{Collection, Request, matches_whole, parse_id};
 use crate::failure::Failure;
+use crate::offset::Offset;
 use crate::reader::{Flow, Reader};
 use crate::table::TableId;
-
-/// The entry that stops all tables.
-const ALL: &str = ".*";
-/// The most names of tables that wait to be stopped.
-const MOST_STOPS: usize = 1000;
 
 impl Reader {
     /// Adds tables to the snapshot, and starts it if there is none.
     pub(crate) async fn execute_incremental(&mut self, signal: &str, request: &Request) -> Result<(), Failure> {
         let begins = !self.incremental.is_running();
-        let collections = request.resolve(self.schemas.ids())?;
+        let mut collections = request.resolve(self.schemas.ids())?;
+        collections.retain(|collection| self.is_ours(collection));
         if collections.is_empty() {
             return Ok(());
         }
+        self.warn_of_signal_table();
         self.incremental.add(signal, collections);
         if begins {
             self.incremental.columns.clear();
@@ -33,9 +31,21 @@ impl Reader {
             tracing::warn!(database = %self.database, "a signal to stop is left out: there is no incremental snapshot");
             return Ok(());
         }
-        let names = if names.is_empty() { vec![ALL.to_owned()] } else { names };
-        let room = MOST_STOPS.saturating_sub(self.incremental.stops.len());
-        self.incremental.stops.extend(names.into_iter().take(room));
+        // Matched now, so that an invalid regular expression is an error of this signal.
+        let mut stops = Vec::new();
+        for id in self.incremental.tables() {
+            if (names.is_empty() || is_named(&names, id)?)
+                && !self.incremental.stops.contains(id)
+                && !stops.contains(id)
+            {
+                stops.push(id.clone());
+            }
+        }
+        if stops.is_empty() {
+            tracing::warn!(database = %self.database, ?names, "a signal to stop names no table of the incremental snapshot");
+            return Ok(());
+        }
+        self.incremental.stops.extend(stops);
         // Otherwise the tables are stopped at the end of the chunk.
         if self.incremental.chunk.is_none() { self.read_chunk().await } else { Ok(()) }
     }
@@ -68,15 +78,22 @@ impl Reader {
         }
     }
 
-    /// The stream has reached the end of a window: its remaining rows are sent, and the next chunk is read.
-    pub(crate) async fn leave_window(&mut self, id: &str) -> Result<Flow, Failure> {
+    /// The stream has reached the end of a window: its remaining rows are sent, and the next chunk is read. `end` is the
+    /// position of that end, which the rows have in their source block.
+    pub(crate) async fn leave_window(&mut self, id: &str, end: Offset) -> Result<Flow, Failure> {
         if !self.incremental.is_of_chunk(id) {
             tracing::debug!(id, "the end of a window that is not read any more");
             return Ok(Flow::Continue);
         }
         self.incremental.open = false;
         self.incremental.chunk = None;
-        if self.send_window().await? == Flow::Stop {
+        // All changes that were captured before the rows were read are sent. The later ones have the new structure.
+        if let Some(table) = self.incremental.altered.take() {
+            let mut client = self.pool.take().await?;
+            self.alter(&mut client, &table).await?;
+            client.give_back();
+        }
+        if self.send_window(end).await? == Flow::Stop {
             return Ok(Flow::Stop);
         }
         self.read_chunk().await?;
@@ -94,14 +111,13 @@ impl Reader {
 
     /// Stops the tables that are to be stopped. Called while no chunk is being read.
     pub(super) fn stop_asked(&mut self) -> tributary_api::Result<()> {
-        let names = std::mem::take(&mut self.incremental.stops);
-        if names.is_empty() || !self.incremental.is_running() {
+        let stops = std::mem::take(&mut self.incremental.stops);
+        if stops.is_empty() || !self.incremental.is_running() {
             return Ok(());
         }
         let mut stopped = Vec::new();
         let mut current_stops = false;
-        for name in expanded(&names, self.incremental.tables().chain(self.schemas.ids()))? {
-            let Some(id) = parse_id(&name) else { continue };
+        for id in stops {
             current_stops |= self.incremental.current().is_some_and(|current| current.id == id);
             if self.incremental.remove(&id) {
                 stopped.push(id.to_string());
@@ -118,4 +134,37 @@ impl Reader {
         }
         Ok(())
     }
+
+    /// Whether the table is not in the database of another reader. A table of a database that no reader has is reported
+    /// as unknown when it is read.
+    fn is_ours(&self, collection: &Collection) -> bool {
+        let named = |database: &str| collection.id.database.eq_ignore_ascii_case(database);
+        let ours = named(&self.database) || !self.settings.databases.iter().any(|database| named(database));
+        if !ours {
+            tracing::info!(database = %self.database, table = %collection.id, "a table of a signal is of another database: name the tables \
+                of each database in a signal of their own");
+        }
+        ours
+    }
+
+    /// Warns if the signal table is not captured, because the end of a chunk is then never seen.
+    pub(super) fn warn_of_signal_table(&self) {
+        let signals = &self.settings.signals;
+        if let Some(table) = signals.table_of(&self.database)
+            && !self.schemas.ids().any(|id| signals.is_table(id))
+        {
+            tracing::warn!(%table, "the signal table has no capture instance: no row of an incremental snapshot is sent until it is \
+                enabled by sys.sp_cdc_enable_table");
+        }
+    }
+}
+
+fn is_named(names: &[String], id: &TableId) -> tributary_api::Result<bool> {
+    for name in names {
+        let same = |named: TableId| named.to_string().eq_ignore_ascii_case(&id.to_string());
+        if parse_id(name).is_some_and(same) || matches_whole(name, &id.to_string(), true)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

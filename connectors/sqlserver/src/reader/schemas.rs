@@ -37,6 +37,13 @@ impl Schemas {
         if self.tables.get(&table.id).is_some_and(|schema| *schema.table == table) {
             return Ok(false);
         }
+        let schema = self.make(client, table).await?;
+        self.tables.insert(schema.table.id.clone(), schema);
+        Ok(true)
+    }
+
+    /// The schema of a structure that is not the table's at the reader's position.
+    pub(crate) async fn make(&self, client: &mut Client, table: Table) -> Result<Arc<TableSchema>> {
         let mut defaults = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
             let parsed = Kind::of(column, self.layout.modes).map(|kind| (kind, parse_default(column, kind)));
@@ -46,10 +53,7 @@ impl Schemas {
                 Some((_, Parsed::None)) | None => None,
             });
         }
-        let table = Arc::new(table);
-        let schema = TableSchema::new(Arc::clone(&table), &defaults, &self.layout)?;
-        self.tables.insert(table.id.clone(), Arc::new(schema));
-        Ok(true)
+        Ok(Arc::new(TableSchema::new(Arc::new(table), &defaults, &self.layout)?))
     }
 }
 

@@ -19,8 +19,24 @@ const QUEUE: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     pub(crate) signal: Signal,
-    /// Its offset in the signal topic.
-    pub(crate) offset: Option<i64>,
+    /// Where it is in the signal topic.
+    pub(crate) place: Option<Place>,
+}
+
+/// A place in the signal topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) offset: i64,
+    /// The topic's end when the record was read.
+    pub(crate) end: i64,
+}
+
+impl Place {
+    /// Whether the signal was followed, if `known` is the offset of the last one that was. A known offset beyond the end is
+    /// that of a deleted topic.
+    pub(super) fn is_behind(self, known: i64) -> bool {
+        known < self.end && self.offset <= known
+    }
 }
 
 /// The signal topic and the signal file of a task.
@@ -35,8 +51,9 @@ impl Channels {
     /// `None` without a topic and a file. `stored` are the topic's offsets that the readers have stored.
     pub(crate) fn new(cx: &SourceTaskContext, settings: &Arc<Settings>, stored: &[Option<i64>]) -> Option<Self> {
         let signals = &settings.signals;
-        // Readers skip signals that they have already followed.
-        let next = stored.iter().map(|offset| offset.map_or(0, |offset| offset.saturating_add(1))).min().unwrap_or(0);
+        // Readers skip signals that they have already followed. A reader without a stored offset may have followed none.
+        let places = stored.iter().map(|offset| offset.map_or(0, |offset| offset.saturating_add(1)));
+        let next = places.min().filter(|_| stored.iter().any(Option::is_some));
         let topic =
             signals.topic.clone().map(|topic| SignalTopic::new(cx.clone(), topic, &settings.names.prefix, next));
         let file = signals.file.clone().map(SignalFile::new);
@@ -77,7 +94,7 @@ impl Channels {
         }
         if let Some(file) = &self.file {
             match file.read().await {
-                Ok(read) => arrived.extend(read.into_iter().map(|signal| Arrived { signal, offset: None })),
+                Ok(read) => arrived.extend(read.into_iter().map(|signal| Arrived { signal, place: None })),
                 Err(error) => tracing::warn!(%error, "the signal file cannot be read: it is tried again"),
             }
         }
@@ -105,7 +122,8 @@ fn database_of(signal: &Signal) -> Option<String> {
     let data: Value = serde_json::from_str(&signal.data).ok()?;
     let mut names = data["data-collections"].as_array()?.iter().filter_map(Value::as_str);
     let (database, _) = names.find_map(|name| name.trim().split_once('.'))?;
-    Some(database.trim_matches(['[', ']', '"']).to_owned())
+    // In a regular expression the point is escaped.
+    Some(database.trim_end_matches('\\').trim_matches(['[', ']', '"']).to_owned())
 }
 
 #[cfg(test)]
@@ -117,6 +135,7 @@ mod tests {
         let database =
             |data: &str| database_of(&Signal { id: String::new(), kind: String::new(), data: data.to_owned() });
         assert_eq!(database(r#"{"data-collections": ["[shop].dbo.a", "other.dbo.b"]}"#).as_deref(), Some("shop"));
+        assert_eq!(database(r#"{"data-collections": ["shop\\.dbo\\.a"]}"#).as_deref(), Some("shop"));
         assert_eq!(database(r#"{"message": "a"}"#), None);
         assert_eq!(database(""), None);
     }

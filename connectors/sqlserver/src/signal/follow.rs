@@ -7,6 +7,7 @@ use super::action::{Action, SnapshotKind};
 use super::{Arrived, WINDOW_CLOSE};
 use crate::config::Watermarks;
 use crate::failure::Failure;
+use crate::offset::Offset;
 use crate::reader::{Flow, Reader};
 use crate::record::{Change, TableSchema};
 
@@ -34,31 +35,31 @@ impl Reader {
 
     /// Carries out the signal in a row of the signal table. Rows that the connector did not write itself count only if
     /// the signal table is an enabled channel.
-    pub(crate) async fn follow_row(&mut self, signal: &Signal) -> Result<Flow, Failure> {
+    pub(crate) async fn follow_row(&mut self, signal: &Signal, at: Offset) -> Result<Flow, Failure> {
         let own = signal.kind.starts_with("snapshot-window-");
-        if own || self.settings.signals.source { self.follow(signal).await } else { Ok(Flow::Continue) }
+        if own || self.settings.signals.source { self.follow(signal, at).await } else { Ok(Flow::Continue) }
     }
 
     /// Carries out the signals that came by other channels since the last call.
     pub(crate) async fn follow_arrived(&mut self) -> Result<Flow, Failure> {
         while let Some(arrived) = self.arrived.as_mut().and_then(|arrived| arrived.try_recv().ok()) {
-            let Arrived { signal, offset } = arrived;
-            if let Some(offset) = offset {
-                if self.incremental.signals().is_some_and(|known| offset <= known) {
+            let Arrived { signal, place } = arrived;
+            if let Some(place) = place {
+                if self.incremental.signals().is_some_and(|known| place.is_behind(known)) {
                     continue;
                 }
                 // Set first: an offset with the effect of the signal must also record that the signal was followed.
-                self.incremental.set_signals(offset);
+                self.incremental.set_signals(place.offset);
             }
-            if self.follow(&signal).await? == Flow::Stop {
+            if self.follow(&signal, self.offset.unwrap_or(Offset::NONE)).await? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
         Ok(Flow::Continue)
     }
 
-    /// A signal that cannot be carried out is logged and skipped: it must not stop the stream of changes.
-    async fn follow(&mut self, signal: &Signal) -> Result<Flow, Failure> {
+    /// A signal that cannot be followed is left out: it must not stop the changes. `at` is its position.
+    async fn follow(&mut self, signal: &Signal, at: Offset) -> Result<Flow, Failure> {
         let action = match Action::of(signal) {
             Ok(action) => action,
             Err(error) => {
@@ -88,7 +89,7 @@ impl Reader {
                 self.enter_window(&signal.id);
                 Ok(())
             }
-            Action::CloseWindow => return self.leave_window(&signal.id).await,
+            Action::CloseWindow => return self.leave_window(&signal.id, at).await,
         };
         match followed {
             Err(Failure::Error(error)) if !error.is_retriable() => {

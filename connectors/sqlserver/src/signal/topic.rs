@@ -3,6 +3,7 @@ use serde_json::Value;
 use tributary_api::{RawTopicReader, Result, SourceTaskContext, TopicReaderOptions, TopicRecord};
 use uuid::Uuid;
 
+use super::channels::Place;
 use super::{Arrived, Signal};
 use crate::config::TopicSettings;
 
@@ -15,12 +16,13 @@ pub(super) struct SignalTopic {
     settings: TopicSettings,
     /// The key of the records for this connector: its topic prefix.
     key: ByteString,
-    next: i64,
+    /// The offset to continue from; `None` at the first start.
+    next: Option<i64>,
     reader: Option<Box<dyn RawTopicReader>>,
 }
 
 impl SignalTopic {
-    pub(super) fn new(cx: SourceTaskContext, settings: TopicSettings, prefix: &str, next: i64) -> Self {
+    pub(super) fn new(cx: SourceTaskContext, settings: TopicSettings, prefix: &str, next: Option<i64>) -> Self {
         Self { cx, settings, key: prefix.into(), next, reader: None }
     }
 
@@ -30,22 +32,55 @@ impl SignalTopic {
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => {
-                let options = TopicReaderOptions::new(&*self.settings.topic, 0).from(self.next);
-                let options = options.consumer(self.settings.consumer.clone());
-                // A topic that does not exist yet has no signals.
-                let Some(reader) = self.cx.topic_reader(options).await? else { return Ok(Vec::new()) };
+                let Some(reader) = self.open().await? else {
+                    // All records of a topic that is created later are new.
+                    self.next.get_or_insert(0);
+                    return Ok(Vec::new());
+                };
                 reader
             }
         };
-        reader.look_for_end().await?;
+        let end = reader.look_for_end().await?;
         let mut arrived = Vec::new();
         let records = reader.read(PAGE).await?;
         for (offset, record) in records {
-            self.next = offset.saturating_add(1);
-            arrived.extend(self.signal(&record).map(|signal| Arrived { signal, offset: Some(offset) }));
+            self.next = Some(offset.saturating_add(1));
+            let place = Some(Place { offset, end });
+            arrived.extend(self.signal(&record).map(|signal| Arrived { signal, place }));
         }
         self.reader = Some(reader);
         Ok(arrived)
+    }
+
+    /// Continues from the stored offset. Without one it starts as a consumer whose group has no offset.
+    async fn open(&mut self) -> Result<Option<Box<dyn RawTopicReader>>> {
+        let latest = self.settings.consumer.get("auto.offset.reset").is_some_and(|reset| reset == "latest");
+        let Some(reader) = self.reader_from(self.next.unwrap_or(0)).await? else { return Ok(None) };
+        let end = reader.end();
+        let from = match self.next {
+            None if latest => end,
+            Some(next) if next > end => {
+                tracing::warn!(
+                    topic = self.settings.topic,
+                    next,
+                    end,
+                    "the signal topic ends before the place that was stored, as one that \
+                    was deleted and made again: it is read from its first record on"
+                );
+                0
+            }
+            known => {
+                self.next = Some(known.unwrap_or(0));
+                return Ok(Some(reader));
+            }
+        };
+        self.next = Some(from);
+        self.reader_from(from).await
+    }
+
+    async fn reader_from(&mut self, offset: i64) -> Result<Option<Box<dyn RawTopicReader>>> {
+        let options = TopicReaderOptions::new(&*self.settings.topic, 0).from(offset);
+        self.cx.topic_reader(options.consumer(self.settings.consumer.clone())).await
     }
 
     fn signal(&self, record: &TopicRecord) -> Option<Signal> {

@@ -35,6 +35,11 @@ pub(crate) fn is_missing_object(error: &DriverError) -> bool {
     error.code() == Some(208)
 }
 
+/// Whether a statement names a column that its table does not have.
+pub(crate) fn is_missing_column(error: &DriverError) -> bool {
+    error.code() == Some(207)
+}
+
 /// Whether a function of change data capture was called with positions that its instance does not have.
 pub(crate) fn is_out_of_range(error: &DriverError) -> bool {
     error.code() == Some(313)

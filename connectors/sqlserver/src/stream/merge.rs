@@ -11,13 +11,14 @@ use super::page::{self, From, Pages, Row, has_changed};
 use super::sent::{Sent, fingerprint};
 use super::tables;
 use crate::clock::now_nanos;
-use crate::config::QueryMode;
+use crate::config::{QueryMode, Watermarks};
 use crate::failure::Failure;
 use crate::lsn::Lsn;
 use crate::metrics::Kind;
 use crate::offset::{CommitRows, Offset};
 use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source};
+use crate::signal::WINDOW_CLOSE;
 use crate::transaction::Transaction;
 use crate::types::Unfit;
 
@@ -141,6 +142,8 @@ impl Reader {
         }
         let pages =
             Pages { database: &self.database, mode: self.settings.query_mode, skipped: &self.settings.skipped, to };
+        let of_signals: Vec<i64> =
+            self.settings.skipped.iter().copied().filter(|operation| !self.is_followed(*operation)).collect();
         let share = BUDGET / cursors.len().max(1);
         let instances = &streaming.instances;
         let wanted = cursors.iter().enumerate().filter(|(_, cursor)| cursor.needs_page());
@@ -149,7 +152,10 @@ impl Reader {
                 let instance = instances.get(cursor.instance)?;
                 let fitting = (share / instance.row_bytes()).clamp(FEWEST_ROWS, MOST_ROWS);
                 let rows = self.settings.page.unwrap_or(fitting);
-                let (from, pages) = (cursor.from, pages.clone());
+                let (from, mut pages) = (cursor.from, pages.clone());
+                if self.settings.signals.is_table(&instance.table.source) {
+                    pages.skipped = &of_signals;
+                }
                 Some(async move {
                     let mut client = self.pool.take().await?;
                     let page = pages.read(&mut client, instance, from, rows).await?;
@@ -169,7 +175,16 @@ impl Reader {
         Ok(())
     }
 
-    /// A row of the signal table is followed before its record is sent, as in Debezium.
+    /// Whether a row of the signal table may be one to follow, even if its record is not sent.
+    fn is_followed(&self, operation: i64) -> bool {
+        match operation {
+            INSERT => true,
+            DELETE => self.settings.signals.watermarks == Watermarks::InsertDelete,
+            _ => false,
+        }
+    }
+
+    /// A row of the signal table is followed before its record is made, which so has what was begun in its offset.
     async fn send(
         &mut self,
         streaming: &mut Streaming,
@@ -236,17 +251,36 @@ impl Reader {
             serial: Some(behind.serial),
         };
         let with_metadata = self.records.transactions.is_some();
-        self.offset = Some(behind);
-        let signal =
-            if self.settings.signals.is_table(&schema.table.id) { self.signal_of(&schema, &change) } else { None };
+        let of_signals = self.settings.signals.is_table(&schema.table.id);
+        let signal = if of_signals { self.signal_of(&schema, &change) } else { None };
+        let closes = signal.as_ref().is_some_and(|signal| signal.kind == WINDOW_CLOSE);
+        // Rows of a window are sent before the record of the signal row that ends it. They have the position before that
+        // row: if the worker ends in between, the row is read and sent again, and has no other effect.
+        self.offset = Some(if closes { before } else { behind });
+        let already = self.out.pending().len();
+        let is_signal = signal.is_some();
         let followed = match signal {
-            Some(signal) => self.follow_row(&signal).await,
+            Some(signal) => self.follow_row(&signal, behind).await,
             None => Ok(Flow::Continue),
         };
+        self.offset = Some(behind);
+        if of_signals && self.settings.skipped.contains(&key.operation) {
+            return followed;
+        }
         let in_window = self.changed_in_window(&schema, &change)?;
         let transaction = with_metadata.then_some(&mut self.transaction);
         let positions = Positions { before, behind, transaction, members: self.incremental.members() };
-        let sent = self.records.push(self.out.pending(), &schema, change, source, positions)?;
+        let sent = if is_signal && !closes {
+            // Before the notifications, which have the position after the signal.
+            let mut records = Vec::new();
+            let sent = self.records.push(&mut records, &schema, change, source, positions)?;
+            let pending = self.out.pending();
+            let place = already.min(pending.len());
+            pending.splice(place..place, records);
+            sent
+        } else {
+            self.records.push(self.out.pending(), &schema, change, source, positions)?
+        };
         self.metrics.changed(kind, key.commit, nanos, sent);
         if sent {
             self.take_from_window(&in_window);

@@ -95,11 +95,15 @@ impl Reader {
         let mut streaming = Streaming::new(offset);
         tracing::info!(database = %self.database, commit = ?offset.commit, change = ?offset.change, serial = offset.serial,
             "changes are read from here on");
-        self.resume_incremental().await?;
+        self.incremental.revert();
+        self.list_known().await?;
+        // Signals and changes come first, so that a chunk that cannot be read neither holds them up nor cannot be stopped.
+        let mut resumes = self.incremental.is_running();
         while !self.stopping.is_cancelled() {
             if self.follow_arrived().await? == Flow::Stop || self.take_blocking_snapshots().await? == Flow::Stop {
                 return Ok(());
             }
+            let mut polled = false;
             let busy = match self.poll_once(&mut streaming).await {
                 Err(Failure::Altered(schema, error)) => {
                     tracing::info!(table = %schema.table.id, %error, "a value does not fit the known structure of its table: the structure is read again");
@@ -113,8 +117,9 @@ impl Reader {
                     streaming.begin_anew(self.offset.unwrap_or(offset));
                     true
                 }
-                polled => {
-                    let busy = polled?;
+                other => {
+                    let busy = other?;
+                    polled = true;
                     streaming.listed_anew = false;
                     busy
                 }
@@ -122,6 +127,9 @@ impl Reader {
             self.succeeded();
             if self.out.flush().await == Flow::Stop {
                 return Ok(());
+            }
+            if polled && std::mem::take(&mut resumes) {
+                self.resume_incremental().await?;
             }
             if !busy && self.wait(self.settings.poll_interval).await == Flow::Stop {
                 return Ok(());

@@ -14,6 +14,20 @@ use crate::sql::Client;
 use crate::table::{ChangeTable, TableId};
 
 impl Reader {
+    /// Loads the structure of the tables that were captured at the stored position, if a signal or an incremental snapshot
+    /// may need it before the first poll with changes. A schema history would have it.
+    pub(super) async fn list_known(&mut self) -> Result<(), Failure> {
+        let Some(to) = self.offset.and_then(|offset| offset.commit) else { return Ok(()) };
+        let needed = self.incremental.is_running() || self.arrived.is_some();
+        if !self.resumed || !needed || self.schemas.ids().next().is_some() {
+            return Ok(());
+        }
+        let mut client = self.pool.take().await?;
+        self.load_instances(&mut client, to, &HashMap::new()).await?;
+        client.give_back();
+        Ok(())
+    }
+
     /// The instances to read up to a position. If a table has two, the older one is read up to where the newer one
     /// begins.
     /// `looked_at` has the schemas of tables of which a value did not fit.
@@ -28,6 +42,13 @@ impl Reader {
         if tables.is_empty() {
             tracing::warn!(database = %self.database, "no table that table.include.list and table.exclude.list allow is captured: \
                 enable it for some tables by sys.sp_cdc_enable_table");
+        }
+        let signals = &self.settings.signals;
+        if let Some(table) = signals.table_of(&self.database)
+            && !tables.iter().any(|captured| signals.is_table(&captured.source))
+        {
+            tracing::warn!(%table, "the signal table has no capture instance: its rows are not read until it is enabled by \
+                sys.sp_cdc_enable_table");
         }
         let mut instances = Vec::with_capacity(tables.len());
         let mut tables = tables.into_iter().peekable();

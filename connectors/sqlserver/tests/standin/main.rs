@@ -12,6 +12,7 @@ mod history;
 mod many;
 mod restarts;
 mod server;
+mod signal_faults;
 mod signals;
 mod snapshots;
 mod task;

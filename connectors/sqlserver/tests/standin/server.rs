@@ -101,6 +101,14 @@ impl Server {
         self.scan().await;
     }
 
+    /// Locks a table until the connection is dropped.
+    pub(crate) async fn lock(&self, table: &str) -> impl Sized + use<> {
+        let mut session = connect(self.port, DATABASE).await;
+        let sql = format!("BEGIN TRANSACTION; SELECT COUNT(*) FROM dbo.{table} WITH (TABLOCKX, HOLDLOCK)");
+        session.simple_query(sql).await.unwrap().into_results().await.unwrap();
+        session
+    }
+
     pub(crate) async fn scan(&mut self) {
         self.sql("EXEC sys.sp_cdc_scan").await;
     }
