@@ -6,7 +6,8 @@
 //! than half a core for a hundred of them. So the back-off is kept here, before a socket is opened: that is done on the
 //! broker's own thread, which holds no lock then.
 
-use std::cell::Cell;
+use std::collections::HashMap;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -19,16 +20,13 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// Attempts without a wait: a name may have two addresses, of which one answers.
 const AT_ONCE: u32 = 2;
 
-thread_local! {
-    /// The attempts in a row of the one broker that the thread is for, and when the last one was.
-    static ATTEMPTS: Cell<Option<(u32, Instant)>> = const { Cell::new(None) };
-}
-
 /// The waits between the attempts of one client to connect to one broker.
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
     longest: Duration,
+    /// The attempts in a row of each broker and when the last one was, by the broker's own thread.
+    attempts: Mutex<HashMap<ThreadId, (u32, Instant)>>,
     is_closing: Mutex<bool>,
     closing: Condvar,
 }
@@ -44,6 +42,7 @@ impl Backoff {
         Self {
             first: millis("reconnect.backoff.ms", 100),
             longest,
+            attempts: Mutex::default(),
             is_closing: Mutex::new(false),
             closing: Condvar::new(),
         }
@@ -57,8 +56,9 @@ impl Backoff {
 
     /// Waits until the broker of this thread may be tried.
     pub(super) fn wait(&self) {
-        let (attempts, since) =
-            ATTEMPTS.get().map_or((0, Duration::MAX), |(attempts, last)| (attempts, last.elapsed()));
+        let broker = thread::current().id();
+        let known = self.attempts.lock().get(&broker).copied();
+        let (attempts, since) = known.map_or((0, Duration::MAX), |(attempts, last)| (attempts, last.elapsed()));
         // After a connection that has lasted, the next attempt is the first one again.
         let attempts = if since < self.longest * 2 { attempts } else { 0 };
         let wait = self.after(attempts).saturating_sub(since);
@@ -66,7 +66,10 @@ impl Backoff {
             let mut is_closing = self.is_closing.lock();
             self.closing.wait_while_for(&mut is_closing, |is_closing| !*is_closing, wait);
         }
-        ATTEMPTS.set(Some((attempts.saturating_add(1), Instant::now())));
+        let mut known = self.attempts.lock();
+        // An older attempt counts as none, and its thread may have ended.
+        known.retain(|_, (_, last)| last.elapsed() < self.longest * 2);
+        known.insert(broker, (attempts.saturating_add(1), Instant::now()));
     }
 
     /// The wait after so many attempts.
