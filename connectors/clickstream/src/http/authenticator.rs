@@ -44,11 +44,11 @@ impl SessionAuthenticator {
     }
 
     /// 401 with the reason. An invalid cookie is removed, because a script cannot remove it and it would make every
-    /// later request fail.
+    /// later request fail; one that is not valid yet stays.
     pub(crate) fn denial(&self, denied: &Denied) -> Response {
         let (reason, remove) = match denied {
             Denied::Absent => ("a session token is needed: load a page of the shop first".to_owned(), false),
-            Denied::Invalid { error, from_cookie } => (error.to_string(), *from_cookie),
+            Denied::Invalid { error, from_cookie } => (error.to_string(), *from_cookie && *error != TokenError::NotYet),
         };
         let response = refuse(StatusCode::UNAUTHORIZED, &reason);
         if remove { with_header(response, SET_COOKIE, &self.cookie.remove()) } else { response }

@@ -1,7 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 
 /// `{"alg":"HS256","typ":"JWT"}`, the header of every token that is issued.
@@ -9,6 +9,8 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 /// The beginning of tokens of the format before JWT, which are accepted until they expire. The header of a JWT never begins
 /// like this.
 const OLD_FORMAT: &str = "v1.";
+
+const LEEWAY_MS: i64 = 60_000;
 
 /// The claims of a JWT that have a meaning here; others are ignored.
 #[derive(Serialize, Deserialize)]
@@ -21,14 +23,21 @@ pub(super) struct Claims {
     expires: Number,
     #[serde(rename = "nbf", skip_serializing)]
     not_before: Option<Number>,
-    #[serde(rename = "aud", skip_serializing)]
-    audience: Option<IgnoredAny>,
+    #[serde(rename = "aud", skip_serializing, default, deserialize_with = "is_there")]
+    has_audience: bool,
 }
 
 #[derive(Deserialize)]
 struct Header {
     alg: String,
-    crit: Option<IgnoredAny>,
+    typ: Option<String>,
+    #[serde(rename = "crit", default, deserialize_with = "is_there")]
+    has_extensions: bool,
+}
+
+/// A member is there, even if it is null.
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The payload of the format before JWT, whose expiry is in milliseconds.
@@ -43,7 +52,7 @@ impl Claims {
     /// The claims of a session that ends at a time in ms since the epoch; rounded down to a second.
     pub(super) fn new(session: String, customer: Option<String>, expires_at: i64) -> Self {
         let expires = expires_at.div_euclid(1000).into();
-        Self { session, customer, expires, not_before: None, audience: None }
+        Self { session, customer, expires, not_before: None, has_audience: false }
     }
 
     /// The signed part of a token with these claims.
@@ -62,14 +71,16 @@ impl Claims {
         let (header, payload) = signed.split_once('.')?;
         if header != HEADER {
             let header: Header = serde_json::from_slice(&BASE64URL.decode(header).ok()?).ok()?;
-            // Another algorithm is never accepted. `crit` names extensions that a reader must know.
-            if header.alg != "HS256" || header.crit.is_some() {
+            // Another algorithm is never accepted, nor a token of another kind (such as `at+jwt`) with the same secret. `crit`
+            // names extensions that a reader must know.
+            let is_jwt = header.typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"));
+            if header.alg != "HS256" || !is_jwt || header.has_extensions {
                 return None;
             }
         }
         let claims: Self = serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()?;
         // A token with an audience is for another service that has the same secret.
-        claims.audience.is_none().then_some(claims)
+        (!claims.has_audience).then_some(claims)
     }
 
     /// The end, in ms since the epoch; `None` if it is no time.
@@ -77,9 +88,10 @@ impl Claims {
         millis(&self.expires)
     }
 
-    /// Whether the token is already valid, at a time in ms since the epoch.
+    /// Whether the token is already valid, at a time in ms since the epoch. The issuer's clock may be ahead by a minute: many
+    /// libraries let a token begin when it is issued.
     pub(super) fn has_begun(&self, now: i64) -> bool {
-        self.not_before.as_ref().is_none_or(|begins| millis(begins).is_some_and(|begins| begins <= now))
+        self.not_before.as_ref().is_none_or(|begins| millis(begins).is_some_and(|begins| begins <= now + LEEWAY_MS))
     }
 }
 

@@ -14,6 +14,8 @@ use super::claims::Claims;
 const MIN_SECRET_BYTES: usize = 32;
 /// Longer tokens are refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 1024;
+/// The longest time until a token's end. Milliseconds in `exp` would make a token that never ends.
+const LONGEST_MS: i64 = 10 * 366 * 24 * 3_600_000;
 const MAX_ID_BYTES: usize = 128;
 const ANONYMOUS: &str = "anon:";
 
@@ -91,6 +93,10 @@ pub enum TokenError {
     Forged,
     /// Signed, but expired.
     Expired,
+    /// Signed, but its `nbf` is more than a minute ahead.
+    NotYet,
+    /// Signed, but its `exp` is more than ten years ahead, as it is when it was written in milliseconds.
+    TooLong,
 }
 
 impl fmt::Display for TokenError {
@@ -98,6 +104,10 @@ impl fmt::Display for TokenError {
         f.write_str(match self {
             Self::Forged => "the session token is not signed by this site: load the page again",
             Self::Expired => "the session has expired: load the page again",
+            Self::NotYet => {
+                "the session token is not valid yet: the clocks of this server and of the token's issuer differ"
+            }
+            Self::TooLong => "the session token ends in more than ten years: its issuer must give exp in seconds",
         })
     }
 }
@@ -148,8 +158,11 @@ impl Signer {
         if expires_at <= now {
             return Err(TokenError::Expired);
         }
+        if expires_at > now.saturating_add(LONGEST_MS) {
+            return Err(TokenError::TooLong);
+        }
         if !claims.has_begun(now) {
-            return Err(TokenError::Forged);
+            return Err(TokenError::NotYet);
         }
         Session::of_claims(claims, expires_at).ok_or(TokenError::Forged)
     }
