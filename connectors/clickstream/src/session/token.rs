@@ -14,8 +14,9 @@ use super::claims::Claims;
 const MIN_SECRET_BYTES: usize = 32;
 /// Longer tokens are refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 1024;
-/// The longest time until a token's end. Milliseconds in `exp` would make a token that never ends.
-const LONGEST_MS: i64 = 10 * 366 * 24 * 3_600_000;
+/// The latest end of a token, in the year 5138: an `exp` that was written in milliseconds is later, and would make a token
+/// that never ends.
+const LATEST_END_MS: i64 = 100_000_000_000_000;
 const MAX_ID_BYTES: usize = 128;
 const ANONYMOUS: &str = "anon:";
 
@@ -95,7 +96,7 @@ pub enum TokenError {
     Expired,
     /// Signed, but its `nbf` is more than a minute ahead.
     NotYet,
-    /// Signed, but its `exp` is more than ten years ahead, as it is when it was written in milliseconds.
+    /// Signed, but its `exp` is after the year 5138, as it is when it was written in milliseconds.
     TooLong,
 }
 
@@ -107,7 +108,7 @@ impl fmt::Display for TokenError {
             Self::NotYet => {
                 "the session token is not valid yet: the clocks of this server and of the token's issuer differ"
             }
-            Self::TooLong => "the session token ends in more than ten years: its issuer must give exp in seconds",
+            Self::TooLong => "the session token ends after the year 5138: its issuer must give exp in seconds",
         })
     }
 }
@@ -158,7 +159,7 @@ impl Signer {
         if expires_at <= now {
             return Err(TokenError::Expired);
         }
-        if expires_at > now.saturating_add(LONGEST_MS) {
+        if expires_at > LATEST_END_MS {
             return Err(TokenError::TooLong);
         }
         if !claims.has_begun(now) {
