@@ -5,6 +5,7 @@
 //! Eight seeds, each a database, share the two connectors of a group; the groups have different settings.
 
 mod compare;
+mod incremental;
 mod masks;
 mod sides;
 mod takeover;
