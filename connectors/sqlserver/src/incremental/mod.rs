@@ -8,6 +8,7 @@ mod chunk;
 mod collection;
 mod java;
 mod key;
+mod key_column;
 mod notices;
 mod progress;
 mod read;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::collection::{self, Collection};
 use super::java;
 use super::key::KeyPart;
+use super::key_column::Key;
 use super::window::Window;
 use crate::offset::Members;
 use crate::table::{Table, TableId};
@@ -15,14 +16,17 @@ const COLLECTIONS: &str = "incremental_snapshot_collections";
 const MAXIMUM: &str = "incremental_snapshot_maximum_key";
 const SENT: &str = "incremental_snapshot_primary_key";
 const CORRELATION: &str = "incremental_snapshot_correlation_id";
-/// A member that Debezium does not have. Debezium ignores and drops it.
+/// Members that Debezium does not have. Debezium ignores and drops them.
 const SIGNALS: &str = "signal_offset";
+const KEY_COLUMNS: &str = "snapshot_key_columns";
 
 /// The state of an incremental snapshot. Without tables there is no snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// The tables left to read; the first one is being read.
     collections: VecDeque<Collection>,
+    /// The tables as they are stored in offsets. Not made anew for each row: there can be many.
+    listed: String,
     /// The signal that requested the last of them.
     correlation: Option<String>,
     /// Identifies the chunk whose rows are in the window.
@@ -30,14 +34,14 @@ pub(crate) struct Progress {
     /// Whether the stream is between the two rows in the signal table.
     pub(super) open: bool,
     pub(super) window: Window,
-    /// Indexes of the columns that the current table is read by.
-    pub(super) columns: Vec<usize>,
     /// The last key in the window.
     pub(super) end: Option<Vec<KeyPart>>,
     /// The last key that was sent.
     sent: Option<Vec<KeyPart>>,
     /// The last key that the table had when its reading began.
     pub(super) maximum: Option<Vec<KeyPart>>,
+    /// The columns that these keys are of. `None` if Debezium stored the keys.
+    key_columns: Option<String>,
     pub(super) paused: bool,
     /// The tables to stop before the next chunk.
     pub(super) stops: Vec<TableId>,
@@ -56,25 +60,30 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// # Errors
-    /// If the offset has an invalid key or list of tables.
+    /// If the offset has an invalid list of tables.
     pub(crate) fn load(stored: &SourceOffset) -> Result<Self> {
-        let key = |name: &str| match stored.string(name) {
-            Some(text) => java::from_text(text).map_err(|error| error.context(format!("the offset's {name}"))),
-            None => Ok(None),
+        let key = |name: &str| stored.string(name).map_or(Ok(None), java::from_text);
+        let (sent, maximum) = match key(SENT).and_then(|sent| Ok((sent, key(MAXIMUM)?))) {
+            Ok(keys) => keys,
+            // Debezium stores keys of more types.
+            Err(error) => {
+                tracing::warn!(%error, "the incremental snapshot begins its table again: a key of the offset cannot be read");
+                (None, None)
+            }
         };
         let collections = stored.string(COLLECTIONS).map(collection::from_json).transpose()?.unwrap_or_default();
-        let sent = key(SENT)?;
         let mut progress = Self {
             collections: collections.into(),
             correlation: stored.string(CORRELATION).map(str::to_owned),
             end: sent.clone(),
             sent,
-            maximum: key(MAXIMUM)?,
+            maximum,
+            key_columns: stored.string(KEY_COLUMNS).map(str::to_owned),
             after_snapshot: matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true))),
             signals: stored.int(SIGNALS),
             ..Self::default()
         };
-        progress.store();
+        progress.list();
         Ok(progress)
     }
 
@@ -119,14 +128,14 @@ impl Progress {
     pub(super) fn rename_current(&mut self, id: &TableId) {
         if let Some(current) = self.collections.front_mut().filter(|current| current.id != *id) {
             current.id = id.clone();
-            self.store();
+            self.list();
         }
     }
 
     pub(super) fn add(&mut self, signal: &str, collections: Vec<Collection>) {
         self.collections.extend(collections);
         self.correlation = Some(signal.to_owned());
-        self.store();
+        self.list();
     }
 
     /// Removes a table that is not the current one. Returns whether it was listed.
@@ -137,19 +146,35 @@ impl Progress {
             place += 1;
             place == 1 || collection.id != *id
         });
-        self.store();
+        self.list();
         self.collections.len() < before
     }
 
     /// Continues with the next table. The signal is kept until the last of its notifications is sent.
     pub(super) fn next(&mut self) {
         self.collections.pop_front();
+        self.begin_table();
+        self.list();
+    }
+
+    /// Whether the rows of the current table that were read so far were read by this key.
+    pub(super) fn is_read_by(&self, key: &Key) -> bool {
+        if self.maximum.is_none() {
+            return true;
+        }
+        match &self.key_columns {
+            Some(columns) => *columns == key.described(),
+            None => [&self.maximum, &self.sent].into_iter().flatten().all(|parts| key.holds(parts)),
+        }
+    }
+
+    /// Starts the current table again from its first row.
+    pub(super) fn begin_table(&mut self) {
         self.window.clear();
-        (self.end, self.sent, self.maximum) = (None, None, None);
+        (self.end, self.sent, self.maximum, self.key_columns) = (None, None, None, None);
         self.scanned = 0;
         self.failures = 0;
         self.altered = None;
-        self.columns.clear();
         self.store();
     }
 
@@ -175,8 +200,10 @@ impl Progress {
         id
     }
 
-    pub(super) fn set_maximum(&mut self, key: Option<Vec<KeyPart>>) {
-        self.maximum = key;
+    /// Sets the last key of the current table, and the columns that it is read by.
+    pub(super) fn set_maximum(&mut self, last: Vec<KeyPart>, key: &Key) {
+        self.maximum = Some(last);
+        self.key_columns = Some(key.described());
         self.store();
     }
 
@@ -201,15 +228,24 @@ impl Progress {
         self.store();
     }
 
+    /// Stores the tables after they have changed.
+    fn list(&mut self) {
+        self.listed = collection::to_json(self.collections.iter());
+        self.store();
+    }
+
     fn store(&mut self) {
         let mut members = Vec::new();
         let mut put = |name: &str, value: OffsetValue| members.push((name.to_owned(), value));
         if self.is_running() {
-            put(COLLECTIONS, collection::to_json(self.collections.iter()).into());
+            put(COLLECTIONS, self.listed.as_str().into());
             let correlation = self.correlation.clone().map_or(OffsetValue::Null, OffsetValue::String);
             put(CORRELATION, correlation);
             put(MAXIMUM, java::to_text(self.maximum.as_deref()).into());
             put(SENT, java::to_text(self.sent.as_deref()).into());
+            if let Some(names) = &self.key_columns {
+                put(KEY_COLUMNS, names.as_str().into());
+            }
         }
         if let Some(signals) = self.signals {
             put(SIGNALS, signals.into());
@@ -222,7 +258,12 @@ impl Progress {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::key_column::key_column;
     use super::*;
+
+    fn key(name: &str, type_name: &str) -> Key {
+        Key { columns: vec![key_column(name, type_name, 4, 0, 0)], unique: true }
+    }
 
     fn collection(name: &str) -> Collection {
         let id = TableId { database: "shop".into(), schema: "dbo".into(), name: name.into() };
@@ -237,7 +278,7 @@ mod tests {
     fn what_is_stored_is_gone_on_with_behind_what_was_sent() {
         let mut progress = Progress::default();
         progress.add("signal-1", vec![collection("a"), collection("b")]);
-        progress.set_maximum(Some(vec![KeyPart::Int(9)]));
+        progress.set_maximum(vec![KeyPart::Int(9)], &key("id", "int"));
         progress.end = Some(vec![KeyPart::Int(5)]);
         progress.sent(vec![KeyPart::Int(4)]);
         let loaded = Progress::load(&stored(&progress)).unwrap();
@@ -268,5 +309,48 @@ mod tests {
         assert!(!progress.remove(&collection("c").id));
         assert!(progress.remove(&collection("a").id), "the second time that it is asked for");
         assert_eq!(progress.names(), "shop.dbo.a");
+    }
+
+    #[test]
+    fn keys_of_other_columns_are_not_compared() {
+        let mut progress = Progress::default();
+        progress.add("signal-1", vec![collection("a")]);
+        assert!(progress.is_read_by(&key("id", "int")), "before anything is read");
+        progress.set_maximum(vec![KeyPart::Int(9)], &key("id", "int"));
+        progress.sent(vec![KeyPart::Int(4)]);
+        let mut loaded = Progress::load(&stored(&progress)).unwrap();
+        for progress in [&progress, &loaded] {
+            assert!(progress.is_read_by(&key("id", "int")));
+            assert!(!progress.is_read_by(&key("other", "int")));
+        }
+        assert!(!loaded.is_read_by(&key("id", "varchar")), "it has another type now");
+        loaded.begin_table();
+        assert!(loaded.is_read_by(&key("other", "varchar")) && loaded.end.is_none() && loaded.maximum.is_none());
+        // Debezium stores no names.
+        let debeziums: SourceOffset = stored(&progress)
+            .iter()
+            .filter(|(name, _)| *name != KEY_COLUMNS)
+            .map(|(n, v)| (n.to_owned(), v.clone()))
+            .collect();
+        let loaded = Progress::load(&debeziums).unwrap();
+        assert!(loaded.is_read_by(&key("id", "int")) && !loaded.is_read_by(&key("id", "date")));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_begins_its_table_again() {
+        let mut progress = Progress::default();
+        progress.add("signal-1", vec![collection("a"), collection("b")]);
+        progress.set_maximum(vec![KeyPart::Int(9)], &key("id", "int"));
+        let with = |name: &str, text: &str| {
+            let members = stored(&progress);
+            let members = members.iter().filter(|(known, _)| *known != name);
+            let members = members.map(|(name, value)| (name.to_owned(), value.clone()));
+            let offset: SourceOffset = members.chain([(name.to_owned(), text.into())]).collect();
+            Progress::load(&offset).unwrap()
+        };
+        for name in [MAXIMUM, SENT] {
+            let loaded = with(name, "aced00057372001b6d6963726f736f66742e73716c2e4461746554696d654f6666736574");
+            assert_eq!((loaded.names(), &loaded.maximum, &loaded.sent), (progress.names(), &None, &None), "{name}");
+        }
     }
 }

@@ -8,8 +8,9 @@ use tributary_api::{Error, Result};
 use super::chunk::Chunk;
 use super::collection::Collection;
 use super::key::KeyPart;
+use super::key_column::read_key;
 use super::notices::Scanned;
-use super::window::{Row, identity};
+use super::window::identity;
 use crate::catalog::{change_tables, read_table};
 use crate::config::Watermarks;
 use crate::failure::Failure;
@@ -49,6 +50,9 @@ enum Structured {
     /// Just now: reading it again does not help.
     Now,
 }
+
+/// How many more rows than a chunk has may have its last key: they are read at once.
+const MOST_EQUAL: usize = 100_000;
 
 impl Reader {
     /// Continues a snapshot that was not complete when the task or its connection ended.
@@ -181,27 +185,39 @@ impl Reader {
             self.next_table(Scanned::NoPrimaryKey)?;
             return Ok(false);
         }
+        let of_key = columns.iter().filter_map(|place| table.columns.get(*place));
+        let Some(key) = read_key(client, &table.id, of_key).await? else {
+            return Err(Unread::Altered(Error::fatal(format!(
+                "a column of the key of {} was dropped or renamed",
+                table.id
+            ))));
+        };
+        if !self.incremental.is_read_by(&key) {
+            tracing::warn!(table = %table.id, "the incremental snapshot begins a table again: its key has other columns");
+            self.incremental.begin_table();
+        }
         let recompile = self.settings.signals.recompile;
-        let chunk = Chunk { table, collection, columns: &columns, recompile };
+        let chunk = Chunk { table, collection, key: &key, recompile };
         if self.incremental.maximum.is_none() {
-            let last = rows_of(client, table, &chunk.last_key(), Vec::new()).await?.pop();
+            let last = rows_of(client, table, &chunk.last_key(), Vec::new(), 1).await?.pop();
             let last = last.map(|cells| key_of(schema, &columns, &mut cells.rest().into_iter()));
             let Some(last) = last.transpose().map_err(Unread::Table)? else {
                 self.next_table(Scanned::Empty)?;
                 return Ok(false);
             };
             tracing::info!(table = %table.id, "the incremental snapshot begins to read a table");
-            self.incremental.set_maximum(Some(last));
+            self.incremental.set_maximum(last, &key);
         }
         let mut selected = schema.needed();
         selected.extend(columns.iter().filter(|place| !schema.needed().contains(place)));
         let (end, maximum) = (self.incremental.end.as_deref(), self.incremental.maximum.as_deref());
         let (sql, parameters) = chunk.rows(self.settings.signals.chunk, &selected, end, maximum);
         let places: Vec<Option<usize>> = selected.into_iter().map(Some).collect();
-        self.incremental.window.clear();
+        self.incremental.window.begin(key.unique);
         let mut last = None;
+        let most = self.settings.signals.chunk.saturating_add(MOST_EQUAL);
         let mut rows = 0;
-        for cells in rows_of(client, table, &sql, parameters).await? {
+        for cells in rows_of(client, table, &sql, parameters, most).await? {
             let mut data = cells.rest().into_iter();
             let key = key_of(schema, &columns, &mut data).map_err(Unread::Table)?;
             let values = match structured {
@@ -212,8 +228,8 @@ impl Reader {
                 Structured::Now => schema.values(data.collect(), &places).map_err(Unread::Table),
             }?;
             last = Some(key.clone());
-            let identity = identity(schema, &values, &columns).map_err(Unread::Table)?;
-            self.incremental.window.push(identity, Row { values, key });
+            let identity = identity(schema, &values).map_err(Unread::Table)?;
+            self.incremental.window.push(identity, values, key);
             rows += 1;
         }
         self.incremental.scanned += rows;
@@ -223,7 +239,6 @@ impl Reader {
             return Ok(false);
         }
         self.incremental.end = last;
-        self.incremental.columns = columns;
         Ok(true)
     }
 
@@ -282,9 +297,14 @@ async fn rows_of(
     table: &Table,
     sql: &str,
     parameters: Vec<Parameter>,
+    most: usize,
 ) -> std::result::Result<Vec<Cells>, Unread> {
-    match client.try_results(sql, parameters).await {
-        Ok(results) => Ok(results.into_iter().flatten().collect()),
+    match client.try_rows(sql, parameters, most).await {
+        Ok(Some(rows)) => Ok(rows),
+        Ok(None) => Err(Unread::Table(Error::data(format!(
+            "more than {MOST_EQUAL} rows of {} have the same key: name a column with more values by surrogate-key",
+            table.id
+        )))),
         Err(error) => {
             let classified = classified(&error, &format!("could not read a chunk of {}", table.id));
             Err(if is_missing_column(&error) { Unread::Altered(classified) } else { Unread::Table(classified) })

@@ -18,7 +18,9 @@ impl Reader {
         let snapshot = Snapshot::Incremental { completed: self.incremental.after_snapshot };
         let offset = Offset { snapshot, ..at };
         for row in self.incremental.window.take() {
-            self.incremental.sent(row.key);
+            if let Some(key) = row.key {
+                self.incremental.sent(key);
+            }
             let source = Source {
                 table: &schema.table.id,
                 nanos: now_nanos(),
@@ -47,7 +49,7 @@ impl Reader {
             Change::Create(row) | Change::Delete(row) => vec![row],
             Change::Update { before, after } => vec![before, after],
         };
-        rows.into_iter().map(|values| identity(schema, values, &self.incremental.columns)).collect()
+        rows.into_iter().filter_map(|values| identity(schema, values).transpose()).collect()
     }
 
     /// Removes rows from the window if a newer change of them was sent.

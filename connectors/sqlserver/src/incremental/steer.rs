@@ -18,7 +18,6 @@ impl Reader {
         self.warn_of_signal_table();
         self.incremental.add(signal, collections);
         if begins {
-            self.incremental.columns.clear();
             self.tell_of_tables("STARTED")?;
             self.read_chunk().await?;
         }

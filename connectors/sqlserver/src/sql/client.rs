@@ -103,6 +103,29 @@ impl Client {
         Ok(results)
     }
 
+    /// The rows of a statement that returns one result; `None` if there are more than `most`. Then the connection cannot be
+    /// used again.
+    pub(crate) async fn try_rows(
+        &mut self,
+        sql: &str,
+        parameters: Vec<Parameter>,
+        most: usize,
+    ) -> std::result::Result<Option<Vec<Cells>>, DriverError> {
+        self.idle = false;
+        let mut rows = Vec::new();
+        let mut stream = Self::send(&mut self.driver, sql, parameters).await?;
+        while let Some(item) = stream.try_next().await? {
+            let QueryItem::Row(row) = item else { continue };
+            if rows.len() == most {
+                return Ok(None);
+            }
+            rows.push(Cells::of(row));
+        }
+        drop(stream);
+        self.idle = true;
+        Ok(Some(rows))
+    }
+
     /// Streams the rows of a statement. If they are not read to the end, the connection cannot be used again.
     pub(crate) async fn rows(&mut self, sql: &str, parameters: Vec<Parameter>) -> Result<Rows<'_>> {
         self.idle = false;

@@ -27,7 +27,7 @@ pub(crate) fn days(date: ServerDate) -> i64 {
 }
 
 /// Ticks since midnight.
-pub(super) fn time_ticks(time: Time) -> i64 {
+pub(crate) fn time_ticks(time: Time) -> i64 {
     let increments = i64::try_from(time.increments()).unwrap_or(i64::MAX);
     increments.saturating_mul(10_i64.pow(7_u32.saturating_sub(u32::from(time.scale()))))
 }
@@ -97,7 +97,7 @@ pub(super) fn timestamp_value(ticks: i64, form: TimeForm) -> Option<Value> {
 }
 
 /// A moment with its own time zone offset, with as many digits as its type has.
-pub(super) fn zoned_text(time: DateTimeOffset) -> String {
+pub(crate) fn zoned_text(time: DateTimeOffset) -> String {
     let minutes = i64::from(time.offset());
     let mut text = timestamp_text(timestamp_ticks(time.datetime2()) + minutes * 60 * TICKS_A_SECOND);
     if minutes == 0 {
@@ -114,7 +114,7 @@ pub(crate) fn timestamp_text(ticks: i64) -> String {
     format!("{}T{}", date_text(ticks.div_euclid(TICKS_A_DAY)), time_text(ticks.rem_euclid(TICKS_A_DAY)))
 }
 
-fn time_text(ticks: i64) -> String {
+pub(crate) fn time_text(ticks: i64) -> String {
     let (seconds, mut fraction) = (ticks / TICKS_A_SECOND, ticks % TICKS_A_SECOND);
     let mut text = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     if fraction > 0 {

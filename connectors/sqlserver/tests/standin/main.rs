@@ -9,6 +9,7 @@ mod columns;
 mod errors;
 mod faults;
 mod history;
+mod keys;
 mod many;
 mod restarts;
 mod server;

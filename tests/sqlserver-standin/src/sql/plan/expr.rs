@@ -92,7 +92,12 @@ impl Binder<'_> {
                 self.case(operand.as_deref(), branches, otherwise.as_deref())
             }
             Expr::Cast { expr, to, style, attempt } => {
-                let to = types::resolve_cast(to, self.collation())?;
+                // A text keeps its collation. Without one of its own it has that of the database.
+                let collation = match &**expr {
+                    Expr::Collate(_, name) => Collation::named(name),
+                    _ => None,
+                };
+                let to = types::resolve_cast(to, collation.unwrap_or_else(|| self.collation()))?;
                 self.cast(expr, to, style.as_deref(), *attempt)
             }
             Expr::Parse { expr, to, culture, attempt } => {
