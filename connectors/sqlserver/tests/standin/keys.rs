@@ -44,6 +44,34 @@ async fn a_text_of_another_code_page_is_compared_as_it_is_stored() {
 }
 
 #[tokio::test]
+async fn times_of_the_day_and_moments_with_an_offset_are_keys() {
+    let tables = [
+        ("times", "id time(3) NOT NULL PRIMARY KEY"),
+        ("moments", "id datetimeoffset(2) NOT NULL PRIMARY KEY"),
+        SIGNALS,
+    ];
+    let mut server = Server::start(&tables).await;
+    let fill = [
+        "INSERT INTO dbo.times VALUES ('00:00:00'), ('00:00:00.001'), ('09:30:00.5'), ('10:00:00'), ('23:59:59.999')",
+        "INSERT INTO dbo.moments VALUES ('2024-01-01T10:00:00+05:00'), ('2024-01-01T06:00:00Z'), ('2024-01-01T05:30:00-08:00'), \
+         ('1969-12-31T23:00:00.25Z'), ('2024-01-02T00:00:00+14:00')",
+    ];
+    server.change(&fill).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &SETTINGS).await;
+    for table in ["times", "moments"] {
+        let data = format!(r#"{{"data-collections": ["shop.dbo.{table}"]}}"#);
+        signal(&mut server, table, "execute-snapshot", &data).await;
+        let records = task.take_until(&mut server, is_complete).await;
+        let mut found = changes(&records);
+        assert_eq!(found.len(), 5, "{found:?}");
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 5, "{found:?}");
+    }
+    task.stop().await;
+}
+
+#[tokio::test]
 async fn all_rows_with_the_same_key_are_read_also_after_a_restart_between_them() {
     let mut server = Server::start(&[PLAIN, SIGNALS]).await;
     server

@@ -25,6 +25,13 @@ fn the_first_rows_are_also_a_part_or_with_those_that_tie() {
 }
 
 #[test]
+fn a_text_is_cast_in_the_collation_that_it_is_given() {
+    let server = Server::start();
+    let s = &mut *server.session(51);
+    assert_eq!(run(s, "SELECT CAST(N'α' COLLATE Greek_CI_AS AS varchar(5)), CAST(N'Ж' AS varchar(5))"), ["α|?"]);
+}
+
+#[test]
 fn a_common_table_expression_goes_on_from_its_own_rows() {
     let server = Server::start();
     let s = &mut *server.session(51);
