@@ -17,7 +17,7 @@ use super::broker::Broker;
 use super::counting;
 
 const CHILD: &str = "TRIBUTARY_TEST_CHILD";
-const CONNECTOR: &str = "count";
+const NAME: &str = "name";
 /// Set to see what workers of the test's own process log.
 const LOG: &str = "TRIBUTARY_TEST_LOG";
 
@@ -53,6 +53,8 @@ impl Setup {
             ("status.storage.partitions", "1"),
         ]);
         let connector = props(&[
+            // All processors of a name are one consumer group of the broker, which tests share.
+            (NAME, &group),
             ("connector.class", "tributary.StreamProcessor"),
             ("topics", &input),
             ("transforms", "count"),
@@ -75,7 +77,7 @@ impl Setup {
     }
 
     pub(crate) fn changelog(&self) -> String {
-        format!("{}-{CONNECTOR}-counts-changelog", self.worker["group.id"])
+        format!("{}-{}-counts-changelog", self.worker["group.id"], self.connector[NAME])
     }
 
     /// Fails with the end of what the child workers logged.
@@ -119,11 +121,10 @@ async fn start(worker: Props, connector: Props) -> Worker {
         providers: Vec::new(),
     };
     let worker = Worker::start(options).await.unwrap();
-    let mut connector = connector;
-    connector.insert("name".to_owned(), CONNECTOR.to_owned());
     let herder = worker.herder();
-    if !herder.connectors().await.unwrap().iter().any(|name| name == CONNECTOR) {
-        herder.put_config(CONNECTOR, connector).await.unwrap();
+    let name = connector[NAME].clone();
+    if !herder.connectors().await.unwrap().contains(&name) {
+        herder.put_config(&name, connector).await.unwrap();
     }
     worker
 }
@@ -132,6 +133,7 @@ async fn start(worker: Props, connector: Props) -> Worker {
 pub(crate) struct InProcess {
     runtime: Runtime,
     worker: Worker,
+    connector: String,
 }
 
 impl InProcess {
@@ -141,13 +143,13 @@ impl InProcess {
         }
         let runtime = Runtime::new().unwrap();
         let worker = runtime.block_on(start(setup.worker.clone(), setup.connector.clone()));
-        Self { runtime, worker }
+        Self { runtime, worker, connector: setup.connector[NAME].clone() }
     }
 
     pub(crate) fn wait_for_state(&self, state: InstanceState) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let task = TaskId { connector: CONNECTOR.to_owned(), task: 0 };
+            let task = TaskId { connector: self.connector.clone(), task: 0 };
             let status = self.runtime.block_on(self.worker.herder().task_status(&task));
             match status {
                 Ok(status) if status.state == state => return status.trace.unwrap_or_default(),
@@ -161,7 +163,7 @@ impl InProcess {
     pub(crate) fn states(&self) -> Vec<(InstanceState, String)> {
         let herder = self.worker.herder();
         let status = |task| {
-            let task = TaskId { connector: CONNECTOR.to_owned(), task };
+            let task = TaskId { connector: self.connector.clone(), task };
             self.runtime.block_on(herder.task_status(&task)).ok()
         };
         (0..).map_while(status).map(|status| (status.state, status.trace.unwrap_or_default())).collect()
@@ -183,11 +185,11 @@ impl InProcess {
     }
 
     pub(crate) fn alter_offsets(&self, offsets: ConnectorOffsets) -> Result<String, Error> {
-        self.runtime.block_on(self.worker.herder().alter_offsets(CONNECTOR, offsets))
+        self.runtime.block_on(self.worker.herder().alter_offsets(&self.connector, offsets))
     }
 
     pub(crate) fn reset_offsets(&self) -> Result<String, Error> {
-        self.runtime.block_on(self.worker.herder().reset_offsets(CONNECTOR))
+        self.runtime.block_on(self.worker.herder().reset_offsets(&self.connector))
     }
 
     pub(crate) fn pause(&self) {
@@ -199,7 +201,7 @@ impl InProcess {
     }
 
     fn target(&self, state: TargetState) {
-        self.runtime.block_on(self.worker.herder().set_target_state(CONNECTOR, state)).unwrap();
+        self.runtime.block_on(self.worker.herder().set_target_state(&self.connector, state)).unwrap();
     }
 
     pub(crate) fn stop(self) {
