@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tributary_tests::{
-    Kafka, SqlServer, Tier, Tributary, WorkerOptions, consume_all, create_topic, end_offsets, require, unique,
-    wait_until,
+    Kafka, SqlServer, Tier, Tributary, WorkerOptions, consume_all, create_topic, require, unique, wait_until,
 };
+
+use crate::arrived;
 
 /// How many rows are changed, unless the environment says another number.
 const CHANGES: i64 = 50_000;
@@ -84,10 +85,6 @@ async fn every_change_is_there_once_and_in_order_when_the_worker_is_killed() -> 
     assert!(read.is_sorted(), "out of order");
     assert_eq!(read, (-1..all).collect::<Vec<_>>());
     Ok(())
-}
-
-async fn arrived(kafka: &Kafka, topic: &str) -> i64 {
-    end_offsets(&kafka.bootstrap(), topic).await.map(|ends| ends.values().sum()).unwrap_or_default()
 }
 
 async fn last(kafka: &Kafka, topic: &str) -> Option<i64> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use tributary_tests::{
-    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, end_offsets, require, unique,
-    wait_until,
+    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, require, unique, wait_until,
 };
+
+use crate::arrived;
 
 const LINES: u32 = 200_000;
 const KILLS: i64 = 20;
@@ -55,10 +56,6 @@ async fn every_line_is_there_once_and_in_order_when_the_worker_is_killed() -> Re
     assert!(read.is_sorted(), "out of order");
     assert_eq!(read, (0..LINES).collect::<Vec<_>>());
     Ok(())
-}
-
-async fn arrived(kafka: &Kafka, topic: &str) -> i64 {
-    end_offsets(&kafka.bootstrap(), topic).await.map(|ends| ends.values().sum()).unwrap_or_default()
 }
 
 async fn last_line(kafka: &Kafka, topic: &str) -> Option<u32> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use tributary_tests::{
-    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, end_offsets, require, unique,
-    wait_until,
+    Kafka, RunFolder, Tier, Tributary, WorkerOptions, consume_all, create_topic, require, unique, wait_until,
 };
 
+use crate::arrived;
 use crate::writer::Writer;
 
 /// In each write of some 500 a second.
@@ -69,10 +69,6 @@ async fn no_line_is_lost_or_out_of_order_when_the_worker_is_killed() -> Result<(
     }
     assert_eq!(seen, lines);
     Ok(())
-}
-
-async fn arrived(kafka: &Kafka, topic: &str) -> i64 {
-    end_offsets(&kafka.bootstrap(), topic).await.map(|ends| ends.values().sum()).unwrap_or_default()
 }
 
 async fn last_line(kafka: &Kafka, topic: &str) -> Option<u32> {

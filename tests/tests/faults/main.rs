@@ -13,7 +13,7 @@ mod writer;
 
 use anyhow::Result;
 use tributary_tests::process::is_alive;
-use tributary_tests::{Kafka, Tier, consume_all, create_topic, produce, require};
+use tributary_tests::{Kafka, Tier, consume_all, create_topic, end_offsets, produce, require};
 
 #[tokio::test]
 async fn acknowledged_records_survive_a_killed_broker() -> Result<()> {
@@ -40,4 +40,9 @@ async fn acknowledged_records_survive_a_killed_broker() -> Result<()> {
         .collect();
     assert_eq!(read, (0..written).collect::<Vec<_>>());
     Ok(())
+}
+
+/// How many records a topic has got, those of aborted transactions too; 0 while it cannot be asked.
+async fn arrived(kafka: &Kafka, topic: &str) -> i64 {
+    end_offsets(&kafka.bootstrap(), topic).await.map(|ends| ends.values().sum()).unwrap_or_default()
 }
