@@ -147,15 +147,7 @@ async fn a_throttled_login_is_tried_again() {
 #[tokio::test]
 async fn a_permission_that_is_withdrawn_fails_the_task() {
     let mut server = Server::start(&TABLE).await;
-    for sql in [
-        "CREATE LOGIN least WITH PASSWORD = 'Reader-1!'",
-        "CREATE USER least FOR LOGIN least",
-        "GRANT SELECT ON SCHEMA::cdc TO least",
-        "GRANT SELECT ON SCHEMA::dbo TO least",
-    ] {
-        server.sql(sql).await;
-    }
-    let settings = [("database.user", "least"), ("database.password", "Reader-1!")];
+    let settings = server.reader_login().await;
     let mut task = reading(&mut server, &settings).await;
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
     assert_eq!(briefs(&task.take(1).await), created([2]));

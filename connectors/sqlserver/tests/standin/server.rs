@@ -49,6 +49,19 @@ impl Server {
         server
     }
 
+    /// The settings of a new login, least, that has only the rights that the README names.
+    pub(crate) async fn reader_login(&mut self) -> [(&'static str, &'static str); 2] {
+        for sql in [
+            "CREATE LOGIN least WITH PASSWORD = 'Reader-1!'",
+            "CREATE USER least FOR LOGIN least",
+            "GRANT SELECT ON SCHEMA::cdc TO least",
+            "GRANT SELECT ON SCHEMA::dbo TO least",
+        ] {
+            self.sql(sql).await;
+        }
+        [("database.user", "least"), ("database.password", "Reader-1!")]
+    }
+
     pub(crate) async fn capture(&mut self, table: &str, instance: &str) {
         self.sql(&format!(
             "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{table}', @role_name = NULL, \

@@ -95,15 +95,7 @@ async fn a_table_that_is_locked_holds_up_neither_changes_nor_other_tables() {
 #[tokio::test]
 async fn a_snapshot_waits_until_the_signal_table_can_be_written() {
     let mut server = filled().await;
-    for sql in [
-        "CREATE LOGIN least WITH PASSWORD = 'Reader-1!'",
-        "CREATE USER least FOR LOGIN least",
-        "GRANT SELECT ON SCHEMA::cdc TO least",
-        "GRANT SELECT ON SCHEMA::dbo TO least",
-    ] {
-        server.sql(sql).await;
-    }
-    let settings = [&SETTINGS[..], &[("database.user", "least"), ("database.password", "Reader-1!")]].concat();
+    let settings = [&SETTINGS[..], &server.reader_login().await].concat();
     let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
     execute(&mut server, r#""shop.dbo.a""#).await;
     let paused = |records: &[Record]| notices(records).iter().any(|notice| notice == "s1 PAUSED");
