@@ -29,6 +29,14 @@ impl Lsn {
         Some(Self(bytes))
     }
 
+    /// A position with this last number, for tests.
+    #[cfg(test)]
+    pub(crate) fn numbered(slot: u16) -> Self {
+        let mut bytes = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0];
+        bytes[8..].copy_from_slice(&slot.to_be_bytes());
+        Self(bytes)
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -20,6 +20,12 @@ impl TableId {
     }
 }
 
+/// The names of tables, separated by commas, as notifications have them.
+pub(crate) fn joined<'a>(tables: impl IntoIterator<Item = &'a TableId>) -> String {
+    let names: Vec<String> = tables.into_iter().map(ToString::to_string).collect();
+    names.join(",")
+}
+
 impl fmt::Display for TableId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.database, self.schema, self.name)
@@ -72,6 +78,22 @@ pub(crate) mod jdbc {
 const MAX_LENGTH: i32 = i32::MAX;
 
 impl Column {
+    /// A required column of the type int, for tests that change what matters to them.
+    #[cfg(test)]
+    pub(crate) fn for_test(name: &str) -> Self {
+        Self {
+            name: name.to_owned().into(),
+            jdbc_type: jdbc::INTEGER,
+            type_name: "int".to_owned(),
+            length: 10,
+            scale: None,
+            optional: false,
+            identity: false,
+            computed: false,
+            default: None,
+        }
+    }
+
     /// The type's name without suffixes such as `identity`.
     pub(crate) fn base_type(&self) -> &str {
         self.type_name.split_whitespace().next().unwrap_or_default()
@@ -88,13 +110,25 @@ impl Column {
 
     /// The column in a select list, with a cast if the driver cannot read the type exactly.
     pub(crate) fn selected(&self, alias: &str) -> String {
-        let name = format!("{alias}{}", crate::sql::quoted(&self.name));
-        match self.base_type() {
-            // The driver converts money, which has 64 bits, to a double, which has 53.
-            "money" => format!("CAST({name} AS decimal(19, 4))"),
-            "smallmoney" => format!("CAST({name} AS decimal(10, 4))"),
-            _ => name,
-        }
+        selected(format!("{alias}{}", crate::sql::quoted(&self.name)), self.base_type())
+    }
+}
+
+/// A column in a select list, with a cast if the driver cannot read the type exactly.
+pub(crate) fn selected(name: String, base_type: &str) -> String {
+    match decimal_of_money(base_type) {
+        Some(decimal) => format!("CAST({name} AS {decimal})"),
+        None => name,
+    }
+}
+
+/// The decimal type that holds all values of a money type: the driver converts money, which has 64 bits, to a double, which
+/// has 53.
+pub(crate) fn decimal_of_money(base_type: &str) -> Option<&'static str> {
+    match base_type {
+        "money" => Some("decimal(19, 4)"),
+        "smallmoney" => Some("decimal(10, 4)"),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 /// like this.
 const OLD_FORMAT: &str = "v1.";
 
+/// How far the clock of a token's issuer may be ahead.
 const LEEWAY_MS: i64 = 60_000;
 
 /// The claims of a JWT that have a meaning here; others are ignored.

@@ -113,17 +113,8 @@ mod tests {
     use super::*;
 
     fn column(jdbc_type: i32, length: i32) -> Column {
-        Column {
-            name: "Name".into(),
-            jdbc_type,
-            type_name: "nvarchar".to_owned(),
-            length,
-            scale: Some(2),
-            optional: true,
-            identity: false,
-            computed: false,
-            default: None,
-        }
+        let type_name = "nvarchar".to_owned();
+        Column { jdbc_type, type_name, length, scale: Some(2), optional: true, ..Column::for_test("Name") }
     }
 
     fn parameters(mapper: &Mapper, column: &Column) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use super::collection::Collection;
 use super::key::KeyPart;
 use super::key_column::{Key, KeyColumn};
-use crate::sql::{Parameter, quoted};
+use crate::sql::{Parameter, quoted, quoted_table};
 use crate::table::Table;
 
 /// What a chunk's statement reads: a table, its columns and its condition.
@@ -26,7 +26,7 @@ impl Chunk<'_> {
     /// Reads the last key.
     pub(super) fn last_key(&self) -> String {
         let order = self.order(" DESC");
-        let mut sql = format!("SELECT TOP 1 {} FROM {}", self.keys(), self.name());
+        let mut sql = format!("SELECT TOP 1 {} FROM {}", self.keys(), quoted_table(&self.table.id));
         if let Some(condition) = &self.collection.condition {
             sql.push_str(&format!(" WHERE {condition}"));
         }
@@ -54,8 +54,12 @@ impl Chunk<'_> {
         let columns: Vec<String> = columns.map(|column| column.selected("")).collect();
         let ties = if self.key.unique { "" } else { " WITH TIES" };
         let separator = if columns.is_empty() { "" } else { ", " };
-        let mut sql =
-            format!("SELECT TOP ({most}){ties} {}{separator}{} FROM {}", self.keys(), columns.join(", "), self.name());
+        let mut sql = format!(
+            "SELECT TOP ({most}){ties} {}{separator}{} FROM {}",
+            self.keys(),
+            columns.join(", "),
+            quoted_table(&self.table.id)
+        );
         if !conditions.is_empty() {
             sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
@@ -103,11 +107,6 @@ impl Chunk<'_> {
         names.join(", ")
     }
 
-    fn name(&self) -> String {
-        let id = &self.table.id;
-        format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name))
-    }
-
     fn ended(&self, mut sql: String) -> String {
         if self.recompile {
             sql.push_str(" OPTION(RECOMPILE)");
@@ -120,19 +119,13 @@ impl Chunk<'_> {
 mod tests {
     use super::super::key_column::key_column;
     use super::*;
-    use crate::table::{Column, TableId, jdbc};
+    use crate::table::{Column, TableId};
 
     fn table() -> Table {
         let column = |name: &str, type_name: &str| Column {
-            name: name.into(),
-            jdbc_type: jdbc::INTEGER,
             type_name: type_name.to_owned(),
             length: 5,
-            scale: None,
-            optional: false,
-            identity: false,
-            computed: false,
-            default: None,
+            ..Column::for_test(name)
         };
         let id = TableId { database: "shop".into(), schema: "dbo".into(), name: "t".into() };
         Table { id, columns: vec![column("a", "int"), column("b", "varchar"), column("c", "int")], key: Vec::new() }

@@ -4,7 +4,7 @@ use fancy_regex::Regex;
 use serde_json::{Value, json};
 use tributary_api::{Error, Result};
 
-use crate::sql::quoted;
+use crate::sql::quoted_table;
 use crate::table::TableId;
 
 const ID: &str = "incremental_snapshot_collections_id";
@@ -116,11 +116,10 @@ pub(crate) fn parse_id(name: &str) -> Option<TableId> {
 
 /// The format of offsets.
 pub(super) fn to_json<'a>(collections: impl Iterator<Item = &'a Collection>) -> String {
-    let bracketed = |id: &TableId| format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
     let member = |name: &str, value: Option<&str>| format!("{}:{}", json!(name), json!(value));
     let objects = collections.map(|collection| {
         let members = [
-            member(ID, Some(&bracketed(&collection.id))),
+            member(ID, Some(&quoted_table(&collection.id))),
             member(CONDITION, collection.condition.as_deref()),
             member(SURROGATE, collection.surrogate.as_deref()),
         ];

@@ -148,20 +148,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::table::jdbc;
 
     fn column(type_name: &str, length: i32, scale: Option<i32>) -> Column {
-        Column {
-            name: "k".into(),
-            jdbc_type: jdbc::INTEGER,
-            type_name: type_name.to_owned(),
-            length,
-            scale,
-            optional: false,
-            identity: false,
-            computed: false,
-            default: None,
-        }
+        Column { type_name: type_name.to_owned(), length, scale, ..Column::for_test("k") }
     }
 
     #[test]

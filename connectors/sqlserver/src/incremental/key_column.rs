@@ -8,7 +8,7 @@ use tributary_api::Result;
 
 use super::key::KeyPart;
 use crate::sql::{Client, quoted};
-use crate::table::{Column, TableId};
+use crate::table::{Column, TableId, decimal_of_money, selected};
 
 /// The columns that rows are read by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,20 +52,7 @@ pub(super) struct KeyColumn {
 impl KeyColumn {
     /// The column in a select list, with a cast if the driver cannot read the type exactly.
     pub(super) fn selected(&self) -> String {
-        let name = quoted(&self.name);
-        // The driver converts money, which has 64 bits, to a double, which has 53.
-        match self.money() {
-            Some(decimal) => format!("CAST({name} AS {decimal})"),
-            None => name,
-        }
-    }
-
-    fn money(&self) -> Option<&'static str> {
-        match self.type_name.as_str() {
-            "money" => Some("decimal(19, 4)"),
-            "smallmoney" => Some("decimal(10, 4)"),
-            _ => None,
-        }
+        selected(quoted(&self.name), &self.type_name)
     }
 
     /// The parameter of this number, with the type of the column. A string that is compared with a varchar must be a varchar:
@@ -79,7 +66,7 @@ impl KeyColumn {
             "decimal" | "numeric" => format!("decimal({}, {scale})", self.precision),
             "datetime2" | "time" | "datetimeoffset" => format!("{base}({scale})"),
             "uniqueidentifier" | "date" | "datetime" | "smalldatetime" | "bit" => base.to_owned(),
-            _ => match self.money() {
+            _ => match decimal_of_money(base) {
                 Some(decimal) => decimal.to_owned(),
                 None => return format!("@P{number}"),
             },

@@ -10,7 +10,7 @@ use super::key::KeyPart;
 use super::key_column::Key;
 use super::window::Window;
 use crate::offset::Members;
-use crate::table::{Table, TableId};
+use crate::table::{Table, TableId, joined};
 
 const COLLECTIONS: &str = "incremental_snapshot_collections";
 const MAXIMUM: &str = "incremental_snapshot_maximum_key";
@@ -116,8 +116,7 @@ impl Progress {
 
     /// The names of the tables, separated by commas, for notifications.
     pub(super) fn names(&self) -> String {
-        let names: Vec<String> = self.collections.iter().map(|collection| collection.id.to_string()).collect();
-        names.join(",")
+        joined(self.tables())
     }
 
     pub(super) fn tables(&self) -> impl Iterator<Item = &TableId> {

@@ -18,7 +18,7 @@ use crate::history::TableChange;
 use crate::reader::{Reader, Structure};
 use crate::record::{SnapshotMark, TableSchema};
 use crate::signal::{WINDOW_CLOSE, WINDOW_OPEN};
-use crate::sql::{Cells, Client, Parameter, classified, is_missing_column, quoted};
+use crate::sql::{Cells, Client, Parameter, classified, is_missing_column, quoted_table};
 use crate::table::{Table, TableId};
 use crate::types::Unfit;
 
@@ -107,7 +107,7 @@ impl Reader {
             let message = format!("signal.data.collection has no table of the database {}: add one", self.database);
             return Err(Error::config_at("signal.data.collection", message).into());
         };
-        let name = quoted_name(&signals);
+        let name = quoted_table(&signals);
         let mut client = self.pool.take().await?;
         let chunk = self.incremental.begin_chunk();
         let opened = Timestamp::now();
@@ -209,7 +209,8 @@ impl Reader {
             self.incremental.set_maximum(last, &key);
         }
         let mut selected = schema.needed();
-        selected.extend(columns.iter().filter(|place| !schema.needed().contains(place)));
+        let only_of_key: Vec<usize> = columns.iter().copied().filter(|place| !selected.contains(place)).collect();
+        selected.extend(only_of_key);
         let (end, maximum) = (self.incremental.end.as_deref(), self.incremental.maximum.as_deref());
         let (sql, parameters) = chunk.rows(self.settings.signals.chunk, &selected, end, maximum);
         let places: Vec<Option<usize>> = selected.into_iter().map(Some).collect();
@@ -316,8 +317,4 @@ async fn insert(client: &mut Client, table: &str, values: [&str; 3]) -> Result<(
     let sql = format!("INSERT INTO {table} VALUES (@P1, @P2, @P3)");
     client.results(&sql, values.map(Into::into).to_vec()).await?;
     Ok(())
-}
-
-fn quoted_name(id: &TableId) -> String {
-    format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name))
 }

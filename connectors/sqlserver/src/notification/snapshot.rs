@@ -5,7 +5,7 @@ use tributary_api::Result;
 use super::Notice;
 use crate::offset::Offset;
 use crate::reader::Reader;
-use crate::table::TableId;
+use crate::table::{TableId, joined};
 
 const AGGREGATE: &str = "Initial Snapshot";
 
@@ -21,7 +21,7 @@ impl Reader {
 
     /// That the reading of a table begins.
     pub(crate) fn tell_of_table(&mut self, table: &TableId, all: &[TableId], at: Offset) -> Result<()> {
-        let data = vec![("current_collection_in_progress", table.to_string()), ("data_collections", names(all))];
+        let data = vec![("current_collection_in_progress", table.to_string()), ("data_collections", joined(all))];
         self.tell_of_snapshot("IN_PROGRESS", data, at)
     }
 
@@ -29,15 +29,10 @@ impl Reader {
     pub(crate) fn tell_of_rows(&mut self, table: &TableId, all: &[TableId], rows: u64, at: Offset) -> Result<()> {
         let data = vec![
             ("scanned_collection", table.to_string()),
-            ("data_collections", names(all)),
+            ("data_collections", joined(all)),
             ("total_rows_scanned", rows.to_string()),
             ("status", "SUCCEEDED".to_owned()),
         ];
         self.tell_of_snapshot("TABLE_SCAN_COMPLETED", data, at)
     }
-}
-
-fn names(tables: &[TableId]) -> String {
-    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
-    names.join(",")
 }

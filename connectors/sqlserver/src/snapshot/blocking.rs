@@ -80,13 +80,7 @@ impl Reader {
                 }
                 // One row is kept back, because the very last row of a snapshot has another offset.
                 if let Some(before) = held.replace(row) {
-                    self.records.push_row(
-                        self.out.pending(),
-                        before,
-                        at.commit,
-                        of(false),
-                        self.incremental.members(),
-                    )?;
+                    self.records.push_row(self.out.pending(), before, of(false), self.incremental.members())?;
                     if self.out.offer().await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
@@ -97,7 +91,7 @@ impl Reader {
         }
         if let Some(mut last) = held {
             last.mark = SnapshotMark::Last;
-            self.records.push_row(self.out.pending(), last, at.commit, of(true), self.incremental.members())?;
+            self.records.push_row(self.out.pending(), last, of(true), self.incremental.members())?;
         }
         session.close().await?;
         self.tell_of_snapshot("COMPLETED", Vec::new(), at)?;

@@ -188,7 +188,7 @@ impl Reader {
                 }
                 // One row is kept back, because the very last row of a snapshot has another offset.
                 if let Some(before) = held.replace(row) {
-                    self.records.push_row(self.out.pending(), before, position, running, None)?;
+                    self.records.push_row(self.out.pending(), before, running, None)?;
                     if self.out.offer().await == Flow::Stop {
                         return Ok(Flow::Stop);
                     }
@@ -204,7 +204,7 @@ impl Reader {
         if let Some(mut last) = held {
             last.mark = SnapshotMark::Last;
             let completed = Offset::of_snapshot(position, Snapshot::Completed);
-            self.records.push_row(self.out.pending(), last, position, completed, None)?;
+            self.records.push_row(self.out.pending(), last, completed, None)?;
         }
         Ok(Flow::Continue)
     }

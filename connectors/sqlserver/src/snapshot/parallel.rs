@@ -69,14 +69,14 @@ impl Reader {
                     for row in read {
                         for (mut row, mark) in marks.add(table, row) {
                             row.mark = mark;
-                            self.records.push_row(self.out.pending(), row, position, running, None)?;
+                            self.records.push_row(self.out.pending(), row, running, None)?;
                         }
                     }
                 }
                 Read::End(table) => {
                     if let Some((mut row, mark)) = marks.part_ends(table) {
                         row.mark = mark;
-                        self.records.push_row(self.out.pending(), row, position, running, None)?;
+                        self.records.push_row(self.out.pending(), row, running, None)?;
                     }
                     if marks.is_read(table) {
                         let (id, rows, remaining) = (&tables[table].table.id, rows[table], marks.unread_tables());
@@ -100,7 +100,7 @@ impl Reader {
         if let Some(mut last) = marks.end() {
             last.mark = SnapshotMark::Last;
             let completed = Offset::of_snapshot(position, Snapshot::Completed);
-            self.records.push_row(self.out.pending(), last, position, completed, None)?;
+            self.records.push_row(self.out.pending(), last, completed, None)?;
         }
         Ok(Flow::Continue)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tributary_api::Result;
 
 use crate::record::TableSchema;
-use crate::sql::{Client, quoted};
+use crate::sql::{Client, quoted, quoted_table};
 use crate::table::jdbc;
 
 /// The rows of a table in a range of keys, or all of them.
@@ -19,7 +19,7 @@ pub(super) struct Part {
 }
 
 pub(super) async fn row_count(client: &mut Client, schema: &TableSchema) -> Result<i64> {
-    let sql = format!("SELECT COUNT_BIG(1) FROM {}", name(schema));
+    let sql = format!("SELECT COUNT_BIG(1) FROM {}", quoted_table(&schema.table.id));
     match client.query(&sql, Vec::new()).await?.pop() {
         Some(mut row) => row.required_int(),
         None => Ok(0),
@@ -39,7 +39,7 @@ pub(super) async fn statements(
         let sql = format!(
             "SELECT {columns} FROM {name} ORDER BY {columns} OFFSET {offset} ROWS FETCH NEXT 1 ROWS ONLY",
             columns = key.join(", "),
-            name = name(schema),
+            name = quoted_table(&schema.table.id),
             offset = rows / parts * number,
         );
         let Some(mut row) = client.query(&sql, Vec::new()).await?.pop() else { break };
@@ -57,7 +57,7 @@ pub(super) async fn statements(
             return None;
         }
         let (conditions, order) = (conditions.join(" AND "), key.join(", "));
-        Some(format!("SELECT * FROM {} WHERE {conditions} ORDER BY {order}", name(schema)))
+        Some(format!("SELECT * FROM {} WHERE {conditions} ORDER BY {order}", quoted_table(&schema.table.id)))
     };
     Ok((0..=bounds.len())
         .map(|place| statement(place.checked_sub(1).and_then(|before| bounds.get(before)), bounds.get(place)))
@@ -70,7 +70,7 @@ fn key(schema: &TableSchema) -> Option<Vec<String>> {
     let whole = [jdbc::TINYINT, jdbc::SMALLINT, jdbc::INTEGER, jdbc::BIGINT];
     let fits = columns.iter().all(|column| !column.optional && whole.contains(&column.jdbc_type));
     let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-    let plain = !name(schema).contains('*') && !names.iter().any(|name| name.contains('*'));
+    let plain = !quoted_table(&schema.table.id).contains('*') && !names.iter().any(|name| name.contains('*'));
     (fits && plain && !names.is_empty()).then_some(names)
 }
 
@@ -83,11 +83,6 @@ fn compared(key: &[String], bound: &[i64], (differs, last): (&str, &str)) -> Str
         format!("({})", equal.chain([compared]).collect::<Vec<_>>().join(" AND "))
     };
     format!("({})", (0..key.len()).map(case).collect::<Vec<_>>().join(" OR "))
-}
-
-fn name(schema: &TableSchema) -> String {
-    let id = &schema.table.id;
-    format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name))
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use tiberius::ColumnData;
 use tributary_api::{Error, Record, Result, Value};
 
 use crate::clock::now_nanos;
-use crate::lsn::Lsn;
 use crate::offset::{Members, Offset};
 use crate::record::{Change, Positions, RecordBuilder, SnapshotMark, Source, TableSchema};
-use crate::sql::{Cells, Client, Rows, quoted};
+use crate::sql::{Cells, Client, Rows, quoted, quoted_table};
 use crate::types::instant_nanos;
 
 /// Whether a table is the first or last one of the snapshot.
@@ -56,11 +55,9 @@ impl<'a> TableRows<'a> {
         let columns = needed.iter().map(column);
         let columns: Vec<String> = columns.collect();
         let columns = if columns.is_empty() { "NULL".to_owned() } else { columns.join(", ") };
-        let id = &table.id;
-        let name = format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
         let sql = match statement {
             Some(statement) => statement.replace('*', &columns),
-            None => format!("SELECT {columns} FROM {name}"),
+            None => format!("SELECT {columns} FROM {}", quoted_table(&table.id)),
         };
         let mut rows = client.rows(&sql, Vec::new()).await?;
         let ahead = rows.next().await?;
@@ -92,7 +89,6 @@ impl RecordBuilder {
         &mut self,
         records: &mut Vec<Record>,
         row: Row,
-        position: Option<Lsn>,
         offset: Offset,
         members: Option<&Members>,
     ) -> Result<()> {
@@ -101,7 +97,7 @@ impl RecordBuilder {
             table: &schema.table.id,
             nanos: row.nanos,
             snapshot: row.mark,
-            commit: position,
+            commit: offset.commit,
             change: offset.change,
             serial: offset.change.map(|_| offset.serial),
         };

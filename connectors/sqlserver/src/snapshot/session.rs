@@ -1,7 +1,7 @@
 use tributary_api::Result;
 
 use crate::config::{Locking, Settings, SnapshotIsolation};
-use crate::sql::{Client, Isolation, quoted};
+use crate::sql::{Client, Isolation, quoted, quoted_table};
 use crate::table::TableId;
 
 /// The connection and transaction of a snapshot. Both end when it is dropped.
@@ -53,8 +53,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         for id in tables {
-            let table = format!("{}.{}.{}", quoted(&id.database), quoted(&id.schema), quoted(&id.name));
-            self.client.run(&format!("SELECT TOP(0) * FROM {table} WITH (TABLOCKX)")).await?;
+            self.client.run(&format!("SELECT TOP(0) * FROM {} WITH (TABLOCKX)", quoted_table(id))).await?;
         }
         Ok(())
     }

@@ -11,6 +11,6 @@ mod row;
 pub(crate) use self::client::{Client, Isolation, Rows};
 pub(crate) use self::error::{classified, is_missing_column, is_missing_object, is_out_of_range};
 pub(crate) use self::login::{Encryption, Login};
-pub(crate) use self::names::quoted;
+pub(crate) use self::names::{quoted, quoted_table};
 pub(crate) use self::pool::Pool;
 pub(crate) use self::row::{Cells, Parameter};

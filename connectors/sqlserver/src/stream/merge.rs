@@ -337,20 +337,16 @@ mod tests {
     use super::super::page::Key;
     use super::*;
 
-    fn lsn(number: u16) -> Lsn {
-        Lsn::parse(&format!("00000001:00000002:{number:04x}")).unwrap()
-    }
-
-    fn key(commit: u16, change: u16) -> Key {
-        Key { commit: lsn(commit), command: 1, change: lsn(change), operation: INSERT }
-    }
-
     #[test]
     fn a_turn_lasts_until_another_cursor_has_an_earlier_row_or_there_is_no_row() {
         let cursor = |number, rows: &[(u16, u16)]| {
-            let mut cursor = Cursor::new(number, From::At(lsn(1)));
-            let row =
-                |(commit, change)| Row { key: key(commit, change), mask: Vec::new(), nanos: None, data: Vec::new() };
+            let mut cursor = Cursor::new(number, From::At(Lsn::numbered(1)));
+            let row = |(commit, change)| Row {
+                key: Key::of_insert(commit, change),
+                mask: Vec::new(),
+                nanos: None,
+                data: Vec::new(),
+            };
             cursor.refill(rows.iter().copied().map(row).collect(), 10);
             cursor
         };

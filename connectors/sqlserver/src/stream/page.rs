@@ -34,6 +34,14 @@ pub(super) struct Key {
     pub(super) operation: i64,
 }
 
+#[cfg(test)]
+impl Key {
+    /// The key of an inserted row, from the last numbers of its positions.
+    pub(super) fn of_insert(commit: u16, change: u16) -> Self {
+        Self { commit: Lsn::numbered(commit), command: 1, change: Lsn::numbered(change), operation: 2 }
+    }
+}
+
 /// Where a page begins: at a position, or after a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum From {

@@ -91,19 +91,12 @@ mod tests {
     use super::*;
     use crate::offset::Snapshot;
 
-    fn lsn(number: u16) -> Lsn {
-        Lsn::parse(&format!("00000001:00000002:{number:04x}")).unwrap()
-    }
-
-    fn key(commit: u16, change: u16) -> Key {
-        Key { commit: lsn(commit), command: 1, change: lsn(change), operation: 2 }
-    }
-
     #[test]
     fn rows_below_the_stored_position_and_the_counted_events_at_it_were_sent() {
-        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(3)), serial: 2, ..Offset::NONE };
+        let stored =
+            Offset { commit: Some(Lsn::numbered(5)), change: Some(Lsn::numbered(3)), serial: 2, ..Offset::NONE };
         let mut before = Sent::new(Some(stored));
-        let mut sent = |commit, change| before.has(key(commit, change), false);
+        let mut sent = |commit, change| before.has(Key::of_insert(commit, change), false);
         assert!(sent(4, 9));
         assert!(sent(5, 2));
         assert!(sent(5, 3));
@@ -115,24 +108,30 @@ mod tests {
 
     #[test]
     fn a_position_without_a_change_is_before_all_of_its_commit() {
-        let mut before = Sent::new(Some(Offset::of_snapshot(Some(lsn(5)), Snapshot::Completed)));
-        assert!(!before.has(key(5, 1), false));
-        assert!(before.has(key(4, 1), false));
+        let mut before = Sent::new(Some(Offset::of_snapshot(Some(Lsn::numbered(5)), Snapshot::Completed)));
+        assert!(!before.has(Key::of_insert(5, 1), false));
+        assert!(before.has(Key::of_insert(4, 1), false));
     }
 
     #[test]
     fn where_the_order_went_backwards_rows_are_counted() {
         let rows = CommitRows { count: 3, of: 7 };
-        let stored = Offset { commit: Some(lsn(5)), change: Some(lsn(1)), serial: 1, rows: Some(rows), ..Offset::NONE };
+        let stored = Offset {
+            commit: Some(Lsn::numbered(5)),
+            change: Some(Lsn::numbered(1)),
+            serial: 1,
+            rows: Some(rows),
+            ..Offset::NONE
+        };
         let sent = |commit, rows, backwards| {
             let mut before = Sent::new(Some(stored));
             before.count(rows);
-            before.has(key(commit, 9), backwards)
+            before.has(Key::of_insert(commit, 9), backwards)
         };
         assert!(sent(5, 0, false) && sent(5, 2, true));
         assert!(!sent(5, 3, true) && !sent(6, 0, false));
         let mut without = Sent::new(Some(Offset { rows: None, ..stored }));
-        assert!(!without.has(key(5, 1), true), "nothing is taken for sent");
+        assert!(!without.has(Key::of_insert(5, 1), true), "nothing is taken for sent");
     }
 
     #[test]

@@ -134,17 +134,7 @@ mod tests {
     const MODES: Modes = Modes { decimal: DecimalMode::Precise, time: TimeMode::Adaptive, binary: BinaryMode::Bytes };
 
     fn column(jdbc_type: i32, length: i32, scale: Option<i32>) -> Column {
-        Column {
-            name: "c".into(),
-            jdbc_type,
-            type_name: "any".to_owned(),
-            length,
-            scale,
-            optional: false,
-            identity: false,
-            computed: false,
-            default: None,
-        }
+        Column { jdbc_type, type_name: "any".to_owned(), length, scale, ..Column::for_test("c") }
     }
 
     fn name(jdbc_type: i32, scale: i32, time: TimeMode) -> String {
