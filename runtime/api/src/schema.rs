@@ -85,9 +85,9 @@ pub struct Schema {
     /// The fields of a struct, in order; empty otherwise.
     pub fields: Vec<Field>,
     /// The key schema of a map.
-    pub key: Option<SchemaRef>,
-    /// The value schema of a map, the element schema of an array.
-    pub element: Option<SchemaRef>,
+    pub key_schema: Option<SchemaRef>,
+    /// The schema of a map's or an array's values.
+    pub value_schema: Option<SchemaRef>,
 }
 
 /// One field of a struct schema.
@@ -128,25 +128,25 @@ impl Schema {
             parameters: Vec::new(),
             default: None,
             fields: Vec::new(),
-            key: None,
-            element: None,
+            key_schema: None,
+            value_schema: None,
         }
     }
 
-    /// A struct of the given fields.
+    /// A struct of the given fields: `SchemaBuilder.struct`, a name that Rust reserves.
     pub fn structure(fields: impl IntoIterator<Item = (impl Into<ByteString>, SchemaRef)>) -> Self {
         let fields = fields.into_iter().map(|(name, schema)| Field { name: name.into(), schema }).collect();
         Self { fields, ..Self::new(SchemaType::Struct) }
     }
 
-    /// An array of the given element.
-    pub fn array(element: SchemaRef) -> Self {
-        Self { element: Some(element), ..Self::new(SchemaType::Array) }
+    /// An array whose values have the given schema.
+    pub fn array(value_schema: SchemaRef) -> Self {
+        Self { value_schema: Some(value_schema), ..Self::new(SchemaType::Array) }
     }
 
-    /// A map from key to value.
-    pub fn map(key: SchemaRef, value: SchemaRef) -> Self {
-        Self { key: Some(key), element: Some(value), ..Self::new(SchemaType::Map) }
+    /// A map of keys and values of the given schemas.
+    pub fn map(key_schema: SchemaRef, value_schema: SchemaRef) -> Self {
+        Self { key_schema: Some(key_schema), value_schema: Some(value_schema), ..Self::new(SchemaType::Map) }
     }
 
     /// The same schema, with null allowed.
@@ -221,8 +221,8 @@ impl Schema {
             parameters: self.parameters.clone(),
             default: None,
             fields: Vec::new(),
-            key: self.key.clone(),
-            element: self.element.clone(),
+            key_schema: self.key_schema.clone(),
+            value_schema: self.value_schema.clone(),
         }
     }
 

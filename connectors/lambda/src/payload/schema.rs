@@ -19,7 +19,7 @@ pub(super) fn json(schema: &Schema, field: Option<&str>) -> Json {
     };
     let mut json = Map::new();
     json.insert("type".to_owned(), kind.into());
-    let element = schema.element.as_ref().map(|element| self::json(element, None));
+    let element = schema.value_schema.as_ref().map(|element| self::json(element, None));
     match schema.kind {
         SchemaType::Struct => {
             let fields = schema.fields.iter().map(|field| self::json(&field.schema, Some(&field.name))).collect();
@@ -29,7 +29,7 @@ pub(super) fn json(schema: &Schema, field: Option<&str>) -> Json {
             json.insert("items".to_owned(), element.unwrap_or_default());
         }
         SchemaType::Map => {
-            let keys = schema.key.as_ref().map(|key| self::json(key, None));
+            let keys = schema.key_schema.as_ref().map(|key| self::json(key, None));
             json.insert("keys".to_owned(), keys.unwrap_or_default());
             json.insert("values".to_owned(), element.unwrap_or_default());
         }

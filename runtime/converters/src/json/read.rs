@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
     /// Like Kafka, takes the values of an object for a list, and anything else for an empty one.
     fn array(&self, scanner: &mut Scanner<'_>, kind: Kind, schema: &Schema) -> Result<Value> {
         let mut items = Vec::new();
-        let element = schema.element.as_ref();
+        let element = schema.value_schema.as_ref();
         let mut push = |scanner: &mut Scanner<'_>| {
             items.push(self.optional_schema(scanner, element)?);
             Ok(())
@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&self, scanner: &mut Scanner<'_>, kind: Kind, schema: &Schema) -> Result<Value> {
-        let (key, element) = (schema.key.as_ref(), schema.element.as_ref());
+        let (key, element) = (schema.key_schema.as_ref(), schema.value_schema.as_ref());
         let mut entries = Entries::default();
         if key.is_none_or(|key| key.kind == SchemaType::String) {
             if kind != Kind::Object {

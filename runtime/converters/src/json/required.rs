@@ -19,11 +19,11 @@ pub(super) fn null_in(schema: &Schema, value: &Value) -> Option<(String, SchemaT
         Value::Null if schema.optional => None,
         Value::Null => Some((String::new(), schema.kind)),
         Value::Array(items) => {
-            items.iter().find_map(|item| within(schema.element.as_deref(), item, "element of array"))
+            items.iter().find_map(|item| within(schema.value_schema.as_deref(), item, "element of array"))
         }
         Value::Map(entries) => entries.iter().find_map(|(key, value)| {
-            let of_key = within(schema.key.as_deref(), key, "key of map");
-            of_key.or_else(|| within(schema.element.as_deref(), value, "value of map"))
+            let of_key = within(schema.key_schema.as_deref(), key, "key of map");
+            of_key.or_else(|| within(schema.value_schema.as_deref(), value, "value of map"))
         }),
         _ => None,
     }

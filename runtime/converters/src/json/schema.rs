@@ -20,13 +20,13 @@ pub(super) fn write(json: &mut Vec<u8>, schema: &Schema, field: Option<&str>, wr
     match schema.kind {
         SchemaType::Array => {
             json.extend_from_slice(b",\"items\":");
-            write_optional(json, schema.element.as_deref(), writer)?;
+            write_optional(json, schema.value_schema.as_deref(), writer)?;
         }
         SchemaType::Map => {
             json.extend_from_slice(b",\"keys\":");
-            write_optional(json, schema.key.as_deref(), writer)?;
+            write_optional(json, schema.key_schema.as_deref(), writer)?;
             json.extend_from_slice(b",\"values\":");
-            write_optional(json, schema.element.as_deref(), writer)?;
+            write_optional(json, schema.value_schema.as_deref(), writer)?;
         }
         SchemaType::Struct => {
             json.extend_from_slice(b",\"fields\":[");
@@ -98,15 +98,15 @@ pub(super) fn read(json: &str, reader: &Reader<'_>) -> Result<Option<Schema>> {
         SchemaType::Array => {
             let items = object.get("items").map(|items| read(items, reader)).transpose()?.flatten();
             let items = items.ok_or_else(|| Error::data("Array schema did not specify the element type"))?;
-            schema.element = Some(items.into_ref());
+            schema.value_schema = Some(items.into_ref());
         }
         SchemaType::Map => {
             let missing = |what| move || Error::data(format!("Map schema did not specify the {what} type"));
             let keys = object.get("keys").ok_or_else(missing("key"))?;
             let values = object.get("values").ok_or_else(missing("value"))?;
             let null = |what| move || Error::data(format!("{what}Schema cannot be null."));
-            schema.key = Some(read(keys, reader)?.ok_or_else(null("key"))?.into_ref());
-            schema.element = Some(read(values, reader)?.ok_or_else(null("value"))?.into_ref());
+            schema.key_schema = Some(read(keys, reader)?.ok_or_else(null("key"))?.into_ref());
+            schema.value_schema = Some(read(values, reader)?.ok_or_else(null("value"))?.into_ref());
         }
         SchemaType::Struct => schema.fields = fields(&object, reader)?,
         _ => {}

@@ -74,10 +74,10 @@ impl Writer {
             | (SchemaType::String, Value::String(_))
             | (SchemaType::Bytes, Value::Bytes(_)) => self.plain(json, value),
             (SchemaType::Array, Value::Array(items)) => {
-                list(json, items, |json, item| self.value(json, schema.element.as_ref(), item))
+                list(json, items, |json, item| self.value(json, schema.value_schema.as_ref(), item))
             }
             (SchemaType::Map, Value::Map(entries)) => {
-                let named = schema.key.as_ref().is_none_or(|key| key.kind == SchemaType::String);
+                let named = schema.key_schema.as_ref().is_none_or(|key| key.kind == SchemaType::String);
                 self.entries(json, named, Some(schema), entries)
             }
             (SchemaType::Struct, Value::Struct(object)) => {
@@ -140,7 +140,7 @@ impl Writer {
         entries: &[(Value, Value)],
     ) -> Result<()> {
         let (key_schema, element) =
-            schema.map_or((None, None), |schema| (schema.key.as_ref(), schema.element.as_ref()));
+            schema.map_or((None, None), |schema| (schema.key_schema.as_ref(), schema.value_schema.as_ref()));
         json.push(if named { b'{' } else { b'[' });
         for (index, (key, value)) in entries.iter().enumerate() {
             if index > 0 {

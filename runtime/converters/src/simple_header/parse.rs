@@ -94,7 +94,7 @@ impl Parser<'_> {
             if self.tokens.take("]") {
                 let items: Option<Vec<_>> = items.into_iter().map(|item| common.align(item)).collect();
                 let mut schema = Schema::new(SchemaType::Array);
-                schema.element = common.schema().cloned();
+                schema.value_schema = common.schema().cloned();
                 return Ok(Datum::new(schema.into_ref(), Value::Array(items.ok_or(NotAValue)?)));
             }
             if self.tokens.take(",") {
@@ -123,7 +123,7 @@ impl Parser<'_> {
                 let align = |(key, value)| Some((keys.align(key)?, values.align(value)?));
                 let entries: Option<Vec<_>> = entries.into_vec().into_iter().map(align).collect();
                 let mut schema = Schema::new(SchemaType::Map);
-                (schema.key, schema.element) = (keys.schema().cloned(), values.schema().cloned());
+                (schema.key_schema, schema.value_schema) = (keys.schema().cloned(), values.schema().cloned());
                 return Ok(Datum::new(schema.into_ref(), Value::Map(entries.ok_or(NotAValue)?)));
             }
             if self.tokens.take(",") {

@@ -14,8 +14,8 @@ fn schema(described: Option<&SchemaRef>) -> String {
     let Some(s) = described else { return "-".to_owned() };
     let mut text = s.kind.upper_name().to_lowercase();
     match s.kind {
-        SchemaType::Array => text += &format!("<{}>", schema(s.element.as_ref())),
-        SchemaType::Map => text += &format!("<{},{}>", schema(s.key.as_ref()), schema(s.element.as_ref())),
+        SchemaType::Array => text += &format!("<{}>", schema(s.value_schema.as_ref())),
+        SchemaType::Map => text += &format!("<{},{}>", schema(s.key_schema.as_ref()), schema(s.value_schema.as_ref())),
         SchemaType::Struct => {
             let fields: String = s.fields.iter().map(|f| format!("{}:{};", f.name, schema(Some(&f.schema)))).collect();
             text += &format!("<{fields}>");
