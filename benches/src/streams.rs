@@ -1,3 +1,5 @@
+//! The parts `start`, `source` and `sink`: start-up, and lines from and to files.
+
 use std::fs;
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 use tributary_tests::{Kafka, SqlClient, SqlServer};
 
+use super::connector::BenchConnector;
 use super::data::{self, CHANGES, DELETED, FIRST};
-use super::side::Side;
 use crate::measure::{Stopwatch, records};
 use crate::peer::{Kind, Peer};
 use crate::report::Report;
@@ -76,34 +76,34 @@ pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], rounds: usize, of: Of, re
 
 /// A connector that has read what there was, and is stopped with its worker.
 struct Begun {
-    side: Side,
+    connector: BenchConnector,
     peer: Peer,
     offset: Value,
 }
 
 async fn begin(kafka: &Kafka, kind: Kind, server: &SqlServer) -> Result<Begun> {
-    let (mut peer, side) = (Peer::start_for_cdc(kafka, kind).await?, Side::new(kafka, kind).await?);
-    side.post(kafka, &peer.rest(), server, &[]).await?;
-    side.wait_for(kafka, &peer.rest(), FIRST).await?;
-    let offset = side.offset(&peer.rest()).await?;
-    side.stop(&peer.rest()).await?;
+    let (mut peer, connector) = (Peer::start_for_cdc(kafka, kind).await?, BenchConnector::new(kafka, kind).await?);
+    connector.post(kafka, &peer.rest(), server, &[]).await?;
+    connector.wait_for(kafka, &peer.rest(), FIRST).await?;
+    let offset = connector.offset(&peer.rest()).await?;
+    connector.stop(&peer.rest()).await?;
     peer.end().await?;
-    Ok(Begun { side, peer, offset })
+    Ok(Begun { connector, peer, offset })
 }
 
 impl Begun {
     /// Reads all changes from where it stopped.
     async fn measure(&mut self, kafka: &Kafka, what: &str, of: Of, report: &mut Report) -> Result<()> {
         self.peer.restart().await?;
-        let (rest, before) = (self.peer.rest(), records(kafka, &self.side.topic()).await?);
-        self.side.go_back_to(&rest, &self.offset).await?;
+        let (rest, before) = (self.peer.rest(), records(kafka, &self.connector.topic()).await?);
+        self.connector.go_back_to(&rest, &self.offset).await?;
         let watch = Stopwatch::start(&self.peer)?;
-        self.side.resume(&rest).await?;
-        self.side.wait_for(kafka, &rest, before + of.records()).await?;
+        self.connector.resume(&rest).await?;
+        self.connector.wait_for(kafka, &rest, before + of.records()).await?;
         let took = watch.stop(&self.peer)?;
-        super::add(report, what, self.side.kind, of.changes(), &took);
-        self.side.stop(&rest).await?;
-        let written = records(kafka, &self.side.topic()).await? - before;
+        super::add(report, what, self.connector.kind, of.changes(), &took);
+        self.connector.stop(&rest).await?;
+        let written = records(kafka, &self.connector.topic()).await? - before;
         ensure!(written == of.records(), "there are {written} records instead of {}", of.records());
         self.peer.end().await
     }

@@ -15,8 +15,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 use tributary_tests::{Kafka, SqlClient, SqlServer, unique, wait_until};
 
+use super::connector::BenchConnector;
 use super::data::{self, FIRST};
-use super::side::Side;
 use crate::peer::{Kind, Peer};
 use crate::report::Report;
 
@@ -40,12 +40,12 @@ pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], tables: usize, seconds: u
     client.run("EXEC standin.capture @command = 'resume'").await?;
     let mut id = FIRST;
     for kind in kinds.iter().copied() {
-        let (mut peer, side) = (Peer::start_for_cdc(kafka, kind).await?, Side::new(kafka, kind).await?);
+        let (mut peer, connector) = (Peer::start_for_cdc(kafka, kind).await?, BenchConnector::new(kafka, kind).await?);
         let before = id;
-        side.post(kafka, &peer.rest(), &server, &[("poll.interval.ms", &POLL_MS.to_string())]).await?;
-        side.wait_for(kafka, &peer.rest(), before).await?;
-        side.offset(&peer.rest()).await?;
-        let reader = Reader::start(kafka, &side.topic(), before)?;
+        connector.post(kafka, &peer.rest(), &server, &[("poll.interval.ms", &POLL_MS.to_string())]).await?;
+        connector.wait_for(kafka, &peer.rest(), before).await?;
+        connector.offset(&peer.rest()).await?;
+        let reader = Reader::start(kafka, &connector.topic(), before)?;
         write(&mut client, &reader, &mut id, WARM_UP).await?;
         reader.settle().await?;
         reader.latencies.lock().reset();
@@ -54,7 +54,7 @@ pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], tables: usize, seconds: u
         write(&mut client, &reader, &mut id, Duration::from_secs(seconds)).await?;
         reader.settle().await?;
         let cpu = peer.usage()?.cpu - cpu;
-        let asked = client.requests(&side.name).await?;
+        let asked = client.requests(&connector.name).await?;
         let latencies = reader.end()?;
         let who = super::name(kind);
         let what = |figure: &str| format!("CDC, 1 of {tables} tables changes, {figure}");
@@ -67,7 +67,7 @@ pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], tables: usize, seconds: u
         ensure!(polls > 0, "no poll is among {asked:?}");
         report.add(&what("round trips a poll"), who, "", 1, all as f64 / polls as f64);
         report.add(&what("CPU"), who, "% of a core", 1, cpu.as_secs_f64() / seconds as f64 * 1e2);
-        side.stop(&peer.rest()).await?;
+        connector.stop(&peer.rest()).await?;
         peer.end().await?;
     }
     Ok(())

@@ -4,10 +4,10 @@
 //! worker's process alone, and do not depend on it.
 
 mod changes;
+mod connector;
 mod data;
 mod idle;
-mod rows;
-mod side;
+mod snapshot;
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub(crate) async fn run(
         changes::run(kafka, kinds, rounds, changes::Of::One(sizes.transaction), report).await?;
     }
     if wants("snapshot") {
-        rows::run(kafka, kinds, rounds, sizes.rows, report).await?;
+        snapshot::run(kafka, kinds, rounds, sizes.rows, report).await?;
     }
     if wants("idle") {
         idle::run(kafka, kinds, sizes.tables, sizes.seconds, report).await?;

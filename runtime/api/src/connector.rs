@@ -8,8 +8,8 @@ use crate::{Config, ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Re
 /// The configuration is parsed by the plugin's [`ConfigDef`](crate::ConfigDef), and given with each call. What the framework
 /// knows of the connector, such as `topics` or `name`, is among the [originals](Config::originals).
 ///
-/// Every method is called on a thread of the connector's own and under a deadline; one that panics or never
-/// returns costs this connector and nothing else.
+/// Calls are made one at a time and under a deadline, from any of the worker's threads; one that panics or never returns
+/// costs this connector and nothing else.
 ///
 /// ```
 /// use tributary_api::{Config, Connector, Props, Result, async_trait};

@@ -1,5 +1,6 @@
-//! Safe types around librdkafka. This crate contains every unsafe call of the product's Kafka clients, and nothing
-//! else: the logic is in `tributary-kafka`.
+//! Safe types around librdkafka. This crate contains every unsafe call of the product's Kafka clients, what corrects
+//! librdkafka's way of connecting (`backoff`, `reconnect`), and the kinds of its error codes; all other logic is in
+//! `tributary-kafka`.
 //!
 //! The binding crate's own clients are not used: they serve delivery reports, consumed records and commits one
 //! call at a time, which costs more than the work itself at a million records a second, and their commit of a
@@ -9,7 +10,7 @@
 //! `Arc` of it, and librdkafka's client functions may be called from any thread. Lists, events and messages are
 //! owned by exactly one Rust value each. Only four functions are called from C: none unwinds.
 //!
-//! What is called for each record is `#[inline]`, as it was before it had a crate of its own.
+//! What is called for each record is `#[inline]`: its callers are in another crate.
 #![allow(unsafe_code, reason = "librdkafka is a C library")]
 
 mod admin;

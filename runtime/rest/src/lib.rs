@@ -23,7 +23,7 @@ mod internal;
 mod jaas;
 mod jackson;
 mod keystore;
-mod listener;
+mod listener_url;
 mod loopback;
 mod methods;
 mod negotiation;
@@ -41,7 +41,7 @@ mod tasks;
 
 pub use axum::Router;
 pub use https::from_props as tls;
-pub use listener::Listener;
+pub use listener_url::ListenerUrl;
 pub use options::{MetricsText, RestOptions};
 pub use router::{admin_router, router};
 pub use server::Server;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tributary_listener::{ListenerOptions, TowerToHyperService};
 
-use crate::listener::Listener;
+use crate::listener_url::ListenerUrl;
 use crate::options::RestOptions;
 
 /// Marks each request that came by HTTPS.
@@ -28,7 +28,7 @@ impl Server {
     ///
     /// # Errors
     /// The system's error, with the listener in its message; the kind is kept.
-    pub async fn bind(listeners: &[Listener], options: &ListenerOptions) -> io::Result<Self> {
+    pub async fn bind(listeners: &[ListenerUrl], options: &ListenerOptions) -> io::Result<Self> {
         let mut bound = Vec::with_capacity(listeners.len());
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in listeners {

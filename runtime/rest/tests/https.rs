@@ -15,7 +15,7 @@ use support::Recorded;
 use tokio_util::sync::CancellationToken;
 use tributary_api::Props;
 use tributary_listener::{Connections, ListenerOptions, Share};
-use tributary_rest::{Listener, RestOptions, Server, router, tls};
+use tributary_rest::{ListenerUrl, RestOptions, Server, router, tls};
 
 /// An authority, a certificate of it for localhost, and one for a client, as PEM files.
 fn certificates(folder: &Path) {
@@ -62,7 +62,7 @@ impl Drop for Running {
 async fn start(folder: &Path, settings: &[(&str, &str)]) -> Running {
     let tls = tls(&props(folder, settings), "listeners.https.").unwrap();
     let options = ListenerOptions { tls: Some(tls), ..ListenerOptions::new("rest", Connections::sharing(Share::Rest)) };
-    let server = Server::bind(&Listener::parse_list("https://127.0.0.1:0").unwrap(), &options).await.unwrap();
+    let server = Server::bind(&ListenerUrl::parse_list("https://127.0.0.1:0").unwrap(), &options).await.unwrap();
     let base = format!("https://localhost:{}", server.addresses()[0].port());
     let stop = CancellationToken::new();
     let info = json!({"name": "c", "config": {}, "tasks": [], "type": "source"});

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tributary_api::Props;
 use tributary_listener::{Connections, ListenerOptions};
-use tributary_rest::{Listener, RestOptions, Server, admin_router, router, starting};
+use tributary_rest::{ListenerUrl, RestOptions, Server, admin_router, router, starting};
 
 struct Running {
     address: SocketAddr,
@@ -31,7 +31,7 @@ async fn start(settings: &[(&str, &str)], with_metrics: bool) -> Running {
         options = options.metrics(Arc::new(|| "up 1\n".to_owned()));
     }
     let server =
-        Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
+        Server::bind(&ListenerUrl::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
     let (address, stop) = (server.addresses()[0], CancellationToken::new());
     let herder = Arc::new(Recorded::new(200, json!([])));
     let served = tokio::spawn({
@@ -211,8 +211,8 @@ async fn stopping_is_bounded_even_with_an_open_request() {
 #[tokio::test]
 async fn a_taken_port_is_an_error() {
     let taken =
-        Server::bind(&Listener::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
-    let again = Listener::parse_list(&format!("http://{}", taken.addresses()[0])).unwrap();
+        Server::bind(&ListenerUrl::parse_list("http://127.0.0.1:0").unwrap(), &options_of_listener()).await.unwrap();
+    let again = ListenerUrl::parse_list(&format!("http://{}", taken.addresses()[0])).unwrap();
     let error = Server::bind(&again, &options_of_listener()).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&taken.addresses()[0].to_string()), "{error}");

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tributary_control::Herder;
 use tributary_listener::{Connections, ListenerOptions, Share};
-use tributary_rest::{Listener, MetricsText, RestOptions, Router, Server, admin_router, router, starting, tls};
+use tributary_rest::{ListenerUrl, MetricsText, RestOptions, Router, Server, admin_router, router, starting, tls};
 
 use crate::settings::Settings;
 
@@ -36,11 +36,11 @@ impl Rest {
     /// Binds `listeners` and `admin.listeners`. If the default port is taken and not configured, a free one is used.
     pub(crate) async fn start(settings: &Settings) -> Result<Self> {
         let options = RestOptions::from_props(&settings.props)?.own_host(&hostname());
-        let listeners = Listener::parse_list(&settings.list("listeners")?.join(","))?;
+        let listeners = ListenerUrl::parse_list(&settings.list("listeners")?.join(","))?;
         let advertised = advertised(settings, &listeners)?;
         let server = bind(settings, &listeners, Share::Rest, "listeners.https.").await?;
         let address = *server.addresses().get(advertised).context("listeners is empty: write http://host:port")?;
-        let admin_listeners = Listener::parse_list(&settings.list("admin.listeners")?.join(","))?;
+        let admin_listeners = ListenerUrl::parse_list(&settings.list("admin.listeners")?.join(","))?;
         let admin = match admin_listeners.is_empty() {
             false => Some(bind(settings, &admin_listeners, Share::Admin, "admin.listeners.https.").await?),
             true => None,
@@ -79,7 +79,7 @@ impl Rest {
 }
 
 /// The listener under which others reach this worker: `rest.advertised.listener`, else one of HTTP if there is one.
-fn advertised(settings: &Settings, listeners: &[Listener]) -> Result<usize> {
+fn advertised(settings: &Settings, listeners: &[ListenerUrl]) -> Result<usize> {
     let first = |https: bool| listeners.iter().position(|listener| listener.https == https);
     match settings.text("rest.advertised.listener")? {
         None => Ok(first(false).unwrap_or(0)),
@@ -90,7 +90,7 @@ fn advertised(settings: &Settings, listeners: &[Listener]) -> Result<usize> {
 }
 
 /// TLS is by the settings under the prefix.
-async fn bind(settings: &Settings, listeners: &[Listener], share: Share, prefix: &str) -> Result<Server> {
+async fn bind(settings: &Settings, listeners: &[ListenerUrl], share: Share, prefix: &str) -> Result<Server> {
     let mut options = ListenerOptions::new("rest", Connections::sharing(share));
     if listeners.iter().any(|listener| listener.https) {
         options.tls = Some(tls(&settings.props, prefix)?);
@@ -98,7 +98,7 @@ async fn bind(settings: &Settings, listeners: &[Listener], share: Share, prefix:
     let any_port = settings.any_rest_port && prefix == "listeners.https.";
     let bound = match Server::bind(listeners, &options).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && any_port => {
-            let free = |listener: &Listener| Listener { port: 0, ..listener.clone() };
+            let free = |listener: &ListenerUrl| ListenerUrl { port: 0, ..listener.clone() };
             Server::bind(&listeners.iter().map(free).collect::<Vec<_>>(), &options).await
         }
         bound => bound,

@@ -1,5 +1,5 @@
-//! Reads on the task's own thread: a disk that blocks delays this task only, and no hand-over to another thread is
-//! needed.
+//! Reads within the task's poll, without a hand-over to another thread: a disk that blocks occupies the thread that the
+//! task is on, and the executor adds another for other tasks.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

@@ -1,5 +1,5 @@
-//! Zombies: producers of tasks that are no more, of this worker or of one before it. Their transactions are ended before the
-//! tasks that come after them start, for these may read the same partitions of the source.
+//! Fences off producers of former tasks (Kafka calls them zombies), of this worker or of an earlier one: their transactions
+//! end before the new tasks start, which may read the same partitions of the source.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -27,8 +27,8 @@ pub(super) struct ConnectorInstance {
     is_sink: bool,
 }
 
-/// A connector with what it is configured by. It is parsed on the connector's own thread: a definition may have checks of
-/// the plugin's.
+/// A connector with what it is configured by. It is parsed in the connector's mailbox: a definition may have checks of the
+/// plugin's.
 struct Configured {
     connector: Box<dyn Connector>,
     definition: ConfigDef,

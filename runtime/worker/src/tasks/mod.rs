@@ -68,7 +68,7 @@ pub(crate) struct TaskSpec {
     pub(crate) incarnation: u64,
 }
 
-/// Receives the states of tasks. Called on the task's thread: it must not block.
+/// Receives the states of tasks. Called by the task itself: it must not block.
 #[async_trait]
 pub(crate) trait TaskListener: Send + Sync {
     /// The task's state has changed; `Failed` comes with a trace.

@@ -1,4 +1,4 @@
-//! A task's thread: which states the herder gets, whatever the plugin does.
+//! The life of a task: which states the herder gets, whatever the plugin does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -5,8 +5,8 @@
 //! record. Its transactional id fences off an earlier producer of the same task. After a failure that is neither a record's
 //! nor the plugin's, a new producer and a new task continue from the stored offsets.
 
-mod boundary;
 mod reports;
+mod requested_ends;
 mod transaction;
 mod transactional_loop;
 

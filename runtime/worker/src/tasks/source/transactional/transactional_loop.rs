@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tributary_api::{Error, ErrorKind, Record, SourceTask, Topic, TransactionContext, TransactionEnd};
 
 use super::ExitReason;
-use super::boundary::places;
+use super::requested_ends::requested_ends;
 use super::transaction::Transactions;
 use crate::connector_config::TransactionBoundary;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
@@ -201,12 +201,12 @@ impl TransactionalLoop {
     async fn submit(&mut self, batch: Vec<Record>) -> Result<Flow, ExitReason> {
         let now = now_ms();
         let requests = self.requests.as_ref().map(TransactionContext::take).unwrap_or_default();
-        let places = places(requests, batch.len())?;
+        let ends = requested_ends(requests, batch.len())?;
         let mut records = batch.into_iter();
         let mut passed = 0;
-        for (place, end) in places {
-            let piece: Vec<Record> = records.by_ref().take(place - passed).collect();
-            passed = place;
+        for (after, end) in ends {
+            let piece: Vec<Record> = records.by_ref().take(after - passed).collect();
+            passed = after;
             if self.write(piece.into_iter(), now).await? == Flow::Stop {
                 return Ok(Flow::Stop);
             }

@@ -6,7 +6,7 @@ use tributary_api::{Error, Result};
 /// An address that REST listens on: `http://host:port` or `https://host:port`. Without a host, all addresses; port 0 is any
 /// free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
+pub struct ListenerUrl {
     /// A name or address; empty for all of them.
     pub host: String,
     /// The port.
@@ -15,7 +15,7 @@ pub struct Listener {
     pub https: bool,
 }
 
-impl Listener {
+impl ListenerUrl {
     /// Reads a comma-separated list like that of `listeners`.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Listener {
     }
 }
 
-impl FromStr for Listener {
+impl FromStr for ListenerUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -48,7 +48,7 @@ impl FromStr for Listener {
     }
 }
 
-impl fmt::Display for Listener {
+impl fmt::Display for ListenerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.https { "https" } else { "http" };
         match self.host.contains(':') {
@@ -66,14 +66,14 @@ mod tests {
 
     #[test]
     fn listeners_are_read_as_in_connect() {
-        let read = |text: &str| Listener::parse_list(text).unwrap();
-        assert_eq!(read("http://:8083"), [Listener { host: String::new(), port: 8083, https: false }]);
+        let read = |text: &str| ListenerUrl::parse_list(text).unwrap();
+        assert_eq!(read("http://:8083"), [ListenerUrl { host: String::new(), port: 8083, https: false }]);
         assert_eq!(read("HTTP://a.b:1, http://[::1]:0").len(), 2);
         assert_eq!(read("http://[::1]:0")[0].to_string(), "http://[::1]:0");
         assert_eq!(read(""), []);
         assert_eq!(read("HTTPS://a.b:1")[0].to_string(), "https://a.b:1");
         for wrong in ["8083", "ftp://a:1", "http://a", "http://a:x", "http://a:65536"] {
-            let message = Listener::parse_list(wrong).unwrap_err().to_string();
+            let message = ListenerUrl::parse_list(wrong).unwrap_err().to_string();
             assert!(message.contains(wrong), "{message}");
         }
     }

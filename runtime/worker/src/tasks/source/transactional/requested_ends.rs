@@ -4,21 +4,21 @@ use tributary_api::{Error, Result, TransactionEnd, TransactionRequest};
 ///
 /// # Errors
 /// Fatal when the requests contradict each other or the batch: records are committed as the task asks or not at all.
-pub(super) fn places(requests: Vec<TransactionRequest>, batch: usize) -> Result<Vec<(usize, TransactionEnd)>> {
-    let mut places: Vec<(usize, TransactionEnd)> =
+pub(super) fn requested_ends(requests: Vec<TransactionRequest>, batch: usize) -> Result<Vec<(usize, TransactionEnd)>> {
+    let mut ends: Vec<(usize, TransactionEnd)> =
         requests.into_iter().map(|request| (request.after.unwrap_or(batch), request.end)).collect();
-    if let Some((after, _)) = places.iter().find(|(after, _)| *after > batch) {
+    if let Some((after, _)) = ends.iter().find(|(after, _)| *after > batch) {
         return Err(refused(format!(
             "the source task asked for the end of a transaction after {after} records of a batch of {batch}"
         )));
     }
-    places.sort_by_key(|(after, _)| *after);
-    places.dedup();
-    if places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+    ends.sort_by_key(|(after, _)| *after);
+    ends.dedup();
+    if ends.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         // Kafka Connect's message.
         return Err(refused("Connector requested both commit and abort of same transaction".to_owned()));
     }
-    Ok(places)
+    Ok(ends)
 }
 
 fn refused(message: String) -> Error {
@@ -41,10 +41,14 @@ mod tests {
         transaction.abort_after(1);
         transaction.commit_after(5);
         let (commit, abort) = (TransactionEnd::Commit, TransactionEnd::Abort);
-        assert_eq!(places(transaction.take(), 5).unwrap(), [(1, abort), (2, commit), (5, commit)]);
+        assert_eq!(requested_ends(transaction.take(), 5).unwrap(), [(1, abort), (2, commit), (5, commit)]);
         transaction.commit();
-        assert_eq!(places(transaction.take(), 0).unwrap(), [(0, commit)], "an empty batch ends the open transaction");
-        assert!(places(Vec::new(), 7).unwrap().is_empty());
+        assert_eq!(
+            requested_ends(transaction.take(), 0).unwrap(),
+            [(0, commit)],
+            "an empty batch ends the open transaction"
+        );
+        assert!(requested_ends(Vec::new(), 7).unwrap().is_empty());
     }
 
     #[test]
@@ -52,10 +56,10 @@ mod tests {
         let transaction = TransactionContext::new();
         transaction.commit();
         transaction.abort_after(3);
-        let error = places(transaction.take(), 3).unwrap_err().to_string();
+        let error = requested_ends(transaction.take(), 3).unwrap_err().to_string();
         assert!(error.contains("both commit and abort"), "{error}");
         transaction.commit_after(4);
-        let error = places(transaction.take(), 3).unwrap_err().to_string();
+        let error = requested_ends(transaction.take(), 3).unwrap_err().to_string();
         assert!(error.contains("after 4 records of a batch of 3"), "{error}");
     }
 }

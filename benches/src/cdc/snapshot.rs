@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use tributary_tests::{Kafka, SqlServer};
 
+use super::connector::BenchConnector;
 use super::data::{self, FIRST};
-use super::side::Side;
 use crate::measure::{Stopwatch, records};
 use crate::peer::{Kind, Peer};
 use crate::report::Report;
@@ -19,14 +19,15 @@ pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], rounds: usize, count: usi
     let what = format!("CDC, a snapshot of {count} rows");
     for _ in 0..rounds {
         for kind in kinds.iter().copied() {
-            let (mut peer, side) = (Peer::start_for_cdc(kafka, kind).await?, Side::new(kafka, kind).await?);
+            let (mut peer, connector) =
+                (Peer::start_for_cdc(kafka, kind).await?, BenchConnector::new(kafka, kind).await?);
             let watch = Stopwatch::start(&peer)?;
-            side.post(kafka, &peer.rest(), &server, &[]).await?;
-            side.wait_for(kafka, &peer.rest(), FIRST + count).await?;
+            connector.post(kafka, &peer.rest(), &server, &[]).await?;
+            connector.wait_for(kafka, &peer.rest(), FIRST + count).await?;
             let took = watch.stop(&peer)?;
             super::add(report, &what, kind, count, &took);
-            side.stop(&peer.rest()).await?;
-            let written = records(kafka, &side.topic()).await?;
+            connector.stop(&peer.rest()).await?;
+            let written = records(kafka, &connector.topic()).await?;
             ensure!(written == FIRST + count, "there are {written} records instead of {}", FIRST + count);
             peer.end().await?;
         }

@@ -11,23 +11,23 @@ use super::data::{DATABASE, TABLE};
 use crate::measure::records;
 use crate::peer::Kind;
 
-const PATIENCE: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(300);
 const CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
 const HISTORY: &str = "schema.history.internal";
 
 /// What a connector is called, which is the prefix of its topics, too.
 #[derive(Clone, Debug)]
-pub(super) struct Side {
+pub(super) struct BenchConnector {
     pub(super) kind: Kind,
     pub(super) name: String,
 }
 
-impl Side {
+impl BenchConnector {
     /// With the topic of the table.
     pub(super) async fn new(kafka: &Kafka, kind: Kind) -> Result<Self> {
-        let side = Self { kind, name: unique("cdc").replace('-', "") };
-        create_topic(&kafka.bootstrap(), &side.topic(), 1).await?;
-        Ok(side)
+        let connector = Self { kind, name: unique("cdc").replace('-', "") };
+        create_topic(&kafka.bootstrap(), &connector.topic(), 1).await?;
+        Ok(connector)
     }
 
     pub(super) fn topic(&self) -> String {
@@ -87,7 +87,7 @@ impl Side {
 
     /// Waits until a position behind the snapshot is stored, and gives it.
     pub(super) async fn offset(&self, rest: &RestClient) -> Result<Value> {
-        let stored = wait_for(PATIENCE, "the end of the snapshot", || async {
+        let stored = wait_for(LIMIT, "the end of the snapshot", || async {
             let answer = rest.get(&self.path("/offsets")).await.ok()?.success().ok()?;
             let offset = answer["offsets"].get(0)?;
             (offset["offset"]["snapshot_completed"] == true).then(|| offset.clone())
@@ -97,7 +97,7 @@ impl Side {
 
     pub(super) async fn stop(&self, rest: &RestClient) -> Result<()> {
         self.ask(rest, Method::PUT, "/stop", None).await?;
-        wait_until(PATIENCE, "the connector to stop", || async {
+        wait_until(LIMIT, "the connector to stop", || async {
             let Ok(answer) = rest.get(&self.path("/status")).await else { return false };
             let status = answer.json();
             status["connector"]["state"] == "STOPPED" && status["tasks"].as_array().is_some_and(Vec::is_empty)
@@ -117,7 +117,7 @@ impl Side {
     /// Asks again while the worker shares out its work.
     async fn ask(&self, rest: &RestClient, method: Method, path: &str, body: Option<String>) -> Result<()> {
         let what = format!("{} to take {path}", self.name);
-        let answer = wait_for(PATIENCE, &what, || async {
+        let answer = wait_for(LIMIT, &what, || async {
             let answer = rest.send(method.clone(), &self.path(path), body.clone()).await.ok()?;
             (answer.status < 400).then_some(Ok(())).or_else(|| {
                 let why = || format!("{path}: {} {}", answer.status, answer.text);
