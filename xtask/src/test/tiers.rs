@@ -13,8 +13,8 @@ pub(super) struct Tier {
     pub(super) name: &'static str,
     /// Whether a program belongs to it.
     pub(super) holds: fn(&Program) -> bool,
-    /// How many tests run at once: more where they mostly wait, for servers that start or are away; one where each test
-    /// starts several JVMs, or a browser.
+    /// How many tests run at once: more where they mostly wait, for servers that start or are away; one where tests
+    /// kill servers, start several JVMs each, or a browser.
     pub(super) threads: usize,
     /// The longest that one program may take; a hanging test must not take the others' time. Several times what a busy machine
     /// needs: it is no measure of speed.
@@ -58,7 +58,7 @@ pub(super) const TIERS: [Tier; 8] = [
     Tier {
         name: "faults",
         holds: |program| is_server_test(program, "faults"),
-        threads: 2,
+        threads: 1,
         limit: minutes(45),
         needs_standin: true,
     },
