@@ -189,15 +189,9 @@ mod tests {
 
     fn table() -> Table {
         let column = |name: &str, type_name: &str| Column {
-            name: name.into(),
             jdbc_type: jdbc::VARCHAR,
             type_name: type_name.to_owned(),
-            length: 10,
-            scale: None,
-            optional: false,
-            identity: false,
-            computed: false,
-            default: None,
+            ..Column::for_test(name)
         };
         let columns = vec![column("id", "int"), column("Name", "varchar"), column("mail", "varchar")];
         let id = TableId { database: "shop".into(), schema: "dbo".into(), name: "t".into() };

@@ -106,20 +106,14 @@ fn ask(expression: &str, type_name: &'static str) -> Parsed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::jdbc;
     use crate::types::BinaryMode;
 
     fn parsed(type_name: &str, expression: &str, kind: Kind) -> Parsed {
         let column = Column {
-            name: "c".into(),
-            jdbc_type: jdbc::INTEGER,
             type_name: type_name.to_owned(),
-            length: 10,
-            scale: None,
             optional: true,
-            identity: false,
-            computed: false,
             default: Some(expression.to_owned()),
+            ..Column::for_test("c")
         };
         parse_default(&column, kind)
     }
