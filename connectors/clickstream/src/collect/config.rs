@@ -4,22 +4,27 @@ use tributary_api::{
     Config, ConfigDef, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Topic, Validator, Width,
 };
 
+use super::admission;
 use super::budget::BudgetLimits;
 use super::parse::MAX_VALUES;
 use crate::http::{self, HttpSettings};
 
 const TOPIC: &str = "topic";
 pub(super) const PATH: &str = "http.path";
+pub(super) const PIXEL_PATH: &str = "http.pixel.path";
+const ACKNOWLEDGEMENT: &str = "acknowledgement";
 const KEY_FIELD: &str = "key.field";
 const SESSION_TTL: &str = "session.ttl.ms";
 const TIMEOUT: &str = "request.timeout.ms";
 const MAX_BYTES: &str = "request.max.bytes";
 const MAX_INFLATED: &str = "request.max.inflated.bytes";
+const MAX_RATIO: &str = "request.max.inflated.ratio";
 const MAX_EVENTS: &str = "request.max.events";
 const EVENT_BYTES: &str = "event.max.bytes";
 const NEW_SESSIONS: &str = "session.max.new.per.minute";
 const CLIENT_BYTES: &str = "queue.max.bytes.per.client";
 const INVALID: &str = "invalid.events";
+const INVALID_TOPIC: &str = "invalid.events.topic";
 const QUEUE_EVENTS: &str = "queue.max.events";
 const QUEUE_BYTES: &str = "queue.max.bytes";
 const POLL_RECORDS: &str = "poll.max.records";
@@ -38,17 +43,31 @@ const VALUES_PER_EVENT: usize = 32;
 pub(super) struct CollectSettings {
     pub(super) http: HttpSettings,
     pub(super) path: String,
+    /// Where images are served that bring an event.
+    pub(super) pixel_path: Option<String>,
     pub(super) topic: Topic,
     pub(super) key_field: String,
     pub(super) session_ttl_ms: i64,
     pub(super) request_timeout: Duration,
     pub(super) limits: Limits,
-    /// Whether valid events are accepted when others in the request are invalid.
-    pub(super) skip_invalid: bool,
+    pub(super) invalid: InvalidEvents,
+    /// Whether requests are answered before their events are stored.
+    pub(super) answers_early: bool,
     /// How many new sessions one client may start in a minute.
     pub(super) new_sessions: u32,
     pub(super) budget: BudgetLimits,
     pub(super) poll_records: usize,
+}
+
+/// What is done with invalid events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum InvalidEvents {
+    /// The whole request is refused.
+    Reject,
+    /// They are left out.
+    Skip,
+    /// They are written to this topic.
+    Topic(Topic),
 }
 
 /// The limits of a request.
@@ -56,6 +75,8 @@ pub(super) struct CollectSettings {
 pub(super) struct Limits {
     pub(super) wire_bytes: usize,
     pub(super) inflated_bytes: usize,
+    /// How many times as long as its compressed form a text may be.
+    pub(super) ratio: usize,
     pub(super) events: usize,
     pub(super) event_bytes: usize,
     /// Values of all events, including nested ones.
@@ -63,11 +84,20 @@ pub(super) struct Limits {
 }
 
 impl CollectSettings {
+    /// The paths that are served, with the properties that name them.
+    pub(super) fn paths(&self) -> (Vec<&str>, &'static [&'static str]) {
+        match &self.pixel_path {
+            Some(pixel) => (vec![&self.path, pixel], &[PATH, PIXEL_PATH]),
+            None => (vec![&self.path], &[PATH]),
+        }
+    }
+
     pub(super) fn new(config: &Config) -> Result<Self> {
         let events: usize = config.int(MAX_EVENTS)?;
         Ok(Self {
             http: HttpSettings::new(config)?,
             path: config.string(PATH)?.to_owned(),
+            pixel_path: config.optional_string(PIXEL_PATH)?.map(str::to_owned),
             topic: config.string(TOPIC)?.into(),
             key_field: config.string(KEY_FIELD)?.to_owned(),
             session_ttl_ms: config.int(SESSION_TTL)?,
@@ -75,11 +105,17 @@ impl CollectSettings {
             limits: Limits {
                 wire_bytes: config.int(MAX_BYTES)?,
                 inflated_bytes: config.int(MAX_INFLATED)?,
+                ratio: config.int(MAX_RATIO)?,
                 events,
                 event_bytes: config.int(EVENT_BYTES)?,
                 values: events.saturating_mul(VALUES_PER_EVENT).max(MAX_VALUES),
             },
-            skip_invalid: config.string(INVALID)? == "skip",
+            invalid: match (config.string(INVALID)?, config.optional_string(INVALID_TOPIC)?) {
+                ("topic", Some(topic)) => InvalidEvents::Topic(topic.into()),
+                ("skip", _) => InvalidEvents::Skip,
+                _ => InvalidEvents::Reject,
+            },
+            answers_early: config.string(ACKNOWLEDGEMENT)? == "accepted",
             new_sessions: config.int(NEW_SESSIONS)?,
             budget: BudgetLimits {
                 events: config.int(QUEUE_EVENTS)?,
@@ -93,7 +129,12 @@ impl CollectSettings {
 
 /// What the types of the properties cannot say.
 fn check(config: &Config) -> Result<Vec<ConfigIssue>> {
-    let mut issues = http::check(config, &[PATH])?;
+    let has_pixel = config.optional_string(PIXEL_PATH)?.is_some();
+    let mut issues = http::check(config, if has_pixel { &[PATH, PIXEL_PATH] } else { &[PATH] })?;
+    issues.extend(admission::check(config));
+    if config.string(INVALID)? == "topic" && config.optional_string(INVALID_TOPIC)?.is_none() {
+        issues.push(ConfigIssue::new(INVALID_TOPIC, format!("{INVALID} is topic: name the topic of invalid events")));
+    }
     // Each limit with the one that must not be smaller.
     let fits = [
         (MAX_EVENTS, QUEUE_EVENTS),
@@ -160,14 +201,35 @@ pub(crate) fn config_def() -> ConfigDef {
             ),
         ConfigKey::new(INVALID, ConfigType::String)
             .default("reject")
-            .one_of(&["reject", "skip"])
+            .one_of(&["reject", "skip", "topic"])
             .importance(Importance::Medium)
             .width(Width::Short)
             .display_name("Invalid events")
             .doc(
                 "With reject, a request with an invalid event is answered with 400 and the list of invalid events, \
                   and none is written. With skip the valid ones are written and the response lists the invalid ones; \
-                  it is 400 when none is valid.",
+                  it is 400 when none is valid. With topic the invalid ones are also written, to \
+                  invalid.events.topic.",
+            ),
+        ConfigKey::new(INVALID_TOPIC, ConfigType::String)
+            .validator(Validator::TopicName)
+            .importance(Importance::Medium)
+            .width(Width::Medium)
+            .display_name("Topic of invalid events")
+            .doc(
+                "The topic of invalid events: each with its text (the first 16 KiB), the reason, and the time and the \
+                  session of its request.",
+            ),
+        ConfigKey::new(ACKNOWLEDGEMENT, ConfigType::String)
+            .default("durable")
+            .one_of(&["durable", "accepted"])
+            .importance(Importance::Medium)
+            .width(Width::Short)
+            .display_name("Acknowledgement")
+            .doc(
+                "With durable a request is answered with 200 when the broker has acknowledged its events. With accepted \
+                  it is answered with 202 when they are in the queue: they are lost if the worker crashes before they \
+                  are stored, and an event that the broker refuses is reported in the log only.",
             ),
         number(EVENT_BYTES, 128 << 10, 1 << 30)
             .importance(Importance::Medium)
@@ -200,6 +262,14 @@ pub(crate) fn config_def() -> ConfigDef {
             .width(Width::Medium)
             .display_name("Path")
             .doc("The path that events are sent to."),
+        ConfigKey::new(PIXEL_PATH, ConfigType::String)
+            .importance(Importance::Low)
+            .width(Width::Medium)
+            .display_name("Path of the pixel")
+            .doc(
+                "A path such as /pixel.gif that serves an image of one pixel and takes the parameters of its address as \
+                 an event, for pages and mails without scripts. Any site can show the image, also to log an event.",
+            ),
         number(TIMEOUT, 10_000, 600_000).importance(Importance::Medium).display_name("Request timeout (ms)").doc(
             "A request is answered within this time: with 503 if the broker has not acknowledged its events by then.",
         ),
@@ -211,6 +281,13 @@ pub(crate) fn config_def() -> ConfigDef {
             .importance(Importance::Low)
             .display_name("Most inflated bytes of a request")
             .doc("A body that is longer than this when decompressed is answered with 413."),
+        number(MAX_RATIO, 200, 1_000_000)
+            .importance(Importance::Low)
+            .display_name("Most inflation of a request")
+            .doc(
+                "A body that becomes more than so many times as long when decompressed, and longer than 64 KiB, is \
+                 answered with 413 as soon as it is.",
+            ),
         number(MAX_EVENTS, 5_000, 1_000_000)
             .importance(Importance::Low)
             .display_name("Most events of a request")
@@ -241,7 +318,8 @@ pub(crate) fn config_def() -> ConfigDef {
     ];
     let events = events.map(|key| key.group("Events"));
     let limits = limits.map(|key| key.group("Requests"));
-    ConfigDef::new(events.into_iter().chain(http::config_keys()).chain(limits)).check(check)
+    let keys = events.into_iter().chain(http::config_keys()).chain(limits).chain(admission::config_keys());
+    ConfigDef::new(keys).check(check)
 }
 
 #[cfg(test)]
@@ -280,6 +358,12 @@ mod tests {
         assert_eq!(issue_of(&[("cors.allowed.origins", "*")]), "cors.allowed.origins");
         assert_eq!(issue_of(&[("request.max.events", "10"), ("queue.max.events", "9")]), "request.max.events");
         assert_eq!(issue_of(&[("session.cookie.name", "a b")]), "session.cookie.name");
+        assert_eq!(issue_of(&[("http.pixel.path", "/collect")]), "http.pixel.path");
+        assert_eq!(issue_of(&[("http.pixel.path", "pixel")]), "http.pixel.path");
+        assert_eq!(issue_of(&[("invalid.events", "topic")]), "invalid.events.topic");
+        assert_eq!(issue_of(&[("source.required", "true")]), "source.required");
+        assert_eq!(issue_of(&[("api.keys", "app=key")]), "api.keys");
+        assert_eq!(issue_of(&[("signature.keys", "till=short")]), "signature.keys");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use tributary_api::{
     SourceConnector,
 };
 
-use super::config::{CollectSettings, PATH, beyond_producer};
+use super::admission;
+use super::config::{CollectSettings, beyond_producer};
 use crate::http::{Listeners, PathLease, PathRequest, check_files};
 
 /// Leases the path while the connector exists: while no task runs, browsers get 503 with `Retry-After`.
@@ -23,19 +24,21 @@ impl ClickstreamSource {
 #[async_trait]
 impl Connector for ClickstreamSource {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let issues: Vec<ConfigIssue> = beyond_producer(config)?.into_iter().chain(check_files(config)?).collect();
+        let files = check_files(config)?.into_iter().chain(admission::check_file(config));
+        let issues: Vec<ConfigIssue> = beyond_producer(config)?.into_iter().chain(files).collect();
         if !issues.is_empty() {
             return Ok(issues);
         }
         let settings = CollectSettings::new(config)?;
         let owner = config.originals().get("name").map_or("", String::as_str);
-        let request = PathRequest { owner, settings: &settings.http, paths: &[&settings.path] };
-        Ok(self.listeners.check(request, &[PATH]).await)
+        let (paths, properties) = settings.paths();
+        let request = PathRequest { owner, settings: &settings.http, paths: &paths };
+        Ok(self.listeners.check(request, properties).await)
     }
 
     async fn start(&mut self, cx: ConnectorContext, config: &Config) -> Result<()> {
         let settings = CollectSettings::new(config)?;
-        let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &[&settings.path] };
+        let request = PathRequest { owner: &cx.name, settings: &settings.http, paths: &settings.paths().0 };
         self.lease = Some(self.listeners.lease(request)?);
         Ok(())
     }

@@ -3,21 +3,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use tributary_api::Record;
 
+use super::admission::Admission;
 use super::body::{BodyError, receive};
 use super::body_reader::{BodyReader, Content, InvalidEvent, ReadError};
 use super::budget::{BudgetExhausted, Reservation};
-use super::config::{CollectSettings, Limits};
+use super::config::{CollectSettings, InvalidEvents, Limits};
 use super::new_session_limit::NewSessionLimit;
 use super::parse::{EventError, ParseError};
 use super::pending::PendingRequests;
 use super::requests::Outcome;
+use super::sources::Sender;
 use super::stamp::RequestContext;
 use crate::http::{
     Client, Denied, Endpoint, SessionAuthenticator, json, now_ms, refuse, retry_later, unavailable, with_header,
@@ -25,6 +26,7 @@ use crate::http::{
 use crate::session::{Session, TokenError};
 
 const RETRY_SECONDS: u32 = 1;
+const ENCODINGS: &str = "gzip, deflate, br, zstd";
 /// At most this many invalid events of a request are listed.
 const MAX_ERRORS_SHOWN: usize = 20;
 
@@ -35,7 +37,9 @@ pub(super) struct CollectEndpoint {
     session_ttl_ms: i64,
     new_session_limit: NewSessionLimit,
     timeout: Duration,
-    skip_invalid: bool,
+    invalid: InvalidEvents,
+    answers_early: bool,
+    admission: Arc<Admission>,
     reader: Arc<BodyReader>,
     pending: Arc<PendingRequests>,
 }
@@ -64,14 +68,17 @@ struct Refused {
 }
 
 impl CollectEndpoint {
-    pub(super) fn new(settings: &CollectSettings, pending: Arc<PendingRequests>) -> Self {
+    pub(super) fn new(settings: &CollectSettings, admission: Admission, pending: Arc<PendingRequests>) -> Self {
+        let admission = Arc::new(admission);
         Self {
             authenticator: settings.http.authenticator.clone(),
             session_ttl_ms: settings.session_ttl_ms,
             new_session_limit: NewSessionLimit::new(settings.new_sessions),
             timeout: settings.request_timeout,
-            skip_invalid: settings.skip_invalid,
-            reader: Arc::new(BodyReader::new(settings)),
+            invalid: settings.invalid.clone(),
+            answers_early: settings.answers_early,
+            reader: Arc::new(BodyReader::new(settings, admission.clone())),
+            admission,
             pending,
         }
     }
@@ -94,6 +101,7 @@ impl CollectEndpoint {
         parts: &Parts,
         body: Body,
         context: &RequestContext,
+        sender: Option<Sender<'_>>,
         mut reservation: Reservation,
     ) -> Response {
         let limits = self.reader.limits();
@@ -101,26 +109,42 @@ impl CollectEndpoint {
             Ok(body) => body,
             Err(error) => return refuse_body(error),
         };
+        if let Some(Err(error)) = sender.map(|sender| sender.verify(&body.bytes)) {
+            return refuse(StatusCode::UNAUTHORIZED, error.reason());
+        }
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let lines = content_type.contains("ndjson") || content_type.contains("jsonl");
-        let Content { records, invalid, reservation } = match self.reader.read(body, lines, context, reservation).await
-        {
+        let content = match self.reader.read(body, lines, context, reservation).await {
             Ok(content) => content,
             Err(ReadError::Body(error)) => return refuse_body(error),
             Err(ReadError::Events(error)) => return refuse_events(error, limits),
             Err(ReadError::Ending) => return ending(),
         };
-        if !invalid.is_empty() && (records.is_empty() || !self.skip_invalid) {
-            let events = invalid.len() + records.len();
-            tracing::debug!(bad = invalid.len(), events, "request with bad events refused");
-            return rejected(&invalid);
+        let events = content.accepted + content.invalid.len();
+        if let Some(Err(wait)) = sender.map(|sender| self.admission.sources.admit(sender, events)) {
+            return too_many(wait, "too many events of this source: send them again later");
         }
-        self.store(records, &invalid, reservation).await
+        let is_refused = match self.invalid {
+            InvalidEvents::Reject => !content.invalid.is_empty(),
+            InvalidEvents::Skip => !content.invalid.is_empty() && content.accepted == 0,
+            InvalidEvents::Topic(_) => false,
+        };
+        if is_refused {
+            tracing::debug!(bad = content.invalid.len(), events, "request with bad events refused");
+            return rejected(&content.invalid);
+        }
+        self.store(content).await
     }
 
-    async fn store(&self, records: Vec<Record>, invalid: &[InvalidEvent], reservation: Reservation) -> Response {
-        let accepted = records.len();
-        if accepted > 0 {
+    async fn store(&self, content: Content) -> Response {
+        let Content { records, accepted, invalid, reservation } = content;
+        if self.answers_early && !records.is_empty() {
+            if !self.pending.submit_answered(records, reservation) {
+                return ending();
+            }
+            return json(StatusCode::ACCEPTED, &Accepted { accepted, rejected: shown(&invalid) });
+        }
+        if !records.is_empty() {
             let Some(answered) = self.pending.submit(records, reservation) else { return ending() };
             match answered.await {
                 Ok(Outcome::Stored) => {}
@@ -137,7 +161,7 @@ impl CollectEndpoint {
         if !invalid.is_empty() {
             tracing::debug!(bad = invalid.len(), accepted, "bad events left out");
         }
-        json(StatusCode::OK, &Accepted { accepted, rejected: shown(invalid) })
+        json(StatusCode::OK, &Accepted { accepted, rejected: shown(&invalid) })
     }
 }
 
@@ -149,7 +173,18 @@ impl Endpoint for CollectEndpoint {
             let response = refuse(StatusCode::METHOD_NOT_ALLOWED, "send events with POST");
             return with_header(response, ALLOW, "POST, OPTIONS");
         }
+        self.take(parts, body).await
+    }
+}
+
+impl CollectEndpoint {
+    /// Takes the events of a body.
+    pub(super) async fn take(&self, parts: Parts, body: Body) -> Response {
         let received_at = now_ms();
+        let sender = match self.admission.sources.sender(&parts, received_at) {
+            Ok(sender) => sender,
+            Err(error) => return refuse(StatusCode::UNAUTHORIZED, error.reason()),
+        };
         let client = Client::of_request(&parts);
         let (session, cookie) = match self.visitor(&parts, client, received_at) {
             Ok(visitor) => visitor,
@@ -157,10 +192,12 @@ impl Endpoint for CollectEndpoint {
         };
         let says_yes = |name: &str| parts.headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
         let (dnt, gpc) = (says_yes("dnt"), says_yes("sec-gpc"));
-        let context = RequestContext { person: session.person(), session, received_at, dnt, gpc };
+        let bot = self.admission.bots.is_bot(&parts.headers);
+        let source = sender.map(|sender| sender.name().clone());
+        let context = RequestContext { person: session.person(), session, received_at, dnt, gpc, bot, source };
         let reservation = self.pending.budget().reserve(client);
-        let response = match tokio::time::timeout(self.timeout, self.collect(&parts, body, &context, reservation)).await
-        {
+        let answer = self.collect(&parts, body, &context, sender, reservation);
+        let response = match tokio::time::timeout(self.timeout, answer).await {
             Ok(response) => response,
             Err(_) => unavailable("the events were not stored in time: send them again", RETRY_SECONDS),
         };
@@ -177,7 +214,14 @@ fn refuse_body(error: BodyError) -> Response {
             let reason = format!("the body is longer than {max_bytes} bytes: send several requests");
             refuse(StatusCode::PAYLOAD_TOO_LARGE, &reason)
         }
-        BodyError::Encoding => refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body plain or as gzip"),
+        BodyError::TooDense { ratio } => {
+            let reason = format!("the body is more than {ratio} times as long when decompressed: send it plain");
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, &reason)
+        }
+        BodyError::Encoding => {
+            let reason = "send the body plain or in one of the encodings gzip, deflate, br and zstd";
+            with_header(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason), ACCEPT_ENCODING, ENCODINGS)
+        }
         BodyError::Bad(reason) => refuse(StatusCode::BAD_REQUEST, &reason),
         BodyError::TooSlow => refuse(StatusCode::REQUEST_TIMEOUT, "the body is sent too slowly: send smaller requests"),
         BodyError::BudgetExhausted(full) => no_room(full),
@@ -205,14 +249,10 @@ fn rejected(invalid: &[InvalidEvent]) -> Response {
 }
 
 fn shown(invalid: &[InvalidEvent]) -> Vec<Refused> {
-    let reason = |error: &EventError| match error {
-        EventError::TooLarge { bytes, max_bytes } => {
-            format!("the event has {bytes} bytes, more than the maximum of {max_bytes}")
-        }
-        EventError::Invalid(reason) => reason.clone(),
-    };
     let first = invalid.iter().take(MAX_ERRORS_SHOWN);
-    first.map(|invalid_event| Refused { index: invalid_event.index, reason: reason(&invalid_event.error) }).collect()
+    first
+        .map(|invalid_event| Refused { index: invalid_event.index, reason: invalid_event.error.reason().into_owned() })
+        .collect()
 }
 
 fn no_room(full: BudgetExhausted) -> Response {
@@ -228,8 +268,12 @@ fn no_room(full: BudgetExhausted) -> Response {
 }
 
 fn too_many_sessions(wait: Duration) -> Response {
-    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(RETRY_SECONDS);
-    retry_later(StatusCode::TOO_MANY_REQUESTS, "too many new sessions from your address: keep the cookie", seconds)
+    too_many(wait, "too many new sessions from your address: keep the cookie")
+}
+
+fn too_many(wait: Duration, reason: &str) -> Response {
+    let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(RETRY_SECONDS);
+    retry_later(StatusCode::TOO_MANY_REQUESTS, reason, seconds)
 }
 
 fn ending() -> Response {

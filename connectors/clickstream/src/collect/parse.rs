@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -6,8 +7,9 @@ use tributary_api::{ByteString, Value};
 
 use super::budget::{BudgetExhausted, Reservation};
 use super::config::Limits;
+use super::envelope::time_ms;
 use super::json::{ParseCost, ValueSeed};
-use super::split::split;
+use super::split::{Parts, split};
 use super::surrogates;
 
 /// The maximum number of values of one event, including nested ones: a large cart has about two thousand.
@@ -16,6 +18,16 @@ pub(super) const MAX_VALUES: usize = 5_000;
 /// The events of a request in order, each a value or the reason why it is invalid.
 pub(super) type Events = Vec<Result<Value, EventError>>;
 
+/// The content of a body.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) events: Events,
+    /// Where each is in the body.
+    pub(super) places: Vec<Range<usize>>,
+    /// When the client has sent the request, by its own clock, in ms since the epoch; if its envelope says so.
+    pub(super) sent_at: Option<i64>,
+}
+
 /// What is wrong with one event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EventError {
@@ -23,6 +35,17 @@ pub(super) enum EventError {
     TooLarge { bytes: usize, max_bytes: usize },
     /// Invalid for another reason.
     Invalid(String),
+}
+
+impl EventError {
+    pub(super) fn reason(&self) -> Cow<'_, str> {
+        match self {
+            Self::TooLarge { bytes, max_bytes } => {
+                format!("the event has {bytes} bytes, more than the maximum of {max_bytes}").into()
+            }
+            Self::Invalid(reason) => reason.into(),
+        }
+    }
 }
 
 /// Why a whole body is refused.
@@ -44,22 +67,23 @@ impl From<BudgetExhausted> for ParseError {
     }
 }
 
-/// Parses a body: an array of events, one object, or one object a line. `lines` means that the client has declared the
+/// Parses a body: an array of events, one in an envelope, one object, or one object a line. `lines` means that the client has declared the
 /// last format; otherwise it is detected. Memory is reserved event by event.
 pub(super) fn parse(
     body: &Bytes,
     lines: bool,
     limits: &Limits,
     reservation: &mut Reservation,
-) -> Result<Events, ParseError> {
-    let places = split(body, lines, limits.events)?;
+) -> Result<Parsed, ParseError> {
+    let Parts { events: places, sent_at } = split(body, lines, limits.events)?;
+    let sent_at = sent_at.and_then(|place| time_ms(&body[place]));
     reservation
         .grow(places.capacity() * size_of::<Range<usize>>() + places.len() * size_of::<Result<Value, EventError>>())?;
     let mut events = Vec::with_capacity(places.len());
     let mut left = limits.values;
-    for place in places {
+    for place in &places {
         let cost = ParseCost::new(MAX_VALUES.min(left));
-        let event = read(body.slice(place), limits.event_bytes, &cost);
+        let event = read(body.slice(place.clone()), limits.event_bytes, &cost);
         reservation.grow(cost.bytes())?;
         left -= cost.values();
         if left == 0 {
@@ -67,7 +91,7 @@ pub(super) fn parse(
         }
         events.push(event);
     }
-    Ok(events)
+    Ok(Parsed { events, places, sent_at })
 }
 
 fn read(text: Bytes, max_bytes: usize, cost: &ParseCost) -> Result<Value, EventError> {
@@ -107,7 +131,14 @@ mod tests {
     use crate::http::Client;
 
     fn limits() -> Limits {
-        Limits { wire_bytes: 1 << 20, inflated_bytes: 4 << 20, events: 10, event_bytes: 1000, values: 10_000 }
+        Limits {
+            wire_bytes: 1 << 20,
+            inflated_bytes: 4 << 20,
+            events: 10,
+            event_bytes: 1000,
+            values: 10_000,
+            ratio: 100,
+        }
     }
 
     fn budget(bytes: usize) -> Arc<Budget> {
@@ -116,7 +147,7 @@ mod tests {
 
     fn events(text: &str) -> Events {
         let mut reservation = budget(1 << 20).reserve(Client::UNKNOWN);
-        parse(&Bytes::copy_from_slice(text.as_bytes()), false, &limits(), &mut reservation).unwrap()
+        parse(&Bytes::copy_from_slice(text.as_bytes()), false, &limits(), &mut reservation).unwrap().events
     }
 
     fn good(text: &str) -> Vec<bool> {
@@ -138,7 +169,7 @@ mod tests {
     fn bytes_that_are_no_text_cost_their_own_event() {
         let body = [&br#"[{"a":1},{"b":""#[..], &[0xff], br#""},{"c":1}]"#].concat();
         let mut reservation = budget(1 << 20).reserve(Client::UNKNOWN);
-        let events = parse(&body.into(), false, &limits(), &mut reservation).unwrap();
+        let events = parse(&body.into(), false, &limits(), &mut reservation).unwrap().events;
         assert_eq!(events.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     }
 
@@ -163,7 +194,7 @@ mod tests {
         let body = Bytes::from(format!("[{}]", vec![event; 10].join(",")));
         let parse = |values, bytes| {
             let mut reservation = budget(bytes).reserve(Client::UNKNOWN);
-            parse(&body, false, &Limits { values, ..limits() }, &mut reservation).map(|events| events.len())
+            parse(&body, false, &Limits { values, ..limits() }, &mut reservation).map(|parsed| parsed.events.len())
         };
         assert_eq!(parse(5000, 1 << 20), Ok(10));
         assert_eq!(parse(4000, 1 << 20), Err(ParseError::TooManyValues));

@@ -6,7 +6,7 @@ use tokio::sync::{Notify, oneshot};
 use tributary_api::{Ack, AckListener, ErrorKind, Origin, Record};
 
 use super::budget::{Budget, BudgetLimits, Reservation};
-use super::requests::{FinishedRequest, Outcome, Requests};
+use super::requests::{Answer, FinishedRequest, Outcome, Requests};
 
 /// Requests that wait for the task's next poll, and then for their acknowledgements. The lock is taken once per
 /// request, per poll and per batch of acknowledgements.
@@ -37,11 +37,20 @@ impl PendingRequests {
 
     /// Adds a request's events. The receiver gets the outcome when all are acknowledged; returns none once this is
     /// closed.
-    pub(super) fn submit(&self, mut records: Vec<Record>, reserved: Reservation) -> Option<oneshot::Receiver<Outcome>> {
+    pub(super) fn submit(&self, records: Vec<Record>, reserved: Reservation) -> Option<oneshot::Receiver<Outcome>> {
         let (answer, answered) = oneshot::channel();
+        self.add(records, reserved, Answer::Awaited(answer)).then_some(answered)
+    }
+
+    /// Adds a request's events, whose outcome nobody waits for. Returns false once this is closed.
+    pub(super) fn submit_answered(&self, records: Vec<Record>, reserved: Reservation) -> bool {
+        self.add(records, reserved, Answer::Given)
+    }
+
+    fn add(&self, mut records: Vec<Record>, reserved: Reservation, answer: Answer) -> bool {
         let mut state = self.lock();
         if !state.open {
-            return None;
+            return false;
         }
         let tag = state.requests.open(records.len(), answer, reserved);
         for record in &mut records {
@@ -50,7 +59,7 @@ impl PendingRequests {
         state.waiting.push_back((tag, records));
         drop(state);
         self.arrived.notify_one();
-        Some(answered)
+        true
     }
 
     /// The events of waiting requests, at least one request's if there is one, up to `max` in all. Requests whose
@@ -195,6 +204,20 @@ mod tests {
         let _kept = submit(&pending, 1);
         assert_eq!(pending.take(10).len(), 1);
         assert_eq!(pending.budget().used(), (1, 0));
+    }
+
+    #[test]
+    fn a_request_that_was_answered_is_sent_although_nobody_waits() {
+        let pending = pending(3);
+        let mut reserved = pending.budget().reserve(Client::UNKNOWN);
+        reserved.add_events(1).unwrap();
+        assert!(pending.submit_answered(vec![Record::new("t", Datum::schemaless("x"))], reserved));
+        let records = pending.take(10);
+        assert_eq!((records.len(), pending.budget().used()), (1, (1, 0)));
+        acknowledge(&pending, &records, None);
+        assert_eq!(pending.budget().used(), (0, 0));
+        pending.close();
+        assert!(!pending.submit_answered(Vec::new(), pending.budget().reserve(Client::UNKNOWN)));
     }
 
     #[test]

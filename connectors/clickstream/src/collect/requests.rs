@@ -18,10 +18,20 @@ pub(super) enum Outcome {
 /// A request whose events are not all acknowledged. Its reservation is returned with it.
 #[derive(Debug)]
 pub(super) struct OpenRequest {
+    events: usize,
     remaining: usize,
     worst: Outcome,
-    answer: oneshot::Sender<Outcome>,
+    answer: Answer,
     _reserved: Reservation,
+}
+
+/// Who is told how a request ended.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The client, which waits for it.
+    Awaited(oneshot::Sender<Outcome>),
+    /// The log, because the client was answered when its request was queued.
+    Given,
 }
 
 /// A finished request, to be answered once no lock is held.
@@ -44,8 +54,8 @@ struct Slot {
 
 impl Requests {
     /// Opens a request with this many events.
-    pub(super) fn open(&mut self, events: usize, answer: oneshot::Sender<Outcome>, reserved: Reservation) -> u64 {
-        let open = OpenRequest { remaining: events, worst: Outcome::Stored, answer, _reserved: reserved };
+    pub(super) fn open(&mut self, events: usize, answer: Answer, reserved: Reservation) -> u64 {
+        let open = OpenRequest { events, remaining: events, worst: Outcome::Stored, answer, _reserved: reserved };
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, open: None });
             // The budget of events bounds the number of slots far below this.
@@ -74,7 +84,7 @@ impl Requests {
 
     /// Whether the client has disconnected.
     pub(super) fn is_abandoned(&mut self, tag: u64) -> bool {
-        self.find(tag).is_none_or(|open| open.answer.is_closed())
+        self.find(tag).is_none_or(|open| matches!(&open.answer, Answer::Awaited(answer) if answer.is_closed()))
     }
 
     fn find(&mut self, tag: u64) -> Option<&mut OpenRequest> {
@@ -95,8 +105,14 @@ impl Requests {
 impl FinishedRequest {
     /// Sends the answer.
     pub(super) fn answer(self) {
-        let OpenRequest { worst, answer, .. } = self.0;
-        // The receiver is gone if the request timed out: then it has been answered.
-        let _ = answer.send(worst);
+        let OpenRequest { worst, answer, events, .. } = self.0;
+        match answer {
+            // The receiver is gone if the request timed out: then it has been answered.
+            Answer::Awaited(answer) => drop(answer.send(worst)),
+            Answer::Given if worst == Outcome::Stored => {}
+            Answer::Given => {
+                tracing::error!(events, ?worst, "events that were answered with 202 are not all stored");
+            }
+        }
     }
 }

@@ -2,21 +2,38 @@
 
 use std::ops::Range;
 
+use super::envelope::Envelope;
 use super::parse::ParseError;
 
 type Ranges = Vec<Range<usize>>;
 
-/// The byte ranges of a body's events: the elements of an array, one object, or one object a line. `lines` means that
-/// the client has declared the last format; otherwise it is detected. The content of the ranges is not checked.
-pub(super) fn split(body: &[u8], lines: bool, max_events: usize) -> Result<Ranges, ParseError> {
+/// Where the parts of a body are, as byte ranges whose content is not checked.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    pub(super) events: Ranges,
+    /// The value of an envelope's `sent_at`.
+    pub(super) sent_at: Option<Range<usize>>,
+}
+
+/// The parts of a body: the elements of an array, or of the array in an envelope, one object, or one object a line.
+/// `lines` means that the client has declared the last format; otherwise it is detected.
+pub(super) fn split(body: &[u8], lines: bool, max_events: usize) -> Result<Parts, ParseError> {
     let whole = trim(body, 0..body.len());
-    match body[whole.clone()].first() {
-        None => Err(ParseError::Bad("the body is empty: send an object, an array or lines of objects".to_owned())),
-        Some(_) if lines => by_line(body, max_events),
-        Some(b'[') => elements(body, whole, max_events),
-        Some(_) if ends_before(body, whole.clone()) => by_line(body, max_events),
-        Some(_) => Ok(vec![whole]),
-    }
+    let events = match body[whole.clone()].first() {
+        None => {
+            return Err(ParseError::Bad("the body is empty: send an object, an array or lines of objects".to_owned()));
+        }
+        Some(_) if lines => by_line(body, max_events)?,
+        Some(b'[') => elements(body, whole, max_events)?,
+        Some(_) if ends_before(body, whole.clone()) => by_line(body, max_events)?,
+        Some(_) => match Envelope::open(body, whole.clone()) {
+            Some(Envelope { batch, sent_at }) => {
+                return Ok(Parts { events: elements(body, batch, max_events)?, sent_at });
+            }
+            None => vec![whole],
+        },
+    };
+    Ok(Parts { events, sent_at: None })
 }
 
 /// Whether the first value ends before the body does.
@@ -76,7 +93,7 @@ fn push(events: &mut Ranges, range: Range<usize>, max: usize) -> Result<(), Pars
     Ok(())
 }
 
-fn trim(body: &[u8], range: Range<usize>) -> Range<usize> {
+pub(super) fn trim(body: &[u8], range: Range<usize>) -> Range<usize> {
     let part = &body[range.clone()];
     let start = range.start + (part.len() - part.trim_ascii_start().len());
     start..start + part.trim_ascii().len()
@@ -84,13 +101,13 @@ fn trim(body: &[u8], range: Range<usize>) -> Range<usize> {
 
 /// Which brackets and quotes are open.
 #[derive(Debug, Default)]
-struct Nesting {
-    depth: usize,
+pub(super) struct Nesting {
+    pub(super) depth: usize,
     in_text: bool,
     escaped: bool,
 }
 
-enum Step {
+pub(super) enum Step {
     Opened,
     Closed,
     /// A closing bracket that closes nothing.
@@ -102,7 +119,7 @@ enum Step {
 }
 
 impl Nesting {
-    fn step(&mut self, byte: u8) -> Step {
+    pub(super) fn step(&mut self, byte: u8) -> Step {
         if self.in_text {
             match byte {
                 _ if self.escaped => self.escaped = false,
@@ -136,7 +153,7 @@ mod tests {
     use super::*;
 
     fn parts(body: &str, lines: bool) -> Vec<&str> {
-        split(body.as_bytes(), lines, 10).unwrap().into_iter().map(|range| &body[range]).collect()
+        split(body.as_bytes(), lines, 10).unwrap().events.into_iter().map(|range| &body[range]).collect()
     }
 
     #[test]
@@ -167,7 +184,7 @@ mod tests {
     #[test]
     fn events_are_counted_while_they_are_found() {
         let many = |count| format!("[{}]", vec!["{}"; count].join(","));
-        assert_eq!(split(many(10).as_bytes(), false, 10).unwrap().len(), 10);
+        assert_eq!(split(many(10).as_bytes(), false, 10).unwrap().events.len(), 10);
         assert_eq!(split(many(11).as_bytes(), false, 10), Err(ParseError::TooManyEvents));
         assert_eq!(split("{}\n".repeat(11).as_bytes(), true, 10), Err(ParseError::TooManyEvents));
     }

@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tributary_api::{AckListener, Config, Record, Result, SourceTask, SourceTaskContext};
 
+use super::admission::Admission;
 use super::config::CollectSettings;
 use super::endpoint::CollectEndpoint;
 use super::pending::PendingRequests;
+use super::pixel::PixelEndpoint;
 use crate::http::{Listeners, PathLease, PathRequest};
 
 /// Passes the events that the endpoint has accepted to the runtime.
@@ -34,10 +36,14 @@ impl Drop for OpenRequests {
 impl ClickstreamTask {
     pub(crate) async fn start(cx: SourceTaskContext, config: Config, listeners: Listeners) -> Result<Self> {
         let settings = CollectSettings::new(&config)?;
-        let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &[&settings.path] };
+        let request = PathRequest { owner: &cx.connector, settings: &settings.http, paths: &settings.paths().0 };
         let mut lease = listeners.lease(request)?;
         let pending = Arc::new(PendingRequests::new(settings.budget));
-        lease.serve(&settings.path, Arc::new(CollectEndpoint::new(&settings, pending.clone())));
+        let endpoint = Arc::new(CollectEndpoint::new(&settings, Admission::new(&config)?, pending.clone()));
+        if let Some(path) = &settings.pixel_path {
+            lease.serve(path, Arc::new(PixelEndpoint(endpoint.clone())));
+        }
+        lease.serve(&settings.path, endpoint);
         let (stopping, poll_records) = (cx.stopping().clone(), settings.poll_records);
         Ok(Self { lease: Some(lease), pending: OpenRequests(pending), stopping, poll_records })
     }

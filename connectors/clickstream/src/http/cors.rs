@@ -68,7 +68,7 @@ impl Cors {
         }
         let response = empty(StatusCode::NO_CONTENT, Body::empty());
         let response = with_header(response, ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
-        let allowed = "authorization, content-type, content-encoding, last-event-id";
+        let allowed = "authorization, content-type, content-encoding, last-event-id, x-api-key, x-write-key";
         let response = with_header(response, ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         Some(with_header(response, ACCESS_CONTROL_MAX_AGE, "3600"))
     }

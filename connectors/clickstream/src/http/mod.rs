@@ -7,6 +7,7 @@ mod cors;
 mod listeners;
 mod routes;
 mod server;
+mod session_keys;
 mod settings;
 mod transport;
 

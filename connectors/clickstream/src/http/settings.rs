@@ -1,15 +1,13 @@
 use std::sync::Arc;
 
-use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Error, Importance, Result, Validator, Width};
+use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
 
 use super::transport::{self, TransportSettings};
-use super::{Cors, SessionAuthenticator};
-use crate::session::{CookieOptions, DEFAULT_COOKIE, Signer};
+use super::{Cors, SessionAuthenticator, session_keys};
+use crate::session::{CookieOptions, DEFAULT_COOKIE};
 
 pub(super) const LISTEN: &str = "http.listen";
 const ORIGINS: &str = "cors.allowed.origins";
-const SECRET: &str = "session.secret";
-const PREVIOUS_SECRET: &str = "session.secret.previous";
 const COOKIE: &str = "session.cookie.name";
 const SECURE: &str = "session.cookie.secure";
 const QUERY: &str = "session.token.in.query";
@@ -26,14 +24,7 @@ pub(crate) struct HttpSettings {
 
 impl HttpSettings {
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let secret = |name| config.secret(name).map(|secret| secret.map_or("", |secret| secret.expose()));
-        let wrong = |error: Error| error.context(SECRET).with_property(SECRET);
-        let mut signer = Signer::new(secret(SECRET)?).map_err(wrong)?;
-        if config.secret(PREVIOUS_SECRET)?.is_some() {
-            let previous = secret(PREVIOUS_SECRET)?;
-            let wrong = |error: Error| error.context(PREVIOUS_SECRET).with_property(PREVIOUS_SECRET);
-            signer = signer.also_accept(previous).map_err(wrong)?;
-        }
+        let signer = session_keys::signer(config)?;
         let transport = TransportSettings::new(config)?;
         let given = config.originals().contains_key(SECURE);
         let secure = if given { config.boolean(SECURE)? } else { transport.tls.is_some() };
@@ -58,13 +49,7 @@ pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>>
     issues.extend(
         config.list(ORIGINS)?.iter().filter_map(|origin| Some(ConfigIssue::new(ORIGINS, Cors::fault(origin)?))),
     );
-    for name in [SECRET, PREVIOUS_SECRET] {
-        if let Some(secret) = config.secret(name)?
-            && let Err(error) = Signer::new(secret.expose())
-        {
-            issues.push(ConfigIssue::new(name, error.to_string()));
-        }
-    }
+    issues.extend(session_keys::check(config)?);
     issues.extend(transport::check(config)?);
     let cookie = config.string(COOKIE)?;
     if cookie.is_empty() || !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
@@ -84,11 +69,12 @@ pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>>
 
 /// The properties that both connectors have.
 pub(crate) fn config_keys() -> Vec<ConfigKey> {
-    let [listen, sessions @ ..] = own_keys();
-    std::iter::once(listen).chain(transport::config_keys()).chain(sessions).map(|key| key.group(GROUP)).collect()
+    let [listen, origins, cookies @ ..] = own_keys();
+    let keys = std::iter::once(listen).chain(transport::config_keys()).chain([origins]);
+    keys.chain(session_keys::config_keys()).chain(cookies).map(|key| key.group(GROUP)).collect()
 }
 
-fn own_keys() -> [ConfigKey; 7] {
+fn own_keys() -> [ConfigKey; 5] {
     [
         ConfigKey::new(LISTEN, ConfigType::String)
             .default("127.0.0.1:8081")
@@ -107,23 +93,6 @@ fn own_keys() -> [ConfigKey; 7] {
             .doc(
                 "The sites whose pages may send events and subscribe, with cookies, such as https://shop.example.com. \
                  Requests of pages of other sites are refused; the listener's own origin is always allowed.",
-            ),
-        ConfigKey::new(SECRET, ConfigType::Password)
-            .required()
-            .importance(Importance::High)
-            .width(Width::Medium)
-            .display_name("Session secret")
-            .doc(
-                "The secret that signs session tokens (HMAC-SHA256), shared with the web server that issues them; at \
-                 least 32 random bytes.",
-            ),
-        ConfigKey::new(PREVIOUS_SECRET, ConfigType::Password)
-            .importance(Importance::Low)
-            .width(Width::Medium)
-            .display_name("Previous session secret")
-            .doc(
-                "A secret whose tokens are still accepted: set it to the old one for as long as a session lasts when \
-                  you change the secret.",
             ),
         ConfigKey::new(COOKIE, ConfigType::String)
             .default(DEFAULT_COOKIE)

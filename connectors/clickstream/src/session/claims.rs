@@ -4,8 +4,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 
-/// `{"alg":"HS256","typ":"JWT"}`, the header of every token that is issued.
-const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+/// `{"alg":"HS256","typ":"JWT"}`, the header of tokens that are signed with a key without an id.
+pub(super) const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 /// The beginning of tokens of the format before JWT, which are accepted until they expire. The header of a JWT never begins
 /// like this.
 const OLD_FORMAT: &str = "v1.";
@@ -34,6 +34,28 @@ struct Header {
     typ: Option<String>,
     #[serde(rename = "crit", default, deserialize_with = "is_there")]
     has_extensions: bool,
+    kid: Option<String>,
+}
+
+/// The header of tokens that are signed with the key of an id.
+pub(super) fn header_of_key(id: &str) -> String {
+    #[derive(Serialize)]
+    struct Issued<'a> {
+        alg: &'a str,
+        typ: &'a str,
+        kid: &'a str,
+    }
+    // Writing text to memory cannot fail; an empty header would be refused by a reader.
+    BASE64URL.encode(serde_json::to_vec(&Issued { alg: "HS256", typ: "JWT", kid: id }).unwrap_or_default())
+}
+
+/// The id of the key that a token says it is signed with. It says no more than where to look: the signature decides.
+pub(super) fn key_id(signed: &str) -> Option<String> {
+    let (header, _) = signed.split_once('.')?;
+    if header == HEADER {
+        return None;
+    }
+    serde_json::from_slice::<Header>(&BASE64URL.decode(header).ok()?).ok()?.kid
 }
 
 /// A member is there, even if it is null.
@@ -57,10 +79,10 @@ impl Claims {
     }
 
     /// The signed part of a token with these claims.
-    pub(super) fn to_signed_part(&self) -> String {
+    pub(super) fn to_signed_part(&self, header: &str) -> String {
         // Writing text and numbers to memory cannot fail; an empty payload would be refused by a reader.
         let payload = serde_json::to_vec(self).unwrap_or_default();
-        format!("{HEADER}.{}", BASE64URL.encode(payload))
+        format!("{header}.{}", BASE64URL.encode(payload))
     }
 
     /// Reads the signed part of a token whose signature is right.

@@ -7,7 +7,7 @@ use sha2::Sha256;
 use tributary_api::{ByteString, Error, Result};
 use uuid::Uuid;
 
-use super::claims::Claims;
+use super::claims::{self, Claims};
 
 /// As long as the signature: a shorter secret would be the weakest part, and could be guessed offline from a single
 /// token.
@@ -18,6 +18,7 @@ const MAX_TOKEN_BYTES: usize = 1024;
 /// that never ends.
 const LATEST_END_MS: i64 = 100_000_000_000_000;
 const MAX_ID_BYTES: usize = 128;
+const MAX_KEY_ID_BYTES: usize = 64;
 const ANONYMOUS: &str = "anon:";
 
 /// The session and, if logged in, the customer of a browser.
@@ -118,8 +119,17 @@ impl std::error::Error for TokenError {}
 /// Issues and verifies tokens. Cheap to clone; `Debug` shows nothing of the secrets.
 #[derive(Clone)]
 pub struct Signer {
-    current: Hmac<Sha256>,
-    previous: Vec<Hmac<Sha256>>,
+    /// The one that signs comes first.
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    /// What tokens name it by, in `kid`.
+    id: Option<String>,
+    /// Of tokens that it signs.
+    header: String,
+    mac: Hmac<Sha256>,
 }
 
 impl Signer {
@@ -128,7 +138,7 @@ impl Signer {
     /// # Errors
     /// `Config` when it is shorter.
     pub fn new(secret: &str) -> Result<Self> {
-        Ok(Self { current: keyed(secret)?, previous: Vec::new() })
+        Ok(Self { keys: vec![Key::new(None, secret)?] })
     }
 
     /// The same signer, which also accepts tokens of an earlier secret, so that a secret can be changed without ending
@@ -137,15 +147,46 @@ impl Signer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn also_accept(mut self, secret: &str) -> Result<Self> {
-        self.previous.push(keyed(secret)?);
+        self.keys.push(Key::new(None, secret)?);
+        Ok(self)
+    }
+
+    /// The same signer, which also accepts tokens that name this key in `kid` and are signed with its secret.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when the id is not 1 to 64 letters, digits, `-`, `_`, `.` or `:`, or is another key's.
+    pub fn with_key(mut self, id: &str, secret: &str) -> Result<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        if !(1..=MAX_KEY_ID_BYTES).contains(&id.len()) || !id.bytes().all(is_plain) {
+            let message = format!("the id of a key has 1 to {MAX_KEY_ID_BYTES} letters, digits, -, _, . and :");
+            return Err(Error::config(message));
+        }
+        if self.has_key(id) {
+            return Err(Error::config(format!("two keys have the id {id}: give each its own")));
+        }
+        self.keys.push(Key::new(Some(id), secret)?);
+        Ok(self)
+    }
+
+    /// The same signer, which signs with the key of an id.
+    ///
+    /// # Errors
+    /// `Config` when there is none.
+    pub fn sign_with(mut self, id: &str) -> Result<Self> {
+        let at = self.keys.iter().position(|key| key.id.as_deref() == Some(id));
+        let at = at.ok_or_else(|| Error::config(format!("there is no key {id}: name one of session.keys")))?;
+        self.keys.swap(0, at);
         Ok(self)
     }
 
     /// The token of a session. A token ends with a whole second, so up to one earlier than its session.
     pub fn issue(&self, session: &Session) -> String {
         let customer = session.customer.as_deref().map(str::to_owned);
-        let signed = Claims::new(session.id.to_string(), customer, session.expires_at).to_signed_part();
-        let signature = self.current.clone().chain_update(&signed).finalize().into_bytes();
+        let claims = Claims::new(session.id.to_string(), customer, session.expires_at);
+        // There is always one.
+        let Some(key) = self.keys.first() else { return String::new() };
+        let signed = claims.to_signed_part(&key.header);
+        let signature = key.mac.clone().chain_update(&signed).finalize().into_bytes();
         format!("{signed}.{}", BASE64URL.encode(signature))
     }
 
@@ -174,9 +215,22 @@ impl Signer {
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = BASE64URL.decode(signature).ok()?;
-        let signs = |key: &Hmac<Sha256>| key.clone().chain_update(signed).verify_slice(&signature).is_ok();
-        let signed_by_us = std::iter::once(&self.current).chain(&self.previous).any(signs);
+        // An unknown id is no reason to refuse: issuers may name a key of which only the secret is known here.
+        let named = claims::key_id(signed).filter(|id| self.has_key(id));
+        let mut candidates = self.keys.iter().filter(|key| key.id == named);
+        let signed_by_us = candidates.any(|key| key.mac.clone().chain_update(signed).verify_slice(&signature).is_ok());
         if signed_by_us { Claims::of_signed_part(signed) } else { None }
+    }
+
+    fn has_key(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+}
+
+impl Key {
+    fn new(id: Option<&str>, secret: &str) -> Result<Self> {
+        let header = id.map_or_else(|| claims::HEADER.to_owned(), claims::header_of_key);
+        Ok(Self { id: id.map(str::to_owned), header, mac: keyed(secret)? })
     }
 }
 

@@ -136,6 +136,69 @@ fn an_earlier_secret_is_accepted_while_it_is_named() {
     assert!(new.also_accept(OLD).unwrap().verify(&token, 1).is_ok());
 }
 
+const AUTUMN: (&str, &str) = ("2026-autumn", "the key of autumn, which is long enough");
+const WINTER: (&str, &str) = ("2026:winter", "the key of winter, which is long too");
+
+/// What each worker and web server has in turn when a key is changed: no step refuses a token of the step before or after.
+#[test]
+fn a_key_is_changed_without_refusing_a_token() {
+    let base = || Signer::new(SECRET).unwrap();
+    let add = |signer: Signer, (id, secret): (&str, &str)| signer.with_key(id, secret).unwrap();
+    let steps = [
+        base(),
+        add(base(), AUTUMN),
+        add(base(), AUTUMN).sign_with(AUTUMN.0).unwrap(),
+        add(add(base(), AUTUMN), WINTER).sign_with(AUTUMN.0).unwrap(),
+        add(add(base(), AUTUMN), WINTER).sign_with(WINTER.0).unwrap(),
+        add(base(), WINTER).sign_with(WINTER.0).unwrap(),
+    ];
+    // Tokens of a key have ended before the last step, which takes it away.
+    for pair in steps[..5].windows(2) {
+        for (issuer, reader) in [(0, 1), (1, 0), (1, 1)] {
+            let token = pair[issuer].issue(&session(2000));
+            assert_eq!(pair[reader].verify(&token, 1), Ok(session(2000)), "{token}");
+        }
+    }
+    assert_eq!(steps[5].verify(&steps[4].issue(&session(2000)), 1), Ok(session(2000)));
+    let retired = steps[2].issue(&session(2000));
+    assert_eq!(steps[5].verify(&retired, 1), Err(TokenError::Forged), "the key of autumn is gone");
+}
+
+#[test]
+fn a_token_that_names_a_key_is_signed_with_it_and_with_no_other() {
+    let signer = Signer::new(SECRET).unwrap().with_key(AUTUMN.0, AUTUMN.1).unwrap();
+    let claims = r#"{"sid":"s-1","sub":"c-1","exp":2}"#;
+    let of_key = |id: &str| format!(r#"{{"kid":"{id}","alg":"HS256"}}"#);
+    // `signed` uses SECRET, the key without an id.
+    assert_eq!(signer.verify(&signed(&of_key(AUTUMN.0), claims), 1), Err(TokenError::Forged));
+    assert_eq!(signer.verify(&signed(&of_key("unknown"), claims), 1), Ok(session(2000)));
+    let unnamed = Signer::new(AUTUMN.1).unwrap().issue(&session(2000));
+    assert_eq!(signer.verify(&unnamed, 1), Err(TokenError::Forged));
+    let named = Signer::new(SECRET).unwrap().with_key(AUTUMN.0, AUTUMN.1).unwrap().sign_with(AUTUMN.0).unwrap();
+    assert_eq!(signer.verify(&named.issue(&session(2000)), 1), Ok(session(2000)));
+}
+
+/// The token was made by the Python of the README.
+#[test]
+fn a_token_of_another_language_names_its_key() {
+    let signer = Signer::new(SECRET).unwrap().with_key(AUTUMN.0, AUTUMN.1).unwrap();
+    let token = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCIsICJraWQiOiAiMjAyNi1hdXR1bW4ifQ.\
+                 eyJzaWQiOiAicy0xIiwgInN1YiI6ICJjLTEiLCAiZXhwIjogMn0.\
+                 ri9WdnMjRMci2bXtmZpwE_V8HXX6Kp7K9SeoQ2jeWhc";
+    assert_eq!(signer.verify(token, 1), Ok(session(2000)));
+}
+
+#[test]
+fn keys_have_ids_and_secrets_of_their_own() {
+    let signer = || Signer::new(SECRET).unwrap();
+    for id in ["", "a b", "a,b", &"x".repeat(65)] {
+        assert!(signer().with_key(id, OLD).is_err(), "{id}");
+    }
+    assert!(signer().with_key("a", OLD).unwrap().with_key("a", SECRET).unwrap_err().to_string().contains("two keys"));
+    assert!(signer().with_key("a", &OLD[..31]).unwrap_err().to_string().contains("32 bytes"));
+    assert!(signer().sign_with("a").unwrap_err().to_string().contains("session.keys"));
+}
+
 #[test]
 fn secrets_are_long_enough_and_hidden() {
     assert!(Signer::new(&SECRET[1..]).unwrap_err().to_string().contains("32 bytes"));
