@@ -4,6 +4,7 @@ use tributary_api::{Error, Result, Value};
 
 use crate::event::Event;
 use crate::expression::{Budget, Variables};
+use crate::packs::Packs;
 use crate::person::{MAX_EMISSIONS, Person};
 use crate::rules::{CONTROL, Offer, OnError, RulePack, Voucher};
 use crate::signals::Signals;
@@ -13,6 +14,8 @@ use crate::signals::Signals;
 pub(crate) enum Reason {
     /// An offer was made.
     Offer,
+    /// The offer, its pack or everything is switched off.
+    SwitchedOff,
     /// The profile does not consent, or is not known.
     Consent,
     /// The browser asks not to be tracked or targeted.
@@ -25,6 +28,8 @@ pub(crate) enum Reason {
     Holdout,
     /// The rule's condition does not hold.
     NotEligible,
+    /// It is before or after the times of the offer's schedule.
+    NotScheduled,
     /// The rule's condition has no value for this event.
     RuleError,
     /// A frequency cap is reached.
@@ -41,6 +46,8 @@ impl Reason {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Offer => "offer",
+            Self::SwitchedOff => "switched_off",
+            Self::NotScheduled => "not_scheduled",
             Self::Consent => "consent",
             Self::OptOut => "opt_out",
             Self::Staff => "staff",
@@ -60,14 +67,17 @@ impl Reason {
 #[derive(Debug)]
 pub(crate) struct Decision<'p> {
     pub(crate) reason: Reason,
-    /// The offers considered, by priority, each with its result.
-    pub(crate) considered: Vec<(&'p str, Reason)>,
+    /// The pack that the reason is of.
+    pub(crate) pack: Option<&'p RulePack>,
+    /// The offers considered, by priority, each with its pack and its result.
+    pub(crate) considered: Vec<(&'p RulePack, &'p str, Reason)>,
     /// The offer that was made, or that the control variant withheld.
     pub(crate) chosen: Option<ChosenOffer<'p>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct ChosenOffer<'p> {
+    pub(crate) pack: &'p RulePack,
     pub(crate) offer: &'p Offer,
     pub(crate) variant: Option<&'p str>,
     /// Absent in the control variant.
@@ -79,7 +89,8 @@ pub(crate) struct ChosenOffer<'p> {
 pub(crate) struct DecisionInput<'a> {
     pub(crate) event: &'a Event<'a>,
     pub(crate) profile: &'a Value,
-    pub(crate) signals: &'a Signals<'a>,
+    /// Of each pack, in their order.
+    pub(crate) signals: &'a [Signals<'a>],
     /// The clock of the decision: from the record, so that it is the same when the record is processed again.
     pub(crate) at: i64,
     /// The wall clock, used only to recognise an old event.
@@ -93,17 +104,26 @@ pub(crate) struct DecisionInput<'a> {
 ///
 /// # Errors
 /// `Data` when a rule with `on_error: dlq` has no value.
-pub(crate) fn decide<'p>(pack: &'p RulePack, input: &DecisionInput<'_>, person: &mut Person) -> Result<Decision<'p>> {
-    if let Some(reason) = suppressed(pack, input) {
-        return Ok(Decision { reason, considered: Vec::new(), chosen: None });
+pub(crate) fn decide<'p>(packs: &'p Packs, input: &DecisionInput<'_>, person: &mut Person) -> Result<Decision<'p>> {
+    let first = || packs.candidates(input.event.kind).map(|(_, pack, _)| pack).next().or_else(|| packs.first());
+    if packs.switches.is_all_off() {
+        return Ok(Decision { reason: Reason::SwitchedOff, pack: first(), considered: Vec::new(), chosen: None });
     }
-    let candidates = pack.by_event.get(input.event.kind).map_or(&[][..], Vec::as_slice);
-    let mut considered = Vec::with_capacity(candidates.len());
-    for offer in candidates.iter().filter_map(|index| pack.offers.get(*index)) {
-        let (reason, chosen) = consider(pack, offer, input, person)?;
-        considered.push((offer.id.as_str(), reason));
+    let suppressed: Vec<Option<Reason>> = packs.iter().map(|pack| suppressed(pack, input)).collect();
+    if suppressed.iter().all(Option::is_some) {
+        let pack = first();
+        let reason = pack.and_then(|pack| self::suppressed(pack, input)).unwrap_or(Reason::NotEligible);
+        return Ok(Decision { reason, pack, considered: Vec::new(), chosen: None });
+    }
+    let mut considered = Vec::new();
+    for (index, pack, offer) in packs.candidates(input.event.kind) {
+        let (reason, chosen) = match suppressed.get(index).copied().flatten() {
+            Some(reason) => (reason, None),
+            None => consider(Candidate { packs, pack, index, offer }, input, person)?,
+        };
+        considered.push((pack, offer.id.as_str(), reason));
         if let Some(chosen) = chosen {
-            let forget_before = input.at - pack.longest_cap;
+            let forget_before = input.at - packs.longest_cap;
             let mut counted = Vec::with_capacity(offer.caps.len());
             for cap in &offer.caps {
                 if !counted.contains(&cap.key) {
@@ -111,11 +131,21 @@ pub(crate) fn decide<'p>(pack: &'p RulePack, input: &DecisionInput<'_>, person: 
                     person.emit(cap.key, input.at, forget_before);
                 }
             }
-            return Ok(Decision { reason, considered, chosen: Some(chosen) });
+            return Ok(Decision { reason, pack: Some(pack), considered, chosen: Some(chosen) });
         }
     }
-    let reported = considered.iter().map(|(_, reason)| *reason).find(|reason| *reason != Reason::NotEligible);
-    Ok(Decision { reason: reported.unwrap_or(Reason::NotEligible), considered, chosen: None })
+    let reported = considered.iter().find(|(_, _, reason)| *reason != Reason::NotEligible);
+    let (reason, pack) = reported.map_or_else(|| (Reason::NotEligible, first()), |(pack, _, reason)| (*reason, Some(*pack)));
+    Ok(Decision { reason, pack, considered, chosen: None })
+}
+
+/// An offer to consider.
+struct Candidate<'p> {
+    packs: &'p Packs,
+    pack: &'p RulePack,
+    /// The index of its pack.
+    index: usize,
+    offer: &'p Offer,
 }
 
 /// What a profile says of a purpose: `consent.PURPOSE`, or without it `PURPOSE_consent`, a column of a database's table.
@@ -142,12 +172,19 @@ fn suppressed(pack: &RulePack, input: &DecisionInput<'_>) -> Option<Reason> {
 }
 
 fn consider<'p>(
-    pack: &RulePack,
-    offer: &'p Offer,
+    candidate: Candidate<'p>,
     input: &DecisionInput<'_>,
     person: &Person,
 ) -> Result<(Reason, Option<ChosenOffer<'p>>)> {
+    let Candidate { packs, pack, index, offer } = candidate;
     let DecisionInput { event, profile, signals, at, now, budget } = input;
+    let Some(signals) = signals.get(index) else { return Ok((Reason::NotEligible, None)) };
+    if packs.switches.is_off(&pack.name, &offer.id) {
+        return Ok((Reason::SwitchedOff, None));
+    }
+    if !offer.schedule.contains(at) {
+        return Ok((Reason::NotScheduled, None));
+    }
     if offer.holdout.as_ref().is_some_and(|holdout| holdout.is_held_out(event.person)) {
         return Ok((Reason::Holdout, None));
     }
@@ -160,7 +197,7 @@ fn consider<'p>(
     if at + offer.expires_in <= *now {
         return Ok((Reason::Stale, None));
     }
-    let kept = person.emissions.iter().filter(|emission| emission.at > at - pack.longest_cap).count();
+    let kept = person.emissions.iter().filter(|emission| emission.at > at - packs.longest_cap).count();
     let full = !offer.caps.is_empty() && kept + offer.caps.len() > MAX_EMISSIONS;
     if full || offer.caps.iter().any(|cap| person.emissions_since(cap.key, at - cap.per) >= cap.max) {
         return Ok((Reason::Cap, None));
@@ -173,10 +210,10 @@ fn consider<'p>(
         },
     };
     if variant == Some(CONTROL) {
-        return Ok((Reason::Control, Some(ChosenOffer { offer, variant, voucher: None })));
+        return Ok((Reason::Control, Some(ChosenOffer { pack, offer, variant, voucher: None })));
     }
     let voucher = offer.voucher(variant);
-    Ok((Reason::Offer, Some(ChosenOffer { offer, variant, voucher })))
+    Ok((Reason::Offer, Some(ChosenOffer { pack, offer, variant, voucher })))
 }
 
 #[cold]

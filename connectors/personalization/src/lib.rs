@@ -17,6 +17,7 @@ mod event;
 mod expression;
 mod hash;
 mod outputs;
+mod packs;
 mod person;
 mod personalize;
 mod rules;
@@ -49,6 +50,7 @@ pub fn plugins() -> Vec<Plugin> {
             Factory::Transformation(Arc::new(|config| Ok(Box::new(personalize::Personalize::new(config)?)))),
         )
         .needs_processor()
+        .answers_requests(|config| Ok(packs::RulesRequests::new(config)))
         .doc("Keeps the history of each person, computes signals from clicks and decides about offers by rules."),
     ]
 }

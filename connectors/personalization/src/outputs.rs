@@ -1,13 +1,15 @@
 //! The output records of an event.
 
+use std::collections::BTreeMap;
+
 use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Datum, Record, Result, Topic, Value};
 use uuid::Uuid;
 
 use crate::decision::{ChosenOffer, Decision, consent};
 use crate::event::Event;
+use crate::packs::Packs;
 use crate::person::Person;
-use crate::rules::RulePack;
-use crate::signals::Signals;
+
 
 /// Tributary's own namespace, so that ids that others make from the same text differ.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5a1f_52c7_90e4_4f0e_8d21_6c3b_70f1_2a94);
@@ -61,11 +63,14 @@ pub(crate) fn offer_id(event: &Event<'_>, offer: &str) -> String {
     stable_id(&[event.customer.unwrap_or(event.person), offer, event.id])
 }
 
-pub(crate) fn decision(pack: &RulePack, event: &Event<'_>, signals: &Signals<'_>, decision: &Decision<'_>) -> Value {
-    let considered = decision
-        .considered
-        .iter()
-        .map(|(rule, reason)| Value::map([("rule", Value::string(*rule)), ("reason", Value::string(reason.code()))]));
+pub(crate) fn decision(event: &Event<'_>, signals: Value, decision: &Decision<'_>) -> Value {
+    let considered = decision.considered.iter().map(|(pack, rule, reason)| {
+        Value::map([
+            ("rule", Value::string(*rule)),
+            ("pack", Value::string(pack.name.as_str())),
+            ("reason", Value::string(reason.code())),
+        ])
+    });
     let chosen = decision.chosen.as_ref();
     let made = chosen.filter(|chosen| chosen.voucher.is_some());
     Value::map([
@@ -82,16 +87,17 @@ pub(crate) fn decision(pack: &RulePack, event: &Event<'_>, signals: &Signals<'_>
         ("variant", chosen.and_then(|chosen| chosen.variant).into()),
         ("offer_id", made.map(|chosen| offer_id(event, &chosen.offer.id)).into()),
         ("considered", Value::Array(considered.collect())),
-        ("signals", signals.to_value()),
-        ("line_of_business", Value::string(pack.line_of_business.as_str())),
-        ("ruleset_version", Value::Int64(pack.version)),
+        ("signals", signals),
+        ("pack", decision.pack.map(|pack| pack.name.as_str()).into()),
+        ("line_of_business", decision.pack.map(|pack| pack.line_of_business.as_str()).into()),
+        ("ruleset_version", decision.pack.map(|pack| pack.version).into()),
         ("decided_at", Value::Int64(event.received_at)),
     ])
 }
 
 /// The offer to deliver; none in the control variant.
-pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &ChosenOffer<'_>) -> Option<Value> {
-    let voucher = chosen.voucher?;
+pub(crate) fn offer(event: &Event<'_>, chosen: &ChosenOffer<'_>) -> Option<Value> {
+    let (voucher, pack) = (chosen.voucher?, chosen.pack);
     Some(Value::map([
         ("offer_id", Value::string(offer_id(event, &chosen.offer.id))),
         ("person_id", Value::string(event.person)),
@@ -99,6 +105,7 @@ pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &ChosenOffer<'_>
         ("session_id", Value::string(event.session)),
         ("product_id", event.product.into()),
         ("rule", Value::string(chosen.offer.id.as_str())),
+        ("pack", Value::string(pack.name.as_str())),
         ("line_of_business", Value::string(pack.line_of_business.as_str())),
         ("ruleset_version", Value::Int64(pack.version)),
         ("variant", chosen.variant.into()),
@@ -112,7 +119,7 @@ pub(crate) fn offer(pack: &RulePack, event: &Event<'_>, chosen: &ChosenOffer<'_>
 }
 
 /// The view of a person, with the latest products first.
-pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile: &Value) -> Value {
+pub(crate) fn view(packs: &Packs, event: &Event<'_>, person: &Person, profile: &Value) -> Value {
     let mut products: Vec<_> = person.products.iter().collect();
     products.sort_by(|a, b| (b.last_at, &b.id).cmp(&(a.last_at, &a.id)));
     let products = products.into_iter().take(PRODUCTS_IN_VIEW).map(|product| {
@@ -134,9 +141,14 @@ pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile:
         ])
     });
     let latest = person.sessions.iter().max_by_key(|session| session.last_at);
-    let consents = match (profile.get("consent"), consent(profile, &pack.consent)) {
-        (None, Some(agreed)) => Value::map([(pack.consent.as_str(), Value::Boolean(agreed))]),
-        (given, _) => given.cloned().unwrap_or(Value::Null),
+    let consents = match profile.get("consent") {
+        Some(given) => given.clone(),
+        None => {
+            let purposes = packs.iter().map(|pack| pack.consent.as_str());
+            let known: BTreeMap<_, _> = purposes.filter_map(|purpose| Some((purpose, consent(profile, purpose)?))).collect();
+            let known = known.into_iter().map(|(purpose, agreed)| (purpose, Value::Boolean(agreed)));
+            if known.len() == 0 { Value::Null } else { Value::map(known) }
+        }
     };
     let field = |name: &str| profile.get(name).cloned().unwrap_or(Value::Null);
     Value::map([
@@ -151,8 +163,15 @@ pub(crate) fn view(pack: &RulePack, event: &Event<'_>, person: &Person, profile:
         ("session_events", Value::Int64(latest.map_or(0, |session| session.events.into()))),
         ("products", Value::Array(products.collect())),
         ("orders", Value::Array(orders.collect())),
-        ("ruleset_version", Value::Int64(pack.version)),
+        ("ruleset_version", packs.single_version().into()),
+        ("rulesets", rulesets(packs)),
     ])
+}
+
+/// The packs at work, each with its version.
+pub(crate) fn rulesets(packs: &Packs) -> Value {
+    let named = packs.iter().filter(|pack| !pack.name.is_empty());
+    Value::map(named.map(|pack| (pack.name.as_str(), Value::Int64(pack.version))))
 }
 
 /// The record that says that a person's data was deleted.

@@ -1,33 +1,33 @@
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tributary_api::{
-    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, Importance, Record, Records, Requirements, Result, StoreId,
-    TableId, Timer, TransformContext, Transformation, Validator, Value, json, read_small_file,
+    Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, PluginMetrics, Record, Records, Requirements, Result,
+    StoreId, TableId, Timer, TransformContext, TransformTables, Transformation, Validator, Value, json,
 };
 
 use crate::decision::{DecisionInput, decide};
 use crate::event::{DWELL_TIMER, Event, ORDER, PAGE_VIEW, PRODUCT_VIEW};
 use crate::expression::{Budget, MAX_STEPS};
 use crate::outputs::{self, Outputs, stable_id};
+use crate::packs::{self, PackMetrics, PackSources, Packs};
 use crate::person::Person;
-use crate::rules::{MAX_PACK_BYTES, RulePack};
 use crate::signals::Signals;
 
 const DAY_MS: i64 = 86_400_000;
-const RULES: &str = "rules";
-const RULES_FILE: &str = "rules.file";
-
 const PEOPLE: StoreId = StoreId(0);
 const PROFILES: TableId = TableId(0);
+const RULES: TableId = TableId(1);
 
 /// Decides about every click with the person's state. A click whose id was seen before is dropped.
 #[derive(Debug)]
 pub(crate) struct Personalize {
-    pack: RulePack,
+    sources: PackSources,
+    packs: Packs,
+    metrics: PackMetrics,
     outputs: Outputs,
     profiles_topic: String,
-    timers: bool,
     retention: Retention,
     /// Whether exceeding the rules' budget was logged.
     overrun_logged: bool,
@@ -52,11 +52,8 @@ impl Retention {
 }
 
 pub(crate) fn definition() -> ConfigDef {
-    let definition = ConfigDef::new([
-        ConfigKey::new(RULES_FILE, ConfigType::String)
-            .importance(Importance::High)
-            .doc("File of the rule pack, in YAML; read when the task starts."),
-        ConfigKey::new(RULES, ConfigType::String).doc("The rule pack itself, in YAML, instead of a file."),
+    let definition = packs::define(ConfigDef::default());
+    let definition = [
         ConfigKey::new("profiles.topic", ConfigType::String)
             .default("customers")
             .validator(Validator::TopicName)
@@ -72,27 +69,15 @@ pub(crate) fn definition() -> ConfigDef {
             .default(30 * DAY_MS)
             .validator(Validator::AtLeast(-1))
             .doc("The same for people without a customer_id."),
-    ]);
+    ]
+    .into_iter()
+    .fold(definition, ConfigDef::with);
     Outputs::define(definition)
-}
-
-fn read_pack(path: &str) -> Result<RulePack> {
-    let unreadable = || Error::config(format!("cannot read the rule pack {path}: correct {RULES_FILE}"));
-    let bytes = read_small_file(Path::new(path), MAX_PACK_BYTES).map_err(|error| unreadable().cause(&error))?;
-    let yaml = String::from_utf8(bytes).map_err(|_| unreadable())?;
-    RulePack::parse(&yaml).map_err(|error| error.context(path))
 }
 
 impl Personalize {
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let pack = match (config.optional_string(RULES)?, config.optional_string(RULES_FILE)?) {
-            (Some(yaml), None) => RulePack::parse(yaml).map_err(|error| error.with_property(RULES))?,
-            (None, Some(path)) => read_pack(path).map_err(|error| error.with_property(RULES_FILE))?,
-            _ => {
-                let message = "give the rule pack by rules.file or by rules, one of them";
-                return Err(Error::config_at(RULES_FILE, message));
-            }
-        };
+        let (sources, packs) = PackSources::new(config, Timestamp::now().as_millisecond())?;
         let retention = |name: &str| -> Result<Option<i64>> {
             let retention = config.int::<i64>(name)?;
             Ok(Some(retention).filter(|retention| *retention >= 0))
@@ -101,11 +86,12 @@ impl Personalize {
             retention: Retention {
                 known: retention("people.retention.ms")?,
                 anonymous: retention("people.anonymous.retention.ms")?,
-                longest_cap: pack.longest_cap,
+                longest_cap: packs.longest_cap,
             },
             overrun_logged: false,
-            timers: pack.signals.iter().any(|signal| signal.dwell.is_some_and(|dwell| dwell.timer)),
-            pack,
+            sources,
+            packs,
+            metrics: PackMetrics::default(),
             outputs: Outputs::new(config)?,
             profiles_topic: config.string("profiles.topic")?.to_owned(),
         })
@@ -113,15 +99,17 @@ impl Personalize {
 
     /// Opening a page schedules the timers of its product and cancels those of the previous page.
     fn set_timers(&self, event: &Event<'_>, cx: &mut TransformContext<'_>) -> Result<()> {
-        for signal in &self.pack.signals {
-            let Some(dwell) = signal.dwell.filter(|dwell| dwell.timer) else { continue };
-            let key = Bytes::from(format!("{}\0{}", event.person, signal.name));
-            if event.kind == signal.on && event.product.is_some() && event.page.is_some() {
-                let at = event.received_at + i64::from(dwell.at_least_s) * 1000;
-                let payload = timer_event(event, &signal.name, &self.pack.consent, at);
-                cx.schedule(Timer::new(key, at, json::to_vec(&payload)?))?;
-            } else if [PRODUCT_VIEW, PAGE_VIEW].contains(&event.kind) {
-                cx.cancel(&key)?;
+        for pack in self.packs.iter() {
+            for signal in &pack.signals {
+                let Some(dwell) = signal.dwell.filter(|dwell| dwell.timer) else { continue };
+                let key = Bytes::from(format!("{}\0{}\0{}", event.person, pack.name(), signal.name));
+                if event.kind == signal.on && event.product.is_some() && event.page.is_some() {
+                    let at = event.received_at + i64::from(dwell.at_least_s) * 1000;
+                    let payload = timer_event(event, [pack.name(), &signal.name], &self.packs, at);
+                    cx.schedule(Timer::new(key, at, json::to_vec(&payload)?))?;
+                } else if [PRODUCT_VIEW, PAGE_VIEW].contains(&event.kind) {
+                    cx.cancel(&key)?;
+                }
             }
         }
         Ok(())
@@ -176,44 +164,66 @@ impl Personalize {
         person: &mut Person,
         cx: &mut TransformContext<'_>,
         records: &mut Vec<Record>,
-    ) -> Result<(Signals<'p>, bool)> {
+    ) -> Result<(Value, Vec<Signals<'p>>, bool)> {
         let now = cx.now();
         let row = match event.customer {
             Some(customer) => cx.table(PROFILES, customer.as_bytes())?,
             None => None,
         };
         let profile = row.map_or(&Value::Null, |row| &row.value);
-        let signals = Signals::compute(&self.pack, event, person, profile);
+        let signals: Vec<_> =
+            self.packs.iter().map(|pack| Signals::compute(pack, event, person, profile)).collect();
+        let shown = Signals::to_value(&signals);
         let budget = Budget::default();
         let input = DecisionInput { event, profile, signals: &signals, at: event.received_at, now, budget: &budget };
-        let decision = decide(&self.pack, &input, person)?;
+        let decision = decide(&self.packs, &input, person)?;
         let at = event.received_at;
         if let Some(topic) = self.outputs.decisions.as_ref()
-            && self.pack.by_event.contains_key(event.kind)
+            && self.packs.decides(event.kind)
         {
-            let value = outputs::decision(&self.pack, event, &signals, &decision);
+            let value = outputs::decision(event, shown.clone(), &decision);
             records.push(outputs::record(topic, event.person, at, value));
         }
         if let (Some(topic), Some(chosen)) = (&self.outputs.offers, &decision.chosen)
-            && let Some(offer) = outputs::offer(&self.pack, event, chosen)
+            && let Some(offer) = outputs::offer(event, chosen)
         {
             records.push(outputs::record(topic, event.person, at, offer));
         }
         if let Some(topic) = &self.outputs.view
             && (decision.chosen.is_some() || [PRODUCT_VIEW, PAGE_VIEW, ORDER].contains(&event.kind))
         {
-            let view = outputs::view(&self.pack, event, person, profile);
+            let view = outputs::view(&self.packs, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
         }
-        Ok((signals, budget.is_exhausted()))
+        Ok((shown, signals, budget.is_exhausted()))
     }
 }
 
 impl Transformation for Personalize {
     fn requirements(&self) -> Requirements {
-        let needs = Requirements::default().store("people").table("profiles", &*self.profiles_topic);
-        let forgets = self.retention.known.is_some() || self.retention.anonymous.is_some();
-        if self.timers || forgets { needs.with_timers() } else { needs }
+        // Timers in any case: a pack that comes later may need them.
+        let needs = Requirements::default().store("people").table("profiles", &*self.profiles_topic).with_timers();
+        match self.sources.topic() {
+            Some(topic) => needs.raw_table("rules", topic),
+            None => needs,
+        }
+    }
+
+    fn with_plugin_metrics(&mut self, metrics: &PluginMetrics) -> Result<()> {
+        self.metrics = PackMetrics::new(metrics)?;
+        self.metrics.show(&self.packs, &self.sources);
+        Ok(())
+    }
+
+    fn between_transactions(&mut self, now: i64, tables: &dyn TransformTables) -> Result<()> {
+        let rules = self.sources.topic().map(|_| RULES);
+        if let Some(packs) = self.sources.follow(now, tables, rules) {
+            self.retention.longest_cap = packs.longest_cap;
+            self.packs = packs;
+            self.overrun_logged = false;
+            self.metrics.show(&self.packs, &self.sources);
+        }
+        Ok(())
     }
 
     fn apply(&mut self, record: Record, cx: &mut TransformContext<'_>) -> Result<Records> {
@@ -228,18 +238,19 @@ impl Transformation for Personalize {
         }
         person.take(&event);
         let mut records = Vec::with_capacity(4);
-        let (signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
-        if self.timers {
+        let (signals, _, overrun) = self.process(&event, &mut person, cx, &mut records)?;
+        if self.packs.timers {
             self.set_timers(&event, cx)?;
         }
         self.schedule_forgetting(&event, &mut person, cx)?;
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
         if let Some(topic) = self.outputs.enriched.as_ref().filter(|_| event.kind != ORDER) {
-            let (person, signals) = (event.person.to_owned(), signals.to_value());
+            let person = event.person.to_owned();
             let mut enriched = record;
             enriched.value.value.insert("signals", signals)?;
-            enriched.value.value.insert("ruleset_version", self.pack.version)?;
+            enriched.value.value.insert("ruleset_version", self.packs.single_version())?;
+            enriched.value.value.insert("rulesets", outputs::rulesets(&self.packs))?;
             enriched.key = Datum::schemaless(person);
             enriched.topic = topic.clone();
             enriched.partition = None;
@@ -260,8 +271,8 @@ impl Transformation for Personalize {
             return Ok(Records::None);
         }
         let mut records = Vec::with_capacity(3);
-        let (signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
-        if !signals.raised.iter().any(|(_, raised)| *raised) {
+        let (_, signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
+        if !signals.iter().flat_map(|pack| &pack.raised).any(|(_, raised)| *raised) {
             return Ok(Records::None);
         }
         let key = Bytes::copy_from_slice(event.person.as_bytes());
@@ -276,7 +287,6 @@ impl Personalize {
     fn log_overrun(&mut self, overrun: bool) {
         if overrun && !std::mem::replace(&mut self.overrun_logged, true) {
             tracing::warn!(
-                version = self.pack.version,
                 "the rules of an event took more than {MAX_STEPS} steps, the rules after them did not apply: use fewer of all, \
                  exists, map and filter, or shorter lists"
             );
@@ -303,14 +313,15 @@ fn forget_timer_key(person: &str) -> Bytes {
 
 /// The event that a timer sends. It is created when the timer is set, so that a timer that fires twice sends the same
 /// event.
-fn timer_event(event: &Event<'_>, signal: &str, purpose: &str, at: i64) -> Value {
-    let id = stable_id(&["timer", event.person, event.page.unwrap_or_default(), signal, event.id]);
+fn timer_event(event: &Event<'_>, [pack, signal]: [&str; 2], packs: &Packs, at: i64) -> Value {
+    let id = stable_id(&["timer", event.person, event.page.unwrap_or_default(), pack, signal, event.id]);
     // Only the fields that decisions use: the client's event is not stored completely.
     let consent = |purpose: &str| match event.value.path(&format!("consent.{purpose}")).and_then(Value::as_bool) {
         Some(agreed) => Value::Boolean(agreed),
         None => Value::Null,
     };
-    let consents = [purpose, "gpc", "dnt"].map(|purpose| (purpose, consent(purpose)));
+    let purposes: BTreeSet<&str> = packs.iter().map(|pack| pack.consent.as_str()).chain(["gpc", "dnt"]).collect();
+    let consents = purposes.into_iter().map(|purpose| (purpose, consent(purpose)));
     Value::map([
         ("event_id", Value::string(id)),
         ("type", Value::string(DWELL_TIMER)),

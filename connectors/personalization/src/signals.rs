@@ -1,5 +1,7 @@
 //! Signals computed from a person's history and the current page.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use tributary_api::Value;
 
@@ -37,7 +39,7 @@ impl<'p> Signals<'p> {
         let sessions_before = sessions_before(event, person, profile, DAYS_30);
         let orders = event.product.map_or(0, |id| person.orders_of(id));
         let raised =
-            pack.signals.iter().map(|signal| (signal.name.as_str(), raise(signal, event, person, profile))).collect();
+            pack.signals.iter().map(|signal| (signal.name.as_str(), raise(pack, signal, event, person, profile))).collect();
         Self { numbers: [view_count, engaged_s, sessions_before, orders as i64], raised }
     }
 
@@ -48,13 +50,19 @@ impl<'p> Signals<'p> {
         built_in.map(|(_, number)| Ok(number)).or_else(raised)
     }
 
-    pub(crate) fn to_value(&self) -> Value {
-        let numbers = BUILT_IN.into_iter().zip(self.numbers).map(|(name, number)| (name, Value::Int64(number)));
-        Value::map(numbers.chain(self.raised.iter().map(|(name, raised)| (*name, Value::Boolean(*raised)))))
+    /// The signals of all packs. One of the same name in several is raised if it is in any of them.
+    pub(crate) fn to_value(packs: &[Self]) -> Value {
+        let numbers = packs.first().map_or([0; BUILT_IN.len()], |first| first.numbers);
+        let numbers = BUILT_IN.into_iter().zip(numbers).map(|(name, number)| (name, Value::Int64(number)));
+        let mut raised: BTreeMap<&str, bool> = BTreeMap::new();
+        for (name, is_raised) in packs.iter().flat_map(|signals| &signals.raised) {
+            *raised.entry(name).or_default() |= is_raised;
+        }
+        Value::map(numbers.chain(raised.into_iter().map(|(name, raised)| (name, Value::Boolean(raised)))))
     }
 }
 
-fn raise(signal: &Signal, event: &Event<'_>, person: &mut Person, profile: &Value) -> bool {
+fn raise(pack: &RulePack, signal: &Signal, event: &Event<'_>, person: &mut Person, profile: &Value) -> bool {
     let continued = signal.dwell.is_some() && [HEARTBEAT, DWELL_TIMER].contains(&event.kind);
     if event.kind != signal.on && !continued {
         return false;
@@ -75,7 +83,7 @@ fn raise(signal: &Signal, event: &Event<'_>, person: &mut Person, profile: &Valu
     {
         return false;
     }
-    signal.dwell.is_none() || person.raise_once(stable_hash([signal.name.as_str(), product, event.session]))
+    signal.dwell.is_none() || person.raise_once(stable_hash([pack.name.as_str(), signal.name.as_str(), product, event.session]))
 }
 
 fn lingers(dwell: &Dwell, event: &Event<'_>, person: &Person) -> bool {

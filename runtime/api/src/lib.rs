@@ -22,6 +22,7 @@ pub mod json;
 mod metrics;
 mod offsets;
 mod plugin;
+mod plugin_request;
 mod record;
 mod registry;
 mod schema;
@@ -57,6 +58,7 @@ pub use plugin::{
     API_VERSION, ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, KAFKA_VERSION, Plugin,
     PluginDescription, PluginKind, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
 };
+pub use plugin_request::{PluginAnswer, PluginRequest, RequestHandler, RequestHandlerFactory, RequestHost, RequestMethod};
 pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
 pub use registry::PluginRegistry;
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
@@ -71,6 +73,6 @@ pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
 pub use transaction::{TransactionContext, TransactionEnd, TransactionRequest};
 pub use transform::{
     Predicate, Requirements, StoreId, StoreSpec, TableId, TableSpec, Timer, TransformContext, TransformHost,
-    Transformation,
+    TransformTables, Transformation,
 };
 pub use value::{Decimal, Struct, Value};

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crate::deferred::Deferred;
 use crate::{
-    Config, ConfigDef, ConfigProvider, Connector, Converter, ConverterOptions, HeaderConverter, Predicate, Result,
-    SinkConnector, SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
+    Config, ConfigDef, ConfigProvider, Connector, Converter, ConverterOptions, HeaderConverter, Predicate,
+    RequestHandler, RequestHandlerFactory, Result, SinkConnector, SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
 };
 
 /// The version of Apache Kafka Connect that this corresponds to: it is reported to clients and as the version of
@@ -165,6 +165,8 @@ pub struct Plugin {
     pub description: PluginDescription,
     /// How to make one.
     pub factory: Factory,
+    /// How to make what answers requests about one; only of transforms.
+    pub requests: Option<RequestHandlerFactory>,
 }
 
 impl Plugin {
@@ -192,7 +194,7 @@ impl Plugin {
             pauses_partitions: false,
             doc: String::new(),
         };
-        Self { description, factory }
+        Self { description, factory, requests: None }
     }
 
     /// A source: how to make its connector, and how to start a task with its parsed configuration. What the function
@@ -340,6 +342,16 @@ impl Plugin {
     #[must_use]
     pub fn needs_processor(mut self) -> Self {
         self.description.needs_processor = true;
+        self
+    }
+
+    /// The same transform, which answers requests over REST.
+    #[must_use]
+    pub fn answers_requests<H: RequestHandler + 'static>(
+        mut self,
+        make: impl Fn(&Config) -> Result<H> + Send + Sync + 'static,
+    ) -> Self {
+        self.requests = Some(Arc::new(move |config| Ok(Box::new(make(config)?))));
         self
     }
 

@@ -44,6 +44,17 @@ pub trait Transformation: Send {
         Ok(())
     }
 
+    /// Called by a processor between two transactions, also while no records come: to take in what has changed beside the
+    /// stream, such as a table of which all rows matter, or a local file. Every record of a transaction is therefore
+    /// processed with the same. It is called some ten times a second or more, so it should first look whether anything has
+    /// changed. `now` is in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// Any error fails the task: what is refused while it runs is better reported, and what was there before kept.
+    fn between_transactions(&mut self, _now: i64, _tables: &dyn TransformTables) -> Result<()> {
+        Ok(())
+    }
+
     /// 0, 1 or many records for one; each may go to any topic. CPU only: it must not block.
     ///
     /// # Errors
@@ -121,6 +132,13 @@ impl Requirements {
         self
     }
 
+    /// Asks for a read-only table of a topic whose values stay bytes, whatever the connector's converter.
+    #[must_use]
+    pub fn raw_table(mut self, name: impl Into<String>, topic: impl Into<String>) -> Self {
+        self.tables.push(TableSpec { raw: true, ..TableSpec::new(name, topic) });
+        self
+    }
+
     /// Asks for timers.
     #[must_use]
     pub fn with_timers(mut self) -> Self {
@@ -157,12 +175,14 @@ pub struct TableSpec {
     pub name: String,
     /// The topic it follows.
     pub topic: String,
+    /// Whether its values are bytes as they are in the topic, instead of what the connector's converter makes of them.
+    pub raw: bool,
 }
 
 impl TableSpec {
     /// A table of a topic.
     pub fn new(name: impl Into<String>, topic: impl Into<String>) -> Self {
-        Self { name: name.into(), topic: topic.into() }
+        Self { name: name.into(), topic: topic.into(), raw: false }
     }
 }
 
@@ -260,6 +280,14 @@ pub trait TransformHost {
     /// # Errors
     /// When the host has no timers.
     fn cancel(&mut self, key: &[u8]) -> Result<()>;
+}
+
+/// The tables of a transform as a whole, between two transactions.
+pub trait TransformTables {
+    /// A number that is another one whenever a row of the table has changed; 0 for a table that was not asked for.
+    fn version(&self, table: TableId) -> u64;
+    /// Calls a function with each row's key and value, in no order.
+    fn for_each(&self, table: TableId, row: &mut dyn FnMut(&[u8], &Datum));
 }
 
 /// Given with every record: the clock, the place of the record and the state of the host.

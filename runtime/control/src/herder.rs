@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tributary_api::{ConfigKey, Props};
+use tributary_api::{ConfigKey, PluginAnswer, PluginRequest, Props};
 
 use crate::{
-    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Health, Loggers, PluginInfo, Processing,
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Error, Health, Loggers, PluginInfo, Processing,
     Progress, Result, Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
 };
 
@@ -104,6 +104,11 @@ pub trait Herder: Send + Sync {
 
     /// How far a connector's plugins are with their work.
     async fn progress(&self, name: &str) -> Result<Progress>;
+
+    /// Passes a request on to a transform of a connector, which is named by its alias.
+    async fn transform_request(&self, _name: &str, alias: &str, _request: PluginRequest) -> Result<PluginAnswer> {
+        Err(Error::not_found(format!("transforms.{alias} answers no requests")))
+    }
 
     /// The plugins, connectors only or all kinds.
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>>;

@@ -38,6 +38,7 @@ mod router;
 mod server;
 mod starting;
 mod tasks;
+mod transforms;
 
 pub use axum::Router;
 pub use https::from_props as tls;

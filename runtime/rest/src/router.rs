@@ -15,6 +15,7 @@ use crate::options::{MetricsText, RestOptions};
 use crate::response_headers::ResponseHeaders;
 use crate::{
     access, admin, basic_auth, connectors, deadline, internal, methods, negotiation, offsets, plugins, root, tasks,
+    transforms,
 };
 
 /// Far more than a record of the configuration topic can hold.
@@ -33,12 +34,12 @@ pub fn router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
     if !options.admin_elsewhere {
         routes = routes.merge(admin_routes());
     }
-    finish(routes, herder, options)
+    finish(routes, transform_routes(), herder, options)
 }
 
 /// Only `/admin`, for `admin.listeners`. Extensions do not apply to it, as in Connect.
 pub fn admin_router(herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
-    finish(admin_routes(), herder, &RestOptions { basic_auth: None, ..options.clone() })
+    finish(admin_routes(), Router::new(), herder, &RestOptions { basic_auth: None, ..options.clone() })
 }
 
 fn connector_routes() -> Router<Worker> {
@@ -80,18 +81,32 @@ fn admin_routes() -> Router<Worker> {
         .route("/admin/loggers/{logger}", get(admin::get).put(admin::set))
 }
 
-fn finish(routes: Router<Worker>, herder: Arc<dyn Herder>, options: &RestOptions) -> Router {
+/// Not part of Connect's API: what transforms answer themselves.
+fn transform_routes() -> Router<Worker> {
+    let answered = || get(transforms::get).put(transforms::put).delete(transforms::delete);
+    Router::new()
+        .route("/connectors/{connector}/transforms/{alias}/{*path}", answered())
+        .method_not_allowed_fallback(methods::other)
+}
+
+fn finish(
+    routes: Router<Worker>,
+    transforms: Router<Worker>,
+    herder: Arc<dyn Herder>,
+    options: &RestOptions,
+) -> Router {
     let worker = Worker { herder, metrics: options.metrics.clone() };
     let mut routes = routes.method_not_allowed_fallback(methods::other);
-    let mut metrics = Router::new().route("/metrics", get(root::metrics));
+    // Not all of JSON: metrics are text, and a plugin says itself what it takes.
+    let mut others = Router::new().route("/metrics", get(root::metrics)).merge(transforms);
     if let Some(auth) = &options.basic_auth {
         let check = middleware::from_fn_with_state(auth.clone(), basic_auth::check);
         routes = routes.route_layer(check.clone());
-        metrics = metrics.route_layer(check);
+        others = others.route_layer(check);
     }
     let mut routes = routes
         .route_layer(middleware::from_fn(negotiation::json_only))
-        .merge(metrics)
+        .merge(others)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(worker.clone(), deadline::enforce));

@@ -166,6 +166,21 @@ async fn the_progress_of_a_connector_has_a_place_of_its_own() {
 }
 
 #[tokio::test]
+async fn requests_to_transforms_are_passed_on_with_path_and_body() {
+    let herder = Arc::new(Recorded::new(200, json!({})));
+    let routes = router(herder.clone(), &RestOptions::default());
+    let place = "/connectors/p/transforms/a/rules/home%20and%20garden";
+    for (method, body) in [("GET", ""), ("PUT", "version: 1"), ("DELETE", ""), ("POST", "")] {
+        let request = axum::http::Request::builder().method(method).uri(place);
+        let request = request.header("content-type", "application/yaml").body(axum::body::Body::from(body)).unwrap();
+        let answer = tower::ServiceExt::oneshot(routes.clone(), request).await.unwrap();
+        assert_eq!(answer.status(), if method == "POST" { 405 } else { 200 }, "{method}");
+    }
+    let call = |method, body| json!(["transform_request", "p", "a", method, ["rules", "home and garden"], body]);
+    assert_eq!(*herder.calls.lock().unwrap(), [call("Get", ""), call("Put", "version: 1"), call("Delete", "")]);
+}
+
+#[tokio::test]
 async fn admin_listeners_take_admin_off_the_others() {
     let server = start(&[("admin.listeners", "")], false).await;
     assert!(exchange(server.address, &get("/admin/loggers", "")).await.starts_with("http/1.1 404"));

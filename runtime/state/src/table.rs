@@ -8,11 +8,13 @@ use tributary_api::Datum;
 #[derive(Default)]
 pub struct GlobalTable {
     rows: HashMap<Bytes, Datum>,
+    changes: u64,
 }
 
 impl GlobalTable {
     /// Applies one record; a null value removes the key.
     pub fn set(&mut self, key: &[u8], value: Datum) {
+        self.changes += 1;
         if value.value.is_null() {
             self.rows.remove(key);
             return;
@@ -26,6 +28,16 @@ impl GlobalTable {
     /// The latest value of a key.
     pub fn get(&self, key: &[u8]) -> Option<&Datum> {
         self.rows.get(key)
+    }
+
+    /// How many records were applied.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// All keys with their values, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Datum)> {
+        self.rows.iter()
     }
 
     /// How many keys there are.

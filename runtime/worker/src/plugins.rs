@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigProvider, ConfigType, Converter, ConverterOptions, Error, Factory,
-    HeaderConverter, Plugin, PluginKind, PluginRegistry, Predicate, Props, Result, Transformation, list_items,
+    HeaderConverter, Plugin, PluginKind, PluginRegistry, Predicate, Props, RequestHandler, Result,
+    Transformation, list_items,
 };
 
 use crate::settings::with_prefix;
@@ -115,6 +116,14 @@ impl<'a> NamedPlugin<'a> {
             Factory::Transformation(make) => self.make(|config| make(config)),
             _ => Err(self.other_kind()),
         }
+    }
+
+    /// Makes what answers requests about the transform; none of one that answers none.
+    ///
+    /// # Errors
+    /// As for [`make_transformation`](Self::make_transformation).
+    pub(crate) fn make_request_handler(&self) -> Result<Option<Box<dyn RequestHandler>>> {
+        self.plugin.requests.as_ref().map(|make| self.make(|config| make(config))).transpose()
     }
 
     /// Makes the predicate.

@@ -10,6 +10,7 @@ mod large_transaction;
 mod mongodb;
 mod older_path;
 mod processor;
+mod rules;
 mod s3;
 mod shared_producers;
 mod sinks;

@@ -1,7 +1,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
-use jiff::{Span, SpanRelativeTo, Unit};
+use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 use tributary_api::{Error, Result};
 
 use super::source::{self, Pack};
@@ -61,27 +62,47 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
             by_event.entry(event).or_default().push(index);
         }
     }
-    for (event, offers_of) in &by_event {
-        let steps: usize =
-            offers_of.iter().filter_map(|index| offers.get(*index)).map(|offer| offer.when.steps()).sum();
-        if steps > MAX_STEPS / 2 {
-            return Err(invalid(format!(
-                "the offers for event type {event} need at least {steps} steps, and at most {} are allowed: write \
-                 fewer or shorter conditions",
-                MAX_STEPS / 2
-            )));
-        }
-    }
     let longest_cap = offers.iter().flat_map(|offer| &offer.caps).map(|cap| cap.per).max().unwrap_or(0);
-    Ok(RulePack {
+    let name = pack.name.unwrap_or_else(|| plain_name(&pack.line_of_business));
+    if name.is_empty() || name.len() > MAX_NAME || name != plain_name(&name) {
+        return Err(invalid(format!("name must be 1 to {MAX_NAME} letters, digits, dots, underscores or dashes")));
+    }
+    let pack = RulePack {
+        name,
         line_of_business: pack.line_of_business,
+        effective_from: pack.effective_from.map_or(i64::MIN, Timestamp::as_millisecond),
         version: i64::try_from(pack.version).map_err(|_| invalid("version is too large"))?,
         consent: pack.consent,
         signals,
         offers,
         by_event,
         longest_cap,
-    })
+    };
+    within_budget([&pack])?;
+    Ok(pack)
+}
+
+/// Whether an event's offers of all these packs can be evaluated with the budget that an event has.
+pub(crate) fn within_budget<'a>(packs: impl IntoIterator<Item = &'a RulePack>) -> Result<()> {
+    let mut needed: BTreeMap<&str, usize> = BTreeMap::new();
+    for pack in packs {
+        for event in pack.by_event.keys() {
+            *needed.entry(event).or_default() += pack.steps(event);
+        }
+    }
+    match needed.into_iter().find(|(_, steps)| *steps > MAX_STEPS / 2) {
+        None => Ok(()),
+        Some((event, steps)) => Err(invalid(format!(
+            "the offers for event type {event} need at least {steps} steps, and at most {} are allowed: write fewer or \
+             shorter conditions",
+            MAX_STEPS / 2
+        ))),
+    }
+}
+
+/// A text as a name: everything else than letters, digits, dots, underscores and dashes becomes a dash.
+fn plain_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
 }
 
 /// An upper bound of the nesting of a text's collections, checked first because the parser is slow on deep ones.
@@ -170,6 +191,7 @@ fn compile_offer(
     let experiment = offer.experiment.map(compile_experiment).transpose().map_err(|e| e.context("experiment"))?;
     let offer = Offer {
         when,
+        schedule: compile_schedule(offer.schedule)?,
         on_error: offer.on_error,
         holdout,
         experiment,
@@ -195,6 +217,16 @@ fn compile_offer(
         return Err(invalid(format!("vouchers.{unknown} is of no variant")));
     }
     Ok(offer)
+}
+
+fn compile_schedule(schedule: Option<source::Schedule>) -> Result<Range<i64>> {
+    let source::Schedule { from, until } = schedule.unwrap_or(source::Schedule { from: None, until: None });
+    let at = |time: Option<Timestamp>, without| time.map_or(without, Timestamp::as_millisecond);
+    let times = at(from, i64::MIN)..at(until, i64::MAX);
+    if times.is_empty() {
+        return Err(invalid("schedule.until must be after schedule.from"));
+    }
+    Ok(times)
 }
 
 fn compile_cap(cap: &source::Cap, offer: &str) -> Result<Cap> {

@@ -7,11 +7,13 @@ mod source;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use tributary_api::Result;
 
-use crate::assignment::{self, Range};
+use crate::assignment;
 use crate::expression::Expression;
+pub(crate) use compile::within_budget;
 pub(crate) use source::{OnError, Voucher};
 
 /// The variant that gets no offer, for comparison.
@@ -23,8 +25,12 @@ pub(crate) const MAX_PACK_BYTES: u64 = 256 * 1024;
 /// A rule pack that was checked and compiled.
 #[derive(Debug)]
 pub struct RulePack {
+    /// What it is known by: a pack of the same name replaces it.
+    pub(crate) name: String,
     pub(crate) line_of_business: String,
     pub(crate) version: i64,
+    /// When it replaces the version before it, in milliseconds since the epoch.
+    pub(crate) effective_from: i64,
     /// The purpose that a profile must consent to: `profile.consent.<purpose>`.
     pub(crate) consent: String,
     pub(crate) signals: Vec<Signal>,
@@ -72,6 +78,8 @@ pub(crate) struct Offer {
     pub(crate) value: f64,
     /// In milliseconds.
     pub(crate) expires_in: i64,
+    /// The times at which it may be made, in milliseconds since the epoch.
+    pub(crate) schedule: Range<i64>,
     pub(crate) voucher: Option<Voucher>,
     pub(crate) vouchers: BTreeMap<String, Voucher>,
 }
@@ -88,7 +96,7 @@ pub(crate) struct Experiment {
     pub(crate) seed: String,
     pub(crate) hash_version: u32,
     pub(crate) variants: Vec<String>,
-    pub(crate) ranges: Vec<Range>,
+    pub(crate) ranges: Vec<assignment::Range>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +115,32 @@ impl RulePack {
     /// `Config`, naming the offer or field, when anything is unknown, out of bounds or does not compile.
     pub fn parse(yaml: &str) -> Result<Self> {
         compile::compile(yaml)
+    }
+
+    /// A pack without signals and offers.
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: String::new(),
+            line_of_business: String::new(),
+            version: 0,
+            effective_from: i64::MIN,
+            consent: "marketing".to_owned(),
+            signals: Vec::new(),
+            offers: Vec::new(),
+            by_event: HashMap::new(),
+            longest_cap: 0,
+        }
+    }
+
+    /// The name: letters, digits, `.`, `_` and `-`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number of steps that its offers for an event type need at least.
+    pub(crate) fn steps(&self, event: &str) -> usize {
+        let offers = self.by_event.get(event).map_or(&[][..], Vec::as_slice);
+        offers.iter().filter_map(|index| self.offers.get(*index)).map(|offer| offer.when.steps()).sum()
     }
 
     /// The version, which every decision contains.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pack {
+    pub(super) name: Option<String>,
     pub(super) line_of_business: String,
     pub(super) version: u64,
+    pub(super) effective_from: Option<Timestamp>,
     #[serde(default = "marketing")]
     pub(super) consent: String,
     #[serde(default)]
@@ -78,6 +81,7 @@ pub(super) struct Offer {
     pub(super) on_error: OnError,
     #[serde(default = "one_day")]
     pub(super) expires_in: String,
+    pub(super) schedule: Option<Schedule>,
     pub(super) voucher: Option<Voucher>,
     #[serde(default)]
     pub(super) vouchers: BTreeMap<String, Voucher>,
@@ -104,6 +108,14 @@ pub(super) struct Cap {
     pub(super) group: Option<String>,
     pub(super) max: u32,
     pub(super) per: String,
+}
+
+/// When an offer may be made: from the first time on, and before the second.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Schedule {
+    pub(super) from: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
 }
 
 /// The scope of a cap.

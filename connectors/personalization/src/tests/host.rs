@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use tributary_api::{
     Datum, Factory, Props, Record, Records, Result, StoreId, TableId, Timer, TransformContext, TransformHost,
-    Transformation, Value, json,
+    TransformTables, Transformation, Value, json,
 };
 
 pub(super) const DAY: i64 = 86_400_000;
@@ -17,6 +17,21 @@ pub(super) struct Memory {
     pub(super) values: HashMap<Bytes, Bytes>,
     pub(super) table: HashMap<Bytes, Datum>,
     pub(super) timers: BTreeMap<Bytes, Timer>,
+    /// The topic of rule packs.
+    rules: BTreeMap<String, Datum>,
+    rules_version: u64,
+}
+
+impl TransformTables for Memory {
+    fn version(&self, table: TableId) -> u64 {
+        if table == TableId(1) { self.rules_version } else { 0 }
+    }
+
+    fn for_each(&self, table: TableId, row: &mut dyn FnMut(&[u8], &Datum)) {
+        for (key, value) in self.rules.iter().filter(|_| table == TableId(1)) {
+            row(key.as_bytes(), value);
+        }
+    }
 }
 
 impl TransformHost for Memory {
@@ -65,7 +80,10 @@ impl Shop {
     }
 
     pub(super) fn with(rules: &str, settings: &[(&str, &str)]) -> Self {
-        let mut props = Props::from([("rules".to_owned(), rules.to_owned())]);
+        let mut props = Props::new();
+        if !rules.is_empty() {
+            props.insert("rules".to_owned(), rules.to_owned());
+        }
         props.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut shop = Self {
             transform: make("tributary.Personalize", &props).unwrap(),
@@ -106,6 +124,23 @@ impl Shop {
         let count = records.len();
         self.out.extend(records);
         Ok(count)
+    }
+
+    /// Writes a record of the topic of rule packs, and lets the transform take it in.
+    pub(super) fn set_rules(&mut self, key: &str, value: Option<&str>, now: i64) {
+        match value {
+            Some(value) => {
+                let row = Datum::schemaless(Value::Bytes(Bytes::copy_from_slice(value.as_bytes())));
+                self.host.rules.insert(key.to_owned(), row);
+            }
+            None => drop(self.host.rules.remove(key)),
+        }
+        self.host.rules_version += 1;
+        self.follow(now);
+    }
+
+    pub(super) fn follow(&mut self, now: i64) {
+        self.transform.between_transactions(now, &self.host).unwrap();
     }
 
     /// Fires the timers that are due, as a processor would.

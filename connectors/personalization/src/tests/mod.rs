@@ -3,7 +3,9 @@
 mod enrich;
 mod host;
 mod offers;
+mod packs;
 mod person;
+mod requests;
 mod speed;
 mod timers;
 

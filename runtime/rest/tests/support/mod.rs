@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tributary_api::{ConfigKey, ConfigType, ConfigValue, DefaultValue as Fallback, Importance, Props, Width};
+use tributary_api::{
+    ConfigKey, ConfigType, ConfigValue, DefaultValue as Fallback, Importance, PluginAnswer, PluginRequest, Props, Width,
+};
 use tributary_control::*;
 
 /// What was asked, and the recorded answer to give.
@@ -168,6 +170,12 @@ impl Herder for Recorded {
     async fn progress(&self, name: &str) -> Result<Progress> {
         self.called(json!(["progress", name]));
         self.answer(Value::clone)
+    }
+
+    async fn transform_request(&self, name: &str, alias: &str, request: PluginRequest) -> Result<PluginAnswer> {
+        let PluginRequest { method, path, body, .. } = request;
+        self.called(json!(["transform_request", name, alias, format!("{method:?}"), path, String::from_utf8_lossy(&body)]));
+        self.refusal().map_or(Ok(PluginAnswer::refused(self.status, "of the plugin")), Err)
     }
 
     async fn tasks(&self, name: &str) -> Result<Vec<TaskInfo>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tributary_api::{
     Datum, Error, Record, Records, Requirements, Result, StoreId, TableId, Timer, TransformContext, TransformHost,
-    Transformation,
+    TransformTables, Transformation,
 };
 
 /// A wall clock that is set by the test, in milliseconds since the epoch.
@@ -39,6 +39,8 @@ pub struct MemoryTransformHost {
     requirements: Requirements,
     stores: Vec<BTreeMap<Bytes, Bytes>>,
     tables: Vec<HashMap<Bytes, Datum>>,
+    /// How often each table has changed.
+    table_versions: Vec<u64>,
     timers: BTreeMap<Bytes, Timer>,
     changes: Changes,
 }
@@ -58,6 +60,7 @@ impl MemoryTransformHost {
             requirements: requirements.clone(),
             stores: vec![BTreeMap::new(); requirements.stores.len()],
             tables: vec![HashMap::new(); requirements.tables.len()],
+            table_versions: vec![0; requirements.tables.len()],
             timers: BTreeMap::new(),
             changes: Changes::default(),
         }
@@ -69,6 +72,14 @@ impl MemoryTransformHost {
     /// The error of the transform.
     pub fn apply(&mut self, transform: &mut dyn Transformation, record: Record) -> Result<Records> {
         self.within(|cx| transform.apply(record, cx))
+    }
+
+    /// Lets the transform take in what has changed, as the runtime does between two transactions.
+    ///
+    /// # Errors
+    /// The error of the transform.
+    pub fn between_transactions(&self, transform: &mut dyn Transformation) -> Result<()> {
+        transform.between_transactions(self.clock.now(), self)
     }
 
     /// Advances the clock, then fires all due timers, earliest first, including those that are set while firing. A timer
@@ -100,6 +111,9 @@ impl MemoryTransformHost {
     pub fn set_table(&mut self, name: &str, key: impl Into<Bytes>, datum: Option<Datum>) -> Result<()> {
         let index = self.requirements.tables.iter().position(|table| table.name == name);
         let table = index.and_then(|index| self.tables.get_mut(index)).ok_or_else(|| no_such("table", name))?;
+        if let Some(version) = index.and_then(|index| self.table_versions.get_mut(index)) {
+            *version += 1;
+        }
         match datum {
             Some(datum) => drop(table.insert(key.into(), datum)),
             None => drop(table.remove(&key.into())),
@@ -186,6 +200,18 @@ impl TransformHost for MemoryTransformHost {
         self.check_timers()?;
         self.changes.timers.insert(Bytes::copy_from_slice(key), None);
         Ok(())
+    }
+}
+
+impl TransformTables for MemoryTransformHost {
+    fn version(&self, table: TableId) -> u64 {
+        self.table_versions.get(table.0).copied().unwrap_or_default()
+    }
+
+    fn for_each(&self, table: TableId, row: &mut dyn FnMut(&[u8], &Datum)) {
+        for (key, value) in self.tables.get(table.0).into_iter().flatten() {
+            row(key, value);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod runners;
 mod stages;
 mod status_writer;
 mod task_set;
+mod transform_requests;
 
 pub(crate) use context::HerderContext;
 pub(crate) use requests::ClusterHerder;

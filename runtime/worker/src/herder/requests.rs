@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use tributary_api::{ConfigKey, Factory, PluginKind, Props};
+use tributary_api::{ConfigKey, Factory, PluginAnswer, PluginKind, PluginRequest, Props};
 use tributary_control::{
     ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorPatch, ConnectorState, ConnectorStatus, ConnectorType,
     CreateRequest, Created, Error, Health, HealthStatus, Herder, Loggers, PluginInfo, Processing, Progress,
@@ -15,7 +15,7 @@ use tributary_control::{
 use super::message::RunnerMessage;
 use super::runners::Runners;
 use super::stages::Stages;
-use super::{offsets, plugin_listing};
+use super::{offsets, plugin_listing, transform_requests};
 use crate::loggers::{LoggerControl, LoggerRefusal};
 use crate::processor;
 use crate::stores::{ConnectorEntry, Status, StatusStore};
@@ -206,6 +206,11 @@ impl Herder for ClusterHerder {
     async fn progress(&self, name: &str) -> Result<Progress> {
         self.entry(name)?;
         Ok(self.runners.context.metrics.progress(name))
+    }
+
+    async fn transform_request(&self, name: &str, alias: &str, request: PluginRequest) -> Result<PluginAnswer> {
+        let config = self.entry(name)?.config.clone();
+        transform_requests::answer(&self.runners.context, &config, alias, request).await
     }
 
     async fn plugins(&self, connectors_only: bool) -> Result<Vec<PluginInfo>> {

@@ -56,7 +56,7 @@ impl ProcessLoop {
     async fn work(&mut self) -> Result<(), ExitReason> {
         while !self.cx.control.is_stopping() {
             self.follow_pause()?;
-            self.chain.tables.follow(&self.chain.operator)?;
+            self.chain.between_transactions(now_ms())?;
             self.partitions.flush_if_due()?;
             if !self.retries.limit.is_at_max() && self.is_timer_due() {
                 // While the batch limit is reduced, timers are processed in separate batches.

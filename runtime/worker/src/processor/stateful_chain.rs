@@ -30,6 +30,18 @@ pub(super) struct Step<'a> {
 }
 
 impl StatefulChain {
+    /// Lets the tables follow their topics, and the transforms take in what has changed.
+    ///
+    /// # Errors
+    /// When a topic cannot be read or a row cannot be converted; a transform's own.
+    pub(super) fn between_transactions(&mut self, now: i64) -> Result<()> {
+        let Self { encoder, stores, tables, operator, .. } = self;
+        tables.follow(operator)?;
+        encoder.chain.between_transactions(|stage, transform| {
+            transform.between_transactions(now, &tables.of(stores.tables_of(stage)))
+        })
+    }
+
     /// Fires one timer.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use tributary_api::{Datum, Error, Offsets, Result, TopicPartition};
+use tributary_api::{Bytes, Datum, Error, Offsets, Result, TableId, TopicPartition, TransformTables, Value};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord};
 use tributary_state::GlobalTable;
 
+use super::transform_stores::TableSource;
 use super::{ANSWER_TIMEOUT, Topics, TransformStores};
 use crate::tasks::{Decoder, ErrorOperator, FailedRecord, TaskContext};
 
@@ -14,7 +15,7 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// The tables of a task: complete copies that follow their topics.
 pub(super) struct Tables {
     consumer: Option<Consumer>,
-    topics: Vec<String>,
+    sources: Vec<TableSource>,
     tables: Vec<GlobalTable>,
     decoder: Decoder,
 }
@@ -32,14 +33,15 @@ impl Tables {
         decoder: Decoder,
         operator: &ErrorOperator,
     ) -> Result<Option<Self>> {
-        let names = stores.tables.clone();
-        let tables = names.iter().map(|_| GlobalTable::default()).collect();
-        let mut this = Self { consumer: None, topics: names, tables, decoder };
-        if this.topics.is_empty() {
+        let sources = stores.tables.clone();
+        let names: BTreeSet<String> = sources.iter().map(|source| source.topic.clone()).collect();
+        let tables = sources.iter().map(|_| GlobalTable::default()).collect();
+        let mut this = Self { consumer: None, sources, tables, decoder };
+        if names.is_empty() {
             return Ok(Some(this));
         }
         let mut partitions = Vec::new();
-        for topic in &this.topics {
+        for topic in &names {
             let count = topics.ensure_table(topic).await.map_err(|error| error.context("cannot read a table"))?;
             partitions.extend((0..count).map(|partition| TopicPartition::new(topic.as_str(), partition)));
             cx.reporter.topic_used(topic);
@@ -63,7 +65,7 @@ impl Tables {
             }
         }
         let rows: usize = this.tables.iter().map(GlobalTable::len).sum();
-        tracing::info!(topics = ?this.topics, rows, "tables are caught up");
+        tracing::info!(topics = ?names, rows, "tables are caught up");
         Ok(Some(this))
     }
 
@@ -112,11 +114,24 @@ impl Tables {
     }
 
     fn take(&mut self, raw: RawRecord, operator: &ErrorOperator) -> Result<()> {
-        let Some(index) = self.topics.iter().position(|topic| **topic == *raw.topic) else { return Ok(()) };
         let Some(key) = raw.key.clone() else { return Ok(()) }; // a table has no row without a key
+        let of_topic = |source: &TableSource| *source.topic == *raw.topic;
+        let mut converts = false;
+        for (source, table) in self.sources.iter().zip(&mut self.tables).filter(|(source, _)| of_topic(source)) {
+            converts |= !source.raw;
+            if source.raw {
+                // A row must not keep all records alive that were fetched with it.
+                let value = raw.value.as_deref().map_or(Value::Null, |value| Value::Bytes(Bytes::copy_from_slice(value)));
+                table.set(&key, Datum::schemaless(value));
+            }
+        }
+        if !converts {
+            return Ok(());
+        }
         match self.decoder.decode(raw.clone()) {
             Ok(record) => {
-                if let Some(table) = self.tables.get_mut(index) {
+                let index = self.sources.iter().position(|source| of_topic(source) && !source.raw);
+                if let Some(table) = index.and_then(|index| self.tables.get_mut(index)) {
                     table.set(&key, record.value);
                 }
                 Ok(())
@@ -124,6 +139,38 @@ impl Tables {
             Err(failure) => operator
                 .give_up(&failure, FailedRecord::Consumed(&raw))
                 .map_err(|error: Error| error.context(format!("row of table {} at offset {}", raw.topic, raw.offset))),
+        }
+    }
+}
+
+/// The tables of one transform.
+struct TablesOf<'a> {
+    tables: &'a Tables,
+    /// By the transform's own numbers, the indexes into [`Tables::tables`].
+    indexes: &'a [usize],
+}
+
+impl Tables {
+    /// The tables of one transform; the indexes are those of [`TransformStores::tables_of`].
+    pub(super) fn of<'a>(&'a self, indexes: &'a [usize]) -> impl TransformTables + 'a {
+        TablesOf { tables: self, indexes }
+    }
+}
+
+impl TablesOf<'_> {
+    fn table(&self, table: TableId) -> Option<&GlobalTable> {
+        self.tables.tables.get(*self.indexes.get(table.0)?)
+    }
+}
+
+impl TransformTables for TablesOf<'_> {
+    fn version(&self, table: TableId) -> u64 {
+        self.table(table).map_or(0, GlobalTable::changes)
+    }
+
+    fn for_each(&self, table: TableId, row: &mut dyn FnMut(&[u8], &Datum)) {
+        for (key, value) in self.table(table).into_iter().flat_map(GlobalTable::iter) {
+            row(key, value);
         }
     }
 }

@@ -13,8 +13,16 @@ pub(super) struct TransformStores {
     transforms: Vec<TransformEntry>,
     /// The keyed stores of every partition.
     pub(super) layout: Layout,
-    /// The topics of the tables, without duplicates.
-    pub(super) tables: Vec<String>,
+    /// The tables, without duplicates.
+    pub(super) tables: Vec<TableSource>,
+}
+
+/// Where the rows of a table come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TableSource {
+    pub(super) topic: String,
+    /// Whether its values stay bytes.
+    pub(super) raw: bool,
 }
 
 #[derive(Debug)]
@@ -31,7 +39,7 @@ impl TransformStores {
     /// `Config` when two transforms require a store of the same name.
     pub(super) fn new(connector: &Props, requirements: impl Iterator<Item = Requirements>) -> Result<Self> {
         let aliases = list_items(connector, "transforms");
-        let (mut stores, mut tables, mut transforms): (Vec<String>, Vec<String>, Vec<TransformEntry>) =
+        let (mut stores, mut tables, mut transforms): (Vec<String>, Vec<TableSource>, Vec<TransformEntry>) =
             Default::default();
         for (alias, needs) in aliases.zip(requirements) {
             let mut slots = Vec::new();
@@ -48,10 +56,11 @@ impl TransformStores {
             }
             let mut own_tables = Vec::new();
             for table in needs.tables {
-                let known = tables.iter().position(|topic| *topic == table.topic);
+                let source = TableSource { topic: table.topic, raw: table.raw };
+                let known = tables.iter().position(|known| *known == source);
                 own_tables.push(known.unwrap_or(tables.len()));
                 if known.is_none() {
-                    tables.push(table.topic);
+                    tables.push(source);
                 }
             }
             transforms.push(TransformEntry {
@@ -62,6 +71,11 @@ impl TransformStores {
             });
         }
         Ok(Self { transforms, layout: Layout::new(stores), tables })
+    }
+
+    /// The indexes into [`Self::tables`] of a transform's tables.
+    pub(super) fn tables_of(&self, transform: usize) -> &[usize] {
+        self.transforms.get(transform).map_or(&[], |entry| &entry.tables)
     }
 
     /// The index of the transform that a timer belongs to, and the timer with the transform's own key. `None` when the

@@ -13,6 +13,7 @@ mod handle;
 mod metrics;
 mod plugin_call;
 mod producer;
+pub(crate) mod raw_topic_reader;
 mod sink;
 mod source;
 mod spawn;

@@ -32,12 +32,13 @@ pub(crate) struct TopicWriters {
 
 impl TopicWriters {
     pub(crate) fn new(cx: &TaskContext) -> Self {
-        Self {
-            task: cx.spec.id.clone(),
-            worker: Arc::clone(&cx.spec.worker),
-            connector: cx.spec.connector.props.clone(),
-            control: Arc::clone(&cx.control),
-        }
+        let (spec, control) = (&cx.spec, Arc::clone(&cx.control));
+        Self::of(spec.id.clone(), Arc::clone(&spec.worker), spec.connector.props.clone(), control)
+    }
+
+    /// Writers outside a task, for a connector's configuration with its variables resolved.
+    pub(crate) fn of(task: TaskId, worker: Arc<WorkerSettings>, connector: Props, control: Arc<Control>) -> Self {
+        Self { task, worker, connector, control }
     }
 
     /// Creates the topics that do not exist, and a producer for them.

@@ -88,6 +88,19 @@ impl TransformationChain {
         Ok(())
     }
 
+    /// Calls a function with the index of each transform, and the transform.
+    ///
+    /// # Errors
+    /// The first of the function's, with the transform it is about.
+    pub(crate) fn between_transactions(
+        &mut self,
+        mut call: impl FnMut(usize, &mut dyn Transformation) -> Result<()>,
+    ) -> Result<()> {
+        self.0.iter_mut().enumerate().try_for_each(|(index, TransformationStage { alias, transform, .. })| {
+            call(index, transform.as_mut()).map_err(|error| error.context(format!("transforms.{alias}")))
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -8,7 +8,6 @@ mod in_flight;
 mod lost_producers;
 mod record_producer;
 mod source_loop;
-mod topic_reader;
 mod topics;
 mod transactional;
 
@@ -35,7 +34,8 @@ pub(crate) use self::source_loop::{SourceLoop, SourceParts};
 pub(crate) use self::topics::TopicCreation;
 use super::errors::ErrorOperator;
 use super::{
-    Converters, Encoder, PluginCalls, TaskContext, TopicWriters, TransformationChain, without_delivery_timeout,
+    Converters, Encoder, PluginCalls, TaskContext, TopicWriters, TransformationChain, raw_topic_reader,
+    without_delivery_timeout,
 };
 use crate::clients::TaskProducer;
 
@@ -150,7 +150,8 @@ impl SourceHost for SourceTaskHost {
     }
 
     async fn topic_reader(&self, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
-        topic_reader::open(&self.cx, options).await
+        let spec = &self.cx.spec;
+        raw_topic_reader::open(&spec.id, &spec.worker, &spec.connector.props, options).await
     }
 }
 

@@ -5,33 +5,39 @@ use async_trait::async_trait;
 use tributary_api::{
     ByteString, Bytes, Error, Props, RawTopicReader, Result, TopicPartition, TopicReaderOptions, TopicRecord,
 };
+use tributary_control::TaskId;
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position, RawRecord, Role};
 
-use crate::tasks::{BlockingPart, TaskContext, blocking};
+use super::{BlockingPart, blocking};
+use crate::settings::WorkerSettings;
 
 /// How long one step may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The longest wait for records before the deadline is checked again.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// A reader as a source task asks for it; none where there is no such partition.
+/// A reader as a task asks for it, or a plugin that answers a request; none where there is no such partition.
 ///
 /// # Errors
 /// `Config` when a setting cannot be used; `Retriable` when the broker does not answer.
-pub(super) async fn open(cx: &TaskContext, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
-    let client = client(cx, &options.consumer);
+pub(crate) async fn open(
+    id: &TaskId,
+    worker: &WorkerSettings,
+    connector: &Props,
+    options: TopicReaderOptions,
+) -> Result<Option<Box<dyn RawTopicReader>>> {
+    let client = client(id, worker, connector, &options.consumer);
     let partition = TopicPartition::new(options.topic, options.partition);
     let log = blocking(move || Log::open(&client, partition, options.from)).await??;
     Ok(log.map(|log| Box::new(Reader { end: log.end, log: BlockingPart::new(log) }) as _))
 }
 
-fn client(cx: &TaskContext, settings: &Props) -> ClientConfig {
-    let (spec, id) = (&cx.spec, &cx.spec.id);
+fn client(id: &TaskId, worker: &WorkerSettings, connector: &Props, settings: &Props) -> ClientConfig {
     let own = match settings.contains_key("bootstrap.servers") {
         true => ClientConfig::new(Role::Consumer, &Props::new()),
-        false => spec.worker.consumer(&id.connector, id.task, &spec.connector.props),
+        false => worker.consumer(&id.connector, id.task, connector),
     };
-    let isolation = if spec.worker.embedded_broker { "read_uncommitted" } else { "read_committed" };
+    let isolation = if worker.embedded_broker { "read_uncommitted" } else { "read_committed" };
     let own = own.set("client.id", format!("connector-topic-reader-{id}")).set("isolation.level", isolation);
     let own = settings.iter().fold(own, |client, (name, value)| client.set(name, value));
     // The end of the partition is an event of its own: if its last entry is a transaction's marker, no record shows it.
