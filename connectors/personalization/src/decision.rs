@@ -8,6 +8,7 @@ use crate::packs::Packs;
 use crate::person::{MAX_EMISSIONS, Person};
 use crate::rules::{CONTROL, Offer, OnError, RulePack, Voucher};
 use crate::signals::Signals;
+use crate::spent::Spent;
 
 /// Why there is an offer, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) enum Reason {
     RuleError,
     /// A frequency cap is reached.
     Cap,
+    /// The vouchers of this period are spent.
+    Budget,
     /// The person is outside the experiment's coverage.
     NotInExperiment,
     /// The person is in the experiment's control variant.
@@ -56,6 +59,7 @@ impl Reason {
             Self::NotEligible => "not_eligible",
             Self::RuleError => "rule_error",
             Self::Cap => "cap",
+            Self::Budget => "budget",
             Self::NotInExperiment => "not_in_experiment",
             Self::Control => "control",
             Self::Stale => "stale",
@@ -80,7 +84,8 @@ pub(crate) struct ChosenOffer<'p> {
     pub(crate) pack: &'p RulePack,
     pub(crate) offer: &'p Offer,
     pub(crate) variant: Option<&'p str>,
-    /// Absent in the control variant.
+    /// In the control variant, which gets nothing.
+    pub(crate) withheld: bool,
     pub(crate) voucher: Option<&'p Voucher>,
 }
 
@@ -89,12 +94,16 @@ pub(crate) struct ChosenOffer<'p> {
 pub(crate) struct DecisionInput<'a> {
     pub(crate) event: &'a Event<'a>,
     pub(crate) profile: &'a Value,
+    /// The row of the event's product, if there is a table of products.
+    pub(crate) product: &'a Value,
     /// Of each pack, in their order.
     pub(crate) signals: &'a [Signals<'a>],
     /// The clock of the decision: from the record, so that it is the same when the record is processed again.
     pub(crate) at: i64,
     /// The wall clock, used only to recognise an old event.
     pub(crate) now: i64,
+    /// What was spent of the budgets of vouchers.
+    pub(crate) spent: &'a Spent,
     /// The evaluation budget of all rules for this event.
     pub(crate) budget: &'a Budget,
 }
@@ -135,7 +144,8 @@ pub(crate) fn decide<'p>(packs: &'p Packs, input: &DecisionInput<'_>, person: &m
         }
     }
     let reported = considered.iter().find(|(_, _, reason)| *reason != Reason::NotEligible);
-    let (reason, pack) = reported.map_or_else(|| (Reason::NotEligible, first()), |(pack, _, reason)| (*reason, Some(*pack)));
+    let (reason, pack) =
+        reported.map_or_else(|| (Reason::NotEligible, first()), |(pack, _, reason)| (*reason, Some(*pack)));
     Ok(Decision { reason, pack, considered, chosen: None })
 }
 
@@ -177,7 +187,7 @@ fn consider<'p>(
     person: &Person,
 ) -> Result<(Reason, Option<ChosenOffer<'p>>)> {
     let Candidate { packs, pack, index, offer } = candidate;
-    let DecisionInput { event, profile, signals, at, now, budget } = input;
+    let DecisionInput { event, profile, product, signals, at, now, budget, spent } = input;
     let Some(signals) = signals.get(index) else { return Ok((Reason::NotEligible, None)) };
     if packs.switches.is_off(&pack.name, &offer.id) {
         return Ok((Reason::SwitchedOff, None));
@@ -188,7 +198,7 @@ fn consider<'p>(
     if offer.holdout.as_ref().is_some_and(|holdout| holdout.is_held_out(event.person)) {
         return Ok((Reason::Holdout, None));
     }
-    match offer.when.evaluate(&Variables { event: event.value, profile, signals, now: *at, budget }) {
+    match offer.when.evaluate(&Variables { event: event.value, profile, product, signals, now: *at, budget }) {
         Ok(true) => {}
         Ok(false) => return Ok((Reason::NotEligible, None)),
         Err(_) if offer.on_error == OnError::Skip => return Ok((Reason::RuleError, None)),
@@ -210,10 +220,13 @@ fn consider<'p>(
         },
     };
     if variant == Some(CONTROL) {
-        return Ok((Reason::Control, Some(ChosenOffer { pack, offer, variant, voucher: None })));
+        return Ok((Reason::Control, Some(ChosenOffer { pack, offer, variant, withheld: true, voucher: None })));
+    }
+    if spent.is_exhausted(offer) {
+        return Ok((Reason::Budget, None));
     }
     let voucher = offer.voucher(variant);
-    Ok((Reason::Offer, Some(ChosenOffer { pack, offer, variant, voucher })))
+    Ok((Reason::Offer, Some(ChosenOffer { pack, offer, variant, withheld: false, voucher })))
 }
 
 #[cold]

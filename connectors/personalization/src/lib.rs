@@ -22,6 +22,7 @@ mod person;
 mod personalize;
 mod rules;
 mod signals;
+mod spent;
 
 #[cfg(test)]
 mod tests;

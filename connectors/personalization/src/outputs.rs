@@ -9,7 +9,7 @@ use crate::decision::{ChosenOffer, Decision, consent};
 use crate::event::Event;
 use crate::packs::Packs;
 use crate::person::Person;
-
+use crate::rules::{Template, TemplateValues, Voucher};
 
 /// Tributary's own namespace, so that ids that others make from the same text differ.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5a1f_52c7_90e4_4f0e_8d21_6c3b_70f1_2a94);
@@ -72,7 +72,7 @@ pub(crate) fn decision(event: &Event<'_>, signals: Value, decision: &Decision<'_
         ])
     });
     let chosen = decision.chosen.as_ref();
-    let made = chosen.filter(|chosen| chosen.voucher.is_some());
+    let made = chosen.filter(|chosen| !chosen.withheld);
     Value::map([
         ("decision_id", Value::string(stable_id(&["decision", event.person, event.id]))),
         ("trigger_event_id", Value::string(event.id)),
@@ -96,8 +96,12 @@ pub(crate) fn decision(event: &Event<'_>, signals: Value, decision: &Decision<'_
 }
 
 /// The offer to deliver; none in the control variant.
-pub(crate) fn offer(event: &Event<'_>, chosen: &ChosenOffer<'_>) -> Option<Value> {
-    let (voucher, pack) = (chosen.voucher?, chosen.pack);
+pub(crate) fn offer(event: &Event<'_>, chosen: &ChosenOffer<'_>, values: TemplateValues<'_>) -> Option<Value> {
+    if chosen.withheld {
+        return None;
+    }
+    let (voucher, pack) = (chosen.voucher, chosen.pack);
+    let filled = |template: fn(&Voucher) -> &Template| voucher.map(|voucher| template(voucher).fill(values));
     Some(Value::map([
         ("offer_id", Value::string(offer_id(event, &chosen.offer.id))),
         ("person_id", Value::string(event.person)),
@@ -109,9 +113,9 @@ pub(crate) fn offer(event: &Event<'_>, chosen: &ChosenOffer<'_>) -> Option<Value
         ("line_of_business", Value::string(pack.line_of_business.as_str())),
         ("ruleset_version", Value::Int64(pack.version)),
         ("variant", chosen.variant.into()),
-        ("code", Value::string(voucher.code.as_str())),
-        ("title", Value::string(voucher.title.as_str())),
-        ("text", Value::string(voucher.text.as_str())),
+        ("code", voucher.map(|voucher| voucher.code.as_str()).into()),
+        ("title", filled(|voucher| &voucher.title).into()),
+        ("text", filled(|voucher| &voucher.text).into()),
         ("expires_at", Value::Int64(event.received_at + chosen.offer.expires_in)),
         ("trigger_event_id", Value::string(event.id)),
         ("decided_at", Value::Int64(event.received_at)),
@@ -145,7 +149,8 @@ pub(crate) fn view(packs: &Packs, event: &Event<'_>, person: &Person, profile: &
         Some(given) => given.clone(),
         None => {
             let purposes = packs.iter().map(|pack| pack.consent.as_str());
-            let known: BTreeMap<_, _> = purposes.filter_map(|purpose| Some((purpose, consent(profile, purpose)?))).collect();
+            let known: BTreeMap<_, _> =
+                purposes.filter_map(|purpose| Some((purpose, consent(profile, purpose)?))).collect();
             let known = known.into_iter().map(|(purpose, agreed)| (purpose, Value::Boolean(agreed)));
             if known.len() == 0 { Value::Null } else { Value::map(known) }
         }

@@ -13,10 +13,12 @@ use crate::expression::{Budget, MAX_STEPS};
 use crate::outputs::{self, Outputs, stable_id};
 use crate::packs::{self, PackMetrics, PackSources, Packs};
 use crate::person::Person;
+use crate::rules::TemplateValues;
 use crate::signals::Signals;
+use crate::spent::Spent;
 
 const DAY_MS: i64 = 86_400_000;
-const PEOPLE: StoreId = StoreId(0);
+pub(crate) const PEOPLE: StoreId = StoreId(0);
 const PROFILES: TableId = TableId(0);
 const RULES: TableId = TableId(1);
 
@@ -28,6 +30,8 @@ pub(crate) struct Personalize {
     metrics: PackMetrics,
     outputs: Outputs,
     profiles_topic: String,
+    products_topic: Option<String>,
+    products: Option<TableId>,
     retention: Retention,
     /// Whether exceeding the rules' budget was logged.
     overrun_logged: bool,
@@ -58,6 +62,9 @@ pub(crate) fn definition() -> ConfigDef {
             .default("customers")
             .validator(Validator::TopicName)
             .doc("Compacted topic of profiles, keyed by customer_id: consent and the fields that rules use."),
+        ConfigKey::new("products.topic", ConfigType::String).validator(Validator::TopicName).doc(
+            "Compacted topic of products, keyed by product_id: what rules know as product.*. Without it product.* is null.",
+        ),
         ConfigKey::new("people.retention.ms", ConfigType::Long)
             .default(400 * DAY_MS)
             .validator(Validator::AtLeast(-1))
@@ -78,6 +85,9 @@ pub(crate) fn definition() -> ConfigDef {
 impl Personalize {
     pub(crate) fn new(config: &Config) -> Result<Self> {
         let (sources, packs) = PackSources::new(config, Timestamp::now().as_millisecond())?;
+        let products_topic = config.optional_string("products.topic")?.map(str::to_owned);
+        // After that of profiles, and of rules if there is one.
+        let products = TableId(if sources.topic().is_some() { 2 } else { 1 });
         let retention = |name: &str| -> Result<Option<i64>> {
             let retention = config.int::<i64>(name)?;
             Ok(Some(retention).filter(|retention| *retention >= 0))
@@ -92,6 +102,8 @@ impl Personalize {
             sources,
             packs,
             metrics: PackMetrics::default(),
+            products: products_topic.as_ref().map(|_| products),
+            products_topic,
             outputs: Outputs::new(config)?,
             profiles_topic: config.string("profiles.topic")?.to_owned(),
         })
@@ -157,6 +169,17 @@ impl Personalize {
         }
     }
 
+    /// The row of the event's product; null without one, and where no rule looks at it.
+    fn product(&self, event: &Event<'_>, cx: &mut TransformContext<'_>) -> Result<Value> {
+        let table = self.products.filter(|_| self.packs.uses_product && self.packs.decides(event.kind));
+        match (table, event.product) {
+            (Some(table), Some(product)) => {
+                Ok(cx.table(table, product.as_bytes())?.map_or(Value::Null, |row| row.value.clone()))
+            }
+            _ => Ok(Value::Null),
+        }
+    }
+
     /// Computes signals and the decision, and all their output records except the enriched event.
     fn process<'p>(
         &'p self,
@@ -166,16 +189,26 @@ impl Personalize {
         records: &mut Vec<Record>,
     ) -> Result<(Value, Vec<Signals<'p>>, bool)> {
         let now = cx.now();
+        let mut spent = Spent::load(&self.packs, event, cx)?;
+        let product = self.product(event, cx)?;
         let row = match event.customer {
             Some(customer) => cx.table(PROFILES, customer.as_bytes())?,
             None => None,
         };
         let profile = row.map_or(&Value::Null, |row| &row.value);
-        let signals: Vec<_> =
-            self.packs.iter().map(|pack| Signals::compute(pack, event, person, profile)).collect();
+        let signals: Vec<_> = self.packs.iter().map(|pack| Signals::compute(pack, event, person, profile)).collect();
         let shown = Signals::to_value(&signals);
         let budget = Budget::default();
-        let input = DecisionInput { event, profile, signals: &signals, at: event.received_at, now, budget: &budget };
+        let input = DecisionInput {
+            event,
+            profile,
+            product: &product,
+            signals: &signals,
+            at: event.received_at,
+            now,
+            spent: &spent,
+            budget: &budget,
+        };
         let decision = decide(&self.packs, &input, person)?;
         let at = event.received_at;
         if let Some(topic) = self.outputs.decisions.as_ref()
@@ -185,7 +218,8 @@ impl Personalize {
             records.push(outputs::record(topic, event.person, at, value));
         }
         if let (Some(topic), Some(chosen)) = (&self.outputs.offers, &decision.chosen)
-            && let Some(offer) = outputs::offer(event, chosen)
+            && let Some(offer) =
+                outputs::offer(event, chosen, TemplateValues { event: event.value, profile, product: &product })
         {
             records.push(outputs::record(topic, event.person, at, offer));
         }
@@ -195,6 +229,9 @@ impl Personalize {
             let view = outputs::view(&self.packs, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
         }
+        if let Some(chosen) = decision.chosen.filter(|chosen| !chosen.withheld) {
+            spent.spend(chosen.offer, cx)?;
+        }
         Ok((shown, signals, budget.is_exhausted()))
     }
 }
@@ -203,8 +240,12 @@ impl Transformation for Personalize {
     fn requirements(&self) -> Requirements {
         // Timers in any case: a pack that comes later may need them.
         let needs = Requirements::default().store("people").table("profiles", &*self.profiles_topic).with_timers();
-        match self.sources.topic() {
+        let needs = match self.sources.topic() {
             Some(topic) => needs.raw_table("rules", topic),
+            None => needs,
+        };
+        match &self.products_topic {
+            Some(topic) => needs.table("products", topic.as_str()),
             None => needs,
         }
     }

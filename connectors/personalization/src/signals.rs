@@ -38,8 +38,11 @@ impl<'p> Signals<'p> {
         let engaged_s = page.map_or(0, |page| page.engaged_s(dwell.heartbeat_s, dwell.min_visit_s));
         let sessions_before = sessions_before(event, person, profile, DAYS_30);
         let orders = event.product.map_or(0, |id| person.orders_of(id));
-        let raised =
-            pack.signals.iter().map(|signal| (signal.name.as_str(), raise(pack, signal, event, person, profile))).collect();
+        let raised = pack
+            .signals
+            .iter()
+            .map(|signal| (signal.name.as_str(), raise(pack, signal, event, person, profile)))
+            .collect();
         Self { numbers: [view_count, engaged_s, sessions_before, orders as i64], raised }
     }
 
@@ -83,7 +86,8 @@ fn raise(pack: &RulePack, signal: &Signal, event: &Event<'_>, person: &mut Perso
     {
         return false;
     }
-    signal.dwell.is_none() || person.raise_once(stable_hash([pack.name.as_str(), signal.name.as_str(), product, event.session]))
+    signal.dwell.is_none()
+        || person.raise_once(stable_hash([pack.name.as_str(), signal.name.as_str(), product, event.session]))
 }
 
 fn lingers(dwell: &Dwell, event: &Event<'_>, person: &Person) -> bool {

@@ -58,7 +58,9 @@ pub use plugin::{
     API_VERSION, ConfigProviderFactory, ConverterFactory, Factory, HeaderConverterFactory, KAFKA_VERSION, Plugin,
     PluginDescription, PluginKind, PredicateFactory, SinkFactory, SourceFactory, TransformationFactory,
 };
-pub use plugin_request::{PluginAnswer, PluginRequest, RequestHandler, RequestHandlerFactory, RequestHost, RequestMethod};
+pub use plugin_request::{
+    PluginAnswer, PluginRequest, RequestHandler, RequestHandlerFactory, RequestHost, RequestMethod,
+};
 pub use record::{Datum, Header, Headers, Origin, Record, Records, TimestampType, Topic};
 pub use registry::PluginRegistry;
 pub use schema::{Field, Schema, SchemaRef, SchemaType};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use crate::deferred::Deferred;
 use crate::{
     Config, ConfigDef, ConfigProvider, Connector, Converter, ConverterOptions, HeaderConverter, Predicate,
-    RequestHandler, RequestHandlerFactory, Result, SinkConnector, SinkTask, SinkTaskContext, SourceConnector, SourceTask, SourceTaskContext, Transformation,
+    RequestHandler, RequestHandlerFactory, Result, SinkConnector, SinkTask, SinkTaskContext, SourceConnector,
+    SourceTask, SourceTaskContext, Transformation,
 };
 
 /// The version of Apache Kafka Connect that this corresponds to: it is reported to clients and as the version of

@@ -270,6 +270,10 @@ pub trait TransformHost {
     /// # Errors
     /// When there is no such table.
     fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>>;
+    /// The input partition, and how many there are; one of one where that has no meaning.
+    fn partition(&self) -> (i32, i32) {
+        (0, 1)
+    }
     /// Sets a timer, replacing one of the same key.
     ///
     /// # Errors
@@ -334,6 +338,12 @@ impl<'a> TransformContext<'a> {
     /// When this host has no such table.
     pub fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>> {
         self.host()?.table(table, key)
+    }
+
+    /// The input partition of the current record or timer, and how many partitions the input has: to divide among them what
+    /// there is only so much of. One of one in a host without state.
+    pub fn partition(&self) -> (i32, i32) {
+        self.host.as_deref().map_or((0, 1), TransformHost::partition)
     }
 
     /// Sets a timer, replacing one of the same key.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tributary_api::{ConfigKey, PluginAnswer, PluginRequest, Props};
 
 use crate::{
-    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Error, Health, Loggers, PluginInfo, Processing,
-    Progress, Result, Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
+    ActiveTopics, ConnectorInfo, ConnectorOffsets, ConnectorStatus, Created, Error, Health, Loggers, PluginInfo,
+    Processing, Progress, Result, Stage, TargetState, TaskId, TaskInfo, TaskStatus, ValidationResult, WorkerInfo,
 };
 
 /// Changes to a configuration: a value to set, or `None` to remove.

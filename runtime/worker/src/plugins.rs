@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigProvider, ConfigType, Converter, ConverterOptions, Error, Factory,
-    HeaderConverter, Plugin, PluginKind, PluginRegistry, Predicate, Props, RequestHandler, Result,
-    Transformation, list_items,
+    HeaderConverter, Plugin, PluginKind, PluginRegistry, Predicate, Props, RequestHandler, Result, Transformation,
+    list_items,
 };
 
 use crate::settings::with_prefix;

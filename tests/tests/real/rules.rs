@@ -9,8 +9,8 @@ use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tributary_tests::{
-    Kafka, Pipeline, RestClient, Tier, Traffic, Tributary, WorkerOptions, consume_all, event_ids, require, unique, visit,
-    wait_until,
+    Kafka, Pipeline, RestClient, Tier, Traffic, Tributary, WorkerOptions, consume_all, event_ids, require, unique,
+    visit, wait_until,
 };
 
 const LIMIT: Duration = Duration::from_secs(120);

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
 use tributary_api::{Error, Result};
 
-const ROOTS: [&str; 4] = ["event", "profile", "signal", "now"];
+const ROOTS: [&str; 5] = ["event", "profile", "product", "signal", "now"];
 
 /// Functions whose cost is bounded by the size of their input. Regular expressions are not allowed: they would be
 /// compiled for every event.
@@ -18,6 +18,8 @@ const MAX_DEPTH: usize = 24;
 pub(super) struct Bounds {
     /// The signals used.
     pub(super) signals: HashSet<String>,
+    /// Whether it looks at the product.
+    pub(super) product: bool,
     /// The number of nodes; those of comprehensions over literal lists count once for each item.
     pub(super) steps: usize,
     /// The maximum number of nodes evaluated for each item of a list; a comprehension over the result of another adds
@@ -27,10 +29,23 @@ pub(super) struct Bounds {
 
 /// Refuses an expression that uses unknown names or could run long; returns the cost of others.
 pub(super) fn check(ast: &IdedExpr, signals: &[&str]) -> Result<Bounds> {
-    let mut check =
-        BoundsCheck { signals, used: HashSet::new(), scope: Vec::new(), depth: 0, nodes: 0, literals: 0, chain: 0 };
+    let mut check = BoundsCheck {
+        signals,
+        used: HashSet::new(),
+        product: false,
+        scope: Vec::new(),
+        depth: 0,
+        nodes: 0,
+        literals: 0,
+        chain: 0,
+    };
     check.visit(ast, 0)?;
-    Ok(Bounds { signals: check.used, steps: check.nodes + check.literals, chain: check.chain + 1 })
+    Ok(Bounds {
+        signals: check.used,
+        product: check.product,
+        steps: check.nodes + check.literals,
+        chain: check.chain + 1,
+    })
 }
 
 /// The number of items in a literal list that a comprehension iterates over.
@@ -47,6 +62,7 @@ fn written(range: &IdedExpr) -> usize {
 struct BoundsCheck<'a> {
     signals: &'a [&'a str],
     used: HashSet<String>,
+    product: bool,
     /// Variables of the enclosing comprehensions.
     scope: Vec<&'a str>,
     depth: usize,
@@ -122,6 +138,7 @@ impl<'a> BoundsCheck<'a> {
         if !ROOTS.contains(&name) {
             return Err(Error::config(format!("variable {name} is unknown: there are {}", ROOTS.join(", "))));
         }
+        self.product |= name == "product";
         match (name, field) {
             ("signal", Some(signal)) if self.signals.contains(&signal) => {
                 self.used.insert(signal.to_owned());

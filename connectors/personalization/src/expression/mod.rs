@@ -1,4 +1,4 @@
-//! Conditions in CEL over a flat context: `event.*`, `profile.*`, `signal.*` and `now` (milliseconds since the epoch).
+//! Conditions in CEL over a flat context: `event.*`, `profile.*`, `product.*`, `signal.*` and `now` (milliseconds since the epoch).
 //!
 //! CEL has neither loops nor recursion, but comprehensions can be nested and lists can be long. Therefore the size of a
 //! rule is limited when it is loaded, and the steps of all rules for an event are limited when they run ([`Budget`]),
@@ -6,11 +6,13 @@
 
 mod bounds;
 mod budget;
+mod types;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use tributary_api::{Error, Result};
 use self::bounds::Bounds;
 
 pub(crate) use self::budget::{Budget, MAX_STEPS};
+pub(crate) use self::types::{Schema, Type};
 pub(crate) use self::variables::Variables;
 
 const MAX_LENGTH: usize = 4096;
@@ -58,6 +61,19 @@ impl Expression {
     /// Whether it uses a signal.
     pub(crate) fn uses_signal(&self, name: &str) -> bool {
         self.bounds.signals.contains(name)
+    }
+
+    /// Checks fields and types by what is declared of them.
+    ///
+    /// # Errors
+    /// `Config`, naming the field or the operation.
+    pub(crate) fn check_types(&self, schema: &Schema, signals: &BTreeMap<&str, Type>) -> Result<()> {
+        types::check(&self.ast, schema, signals)
+    }
+
+    /// Whether it looks at the product.
+    pub(crate) fn uses_product(&self) -> bool {
+        self.bounds.product
     }
 
     /// # Errors

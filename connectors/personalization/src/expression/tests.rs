@@ -10,7 +10,14 @@ fn evaluate(source: &str) -> Result<bool, String> {
     let profile = json::from_slice(br#"{"tier":"gold","age":40,"consent":{"marketing":true},"empty":null}"#).unwrap();
     let signals = Signals { numbers: [3, 25, 1, 0], raised: vec![("linger", true), ("other", false)] };
     let budget = Budget::default();
-    let variables = Variables { event: &event, profile: &profile, signals: &signals, now: 1000, budget: &budget };
+    let variables = Variables {
+        event: &event,
+        profile: &profile,
+        product: &Value::Null,
+        signals: &signals,
+        now: 1000,
+        budget: &budget,
+    };
     let expression = Expression::compile(source, &["view_count", "engaged_s", "linger", "other"])
         .map_err(|error| error.to_string())?;
     expression.evaluate(&variables).map_err(|error| error.to_string())
@@ -59,7 +66,14 @@ fn lists_are_cut() {
     let event = Value::map([("list", Value::Array(long))]);
     let signals = Signals { numbers: [0; 4], raised: Vec::new() };
     let budget = Budget::default();
-    let variables = Variables { event: &event, profile: &Value::Null, signals: &signals, now: 0, budget: &budget };
+    let variables = Variables {
+        event: &event,
+        profile: &Value::Null,
+        product: &Value::Null,
+        signals: &signals,
+        now: 0,
+        budget: &budget,
+    };
     let expression = Expression::compile("size(event.list) == 256", &[]).unwrap();
     assert_eq!(expression.evaluate(&variables), Ok(true));
 }
@@ -68,7 +82,8 @@ fn lists_are_cut() {
 fn evaluated(sources: &[String], event: &Value) -> usize {
     let signals = Signals { numbers: [0; 4], raised: Vec::new() };
     let budget = Budget::default();
-    let variables = Variables { event, profile: &Value::Null, signals: &signals, now: 0, budget: &budget };
+    let variables =
+        Variables { event, profile: &Value::Null, product: &Value::Null, signals: &signals, now: 0, budget: &budget };
     let expressions = sources.iter().map(|source| Expression::compile(source, &[]).unwrap());
     expressions.filter(|expression| expression.evaluate(&variables).is_ok()).count()
 }

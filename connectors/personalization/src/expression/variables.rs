@@ -20,6 +20,7 @@ static NOTHING: Type = NULL_TYPE;
 pub(crate) struct Variables<'a> {
     pub(crate) event: &'a Value,
     pub(crate) profile: &'a Value,
+    pub(crate) product: &'a Value,
     pub(crate) signals: &'a Signals<'a>,
     pub(crate) now: i64,
     pub(crate) budget: &'a Budget,
@@ -39,6 +40,7 @@ impl VariableResolver for Variables<'_> {
         match root {
             "event" => below(self.event),
             "profile" => below(self.profile),
+            "product" => below(self.product),
             "signal" => self.signals.number(path).map(|number| match number {
                 Ok(number) => CowVal::owned(CelInt::from(number)),
                 Err(raised) => CowVal::owned(CelBool::from(raised)),

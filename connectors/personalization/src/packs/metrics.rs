@@ -26,7 +26,8 @@ impl PackMetrics {
         for pack in packs.iter().filter(|pack| !pack.name().is_empty()) {
             let known = self.versions.get(pack.name()).cloned();
             let about = "The version of a rule pack that is at work.";
-            let gauge = known.map_or_else(|| self.metrics.gauge("rule-pack-version", about, &[("pack", pack.name())]), Ok);
+            let gauge =
+                known.map_or_else(|| self.metrics.gauge("rule-pack-version", about, &[("pack", pack.name())]), Ok);
             match gauge {
                 Ok(gauge) => {
                     gauge.set(pack.version() as f64);

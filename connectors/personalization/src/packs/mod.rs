@@ -32,6 +32,8 @@ pub(crate) struct Packs {
     pub(crate) switches: Switches,
     /// The longest period of a frequency cap, in milliseconds.
     pub(crate) longest_cap: i64,
+    /// Whether a condition or a text looks at the product.
+    pub(crate) uses_product: bool,
     /// Whether a signal needs timers.
     pub(crate) timers: bool,
 }
@@ -60,7 +62,8 @@ impl Packs {
         if packs.is_empty() {
             packs.push(Arc::new(RulePack::empty()));
         }
-        Self { packs, by_event, switches, longest_cap, timers }
+        let uses_product = packs.iter().any(|pack| pack.uses_product);
+        Self { packs, by_event, switches, longest_cap, uses_product, timers }
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &RulePack> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tributary_api::Error;
 
+use crate::expression::Schema;
 use crate::rules::RulePack;
 
 /// Where a pack comes from. A pack of the topic takes the place of a file's of the same name.
@@ -41,8 +42,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Takes in another text. What is at work stays so.
-    pub(super) fn read(&mut self, place: &Place, text: String) {
-        match place.parse(&text) {
+    pub(super) fn read(&mut self, place: &Place, text: String, schema: &Schema) {
+        match place.parse(&text, schema) {
             Ok(pack) => (self.wanted, self.error) = (Some(Arc::new(pack)), None),
             Err(error) => {
                 self.wanted = None;
@@ -73,8 +74,8 @@ impl Place {
         matches!(self, Self::Topic(_))
     }
 
-    fn parse(&self, text: &str) -> tributary_api::Result<RulePack> {
-        let pack = RulePack::parse(text)?;
+    fn parse(&self, text: &str, schema: &Schema) -> tributary_api::Result<RulePack> {
+        let pack = RulePack::parse_for(text, schema)?;
         match self {
             Self::Topic(key) if *key != pack.name => {
                 Err(Error::config(format!("its key is {key} and its name {}: make them the same", pack.name)))

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tributary_api::{
-    Bytes, Config, NewTopic, PluginAnswer, PluginRequest, RawTopicReader, RequestHandler, RequestHost,
-    RequestMethod, Result, TopicReaderOptions, TopicRecord, TopicWriterOptions, Value, async_trait, json,
+    Bytes, Config, NewTopic, PluginAnswer, PluginRequest, RawTopicReader, RequestHandler, RequestHost, RequestMethod,
+    Result, TopicReaderOptions, TopicRecord, TopicWriterOptions, Value, async_trait, json,
 };
 
 use super::place::{Entry, Place};
@@ -54,7 +54,9 @@ impl RequestHandler for RulesRequests {
             (RequestMethod::Get, ["rules", name, "versions", version]) => Ok(place.version(name, version)),
             (RequestMethod::Put, ["rules", name, "active"]) => place.roll_back(name, &request.body).await,
             (RequestMethod::Get, ["switches"]) => Ok(PluginAnswer::new(200, place.switches())),
-            (method, ["switches", ..]) => place.switch(method, request.path.get(1..).unwrap_or_default(), request.body).await,
+            (method, ["switches", ..]) => {
+                place.switch(method, request.path.get(1..).unwrap_or_default(), request.body).await
+            }
             _ => Ok(PluginAnswer::refused(404, "there are rules and switches: see the documentation of Personalize")),
         }
     }
@@ -89,7 +91,12 @@ impl Store<'_> {
             ("line_of_business", shown.map(|pack| pack.line_of_business.as_str()).into()),
             ("version", at_work.map(RulePack::version).into()),
             ("waiting_version", waiting.map(RulePack::version).into()),
-            ("offers", Value::Array(shown.into_iter().flat_map(|pack| &pack.offers).map(|o| Value::string(o.id.as_str())).collect())),
+            (
+                "offers",
+                Value::Array(
+                    shown.into_iter().flat_map(|pack| &pack.offers).map(|o| Value::string(o.id.as_str())).collect(),
+                ),
+            ),
             ("place", Value::string(place.to_string())),
             ("error", entry.error.as_ref().map(ToString::to_string).into()),
         ])
@@ -118,8 +125,10 @@ impl Store<'_> {
     }
 
     async fn put(&self, name: &str, body: &[u8]) -> Result<PluginAnswer> {
-        let Ok(text) = std::str::from_utf8(body) else { return Ok(PluginAnswer::refused(422, "send the pack as UTF-8")) };
-        let pack = match RulePack::parse(text) {
+        let Ok(text) = std::str::from_utf8(body) else {
+            return Ok(PluginAnswer::refused(422, "send the pack as UTF-8"));
+        };
+        let pack = match RulePack::parse_for(text, &self.sources.schema) {
             Ok(pack) => pack,
             Err(error) => return Ok(PluginAnswer::refused(422, error.to_string())),
         };
@@ -143,7 +152,7 @@ impl Store<'_> {
         let Some(text) = self.rows.get(&version_key(name, version)) else {
             return Ok(PluginAnswer::refused(404, format!("version {version} of {name} is not kept")));
         };
-        match RulePack::parse(text) {
+        match RulePack::parse_for(text, &self.sources.schema) {
             Ok(pack) => self.activate(&pack, text).await,
             Err(error) => Ok(PluginAnswer::refused(422, error.to_string())),
         }
@@ -182,8 +191,7 @@ impl Store<'_> {
     /// The versions that are kept, earliest first.
     fn kept(&self, name: &str) -> Vec<i64> {
         let prefix = version_prefix(name);
-        let mut kept: Vec<i64> =
-            self.rows.keys().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect();
+        let mut kept: Vec<i64> = self.rows.keys().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect();
         kept.sort_unstable();
         kept
     }
@@ -211,7 +219,10 @@ impl Store<'_> {
     async fn switch(&self, method: RequestMethod, path: &[String], body: Bytes) -> Result<PluginAnswer> {
         let Some(topic) = &self.topic else { return Ok(without_topic()) };
         let Some(key) = Switches::key(path) else {
-            return Ok(PluginAnswer::refused(404, "there are switches/all, switches/packs/NAME and switches/offers/ID"));
+            return Ok(PluginAnswer::refused(
+                404,
+                "there are switches/all, switches/packs/NAME and switches/offers/ID",
+            ));
         };
         let record = TopicRecord::new(topic.as_str()).key(key.into_bytes());
         match method {

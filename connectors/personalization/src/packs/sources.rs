@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Error, Importance, Result, TableId, TransformTables, Validator, Value,
+    read_small_file,
 };
 
 use super::folder::{Change, PackFiles};
 use super::place::{Entry, Place};
 use super::{Packs, Switches, fits};
-use crate::rules::RulePack;
+use crate::expression::Schema;
+use crate::rules::{MAX_PACK_BYTES, RulePack};
 
 const RULES: &str = "rules";
 const RULES_FILE: &str = "rules.file";
 const RULES_FOLDER: &str = "rules.folder";
+const RULES_SCHEMA: &str = "rules.schema";
 pub(super) const RULES_TOPIC: &str = "rules.topic";
 
 /// Between a pack's name and a version, in the key of the record that keeps the version.
@@ -30,6 +33,10 @@ pub(crate) fn define(definition: ConfigDef) -> ConfigDef {
             "Folder of rule packs: each file whose name ends in .yaml or .yml is one. Changes are followed. A file that is \
              wrong is logged, and the pack that was read from it before stays at work.",
         ))
+        .with(ConfigKey::new(RULES_SCHEMA, ConfigType::String).doc(
+            "File that declares the types of events and the fields of events, profiles and products, in YAML: a pack that uses \
+             another field, or one as another type, is refused. Read at the start. Without it any field may be used.",
+        ))
         .with(ConfigKey::new(RULES_TOPIC, ConfigType::String).validator(Validator::TopicName).doc(
             "Compacted topic of rule packs: the key is the pack's name, the value its YAML. Changes are followed. A pack of \
              the topic takes the place of a file's of the same name. With it, packs can be set over REST, and be switched \
@@ -37,10 +44,21 @@ pub(crate) fn define(definition: ConfigDef) -> ConfigDef {
         ))
 }
 
+/// The declared fields and types.
+fn schema(path: Option<PathBuf>) -> Result<Schema> {
+    let Some(path) = path else { return Ok(Schema::default()) };
+    let unreadable =
+        || Error::config_at(RULES_SCHEMA, format!("cannot read {}: correct {RULES_SCHEMA}", path.display()));
+    let bytes = read_small_file(&path, MAX_PACK_BYTES).map_err(|error| unreadable().cause(&error))?;
+    let yaml = String::from_utf8(bytes).map_err(|_| unreadable())?;
+    Schema::parse(&yaml).map_err(|error| error.context(path.display().to_string()).with_property(RULES_SCHEMA))
+}
+
 /// Where packs come from, and which are at work.
 #[derive(Debug)]
 pub(crate) struct PackSources {
     files: PackFiles,
+    pub(super) schema: Schema,
     pub(super) topic: Option<String>,
     /// The version of the topic's table that was read last.
     table_version: u64,
@@ -65,13 +83,14 @@ impl PackSources {
         }
         let mut this = Self {
             files: PackFiles::new(file.clone(), folder.clone()),
+            schema: schema(path(RULES_SCHEMA)?)?,
             topic,
             table_version: 0,
             entries: BTreeMap::new(),
             switches: Switches::default(),
         };
         if let Some(text) = property {
-            let pack = RulePack::parse(text).map_err(|error| error.with_property(RULES))?;
+            let pack = RulePack::parse_for(text, &this.schema).map_err(|error| error.with_property(RULES))?;
             let entry = Entry { text: text.to_owned(), wanted: Some(Arc::new(pack)), ..Entry::default() };
             this.entries.insert(Place::Property, entry);
         }
@@ -132,7 +151,7 @@ impl PackSources {
             let place = Place::File(path);
             match change {
                 Change::Gone => drop(self.entries.remove(&place)),
-                Change::Text(text) => self.entries.entry(place.clone()).or_default().read(&place, text),
+                Change::Text(text) => self.entries.entry(place.clone()).or_default().read(&place, text, &self.schema),
                 Change::Unreadable(error) => {
                     let entry = self.entries.entry(place.clone()).or_default();
                     entry.wanted = None;
@@ -157,10 +176,10 @@ impl PackSources {
             if entry.text == *value && (entry.wanted.is_some() || entry.error.is_some()) {
                 continue;
             }
-            entry.read(&place, value.clone());
+            entry.read(&place, value.clone(), &self.schema);
             if entry.at_work.is_none() {
                 // After a start with a pack that is refused, or that is to be at work later, the version before it is.
-                entry.at_work = earlier_version(key, value, rows);
+                entry.at_work = earlier_version(key, value, rows, &self.schema);
             }
         }
         self.entries.retain(|place, _| match place {
@@ -249,9 +268,9 @@ fn rows(tables: &dyn TransformTables, table: TableId) -> BTreeMap<String, String
 }
 
 /// The latest version of a pack that is kept, is right and is not this text.
-fn earlier_version(name: &str, text: &str, rows: &BTreeMap<String, String>) -> Option<Arc<RulePack>> {
+fn earlier_version(name: &str, text: &str, rows: &BTreeMap<String, String>, schema: &Schema) -> Option<Arc<RulePack>> {
     let prefix = format!("{name}{VERSION_MARK}");
     let kept = rows.iter().filter(|(key, kept)| key.starts_with(&prefix) && *kept != text);
-    let packs = kept.filter_map(|(_, kept)| RulePack::parse(kept).ok()).filter(|pack| pack.name == name);
+    let packs = kept.filter_map(|(_, kept)| RulePack::parse_for(kept, schema).ok()).filter(|pack| pack.name == name);
     packs.max_by_key(|pack| pack.version).map(Arc::new)
 }

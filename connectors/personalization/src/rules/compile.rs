@@ -6,10 +6,13 @@ use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 use tributary_api::{Error, Result};
 
 use super::source::{self, Pack};
-use super::{CONTROL, Cap, Dwell, Experiment, Holdout, MAX_PACK_BYTES, Offer, RulePack, SeenBefore, Signal};
+use super::{
+    Budget, CONTROL, Cap, Dwell, Experiment, Holdout, MAX_PACK_BYTES, Offer, RulePack, SeenBefore, Signal, Template,
+    Voucher,
+};
 use crate::assignment;
 use crate::event::{DWELL_TIMER, HEARTBEAT};
-use crate::expression::{Expression, MAX_STEPS};
+use crate::expression::{Expression, MAX_STEPS, Schema, Type};
 use crate::hash::stable_hash;
 use crate::signals::BUILT_IN;
 
@@ -23,7 +26,7 @@ const MAX_DAYS: f64 = 400.0;
 /// The maximum length of a signal's name, because every enriched event contains all of them.
 const MAX_NAME: usize = 64;
 
-pub(super) fn compile(yaml: &str) -> Result<RulePack> {
+pub(super) fn compile(yaml: &str, schema: &Schema) -> Result<RulePack> {
     if yaml.len() as u64 > MAX_PACK_BYTES {
         return Err(invalid(format!("rule pack has {} bytes: at most {MAX_PACK_BYTES} are allowed", yaml.len())));
     }
@@ -35,7 +38,8 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
     within("offers", pack.offers.len(), MAX_OFFERS)?;
     let signals = pack.signals.into_iter().map(|(name, signal)| {
         let context = format!("signal {name}");
-        compile_signal(name, signal).map_err(|error| error.context(context))
+        let known = event_type(&signal.on, schema);
+        known.and_then(|()| compile_signal(name, signal)).map_err(|error| error.context(context))
     });
     let signals: Vec<Signal> = signals.collect::<Result<_>>()?;
     let (mut offers, mut events) = (Vec::with_capacity(pack.offers.len()), HashMap::new());
@@ -46,7 +50,9 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
             return Err(invalid(format!("offer {id} is defined twice: give each its own id")));
         }
         let on = offer.on.clone();
-        let offer = compile_offer(offer, &signals, &pack.holdouts).map_err(|e| e.context(format!("offer {id}")))?;
+        let within = |error: Error| error.context(format!("offer {id}"));
+        on.iter().flatten().try_for_each(|event| event_type(event, schema)).map_err(within)?;
+        let offer = compile_offer(offer, &signals, &pack.holdouts, schema).map_err(within)?;
         let on = on.unwrap_or_else(|| default_events(&offer.when, &signals));
         if on.is_empty() {
             return Err(invalid(format!("offer {id} uses no signal: say in field on for which event types it is")));
@@ -62,6 +68,9 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
             by_event.entry(event).or_default().push(index);
         }
     }
+    let templates = offers.iter().flat_map(|offer| offer.vouchers.values().chain(&offer.voucher));
+    let uses_product = offers.iter().any(|offer| offer.when.uses_product())
+        || templates.into_iter().any(|voucher| voucher.title.uses_product() || voucher.text.uses_product());
     let longest_cap = offers.iter().flat_map(|offer| &offer.caps).map(|cap| cap.per).max().unwrap_or(0);
     let name = pack.name.unwrap_or_else(|| plain_name(&pack.line_of_business));
     if name.is_empty() || name.len() > MAX_NAME || name != plain_name(&name) {
@@ -77,6 +86,7 @@ pub(super) fn compile(yaml: &str) -> Result<RulePack> {
         offers,
         by_event,
         longest_cap,
+        uses_product,
     };
     within_budget([&pack])?;
     Ok(pack)
@@ -181,14 +191,20 @@ fn compile_offer(
     offer: source::Offer,
     signals: &[Signal],
     holdouts: &BTreeMap<String, source::Holdout>,
+    schema: &Schema,
 ) -> Result<Offer> {
     let known: Vec<&str> = BUILT_IN.into_iter().chain(signals.iter().map(|signal| signal.name.as_str())).collect();
     let when = Expression::compile(&offer.when, &known).map_err(|error| error.context("when"))?;
+    let numbers = BUILT_IN.into_iter().map(|name| (name, Type::Number));
+    let types = signals.iter().map(|signal| (signal.name.as_str(), Type::Boolean)).chain(numbers).collect();
+    when.check_types(schema, &types).map_err(|error| error.context("when"))?;
     within("caps", offer.cap.len(), MAX_CAPS)?;
     let caps = offer.cap.iter().map(|cap| compile_cap(cap, &offer.id)).collect::<Result<_>>()?;
     let holdout = offer.experiment.as_ref().and_then(|experiment| experiment.holdout.as_deref());
     let holdout = holdout.map(|name| compile_holdout(name, holdouts)).transpose()?;
     let experiment = offer.experiment.map(compile_experiment).transpose().map_err(|e| e.context("experiment"))?;
+    let budget_value = offer.budget.as_ref().and_then(|budget| budget.value_gbp).unwrap_or_default();
+    let budget = offer.budget.map(compile_budget).transpose().map_err(|error| error.context("budget"))?;
     let offer = Offer {
         when,
         schedule: compile_schedule(offer.schedule)?,
@@ -197,13 +213,20 @@ fn compile_offer(
         experiment,
         caps,
         priority: offer.priority,
-        value: offer.value,
+        value: if offer.value == 0.0 { budget_value } else { offer.value },
+        budget,
         expires_in: milliseconds("expires_in", &offer.expires_in)?,
-        voucher: offer.voucher,
-        vouchers: offer.vouchers,
+        voucher: offer
+            .voucher
+            .map(|voucher| compile_voucher(voucher, schema))
+            .transpose()
+            .map_err(|error| error.context("voucher"))?,
+        vouchers: offer.vouchers.into_iter().map(|variant| compile_variant(variant, schema)).collect::<Result<_>>()?,
         id: offer.id,
     };
-    let variants = offer.experiment.iter().flat_map(|experiment| &experiment.variants);
+    // Without any voucher the page decides by the variant what to show.
+    let has_content = offer.voucher.is_some() || !offer.vouchers.is_empty();
+    let variants = offer.experiment.iter().filter(|_| has_content).flat_map(|experiment| &experiment.variants);
     for variant in variants.filter(|variant| *variant != CONTROL) {
         if offer.voucher(Some(variant)).is_none() {
             return Err(invalid(format!("variant {variant} has no voucher: add vouchers.{variant}")));
@@ -229,6 +252,42 @@ fn compile_schedule(schedule: Option<source::Schedule>) -> Result<Range<i64>> {
     Ok(times)
 }
 
+/// Whether events of this type are declared.
+fn event_type(name: &str, schema: &Schema) -> Result<()> {
+    let own = [HEARTBEAT, DWELL_TIMER].contains(&name) || schema.event_types.is_empty();
+    if own || schema.event_types.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(invalid(format!("event type {name} is unknown: there are {}", schema.event_types.join(", "))))
+}
+
+fn compile_budget(budget: source::Budget) -> Result<Budget> {
+    if budget.vouchers == 0 {
+        return Err(invalid("vouchers must be at least 1"));
+    }
+    if budget.value_gbp.is_some_and(|value| value.is_nan() || value < 0.0) {
+        return Err(invalid("value_gbp must not be negative"));
+    }
+    Ok(Budget { vouchers: budget.vouchers.into(), per: milliseconds("per", &budget.per)? })
+}
+
+fn compile_variant((variant, voucher): (String, source::Voucher), schema: &Schema) -> Result<(String, Voucher)> {
+    match compile_voucher(voucher, schema) {
+        Ok(voucher) => Ok((variant, voucher)),
+        Err(error) => Err(error.context(format!("vouchers.{variant}"))),
+    }
+}
+
+/// The code is text: it must not depend on what a browser sends.
+fn compile_voucher(voucher: source::Voucher, schema: &Schema) -> Result<Voucher> {
+    let template = |name: &str, text: &str| {
+        let template = Template::parse(text).and_then(|template| template.check(schema).map(|()| template));
+        template.map_err(|error| error.context(name))
+    };
+    let (title, text) = (template("title", &voucher.title)?, template("text", &voucher.text)?);
+    Ok(Voucher { code: voucher.code, title, text })
+}
+
 fn compile_cap(cap: &source::Cap, offer: &str) -> Result<Cap> {
     let source::Scope::Person = cap.scope;
     if !(1..=MAX_CAP).contains(&cap.max) {
@@ -242,8 +301,11 @@ fn compile_cap(cap: &source::Cap, offer: &str) -> Result<Cap> {
 }
 
 fn compile_holdout(name: &str, holdouts: &BTreeMap<String, source::Holdout>) -> Result<Holdout> {
-    let holdout =
-        holdouts.get(name).ok_or_else(|| invalid(format!("holdout {name} is not defined: add it to holdouts")))?;
+    // The share may be in the name of the group that holds out everywhere: global-5.
+    let share = name.strip_prefix("global-").and_then(|percent| percent.parse().ok()).filter(|_| holdouts.is_empty());
+    let named = share.map(|percent: u8| source::Holdout { share: f64::from(percent) / 100.0, seed: None });
+    let holdout = holdouts.get(name).or(named.as_ref());
+    let holdout = holdout.ok_or_else(|| invalid(format!("holdout {name} is not defined: add it to holdouts")))?;
     if !(0.0..=1.0).contains(&holdout.share) {
         return Err(invalid(format!("holdouts.{name}.share must be from 0 to 1")));
     }

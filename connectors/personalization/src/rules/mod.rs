@@ -2,6 +2,7 @@
 
 mod compile;
 mod source;
+mod template;
 
 #[cfg(test)]
 mod tests;
@@ -12,9 +13,10 @@ use std::ops::Range;
 use tributary_api::Result;
 
 use crate::assignment;
-use crate::expression::Expression;
+use crate::expression::{Expression, Schema};
 pub(crate) use compile::within_budget;
-pub(crate) use source::{OnError, Voucher};
+pub(crate) use source::OnError;
+pub(crate) use template::{Template, TemplateValues};
 
 /// The variant that gets no offer, for comparison.
 pub(crate) const CONTROL: &str = "control";
@@ -40,6 +42,8 @@ pub struct RulePack {
     pub(crate) by_event: HashMap<String, Vec<usize>>,
     /// The longest period of a frequency cap, in milliseconds.
     pub(crate) longest_cap: i64,
+    /// Whether a condition or a text looks at the product.
+    pub(crate) uses_product: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +61,22 @@ pub(crate) struct Dwell {
     pub(crate) min_visit_s: u32,
     pub(crate) at_least_s: u32,
     pub(crate) timer: bool,
+}
+
+/// What a shopper is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Voucher {
+    pub(crate) code: String,
+    pub(crate) title: Template,
+    pub(crate) text: Template,
+}
+
+/// At most so many vouchers in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) vouchers: i64,
+    /// In milliseconds, counted from the epoch: a day begins at midnight UTC.
+    pub(crate) per: i64,
 }
 
 /// Seen in at least so many earlier sessions within so many milliseconds.
@@ -80,6 +100,7 @@ pub(crate) struct Offer {
     pub(crate) expires_in: i64,
     /// The times at which it may be made, in milliseconds since the epoch.
     pub(crate) schedule: Range<i64>,
+    pub(crate) budget: Option<Budget>,
     pub(crate) voucher: Option<Voucher>,
     pub(crate) vouchers: BTreeMap<String, Voucher>,
 }
@@ -114,7 +135,15 @@ impl RulePack {
     /// # Errors
     /// `Config`, naming the offer or field, when anything is unknown, out of bounds or does not compile.
     pub fn parse(yaml: &str) -> Result<Self> {
-        compile::compile(yaml)
+        Self::parse_for(yaml, &Schema::default())
+    }
+
+    /// The same, with the fields and types that its rules may use.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub(crate) fn parse_for(yaml: &str, schema: &Schema) -> Result<Self> {
+        compile::compile(yaml, schema)
     }
 
     /// A pack without signals and offers.
@@ -129,6 +158,7 @@ impl RulePack {
             offers: Vec::new(),
             by_event: HashMap::new(),
             longest_cap: 0,
+            uses_product: false,
         }
     }
 

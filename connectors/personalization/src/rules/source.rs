@@ -82,6 +82,7 @@ pub(super) struct Offer {
     #[serde(default = "one_day")]
     pub(super) expires_in: String,
     pub(super) schedule: Option<Schedule>,
+    pub(super) budget: Option<Budget>,
     pub(super) voucher: Option<Voucher>,
     #[serde(default)]
     pub(super) vouchers: BTreeMap<String, Voucher>,
@@ -137,13 +138,22 @@ pub(crate) enum OnError {
 }
 
 /// The voucher shown to a shopper.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Voucher {
-    pub(crate) code: String,
-    pub(crate) title: String,
+pub(super) struct Voucher {
+    pub(super) code: String,
+    pub(super) title: String,
     #[serde(default)]
-    pub(crate) text: String,
+    pub(super) text: String,
+}
+
+/// How many vouchers there are in each period, and what one is worth.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Budget {
+    pub(super) vouchers: u32,
+    pub(super) per: String,
+    pub(super) value_gbp: Option<f64>,
 }
 
 fn marketing() -> String {

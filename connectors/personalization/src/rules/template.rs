@@ -2,6 +2,8 @@
 
 use tributary_api::{Error, Result, Value};
 
+use crate::expression::Schema;
+
 /// The longest text of one value, in bytes: it may come from a browser.
 const MAX_VALUE: usize = 200;
 const MAX_FIELDS: usize = 16;
@@ -56,6 +58,18 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// Whether its fields are declared.
+    pub(crate) fn check(&self, schema: &Schema) -> Result<()> {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Text(_) => Ok(()),
+            Part::Field { root, path, .. } => schema.field(root, path).map(drop),
+        })
+    }
+
+    pub(crate) fn uses_product(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Field { root: "product", .. }))
+    }
+
     /// The text with its values. A value is text, a number or true and false; anything else counts as none.
     pub(crate) fn fill(&self, values: TemplateValues<'_>) -> String {
         let mut text = String::new();
@@ -83,7 +97,9 @@ fn field(place: &str) -> Result<Part> {
     let (name, otherwise) = place.split_once('|').unwrap_or((place, ""));
     let unknown = || {
         let roots = ROOTS.join(", ");
-        Error::config(format!("{{{{{place}}}}} is unknown: write a field of one of {roots}, such as {{{{profile.name}}}}"))
+        Error::config(format!(
+            "{{{{{place}}}}} is unknown: write a field of one of {roots}, such as {{{{profile.name}}}}"
+        ))
     };
     let (root, path) = name.trim().split_once('.').ok_or_else(unknown)?;
     let root = ROOTS.into_iter().find(|known| *known == root).ok_or_else(unknown)?;
@@ -122,7 +138,8 @@ mod tests {
     use super::*;
 
     fn fill(template: &str) -> String {
-        let profile = json::from_slice(br#"{"name":"Ann","tier":{"level":3},"empty":"","rate":2.5,"vip":true}"#).unwrap();
+        let profile =
+            json::from_slice(br#"{"name":"Ann","tier":{"level":3},"empty":"","rate":2.5,"vip":true}"#).unwrap();
         let event = Value::map([("url", Value::string(format!("/a\n{}", "x".repeat(500))))]);
         let values = TemplateValues { event: &event, profile: &profile, product: &Value::Null };
         Template::parse(template).unwrap().fill(values)

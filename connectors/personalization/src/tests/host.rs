@@ -16,6 +16,9 @@ pub(super) const T0: i64 = 1_780_000_000_000;
 pub(super) struct Memory {
     pub(super) values: HashMap<Bytes, Bytes>,
     pub(super) table: HashMap<Bytes, Datum>,
+    pub(super) products: HashMap<Bytes, Datum>,
+    /// How many input partitions there are; this is the first one.
+    pub(super) partitions: i32,
     pub(super) timers: BTreeMap<Bytes, Timer>,
     /// The topic of rule packs.
     rules: BTreeMap<String, Datum>,
@@ -47,8 +50,12 @@ impl TransformHost for Memory {
         Ok(())
     }
 
-    fn table(&mut self, _: TableId, key: &[u8]) -> Result<Option<&Datum>> {
-        Ok(self.table.get(key))
+    fn table(&mut self, table: TableId, key: &[u8]) -> Result<Option<&Datum>> {
+        Ok(if table == TableId(0) { self.table.get(key) } else { self.products.get(key) })
+    }
+
+    fn partition(&self) -> (i32, i32) {
+        (0, self.partitions.max(1))
     }
 
     fn schedule(&mut self, timer: Timer) -> Result<()> {
@@ -97,6 +104,10 @@ impl Shop {
 
     pub(super) fn customer(&mut self, id: &str, row: &str) {
         self.host.table.insert(Bytes::copy_from_slice(id.as_bytes()), Datum::schemaless(value(row)));
+    }
+
+    pub(super) fn product(&mut self, id: &str, row: &str) {
+        self.host.products.insert(Bytes::copy_from_slice(id.as_bytes()), Datum::schemaless(value(row)));
     }
 
     /// A click of customer c1, by session, type, page and product, at a time.

@@ -6,6 +6,7 @@ mod offers;
 mod packs;
 mod person;
 mod requests;
+mod specified;
 mod speed;
 mod timers;
 

@@ -63,7 +63,8 @@ impl Api {
     }
 
     async fn ask(&self, method: RequestMethod, path: &str, body: &str) -> PluginAnswer {
-        let plugin: Plugin = crate::plugins().into_iter().find(|one| one.description.class.ends_with("Personalize")).unwrap();
+        let plugin: Plugin =
+            crate::plugins().into_iter().find(|one| one.description.class.ends_with("Personalize")).unwrap();
         let config = plugin.description.config.parse(&self.props).unwrap();
         let handler = (plugin.requests.unwrap())(&config).unwrap();
         let path = path.split('/').map(str::to_owned).collect();
@@ -127,7 +128,12 @@ async fn what_is_refused_says_why_and_is_not_written() {
     api.put("rules/test", &pack(1)).await;
     let other = pack(1).replace("line_of_business: test", "line_of_business: other");
     let cases = [
-        ("rules/test", pack(2).replace("signal.lingering_return", "signal.lurking"), 422, "offer come-back: when: signal lurking"),
+        (
+            "rules/test",
+            pack(2).replace("signal.lingering_return", "signal.lurking"),
+            422,
+            "offer come-back: when: signal lurking",
+        ),
         ("rules/test", "version: [".to_owned(), 422, "line"),
         ("rules/other", pack(2), 422, "name is test"),
         ("rules/test", pack(1).replace("Welcome", "Hello"), 409, "raise version"),

@@ -174,7 +174,14 @@ impl Herder for Recorded {
 
     async fn transform_request(&self, name: &str, alias: &str, request: PluginRequest) -> Result<PluginAnswer> {
         let PluginRequest { method, path, body, .. } = request;
-        self.called(json!(["transform_request", name, alias, format!("{method:?}"), path, String::from_utf8_lossy(&body)]));
+        self.called(json!([
+            "transform_request",
+            name,
+            alias,
+            format!("{method:?}"),
+            path,
+            String::from_utf8_lossy(&body)
+        ]));
         self.refusal().map_or(Ok(PluginAnswer::refused(self.status, "of the plugin")), Err)
     }
 

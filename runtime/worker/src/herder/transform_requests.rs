@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::task::JoinSet;
 use tributary_api::{
     PluginAnswer, PluginRequest, Props, RawTopicReader, RequestHost, TopicReaderOptions, TopicWriter,
     TopicWriterOptions,
@@ -45,14 +46,14 @@ pub(super) async fn answer(
         connector: resolved,
         control: Arc::clone(&control),
     };
-    let mut answering = tokio::spawn(async move { handler.answer(request, &host).await });
-    let answered = tokio::time::timeout(DEADLINE, &mut answering).await;
+    let mut answering = JoinSet::new();
+    answering.spawn(async move { handler.answer(request, &host).await });
+    let answered = tokio::time::timeout(DEADLINE, answering.join_next()).await;
     control.stop();
     match answered {
-        Ok(Ok(answer)) => answer.map_err(redact),
-        Ok(Err(_)) => Err(Error::internal(format!("transforms.{alias} panicked while it answered the request"))),
+        Ok(Some(Ok(answer))) => answer.map_err(redact),
+        Ok(_) => Err(Error::internal(format!("transforms.{alias} panicked while it answered the request"))),
         Err(_) => {
-            answering.abort();
             let message = format!("transforms.{alias} did not answer within {} seconds", DEADLINE.as_secs());
             Err(Error::new(Status::Unavailable, message))
         }

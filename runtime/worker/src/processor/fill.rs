@@ -136,7 +136,8 @@ impl ProcessLoop {
         progress.origins.push(origin);
         let Some(OwnedPartition { state, .. }) = self.partitions.owned.get_mut(&partition) else { return Ok(()) };
         let size_limit = SizeLimit { bytes: self.output.max_record_bytes(), changelogs: &self.changelogs.topics };
-        self.chain.fire(timer, Step { now, state, size_limit, refused }, outputs)
+        let step = Step { now, partition: (partition, self.partitions.count), state, size_limit, refused };
+        self.chain.fire(timer, step, outputs)
     }
 
     /// Processes one record; `false` when the task is asked to stop during a retry.
@@ -156,8 +157,8 @@ impl ProcessLoop {
             return Err(Error::fatal(format!("got a record of partition {}, which is not owned", raw.partition)));
         };
         let size_limit = SizeLimit { bytes: self.output.max_record_bytes(), changelogs: &self.changelogs.topics };
-        let step = Step { now, state, size_limit, refused };
-        if !self.chain.process(&raw, count, step, outputs).await? {
+        let step = Step { now, partition: (raw.partition, count), state, size_limit, refused };
+        if !self.chain.process(&raw, step, outputs).await? {
             return Ok(false);
         }
         progress.records += 1;

@@ -22,6 +22,8 @@ pub(super) struct StatefulChain {
 /// What one record or timer is processed with.
 pub(super) struct Step<'a> {
     pub(super) now: i64,
+    /// The input partition, and how many the input topics have.
+    pub(super) partition: (i32, i32),
     /// The state of its partition.
     pub(super) state: &'a mut PartitionState,
     pub(super) size_limit: SizeLimit<'a>,
@@ -48,12 +50,12 @@ impl StatefulChain {
     /// When it fails and the error is not tolerated.
     pub(super) fn fire(&mut self, timer: &Timer, step: Step<'_>, outputs: &mut Vec<Encoded>) -> Result<()> {
         let Self { encoder, stores, tables, operator, .. } = self;
-        let Step { now, state, size_limit, refused } = step;
+        let Step { now, partition, state, size_limit, refused } = step;
         state.cancel(&timer.key)?;
         let (savepoint, before) = (state.savepoint(), outputs.len());
         let fired = match refused {
             Some(error) => Err(unwritten(error)),
-            None => fire(encoder, timer, StateHost { now, stores, tables, state, transform: 0 }, outputs)
+            None => fire(encoder, timer, StateHost { now, stores, tables, state, partition, transform: 0 }, outputs)
                 .and_then(|()| size_limit.check(outputs, before, state, savepoint)),
         };
         fired.or_else(|failure| {
@@ -63,7 +65,7 @@ impl StatefulChain {
         })
     }
 
-    /// Passes one record through the chain; `partitions` is how many the input topics have. `false` when the task is
+    /// Passes one record through the chain. `false` when the task is
     /// asked to stop during a retry.
     ///
     /// # Errors
@@ -71,18 +73,17 @@ impl StatefulChain {
     pub(super) async fn process(
         &mut self,
         raw: &RawRecord,
-        partitions: i32,
         step: Step<'_>,
         outputs: &mut Vec<Encoded>,
     ) -> Result<bool> {
         let Self { decoder, encoder, stores, tables, operator } = self;
-        let Step { now, state, size_limit, refused } = step;
-        let lacks_key = raw.key.is_none() && partitions > 1 && stores.layout.names().len() > 1;
+        let Step { now, partition, state, size_limit, refused } = step;
+        let lacks_key = raw.key.is_none() && partition.1 > 1 && stores.layout.names().len() > 1;
         let mut attempt = |raw: RawRecord| {
             let (savepoint, before) = (state.savepoint(), outputs.len());
             let done = decoder.decode(raw).and_then(|mut record| {
                 record.partition = None; // outputs are partitioned by key
-                let mut host = StateHost { now, stores, tables, state, transform: 0 };
+                let mut host = StateHost { now, stores, tables, state, partition, transform: 0 };
                 encoder.run(record, &mut host, outputs)?;
                 size_limit.check(outputs, before, state, savepoint)
             });
@@ -94,7 +95,7 @@ impl StatefulChain {
         };
         let failed = match refused {
             Some(error) => Some(unwritten(error)),
-            None if lacks_key => Some(without_key(partitions)),
+            None if lacks_key => Some(without_key(partition.1)),
             None => attempt(raw.clone()).err(),
         };
         let Some(failure) = failed else { return Ok(true) };

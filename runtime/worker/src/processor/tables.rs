@@ -121,7 +121,8 @@ impl Tables {
             converts |= !source.raw;
             if source.raw {
                 // A row must not keep all records alive that were fetched with it.
-                let value = raw.value.as_deref().map_or(Value::Null, |value| Value::Bytes(Bytes::copy_from_slice(value)));
+                let value =
+                    raw.value.as_deref().map_or(Value::Null, |value| Value::Bytes(Bytes::copy_from_slice(value)));
                 table.set(&key, Datum::schemaless(value));
             }
         }

@@ -102,6 +102,8 @@ pub(super) struct StateHost<'a> {
     pub(super) stores: &'a TransformStores,
     pub(super) tables: &'a Tables,
     pub(super) state: &'a mut PartitionState,
+    /// The input partition, and how many there are.
+    pub(super) partition: (i32, i32),
     /// The index of the current transform.
     pub(super) transform: usize,
 }
@@ -148,6 +150,10 @@ impl TransformHost for StateHost<'_> {
         let asked = self.own()?.tables.get(table.0).copied();
         let index = asked.ok_or_else(|| Error::fatal(format!("the transform did not ask for a table {}", table.0)))?;
         Ok(self.tables.get(index, key))
+    }
+
+    fn partition(&self) -> (i32, i32) {
+        self.partition
     }
 
     fn schedule(&mut self, timer: Timer) -> Result<()> {
