@@ -11,11 +11,13 @@
 #![warn(missing_docs)]
 
 pub mod assignment;
+mod conditions;
 mod decision;
 mod enrich;
 mod event;
 mod expression;
 mod hash;
+mod memory;
 mod outputs;
 mod packs;
 mod person;

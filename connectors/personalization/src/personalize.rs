@@ -7,9 +7,11 @@ use tributary_api::{
     StoreId, TableId, Timer, TransformContext, TransformTables, Transformation, Validator, Value, json,
 };
 
+use crate::conditions;
 use crate::decision::{DecisionInput, decide};
 use crate::event::{DWELL_TIMER, Event, ORDER, PAGE_VIEW, PRODUCT_VIEW};
 use crate::expression::{Budget, MAX_STEPS};
+use crate::memory::Memory;
 use crate::outputs::{self, Outputs, stable_id};
 use crate::packs::{self, PackMetrics, PackSources, Packs};
 use crate::person::Person;
@@ -148,6 +150,7 @@ impl Personalize {
             Some(end) if end <= timer.at => {
                 cx.put(PEOPLE, key.clone(), None)?;
                 let name = String::from_utf8_lossy(&key);
+                cx.put(PEOPLE, Memory::key(&name), None)?;
                 let forgotten = |topic| outputs::forgotten(topic, &name, timer.at);
                 Ok(self.outputs.view.as_ref().map_or(Records::None, |topic| Records::One(forgotten(topic))))
             }
@@ -191,12 +194,18 @@ impl Personalize {
         let now = cx.now();
         let mut spent = Spent::load(&self.packs, event, cx)?;
         let product = self.product(event, cx)?;
+        let needs_memory = self.packs.needs_memory;
+        let mut memory = if needs_memory { Memory::load(event.person, cx)? } else { Memory::default() };
+        if needs_memory {
+            conditions::take(event, &mut memory);
+        }
         let row = match event.customer {
             Some(customer) => cx.table(PROFILES, customer.as_bytes())?,
             None => None,
         };
         let profile = row.map_or(&Value::Null, |row| &row.value);
-        let signals: Vec<_> = self.packs.iter().map(|pack| Signals::compute(pack, event, person, profile)).collect();
+        let signals: Vec<_> =
+            self.packs.iter().map(|pack| Signals::compute(pack, event, person, &mut memory, profile)).collect();
         let shown = Signals::to_value(&signals);
         let budget = Budget::default();
         let input = DecisionInput {
@@ -228,6 +237,9 @@ impl Personalize {
         {
             let view = outputs::view(&self.packs, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
+        }
+        if needs_memory {
+            memory.store(event.person, cx)?;
         }
         if let Some(chosen) = decision.chosen.filter(|chosen| !chosen.withheld) {
             spent.spend(chosen.offer, cx)?;

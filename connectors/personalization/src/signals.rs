@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tributary_api::Value;
 
+use crate::conditions::Situation;
 use crate::event::{DWELL_TIMER, Event, HEARTBEAT};
 use crate::hash::stable_hash;
+use crate::memory::Memory;
 use crate::person::{Person, session_hash};
 use crate::rules::{Dwell, RulePack, Signal};
 
@@ -31,18 +33,26 @@ pub(crate) struct Signals<'p> {
 impl<'p> Signals<'p> {
     /// Computes the signals after the event was added to the person's state. A signal with `dwell` is raised once for
     /// each product and session, when it first becomes true; this is recorded in the person's state.
-    pub(crate) fn compute(pack: &'p RulePack, event: &Event<'_>, person: &mut Person, profile: &Value) -> Self {
+    pub(crate) fn compute(
+        pack: &'p RulePack,
+        event: &Event<'_>,
+        person: &mut Person,
+        memory: &mut Memory,
+        profile: &Value,
+    ) -> Self {
         let dwell = pack.signals.iter().find_map(|signal| signal.dwell).unwrap_or(DEFAULT_DWELL);
         let page = person.page(event);
         let view_count = event.product.and_then(|id| person.product(id)).map_or(0, |product| product.views.into());
         let engaged_s = page.map_or(0, |page| page.engaged_s(dwell.heartbeat_s, dwell.min_visit_s));
         let sessions_before = sessions_before(event, person, profile, DAYS_30);
         let orders = event.product.map_or(0, |id| person.orders_of(id));
-        let raised = pack
-            .signals
-            .iter()
-            .map(|signal| (signal.name.as_str(), raise(pack, signal, event, person, profile)))
-            .collect();
+        let situation = Situation { pack, event, profile };
+        let mut raise = |signal: &'p Signal| {
+            let holds = situation.holds(signal, person, memory);
+            let raised = holds && raise(pack, signal, event, person, profile);
+            (signal.name.as_str(), situation.lasting(signal, raised, memory))
+        };
+        let raised = pack.signals.iter().map(&mut raise).collect();
         Self { numbers: [view_count, engaged_s, sessions_before, orders as i64], raised }
     }
 
@@ -70,7 +80,7 @@ fn raise(pack: &RulePack, signal: &Signal, event: &Event<'_>, person: &mut Perso
     if event.kind != signal.on && !continued {
         return false;
     }
-    let Some(product) = event.product else { return false };
+    let Some(product) = event.product else { return !signal.is_of_product() };
     if let Some(min) = signal.min_views
         && person.product(product).is_none_or(|product| product.views < min)
     {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tributary_api::Result;
 
-use crate::rules::{Offer, RulePack};
+use crate::rules::{Offer, RulePack, Signal};
 pub(crate) use metrics::PackMetrics;
 pub(crate) use requests::RulesRequests;
 pub(crate) use sources::{PackSources, define};
@@ -34,6 +34,8 @@ pub(crate) struct Packs {
     pub(crate) longest_cap: i64,
     /// Whether a condition or a text looks at the product.
     pub(crate) uses_product: bool,
+    /// Whether a signal needs more of the past than a person's history.
+    pub(crate) needs_memory: bool,
     /// Whether a signal needs timers.
     pub(crate) timers: bool,
 }
@@ -62,8 +64,9 @@ impl Packs {
         if packs.is_empty() {
             packs.push(Arc::new(RulePack::empty()));
         }
+        let needs_memory = packs.iter().flat_map(|pack| &pack.signals).any(Signal::needs_memory);
         let uses_product = packs.iter().any(|pack| pack.uses_product);
-        Self { packs, by_event, switches, longest_cap, uses_product, timers }
+        Self { packs, by_event, switches, longest_cap, uses_product, needs_memory, timers }
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &RulePack> {

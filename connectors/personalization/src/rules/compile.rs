@@ -7,8 +7,8 @@ use tributary_api::{Error, Result};
 
 use super::source::{self, Pack};
 use super::{
-    Budget, CONTROL, Cap, Dwell, Experiment, Holdout, MAX_PACK_BYTES, Offer, RulePack, SeenBefore, Signal, Template,
-    Voucher,
+    Budget, CONTROL, Cap, Conditions, Dwell, Experiment, Holdout, MAX_PACK_BYTES, Offer, RulePack, SeenBefore,
+    SegmentChange, Signal, Template, Voucher,
 };
 use crate::assignment;
 use crate::event::{DWELL_TIMER, HEARTBEAT};
@@ -162,9 +162,8 @@ fn compile_signal(name: String, signal: source::Signal) -> Result<Signal> {
         return Err(invalid("needs a name of letters, digits and underscores"));
     }
     within("bytes of its name", name.len(), MAX_NAME)?;
-    if signal.dwell.is_none() && signal.seen_before.is_none() && signal.view_count.is_none() {
-        return Err(invalid("is empty: give it dwell, seen_before or view_count"));
-    }
+    let conditions = compile_conditions(&signal)?;
+    let lasts = signal.lasts.as_deref().map(|lasts| milliseconds("lasts", lasts)).transpose()?;
     let dwell = signal.dwell.map(|dwell| {
         if dwell.heartbeat_s == 0 || dwell.at_least_s == 0 {
             return Err(invalid("dwell.heartbeat_s and dwell.at_least_s must be at least 1"));
@@ -178,12 +177,41 @@ fn compile_signal(name: String, signal: source::Signal) -> Result<Signal> {
         let sessions = sessions.ok_or_else(|| invalid("seen_before.sessions must be from \">=1\" to \">=4\""))?;
         Ok(SeenBefore { sessions, within: milliseconds("seen_before.within", &seen.within)? })
     });
-    Ok(Signal {
+    let signal = Signal {
         name,
         on: signal.on,
         dwell: dwell.transpose()?,
         seen_before: seen_before.transpose()?,
         min_views: signal.view_count.map(|count| count.at_least),
+        conditions,
+        lasts,
+    };
+    let Conditions { session_events, last_seen_before, segment, .. } = &signal.conditions;
+    if !signal.is_of_product() && session_events.is_none() && last_seen_before.is_none() && segment.is_none() {
+        return Err(invalid(
+            "is empty: give it dwell, seen_before, view_count, session, last_seen, purchase, basket or segment",
+        ));
+    }
+    Ok(signal)
+}
+
+fn compile_conditions(signal: &source::Signal) -> Result<Conditions> {
+    let segment = signal.segment.as_ref().map(|segment| {
+        let (value, entered) = match (&segment.entered, &segment.left) {
+            (Some(value), None) => (value, true),
+            (None, Some(value)) => (value, false),
+            _ => return Err(invalid("segment must have one of entered and left")),
+        };
+        Ok(SegmentChange { field: segment.field.clone(), value: value.clone(), entered })
+    });
+    let before = signal.last_seen.as_ref().map(|seen| milliseconds("last_seen.before", &seen.before));
+    let within = signal.purchase.as_ref().map(|purchase| milliseconds("purchase.within", &purchase.within));
+    Ok(Conditions {
+        session_events: signal.session.as_ref().map(|session| session.at_least),
+        last_seen_before: before.transpose()?,
+        bought_within: within.transpose()?,
+        in_basket: signal.basket,
+        segment: segment.transpose()?,
     })
 }
 

@@ -53,6 +53,45 @@ pub(crate) struct Signal {
     pub(crate) dwell: Option<Dwell>,
     pub(crate) seen_before: Option<SeenBefore>,
     pub(crate) min_views: Option<u32>,
+    pub(crate) conditions: Conditions,
+    /// How long it stays raised for the person and the product, in milliseconds.
+    pub(crate) lasts: Option<i64>,
+}
+
+/// What else must hold for a signal; what is none need not.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    /// So many events in this session.
+    pub(crate) session_events: Option<u32>,
+    /// The session before ended so long ago, in milliseconds.
+    pub(crate) last_seen_before: Option<i64>,
+    /// The product was bought within so many milliseconds.
+    pub(crate) bought_within: Option<i64>,
+    /// Whether the product is in the basket.
+    pub(crate) in_basket: Option<bool>,
+    pub(crate) segment: Option<SegmentChange>,
+}
+
+/// A field of the profile gets a value, or loses it.
+#[derive(Debug)]
+pub(crate) struct SegmentChange {
+    pub(crate) field: String,
+    pub(crate) value: String,
+    pub(crate) entered: bool,
+}
+
+impl Signal {
+    /// Whether it is about a product, so that an event without one cannot raise it.
+    pub(crate) fn is_of_product(&self) -> bool {
+        let Conditions { bought_within, in_basket, .. } = &self.conditions;
+        let by_history = self.dwell.is_some() || self.seen_before.is_some() || self.min_views.is_some();
+        by_history || bought_within.is_some() || in_basket.is_some()
+    }
+
+    /// Whether it needs more of the past than the person's history.
+    pub(crate) fn needs_memory(&self) -> bool {
+        self.lasts.is_some() || self.conditions.in_basket.is_some() || self.conditions.segment.is_some()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -36,6 +36,35 @@ pub(super) struct Signal {
     pub(super) dwell: Option<Dwell>,
     pub(super) seen_before: Option<SeenBefore>,
     pub(super) view_count: Option<AtLeast>,
+    pub(super) session: Option<AtLeast>,
+    pub(super) last_seen: Option<Before>,
+    pub(super) purchase: Option<Within>,
+    pub(super) basket: Option<bool>,
+    pub(super) segment: Option<Segment>,
+    pub(super) lasts: Option<String>,
+}
+
+/// The session before this one ended at least so long ago.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Before {
+    pub(super) before: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Within {
+    pub(super) within: String,
+}
+
+/// A field of the profile begins to have a value, or has it no longer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Segment {
+    #[serde(default = "segment")]
+    pub(super) field: String,
+    pub(super) entered: Option<String>,
+    pub(super) left: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,6 +191,10 @@ fn marketing() -> String {
 
 fn product_view() -> String {
     crate::event::PRODUCT_VIEW.to_owned()
+}
+
+fn segment() -> String {
+    "segment".to_owned()
 }
 
 fn one_or_more() -> String {
