@@ -109,12 +109,17 @@ async fn a_pack_set_over_rest_takes_over_between_two_transactions() -> Result<()
     wait_until(LIMIT, "a decision that says it is switched off", decided).await?;
     assert_eq!(consume_all(&kafka.bootstrap(), "offers", true).await?.len(), before);
     assert_eq!(rest.delete(&format!("{AT}/switches/all")).await?.status, 204);
-    let on = || async { rest.get(&format!("{AT}/switches")).await.is_ok_and(|all| all.json() == json!({})) };
-    wait_until(LIMIT, "everything on", on).await?;
-    let offered = || async {
-        linger(&pipeline, 1).await.is_ok()
-            && consume_all(&kafka.bootstrap(), "offers", true).await.is_ok_and(|offers| offers.len() > before)
+    // Only when the task has seen it: a crossing that is suppressed raises its signal no second time.
+    let on = || async {
+        let events = visit(PROBES, probes.fetch_add(1, Ordering::Relaxed), "lamp", 1);
+        let (client, token) = (reqwest::Client::new(), pipeline.token(PROBES).unwrap_or_default());
+        let sent = pipeline.send(&client, &token, &events, LIMIT).await.is_ok();
+        sent && reasons(&kafka).await.is_ok_and(|all| all.last().is_some_and(|last| last != "switched_off"))
     };
+    wait_until(LIMIT, "a decision with everything on", on).await?;
+    linger(&pipeline, 1).await?;
+    let offered =
+        || async { consume_all(&kafka.bootstrap(), "offers", true).await.is_ok_and(|offers| offers.len() > before) };
     wait_until(LIMIT, "an offer of the pack", offered).await?;
     let versions = rest.get(&format!("{AT}/rules/demo/versions")).await?.success()?;
     let kept = json!([{"version": 4, "active": false}, {"version": 2, "active": true}]);
