@@ -9,7 +9,9 @@ use futures::StreamExt as _;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tributary_tests::{Kafka, Pipeline, RestClient, Tributary, WorkerOptions, create_topic_with, unique, wait_until};
+use tributary_tests::{
+    Kafka, Pipeline, RestClient, Tributary, WorkerOptions, create_topic_with, end_offsets, unique, wait_until,
+};
 
 use crate::report::Report;
 
@@ -27,18 +29,27 @@ const RULES: &str = "line_of_business: bench\nversion: 1\nconsent: marketing\nof
 
 type Waiting = Arc<Mutex<BTreeMap<String, Instant>>>;
 
-/// What else the worker does meanwhile.
+/// What else runs meanwhile.
 #[derive(Clone, Copy)]
-enum Beside {
+enum Beside<'a> {
     Nothing,
-    /// A FileStreamSource that is given lines as fast as it takes them.
+    /// In the same worker a FileStreamSource that is given lines as fast as it takes them.
     BusySource,
+    /// The same source in another worker, on the same machine and broker: then only these are shared.
+    BusyWorker(&'a Kafka),
 }
 
-/// On real Kafka, exactly once, while a FileStreamSource works at full speed.
+/// On real Kafka, exactly once, while a FileStreamSource works at full speed in the same worker, then in another one:
+/// what the first adds to the second is the cost of tasks that share a worker.
 pub(crate) async fn run_beside_source(kafka: &Kafka, rate: u64, seconds: u64, report: &mut Report) -> Result<()> {
-    let on_kafka = WorkerOptions::on_kafka(kafka, &unique("bench-click")).set("embedded.store.enable", "true");
-    measure("Kafka, beside a busy source", on_kafka, Beside::BusySource, rate, seconds, report).await
+    for (who, beside) in [
+        ("Kafka, beside a busy source", Beside::BusySource),
+        ("Kafka, beside another worker's busy source", Beside::BusyWorker(kafka)),
+    ] {
+        let on_kafka = WorkerOptions::on_kafka(kafka, &unique("bench-click")).set("embedded.store.enable", "true");
+        measure(who, on_kafka, beside, rate, seconds, report).await?;
+    }
+    Ok(())
 }
 
 /// On real Kafka, exactly once, then on the embedded broker.
@@ -51,7 +62,7 @@ pub(crate) async fn run(kafka: &Kafka, rate: u64, seconds: u64, report: &mut Rep
 async fn measure(
     who: &str,
     options: WorkerOptions,
-    beside: Beside,
+    beside: Beside<'_>,
     rate: u64,
     seconds: u64,
     report: &mut Report,
@@ -63,9 +74,16 @@ async fn measure(
     for name in ["clicks", "personalize", "offers"] {
         worker.rest().wait_running(name, 1, Duration::from_secs(60)).await?;
     }
-    if matches!(beside, Beside::BusySource) {
-        busy_source(&worker).await?;
-    }
+    let other = match beside {
+        Beside::BusyWorker(kafka) => {
+            Some(Tributary::start(WorkerOptions::on_kafka(kafka, &unique("bench-busy"))).await?)
+        }
+        Beside::Nothing | Beside::BusySource => None,
+    };
+    let busy = match beside {
+        Beside::Nothing => None,
+        Beside::BusySource | Beside::BusyWorker(_) => Some(busy_source(other.as_ref().unwrap_or(&worker)).await?),
+    };
     let waiting = Waiting::default();
     let latencies = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
     let mut streams = tokio::task::JoinSet::new();
@@ -77,10 +95,12 @@ async fn measure(
     click(&pipeline, rate, WARM_UP, &waiting).await?;
     settle(&waiting).await?;
     latencies.lock().reset();
-    let before = worker.usage()?;
+    let (before, begun) = (worker.usage()?, Instant::now());
+    let lines_before = lines(&worker, busy.as_deref()).await?;
     let sent = click(&pipeline, rate, Duration::from_secs(seconds), &waiting).await?;
     settle(&waiting).await?;
     let cpu = worker.usage()?.cpu - before.cpu;
+    let lines = (lines(&worker, busy.as_deref()).await? - lines_before) as f64 / begun.elapsed().as_secs_f64();
     streams.abort_all();
     let latencies = latencies.lock().clone();
     let what = |share: &str| format!("click to offer at {rate}/s, {share}");
@@ -91,12 +111,15 @@ async fn measure(
     report.add(&what("offers received"), who, "of clicks", 3, latencies.len() as f64 / sent as f64);
     report.add(&what("CPU"), who, "of a core", 2, cpu.as_secs_f64() / seconds as f64);
     report.add(&what("peak memory"), who, "MB", 0, worker.usage()?.peak_rss_bytes as f64 / 1e6);
+    if busy.is_some() {
+        report.add(&what("the source's lines a second"), who, "k", 0, lines / 1e3);
+    }
     report_state(&worker.rest()).await?;
     worker.stop().await
 }
 
-/// A named pipe with a writer that never waits, and a source that reads it.
-async fn busy_source(worker: &Tributary) -> Result<()> {
+/// A named pipe with a writer that never waits, and a source that reads it; returns its topic.
+async fn busy_source(worker: &Tributary) -> Result<String> {
     let pipe = worker.folder().join("lines.pipe");
     anyhow::ensure!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo failed");
     let topic = unique("busy");
@@ -115,7 +138,14 @@ async fn busy_source(worker: &Tributary) -> Result<()> {
         let Ok(mut pipe) = std::fs::File::options().write(true).open(pipe) else { return };
         while std::io::Write::write_all(&mut pipe, lines.as_bytes()).is_ok() {}
     });
-    worker.rest().wait_running("busy", 1, Duration::from_secs(60)).await
+    worker.rest().wait_running("busy", 1, Duration::from_secs(60)).await?;
+    Ok(topic)
+}
+
+/// How many lines a busy source has written by now.
+async fn lines(worker: &Tributary, topic: Option<&str>) -> Result<i64> {
+    let Some(topic) = topic else { return Ok(0) };
+    Ok(end_offsets(&worker.bootstrap(), topic).await?.values().sum())
 }
 
 /// Sends at fixed times; a click's time runs from when it should have been sent, so that a stall is seen in full.

@@ -133,7 +133,9 @@ async fn main() -> Result<()> {
         click::run(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;
     }
     if wants("click-beside-source") {
-        click::run_beside_source(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;
+        for _ in 0..options.rounds {
+            click::run_beside_source(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;
+        }
     }
     print!("{report}");
     if let Some(out) = options.out {

@@ -158,7 +158,8 @@ impl Tributary {
         let folder = RunFolder::new("worker")?;
         options.choose_ports()?;
         write_configs(&folder.path().join("configs"), &options)?;
-        let rest = RestClient::new(options.properties["listeners"].clone());
+        // Of several listeners the first one.
+        let rest = RestClient::new(options.properties["listeners"].split(',').next().unwrap_or_default());
         let mut worker = Self { options, rest, child: None, leash: None, pid: 0, startup: Duration::ZERO, folder };
         worker.start_again().await?;
         Ok(worker)

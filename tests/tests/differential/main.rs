@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod cdc;
+mod https;
 mod rest;
