@@ -119,7 +119,8 @@ fn measures(metrics: &PluginMetrics) -> Vec<Measure> {
         let tags = sample.tags.into_iter().filter(own).collect();
         Measure { name: sample.name, tags, value: sample.value }
     };
-    metrics.samples().into_iter().map(measure).collect()
+    // JSON has no other numbers. Without the measure an answer says that it is not known.
+    metrics.samples().into_iter().filter(|sample| sample.value.is_finite()).map(measure).collect()
 }
 
 /// As jmx_exporter names an attribute of an MBean of Connect's.
@@ -193,6 +194,8 @@ mod tests {
         let left = metrics.plugins.gauge("tables-left", "", &[("database", "shop")]).unwrap();
         let _others = others.plugins.gauge("tables-left", "", &[]).unwrap();
         let tables = registry.add_connector("c").gauge("tables", "", &[]).unwrap();
+        let unknown = metrics.plugins.gauge("tables-read", "", &[]).unwrap();
+        unknown.set(f64::NAN);
         left.set(2.0);
         tables.set(4.0);
         let measure = |name: &str, tags: &[(&str, &str)], value| {
