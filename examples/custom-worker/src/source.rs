@@ -68,7 +68,7 @@ impl InboxTask {
         let partition = OffsetMap::new([("folder", OffsetValue::from(folder.clone()))]);
         // The offset that was acknowledged and stored before the last stop or crash; everything after it is sent again.
         let last = match cx.offset(&partition).await?.as_ref().and_then(|offset| offset.get("file")) {
-            Some(OffsetValue::String(name)) => name.clone(),
+            Some(OffsetValue::String(name)) => name.to_string(),
             _ => String::new(),
         };
         let topic = config.string("topic")?.to_owned();

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -52,8 +53,8 @@ pub enum OffsetValue {
     Int(i64),
     /// A fraction.
     Float(f64),
-    /// Text.
-    String(String),
+    /// Text. Cloning costs a reference count: what is the same in many offsets is there once.
+    String(ByteString),
 }
 
 /// Names with primitive values, in the order the plugin gave them: Java compares stored keys as bytes, so the
@@ -171,12 +172,18 @@ impl From<bool> for OffsetValue {
 
 impl From<&str> for OffsetValue {
     fn from(value: &str) -> Self {
-        Self::String(value.to_owned())
+        Self::String(value.into())
     }
 }
 
 impl From<String> for OffsetValue {
     fn from(value: String) -> Self {
+        Self::String(value.into())
+    }
+}
+
+impl From<ByteString> for OffsetValue {
+    fn from(value: ByteString) -> Self {
         Self::String(value)
     }
 }

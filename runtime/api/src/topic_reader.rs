@@ -101,4 +101,21 @@ pub trait RawTopicReader: Send {
     /// # Errors
     /// `Retriable` when the broker does not answer in time.
     async fn read(&mut self, max_records: usize) -> Result<Vec<(i64, TopicRecord)>>;
+
+    /// The offset that the group of the settings, `group.id`, has committed for the partition: that of the next record to
+    /// read. `None` if it has committed none, and without a group. The reader joins no group.
+    ///
+    /// # Errors
+    /// `Retriable` when the broker does not answer in time.
+    async fn committed(&mut self) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
+    /// Commits an offset for the group of the settings; without a group nothing is done. Nothing else commits one.
+    ///
+    /// # Errors
+    /// As for [`committed`](Self::committed).
+    async fn commit(&mut self, _offset: i64) -> Result<()> {
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ fn offset_value() -> impl Strategy<Value = OffsetValue> {
         any::<bool>().prop_map(OffsetValue::Boolean),
         any::<i64>().prop_map(OffsetValue::Int),
         number().prop_map(OffsetValue::Float),
-        any::<String>().prop_map(OffsetValue::String),
+        any::<String>().prop_map(OffsetValue::from),
     ]
 }
 

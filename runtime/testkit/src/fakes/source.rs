@@ -65,6 +65,16 @@ impl FakeSourceHost {
         self.topics.written()
     }
 
+    /// The offset that a group has committed for a topic.
+    pub fn committed(&self, group: &str, topic: &str) -> Option<i64> {
+        self.topics.committed(group, topic)
+    }
+
+    /// Commits an offset of a group, as another client does.
+    pub fn commit(&self, group: &str, topic: &str, offset: i64) {
+        self.topics.commit(group, topic, offset);
+    }
+
     /// Makes every write to a topic fail with this error; `None`: succeed again.
     pub fn fail_writes(&self, error: Option<Error>) {
         self.topics.fail(error);

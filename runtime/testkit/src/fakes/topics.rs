@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,6 +16,8 @@ pub(super) struct MemoryTopics {
 struct Written {
     records: Mutex<Vec<TopicRecord>>,
     error: Mutex<Option<Error>>,
+    /// By group and topic.
+    committed: Mutex<HashMap<(String, String), i64>>,
 }
 
 impl MemoryTopics {
@@ -41,6 +44,16 @@ impl MemoryTopics {
     /// The records written, in order.
     pub(super) fn written(&self) -> Vec<TopicRecord> {
         self.written.records.lock().clone()
+    }
+
+    /// The offset that a group has committed for a topic.
+    pub(super) fn committed(&self, group: &str, topic: &str) -> Option<i64> {
+        self.written.committed.lock().get(&(group.to_owned(), topic.to_owned())).copied()
+    }
+
+    /// Commits an offset for a group.
+    pub(super) fn commit(&self, group: &str, topic: &str, offset: i64) {
+        self.written.committed.lock().insert((group.to_owned(), topic.to_owned()), offset);
     }
 
     /// Makes every write fail; `None`: succeed again.
@@ -77,6 +90,10 @@ impl Reader {
         (0..).zip(all.iter().filter(|record| record.topic == self.options.topic).cloned()).collect()
     }
 
+    fn group(&self) -> Option<(String, String)> {
+        self.options.consumer.get("group.id").map(|group| (group.clone(), self.options.topic.to_string()))
+    }
+
     fn find_end(&mut self) {
         self.end = self.of_topic().last().map_or(0, |(last, _)| last + 1);
     }
@@ -99,5 +116,17 @@ impl RawTopicReader for Reader {
         let records: Vec<_> = all.take(max_records).collect();
         self.options.from = records.last().map_or(self.options.from, |(last, _)| last + 1);
         Ok(records)
+    }
+
+    async fn committed(&mut self) -> Result<Option<i64>> {
+        let committed = self.written.committed.lock();
+        Ok(self.group().and_then(|group| committed.get(&group).copied()))
+    }
+
+    async fn commit(&mut self, offset: i64) -> Result<()> {
+        if let Some(group) = self.group() {
+            self.written.committed.lock().insert(group, offset);
+        }
+        Ok(())
     }
 }

@@ -238,7 +238,7 @@ fn parse_partition(partition: &OffsetMap) -> Result<TopicPartition> {
              for sink connectors need to be integers."
         ))
     })?;
-    Ok(TopicPartition::new(topic.as_str(), number))
+    Ok(TopicPartition::new(&**topic, number))
 }
 
 fn parse_offset(offset: Option<OffsetMap>) -> Result<Option<i64>> {
@@ -272,6 +272,6 @@ fn show(value: &OffsetValue) -> String {
         OffsetValue::Boolean(value) => value.to_string(),
         OffsetValue::Int(number) => number.to_string(),
         OffsetValue::Float(number) => number.to_string(),
-        OffsetValue::String(text) => text.clone(),
+        OffsetValue::String(text) => text.to_string(),
     }
 }

@@ -28,7 +28,8 @@ pub(crate) async fn open(
 ) -> Result<Option<Box<dyn RawTopicReader>>> {
     let client = client(id, worker, connector, &options.consumer);
     let partition = TopicPartition::new(options.topic, options.partition);
-    let log = blocking(move || Log::open(&client, partition, options.from)).await??;
+    let in_group = options.consumer.contains_key("group.id");
+    let log = blocking(move || Log::open(&client, partition, options.from, in_group)).await??;
     Ok(log.map(|log| Box::new(Reader { end: log.end, log: BlockingPart::new(log) }) as _))
 }
 
@@ -64,6 +65,14 @@ impl RawTopicReader for Reader {
     async fn read(&mut self, max_records: usize) -> Result<Vec<(i64, TopicRecord)>> {
         self.step(move |log| log.read(max_records)).await
     }
+
+    async fn committed(&mut self) -> Result<Option<i64>> {
+        self.step(|log| log.committed()).await
+    }
+
+    async fn commit(&mut self, offset: i64) -> Result<()> {
+        self.step(move |log| log.commit(offset)).await
+    }
 }
 
 impl Reader {
@@ -87,6 +96,8 @@ impl Reader {
 struct Log {
     partition: TopicPartition,
     consumer: Consumer,
+    /// Whether the settings have a group, whose offsets are asked for and committed.
+    in_group: bool,
     next: i64,
     end: i64,
     /// Fetched records after the end.
@@ -94,7 +105,7 @@ struct Log {
 }
 
 impl Log {
-    fn open(client: &ClientConfig, partition: TopicPartition, from: i64) -> Result<Option<Self>> {
+    fn open(client: &ClientConfig, partition: TopicPartition, from: i64, in_group: bool) -> Result<Option<Self>> {
         let mut consumer = Consumer::assign(client, &[])?;
         let partitions = consumer.partitions(&partition.topic, DEADLINE)?;
         if !(0..partitions.unwrap_or(0)).contains(&partition.partition) {
@@ -103,7 +114,7 @@ impl Log {
         let (low, _) = consumer.watermarks(&partition, DEADLINE)?;
         let next = from.max(low);
         consumer.accept_at(&[(partition.clone(), Position::At(next))])?;
-        let mut log = Self { partition, consumer, next, end: next, ahead: VecDeque::new() };
+        let mut log = Self { partition, consumer, in_group, next, end: next, ahead: VecDeque::new() };
         log.look_for_end()?;
         Ok(Some(log))
     }
@@ -112,6 +123,21 @@ impl Log {
         let ends = self.consumer.readable_ends(std::slice::from_ref(&self.partition), DEADLINE)?;
         self.end = ends.get(&self.partition).copied().unwrap_or(self.end).max(self.end);
         Ok(())
+    }
+
+    fn committed(&self) -> Result<Option<i64>> {
+        if !self.in_group {
+            return Ok(None);
+        }
+        let committed = self.consumer.committed(std::slice::from_ref(&self.partition), DEADLINE)?;
+        Ok(committed.get(&self.partition).copied())
+    }
+
+    fn commit(&self, offset: i64) -> Result<()> {
+        if !self.in_group {
+            return Ok(());
+        }
+        self.consumer.commit(&[(self.partition.clone(), offset)].into_iter().collect())
     }
 
     fn read(&mut self, max_records: usize) -> Result<Vec<(i64, TopicRecord)>> {
