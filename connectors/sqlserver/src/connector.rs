@@ -5,7 +5,7 @@ use tributary_api::{
 };
 
 use crate::catalog::{real_name, sees_capture};
-use crate::config::{Settings, not_supported, warn_of_no_effect};
+use crate::config::{OTHER_TASKS, Settings, not_supported, warn_of_no_effect};
 use crate::lsn::Lsn;
 use crate::sql::Client;
 
@@ -62,6 +62,7 @@ impl Connector for SqlServerConnector {
             let mut props = config.originals().clone();
             props.insert(NAMES.to_owned(), databases.join(","));
             props.insert("task.id".to_owned(), number.to_string());
+            props.insert(OTHER_TASKS.to_owned(), (tasks - 1).to_string());
             props
         };
         Ok(databases.into_iter().enumerate().map(task).collect())

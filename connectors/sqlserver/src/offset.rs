@@ -26,10 +26,10 @@ pub(crate) fn old_partition(server: &str) -> SourcePartition {
     OffsetMap::new([("server", server.into())])
 }
 
-/// A position in the changes of a database.
-/// Members.
+/// What offsets have beside the position, shared by those of all records until it changes.
 pub(crate) type Members = Arc<[(String, OffsetValue)]>;
 
+/// A position in the changes of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offset {
     pub(crate) commit: Option<Lsn>,
@@ -82,7 +82,7 @@ impl Offset {
         let completed = matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true)));
         let snapshot = match stored.get("snapshot") {
             // They do not say where changes begin: the position does.
-            Some(OffsetValue::String(text)) if [INCREMENTAL, BLOCKING].contains(&text.as_str()) => {
+            Some(OffsetValue::String(text)) if [INCREMENTAL, BLOCKING].contains(&&**text) => {
                 if completed && lsn("change_lsn").is_none() { Snapshot::Completed } else { Snapshot::No }
             }
             _ if completed => Snapshot::Completed,
@@ -101,7 +101,7 @@ impl Offset {
     }
 
     pub(crate) fn store(&self) -> SourceOffset {
-        let lsn = |lsn: Option<Lsn>| OffsetValue::String(lsn.map_or_else(|| NULL.to_owned(), |lsn| lsn.text()));
+        let lsn = |lsn: Option<Lsn>| lsn.map_or_else(|| OffsetValue::from(NULL), |lsn| lsn.text().into());
         let change = ("change_lsn", lsn(self.change));
         let commit = ("commit_lsn", lsn(self.commit));
         let serial = ("event_serial_no", self.serial.into());

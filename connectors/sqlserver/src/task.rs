@@ -41,10 +41,10 @@ impl SqlServerTask {
             keep_history(&cx, history, &mut readers).await?;
         }
         let mut running = JoinSet::new();
-        let places: Vec<_> = readers.iter().map(|reader| reader.incremental.signals()).collect();
-        if let Some(mut channels) = Channels::new(&cx, &settings, &places) {
+        if let Some(mut channels) = Channels::new(&cx, &settings) {
             for reader in &mut readers {
-                reader.arrived = Some(channels.add(&reader.database));
+                let partition = reader.partition().clone();
+                reader.arrived = Some(channels.add(&reader.database, partition, reader.incremental.signals()));
             }
             running.spawn(channels.run(cx.clone()));
         }

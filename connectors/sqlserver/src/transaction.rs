@@ -40,7 +40,7 @@ impl Transaction {
 
     /// The members that the state adds to an offset.
     pub(crate) fn store(&self) -> impl Iterator<Item = (String, OffsetValue)> {
-        let id = self.is_open().then(|| (ID.to_owned(), OffsetValue::String(self.id.to_string())));
+        let id = self.is_open().then(|| (ID.to_owned(), OffsetValue::from(self.id.to_string())));
         let counts = self.tables.iter().map(|(table, count)| (format!("{COUNT}{table}"), OffsetValue::Int(*count)));
         counts.chain(id)
     }

@@ -18,7 +18,7 @@ pub(crate) use self::filters::{Patterns, TableFilter, patterns};
 pub(crate) use self::history::HistorySettings;
 pub(crate) use self::not_yet::{not_supported, warn_of_no_effect};
 pub(crate) use self::overrides::Overrides;
-pub(crate) use self::settings::{Locking, QueryMode, Settings, SnapshotIsolation};
+pub(crate) use self::settings::{Locking, OTHER_TASKS, QueryMode, Settings, SnapshotIsolation};
 pub(crate) use self::signals::{NotificationSettings, SignalSettings, TopicSettings, Watermarks};
 pub(crate) use self::snapshot_mode::{SnapshotMode, Step};
 pub(crate) use self::snapshot_threads::{RowCountOrder, SnapshotThreads};

@@ -14,6 +14,9 @@ use crate::sql::Login;
 use crate::table::TableId;
 use crate::types::{BinaryMode, DecimalMode, Modes, TimeMode};
 
+/// How many other tasks the connector has; set by the connector.
+pub(crate) const OTHER_TASKS: &str = "task.others";
+
 /// `snapshot.isolation.mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SnapshotIsolation {
@@ -59,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) only_captured_structures: bool,
     pub(crate) context_headers: bool,
     pub(crate) task: String,
+    /// Whether the connector has no other task.
+    pub(crate) is_only_task: bool,
     pub(crate) snapshot_mode: SnapshotMode,
     pub(crate) history: Option<HistorySettings>,
     pub(crate) signals: SignalSettings,
@@ -139,6 +144,7 @@ impl Settings {
             only_captured_structures: config.boolean("schema.history.internal.store.only.captured.tables.ddl")?,
             context_headers: config.boolean("extended.headers.enabled")?,
             task: config.string("task.id")?.to_owned(),
+            is_only_task: config.originals().get(OTHER_TASKS).is_none_or(|tasks| tasks == "0"),
             snapshot_mode: SnapshotMode::new(config)?,
             history: HistorySettings::new(config)?,
             signals,
@@ -184,8 +190,10 @@ impl Settings {
 }
 
 impl Settings {
-    /// Whether a snapshot reads the rows of a captured table.
-    pub(crate) fn with_rows(&self, captured: Vec<TableId>) -> Result<Vec<TableId>> {
+    /// The captured tables whose rows a snapshot reads. Those by which signals come are not among them: a signal is followed
+    /// when it is written, and is no data.
+    pub(crate) fn with_rows(&self, mut captured: Vec<TableId>) -> Result<Vec<TableId>> {
+        captured.retain(|id| !self.signals.is_table(id));
         if self.with_rows.is_empty() {
             return Ok(captured);
         }

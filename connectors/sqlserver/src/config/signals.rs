@@ -9,6 +9,7 @@ use crate::table::TableId;
 const TABLES: &str = "signal.data.collection";
 const CHANNELS: &str = "signal.enabled.channels";
 const CONSUMER: &str = "signal.consumer.";
+const GROUP: &str = "group.id";
 const NOTIFIED: &str = "notification.enabled.channels";
 const NOTIFICATION_TOPIC: &str = "notification.sink.topic.name";
 
@@ -68,6 +69,8 @@ impl SignalSettings {
         if let Some(servers) = given("signal.kafka.bootstrap.servers") {
             consumer.entry("bootstrap.servers".to_owned()).or_insert_with(|| servers.to_owned());
         }
+        let group = config.string("signal.kafka.groupId")?;
+        consumer.entry(GROUP.to_owned()).or_insert_with(|| group.to_owned());
         let topic = match given("signal.kafka.topic") {
             Some(topic) => topic.to_owned(),
             None => format!("{}-signal", config.string("topic.prefix")?),
@@ -156,15 +159,18 @@ mod tests {
     fn a_topic_has_a_name_of_its_own_and_the_settings_of_its_client() {
         let kafka = (CHANNELS, "source,kafka");
         let topic = |props: &[(&str, &str)]| signals(&[&[kafka], props].concat()).unwrap().topic.unwrap();
-        assert_eq!(topic(&[]), TopicSettings { topic: "p-signal".to_owned(), consumer: Props::new() });
+        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let consumer = [(GROUP, "kafka-signal")].map(text).into();
+        assert_eq!(topic(&[]), TopicSettings { topic: "p-signal".to_owned(), consumer });
         let given = topic(&[
             ("signal.kafka.topic", "signals"),
             ("signal.kafka.bootstrap.servers", "broker:9092"),
+            ("signal.kafka.groupId", "group"),
             ("signal.consumer.security.protocol", "SSL"),
             ("signal.consumer.key.deserializer", "a.Java.Class"),
         ]);
-        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let consumer = [("bootstrap.servers", "broker:9092"), ("security.protocol", "SSL")].map(text).into();
+        let consumer = [("bootstrap.servers", "broker:9092"), (GROUP, "group"), ("security.protocol", "SSL")];
+        let consumer = consumer.map(text).into();
         assert_eq!(given, TopicSettings { topic: "signals".to_owned(), consumer });
     }
 

@@ -41,8 +41,9 @@ fn column_to_json(column: &Column, position: usize) -> Value {
 /// `None` if the JSON does not describe a table.
 pub(super) fn table_from_json(id: TableId, table: &Value) -> Option<Table> {
     let names = table["primaryKeyColumnNames"].as_array()?;
-    let key = names.iter().filter_map(|name| Some(name.as_str()?.into())).collect();
-    let mut columns: Vec<(i64, Column)> = table["columns"].as_array()?.iter().filter_map(column_from_json).collect();
+    let key = names.iter().map(|name| Some(name.as_str()?.into())).collect::<Option<_>>()?;
+    let columns = table["columns"].as_array()?.iter().map(column_from_json);
+    let mut columns = columns.collect::<Option<Vec<(i64, Column)>>>()?;
     columns.sort_by_key(|(position, _)| *position);
     Some(Table { id, columns: columns.into_iter().map(|(_, column)| column).collect(), key })
 }

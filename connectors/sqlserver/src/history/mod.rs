@@ -9,5 +9,5 @@ mod topic;
 
 pub(crate) use self::change::TableChange;
 pub(crate) use self::json::quoted_id;
-pub(crate) use self::record::Entry;
+pub(crate) use self::record::{Change, Entry};
 pub(crate) use self::topic::{HistoryTopic, Known, read};

@@ -47,9 +47,35 @@ pub(super) struct Recorded {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Change {
-    Is(Table),
+pub(crate) enum Change {
+    Is(TableChange, Table),
     Gone(TableId),
+}
+
+impl Change {
+    /// The changes of a list in Debezium's format.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub(crate) fn list(json: &Value) -> Result<Vec<Self>> {
+        let mut changes = Vec::new();
+        for change in json.as_array().into_iter().flatten() {
+            let wrong = || Error::data(format!("there is a table change that cannot be read: {change}"));
+            let id = |name: &str| change[name].as_str().and_then(id_from_text);
+            let of = id("id").ok_or_else(wrong)?;
+            // The table was renamed: its old name no longer exists.
+            changes.extend(id("previousId").map(Self::Gone));
+            let is = |of, kind| Some(Self::Is(kind, table_from_json(of, &change["table"])?));
+            let read = match change["type"].as_str() {
+                Some("DROP") => Some(Self::Gone(of)),
+                Some("CREATE") => is(of, TableChange::Create),
+                Some("ALTER") => is(of, TableChange::Alter),
+                _ => None,
+            };
+            changes.push(read.ok_or_else(wrong)?);
+        }
+        Ok(changes)
+    }
 }
 
 impl Recorded {
@@ -58,19 +84,8 @@ impl Recorded {
         let record: Value = serde_json::from_slice(json).map_err(|error| unreadable("is no JSON").cause(&error))?;
         let map = |name: &str| serde_json::from_value::<OffsetMap>(record[name].clone()).ok();
         let (Some(partition), Some(position)) = (map("source"), map("position")) else { return Ok(None) };
-        let mut changes = Vec::new();
-        for change in record["tableChanges"].as_array().into_iter().flatten() {
-            let wrong = || unreadable(&format!("has a table change that cannot be read: {change}"));
-            let id = |name: &str| change[name].as_str().and_then(id_from_text);
-            let Some(of) = id("id") else { return Err(wrong()) };
-            // The table was renamed: its old name no longer exists.
-            changes.extend(id("previousId").map(Change::Gone));
-            changes.push(match change["type"].as_str() {
-                Some("DROP") => Change::Gone(of),
-                Some("CREATE" | "ALTER") => Change::Is(table_from_json(of, &change["table"]).ok_or_else(wrong)?),
-                _ => return Err(wrong()),
-            });
-        }
+        let changes =
+            Change::list(&record["tableChanges"]).map_err(|error| unreadable(&format!("cannot be used: {error}")))?;
         Ok(Some(Self { partition, position: Offset::load(&position), changes }))
     }
 }
@@ -115,7 +130,7 @@ mod tests {
             r#""primaryKeyColumnNames":[],"columns":[],"attributes":[]},"comment":null}]}"#,
         );
         assert_eq!(json, expected);
-        let changes = vec![Change::Is(table)];
+        let changes = vec![Change::Is(TableChange::Create, table)];
         assert_eq!(Recorded::from_json(json.as_bytes()).unwrap(), Some(Recorded { partition, position, changes }));
     }
 
@@ -132,7 +147,7 @@ mod tests {
         let renamed = record(&format!(
             r#"{{"type":"ALTER","id":"\"shop\".\"dbo\".\"t\"","previousId":"\"shop\".\"dbo\".\"u\"",{structure}}}"#
         ));
-        assert_eq!(renamed.unwrap(), [Change::Gone(id("u")), Change::Is(table())]);
+        assert_eq!(renamed.unwrap(), [Change::Gone(id("u")), Change::Is(TableChange::Alter, table())]);
         assert!(record(r#"{"type":"ALTER","id":"\"shop\".\"dbo\".\"t\""}"#).is_err(), "of no structure");
     }
 

@@ -74,7 +74,7 @@ fn apply(known: &mut [Known], wanted: &[(SourcePartition, Offset)], recorded: Re
     let Some(known) = of.and_then(|place| known.get_mut(place)) else { return };
     for change in recorded.changes {
         match change {
-            Change::Is(table) => drop(known.tables.insert(table.id.clone(), table)),
+            Change::Is(_, table) => drop(known.tables.insert(table.id.clone(), table)),
             Change::Gone(id) => drop(known.tables.remove(&id)),
         }
     }
@@ -120,6 +120,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::history::TableChange;
     use crate::lsn::Lsn;
     use crate::offset;
 
@@ -142,11 +143,11 @@ mod tests {
             let recorded = Recorded { partition: partition.clone(), position: at(commit), changes: vec![change] };
             apply(&mut known, &wanted, recorded);
         };
-        record(&shop, 1, Change::Is(table("a")));
-        record(&shop, 5, Change::Is(table("b")));
+        record(&shop, 1, Change::Is(TableChange::Create, table("a")));
+        record(&shop, 5, Change::Is(TableChange::Create, table("b")));
         record(&shop, 5, Change::Gone(table("a").id));
-        record(&shop, 6, Change::Is(table("c")));
-        record(&other, 3, Change::Is(table("d")));
+        record(&shop, 6, Change::Is(TableChange::Create, table("c")));
+        record(&other, 3, Change::Is(TableChange::Create, table("d")));
         assert_eq!(known[0].tables.keys().collect::<Vec<_>>(), [&table("b").id]);
         assert_eq!(known[1].tables, HashMap::new());
     }

@@ -129,8 +129,18 @@ impl fmt::Display for KeyPart {
     }
 }
 
-/// The parts of a key with commas between them, as Java prints them.
-pub(crate) fn shown(key: &[KeyPart]) -> String {
+/// A key as a list, as Java prints arrays.
+pub(super) fn listed(key: &[KeyPart]) -> String {
+    format!("[{}]", texts(key).join(", "))
+}
+
+/// The parts of a key with commas between them.
+pub(super) fn shown(key: &[KeyPart]) -> String {
+    texts(key).join(",")
+}
+
+/// The parts of a key as Java prints them.
+fn texts(key: &[KeyPart]) -> Vec<String> {
     let part = |part: &KeyPart| match part {
         KeyPart::Float(value) => format!("{value:?}"),
         KeyPart::Double(value) => format!("{value:?}"),
@@ -140,7 +150,7 @@ pub(crate) fn shown(key: &[KeyPart]) -> String {
         }
         other => other.to_string(),
     };
-    key.iter().map(part).collect::<Vec<_>>().join(",")
+    key.iter().map(part).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod chunk;
 mod collection;
+mod fill;
 mod java;
 mod key;
 mod key_column;
@@ -17,4 +18,4 @@ mod steer;
 mod window;
 
 pub(crate) use self::collection::{Request, matches_whole, parse_id};
-pub(crate) use self::progress::Progress;
+pub(crate) use self::progress::{Progress, followed_signal};

@@ -66,8 +66,10 @@ impl Reader {
         ];
         self.tell("TABLE_SCAN_COMPLETED", data)?;
         self.incremental.next();
+        self.metrics.snapshot.table_ends(self.incremental.tables().count());
         if !self.incremental.is_running() {
             tracing::info!(database = %self.database, "the incremental snapshot is complete");
+            self.metrics.snapshot.ends(true);
             self.tell("COMPLETED", Vec::new())?;
             self.incremental.finish();
         }

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use tributary_api::{OffsetValue, Result, SourceOffset};
 use uuid::Uuid;
 
@@ -25,8 +26,8 @@ const KEY_COLUMNS: &str = "snapshot_key_columns";
 pub(crate) struct Progress {
     /// The tables left to read; the first one is being read.
     collections: VecDeque<Collection>,
-    /// The tables as they are stored in offsets. Not made anew for each row: there can be many.
-    listed: String,
+    /// The tables as they are stored in offsets, which share it: there can be many tables.
+    listed: ByteString,
     /// The signal that requested the last of them.
     correlation: Option<String>,
     /// Identifies the chunk whose rows are in the window.
@@ -80,7 +81,7 @@ impl Progress {
             maximum,
             key_columns: stored.string(KEY_COLUMNS).map(str::to_owned),
             after_snapshot: matches!(stored.get("snapshot_completed"), Some(OffsetValue::Boolean(true))),
-            signals: stored.int(SIGNALS),
+            signals: followed_signal(stored),
             ..Self::default()
         };
         progress.list();
@@ -229,7 +230,7 @@ impl Progress {
 
     /// Stores the tables after they have changed.
     fn list(&mut self) {
-        self.listed = collection::to_json(self.collections.iter());
+        self.listed = collection::to_json(self.collections.iter()).into();
         self.store();
     }
 
@@ -237,8 +238,8 @@ impl Progress {
         let mut members = Vec::new();
         let mut put = |name: &str, value: OffsetValue| members.push((name.to_owned(), value));
         if self.is_running() {
-            put(COLLECTIONS, self.listed.as_str().into());
-            let correlation = self.correlation.clone().map_or(OffsetValue::Null, OffsetValue::String);
+            put(COLLECTIONS, self.listed.clone().into());
+            let correlation = self.correlation.clone().map_or(OffsetValue::Null, OffsetValue::from);
             put(CORRELATION, correlation);
             put(MAXIMUM, java::to_text(self.maximum.as_deref()).into());
             put(SENT, java::to_text(self.sent.as_deref()).into());
@@ -251,6 +252,11 @@ impl Progress {
         }
         self.stored = (!members.is_empty()).then(|| Arc::from(members));
     }
+}
+
+/// The offset of the last signal in the signal topic that was followed, according to a stored offset.
+pub(crate) fn followed_signal(stored: &SourceOffset) -> Option<i64> {
+    stored.int(SIGNALS)
 }
 
 #[cfg(test)]
@@ -286,6 +292,17 @@ mod tests {
         assert_eq!(loaded.correlation(), Some("signal-1"));
         // An offset has the same members until the next row is sent.
         assert_eq!(stored(&loaded), stored(&progress));
+    }
+
+    /// With many tables a copy in the offset of each record would take more memory than the records.
+    #[test]
+    fn offsets_share_the_list_of_tables() {
+        let mut progress = Progress::default();
+        progress.add("signal-1", vec![collection("a"), collection("b")]);
+        let before = stored(&progress);
+        progress.sent(vec![KeyPart::Int(4)]);
+        let list = |offset: &SourceOffset| offset.string(COLLECTIONS).unwrap().as_ptr();
+        assert_eq!(list(&before), list(&stored(&progress)));
     }
 
     #[test]

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tributary_api::{Error, Result};
 
-use super::chunk::Chunk;
 use super::collection::Collection;
-use super::key::KeyPart;
-use super::key_column::read_key;
+use super::fill::Structured;
 use super::notices::Scanned;
-use super::window::identity;
 use crate::catalog::{change_tables, read_table};
 use crate::config::Watermarks;
 use crate::failure::Failure;
@@ -18,16 +15,15 @@ use crate::history::TableChange;
 use crate::reader::{Reader, Structure};
 use crate::record::{SnapshotMark, TableSchema};
 use crate::signal::{WINDOW_CLOSE, WINDOW_OPEN};
-use crate::sql::{Cells, Client, Parameter, classified, is_missing_column, quoted_table};
-use crate::table::{Table, TableId};
-use crate::types::Unfit;
+use crate::sql::{Client, quoted_table};
+use crate::table::TableId;
 
 /// How often reading a chunk may fail with retriable errors, such as time-outs, before its table is skipped. Changes wait
 /// while a chunk is read.
 const MOST_FAILURES: u32 = 3;
 
 /// Why a chunk was not read.
-enum Unread {
+pub(super) enum Unread {
     /// A statement on its table failed, or a row cannot be represented.
     Table(Error),
     /// The table's structure is not the known one.
@@ -42,18 +38,6 @@ impl From<Error> for Unread {
     }
 }
 
-/// When the structure that rows are converted with was read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Structured {
-    /// Earlier: a value that does not fit shows that the table was altered since.
-    Before,
-    /// Just now: reading it again does not help.
-    Now,
-}
-
-/// How many more rows than a chunk has may have its last key: they are read at once.
-const MOST_EQUAL: usize = 100_000;
-
 impl Reader {
     /// Continues a snapshot that was not complete when the task or its connection ended.
     pub(crate) async fn resume_incremental(&mut self) -> Result<(), Failure> {
@@ -62,6 +46,9 @@ impl Reader {
             return Ok(());
         }
         tracing::info!(database = %self.database, tables = self.incremental.names(), "an incremental snapshot goes on");
+        if !self.metrics.snapshot.is_running() {
+            self.metrics.snapshot.begins(self.incremental.tables().count());
+        }
         self.warn_of_signal_table();
         self.read_chunk().await
     }
@@ -164,85 +151,6 @@ impl Reader {
         Ok(false)
     }
 
-    async fn fill(
-        &mut self,
-        client: &mut Client,
-        schema: &TableSchema,
-        collection: &Collection,
-        structured: Structured,
-    ) -> std::result::Result<bool, Unread> {
-        let table = &schema.table;
-        let columns = match &collection.surrogate {
-            None => self.settings.columns.key(table)?,
-            Some(name) => {
-                let place = table.columns.iter().position(|column| column.name == *name);
-                let missing = || Error::fatal(format!("{} has no column {name} (surrogate-key)", table.id));
-                vec![place.ok_or_else(missing).map_err(Unread::Table)?]
-            }
-        };
-        if columns.is_empty() {
-            tracing::warn!(table = %table.id, "the incremental snapshot leaves a table out: it has no key; name a column by surrogate-key");
-            self.next_table(Scanned::NoPrimaryKey)?;
-            return Ok(false);
-        }
-        let of_key = columns.iter().filter_map(|place| table.columns.get(*place));
-        let Some(key) = read_key(client, &table.id, of_key).await? else {
-            return Err(Unread::Altered(Error::fatal(format!(
-                "a column of the key of {} was dropped or renamed",
-                table.id
-            ))));
-        };
-        if !self.incremental.is_read_by(&key) {
-            tracing::warn!(table = %table.id, "the incremental snapshot begins a table again: its key has other columns");
-            self.incremental.begin_table();
-        }
-        let recompile = self.settings.signals.recompile;
-        let chunk = Chunk { table, collection, key: &key, recompile };
-        if self.incremental.maximum.is_none() {
-            let last = rows_of(client, table, &chunk.last_key(), Vec::new(), 1).await?.pop();
-            let last = last.map(|cells| key_of(schema, &columns, &mut cells.rest().into_iter()));
-            let Some(last) = last.transpose().map_err(Unread::Table)? else {
-                self.next_table(Scanned::Empty)?;
-                return Ok(false);
-            };
-            tracing::info!(table = %table.id, "the incremental snapshot begins to read a table");
-            self.incremental.set_maximum(last, &key);
-        }
-        let mut selected = schema.needed();
-        let only_of_key: Vec<usize> = columns.iter().copied().filter(|place| !selected.contains(place)).collect();
-        selected.extend(only_of_key);
-        let (end, maximum) = (self.incremental.end.as_deref(), self.incremental.maximum.as_deref());
-        let (sql, parameters) = chunk.rows(self.settings.signals.chunk, &selected, end, maximum);
-        let places: Vec<Option<usize>> = selected.into_iter().map(Some).collect();
-        self.incremental.window.begin(key.unique);
-        let mut last = None;
-        let most = self.settings.signals.chunk.saturating_add(MOST_EQUAL);
-        let mut rows = 0;
-        for cells in rows_of(client, table, &sql, parameters, most).await? {
-            let mut data = cells.rest().into_iter();
-            let key = key_of(schema, &columns, &mut data).map_err(Unread::Table)?;
-            let values = match structured {
-                Structured::Before => schema.current_values(data.collect(), &places).map_err(|unfit| match unfit {
-                    Unfit { error, altered: true } => Unread::Altered(error),
-                    Unfit { error, .. } => Unread::Table(error),
-                }),
-                Structured::Now => schema.values(data.collect(), &places).map_err(Unread::Table),
-            }?;
-            last = Some(key.clone());
-            let identity = identity(schema, &values).map_err(Unread::Table)?;
-            self.incremental.window.push(identity, values, key);
-            rows += 1;
-        }
-        self.incremental.scanned += rows;
-        if last.is_none() {
-            tracing::info!(table = %table.id, rows = self.incremental.scanned, "the incremental snapshot of a table is complete");
-            self.next_table(Scanned::Succeeded)?;
-            return Ok(false);
-        }
-        self.incremental.end = last;
-        Ok(true)
-    }
-
     /// A table that is not known yet is looked for, and told of.
     pub(crate) async fn schema_to_read(
         &mut self,
@@ -274,42 +182,11 @@ impl Reader {
             && self.settings.tables.captures(id)?
             && let Some(at) = self.offset
         {
-            let (change, mark, table) = (TableChange::Create, SnapshotMark::False, table.clone());
-            self.tell_of_structures(&[Structure { change, table, mark, at }]).await?;
+            let created = Structure::seen(TableChange::Create, table.clone(), SnapshotMark::False, at);
+            self.tell_of_structures(&[created]).await?;
         }
         self.schemas.set(client, table).await?;
         Ok(self.schemas.get(id).map(Arc::clone))
-    }
-}
-
-/// The key, which comes before the other columns.
-fn key_of(
-    schema: &TableSchema,
-    columns: &[usize],
-    data: &mut impl Iterator<Item = tiberius::ColumnData<'static>>,
-) -> Result<Vec<KeyPart>> {
-    let columns = columns.iter().filter_map(|place| schema.table.columns.get(*place));
-    columns.zip(data).map(|(column, data)| KeyPart::of(data, column)).collect()
-}
-
-/// The rows of a statement that reads the table.
-async fn rows_of(
-    client: &mut Client,
-    table: &Table,
-    sql: &str,
-    parameters: Vec<Parameter>,
-    most: usize,
-) -> std::result::Result<Vec<Cells>, Unread> {
-    match client.try_rows(sql, parameters, most).await {
-        Ok(Some(rows)) => Ok(rows),
-        Ok(None) => Err(Unread::Table(Error::data(format!(
-            "more than {MOST_EQUAL} rows of {} have the same key: name a column with more values by surrogate-key",
-            table.id
-        )))),
-        Err(error) => {
-            let classified = classified(&error, &format!("could not read a chunk of {}", table.id));
-            Err(if is_missing_column(&error) { Unread::Altered(classified) } else { Unread::Table(classified) })
-        }
     }
 }
 

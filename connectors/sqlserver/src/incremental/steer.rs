@@ -16,10 +16,14 @@ impl Reader {
             return Ok(());
         }
         self.warn_of_signal_table();
+        let added = collections.len();
         self.incremental.add(signal, collections);
         if begins {
+            self.metrics.snapshot.begins(added);
             self.tell_of_tables("STARTED")?;
             self.read_chunk().await?;
+        } else {
+            self.metrics.snapshot.more_tables(added, self.incremental.tables().count());
         }
         Ok(())
     }
@@ -53,6 +57,7 @@ impl Reader {
     pub(crate) fn pause_incremental(&mut self) -> Result<(), Failure> {
         if self.incremental.is_running() && !self.incremental.paused {
             self.incremental.paused = true;
+            self.metrics.snapshot.pauses();
             self.tell_of_tables("PAUSED")?;
         }
         Ok(())
@@ -63,6 +68,7 @@ impl Reader {
             return Ok(());
         }
         self.incremental.paused = false;
+        self.metrics.snapshot.resumes();
         self.tell_of_tables("RESUMED")?;
         // Otherwise a chunk is in the window, and the snapshot continues when the stream reaches its end.
         if self.incremental.chunk.is_none() { self.read_chunk().await } else { Ok(()) }
@@ -128,7 +134,9 @@ impl Reader {
         }
         tracing::info!(database = %self.database, tables = stopped.join(","), "the incremental snapshot of tables was stopped");
         self.tell_of_stop(&stopped)?;
+        self.metrics.snapshot.table_ends(self.incremental.tables().count());
         if !self.incremental.is_running() {
+            self.metrics.snapshot.ends(false);
             self.incremental.finish();
         }
         Ok(())

@@ -263,6 +263,7 @@ impl Reader {
             Step::Stream => {
                 self.recover().await?;
                 if !self.started {
+                    self.metrics.snapshot.skipped();
                     self.tell_of_snapshot("SKIPPED", Vec::new(), self.offset.unwrap_or(Offset::NONE))?;
                 }
                 self.started = true;

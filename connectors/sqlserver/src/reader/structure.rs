@@ -20,11 +20,18 @@ pub(crate) struct Structure {
     pub(crate) table: Table,
     pub(crate) mark: SnapshotMark,
     pub(crate) at: Offset,
+    /// Whether a signal says so; otherwise it was seen in the database.
+    pub(crate) by_signal: bool,
 }
 
 impl Structure {
+    /// A structure that was seen in the database.
+    pub(crate) fn seen(change: TableChange, table: Table, mark: SnapshotMark, at: Offset) -> Self {
+        Self { change, table, mark, at, by_signal: false }
+    }
+
     fn ddl(&self) -> Option<&'static str> {
-        (self.mark == SnapshotMark::False).then_some(UNKNOWN_STATEMENT)
+        (self.mark == SnapshotMark::False && !self.by_signal).then_some(UNKNOWN_STATEMENT)
     }
 }
 
@@ -50,7 +57,7 @@ impl Reader {
 
     fn send_structure(&mut self, structure: &Structure) -> Result<()> {
         let Some(changes) = &self.schema_changes else { return Ok(()) };
-        let Structure { change, table, mark, at } = structure;
+        let Structure { change, table, mark, at, .. } = structure;
         // A structure record between two changes must not mark the current transaction as ended.
         let with_metadata = *mark == SnapshotMark::False && self.records.transactions.is_some();
         let place = Source {
@@ -112,8 +119,8 @@ impl Reader {
             return Ok(false);
         }
         if let Some(at) = self.offset {
-            let (change, mark, table) = (TableChange::Alter, SnapshotMark::False, table.clone());
-            self.tell_of_structures(&[Structure { change, table, mark, at }]).await?;
+            let altered = Structure::seen(TableChange::Alter, table.clone(), SnapshotMark::False, at);
+            self.tell_of_structures(&[altered]).await?;
         }
         self.schemas.set(client, table.clone()).await?;
         Ok(true)

@@ -2,16 +2,22 @@ use serde_json::{Map, Value};
 use tributary_api::{Error, Result};
 
 use super::{Signal, WINDOW_CLOSE, WINDOW_OPEN};
+use crate::history::Change;
 use crate::incremental::Request;
 
 /// The action that a signal requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
     Log(String),
-    Execute { kind: SnapshotKind, request: Request },
+    Execute {
+        kind: SnapshotKind,
+        request: Request,
+    },
     Stop(Vec<String>),
     Pause,
     Resume,
+    /// In the order of the list.
+    ChangeStructures(Vec<Change>),
     OpenWindow,
     CloseWindow,
 }
@@ -43,6 +49,14 @@ impl Action {
             "stop-snapshot" => Self::Stop(names(&data)?.unwrap_or_default()),
             "pause-snapshot" => Self::Pause,
             "resume-snapshot" => Self::Resume,
+            "schema-changes" => {
+                text(&data, "database").ok_or_else(|| missing("database"))?;
+                let changes = Change::list(data.get("changes").unwrap_or(&Value::Null))?;
+                if changes.is_empty() {
+                    return Err(missing("changes"));
+                }
+                Self::ChangeStructures(changes)
+            }
             WINDOW_OPEN => Self::OpenWindow,
             WINDOW_CLOSE => Self::CloseWindow,
             other => return Err(Error::data(format!("the type {other:?} is not known"))),
@@ -136,5 +150,16 @@ mod tests {
         assert!(refused("execute-snapshot", r#"{"data-collections": ["a"], "type": "x"}"#).contains("blocking"));
         assert!(refused("execute-snapshot", "[1]").contains("JSON"));
         assert!(refused("dance", "{}").contains("dance"));
+        assert!(refused("schema-changes", r#"{"changes": []}"#).contains("database"));
+        assert!(refused("schema-changes", r#"{"database": "shop"}"#).contains("changes"));
+        let changes = |table| {
+            format!(r#"{{"database": "shop", "changes": [{{"type": "ALTER", "id": "a.b.c", "table": {table}}}]}}"#)
+        };
+        let columns = |jdbc| {
+            let column = format!(r#"{{"name": "n", "jdbcType": {jdbc}, "typeName": "int", "position": 1}}"#);
+            changes(format!(r#"{{"primaryKeyColumnNames": [], "columns": [{column}]}}"#))
+        };
+        assert!(matches!(action("schema-changes", &columns("4")).unwrap(), Action::ChangeStructures(_)));
+        assert!(refused("schema-changes", &columns("\"int\"")).contains("a.b.c"), "no column is left out silently");
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tributary_api::SourceTaskContext;
+use tributary_api::{Result, SourcePartition, SourceTaskContext};
 
 use super::Signal;
 use super::file::SignalFile;
 use super::topic::SignalTopic;
 use crate::config::Settings;
+use crate::incremental::followed_signal;
 
 /// The most signals that wait for a reader.
 const QUEUE: usize = 64;
@@ -44,27 +45,39 @@ pub(crate) struct Channels {
     settings: Arc<Settings>,
     topic: Option<SignalTopic>,
     file: Option<SignalFile>,
-    readers: Vec<(ByteString, mpsc::Sender<Arrived>)>,
+    targets: Vec<Target>,
+}
+
+/// The reader of a database.
+struct Target {
+    database: ByteString,
+    partition: SourcePartition,
+    sender: mpsc::Sender<Arrived>,
+    /// The offset of the last signal that it had followed when the task started.
+    followed: Option<i64>,
+    /// The first and the last signal that it was handed and that no stored offset says to be followed.
+    waiting: Option<(i64, i64)>,
 }
 
 impl Channels {
-    /// `None` without a topic and a file. `stored` are the topic's offsets that the readers have stored.
-    pub(crate) fn new(cx: &SourceTaskContext, settings: &Arc<Settings>, stored: &[Option<i64>]) -> Option<Self> {
+    /// `None` without a topic and a file.
+    pub(crate) fn new(cx: &SourceTaskContext, settings: &Arc<Settings>) -> Option<Self> {
         let signals = &settings.signals;
-        // Readers skip signals that they have already followed. A reader without a stored offset may have followed none.
-        let places = stored.iter().map(|offset| offset.map_or(0, |offset| offset.saturating_add(1)));
-        let next = places.min().filter(|_| stored.iter().any(Option::is_some));
-        let topic =
-            signals.topic.clone().map(|topic| SignalTopic::new(cx.clone(), topic, &settings.names.prefix, next));
+        let topic = signals.topic.clone().map(|topic| SignalTopic::new(cx.clone(), topic, &settings.names.prefix));
         let file = signals.file.clone().map(SignalFile::new);
         let any = topic.is_some() || file.is_some();
-        any.then(|| Self { settings: Arc::clone(settings), topic, file, readers: Vec::new() })
+        any.then(|| Self { settings: Arc::clone(settings), topic, file, targets: Vec::new() })
     }
 
-    /// Returns the signals for the reader of a database.
-    pub(crate) fn add(&mut self, database: &ByteString) -> mpsc::Receiver<Arrived> {
+    /// Returns the signals for the reader of a database. `followed` is the offset of the last one that it has followed.
+    pub(crate) fn add(
+        &mut self,
+        database: &ByteString,
+        partition: SourcePartition,
+        followed: Option<i64>,
+    ) -> mpsc::Receiver<Arrived> {
         let (sender, arrived) = mpsc::channel(QUEUE);
-        self.readers.push((database.clone(), sender));
+        self.targets.push(Target { database: database.clone(), partition, sender, followed, waiting: None });
         arrived
     }
 
@@ -74,7 +87,7 @@ impl Channels {
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
-                all_ended = self.look() => if all_ended { return },
+                all_ended = self.look(&cx) => if all_ended { return },
             }
             tokio::select! {
                 () = stopping.cancelled() => return,
@@ -84,10 +97,11 @@ impl Channels {
     }
 
     /// Returns whether all readers have ended. If a channel cannot be read now, it is read at the next poll.
-    async fn look(&mut self) -> bool {
+    async fn look(&mut self, cx: &SourceTaskContext) -> bool {
         let mut arrived = Vec::new();
         if let Some(topic) = &mut self.topic {
-            match topic.read().await {
+            let followed: Vec<_> = self.targets.iter().map(|target| target.followed).collect();
+            match topic.read(&followed).await {
                 Ok(read) => arrived.extend(read),
                 Err(error) => tracing::warn!(%error, "the signal topic cannot be read: it is tried again"),
             }
@@ -98,29 +112,73 @@ impl Channels {
                 Err(error) => tracing::warn!(%error, "the signal file cannot be read: it is tried again"),
             }
         }
+        let begin = self.topic.as_ref().map_or(0, SignalTopic::begin);
         for arrived in arrived {
-            hand_out(&self.readers, arrived).await;
+            hand_out(&mut self.targets, arrived, begin).await;
         }
-        self.readers.iter().all(|(_, sender)| sender.is_closed())
+        if let Err(error) = self.commit(cx).await {
+            tracing::debug!(%error, "the place in the signal topic is not committed: it is tried again");
+        }
+        self.targets.iter().all(|target| target.sender.is_closed())
+    }
+
+    /// Commits the place up to which all signals are followed, so that another connector of this group continues there.
+    /// Not earlier: a signal whose effect is not stored must be read again. Several tasks would overwrite each other's.
+    async fn commit(&mut self, cx: &SourceTaskContext) -> Result<()> {
+        let Some(topic) = self.topic.as_mut().filter(|_| self.settings.is_only_task) else { return Ok(()) };
+        let waiting: Vec<&mut Target> = self.targets.iter_mut().filter(|target| target.waiting.is_some()).collect();
+        if !waiting.is_empty() {
+            let partitions: Vec<_> = waiting.iter().map(|target| target.partition.clone()).collect();
+            let stored = cx.offsets(&partitions).await?;
+            for (target, stored) in waiting.into_iter().zip(stored) {
+                // An offset beyond the end is that of a deleted topic.
+                let followed = stored.as_ref().and_then(followed_signal).filter(|followed| *followed < topic.end());
+                let left = |(first, last): (i64, i64)| match followed {
+                    Some(followed) if followed >= last => None,
+                    Some(followed) => Some((first.max(followed.saturating_add(1)), last)),
+                    None => Some((first, last)),
+                };
+                target.waiting = target.waiting.and_then(left);
+            }
+        }
+        let first = self.targets.iter().filter_map(|target| target.waiting).map(|(first, _)| first).min();
+        topic.commit(first).await
     }
 }
 
-/// Passes a signal to the reader of the database of the first table that it names, or to all readers if it names none.
-async fn hand_out(readers: &[(ByteString, mpsc::Sender<Arrived>)], arrived: Arrived) {
+/// Passes a signal to the reader of the database that it names, or that its first table is of; to all readers if it names
+/// none. `begin` is where readers begin that have followed no signal yet.
+async fn hand_out(targets: &mut [Target], arrived: Arrived, begin: i64) {
     let named = database_of(&arrived.signal);
     let is_named = |database: &str| named.as_deref().is_some_and(|named| named.eq_ignore_ascii_case(database));
-    let known = readers.iter().any(|(database, _)| is_named(database));
-    for (database, sender) in readers {
-        if !known || is_named(database) {
-            // A reader that has ended receives no signals.
-            let _ = sender.send(arrived.clone()).await;
+    let known = targets.iter().any(|target| is_named(&target.database));
+    for target in targets {
+        if known && !is_named(&target.database) {
+            continue;
         }
+        if let Some(Place { offset, end }) = arrived.place {
+            let is_old = match target.followed {
+                Some(followed) => Place { offset, end }.is_behind(followed),
+                None => offset < begin,
+            };
+            if is_old {
+                continue;
+            }
+            let first = target.waiting.map_or(offset, |(first, _)| first);
+            target.waiting = Some((first, offset));
+        }
+        // A reader that has ended receives no signals.
+        let _ = target.sender.send(arrived.clone()).await;
     }
 }
 
 fn database_of(signal: &Signal) -> Option<String> {
     let data: Value = serde_json::from_str(&signal.data).ok()?;
-    let mut names = data["data-collections"].as_array()?.iter().filter_map(Value::as_str);
+    let Some(names) = data["data-collections"].as_array() else {
+        // A signal about the structure of tables has the database by itself.
+        return data["database"].as_str().map(str::to_owned);
+    };
+    let mut names = names.iter().filter_map(Value::as_str);
     let (database, _) = names.find_map(|name| name.trim().split_once('.'))?;
     // In a regular expression the point is escaped.
     Some(database.trim_end_matches('\\').trim_matches(['[', ']', '"']).to_owned())
@@ -136,6 +194,7 @@ mod tests {
             |data: &str| database_of(&Signal { id: String::new(), kind: String::new(), data: data.to_owned() });
         assert_eq!(database(r#"{"data-collections": ["[shop].dbo.a", "other.dbo.b"]}"#).as_deref(), Some("shop"));
         assert_eq!(database(r#"{"data-collections": ["shop\\.dbo\\.a"]}"#).as_deref(), Some("shop"));
+        assert_eq!(database(r#"{"database": "shop", "changes": []}"#).as_deref(), Some("shop"));
         assert_eq!(database(r#"{"message": "a"}"#), None);
         assert_eq!(database(""), None);
     }

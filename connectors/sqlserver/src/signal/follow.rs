@@ -85,6 +85,7 @@ impl Reader {
             Action::Stop(names) => self.stop_incremental(names).await,
             Action::Pause => self.pause_incremental(),
             Action::Resume => self.go_on_with_incremental().await,
+            Action::ChangeStructures(changes) => self.change_structures(changes, at).await,
             Action::OpenWindow => {
                 self.enter_window(&signal.id);
                 Ok(())

@@ -4,6 +4,7 @@ mod action;
 mod channels;
 mod file;
 mod follow;
+mod structures;
 mod topic;
 
 pub(crate) use self::channels::{Arrived, Channels};

@@ -16,23 +16,36 @@ pub(super) struct SignalTopic {
     settings: TopicSettings,
     /// The key of the records for this connector: its topic prefix.
     key: ByteString,
-    /// The offset to continue from; `None` at the first start.
+    /// The offset to continue from; `None` at the start.
     next: Option<i64>,
+    /// Where readers begin that have followed no signal yet.
+    begin: i64,
+    end: i64,
+    /// The group's committed offset.
+    committed: Option<i64>,
     reader: Option<Box<dyn RawTopicReader>>,
 }
 
 impl SignalTopic {
-    pub(super) fn new(cx: SourceTaskContext, settings: TopicSettings, prefix: &str, next: Option<i64>) -> Self {
-        Self { cx, settings, key: prefix.into(), next, reader: None }
+    pub(super) fn new(cx: SourceTaskContext, settings: TopicSettings, prefix: &str) -> Self {
+        Self { cx, settings, key: prefix.into(), next: None, begin: 0, end: 0, committed: None, reader: None }
     }
 
-    /// Reads the signals since the last poll.
-    pub(super) async fn read(&mut self) -> Result<Vec<Arrived>> {
+    pub(super) fn begin(&self) -> i64 {
+        self.begin
+    }
+
+    pub(super) fn end(&self) -> i64 {
+        self.end
+    }
+
+    /// Reads the signals since the last poll. `followed` are the offsets of the signals that readers have followed last.
+    pub(super) async fn read(&mut self, followed: &[Option<i64>]) -> Result<Vec<Arrived>> {
         // A reader that has failed is opened again.
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => {
-                let Some(reader) = self.open().await? else {
+                let Some(reader) = self.open(followed).await? else {
                     // All records of a topic that is created later are new.
                     self.next.get_or_insert(0);
                     return Ok(Vec::new());
@@ -41,6 +54,7 @@ impl SignalTopic {
             }
         };
         let end = reader.look_for_end().await?;
+        self.end = end;
         let mut arrived = Vec::new();
         let records = reader.read(PAGE).await?;
         for (offset, record) in records {
@@ -52,30 +66,61 @@ impl SignalTopic {
         Ok(arrived)
     }
 
-    /// Continues from the stored offset. Without one it starts as a consumer whose group has no offset.
-    async fn open(&mut self) -> Result<Option<Box<dyn RawTopicReader>>> {
-        let latest = self.settings.consumer.get("auto.offset.reset").is_some_and(|reset| reset == "latest");
-        let Some(reader) = self.reader_from(self.next.unwrap_or(0)).await? else { return Ok(None) };
-        let end = reader.end();
-        let from = match self.next {
-            None if latest => end,
-            Some(next) if next > end => {
-                tracing::warn!(
-                    topic = self.settings.topic,
-                    next,
-                    end,
-                    "the signal topic ends before the place that was stored, as one that \
-                    was deleted and made again: it is read from its first record on"
-                );
-                0
-            }
-            known => {
-                self.next = Some(known.unwrap_or(0));
-                return Ok(Some(reader));
-            }
+    /// Commits the offset of the first signal that is not followed for sure, or else of the next one that is read.
+    pub(super) async fn commit(&mut self, first: Option<i64>) -> Result<()> {
+        let (Some(reader), Some(offset)) = (&mut self.reader, first.or(self.next)) else { return Ok(()) };
+        if self.committed != Some(offset) {
+            reader.commit(offset).await?;
+            self.committed = Some(offset);
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self, followed: &[Option<i64>]) -> Result<Option<Box<dyn RawTopicReader>>> {
+        let from = self.next.unwrap_or(0);
+        let Some(mut reader) = self.reader_from(from).await? else { return Ok(None) };
+        self.end = reader.end();
+        let next = match self.next {
+            Some(next) => next,
+            None => self.find_beginning(&mut *reader, followed).await?,
         };
-        self.next = Some(from);
-        self.reader_from(from).await
+        let next = if next > self.end { self.warn_of_end(next) } else { next };
+        self.next = Some(next);
+        if next == from { Ok(Some(reader)) } else { self.reader_from(next).await }
+    }
+
+    /// Readers continue behind the signals that they have followed. One without any begins where a consumer of the group
+    /// begins, so that signals which Debezium has followed are not followed again.
+    async fn find_beginning(&mut self, reader: &mut dyn RawTopicReader, followed: &[Option<i64>]) -> Result<i64> {
+        self.committed = match reader.committed().await {
+            Err(error) if !error.is_retriable() => {
+                tracing::warn!(topic = self.settings.topic, %error, "the offset of the group of the signal topic cannot be read: allow it, or name \
+                    another group by signal.kafka.groupId");
+                None
+            }
+            committed => committed?,
+        };
+        let latest = self.settings.consumer.get("auto.offset.reset").is_some_and(|reset| reset == "latest");
+        self.begin = match self.committed {
+            Some(committed) if committed > self.end => self.warn_of_end(committed),
+            Some(committed) => committed,
+            None if latest => self.end,
+            None => 0,
+        };
+        let places = followed.iter().map(|offset| offset.map_or(self.begin, |offset| offset.saturating_add(1)));
+        Ok(places.min().unwrap_or(self.begin))
+    }
+
+    /// Returns where the topic is read from instead.
+    fn warn_of_end(&self, known: i64) -> i64 {
+        tracing::warn!(
+            topic = self.settings.topic,
+            known,
+            end = self.end,
+            "the signal topic ends before the place that was stored, as one that was deleted and made again: it is read \
+             from its first record on"
+        );
+        0
     }
 
     async fn reader_from(&mut self, offset: i64) -> Result<Option<Box<dyn RawTopicReader>>> {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use tributary_api::Result;
 
-use super::rows::{Place, TableRows};
 use super::session::Session;
+use super::tables::Reading;
 use crate::catalog::all_tables;
 use crate::failure::Failure;
 use crate::incremental::{Request, matches_whole};
 use crate::offset::{Offset, Snapshot};
 use crate::reader::{Flow, Reader};
-use crate::record::SnapshotMark;
 use crate::table::TableId;
 
 /// Snapshots that wait for the one that runs.
@@ -32,6 +31,7 @@ impl Reader {
     pub(crate) async fn take_blocking_snapshots(&mut self) -> Result<Flow, Failure> {
         while let Some(request) = self.blocking.front().cloned() {
             let taken = self.take_blocking_snapshot(&request).await;
+            self.metrics.snapshot.ends(matches!(taken, Ok(Flow::Continue)));
             match taken {
                 Ok(Flow::Continue) => {}
                 Ok(Flow::Stop) => return Ok(Flow::Stop),
@@ -54,7 +54,7 @@ impl Reader {
         let captured = self.settings.tables.captured(known, |id| id)?;
         let mut tables = Vec::new();
         for id in self.settings.tables.in_order(captured)? {
-            if names(request, &id)? {
+            if !self.settings.signals.is_table(&id) && names(request, &id)? {
                 tables.push(id);
             }
         }
@@ -67,32 +67,15 @@ impl Reader {
             self.schema_to_read(session.client(), id).await?;
         }
         session.unlock().await?;
-        let mut held = None;
+        self.metrics.snapshot.begins(tables.len());
+        let mut reading = Reading::new(&tables, of(false));
         for (number, id) in tables.iter().enumerate() {
-            let Some(schema) = self.schemas.get(id).cloned() else { continue };
-            self.tell_of_table(id, &tables, of(false))?;
-            let place = Place { first_table: number == 0, last_table: number + 1 == tables.len() };
             let statement = statement_of(request, id)?;
-            let mut rows = TableRows::open(session.client(), &schema, place, statement).await?;
-            while let Some(row) = rows.next().await? {
-                if self.stopping.is_cancelled() {
-                    return Ok(Flow::Stop);
-                }
-                // One row is kept back, because the very last row of a snapshot has another offset.
-                if let Some(before) = held.replace(row) {
-                    self.records.push_row(self.out.pending(), before, of(false), self.incremental.members())?;
-                    if self.out.offer().await == Flow::Stop {
-                        return Ok(Flow::Stop);
-                    }
-                }
+            if self.read_table(session.client(), &mut reading, number, statement).await? == Flow::Stop {
+                return Ok(Flow::Stop);
             }
-            let count = rows.count();
-            self.tell_of_rows(id, &tables, count, of(false))?;
         }
-        if let Some(mut last) = held {
-            last.mark = SnapshotMark::Last;
-            self.records.push_row(self.out.pending(), last, of(true), self.incremental.members())?;
-        }
+        self.end_reading(reading, of(true))?;
         session.close().await?;
         self.tell_of_snapshot("COMPLETED", Vec::new(), at)?;
         tracing::info!(database = %self.database, "the blocking snapshot is complete: changes go on");

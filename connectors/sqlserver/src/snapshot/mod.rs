@@ -6,15 +6,15 @@ mod parallel;
 mod parts;
 mod rows;
 mod session;
+mod tables;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytestring::ByteString;
 
-use self::rows::{Place, TableRows};
 use self::session::Session;
+use self::tables::Reading;
 use crate::catalog::{all_tables, change_tables, max_lsn, read_table};
 use crate::config::RowCountOrder;
 use crate::failure::Failure;
@@ -25,9 +25,6 @@ use crate::reader::{Flow, Reader, Structure};
 use crate::record::SnapshotMark;
 use crate::table::TableId;
 
-/// How many rows are read between two updates of the metrics.
-const SHOWN_ROWS: u64 = 500;
-
 impl Reader {
     /// Takes a snapshot and updates the metrics.
     pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
@@ -35,7 +32,7 @@ impl Reader {
         if taken.is_err() {
             self.tell_of_snapshot("ABORTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
         }
-        self.metrics.snapshot_ends(matches!(taken, Ok(Flow::Continue)));
+        self.metrics.snapshot.ends(matches!(taken, Ok(Flow::Continue)));
         taken
     }
 
@@ -49,7 +46,7 @@ impl Reader {
         let captured = self.settings.with_rows(self.settings.tables.in_order(captured)?)?;
         // Of an offset without a snapshot a restart would begin with changes.
         self.tell_of_snapshot("STARTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
-        self.metrics.snapshot_begins(if rows { captured.len() } else { 0 });
+        self.metrics.snapshot.begins(if rows { captured.len() } else { 0 });
         tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
         session.lock(&captured).await?;
         let position = max_lsn(session.client(), &self.database).await?;
@@ -123,7 +120,7 @@ impl Reader {
             if self.settings.tables.captures(id)? {
                 self.schemas.set(session.client(), table.clone()).await?;
             }
-            structures.push(Structure { change: TableChange::Create, table, mark: SnapshotMark::True, at });
+            structures.push(Structure::seen(TableChange::Create, table, SnapshotMark::True, at));
         }
         if let Some(last) = structures.last_mut().filter(|_| !rows) {
             last.mark = SnapshotMark::Last;
@@ -168,44 +165,15 @@ impl Reader {
             let tables: Vec<_> = captured.iter().filter_map(|id| self.schemas.get(id).cloned()).collect();
             return self.read_rows_in_parts(session, &tables, position).await;
         }
-        let running = Offset::of_snapshot(position, Snapshot::Running);
-        let mut held = None;
-        let started = Instant::now();
+        let settings = Arc::clone(&self.settings);
+        let mut reading = Reading::new(captured, Offset::of_snapshot(position, Snapshot::Running));
         for (number, id) in captured.iter().enumerate() {
-            let Some(schema) = self.schemas.get(id).cloned() else { continue };
-            let place = Place { first_table: number == 0, last_table: number + 1 == captured.len() };
-            self.tell_of_table(id, captured, running)?;
-            self.metrics.table_begins(id);
-            let settings = Arc::clone(&self.settings);
-            let mut rows = TableRows::open(session.client(), &schema, place, settings.overrides.of(id)).await?;
-            let begun = Instant::now();
-            while let Some(row) = rows.next().await? {
-                if self.stopping.is_cancelled() {
-                    return Ok(Flow::Stop);
-                }
-                if rows.count() % SHOWN_ROWS == 0 {
-                    self.metrics.rows(rows.count(), SHOWN_ROWS, started.elapsed().as_secs_f64());
-                }
-                // One row is kept back, because the very last row of a snapshot has another offset.
-                if let Some(before) = held.replace(row) {
-                    self.records.push_row(self.out.pending(), before, running, None)?;
-                    if self.out.offer().await == Flow::Stop {
-                        return Ok(Flow::Stop);
-                    }
-                }
+            let statement = settings.overrides.of(id);
+            if self.read_table(session.client(), &mut reading, number, statement).await? == Flow::Stop {
+                return Ok(Flow::Stop);
             }
-            self.metrics.rows(rows.count(), rows.count() % SHOWN_ROWS, started.elapsed().as_secs_f64());
-            let count = rows.count();
-            self.tell_of_rows(id, captured, count, running)?;
-            self.metrics.table_ends(captured.len() - number - 1);
-            tracing::info!(table = %id, rows = count, seconds = begun.elapsed().as_secs(),
-                table_number = number + 1, tables = captured.len(), "a table's rows are read");
         }
-        if let Some(mut last) = held {
-            last.mark = SnapshotMark::Last;
-            let completed = Offset::of_snapshot(position, Snapshot::Completed);
-            self.records.push_row(self.out.pending(), last, completed, None)?;
-        }
+        self.end_reading(reading, Offset::of_snapshot(position, Snapshot::Completed))?;
         Ok(Flow::Continue)
     }
 }

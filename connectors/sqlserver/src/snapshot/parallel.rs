@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -54,7 +53,7 @@ impl Reader {
         drop(sender);
         let running = Offset::of_snapshot(position, Snapshot::Running);
         let ids: Vec<_> = tables.iter().map(|schema| schema.table.id.clone()).collect();
-        let (mut rows, started) = (vec![0_u64; tables.len()], Instant::now());
+        let mut rows = vec![0_u64; tables.len()];
         let stopping = self.stopping.clone();
         loop {
             let read = tokio::select! {
@@ -82,9 +81,9 @@ impl Reader {
                         let (id, rows, remaining) = (&tables[table].table.id, rows[table], marks.unread_tables());
                         self.tell_of_table(id, &ids, running)?;
                         self.tell_of_rows(id, &ids, rows, running)?;
-                        self.metrics.table_begins(id);
-                        self.metrics.rows(rows, rows, started.elapsed().as_secs_f64());
-                        self.metrics.table_ends(remaining);
+                        self.metrics.snapshot.table_begins(id);
+                        self.metrics.snapshot.rows(rows, rows);
+                        self.metrics.snapshot.table_ends(remaining);
                         tracing::info!(table = %id, rows, remaining, "a table's rows are read");
                     }
                 }

@@ -87,8 +87,8 @@ impl Reader {
             if !self.resumed {
                 self.refuse_forgotten(&current)?;
                 if let Some(at) = self.offset {
-                    let (change, mark, table) = (TableChange::Create, SnapshotMark::False, table.clone());
-                    self.tell_of_structures(&[Structure { change, table, mark, at }]).await?;
+                    let created = Structure::seen(TableChange::Create, table.clone(), SnapshotMark::False, at);
+                    self.tell_of_structures(&[created]).await?;
                 }
             }
             self.schemas.set(client, table).await?;

@@ -24,7 +24,7 @@ async fn changes_wait_while_rows_are_read_and_go_on_where_they_were() {
     server.change(&[FIVE, "INSERT INTO dbo.b VALUES (1), (2)"]).await;
     let host = FakeSourceHost::new();
     let mut task = Task::first(&server, &host, &SETTINGS).await;
-    let data = r#"{"data-collections": ["shop.dbo.[ab]"], "type": "BLOCKING",
+    let data = r#"{"data-collections": ["shop.dbo.[abs].*"], "type": "BLOCKING",
         "additional-conditions": [{"data-collection": "shop.dbo.a", "filter": "SELECT * FROM shop.dbo.a WHERE id < 3"}]}"#;
     task.take_until(&mut server, is_complete).await;
     server
@@ -98,7 +98,8 @@ async fn it_is_told_how_an_initial_snapshot_goes() {
     let mut task = Task::start(&server, &host, &settings).await;
     let records = task.take_until(&mut server, is_complete).await;
     let scans = ["IN_PROGRESS", "TABLE_SCAN_COMPLETED SUCCEEDED"];
-    let expected: Vec<&str> = ["STARTED"].into_iter().chain(scans).chain(scans).chain(["COMPLETED"]).collect();
+    // The rows of the signal table are not read.
+    let expected: Vec<&str> = ["STARTED"].into_iter().chain(scans).chain(["COMPLETED"]).collect();
     assert_eq!(told(&records), expected);
     task.stop().await;
     let (notified, _): (Vec<&Record>, Vec<&Record>) = records.iter().partition(|record| &*record.topic == "told");

@@ -16,5 +16,7 @@ mod server;
 mod signal_faults;
 mod signals;
 mod snapshots;
+mod structure_signals;
 mod task;
+mod topic_signals;
 mod transactions;

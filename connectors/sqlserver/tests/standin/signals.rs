@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary_api::{Record, SourceHost, Topic, TopicRecord, TopicWriterOptions, Value};
+use tributary_api::{Record, Value};
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
@@ -222,6 +222,11 @@ async fn a_snapshot_is_paused_resumed_and_stopped() {
     let paused =
         |records: &[Record]| rows(records).len() == 2 && notices(records).iter().any(|n| n.ends_with("PAUSED"));
     task.take_until(&mut server, paused).await;
+    let chunk = ["ChunkFrom", "ChunkTo", "TableFrom", "TableTo"].map(|name| task.shown(name).unwrap());
+    assert_eq!(chunk, ["[1]", "[2]", "[1]", "[5]"]);
+    let metrics = |task: &Task, names: [&str; 4]| names.map(|name| task.metric("snapshot", name).unwrap());
+    let progress = ["SnapshotPaused", "TotalTableCount", "RemainingTableCount", "RowsScanned"];
+    assert_eq!(metrics(&task, progress), [1.0, 2.0, 2.0, 2.0]);
     server.change(&["INSERT INTO dbo.a VALUES (9, NULL)"]).await;
     let records = task.take_until(&mut server, |records| !changes(records).is_empty()).await;
     assert_eq!(changes(&records), [r#"c null {"id":9,"name":null}"#], "nothing is read meanwhile");
@@ -232,6 +237,9 @@ async fn a_snapshot_is_paused_resumed_and_stopped() {
     assert!(kinds.contains(&"s1 RESUMED".to_owned()) && kinds.contains(&"s1 ABORTED".to_owned()), "{kinds:?}");
     let ids: Vec<String> = rows(&records).into_iter().map(brief).collect();
     let of_b = ids.iter().filter(|row| !row.contains("name")).count();
+    let ends = ["SnapshotCompleted", "SnapshotAborted", "SnapshotRunning", "RemainingTableCount"];
+    assert_eq!(metrics(&task, ends), [1.0, 0.0, 0.0, 0.0]);
+    assert!(task.shown("ChunkId").is_none());
     assert!(of_b == 3 && ids.len() < 8, "the other table is read whole, and the stopped one is not: {ids:?}");
     // Stopped altogether, it is not complete.
     signal(&mut server, "s5", "execute-snapshot", tables).await;
@@ -239,34 +247,7 @@ async fn a_snapshot_is_paused_resumed_and_stopped() {
     let stopped = |records: &[Record]| notices(records).iter().any(|notice| notice.ends_with("ABORTED"));
     let records = task.take_until(&mut server, stopped).await;
     assert!(!is_complete(&records));
-    task.stop().await;
-}
-
-#[tokio::test]
-async fn signals_come_by_a_topic_and_are_followed_once() {
-    let mut server = filled().await;
-    let host = FakeSourceHost::new();
-    let by_topic = [("signal.enabled.channels", "source,kafka"), ("signal.poll.interval.ms", "5")];
-    let settings = [&SETTINGS[..], &by_topic].concat();
-    let mut task = Task::first(&server, &host, &settings).await;
-    let writer = host.topic_writer(TopicWriterOptions::default()).await.unwrap();
-    let record = |key: &str, id: &str| {
-        let data = r#"{"data-collections": ["shop.dbo.a"], "type": "INCREMENTAL"}"#;
-        let value = format!(r#"{{"id": "{id}", "type": "execute-snapshot", "data": {data}}}"#);
-        TopicRecord::new(Topic::from("server-signal")).key(key.to_owned().into_bytes()).value(value.into_bytes())
-    };
-    writer.write(vec![record("other", "no"), record("server", "s1")]).await.unwrap();
-    let records = task.take_until(&mut server, is_complete).await;
-    assert_eq!(rows(&records).len(), 5);
-    assert!(notices(&records).iter().all(|notice| notice.starts_with("s1 ")));
-    host.acknowledge(records.last().unwrap());
-    task.stop().await;
-
-    let mut task = Task::start(&server, &host, &settings).await;
-    writer.write(vec![record("server", "s2")]).await.unwrap();
-    let records = task.take_until(&mut server, is_complete).await;
-    let started: Vec<String> = notices(&records).into_iter().filter(|notice| notice.ends_with("STARTED")).collect();
-    assert_eq!(started, ["s2 STARTED"], "the first one is not followed again");
+    assert_eq!(metrics(&task, ends), [0.0, 1.0, 0.0, 0.0]);
     task.stop().await;
 }
 

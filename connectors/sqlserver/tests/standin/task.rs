@@ -87,6 +87,12 @@ impl Task {
         samples.find(|sample| sample.name == name && sample.tags.contains(&tag)).map(|sample| sample.value)
     }
 
+    /// What a metric says whose text is a tag.
+    pub(crate) fn shown(&self, name: &str) -> Option<String> {
+        let sample = self.metrics.samples().into_iter().find(|sample| sample.name == name)?;
+        sample.tags.into_iter().find(|(tag, _)| tag == "value").map(|(_, text)| text)
+    }
+
     /// Polls until the task fails.
     pub(crate) async fn failure(&mut self) -> Error {
         let failure = async {

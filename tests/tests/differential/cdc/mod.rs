@@ -7,7 +7,10 @@
 mod compare;
 mod incremental;
 mod masks;
+mod reading;
 mod sides;
+mod signal_topic;
+mod snapshots;
 mod takeover;
 mod workload;
 

@@ -36,7 +36,8 @@ fn unlisted() -> Vec<ConfigKey> {
         text(
             "signal.kafka.groupId",
             "kafka-signal",
-            "Has no effect: how far signals were read is stored with the offsets of the connector.",
+            "The consumer group whose committed offset is where the signal topic is read from if the connector has no offset of its own. \
+             It gets the place up to which all signals are followed.",
         ),
         ConfigKey::new("signal.kafka.poll.timeout.ms", ConfigType::Int)
             .default("0")

@@ -1,13 +1,16 @@
 //! The connector's metrics, with Debezium's names.
 
+mod snapshot;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tributary_api::{Gauge, GaugeFunction, PluginMetrics, Result};
 
+pub(crate) use self::snapshot::ChunkShown;
+use self::snapshot::SnapshotMetrics;
 use crate::clock::now_millis;
 use crate::lsn::Lsn;
-use crate::table::TableId;
 
 const STREAMING: &str = "streaming";
 const SNAPSHOT: &str = "snapshot";
@@ -46,42 +49,27 @@ pub(crate) struct Metrics {
     server: String,
     database: String,
     streaming: Arc<Events>,
-    snapshot: Arc<Events>,
+    pub(crate) snapshot: SnapshotMetrics,
     transaction: Option<Lsn>,
     shown: Vec<GaugeFunction>,
     connected: Gauge,
-    running: Gauge,
-    completed: Gauge,
-    aborted: Gauge,
-    tables: Gauge,
-    remaining: Gauge,
-    seconds: Gauge,
-    /// Gauges of the table that is being read.
-    scanned: Vec<Gauge>,
 }
 
 impl Metrics {
     pub(crate) fn new(registry: &PluginMetrics, server: &str, database: &str) -> Result<Self> {
-        let gauge = |context: &str, name: &str, description: &str| {
-            let tags = [("context", context), ("server", server), ("database", database)];
-            registry.gauge(name, description, &tags)
-        };
         let mut metrics = Self {
             registry: registry.clone(),
             server: server.to_owned(),
             database: database.to_owned(),
             streaming: Arc::new(Events { last: NEVER.into(), ..Events::default() }),
-            snapshot: Arc::new(Events { last: NEVER.into(), ..Events::default() }),
+            snapshot: SnapshotMetrics::new(registry, server, database)?,
             transaction: None,
             shown: Vec::new(),
-            connected: gauge(STREAMING, "Connected", "Whether changes are read: 1 or 0.")?,
-            running: gauge(SNAPSHOT, "SnapshotRunning", "Whether a snapshot is taken: 1 or 0.")?,
-            completed: gauge(SNAPSHOT, "SnapshotCompleted", "Whether the last snapshot is complete: 1 or 0.")?,
-            aborted: gauge(SNAPSHOT, "SnapshotAborted", "Whether the last snapshot was broken off: 1 or 0.")?,
-            tables: gauge(SNAPSHOT, "TotalTableCount", "The tables whose rows the snapshot reads.")?,
-            remaining: gauge(SNAPSHOT, "RemainingTableCount", "Those of them that are not read yet.")?,
-            seconds: gauge(SNAPSHOT, "SnapshotDurationInSeconds", "How long the last snapshot took, or has taken.")?,
-            scanned: Vec::new(),
+            connected: registry.gauge(
+                "Connected",
+                "Whether changes are read: 1 or 0.",
+                &[("context", STREAMING), ("server", server), ("database", database)],
+            )?,
         };
         metrics.show(STREAMING)?;
         metrics.show(SNAPSHOT)?;
@@ -89,7 +77,7 @@ impl Metrics {
     }
 
     fn show(&mut self, context: &'static str) -> Result<()> {
-        let events = if context == STREAMING { &self.streaming } else { &self.snapshot };
+        let events = if context == STREAMING { &self.streaming } else { self.snapshot.events() };
         let tags = [("context", context), ("server", self.server.as_str()), ("database", self.database.as_str())];
         let counts: [(&str, &str, Count); 7] = [
             ("TotalNumberOfEventsSeen", "Rows or changes that were read.", |events| &events.all),
@@ -146,49 +134,6 @@ impl Metrics {
     pub(crate) fn connected(&self, connected: bool) {
         self.connected.set(flag(connected));
     }
-
-    /// A snapshot begins that reads the rows of this many tables.
-    pub(crate) fn snapshot_begins(&mut self, tables: usize) {
-        self.scanned.clear();
-        self.running.set(1.0);
-        self.completed.set(0.0);
-        self.aborted.set(0.0);
-        self.tables.set(count(tables));
-        self.remaining.set(count(tables));
-        self.seconds.set(0.0);
-    }
-
-    /// The rows of a table are read from here on.
-    pub(crate) fn table_begins(&mut self, id: &TableId) {
-        let (name, server, database) = (id.in_database(), self.server.as_str(), self.database.as_str());
-        let tags = [("context", SNAPSHOT), ("server", server), ("database", database), ("table", name.as_str())];
-        match self.registry.gauge("RowsScanned", "Rows of a table that the snapshot has read.", &tags) {
-            Ok(gauge) => self.scanned.push(gauge),
-            // The number of metrics is limited, the number of tables is not.
-            Err(error) => tracing::debug!(table = %id, %error, "the rows of a table get no metric"),
-        }
-    }
-
-    /// `rows` of the table were read, `more` of them since the last call.
-    pub(crate) fn rows(&self, rows: u64, more: u64, seconds: f64) {
-        if let Some(gauge) = self.scanned.last() {
-            gauge.set(float(i64::try_from(rows).unwrap_or(i64::MAX)));
-        }
-        add(&self.snapshot.all, i64::try_from(more).unwrap_or(0));
-        self.snapshot.last.store(now_millis(), Ordering::Relaxed);
-        self.seconds.set(seconds);
-    }
-
-    /// A table was read to its end; `remaining` are left.
-    pub(crate) fn table_ends(&self, remaining: usize) {
-        self.remaining.set(count(remaining));
-    }
-
-    pub(crate) fn snapshot_ends(&self, complete: bool) {
-        self.running.set(0.0);
-        self.completed.set(flag(complete));
-        self.aborted.set(flag(!complete));
-    }
 }
 
 fn add(count: &AtomicI64, more: i64) {
@@ -222,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_and_rows_are_counted_apart() {
+    fn changes_are_counted_by_their_kind() {
         let registry = PluginMetrics::new([("connector", "shop")]);
         let mut metrics = Metrics::new(&registry, "server", "shop").unwrap();
         assert_eq!(value(&registry, "MilliSecondsSinceLastEvent", STREAMING), Some(-1.0));
@@ -237,16 +182,5 @@ mod tests {
         assert_eq!(streaming("NumberOfUnchangedEventsSkipped"), Some(1.0));
         assert_eq!(streaming("NumberOfCommittedTransactions"), Some(2.0));
         assert!(streaming("MilliSecondsBehindSource").is_some_and(|behind| behind >= 5_000.0));
-        let id = TableId { database: "shop".into(), schema: "dbo".into(), name: "t".into() };
-        metrics.snapshot_begins(2);
-        metrics.table_begins(&id);
-        metrics.rows(7, 7, 1.5);
-        metrics.table_ends(1);
-        metrics.snapshot_ends(false);
-        let snapshot = |name| value(&registry, name, SNAPSHOT);
-        let names =
-            ["TotalNumberOfEventsSeen", "RowsScanned", "TotalTableCount", "RemainingTableCount", "SnapshotRunning"];
-        assert_eq!(names.map(snapshot), [7.0, 7.0, 2.0, 1.0, 0.0].map(Some));
-        assert_eq!(["SnapshotCompleted", "SnapshotAborted"].map(snapshot), [Some(0.0), Some(1.0)]);
     }
 }
