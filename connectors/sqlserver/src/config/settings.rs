@@ -144,7 +144,7 @@ impl Settings {
             only_captured_structures: config.boolean("schema.history.internal.store.only.captured.tables.ddl")?,
             context_headers: config.boolean("extended.headers.enabled")?,
             task: config.string("task.id")?.to_owned(),
-            is_only_task: config.originals().get(OTHER_TASKS).is_none_or(|tasks| tasks == "0"),
+            is_only_task: config.string(OTHER_TASKS)? == "0",
             snapshot_mode: SnapshotMode::new(config)?,
             history: HistorySettings::new(config)?,
             signals,
