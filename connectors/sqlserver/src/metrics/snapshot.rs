@@ -29,6 +29,8 @@ pub(crate) struct SnapshotMetrics {
     /// How many rows of each table were read.
     scanned: HashMap<TableId, Gauge>,
     current: Option<TableId>,
+    /// How many parts each table has that several connections read, and how many of them are read.
+    parts: HashMap<TableId, [Gauge; 2]>,
     /// What is known of the chunk of an incremental snapshot, and of its table.
     chunk: Vec<Gauge>,
     table: Vec<Gauge>,
@@ -92,6 +94,7 @@ impl SnapshotMetrics {
             is_running: false,
             scanned: HashMap::new(),
             current: None,
+            parts: HashMap::new(),
             chunk: Vec::new(),
             table: Vec::new(),
         })
@@ -109,6 +112,7 @@ impl SnapshotMetrics {
     pub(crate) fn begins(&mut self, tables: usize) {
         self.scanned.clear();
         self.current = None;
+        self.parts.clear();
         self.set(true, false, [false, false]);
         self.skipped.set(0.0);
         self.tables.set(count(tables));
@@ -143,6 +147,24 @@ impl SnapshotMetrics {
         }
         add(&self.events.all, i64::try_from(more).unwrap_or(0));
         self.events.last.store(now_millis(), Ordering::Relaxed);
+    }
+
+    /// Several connections read a table in parts.
+    pub(crate) fn parts(&mut self, id: &TableId, all: usize, read: usize) {
+        if !self.parts.contains_key(id) {
+            let name = id.in_database();
+            let gauge = |gauge, description| self.gauge(gauge, description, ("table", &name));
+            let all = gauge("TableChunkCounts", "The parts that several connections read a table in.");
+            let gauges = all.and_then(|all| Ok([all, gauge("TableChunksCompletedCounts", "Those that are read.")?]));
+            match gauges {
+                Ok(gauges) => drop(self.parts.insert(id.clone(), gauges)),
+                Err(error) => tracing::debug!(table = %id, %error, "the parts of a table get no metric"),
+            }
+        }
+        if let Some([gauge, of_read]) = self.parts.get(id) {
+            gauge.set(count(all));
+            of_read.set(count(read));
+        }
     }
 
     /// A chunk was read. It is shown until the next one is, or its table ends. Texts are tags: metrics are numbers.
@@ -297,6 +319,10 @@ mod tests {
         let scanned: Vec<f64> =
             registry.samples().into_iter().filter(|sample| sample.name == "RowsScanned").map(|s| s.value).collect();
         assert_eq!(scanned, [9.0, 0.0]);
+        metrics.parts(&id("t"), 4, 0);
+        metrics.parts(&id("t"), 4, 3);
+        let parts = ["TableChunkCounts", "TableChunksCompletedCounts"].map(|name| value(&registry, name).unwrap());
+        assert_eq!(parts, [4.0, 3.0]);
         metrics.ends(false);
         assert_eq!(values(names)[3..], [0.0, 1.0]);
         assert!(registry.samples().iter().all(|sample| sample.value.is_finite()));

@@ -38,8 +38,13 @@ impl Reader {
         position: Option<Lsn>,
     ) -> Result<Flow, Failure> {
         let parts = self.divide(session.client(), tables).await?;
-        let mut marks =
-            Marks::new((0..tables.len()).map(|table| parts.iter().filter(|part| part.table == table).count()));
+        let all: Vec<usize> =
+            (0..tables.len()).map(|table| parts.iter().filter(|part| part.table == table).count()).collect();
+        let mut marks = Marks::new(all.iter().copied());
+        let mut ended = vec![0; tables.len()];
+        for (schema, all) in tables.iter().zip(&all) {
+            self.metrics.snapshot.parts(&schema.table.id, *all, 0);
+        }
         let connections = self.settings.snapshot_threads.most.min(parts.len());
         tracing::info!(database = %self.database, connections, parts = parts.len(), "several connections read the rows");
         let (sender, mut read) = mpsc::channel(2 * connections.max(1));
@@ -73,6 +78,8 @@ impl Reader {
                     }
                 }
                 Read::End(table) => {
+                    ended[table] += 1;
+                    self.metrics.snapshot.parts(&tables[table].table.id, all[table], ended[table]);
                     if let Some((mut row, mark)) = marks.part_ends(table) {
                         row.mark = mark;
                         self.records.push_row(self.out.pending(), row, running, None)?;
