@@ -31,7 +31,7 @@ type Waiting = Arc<Mutex<BTreeMap<String, Instant>>>;
 
 /// What else runs meanwhile.
 #[derive(Clone, Copy)]
-enum Beside<'a> {
+enum OtherLoad<'a> {
     Nothing,
     /// In the same worker a FileStreamSource that is given lines as fast as it takes them.
     BusySource,
@@ -42,12 +42,12 @@ enum Beside<'a> {
 /// On real Kafka, exactly once, while a FileStreamSource works at full speed in the same worker, then in another one:
 /// what the first adds to the second is the cost of tasks that share a worker.
 pub(crate) async fn run_beside_source(kafka: &Kafka, rate: u64, seconds: u64, report: &mut Report) -> Result<()> {
-    for (who, beside) in [
-        ("Kafka, beside a busy source", Beside::BusySource),
-        ("Kafka, beside another worker's busy source", Beside::BusyWorker(kafka)),
+    for (who, other_load) in [
+        ("Kafka, beside a busy source", OtherLoad::BusySource),
+        ("Kafka, other_load another worker's busy source", OtherLoad::BusyWorker(kafka)),
     ] {
         let on_kafka = WorkerOptions::on_kafka(kafka, &unique("bench-click")).set("embedded.store.enable", "true");
-        measure(who, on_kafka, beside, rate, seconds, report).await?;
+        measure(who, on_kafka, other_load, rate, seconds, report).await?;
     }
     Ok(())
 }
@@ -55,14 +55,14 @@ pub(crate) async fn run_beside_source(kafka: &Kafka, rate: u64, seconds: u64, re
 /// On real Kafka, exactly once, then on the embedded broker.
 pub(crate) async fn run(kafka: &Kafka, rate: u64, seconds: u64, report: &mut Report) -> Result<()> {
     let on_kafka = WorkerOptions::on_kafka(kafka, &unique("bench-click")).set("embedded.store.enable", "true");
-    measure("Kafka, exactly once", on_kafka, Beside::Nothing, rate, seconds, report).await?;
-    measure("embedded broker", WorkerOptions::embedded(), Beside::Nothing, rate, seconds, report).await
+    measure("Kafka, exactly once", on_kafka, OtherLoad::Nothing, rate, seconds, report).await?;
+    measure("embedded broker", WorkerOptions::embedded(), OtherLoad::Nothing, rate, seconds, report).await
 }
 
 async fn measure(
     who: &str,
     options: WorkerOptions,
-    beside: Beside<'_>,
+    other_load: OtherLoad<'_>,
     rate: u64,
     seconds: u64,
     report: &mut Report,
@@ -74,15 +74,15 @@ async fn measure(
     for name in ["clicks", "personalize", "offers"] {
         worker.rest().wait_running(name, 1, Duration::from_secs(60)).await?;
     }
-    let other = match beside {
-        Beside::BusyWorker(kafka) => {
+    let other = match other_load {
+        OtherLoad::BusyWorker(kafka) => {
             Some(Tributary::start(WorkerOptions::on_kafka(kafka, &unique("bench-busy"))).await?)
         }
-        Beside::Nothing | Beside::BusySource => None,
+        OtherLoad::Nothing | OtherLoad::BusySource => None,
     };
-    let busy = match beside {
-        Beside::Nothing => None,
-        Beside::BusySource | Beside::BusyWorker(_) => Some(busy_source(other.as_ref().unwrap_or(&worker)).await?),
+    let busy = match other_load {
+        OtherLoad::Nothing => None,
+        OtherLoad::BusySource | OtherLoad::BusyWorker(_) => Some(busy_source(other.as_ref().unwrap_or(&worker)).await?),
     };
     let waiting = Waiting::default();
     let latencies = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));

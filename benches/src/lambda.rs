@@ -95,7 +95,7 @@ async fn by_connector(kafka: &Kafka, topic: &str, records: usize, report: &mut R
 
 async fn by_hand(kafka: &Kafka, topic: &str, records: usize, report: &mut Report) -> Result<()> {
     let counter = Counter::start().await?;
-    let mut child = Ended(
+    let mut child = KillOnDrop(
         Command::new(std::env::current_exe()?)
             .args(["--lambda-loop", &kafka.bootstrap(), topic, &counter.front.url()])
             .spawn()
@@ -108,9 +108,9 @@ async fn by_hand(kafka: &Kafka, topic: &str, records: usize, report: &mut Report
     Ok(())
 }
 
-struct Ended(Child);
+struct KillOnDrop(Child);
 
-impl Drop for Ended {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();

@@ -6,7 +6,7 @@ use tributary_tests::{Kafka, Usage, end_offsets};
 use crate::peer::Peer;
 
 /// What moving some records took.
-pub(crate) struct Took {
+pub(crate) struct Measurement {
     pub(crate) wall: Duration,
     pub(crate) cpu: Duration,
     pub(crate) peak_rss_bytes: u64,
@@ -23,9 +23,9 @@ impl Stopwatch {
         Ok(Self { begun: Instant::now(), before: peer.usage()? })
     }
 
-    pub(crate) fn stop(&self, peer: &Peer) -> Result<Took> {
+    pub(crate) fn stop(&self, peer: &Peer) -> Result<Measurement> {
         let (wall, after) = (self.begun.elapsed(), peer.usage()?);
-        Ok(Took { wall, cpu: after.cpu - self.before.cpu, peak_rss_bytes: after.peak_rss_bytes })
+        Ok(Measurement { wall, cpu: after.cpu - self.before.cpu, peak_rss_bytes: after.peak_rss_bytes })
     }
 }
 

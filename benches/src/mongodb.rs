@@ -10,7 +10,7 @@ use tributary_tests::{
     Connect, ConnectOptions, Kafka, Mongo, Tier, create_topic, produce, require, unique, wait_until,
 };
 
-use crate::measure::{Stopwatch, Took};
+use crate::measure::{Measurement, Stopwatch};
 use crate::peer::{Kind, Peer};
 use crate::report::Report;
 
@@ -52,7 +52,7 @@ fn records(count: usize) -> impl Iterator<Item = (Option<Vec<u8>>, Vec<u8>)> {
     })
 }
 
-async fn sink(kafka: &Kafka, kind: Kind, topic: &str, mongo: &Mongo, upserts: usize) -> Result<Took> {
+async fn sink(kafka: &Kafka, kind: Kind, topic: &str, mongo: &Mongo, upserts: usize) -> Result<Measurement> {
     let peer = match kind {
         Kind::Tributary | Kind::Bento => Peer::start(kafka, kind).await?,
         Kind::ConnectDefault | Kind::ConnectTuned => {
@@ -108,7 +108,7 @@ fn stream(kafka: &Kafka, topic: &str, mongo: &Mongo) -> Value {
     json!({"input": {"kafka_franz": input}, "output": {"mongodb": output}})
 }
 
-fn add(report: &mut Report, kind: Kind, count: usize, took: &Took, mongo: &Mongo) -> Result<()> {
+fn add(report: &mut Report, kind: Kind, count: usize, took: &Measurement, mongo: &Mongo) -> Result<()> {
     let (who, thousands) = (kind.name(), count as f64 / 1e3);
     report.add("MongoDB upserts, a second", who, "k records", 0, thousands / took.wall.as_secs_f64());
     report.add("MongoDB upserts, a CPU second", who, "k records", 0, thousands / took.cpu.as_secs_f64());

@@ -9,7 +9,7 @@ use tributary_tests::{Kafka, RunFolder, create_topic, unique, wait_until};
 
 use crate::ceiling::fill;
 use crate::lines::Lines;
-use crate::measure::{Stopwatch, Took, records};
+use crate::measure::{Measurement, Stopwatch, records};
 use crate::peer::{Kind, Peer};
 use crate::report::Report;
 
@@ -71,7 +71,7 @@ pub(crate) async fn sink(kafka: &Kafka, kind: Kind, lines: &Lines, report: &mut 
     peer.stop().await
 }
 
-fn add(report: &mut Report, what: &str, kind: Kind, count: usize, took: &Took) {
+fn add(report: &mut Report, what: &str, kind: Kind, count: usize, took: &Measurement) {
     let (who, thousands) = (kind.name(), count as f64 / 1e3);
     report.add(&format!("{what}, a second"), who, "k records", 0, thousands / took.wall.as_secs_f64());
     report.add(&format!("{what}, a CPU second"), who, "k records", 0, thousands / took.cpu.as_secs_f64());

@@ -9,9 +9,9 @@
 #
 # Environment:
 #   TRIBUTARY_RIG_CACHE   jars and binaries, shared by all runs (default ~/.cache/tributary-rig)
-#   TRIBUTARY_RIG_LEASH   1: standard input is a leash; when its other end closes (the caller ended, however), the
+#   TRIBUTARY_RIG_GUARD   1: standard input guards the server: when its other end closes (the caller ended, however), the
 #                         server is killed and RUN removed
-#   TRIBUTARY_TEST_KEEP   1: the leash leaves RUN in place
+#   TRIBUTARY_TEST_KEEP   1: the guard leaves RUN in place
 set -euo pipefail
 umask 022
 CACHE=${TRIBUTARY_RIG_CACHE:-$HOME/.cache/tributary-rig}
@@ -77,7 +77,7 @@ launch() {
   setsid "$@" >>"$RUN/out.log" 2>&1 </dev/null &
   pid=$!
   echo "$pid" >"$RUN/pid"
-  if [ "${TRIBUTARY_RIG_LEASH:-0}" = 1 ]; then hold_leash "$pid"; fi
+  if [ "${TRIBUTARY_RIG_GUARD:-0}" = 1 ]; then start_process_guard "$pid"; fi
   local deadline=$((SECONDS + READY_SECONDS))
   while [ "$SECONDS" -lt "$deadline" ]; do
     if "$ready" 2>/dev/null; then echo "$pid"; return; fi
@@ -92,7 +92,7 @@ launch() {
 
 # `setsid` keeps the watcher alive through a Ctrl-C in the terminal; its output is closed, else a caller that reads this
 # script's would wait for it.
-hold_leash() { setsid "$HERE/leash.sh" "$1" "$RUN/" "$RUN" <&0 >/dev/null 2>&1 & }
+start_process_guard() { setsid "$HERE/process-guard.sh" "$1" "$RUN/" "$RUN" <&0 >/dev/null 2>&1 & }
 
 stop() {
   local pid i

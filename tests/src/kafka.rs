@@ -55,7 +55,7 @@ impl Kafka {
     /// The one broker of this test process, started at the first call; it ends with the process. A test that stops or
     /// kills its broker starts its own.
     pub async fn shared() -> Result<&'static Self> {
-        // Only for its one slow start: the leash ends the broker, because statics are not dropped.
+        // Only for its one slow start: the guard ends the broker, because statics are not dropped.
         static BROKER: OnceCell<Kafka> = OnceCell::const_new();
         BROKER.get_or_try_init(Self::start).await
     }

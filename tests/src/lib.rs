@@ -2,7 +2,7 @@
 //!
 //! A guard starts a real server ([`Kafka`], [`Connect`], [`Minio`], [`Mongo`], [`Moto`]) or the built worker
 //! ([`Tributary`]) on a free loopback port with a folder of its own, and ends it when dropped. It also ends when the
-//! test process does, however that ends: the process holds a [leash](process). Tests that a machine cannot run are
+//! test process does, however that ends: the process holds a [guard](process). Tests that a machine cannot run are
 //! skipped by [`require`].
 //!
 //! A test that shares a server ([`Kafka::shared`]) keeps apart from the others by names from [`unique`].

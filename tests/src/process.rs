@@ -1,4 +1,4 @@
-//! Processes by id, and the leash that ends a server with the process that started it: `rig/leash.sh` reads its standard
+//! Processes by id, and the guard that ends a server with the process that started it: `rig/process-guard.sh` reads its standard
 //! input, a pipe from the test process, and kills the server at its end. The kernel's parent-death signal does not do: it
 //! is sent when the *thread* that started the child ends, and each test has its own thread.
 
@@ -67,19 +67,19 @@ pub fn limit_file_size(pid: u32, bytes: Option<u64>) -> Result<()> {
     Ok(())
 }
 
-/// The end of a leash that the test process holds: when it is dropped, or the process ends, the server is killed.
+/// Held by the test process: when it is dropped, or the process ends, the server is killed.
 #[derive(Debug)]
-pub struct Leash {
+pub struct ProcessGuard {
     _held: ChildStdin,
 }
 
-impl Leash {
-    /// Ends the process `pid`, whose command line contains `mark`, when the returned leash is dropped. If it has to be killed,
+impl ProcessGuard {
+    /// Ends the process `pid`, whose command line contains `mark`, when the returned guard is dropped. If it has to be killed,
     /// its folder is removed as well: end a server whose folder is still needed before that.
-    pub fn tie(pid: u32, mark: &Path, folder: &Path) -> Result<Self> {
+    pub fn attach(pid: u32, mark: &Path, folder: &Path) -> Result<Self> {
         // In a process group of its own, so that a Ctrl-C in the terminal does not end the watcher first.
         let mut watcher = std::os::unix::process::CommandExt::process_group(
-            Command::new(rig_folder().join("leash.sh"))
+            Command::new(rig_folder().join("process-guard.sh"))
                 .arg(pid.to_string())
                 .arg(mark)
                 .arg(folder)
@@ -89,11 +89,11 @@ impl Leash {
             0,
         )
         .spawn()
-        .context("run rig/leash.sh")?;
+        .context("run rig/process-guard.sh")?;
         Self::of(watcher.stdin.take())
     }
 
-    /// A leash whose watcher was started by a rig script with this standard input.
+    /// A guard whose watcher was started by a rig script with this standard input.
     pub(crate) fn of(held: Option<ChildStdin>) -> Result<Self> {
         Ok(Self { _held: held.context("the watcher has no standard input")? })
     }
@@ -133,22 +133,22 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_leash_kills() {
+    fn a_dropped_guard_kills_the_process() {
         let mut child = Command::new("sleep").arg("3.1415").stdin(Stdio::null()).spawn().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let leash = Leash::tie(child.id(), Path::new("sleep 3.1415"), folder.path()).unwrap();
+        let guard = ProcessGuard::attach(child.id(), Path::new("sleep 3.1415"), folder.path()).unwrap();
         assert!(is_alive(child.id()));
-        drop(leash);
+        drop(guard);
         let status = child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
         assert!(!is_alive(child.id()));
     }
 
     #[test]
-    fn a_leash_spares_a_process_with_another_command() {
+    fn a_guard_does_not_kill_a_process_with_another_command() {
         let mut child = Command::new("sleep").arg("0.3").stdin(Stdio::null()).spawn().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        drop(Leash::tie(child.id(), Path::new("another program"), folder.path()).unwrap());
+        drop(ProcessGuard::attach(child.id(), Path::new("another program"), folder.path()).unwrap());
         assert!(child.wait().unwrap().success());
         assert!(folder.path().is_dir());
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::folder::RunFolder;
-use crate::process::{self, Leash, Usage};
+use crate::process::{self, ProcessGuard, Usage};
 
 /// A server started by a script of `tests/rig`, with its folder, on its port.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct RigServer {
     port: u16,
     pid: u32,
     startup: Duration,
-    leash: Option<Leash>,
+    guard: Option<ProcessGuard>,
     // Dropped last: the server is gone by then.
     folder: RunFolder,
 }
@@ -31,7 +31,7 @@ impl RigServer {
     ) -> Result<Self> {
         let folder = RunFolder::new(script.trim_end_matches(".sh"))?;
         let mut server =
-            Self { script, arguments, environment, port, pid: 0, startup: Duration::ZERO, leash: None, folder };
+            Self { script, arguments, environment, port, pid: 0, startup: Duration::ZERO, guard: None, folder };
         server.start_again().await?;
         Ok(server)
     }
@@ -39,18 +39,18 @@ impl RigServer {
     /// Starts it on the same folder and port; for a server that was stopped or killed.
     pub(crate) async fn start_again(&mut self) -> Result<()> {
         let mut command = self.command("start");
-        command.arg(self.port.to_string()).args(&self.arguments).env("TRIBUTARY_RIG_LEASH", "1").stdin(Stdio::piped());
+        command.arg(self.port.to_string()).args(&self.arguments).env("TRIBUTARY_RIG_GUARD", "1").stdin(Stdio::piped());
         let begun = Instant::now();
-        let (output, leash) = blocking(move || {
+        let (output, guard) = blocking(move || {
             let mut child = command.spawn()?;
             // Taken before the wait, which would close it.
-            let leash = child.stdin.take();
-            Ok((child.wait_with_output()?, leash))
+            let guard = child.stdin.take();
+            Ok((child.wait_with_output()?, guard))
         })
         .await?;
         self.pid = checked(self.script, &output)?.trim().parse().context("understand the script's process id")?;
         self.startup = begun.elapsed();
-        self.leash = Some(Leash::of(leash)?);
+        self.guard = Some(ProcessGuard::of(guard)?);
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl RigServer {
         command.args(kill.then_some("-9")).stdin(Stdio::null());
         let output = blocking(move || command.output()).await?;
         checked(self.script, &output)?;
-        self.leash = None;
+        self.guard = None;
         Ok(())
     }
 
@@ -95,8 +95,8 @@ impl RigServer {
 
 impl Drop for RigServer {
     fn drop(&mut self) {
-        if self.leash.is_some() {
-            // Not by the leash: the script returns when the server is gone, and the folder may have to stay.
+        if self.guard.is_some() {
+            // Not by the guard: the script returns when the server is gone, and the folder may have to stay.
             let stopped = self.command("stop").arg("-9").stdin(Stdio::null()).output();
             if let Err(error) = stopped {
                 eprintln!("could not stop {}: {error}", self.script);

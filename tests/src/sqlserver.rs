@@ -15,7 +15,7 @@ const PROGRAM: &str = "sqlserver-standin";
 #[derive(Debug)]
 pub struct SqlServer {
     child: Child,
-    leash: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     port: u16,
 }
 
@@ -31,13 +31,13 @@ impl SqlServer {
             format!("build it: cargo build --release --manifest-path tests/{PROGRAM}/Cargo.toml --target-dir target")
         })?;
         let mut child = Command::new(program)
-            .args(["--port", "0", "--leash", "--password", Self::PASSWORD])
+            .args(["--port", "0", "--exit-with-stdin", "--password", Self::PASSWORD])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("run the stand-in for SQL Server")?;
-        let leash = child.stdin.take();
+        let stdin = child.stdin.take();
         let output = child.stdout.take().context("the stand-in has no output")?;
         let line = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
@@ -46,7 +46,7 @@ impl SqlServer {
         let line = line.await?.context("read the address of the stand-in")?;
         let port = line.trim().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         let port = port.with_context(|| format!("the stand-in says {line:?} instead of its address"))?;
-        Ok(Self { child, leash, port })
+        Ok(Self { child, stdin, port })
     }
 
     /// Where it listens, on 127.0.0.1.
@@ -79,7 +79,7 @@ impl SqlServer {
 
 impl Drop for SqlServer {
     fn drop(&mut self) {
-        self.leash = None;
+        self.stdin = None;
         if let Err(error) = self.child.wait() {
             eprintln!("could not wait for the end of the stand-in: {error}");
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::folder::RunFolder;
 use crate::kafka::Kafka;
 use crate::port::free_port;
-use crate::process::{self, Leash, Usage};
+use crate::process::{self, ProcessGuard, Usage};
 use crate::rest::RestClient;
 use crate::s3::S3;
 use crate::wait::wait_for;
@@ -146,7 +146,7 @@ pub struct Tributary {
     options: WorkerOptions,
     rest: RestClient,
     child: Option<Child>,
-    leash: Option<Leash>,
+    guard: Option<ProcessGuard>,
     pid: u32,
     startup: Duration,
     folder: RunFolder,
@@ -160,7 +160,7 @@ impl Tributary {
         write_configs(&folder.path().join("configs"), &options)?;
         // Of several listeners the first one.
         let rest = RestClient::new(options.properties["listeners"].split(',').next().unwrap_or_default());
-        let mut worker = Self { options, rest, child: None, leash: None, pid: 0, startup: Duration::ZERO, folder };
+        let mut worker = Self { options, rest, child: None, guard: None, pid: 0, startup: Duration::ZERO, folder };
         worker.start_again().await?;
         Ok(worker)
     }
@@ -233,7 +233,7 @@ impl Tributary {
             child.kill().context("kill the worker")?;
             child.wait().context("wait for the killed worker")?;
         }
-        self.leash = None;
+        self.guard = None;
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl Tributary {
         });
         match exit.await {
             Ok(status) => {
-                self.leash = None;
+                self.guard = None;
                 Ok(status)
             }
             Err(error) => {
@@ -295,7 +295,7 @@ impl Tributary {
             .with_context(|| format!("run {}", binary.display()))?;
         self.pid = child.id();
         self.child = Some(child);
-        self.leash = Some(Leash::tie(self.pid, &properties, self.folder())?);
+        self.guard = Some(ProcessGuard::attach(self.pid, &properties, self.folder())?);
         self.wait_until_ready().await?;
         self.startup = begun.elapsed();
         Ok(())

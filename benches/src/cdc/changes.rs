@@ -75,23 +75,23 @@ pub(super) async fn run(kafka: &Kafka, kinds: &[Kind], rounds: usize, of: Of, re
 }
 
 /// A connector that has read what there was, and is stopped with its worker.
-struct Begun {
+struct StoppedConnector {
     connector: BenchConnector,
     peer: Peer,
     offset: Value,
 }
 
-async fn begin(kafka: &Kafka, kind: Kind, server: &SqlServer) -> Result<Begun> {
+async fn begin(kafka: &Kafka, kind: Kind, server: &SqlServer) -> Result<StoppedConnector> {
     let (mut peer, connector) = (Peer::start_for_cdc(kafka, kind).await?, BenchConnector::new(kafka, kind).await?);
     connector.post(kafka, &peer.rest(), server, &[]).await?;
     connector.wait_for(kafka, &peer.rest(), FIRST).await?;
     let offset = connector.offset(&peer.rest()).await?;
     connector.stop(&peer.rest()).await?;
     peer.end().await?;
-    Ok(Begun { connector, peer, offset })
+    Ok(StoppedConnector { connector, peer, offset })
 }
 
-impl Begun {
+impl StoppedConnector {
     /// Reads all changes from where it stopped.
     async fn measure(&mut self, kafka: &Kafka, what: &str, of: Of, report: &mut Report) -> Result<()> {
         self.peer.restart().await?;

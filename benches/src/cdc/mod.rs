@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tributary_tests::{Kafka, Tier, require};
 
-use crate::measure::Took;
+use crate::measure::Measurement;
 use crate::peer::Kind;
 use crate::report::Report;
 
@@ -86,7 +86,7 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn add(report: &mut Report, what: &str, kind: Kind, count: usize, took: &Took) {
+fn add(report: &mut Report, what: &str, kind: Kind, count: usize, took: &Measurement) {
     let (who, thousands) = (name(kind), count as f64 / 1e3);
     report.add(&format!("{what}, a second"), who, "k", 1, thousands / took.wall.as_secs_f64());
     report.add(&format!("{what}, a CPU second"), who, "k", 1, thousands / took.cpu.as_secs_f64());

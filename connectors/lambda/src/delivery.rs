@@ -168,10 +168,12 @@ impl Delivery {
                 let stopping = self.shared.cx.stopping();
                 let slot = tokio::select! {
                     () = stopping.cancelled() => return ControlFlow::Break(()),
+                    // One of the invocations that may run at a time.
                     slot = self.shared.slots.acquire() => slot,
                 };
                 tokio::select! {
                     () = stopping.cancelled() => return ControlFlow::Break(()),
+                    // The rate to which throttled requests have led.
                     () = self.shared.throttle.token() => {}
                 }
                 let outcome = self.shared.invoker.invoke(&self.function, self.event(items), &key).await;
@@ -236,7 +238,7 @@ impl Delivery {
                 self.shared.send(TaskSignal::Bad { records, error: Error::data(reason), acknowledged });
                 tokio::select! {
                     () = self.shared.cx.stopping().cancelled() => return Flow::Break(()),
-                    // The task has failed.
+                    // The task has reported the records. An error: it has failed instead.
                     done = done => if done.is_err() { return Flow::Break(()) },
                 }
             }

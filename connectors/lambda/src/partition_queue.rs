@@ -161,12 +161,12 @@ impl Queue {
 }
 
 /// Wakes those who wait for the worker when it ends, also after a panic.
-struct WakeOnEnd {
+struct NotifyOnDrop {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
 }
 
-impl Drop for WakeOnEnd {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         self.queue.state().ended = true;
         self.queue.idle.notify_waiters();
@@ -177,7 +177,7 @@ impl Drop for WakeOnEnd {
 
 /// Delivers batches until the task is stopping or has failed.
 async fn work(delivery: Delivery, shared: Arc<Shared>, queue: Arc<Queue>, envelope: Arc<Envelope>) {
-    let _wake_on_end = WakeOnEnd { shared: Arc::clone(&shared), queue: Arc::clone(&queue) };
+    let _notify_on_drop = NotifyOnDrop { shared: Arc::clone(&shared), queue: Arc::clone(&queue) };
     let stopping = shared.cx.stopping().clone();
     while !stopping.is_cancelled() {
         match queue.take(&shared.settings.limits, &envelope) {

@@ -25,7 +25,7 @@ impl Connector for SqlServerConnector {
                 return Ok(issues);
             }
         };
-        match timeout(settings.validation_timeout, look(&settings)).await {
+        match timeout(settings.validation_timeout, check_server(&settings)).await {
             Ok(Ok(found)) => issues.extend(found),
             Ok(Err(error)) => issues.push(unreachable(error.property(), &error.to_string())),
             Err(_) => {
@@ -98,7 +98,7 @@ impl SourceConnector for SqlServerConnector {
 }
 
 /// Checks the configuration against the server.
-async fn look(settings: &Settings) -> Result<Vec<ConfigIssue>> {
+async fn check_server(settings: &Settings) -> Result<Vec<ConfigIssue>> {
     let mut client = Client::connect(&settings.login).await?;
     let names = real_names(&mut client, settings).await?;
     if let Err(error) = refuse_ambiguous(&names) {

@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_unsigned_bytes() {
+    fn lsns_are_ordered_as_unsigned_bytes() {
         let lsn = |text| Lsn::parse(text).unwrap();
         assert!(lsn("000000ff:00000000:0000") > lsn("0000007f:ffffffff:ffff"));
         assert!(lsn("00000001:00000002:0003") > lsn("00000001:00000002:0002"));
     }
 
     #[test]
-    fn the_next_one_carries_over() {
+    fn an_incremented_lsn_carries_into_the_next_part() {
         let next = |text| Lsn::parse(text).unwrap().incremented().to_string();
         assert_eq!(next("00000027:00000758:0003"), "00000027:00000758:0004");
         assert_eq!(next("00000027:000007ff:ffff"), "00000027:00000800:0000");

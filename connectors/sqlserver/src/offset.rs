@@ -48,7 +48,7 @@ pub(crate) struct Offset {
 pub(crate) struct CommitRows {
     pub(crate) count: i64,
     /// Identifies the change tables and the order of the rows: for others the number is meaningless.
-    pub(crate) of: i64,
+    pub(crate) fingerprint: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,10 @@ impl Offset {
             commit: lsn("commit_lsn"),
             change: lsn("change_lsn"),
             serial: stored.int("event_serial_no").unwrap_or(0),
-            rows: stored.int(ROWS).zip(stored.int(ROWS_OF)).map(|(count, of)| CommitRows { count, of }),
+            rows: stored
+                .int(ROWS)
+                .zip(stored.int(ROWS_OF))
+                .map(|(count, fingerprint)| CommitRows { count, fingerprint }),
             snapshot,
         }
     }
@@ -108,8 +111,8 @@ impl Offset {
         if self.snapshot == Snapshot::No {
             return match self.rows {
                 None => OffsetMap::new([change, commit, serial]),
-                Some(CommitRows { count, of }) => {
-                    OffsetMap::new([change, commit, serial, (ROWS, count.into()), (ROWS_OF, of.into())])
+                Some(CommitRows { count, fingerprint }) => {
+                    OffsetMap::new([change, commit, serial, (ROWS, count.into()), (ROWS_OF, fingerprint.into())])
                 }
             };
         }

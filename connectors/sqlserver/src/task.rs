@@ -44,7 +44,7 @@ impl SqlServerTask {
         if let Some(mut channels) = Channels::new(&cx, &settings) {
             for reader in &mut readers {
                 let partition = reader.partition().clone();
-                reader.arrived = Some(channels.add(&reader.database, partition, reader.incremental.signals()));
+                reader.received_signals = Some(channels.add(&reader.database, partition, reader.incremental.signals()));
             }
             running.spawn(channels.run(cx.clone()));
         }

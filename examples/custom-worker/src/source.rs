@@ -7,7 +7,7 @@ use tributary_api::{
     Plugin, Record, Result, SimpleConnector, SourcePartition, SourceTask, SourceTaskContext, Validator, async_trait,
 };
 
-const CLASS: &str = "com.example.InboxSourceConnector";
+const CLASS: &str = "com.example.FolderSourceConnector";
 /// The most records of one poll.
 const BATCH: usize = 100;
 /// How often the folder is read while there are no new files.
@@ -17,7 +17,7 @@ pub(crate) fn plugin() -> Plugin {
     // One task reads the folder. A record's offset is all that is needed to continue after it, so it is enough for exactly
     // once that the worker writes records and offsets in one transaction.
     let connector = || SimpleConnector::one_task().exactly_once(ExactlyOnceSupport::Supported);
-    Plugin::source(CLASS, env!("CARGO_PKG_VERSION"), config(), connector, InboxTask::start)
+    Plugin::source(CLASS, env!("CARGO_PKG_VERSION"), config(), connector, FolderSourceTask::start)
         .doc("Sends each file of a folder to a topic, in the order of their names.")
 }
 
@@ -37,7 +37,7 @@ fn config() -> ConfigDef {
 }
 
 /// Reads the folder.
-struct InboxTask {
+struct FolderSourceTask {
     cx: SourceTaskContext,
     folder: PathBuf,
     topic: String,
@@ -48,7 +48,7 @@ struct InboxTask {
 }
 
 #[async_trait]
-impl SourceTask for InboxTask {
+impl SourceTask for FolderSourceTask {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let records = self.read().await?;
         if records.is_empty() {
@@ -62,7 +62,7 @@ impl SourceTask for InboxTask {
     }
 }
 
-impl InboxTask {
+impl FolderSourceTask {
     async fn start(cx: SourceTaskContext, config: Config) -> Result<Self> {
         let folder = config.string("folder")?.to_owned();
         let partition = OffsetMap::new([("folder", OffsetValue::from(folder.clone()))]);

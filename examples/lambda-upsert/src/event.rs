@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_of_the_connector() {
+    fn an_array_is_read_as_the_event_of_the_lambda_sink() {
         let row = array(json!({"event_id": "a"}));
         assert_eq!(row.position, ("clicks-2".to_owned(), 3));
         assert_eq!((row.key, row.value), (Some(json!("k")), Some(json!({"event_id": "a"}))));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn records_by_partition_are_of_kafka() {
+    fn records_by_partition_are_read_as_an_event_of_an_event_source_mapping() {
         let encoded = |text: &str| STANDARD.encode(text);
         let record = |offset: i64, value: Value| {
             json!({"topic": "clicks", "partition": 0, "offset": offset, "timestamp": 1, "timestampType": "CREATE_TIME",

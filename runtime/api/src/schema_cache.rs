@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way_and_an_error_is_not_kept() {
+    fn a_full_cache_drops_its_oldest_schema_and_keeps_no_error() {
         let mut cache = SchemaCache::<1>::default();
         let first = cache.get([&source("first")], || Ok(source("made"))).unwrap();
         for number in 1..CAPACITY {

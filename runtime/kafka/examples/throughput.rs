@@ -64,7 +64,7 @@ fn produce(config: &ClientConfig, topic: &str, records: u64, round: u32) -> Resu
     producer.flush(TEST_TIMEOUT)?;
     clock.print(&format!("produce {round}"), records);
     let (delivered, failed) = (count.delivered.load(Ordering::Relaxed), count.failed.load(Ordering::Relaxed));
-    println!("  delivered {delivered}, failed {failed}, waits for room {}", producer.times_full());
+    println!("  delivered {delivered}, failed {failed}, waits for room {}", producer.queue_full_count());
     Ok(())
 }
 

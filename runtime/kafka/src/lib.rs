@@ -19,7 +19,7 @@ mod transaction;
 
 pub use admin::{Admin, Created, GroupMember, NewTopic, TopicDescription};
 pub use config::{ClientConfig, Role};
-pub use consumer::{Consumer, ConsumerWaker, Polled, Position, Starts};
+pub use consumer::{Consumer, ConsumerWaker, Polled, Position, StartOffsets};
 pub use denied::is_denied;
 pub use log::{CompactedLog, LogOptions, LogRecord};
 pub use producer::{Delivery, DeliveryListener, Producer, ProducerOptions, ProducerRecord, Token, Unconfirmed};

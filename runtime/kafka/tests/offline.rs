@@ -13,13 +13,13 @@ use tributary_kafka::{
 };
 
 /// A port without a listener.
-fn nobody() -> String {
+fn closed_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
 fn config(role: Role) -> ClientConfig {
-    ClientConfig::new(role, &Props::new()).set("bootstrap.servers", nobody())
+    ClientConfig::new(role, &Props::new()).set("bootstrap.servers", closed_port())
 }
 
 #[derive(Default)]
@@ -66,7 +66,7 @@ fn a_stop_ends_the_wait_for_room() {
     let producer = full_producer(&tokens, "9223372036854775807", stop.clone());
     let error = thread::scope(|scope| {
         let sender = scope.spawn(|| producer.send(&RECORD, 3).unwrap_err());
-        while producer.times_full() == 0 {
+        while producer.queue_full_count() == 0 {
             thread::yield_now();
         }
         stop.cancel();
@@ -81,7 +81,7 @@ fn room_made_ends_the_wait() {
     let producer = full_producer(&tokens, "9223372036854775807", CancellationToken::new());
     thread::scope(|scope| {
         let sender = scope.spawn(|| producer.send(&RECORD, 3));
-        while producer.times_full() == 0 {
+        while producer.queue_full_count() == 0 {
             thread::yield_now();
         }
         producer.purge();

@@ -22,9 +22,9 @@ type Broker = MockCluster<'static, DefaultProducerContext>;
 type Outcome = (u64, Result<i64, (ErrorKind, String)>);
 
 #[derive(Default)]
-struct Ledger(Mutex<Vec<Outcome>>, Condvar);
+struct DeliveryLog(Mutex<Vec<Outcome>>, Condvar);
 
-impl DeliveryListener for Ledger {
+impl DeliveryListener for DeliveryLog {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         let outcome = |delivery: &Delivery<'_>| {
             let result = delivery.result.map(|at| at.offset);
@@ -35,7 +35,7 @@ impl DeliveryListener for Ledger {
     }
 }
 
-impl Ledger {
+impl DeliveryLog {
     /// What was reported, by token, once there are so many.
     fn wait(&self, count: usize) -> Vec<Outcome> {
         let outcomes = self.0.lock().unwrap();
@@ -49,7 +49,7 @@ impl Ledger {
 
 struct Rig {
     broker: Broker,
-    ledger: Arc<Ledger>,
+    deliveries: Arc<DeliveryLog>,
     producer: Producer,
 }
 
@@ -69,15 +69,15 @@ impl Rig {
         for (name, value) in extra {
             config = config.set(name, value);
         }
-        let ledger = Arc::new(Ledger::default());
+        let deliveries = Arc::new(DeliveryLog::default());
         let options = ProducerOptions { unconfirmed, ..ProducerOptions::default() };
-        let producer = Producer::with_options(&config, ledger.clone(), options).unwrap();
-        Self { broker, ledger, producer }
+        let producer = Producer::with_options(&config, deliveries.clone(), options).unwrap();
+        Self { broker, deliveries, producer }
     }
 
     fn warm(self) -> Self {
         self.send(0);
-        self.ledger.wait(1);
+        self.deliveries.wait(1);
         self
     }
 
@@ -129,7 +129,7 @@ fn a_record_whose_batch_failed_while_a_later_one_was_taken_is_sent_again_as_it_w
     let rig = Rig::new(1, &[], Unconfirmed::SendAgain).warm();
     rig.answer(&[REFUSED]);
     (1..=3).for_each(|token| rig.send(token));
-    let outcomes = rig.ledger.wait(4);
+    let outcomes = rig.deliveries.wait(4);
     let offsets: Vec<_> = outcomes.iter().map(|(token, result)| (*token, *result.as_ref().unwrap())).collect();
     rig.producer.flush(LIMIT).unwrap();
     let records = rig.read(4);
@@ -151,7 +151,7 @@ fn of_a_long_batch_without_an_offset_no_record_counts_as_written() {
     let rig = Rig::new(10_000, &[], Unconfirmed::SendAgain).warm();
     rig.answer(&[REPETITION]);
     (1..=RECORDS).for_each(|token| rig.send(token));
-    let outcomes = rig.ledger.wait(usize::try_from(RECORDS).unwrap() + 1);
+    let outcomes = rig.deliveries.wait(usize::try_from(RECORDS).unwrap() + 1);
     assert!(outcomes.iter().all(|(_, result)| result.as_ref().is_ok_and(|offset| *offset >= 0)), "{outcomes:?}");
     assert!(values(&rig.read(outcomes.len())).into_iter().eq(0..=RECORDS));
 }
@@ -161,7 +161,7 @@ fn a_repeated_batch_is_reported_as_failed() {
     let rig = Rig::new(1, &[], Unconfirmed::Fail).warm();
     rig.answer(&[REFUSED]);
     (1..=3).for_each(|token| rig.send(token));
-    let outcomes = rig.ledger.wait(4);
+    let outcomes = rig.deliveries.wait(4);
     let class = "org.apache.kafka.common.errors.DuplicateSequenceException".to_owned();
     assert_eq!(outcomes[1], (1, Err((ErrorKind::Retriable, class))));
     assert!(outcomes[2..].iter().all(|(_, result)| result.is_ok()), "{outcomes:?}");
@@ -172,10 +172,10 @@ fn a_record_without_a_delivery_report_fails_after_the_timeout() {
     let rig = Rig::new(1, &[], Unconfirmed::SendAgain).warm();
     rig.answer(&[REPETITION; 4]);
     rig.send(1);
-    let outcomes = rig.ledger.wait(2);
+    let outcomes = rig.deliveries.wait(2);
     assert_eq!(outcomes[1].1.as_ref().unwrap_err().0, ErrorKind::Retriable);
     rig.send(2);
-    assert!(rig.ledger.wait(3)[2].1.is_ok());
+    assert!(rig.deliveries.wait(3)[2].1.is_ok());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn in_a_transaction_nothing_is_sent_again() {
     let rig = rig.warm();
     rig.answer(&[REPETITION]);
     rig.send(1);
-    assert!(rig.ledger.wait(2)[1].1.is_err());
+    assert!(rig.deliveries.wait(2)[1].1.is_err());
     rig.producer.abort_transaction(LIMIT).unwrap();
 }
 
@@ -194,5 +194,5 @@ fn in_a_transaction_nothing_is_sent_again() {
 fn without_acknowledgements_a_record_is_written_without_an_offset() {
     let rig = Rig::new(10_000, &[("acks", "0")], Unconfirmed::SendAgain);
     (0..1500).for_each(|token| rig.send(token));
-    assert!(rig.ledger.wait(1500).iter().all(|(_, result)| *result == Ok(-1)));
+    assert!(rig.deliveries.wait(1500).iter().all(|(_, result)| *result == Ok(-1)));
 }

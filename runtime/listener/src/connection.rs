@@ -21,7 +21,7 @@ use crate::body::RequestBody;
 use crate::connections::Member;
 use crate::deadlines::Deadlines;
 use crate::peer::Peer;
-use crate::progress::{Late, Progress};
+use crate::progress::{MissedDeadline, Progress};
 use crate::stream::{Stream, Transport};
 use crate::tls::Tls;
 
@@ -82,7 +82,9 @@ where
         let (progress, address) = (place.progress(), peer.address);
         let transport = tokio::select! {
             transport = establish(stream, tls, &mut peer, &deadlines) => transport,
+            // Closed in favour of a new connection, because the limit is reached.
             () = progress.is_cut_off() => return,
+            // The listener is closing, and no request has begun.
             () = closing.cancelled() => return,
         };
         let Some(transport) = transport else { return };
@@ -93,9 +95,13 @@ where
         let mut watch = WatchedConnection::new(&progress, deadlines);
         loop {
             let end = tokio::select! {
+                // The connection serves requests until it ends or misses a deadline.
                 end = poll_fn(|cx| watch.poll(connection.as_mut(), cx)) => end,
+                // The listener is closing: the request that is being answered is the last one.
                 () = closing.cancelled(), if !watch.is_leaving() => End::Asked,
+                // The limit of connections is reached, and this one has waited longest.
                 () = progress.is_cut_off() => End::CutOff,
+                // The time for closing is over.
                 () = abort.cancelled() => return,
             };
             match end {
@@ -104,11 +110,11 @@ where
                     return debug!(%address, "closing an idle connection for a new \
                                                                                  one");
                 }
-                End::Late(late) if late != Late::Idle || watch.is_leaving() => {
-                    return debug!(%address, ?late, "connection closed");
+                End::MissedDeadline(missed) if missed != MissedDeadline::Idle || watch.is_leaving() => {
+                    return debug!(%address, ?missed, "connection closed");
                 }
                 // The client may be about to send the next request; with HTTP/2 GOAWAY prevents that.
-                End::Asked | End::CutOff | End::Late(_) => {
+                End::Asked | End::CutOff | End::MissedDeadline(_) => {
                     connection.as_mut().graceful_shutdown();
                     watch.leave();
                 }
@@ -152,7 +158,7 @@ fn log_end(address: SocketAddr, result: Result<(), BoxError>) {
 /// Why a connection ends, or is to end.
 enum End {
     Closed(Result<(), BoxError>),
-    Late(Late),
+    MissedDeadline(MissedDeadline),
     CutOff,
     Asked,
 }
@@ -187,9 +193,9 @@ impl<'a> WatchedConnection<'a> {
             return Poll::Ready(End::Closed(result));
         }
         loop {
-            let Some((deadline, late)) = self.deadline() else { return Poll::Pending };
+            let Some((deadline, missed)) = self.deadline() else { return Poll::Pending };
             if deadline <= Instant::now() {
-                return Poll::Ready(End::Late(late));
+                return Poll::Ready(End::MissedDeadline(missed));
             }
             // A timer that fires too early is cheaper than one that is reset with each request.
             if self.timer.is_elapsed() || deadline < self.timer.deadline() {
@@ -199,10 +205,12 @@ impl<'a> WatchedConnection<'a> {
         }
     }
 
-    fn deadline(&self) -> Option<(Instant, Late)> {
+    fn deadline(&self) -> Option<(Instant, MissedDeadline)> {
         let usual = self.progress.deadline(&self.deadlines);
-        let close =
-            self.leaving.filter(|_| self.progress.is_waiting()).map(|since| (since + CLOSE_TIMEOUT, Late::Idle));
+        let close = self
+            .leaving
+            .filter(|_| self.progress.is_waiting())
+            .map(|since| (since + CLOSE_TIMEOUT, MissedDeadline::Idle));
         usual.into_iter().chain(close).min_by_key(|(deadline, _)| *deadline)
     }
 }

@@ -18,7 +18,7 @@ const CUT_OFF_BATCH: usize = 32;
 const GRACE: Duration = Duration::from_millis(200);
 /// This many waiting connections are many, if they also outnumber the busy ones. Then the oldest are closed, however
 /// young.
-const CROWD: usize = 16;
+const MANY_WAITING: usize = 16;
 /// When all connections are busy, how often it is checked whether one is waiting.
 const WAITING_CHECK: Duration = Duration::from_millis(100);
 
@@ -128,8 +128,8 @@ impl Table {
         let all = among.len();
         let rank = |id: u64| self.members.get(&id).and_then(|(_, progress)| progress.rank());
         let mut waiting: Vec<_> = among.into_iter().filter_map(|id| Some((rank(id)?, id))).collect();
-        let crowd = waiting.len() >= CROWD && waiting.len() * 2 > all;
-        if !crowd {
+        let many = waiting.len() >= MANY_WAITING && waiting.len() * 2 > all;
+        if !many {
             waiting.retain(|((_, since), _)| since.elapsed() >= GRACE);
         }
         if count < waiting.len() {

@@ -71,7 +71,7 @@ mod tests {
     const ALL: [Share; 6] = [Share::Website, Share::Rest, Share::Admin, Share::Shop, Share::Objects, Share::Broker];
 
     #[test]
-    fn a_good_quarter_is_nobodys() {
+    fn the_shares_leave_a_quarter_of_the_limit_free() {
         for limit in [256, 1024, 4096, 20_000] {
             let all: usize = ALL.iter().map(|share| share.of(limit)).sum();
             assert!(all <= usize::try_from(limit).unwrap() * 3 / 4, "{all} of {limit}");

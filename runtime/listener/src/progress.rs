@@ -29,7 +29,7 @@ pub(crate) struct Progress {
 
 /// The deadline that a connection has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Late {
+pub(crate) enum MissedDeadline {
     FirstByte,
     Headers,
     Idle,
@@ -107,13 +107,13 @@ impl Progress {
     }
 
     /// The current deadline.
-    pub(crate) fn deadline(&self, deadlines: &Deadlines) -> Option<(Instant, Late)> {
+    pub(crate) fn deadline(&self, deadlines: &Deadlines) -> Option<(Instant, MissedDeadline)> {
         if self.upgraded.load(Ordering::Acquire) {
             return None;
         }
-        let after = |moment: Duration, limit: Duration, late| Some((self.opened + moment + limit, late));
+        let after = |moment: Duration, limit: Duration, missed| Some((self.opened + moment + limit, missed));
         if let Some(blocked) = self.blocked.get() {
-            return after(blocked, deadlines.stalled, Late::Stalled);
+            return after(blocked, deadlines.stalled, MissedDeadline::Stalled);
         }
         if !self.is_waiting() {
             return None;
@@ -123,9 +123,9 @@ impl Progress {
         // HTTP/2 frames between requests need not be the start of one.
         let begun = self.begun.get().filter(|_| !(served && self.http2.load(Ordering::Acquire)));
         match (begun, served) {
-            (Some(begun), _) => after(begun, deadlines.headers, Late::Headers),
-            (None, false) => after(waiting, deadlines.first_byte, Late::FirstByte),
-            (None, true) => after(waiting, deadlines.idle, Late::Idle),
+            (Some(begun), _) => after(begun, deadlines.headers, MissedDeadline::Headers),
+            (None, false) => after(waiting, deadlines.first_byte, MissedDeadline::FirstByte),
+            (None, true) => after(waiting, deadlines.idle, MissedDeadline::Idle),
         }
     }
 
@@ -163,25 +163,25 @@ impl AtomicTime {
 mod tests {
     use super::*;
 
-    fn late(progress: &Progress) -> Option<Late> {
-        progress.deadline(&Deadlines::default()).map(|(_, late)| late)
+    fn missed(progress: &Progress) -> Option<MissedDeadline> {
+        progress.deadline(&Deadlines::default()).map(|(_, missed)| missed)
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_wait_has_its_deadline() {
         let progress = Progress::new();
-        assert_eq!(late(&progress), Some(Late::FirstByte));
+        assert_eq!(missed(&progress), Some(MissedDeadline::FirstByte));
         progress.bytes_came();
-        assert_eq!(late(&progress), Some(Late::Headers));
+        assert_eq!(missed(&progress), Some(MissedDeadline::Headers));
         progress.request_begins(Version::HTTP_11);
-        assert_eq!((late(&progress), progress.rank()), (None, None));
+        assert_eq!((missed(&progress), progress.rank()), (None, None));
         progress.nothing_goes();
-        assert_eq!(late(&progress), Some(Late::Stalled));
+        assert_eq!(missed(&progress), Some(MissedDeadline::Stalled));
         progress.bytes_went();
         progress.request_ends();
-        assert_eq!(late(&progress), Some(Late::Idle));
+        assert_eq!(missed(&progress), Some(MissedDeadline::Idle));
         progress.bytes_came();
-        assert_eq!(late(&progress), Some(Late::Headers));
+        assert_eq!(missed(&progress), Some(MissedDeadline::Headers));
     }
 
     #[tokio::test(start_paused = true)]
@@ -198,17 +198,17 @@ mod tests {
     async fn pings_of_http2_are_no_requests() {
         let progress = Progress::new();
         progress.bytes_came();
-        assert_eq!(late(&progress), Some(Late::Headers));
+        assert_eq!(missed(&progress), Some(MissedDeadline::Headers));
         progress.request_begins(Version::HTTP_2);
         progress.request_begins(Version::HTTP_2);
         progress.request_ends();
-        assert_eq!(late(&progress), None);
+        assert_eq!(missed(&progress), None);
         progress.request_ends();
         let idle = progress.deadline(&Deadlines::default());
         tokio::time::advance(Duration::from_secs(5)).await;
         progress.bytes_came();
         assert_eq!(progress.deadline(&Deadlines::default()), idle);
-        assert_eq!(late(&progress), Some(Late::Idle));
+        assert_eq!(missed(&progress), Some(MissedDeadline::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -222,6 +222,6 @@ mod tests {
         let newest = Progress::new();
         assert!(silent.rank() < newest.rank() && newest.rank() < served.rank());
         served.upgrades();
-        assert_eq!((served.rank(), late(&served)), (None, None));
+        assert_eq!((served.rank(), missed(&served)), (None, None));
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run(args: WorkerArgs, plugins: PluginRegistry, descriptors: 
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     // Without a handler for SIGXFSZ, exceeding the file size limit would end the process instead of failing the write.
-    let _told = signal(SignalKind::from_raw(libc::SIGXFSZ)).context("listen for SIGXFSZ")?;
+    let _file_size_signal = signal(SignalKind::from_raw(libc::SIGXFSZ)).context("listen for SIGXFSZ")?;
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -99,7 +99,7 @@ impl Process {
         let graceful_timeout = settings.graceful_timeout()?;
         let process = Self { settings, graceful_timeout, embedded, shop, worker, rest };
         process.load_files().await?;
-        announce(&addresses, &process.what_next());
+        announce(&addresses, &process.next_steps());
         Ok(process)
     }
 
@@ -119,7 +119,7 @@ impl Process {
         Ok(())
     }
 
-    fn what_next(&self) -> String {
+    fn next_steps(&self) -> String {
         match &self.shop {
             Some(shop) => format!(
                 "Open http://{}, log in as a customer, and stay with a product that customer looked at before: a voucher \

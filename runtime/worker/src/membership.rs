@@ -9,11 +9,11 @@ pub(crate) trait Membership: Send + Sync {
 
 /// A cluster of one. Its generation is one more than the highest stored before it started.
 #[derive(Debug)]
-pub(crate) struct Solo {
+pub(crate) struct SingleWorker {
     pub(crate) generation: i64,
 }
 
-impl Membership for Solo {
+impl Membership for SingleWorker {
     fn is_mine(&self, _connector: &str) -> bool {
         true
     }

@@ -11,7 +11,7 @@ use tributary_kafka::{Admin, Role};
 use crate::config_transformer::ConfigTransformer;
 use crate::herder::{ClusterHerder, HerderContext, Runners, Stages, StatusWriter};
 use crate::loggers::LoggerControl;
-use crate::membership::{Membership, Solo};
+use crate::membership::{Membership, SingleWorker};
 use crate::prometheus::TaskRegistry;
 use crate::redaction::Redaction;
 use crate::settings::WorkerSettings;
@@ -70,7 +70,7 @@ impl Worker {
             admin.cluster_id(),
         )?;
         let membership: Arc<dyn Membership> =
-            Arc::new(Solo { generation: status_store.generation().saturating_add(1) });
+            Arc::new(SingleWorker { generation: status_store.generation().saturating_add(1) });
         let tracking = settings.topic_tracking;
         let status_writer =
             StatusWriter::new(status_store.clone(), Arc::clone(&membership), worker_id, tracking, redaction);

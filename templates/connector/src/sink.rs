@@ -6,11 +6,11 @@ use tributary_api::{
     SinkTask, SinkTaskContext, Validator, async_trait,
 };
 
-const CLASS: &str = "{{package}}.OutboxSinkConnector";
+const CLASS: &str = "{{package}}.FolderSinkConnector";
 
 pub(crate) fn plugin() -> Plugin {
     // Each task does the same with the partitions that the consumer group gives it.
-    Plugin::sink(CLASS, env!("CARGO_PKG_VERSION"), config(), SimpleConnector::new, OutboxTask::start)
+    Plugin::sink(CLASS, env!("CARGO_PKG_VERSION"), config(), SimpleConnector::new, FolderSinkTask::start)
         .doc("Writes each record's text as a file of a folder. A record that comes again is the same file.")
 }
 
@@ -23,14 +23,14 @@ fn config() -> ConfigDef {
 }
 
 /// Writes to the folder.
-struct OutboxTask {
+struct FolderSinkTask {
     cx: SinkTaskContext,
     folder: PathBuf,
     bytes: Counter,
 }
 
 #[async_trait]
-impl SinkTask for OutboxTask {
+impl SinkTask for FolderSinkTask {
     /// When it returns the files are on the disk, so the default `pre_commit` is right: all that was put may be committed.
     async fn put(&mut self, records: &[Record]) -> Result<()> {
         for record in records {
@@ -45,7 +45,7 @@ impl SinkTask for OutboxTask {
     }
 }
 
-impl OutboxTask {
+impl FolderSinkTask {
     async fn start(cx: SinkTaskContext, config: Config) -> Result<Self> {
         // On /metrics as kafka_connect_plugins_written_bytes_total, with the names of the connector and the task.
         let bytes = cx.metrics().counter("written-bytes", "Bytes of all files written.", &[])?;

@@ -43,10 +43,10 @@ pub(crate) struct Resource {
 
 /// The locks of all sessions. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Locks(Arc<Shared>);
+pub(crate) struct Locks(Arc<LockState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LockState {
     table: Mutex<Table>,
     released: Condvar,
 }

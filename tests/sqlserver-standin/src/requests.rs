@@ -16,10 +16,10 @@ use crate::{
 
 /// The requests of each application, by the beginnings of their texts. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Requests(Arc<Shared>);
+pub(crate) struct Requests(Arc<RequestCounts>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct RequestCounts {
     /// Whether they are counted: asked at each request.
     counting: AtomicBool,
     counts: Mutex<BTreeMap<(String, String), i64>>,

@@ -1,4 +1,4 @@
-//! The seam between the wire and the engine. A connection has one thread of its own: all of it is synchronous, and rows
+//! The interface between the wire and the engine. A connection has one thread of its own: all of it is synchronous, and rows
 //! go out while they are read.
 
 use std::{

@@ -20,7 +20,7 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 const PASSWORD: &str = "Crash-2022!";
 const ROUNDS: u32 = 8;
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The server; killed, not ended, when dropped.
 struct Server {
@@ -31,7 +31,7 @@ struct Server {
 impl Server {
     fn start(data: &Path) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sqlserver-standin"))
-            .args(["--port", "0", "--capture-every", "2", "--leash", "--password", PASSWORD, "--data"])
+            .args(["--port", "0", "--capture-every", "2", "--exit-with-stdin", "--password", PASSWORD, "--data"])
             .arg(data)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -139,7 +139,7 @@ async fn check(server: &Server, there: i32) {
     let begun = Instant::now();
     let captured = "SELECT COUNT(*) FROM cdc.lsn_time_mapping WHERE tran_id <> 0x00";
     while shop.number(captured).await < there {
-        assert!(begun.elapsed() < PATIENCE, "not all that is committed is captured");
+        assert!(begun.elapsed() < WAIT_LIMIT, "not all that is committed is captured");
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(shop.number(captured).await, there);

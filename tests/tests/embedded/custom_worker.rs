@@ -28,7 +28,7 @@ async fn an_authors_source_sink_and_transform_run_in_a_worker_of_their_own() -> 
     fs::create_dir(&outbox)?;
     create_topic(&worker.bootstrap(), TOPIC, 3).await?;
     let rest = worker.rest();
-    for class in ["com.example.InboxSourceConnector", "com.example.OutboxSinkConnector"] {
+    for class in ["com.example.FolderSourceConnector", "com.example.FolderSinkConnector"] {
         let plugins = rest.get("/connector-plugins").await?.success()?;
         let plugin = plugins.as_array().and_then(|all| all.iter().find(|plugin| plugin["class"] == class)).cloned();
         assert_eq!(
@@ -38,9 +38,9 @@ async fn an_authors_source_sink_and_transform_run_in_a_worker_of_their_own() -> 
         );
     }
 
-    let source = json!({"connector.class": "InboxSource", "folder": inbox, "topic": TOPIC});
+    let source = json!({"connector.class": "FolderSource", "folder": inbox, "topic": TOPIC});
     let sink = json!({
-        "connector.class": "OutboxSink", "folder": outbox, "topics": TOPIC, "tasks.max": "2",
+        "connector.class": "FolderSink", "folder": outbox, "topics": TOPIC, "tasks.max": "2",
         "transforms": "greet", "transforms.greet.type": "com.example.Prefix", "transforms.greet.prefix": "Dear:",
     });
     rest.put_connector("inbox", &source).await?;
@@ -96,8 +96,8 @@ fn a_worker_says_its_own_name_and_version() -> Result<()> {
 async fn what_is_wrong_is_shown_on_the_authors_property() -> Result<()> {
     let options = WorkerOptions::embedded().binary("custom-worker").set("demo.shop.enable", "false");
     let mut worker = Tributary::start(options).await?;
-    let config = json!({"connector.class": "InboxSource", "topic": TOPIC});
-    let answer = worker.rest().put("/connector-plugins/InboxSource/config/validate", &config).await?.success()?;
+    let config = json!({"connector.class": "FolderSource", "topic": TOPIC});
+    let answer = worker.rest().put("/connector-plugins/FolderSource/config/validate", &config).await?.success()?;
     let errors = |name: &str| -> Value {
         let all = answer["configs"].as_array().into_iter().flatten();
         all.map(|config| &config["value"])

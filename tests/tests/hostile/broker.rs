@@ -25,13 +25,13 @@ async fn a_batch_that_promises_more_records_than_it_holds_is_refused() -> Result
     let bootstrap = target.worker.bootstrap();
     create_topic(&bootstrap, TOPIC, 1).await?;
 
-    let honest = Request::produce(TOPIC, &batch(0, 1, &RECORD));
-    assert!(honest.send(&bootstrap).await?.is_some());
+    let regular = Request::produce(TOPIC, &batch(0, 1, &RECORD));
+    assert!(regular.send(&bootstrap).await?.is_some());
     for count in [2, u32::MAX / 2, u32::MAX] {
         Request::produce(TOPIC, &batch(0, count, &RECORD)).send(&bootstrap).await?;
         target.holds().await?;
     }
-    assert_eq!(end_offsets(&bootstrap, TOPIC).await?, [(0, 1)].into(), "the honest record and no other");
+    assert_eq!(end_offsets(&bootstrap, TOPIC).await?, [(0, 1)].into(), "the regular record and no other");
     Ok(())
 }
 

@@ -38,12 +38,12 @@ async fn a_thousand_idle_connections_do_not_block_others() -> Result<()> {
     pipeline.running(&target.rest(), LIMIT).await?;
     let website = pipeline.url("/");
     let shop = format!("http://127.0.0.1:{}/", target.worker.shop_port());
-    let honest = Honest { rest: format!("{}/", target.rest().base()), shop, pipeline: &pipeline };
-    honest.all_are_answered("before").await?;
+    let regular = RegularClient { rest: format!("{}/", target.rest().base()), shop, pipeline: &pipeline };
+    regular.all_are_answered("before").await?;
     let lines_before = target.worker.log().lines().count();
 
     let mut held = Vec::new();
-    for url in [&website, &honest.rest, &honest.shop, &format!("http://127.0.0.1:{store}/")] {
+    for url in [&website, &regular.rest, &regular.shop, &format!("http://127.0.0.1:{store}/")] {
         let address = url.trim_start_matches("http://").trim_end_matches('/');
         let mut prompt = false;
         for _ in 0..ROUNDS {
@@ -54,7 +54,7 @@ async fn a_thousand_idle_connections_do_not_block_others() -> Result<()> {
                 held.push(stream);
             }
             let asked = Instant::now();
-            honest.all_are_answered(&format!("beside {CONNECTIONS} connections to {address}")).await?;
+            regular.all_are_answered(&format!("beside {CONNECTIONS} connections to {address}")).await?;
             prompt = asked.elapsed() < PROMPTLY;
             if prompt {
                 break;
@@ -62,7 +62,7 @@ async fn a_thousand_idle_connections_do_not_block_others() -> Result<()> {
         }
         ensure!(
             prompt,
-            "honest requests are answered only when the connections to {address} have reached their deadline"
+            "regular requests are answered only when the connections to {address} have reached their deadline"
         );
     }
     for (number, stream) in held.iter_mut().enumerate() {
@@ -70,20 +70,20 @@ async fn a_thousand_idle_connections_do_not_block_others() -> Result<()> {
         let ended = tokio::time::timeout(LIMIT, stream.read_to_end(&mut Vec::new())).await;
         ensure!(ended.is_ok(), "connection {number} is never closed");
     }
-    honest.all_are_answered("after").await?;
+    regular.all_are_answered("after").await?;
     let lines = target.worker.log().lines().count() - lines_before;
     ensure!(lines < LINES, "{lines} lines were logged");
     target.holds().await
 }
 
-/// Who only wants an answer.
-struct Honest<'a> {
+/// A client that sends ordinary requests and waits for each answer.
+struct RegularClient<'a> {
     rest: String,
     shop: String,
     pipeline: &'a Pipeline,
 }
 
-impl Honest<'_> {
+impl RegularClient<'_> {
     async fn all_are_answered(&self, when: &str) -> Result<()> {
         // A new connection for each request, as for a new visitor.
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(LIMIT).build()?;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tributary_tests::{RestClient, Tributary, WorkerOptions, consume_all, create_topic, produce, unique, wait_until};
 
-/// How long an honest request may wait during an attack on the worker. Not a claim about speed: what never ends must
+/// How long a regular request may wait during an attack on the worker. Not a claim about speed: what never ends must
 /// not hold up the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
@@ -60,9 +60,9 @@ impl Target {
     }
 
     async fn passes_a_record(&self) -> Result<()> {
-        let (bootstrap, topic) = (self.worker.bootstrap(), unique("honest"));
+        let (bootstrap, topic) = (self.worker.bootstrap(), unique("regular"));
         create_topic(&bootstrap, &topic, 1).await?;
-        produce(&bootstrap, &topic, [(None, b"honest".to_vec())]).await?;
+        produce(&bootstrap, &topic, [(None, b"regular".to_vec())]).await?;
         let read = consume_all(&bootstrap, &topic, false).await?;
         ensure!(read.len() == 1, "{} records instead of one", read.len());
         Ok(())

@@ -95,11 +95,11 @@ impl Website {
         Ok(statuses)
     }
 
-    /// The worker holds, its tasks run, and the next honest click is stored.
+    /// The worker holds, its tasks run, and the next regular click is stored.
     pub(crate) async fn holds(&mut self) -> Result<()> {
         self.running().await?;
         let answer = self.post(EVENT).send().await?;
-        ensure!(answer.status() == StatusCode::OK, "an honest click: {}", answer.text().await?);
+        ensure!(answer.status() == StatusCode::OK, "a regular click: {}", answer.text().await?);
         self.target.holds().await
     }
 
@@ -180,10 +180,10 @@ async fn a_request_of_4_kb_that_expands_to_millions_of_values_uses_little_memory
     let objects = format!(r#"{{"type":"x","a":[{}]}}"#, vec!["{}"; 1_390_000].join(","));
     let lines = format!(r#"{{"type":"x","a":[{}]}}"#, vec!["{}"; 300].join(",")) + "\n";
     let bombs = [gzip(objects.as_bytes())?, gzip(lines.repeat(4_500).as_bytes())?];
-    // The worker has served so many requests of an honest size before.
-    let honest =
+    // The worker has served so many requests of a regular size before.
+    let regular =
         format!(r#"{{"type":"x","a":[{}]}}"#, vec![r#"{"b":"0123456789012345678901234567890123"}"#; 2_000].join(","));
-    assert_eq!(website.flood(&gzip(honest.as_bytes())?).await?, [StatusCode::OK; AT_ONCE]);
+    assert_eq!(website.flood(&gzip(regular.as_bytes())?).await?, [StatusCode::OK; AT_ONCE]);
     let before = website.target.worker.usage()?.rss_bytes;
     for bomb in bombs {
         let statuses = website.flood(&bomb).await?;

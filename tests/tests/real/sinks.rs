@@ -124,10 +124,10 @@ fn sink(topics: &str, file: &str) -> Value {
 }
 
 async fn write(topic: &str, partition: i32, text: &str) {
-    let (producer, ledger) = broker().await.unwrap().producer();
+    let (producer, deliveries) = broker().await.unwrap().producer();
     let (partition, value) = (Some(partition), Some(text.as_bytes()));
     producer.send(&ProducerRecord { topic, partition, value, ..ProducerRecord::default() }, 0).unwrap();
-    assert!(ledger.wait(1)[0].result.is_ok());
+    assert!(deliveries.wait(1)[0].result.is_ok());
 }
 
 async fn read_by(file: &std::path::Path, text: &str, limit: Duration) -> Result<()> {

@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_both_have_is_the_same() {
+    fn equal_versions_and_profiles_are_no_finding() {
         let same = "[dependencies]\nrand = \"0.9\"\nrusqlite = \"0.42\"\n\n[profile.release]\nlto = \"off\"\n";
         assert!(findings(same).is_empty());
     }

@@ -1,5 +1,5 @@
 //! Decompresses bodies. All memory is reserved before it is used: the text's as it grows, and the window that a decoder
-//! keeps, which the first bytes of a body tell.
+//! keeps, which the first bytes of a body show.
 
 use std::io::{self, Read};
 

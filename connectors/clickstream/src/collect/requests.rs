@@ -25,7 +25,7 @@ pub(super) struct OpenRequest {
     _reserved: Reservation,
 }
 
-/// Who is told how a request ended.
+/// Who gets the result of a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The client, which waits for it.

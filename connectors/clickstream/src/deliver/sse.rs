@@ -29,7 +29,7 @@ pub(super) struct ServerSentEvents {
 /// The name of an event with an id and no message.
 pub(super) const CURSOR_EVENT: &str = "cursor";
 
-struct Feed {
+struct EventStream {
     subscription: Subscription,
     event_name: String,
     heartbeat: Duration,
@@ -37,7 +37,7 @@ struct Feed {
     greeting: Option<Bytes>,
 }
 
-impl Feed {
+impl EventStream {
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         if let Some(greeting) = self.greeting.take() {
             return Some((Ok(greeting), self));
@@ -83,8 +83,9 @@ impl Endpoint for ServerSentEvents {
             Err(response) => return response,
         };
         let greeting = Some(format!("retry: {}\n\n", self.retry.as_millis()).into());
-        let feed = Feed { subscription, event_name: self.event_name.clone(), heartbeat: self.heartbeat, greeting };
-        let response = empty(StatusCode::OK, Body::from_stream(stream::unfold(feed, Feed::next)));
+        let feed =
+            EventStream { subscription, event_name: self.event_name.clone(), heartbeat: self.heartbeat, greeting };
+        let response = empty(StatusCode::OK, Body::from_stream(stream::unfold(feed, EventStream::next)));
         let response = with_header(response, CONTENT_TYPE, "text/event-stream");
         let response = with_header(response, CACHE_CONTROL, "no-cache, no-transform");
         with_header(response, HeaderName::from_static("x-accel-buffering"), "no")

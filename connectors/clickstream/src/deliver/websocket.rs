@@ -49,22 +49,24 @@ impl Endpoint for WebSocketEndpoint {
             Err(response) => return response,
         };
         let heartbeat = self.heartbeat;
-        upgrade.on_upgrade(move |socket| feed(socket, subscription, heartbeat))
+        upgrade.on_upgrade(move |socket| forward(socket, subscription, heartbeat))
     }
 }
 
 /// Ends with the subscription, or with the socket.
-async fn feed(mut socket: WebSocket, mut subscription: Subscription, heartbeat: Duration) {
+async fn forward(mut socket: WebSocket, mut subscription: Subscription, heartbeat: Duration) {
     loop {
         let frames = tokio::select! {
             next = subscription.next() => match next {
                 Next::Messages(deliveries) => deliveries.iter().filter_map(frame).collect(),
                 Next::End => break,
             },
+            // Pages send nothing but the answers to pings; this shows that the page is gone.
             received = socket.recv() => match received {
                 Some(Ok(Frame::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => continue,
             },
+            // Nothing was sent for so long: a proxy would close the connection.
             () = tokio::time::sleep(heartbeat) => vec![Frame::Ping(Bytes::new())],
         };
         for frame in frames {

@@ -74,27 +74,27 @@ async fn check(format: &str, more: &[(&str, &str)], golden: &str) {
 }
 
 #[tokio::test]
-async fn confluents() {
+async fn the_payload_of_confluents_connector() {
     check("confluent", &[], include_str!("../golden/confluent.json")).await;
 }
 
 #[tokio::test]
-async fn confluents_escaped() {
+async fn the_escaped_payload_of_confluents_connector() {
     check("confluent-escaped", &[], include_str!("../golden/confluent-escaped.json")).await;
 }
 
 #[tokio::test]
-async fn the_triggers() {
+async fn the_payload_of_an_event_source_mapping() {
     let servers = [("aws.lambda.esm.bootstrap.servers", "b-1.shop:9092,b-2.shop:9092")];
     check("esm", &servers, include_str!("../golden/esm.json")).await;
 }
 
 #[tokio::test]
-async fn nordstroms_plain() {
+async fn the_plain_payload_of_nordstroms_connector() {
     check("nordstrom-plain", &[], include_str!("../golden/nordstrom-plain.json")).await;
 }
 
 #[tokio::test]
-async fn nordstroms_json() {
+async fn the_json_payload_of_nordstroms_connector() {
     check("nordstrom-json", &[], include_str!("../golden/nordstrom-json.json")).await;
 }

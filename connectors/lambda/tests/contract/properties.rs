@@ -358,7 +358,7 @@ const NORDSTROM: &[Row] = &[
 ];
 
 #[test]
-fn every_property_is_as_it_should_be() {
+fn every_property_has_its_type_default_and_bounds() {
     check(&plugin(), CONFLUENT);
     check(&nordstrom(), NORDSTROM);
 }

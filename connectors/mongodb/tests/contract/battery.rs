@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tributary_api::{Datum, Plugin, Props, Value};
 use tributary_testkit::battery::{self, SinkSubject, Violation};
 
-use crate::double::{Double, EIGHT, Nature, SET, SEVEN};
+use crate::double::{Double, EIGHT, SET, SEVEN, ServerKind};
 use crate::support::{BY_PLACE, plugin, props};
 
 /// A collection of its own on a server that all subjects share.
@@ -41,8 +41,8 @@ impl SinkSubject for TestCollection {
     }
 }
 
-async fn violations(nature: Nature, more: &'static [(&'static str, &'static str)]) -> Vec<Violation> {
-    let double = Arc::new(Double::start(nature));
+async fn violations(kind: ServerKind, more: &'static [(&'static str, &'static str)]) -> Vec<Violation> {
+    let double = Arc::new(Double::start(kind));
     let made = AtomicUsize::new(0);
     let make = || {
         let name = format!("place-{}", made.fetch_add(1, Ordering::Relaxed));

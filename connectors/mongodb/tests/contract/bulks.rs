@@ -3,7 +3,7 @@
 use mongodb::bson::Document;
 use tributary_api::{Record, Value};
 
-use crate::double::{Double, EIGHT, Fault, Nature, SET, SEVEN, failure};
+use crate::double::{Double, EIGHT, Fault, SET, SEVEN, ServerKind, failure};
 use crate::support::{BY_KEY, BY_PLACE, OTHER, TOPIC, Task, UNORDERED, keyed, number, numbers, record};
 
 /// Records of two topics in turn.
@@ -66,13 +66,13 @@ async fn a_user_without_the_right_to_bulk_write_writes_all_the_same() {
 #[tokio::test]
 async fn bulks_are_split_at_their_size_and_at_the_servers_limits() {
     let records: Vec<Record> = (0..10).map(|offset| record(TOPIC, offset, number(offset))).collect();
-    for (nature, more, expected) in [
+    for (kind, more, expected) in [
         (SEVEN, &[("max.batch.size", "4")][..], vec![4, 4, 2]),
-        (Nature { max_writes: 3, ..SEVEN }, &[], vec![3, 3, 3, 1]),
-        (Nature { max_writes: 3, ..EIGHT }, &[], vec![3, 3, 3, 1]),
-        (Nature { max_writes: 3, ..SEVEN }, &[("max.batch.size", "9")], vec![3, 3, 3, 1]),
+        (ServerKind { max_writes: 3, ..SEVEN }, &[], vec![3, 3, 3, 1]),
+        (ServerKind { max_writes: 3, ..EIGHT }, &[], vec![3, 3, 3, 1]),
+        (ServerKind { max_writes: 3, ..SEVEN }, &[("max.batch.size", "9")], vec![3, 3, 3, 1]),
     ] {
-        let double = Double::start(nature);
+        let double = Double::start(kind);
         let mut task = Task::start(&double, &[&[BY_PLACE], more].concat()).await;
         task.put(&records).await.unwrap();
         assert_eq!(sent(&double).into_iter().map(|(.., count)| count).collect::<Vec<_>>(), expected);
@@ -87,7 +87,7 @@ async fn no_command_is_longer_than_the_server_accepts() {
         .map(|offset| record(TOPIC, offset, Value::map([("n", Value::Int64(offset)), ("text", long.clone())])))
         .collect();
     let most = 60_000;
-    let double = Double::start(Nature { max_message: most, ..SEVEN });
+    let double = Double::start(ServerKind { max_message: most, ..SEVEN });
     let mut task = Task::start(&double, &[BY_PLACE]).await;
     task.put(&records).await.unwrap();
     let commands = double.take_commands();
@@ -142,8 +142,8 @@ async fn without_order_no_write_passes_one_of_the_same_id() {
 
 #[tokio::test]
 async fn the_uris_write_concern_is_used() {
-    for (nature, name) in [(SEVEN, "update"), (EIGHT, "bulkWrite")] {
-        let double = Double::start(nature);
+    for (kind, name) in [(SEVEN, "update"), (EIGHT, "bulkWrite")] {
+        let double = Double::start(kind);
         let uri = format!("{}&w=majority&wtimeoutMS=700&journal=true", double.uri());
         let mut task = Task::start(&double, &[BY_PLACE, ("connection.uri", &uri)]).await;
         task.put(&[record(TOPIC, 0, number(0))]).await.unwrap();

@@ -14,8 +14,8 @@ fn records(count: i64) -> Vec<Record> {
 
 #[tokio::test]
 async fn a_batch_put_again_after_an_outage_is_written_once() {
-    for nature in [SEVEN, EIGHT, SET] {
-        let mut double = Double::start(nature);
+    for kind in [SEVEN, EIGHT, SET] {
+        let mut double = Double::start(kind);
         let mut task = Task::start(&double, &[INSERTS]).await;
         task.put(&records(3)).await.unwrap();
         double.stop().await;
@@ -44,8 +44,8 @@ async fn a_server_that_is_away_when_the_task_starts_is_waited_for() {
 /// As a machine does that hangs, or a network that swallows what is sent: no connection breaks.
 #[tokio::test]
 async fn a_server_that_falls_silent_is_noticed() {
-    for nature in [SEVEN, EIGHT, SET] {
-        let double = Double::start(nature);
+    for kind in [SEVEN, EIGHT, SET] {
+        let double = Double::start(kind);
         // How soon depends on the driver's heartbeats.
         let uri = format!("{}&heartbeatFrequencyMS=500&connectTimeoutMS=3000", double.uri());
         let mut task = Task::start(&double, &[BY_PLACE, ("connection.uri", &uri)]).await;
@@ -90,9 +90,9 @@ async fn an_outage_that_lasts_fails_the_task_with_what_to_do() {
 #[tokio::test]
 async fn a_lost_reply_loses_and_duplicates_nothing() {
     // Inserts of documents whose ids are made here: a second mapping would make others.
-    for (nature, name, at_once) in [(SEVEN, "insert", false), (EIGHT, "bulkWrite", false), (SET, "insert", true)] {
+    for (kind, name, at_once) in [(SEVEN, "insert", false), (EIGHT, "bulkWrite", false), (SET, "insert", true)] {
         for fault in [Fault::Lost, Fault::AnswerLost] {
-            let double = Double::start(nature.clone());
+            let double = Double::start(kind.clone());
             double.fault(name, fault.clone());
             let mut task = Task::start(&double, &[INSERTS]).await;
             let first = task.put(&records(4)).await;

@@ -36,9 +36,9 @@ fn found(double: &Double) -> BTreeMap<(&'static str, i64), i64> {
 
 #[tokio::test]
 async fn no_write_passes_another_one_of_its_document() {
-    for (place, nature) in [SEVEN, EIGHT, SET].into_iter().enumerate() {
+    for (place, kind) in [SEVEN, EIGHT, SET].into_iter().enumerate() {
         for more in [&[][..], &[UNORDERED], &[("max.batch.size", "7")], &[UNORDERED, ("max.batch.size", "7")]] {
-            let double = Double::start(nature.clone());
+            let double = Double::start(kind.clone());
             let mut task = Task::start(&double, &[&BY_KEY[..], more].concat()).await;
             let mut random = StdRng::seed_from_u64(u64::try_from(place).unwrap());
             let (mut left, mut offset) = (BTreeMap::new(), 0);

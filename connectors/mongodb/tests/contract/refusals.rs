@@ -3,7 +3,7 @@
 use mongodb::bson::{Bson, doc};
 use tributary_api::{ErrorKind, Record, Value};
 
-use crate::double::{Double, EIGHT, Fault, Nature, SET, SEVEN, failure};
+use crate::double::{Double, EIGHT, Fault, SET, SEVEN, ServerKind, failure};
 use crate::support::{
     BY_KEY, BY_PLACE, INSERTS, OTHER, TOLERANT, TOPIC, Task, UNORDERED, forbidden, keyed, number, numbers, record,
 };
@@ -19,8 +19,8 @@ fn one_of_five() -> Vec<Record> {
 
 #[tokio::test]
 async fn without_tolerance_the_task_fails_with_the_reason() {
-    for nature in [SEVEN, EIGHT] {
-        let double = Double::start(nature);
+    for kind in [SEVEN, EIGHT] {
+        let double = Double::start(kind);
         let mut task = Task::start_tolerant(&double, &[BY_PLACE]).await;
         let error = task.put(&one_of_five()).await.unwrap_err();
         assert_eq!((error.kind(), error.class()), (ErrorKind::Fatal, "org.apache.kafka.connect.errors.DataException"));
@@ -34,9 +34,9 @@ async fn without_tolerance_the_task_fails_with_the_reason() {
 
 #[tokio::test]
 async fn in_an_ordered_bulk_the_writes_after_a_refused_one_are_reported_and_not_written() {
-    for nature in [SEVEN, EIGHT, SET] {
+    for kind in [SEVEN, EIGHT, SET] {
         for tolerance in ["all", "data"] {
-            let double = Double::start(nature.clone());
+            let double = Double::start(kind.clone());
             let mut task = Task::start_tolerant(&double, &[BY_PLACE, ("mongo.errors.tolerance", tolerance)]).await;
             task.put(&one_of_five()).await.unwrap();
             assert_eq!(numbers(&double.documents("shop.orders")), [0, 1]);
@@ -50,8 +50,8 @@ async fn in_an_ordered_bulk_the_writes_after_a_refused_one_are_reported_and_not_
 
 #[tokio::test]
 async fn an_ordered_bulk_ends_for_its_own_collection_only() {
-    for nature in [SEVEN, EIGHT] {
-        let double = Double::start(nature);
+    for kind in [SEVEN, EIGHT] {
+        let double = Double::start(kind);
         let mut task = Task::start_tolerant(&double, &[BY_PLACE, TOLERANT]).await;
         let mut records = one_of_five();
         records.insert(3, record(OTHER, 10, number(10)));
@@ -74,8 +74,8 @@ async fn a_bulk_after_the_one_with_the_refused_write_is_written() {
 
 #[tokio::test]
 async fn without_order_only_the_refused_write_is_missing() {
-    for nature in [SEVEN, EIGHT] {
-        let double = Double::start(nature);
+    for kind in [SEVEN, EIGHT] {
+        let double = Double::start(kind);
         let mut task = Task::start_tolerant(&double, &[BY_PLACE, TOLERANT, UNORDERED]).await;
         task.put(&one_of_five()).await.unwrap();
         assert_eq!(numbers(&double.documents("shop.orders")), [0, 1, 3, 4]);
@@ -102,8 +102,8 @@ async fn what_cannot_be_mapped_is_reported_in_its_place() {
 
 #[tokio::test]
 async fn duplicates_are_refused_or_what_a_replay_does() {
-    for nature in [SEVEN, EIGHT, SET] {
-        let double = Double::start(nature);
+    for kind in [SEVEN, EIGHT, SET] {
+        let double = Double::start(kind);
         let records: Vec<Record> = (0..6).map(|id| keyed(TOPIC, id, id, number(id))).collect();
         let inserts = [&BY_KEY[..], &[INSERTS]].concat();
         let mut task = Task::start(&double, &inserts).await;
@@ -125,8 +125,8 @@ async fn duplicates_are_refused_or_what_a_replay_does() {
 async fn writes_that_are_not_copied_are_reported() {
     let error =
         doc! { "writeConcernError": { "code": 64, "codeName": "WriteConcernFailed", "errmsg": "waiting timed out" } };
-    for (nature, name) in [(SEVEN, "update"), (EIGHT, "bulkWrite")] {
-        let double = Double::start(nature);
+    for (kind, name) in [(SEVEN, "update"), (EIGHT, "bulkWrite")] {
+        let double = Double::start(kind);
         double.fault(name, Fault::Added(error.clone()));
         let mut task = Task::start_tolerant(&double, &[BY_PLACE, TOLERANT, UNORDERED]).await;
         task.put(&one_of_five()).await.unwrap();
@@ -144,7 +144,7 @@ async fn writes_that_are_not_copied_are_reported() {
 
 #[tokio::test]
 async fn a_document_that_is_too_long_is_refused_alone() {
-    let double = Double::start(Nature { max_document: 1000, ..SEVEN });
+    let double = Double::start(ServerKind { max_document: 1000, ..SEVEN });
     let long = Value::map([("n", Value::Int64(2)), ("text", Value::string("x".repeat(2000)))]);
     let mut records = one_of_five();
     records[2] = record(TOPIC, 2, long);

@@ -31,13 +31,13 @@ pub(crate) struct ColumnRules {
 #[derive(Clone, Debug)]
 struct Rule {
     patterns: Patterns,
-    of: Of,
+    matched_by: MatchedBy,
     mapper: Mapper,
 }
 
 /// What the last part of a matched name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
+enum MatchedBy {
     Column,
     Type,
 }
@@ -66,9 +66,9 @@ impl ColumnRules {
     /// What is done to a column; `None` if nothing is.
     pub(crate) fn mapper(&self, id: &TableId, column: &Column) -> Result<Option<&Mapper>> {
         for rule in &self.mappers {
-            let last = match rule.of {
-                Of::Column => &*column.name,
-                Of::Type => &column.type_name,
+            let last = match rule.matched_by {
+                MatchedBy::Column => &*column.name,
+                MatchedBy::Type => &column.type_name,
             };
             if fits_either(&rule.patterns, id, last)? {
                 return Ok(Some(&rule.mapper));
@@ -107,11 +107,11 @@ fn fits_either(patterns: &Patterns, id: &TableId, last: &str) -> Result<bool> {
 fn mappers(props: &Props) -> Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for (name, list) in props {
-        let Some((order, of, mapper)) = mapper(name)? else { continue };
+        let Some((order, matched_by, mapper)) = mapper(name)? else { continue };
         // The message of `patterns` quotes the name it is given, which must not contain the salt. The error keeps the
         // full name as its property.
         let patterns = patterns(&shown(name), Some(list)).map_err(|error| Error::config_at(name, error.to_string()))?;
-        rules.push((order, Rule { patterns, of, mapper }));
+        rules.push((order, Rule { patterns, matched_by, mapper }));
     }
     rules.sort_by_key(|(order, _)| *order);
     Ok(rules.into_iter().map(|(_, rule)| rule).collect())
@@ -124,19 +124,19 @@ fn shown(name: &str) -> Cow<'_, str> {
     format!("{HASH}{algorithm}..").into()
 }
 
-fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
+fn mapper(name: &str) -> Result<Option<(u8, MatchedBy, Mapper)>> {
     let wrong = |form: &str| Error::config_at(name, format!("{} is no property: write {form}", shown(name)));
     let number = |text: &str| text.strip_suffix(".chars").and_then(|number| number.parse::<u16>().ok());
     if let Some(rest) = name.strip_prefix(TRUNCATE) {
         let length =
             number(rest).ok_or_else(|| wrong("column.truncate.to.20.chars, with a length of at most 65535"))?;
-        return Ok(Some((0, Of::Column, Mapper::Truncate(length.into()))));
+        return Ok(Some((0, MatchedBy::Column, Mapper::Truncate(length.into()))));
     }
     if let Some(rest) = name.strip_prefix(MASK) {
         if let Some(rest) = rest.strip_prefix("with.") {
             let length =
                 number(rest).ok_or_else(|| wrong("column.mask.with.5.chars, with a length of at most 65535"))?;
-            return Ok(Some((1, Of::Column, Mapper::Mask("*".repeat(length.into()).into()))));
+            return Ok(Some((1, MatchedBy::Column, Mapper::Mask("*".repeat(length.into()).into()))));
         }
         let (rest, form, order) = match rest.strip_prefix("hash.v2.") {
             Some(rest) => (Some(rest), Form::Plain, 5),
@@ -147,11 +147,11 @@ fn mapper(name: &str) -> Result<Option<(u8, Of, Mapper)>> {
         let (algorithm, salt) = hash.filter(|(_, salt)| !salt.is_empty()).ok_or_else(|| {
             wrong("column.mask.hash.SHA-256.with.salt.SALT or column.mask.hash.v2.SHA-256.with.salt.SALT, with MD5, SHA-1, SHA-224, SHA-256, SHA-384 or SHA-512")
         })?;
-        return Ok(Some((order, Of::Column, Mapper::Hash { algorithm, salt: salt.to_owned(), form })));
+        return Ok(Some((order, MatchedBy::Column, Mapper::Hash { algorithm, salt: salt.to_owned(), form })));
     }
     Ok(match name {
-        "column.propagate.source.type" => Some((2, Of::Column, Mapper::Propagate)),
-        "datatype.propagate.source.type" => Some((3, Of::Type, Mapper::Propagate)),
+        "column.propagate.source.type" => Some((2, MatchedBy::Column, Mapper::Propagate)),
+        "datatype.propagate.source.type" => Some((3, MatchedBy::Type, Mapper::Propagate)),
         _ => None,
     })
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::definition::definition;
-use super::not_yet::{is_refused, is_without_effect};
+use super::unsupported::{is_refused, is_without_effect};
 
 /// Properties whose names are put together, by their beginnings.
 const MADE_NAMES: [&str; 4] =
@@ -21,7 +21,7 @@ fn sources(folder: &Path, text: &mut String) {
             if name != "definition" {
                 sources(&path, text);
             }
-        } else if name != "not_yet.rs" && name != "every_property.rs" {
+        } else if name != "unsupported.rs" && name != "every_property.rs" {
             text.push_str(&fs::read_to_string(path).unwrap());
         }
     }

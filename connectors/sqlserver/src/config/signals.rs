@@ -181,7 +181,7 @@ mod tests {
         let notified = |props: &[(&str, &str)]| NotificationSettings::new(&config(props));
         assert_eq!(notified(&[(NOTIFIED, "mail")]).unwrap_err().property(), Some(NOTIFIED));
         assert_eq!(notified(&[(NOTIFIED, "sink")]).unwrap_err().property(), Some(NOTIFICATION_TOPIC));
-        let both = notified(&[(NOTIFIED, "sink,log"), (NOTIFICATION_TOPIC, "told")]).unwrap();
-        assert_eq!(both, NotificationSettings { log: true, topic: Some("told".to_owned()) });
+        let both = notified(&[(NOTIFIED, "sink,log"), (NOTIFICATION_TOPIC, "notifications")]).unwrap();
+        assert_eq!(both, NotificationSettings { log: true, topic: Some("notifications".to_owned()) });
     }
 }

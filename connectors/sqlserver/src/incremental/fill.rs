@@ -6,7 +6,7 @@ use super::chunk::Chunk;
 use super::collection::Collection;
 use super::key::{KeyPart, listed};
 use super::key_column::{Key, read_key};
-use super::notices::Scanned;
+use super::notifications::Scanned;
 use super::read::Unread;
 use super::window::identity;
 use crate::metrics::ChunkShown;
@@ -14,7 +14,7 @@ use crate::reader::Reader;
 use crate::record::TableSchema;
 use crate::sql::{Cells, Client, Parameter, classified, is_missing_column};
 use crate::table::Table;
-use crate::types::Unfit;
+use crate::types::ConversionError;
 
 /// How many more rows than a chunk has may have its last key: they are read at once.
 const MOST_EQUAL: usize = 100_000;
@@ -136,8 +136,8 @@ impl Reader {
             let key = keyed.key_of(&mut data)?;
             let values = match structured {
                 Structured::Before => schema.current_values(data.collect(), &places).map_err(|unfit| match unfit {
-                    Unfit { error, altered: true } => Unread::Altered(error),
-                    Unfit { error, .. } => Unread::Table(error),
+                    ConversionError { error, altered: true } => Unread::Altered(error),
+                    ConversionError { error, .. } => Unread::Table(error),
                 }),
                 Structured::Now => schema.values(data.collect(), &places).map_err(Unread::Table),
             }?;

@@ -6,15 +6,15 @@
 
 mod chunk;
 mod collection;
+mod control;
 mod fill;
 mod java;
 mod key;
 mod key_column;
-mod notices;
+mod notifications;
 mod progress;
 mod read;
 mod send;
-mod steer;
 mod window;
 
 pub(crate) use self::collection::{Request, matches_whole, parse_id};

@@ -7,7 +7,7 @@ use tributary_api::{Error, Result};
 
 use super::collection::Collection;
 use super::fill::Structured;
-use super::notices::Scanned;
+use super::notifications::Scanned;
 use crate::catalog::{change_tables, read_table};
 use crate::config::Watermarks;
 use crate::failure::Failure;
@@ -40,7 +40,7 @@ impl From<Error> for Unread {
 
 impl Reader {
     /// Continues a snapshot that was not complete when the task or its connection ended.
-    pub(crate) async fn resume_incremental(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn continue_incremental_after_restart(&mut self) -> Result<(), Failure> {
         // A signal may have started the next chunk already.
         if !self.incremental.is_running() || self.incremental.chunk.is_some() {
             return Ok(());
@@ -56,7 +56,7 @@ impl Reader {
     /// Reads the next chunk, if there is one. A table that cannot be read is skipped, with a notification. Fatal errors
     /// that are not caused by the table pause the snapshot, so that its tables are kept.
     pub(super) async fn read_chunk(&mut self) -> Result<(), Failure> {
-        self.stop_asked()?;
+        self.stop_requested_tables()?;
         while self.incremental.is_running() && !self.incremental.paused {
             let failed = self.try_chunk().await;
             if failed.is_err() {
@@ -76,7 +76,7 @@ impl Reader {
                 }
                 Err(Unread::Other(error)) if error.is_retriable() => return Err(error.into()),
                 Err(Unread::Other(error)) => {
-                    tracing::warn!(database = %self.database, %error, "the incremental snapshot is paused: mend this, and send the signal \
+                    tracing::warn!(database = %self.database, %error, "the incremental snapshot is paused: remove the cause, then send the signal \
                         resume-snapshot, or restart the connector");
                     self.pause_incremental()?;
                     return Ok(());
@@ -102,7 +102,7 @@ impl Reader {
         insert(&mut client, &name, [&format!("{chunk}-open"), WINDOW_OPEN, &data]).await?;
         while let Some(collection) = self.incremental.current().cloned() {
             if self.fill_window(&mut client, &collection).await? {
-                self.tell_of_chunk()?;
+                self.notify_chunk()?;
                 break;
             }
         }
@@ -183,7 +183,7 @@ impl Reader {
             && let Some(at) = self.offset
         {
             let created = Structure::seen(TableChange::Create, table.clone(), SnapshotMark::False, at);
-            self.tell_of_structures(&[created]).await?;
+            self.record_structures(&[created]).await?;
         }
         self.schemas.set(client, table).await?;
         Ok(self.schemas.get(id).map(Arc::clone))

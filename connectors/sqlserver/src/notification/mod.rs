@@ -12,9 +12,9 @@ use crate::config::NotificationSettings;
 use crate::offset::Offset;
 use crate::reader::Reader;
 
-/// What has happened.
+/// An event of a snapshot.
 #[derive(Debug)]
-pub(crate) struct Notice {
+pub(crate) struct Notification {
     /// The id of the signal that requested it, or else a new one.
     pub(crate) id: Option<String>,
     pub(crate) aggregate: &'static str,
@@ -65,19 +65,24 @@ impl Notifications {
     }
 
     /// Logs the notification if that is configured, and returns the record for the topic if there is one.
-    fn record(&self, notice: Notice, partition: &SourcePartition, offset: SourceOffset) -> Result<Option<Record>> {
-        let id = notice.id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let mut data = notice.data;
+    fn record(
+        &self,
+        notification: Notification,
+        partition: &SourcePartition,
+        offset: SourceOffset,
+    ) -> Result<Option<Record>> {
+        let id = notification.id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let mut data = notification.data;
         data.push(("connector_name", self.connector.clone()));
         if self.log {
-            tracing::info!(id, aggregate_type = notice.aggregate, r#type = notice.kind, additional_data = ?data, "notification");
+            tracing::info!(id, aggregate_type = notification.aggregate, r#type = notification.kind, additional_data = ?data, "notification");
         }
         let Some(sink) = &self.sink else { return Ok(None) };
         let data = data.into_iter().map(|(name, text)| (Value::from(name), Value::from(text))).collect();
         let values = vec![
             id.as_str().into(),
-            notice.kind.into(),
-            notice.aggregate.into(),
+            notification.kind.into(),
+            notification.aggregate.into(),
             Value::Map(data),
             Value::Int64(now_millis()),
         ];
@@ -92,17 +97,17 @@ impl Notifications {
 
 impl Reader {
     /// Sends a notification, at the position of the reader.
-    pub(crate) fn notify(&mut self, notice: Notice) -> Result<()> {
-        self.notify_at(notice, self.offset.unwrap_or(Offset::NONE))
+    pub(crate) fn notify(&mut self, notification: Notification) -> Result<()> {
+        self.notify_at(notification, self.offset.unwrap_or(Offset::NONE))
     }
 
-    pub(crate) fn notify_at(&mut self, notice: Notice, at: Offset) -> Result<()> {
+    pub(crate) fn notify_at(&mut self, notification: Notification, at: Offset) -> Result<()> {
         if self.notifications.are_off() {
             return Ok(());
         }
-        let told = self.records.transactions.as_ref().map(|_| &self.transaction);
-        let offset = at.store_in(told, self.incremental.members());
-        let record = self.notifications.record(notice, &self.records.partition, offset)?;
+        let transaction = self.records.transactions.as_ref().map(|_| &self.transaction);
+        let offset = at.store_in(transaction, self.incremental.members());
+        let record = self.notifications.record(notification, &self.records.partition, offset)?;
         self.out.pending().extend(record);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Reads one database: first a snapshot if one is due, then changes.
 
-mod outbox;
+mod record_batcher;
 mod schemas;
 mod start;
 mod structure;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tributary_api::{CancellationToken, Headers, Record, Result, SourceOffset, SourcePartition, SourceTaskContext};
 use uuid::Uuid;
 
-use self::outbox::Outbox;
+use self::record_batcher::RecordBatcher;
 use self::schemas::Schemas;
 pub(crate) use self::structure::Structure;
 use crate::config::{Settings, Step};
@@ -29,7 +29,7 @@ use crate::record::{
     Heartbeats, Last, Layout, RecordBuilder, SchemaChanges, SourceSchema, TransactionRecords, context_headers,
     transaction_block,
 };
-use crate::signal::Arrived;
+use crate::signal::ReceivedSignal;
 use crate::sql::Pool;
 use crate::transaction::Transaction;
 
@@ -54,8 +54,8 @@ pub(crate) struct Reader {
     pub(crate) heartbeats: Option<Heartbeats>,
     pub(crate) metrics: Metrics,
     pub(crate) stopping: CancellationToken,
-    pub(crate) out: Outbox,
-    /// The position after the last record that was put into the outbox.
+    pub(crate) out: RecordBatcher,
+    /// The position after the last record that was put into a batch.
     pub(crate) offset: Option<Offset>,
     /// The log was found to have no captured change after `offset` up to here. The log also grows while no captured
     /// table changes, and a cleanup may then go beyond `offset` without removing a change.
@@ -66,7 +66,7 @@ pub(crate) struct Reader {
     pub(crate) incremental: Progress,
     pub(crate) notifications: Notifications,
     /// Signals that come by other ways than the signal table; none without such a way.
-    pub(crate) arrived: Option<mpsc::Receiver<Arrived>>,
+    pub(crate) received_signals: Option<mpsc::Receiver<ReceivedSignal>>,
     /// Blocking snapshots that are still to be taken.
     pub(crate) blocking: VecDeque<Request>,
     /// Whether this run has taken its snapshot or begun to read changes.
@@ -136,7 +136,7 @@ impl Reader {
             },
             schemas: Schemas::new(layout),
             heartbeats: Heartbeats::new(&settings.names, settings.schema_names, settings.heartbeat)?,
-            out: Outbox::new(batches, settings.batch),
+            out: RecordBatcher::new(batches, settings.batch),
             notifications: Notifications::new(&settings.notifications, &settings.names.prefix),
             settings,
             database,
@@ -147,7 +147,7 @@ impl Reader {
             empty_to: None,
             transaction: Transaction::default(),
             incremental: Progress::default(),
-            arrived: None,
+            received_signals: None,
             blocking: VecDeque::new(),
             started: false,
             resumed: false,
@@ -264,7 +264,7 @@ impl Reader {
                 self.recover().await?;
                 if !self.started {
                     self.metrics.snapshot.skipped();
-                    self.tell_of_snapshot("SKIPPED", Vec::new(), self.offset.unwrap_or(Offset::NONE))?;
+                    self.notify_snapshot("SKIPPED", Vec::new(), self.offset.unwrap_or(Offset::NONE))?;
                 }
                 self.started = true;
                 self.resumed = self.history.is_none();

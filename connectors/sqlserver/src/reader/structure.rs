@@ -6,7 +6,7 @@ use crate::config::HistorySettings;
 use crate::history::{Entry, Known, TableChange};
 use crate::lsn::Lsn;
 use crate::offset::Offset;
-use crate::record::{SnapshotMark, Source, What};
+use crate::record::{SchemaChange, SnapshotMark, Source};
 use crate::sql::Client;
 use crate::table::{ChangeTable, Table};
 
@@ -38,7 +38,7 @@ impl Structure {
 impl Reader {
     /// Writes structures to the schema history and to the schema change topic, as far as these are configured. The
     /// history comes first: if it cannot be written, no record is sent.
-    pub(crate) async fn tell_of_structures(&mut self, structures: &[Structure]) -> Result<()> {
+    pub(crate) async fn record_structures(&mut self, structures: &[Structure]) -> Result<()> {
         if let Some(history) = &self.history {
             let positions: Vec<_> = structures.iter().map(|structure| structure.at.store()).collect();
             let mut entries = Vec::with_capacity(structures.len());
@@ -68,7 +68,7 @@ impl Reader {
             change: at.change,
             serial: (*mark == SnapshotMark::False).then_some(at.serial),
         };
-        let what = What {
+        let schema_change = SchemaChange {
             change: *change,
             table,
             ddl: structure.ddl(),
@@ -77,7 +77,7 @@ impl Reader {
             partition: &self.records.partition,
             offset: &at.store_in(with_metadata.then_some(&self.transaction), self.incremental.members()),
         };
-        let record = changes.record(what, &self.records.headers)?;
+        let record = changes.record(schema_change, &self.records.headers)?;
         self.out.pending().push(record);
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Reader {
         }
         if let Some(at) = self.offset {
             let altered = Structure::seen(TableChange::Alter, table.clone(), SnapshotMark::False, at);
-            self.tell_of_structures(&[altered]).await?;
+            self.record_structures(&[altered]).await?;
         }
         self.schemas.set(client, table.clone()).await?;
         Ok(true)

@@ -37,7 +37,7 @@ impl Heartbeats {
     }
 
     /// Returns a heartbeat if one is due.
-    pub(crate) fn beat(
+    pub(crate) fn next_if_due(
         &mut self,
         partition: &SourcePartition,
         offset: impl FnOnce() -> SourceOffset,

@@ -68,23 +68,23 @@ impl SchemaChanges {
     }
 
     /// The record of a table's change, with the position where it happened.
-    pub(crate) fn record(&self, what: What<'_>, headers: &Headers) -> Result<Record> {
-        let id = &what.table.id;
+    pub(crate) fn record(&self, change: SchemaChange<'_>, headers: &Headers) -> Result<Record> {
+        let id = &change.table.id;
         let key = Struct::new(self.key.clone(), vec![Value::String(id.database.clone())])?;
-        let change = vec![what.change.text().into(), quoted_id(id).into(), self.table(what.table)?];
+        let table_change = vec![change.change.text().into(), quoted_id(id).into(), self.table(change.table)?];
         let values = vec![
-            what.source.value(what.place)?,
+            change.source.value(change.place)?,
             Value::Int64(now_millis()),
             Value::String(id.database.clone()),
             Value::String(id.schema.clone()),
-            what.ddl.into(),
-            Value::Array(vec![Struct::new(self.change.clone(), change)?.into()]),
+            change.ddl.into(),
+            Value::Array(vec![Struct::new(self.change.clone(), table_change)?.into()]),
         ];
         let value = Struct::new(self.value.clone(), values)?;
         let mut record = Record::new(Topic::clone(&self.topic), Datum::new(self.value.clone(), value))
             .with_key(Datum::new(self.key.clone(), key))
             .with_partition(0)
-            .from_source(what.partition, what.offset.clone());
+            .from_source(change.partition, change.offset.clone());
         record.headers = headers.clone();
         Ok(record)
     }
@@ -121,7 +121,7 @@ impl SchemaChanges {
 
 /// A change of a table's structure.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct What<'a> {
+pub(crate) struct SchemaChange<'a> {
     pub(crate) change: TableChange,
     pub(crate) table: &'a Table,
     pub(crate) ddl: Option<&'a str>,

@@ -8,7 +8,7 @@ use super::envelope::envelope;
 use super::{Adjustment, Names};
 use crate::columns::{ColumnRules, Mapping};
 use crate::table::{Column, Table};
-use crate::types::{Kind, Modes, Unfit, convert};
+use crate::types::{ConversionError, Kind, Modes, convert};
 
 /// How a table's rows become records. Immutable: when a table is altered a new one is made.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl TableSchema {
         &self,
         data: Vec<ColumnData<'static>>,
         places: &[Option<usize>],
-    ) -> Result<Vec<Value>, Unfit> {
+    ) -> Result<Vec<Value>, ConversionError> {
         self.read(data, places, true)
     }
 
@@ -126,7 +126,7 @@ impl TableSchema {
         data: Vec<ColumnData<'static>>,
         places: &[Option<usize>],
         current: bool,
-    ) -> Result<Vec<Value>, Unfit> {
+    ) -> Result<Vec<Value>, ConversionError> {
         let mut values = vec![Value::Null; self.table.columns.len()];
         for (data, place) in data.into_iter().zip(places) {
             let Some(place) = *place else { continue };
@@ -134,12 +134,12 @@ impl TableSchema {
             values[place] = match convert(kind, data) {
                 Ok(value) => value,
                 Err(unfit) if unfit.altered && current => return Err(unfit),
-                Err(Unfit { error, .. }) if self.table.columns[place].optional => {
+                Err(ConversionError { error, .. }) if self.table.columns[place].optional => {
                     let column = &self.table.columns[place].name;
                     tracing::warn!(table = %self.table.id, %column, %error, "a value cannot be represented: it is null");
                     Value::Null
                 }
-                Err(Unfit { error, .. }) => {
+                Err(ConversionError { error, .. }) => {
                     let column = &self.table.columns[place].name;
                     let message = format!("cannot represent a value of {}.{column}", self.table.id);
                     return Err(Error::fatal(message).cause(&error).into());

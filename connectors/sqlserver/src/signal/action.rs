@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_asked_for_with_all_that_it_needs() {
+    fn a_request_for_a_snapshot_has_all_that_it_needs() {
         let data = r#"{"data-collections": [" shop.dbo.a ", "shop.dbo.b"], "surrogate-key": "c",
             "additional-conditions": [{"data-collection": "shop.dbo.a", "filter": "id > 3"}]}"#;
         let request = Request {

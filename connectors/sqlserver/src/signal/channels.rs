@@ -18,21 +18,21 @@ const QUEUE: usize = 64;
 
 /// A signal that came by a topic or a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Arrived {
+pub(crate) struct ReceivedSignal {
     pub(crate) signal: Signal,
     /// Where it is in the signal topic.
-    pub(crate) place: Option<Place>,
+    pub(crate) position: Option<SignalPosition>,
 }
 
-/// A place in the signal topic.
+/// A position in the signal topic.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct SignalPosition {
     pub(crate) offset: i64,
     /// The topic's end when the record was read.
     pub(crate) end: i64,
 }
 
-impl Place {
+impl SignalPosition {
     /// Whether the signal was followed, if `known` is the offset of the last one that was. A known offset beyond the end is
     /// that of a deleted topic.
     pub(super) fn is_behind(self, known: i64) -> bool {
@@ -52,7 +52,7 @@ pub(crate) struct Channels {
 struct Target {
     database: ByteString,
     partition: SourcePartition,
-    sender: mpsc::Sender<Arrived>,
+    sender: mpsc::Sender<ReceivedSignal>,
     /// The offset of the last signal that it had followed when the task started.
     followed: Option<i64>,
     /// The first and the last signal that it was handed and that no stored offset says to be followed.
@@ -75,10 +75,10 @@ impl Channels {
         database: &ByteString,
         partition: SourcePartition,
         followed: Option<i64>,
-    ) -> mpsc::Receiver<Arrived> {
-        let (sender, arrived) = mpsc::channel(QUEUE);
+    ) -> mpsc::Receiver<ReceivedSignal> {
+        let (sender, received) = mpsc::channel(QUEUE);
         self.targets.push(Target { database: database.clone(), partition, sender, followed, waiting: None });
-        arrived
+        received
     }
 
     /// Polls until the task or all of its readers end.
@@ -87,7 +87,7 @@ impl Channels {
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
-                all_ended = self.look(&cx) => if all_ended { return },
+                all_ended = self.poll(&cx) => if all_ended { return },
             }
             tokio::select! {
                 () = stopping.cancelled() => return,
@@ -97,27 +97,27 @@ impl Channels {
     }
 
     /// Returns whether all readers have ended. If a channel cannot be read now, it is read at the next poll.
-    async fn look(&mut self, cx: &SourceTaskContext) -> bool {
-        let mut arrived = Vec::new();
+    async fn poll(&mut self, cx: &SourceTaskContext) -> bool {
+        let mut received = Vec::new();
         if let Some(topic) = &mut self.topic {
             let followed: Vec<_> = self.targets.iter().map(|target| target.followed).collect();
             match topic.read(&followed).await {
-                Ok(read) => arrived.extend(read),
+                Ok(read) => received.extend(read),
                 Err(error) => tracing::warn!(%error, "the signal topic cannot be read: it is tried again"),
             }
         }
         if let Some(file) = &self.file {
             match file.read().await {
-                Ok(read) => arrived.extend(read.into_iter().map(|signal| Arrived { signal, place: None })),
+                Ok(read) => received.extend(read.into_iter().map(|signal| ReceivedSignal { signal, position: None })),
                 Err(error) => tracing::warn!(%error, "the signal file cannot be read: it is tried again"),
             }
         }
         let begin = self.topic.as_ref().map_or(0, SignalTopic::begin);
-        for arrived in arrived {
-            hand_out(&mut self.targets, arrived, begin).await;
+        for received in received {
+            dispatch(&mut self.targets, received, begin).await;
         }
         if let Err(error) = self.commit(cx).await {
-            tracing::debug!(%error, "the place in the signal topic is not committed: it is tried again");
+            tracing::debug!(%error, "the position in the signal topic is not committed: it is tried again");
         }
         self.targets.iter().all(|target| target.sender.is_closed())
     }
@@ -148,17 +148,17 @@ impl Channels {
 
 /// Passes a signal to the reader of the database that it names, or that its first table is of; to all readers if it names
 /// none. `begin` is where readers begin that have followed no signal yet.
-async fn hand_out(targets: &mut [Target], arrived: Arrived, begin: i64) {
-    let named = database_of(&arrived.signal);
+async fn dispatch(targets: &mut [Target], received: ReceivedSignal, begin: i64) {
+    let named = database_of(&received.signal);
     let is_named = |database: &str| named.as_deref().is_some_and(|named| named.eq_ignore_ascii_case(database));
     let known = targets.iter().any(|target| is_named(&target.database));
     for target in targets {
         if known && !is_named(&target.database) {
             continue;
         }
-        if let Some(Place { offset, end }) = arrived.place {
+        if let Some(SignalPosition { offset, end }) = received.position {
             let is_old = match target.followed {
-                Some(followed) => Place { offset, end }.is_behind(followed),
+                Some(followed) => SignalPosition { offset, end }.is_behind(followed),
                 None => offset < begin,
             };
             if is_old {
@@ -168,7 +168,7 @@ async fn hand_out(targets: &mut [Target], arrived: Arrived, begin: i64) {
             target.waiting = Some((first, offset));
         }
         // A reader that has ended receives no signals.
-        let _ = target.sender.send(arrived.clone()).await;
+        let _ = target.sender.send(received.clone()).await;
     }
 }
 

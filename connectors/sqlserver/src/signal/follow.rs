@@ -4,7 +4,7 @@ use tributary_api::{Result, Value};
 
 use super::Signal;
 use super::action::{Action, SnapshotKind};
-use super::{Arrived, WINDOW_CLOSE};
+use super::{ReceivedSignal, WINDOW_CLOSE};
 use crate::config::Watermarks;
 use crate::failure::Failure;
 use crate::offset::Offset;
@@ -41,15 +41,15 @@ impl Reader {
     }
 
     /// Carries out the signals that came by other channels since the last call.
-    pub(crate) async fn follow_arrived(&mut self) -> Result<Flow, Failure> {
-        while let Some(arrived) = self.arrived.as_mut().and_then(|arrived| arrived.try_recv().ok()) {
-            let Arrived { signal, place } = arrived;
-            if let Some(place) = place {
-                if self.incremental.signals().is_some_and(|known| place.is_behind(known)) {
+    pub(crate) async fn follow_received(&mut self) -> Result<Flow, Failure> {
+        while let Some(received) = self.received_signals.as_mut().and_then(|received| received.try_recv().ok()) {
+            let ReceivedSignal { signal, position } = received;
+            if let Some(position) = position {
+                if self.incremental.signals().is_some_and(|known| position.is_behind(known)) {
                     continue;
                 }
                 // Set first: an offset with the effect of the signal must also record that the signal was followed.
-                self.incremental.set_signals(place.offset);
+                self.incremental.set_signals(position.offset);
             }
             if self.follow(&signal, self.offset.unwrap_or(Offset::NONE)).await? == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -74,17 +74,17 @@ impl Reader {
                 Ok(())
             }
             Action::Execute { kind: SnapshotKind::Incremental, request } => {
-                tracing::info!(database = %self.database, id = signal.id, ?request, "an incremental snapshot is asked for");
+                tracing::info!(database = %self.database, id = signal.id, ?request, "an incremental snapshot was requested");
                 self.execute_incremental(&signal.id, &request).await
             }
             Action::Execute { kind: SnapshotKind::Blocking, request } => {
-                tracing::info!(database = %self.database, id = signal.id, ?request, "a blocking snapshot is asked for");
-                self.ask_for_blocking(request);
+                tracing::info!(database = %self.database, id = signal.id, ?request, "a blocking snapshot was requested");
+                self.request_blocking(request);
                 Ok(())
             }
             Action::Stop(names) => self.stop_incremental(names).await,
             Action::Pause => self.pause_incremental(),
-            Action::Resume => self.go_on_with_incremental().await,
+            Action::Resume => self.resume_incremental().await,
             Action::ChangeStructures(changes) => self.change_structures(changes, at).await,
             Action::OpenWindow => {
                 self.enter_window(&signal.id);

@@ -7,7 +7,7 @@ mod follow;
 mod structures;
 mod topic;
 
-pub(crate) use self::channels::{Arrived, Channels};
+pub(crate) use self::channels::{Channels, ReceivedSignal};
 
 /// Types of the rows that the connector itself writes into the signal table, before and after each chunk of a snapshot.
 pub(crate) const WINDOW_OPEN: &str = "snapshot-window-open";

@@ -37,7 +37,7 @@ impl Reader {
         }
         tracing::info!(table = %id, change = change.text(), "a signal changes the structure of a table");
         let structure = Structure { change, table, mark: SnapshotMark::False, at, by_signal: true };
-        self.tell_of_structures(std::slice::from_ref(&structure)).await?;
+        self.record_structures(std::slice::from_ref(&structure)).await?;
         if captured {
             let mut client = self.pool.take().await?;
             self.schemas.set(&mut client, structure.table).await?;

@@ -3,8 +3,8 @@ use serde_json::Value;
 use tributary_api::{RawTopicReader, Result, SourceTaskContext, TopicReaderOptions, TopicRecord};
 use uuid::Uuid;
 
-use super::channels::Place;
-use super::{Arrived, Signal};
+use super::channels::SignalPosition;
+use super::{ReceivedSignal, Signal};
 use crate::config::TopicSettings;
 
 /// How many records are read at once.
@@ -40,7 +40,7 @@ impl SignalTopic {
     }
 
     /// Reads the signals since the last poll. `followed` are the offsets of the signals that readers have followed last.
-    pub(super) async fn read(&mut self, followed: &[Option<i64>]) -> Result<Vec<Arrived>> {
+    pub(super) async fn read(&mut self, followed: &[Option<i64>]) -> Result<Vec<ReceivedSignal>> {
         // A reader that has failed is opened again.
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
@@ -55,15 +55,15 @@ impl SignalTopic {
         };
         let end = reader.look_for_end().await?;
         self.end = end;
-        let mut arrived = Vec::new();
+        let mut received = Vec::new();
         let records = reader.read(PAGE).await?;
         for (offset, record) in records {
             self.next = Some(offset.saturating_add(1));
-            let place = Some(Place { offset, end });
-            arrived.extend(self.signal(&record).map(|signal| Arrived { signal, place }));
+            let position = Some(SignalPosition { offset, end });
+            received.extend(self.signal(&record).map(|signal| ReceivedSignal { signal, position }));
         }
         self.reader = Some(reader);
-        Ok(arrived)
+        Ok(received)
     }
 
     /// Commits the offset of the first signal that is not followed for sure, or else of the next one that is read.
@@ -117,7 +117,7 @@ impl SignalTopic {
             topic = self.settings.topic,
             known,
             end = self.end,
-            "the signal topic ends before the place that was stored, as one that was deleted and made again: it is read \
+            "the signal topic ends before the position that was stored, as one that was deleted and made again: it is read \
              from its first record on"
         );
         0

@@ -18,7 +18,7 @@ const MOST: usize = 16;
 
 impl Reader {
     /// The snapshot is taken as soon as the changes that are being read are sent.
-    pub(crate) fn ask_for_blocking(&mut self, request: Request) {
+    pub(crate) fn request_blocking(&mut self, request: Request) {
         if self.blocking.len() < MOST {
             self.blocking.push_back(request);
         } else {
@@ -38,7 +38,7 @@ impl Reader {
                 Err(Failure::Error(error)) if !error.is_retriable() => {
                     tracing::warn!(database = %self.database, %error, "a blocking snapshot could not be completed");
                     let at = self.offset.unwrap_or(Offset::NONE);
-                    self.tell_of_snapshot("ABORTED", Vec::new(), at)?;
+                    self.notify_snapshot("ABORTED", Vec::new(), at)?;
                 }
                 Err(failure) => return Err(failure),
             }
@@ -61,7 +61,7 @@ impl Reader {
         tracing::info!(database = %self.database, tables = tables.len(), "a blocking snapshot begins: changes wait");
         let at = self.offset.unwrap_or(Offset::NONE);
         let of = |completed| Offset { snapshot: Snapshot::Blocking { completed }, ..at };
-        self.tell_of_snapshot("STARTED", Vec::new(), at)?;
+        self.notify_snapshot("STARTED", Vec::new(), at)?;
         session.lock(&tables).await?;
         for id in &tables {
             self.schema_to_read(session.client(), id).await?;
@@ -77,7 +77,7 @@ impl Reader {
         }
         self.end_reading(reading, of(true))?;
         session.close().await?;
-        self.tell_of_snapshot("COMPLETED", Vec::new(), at)?;
+        self.notify_snapshot("COMPLETED", Vec::new(), at)?;
         tracing::info!(database = %self.database, "the blocking snapshot is complete: changes go on");
         Ok(self.out.flush().await)
     }

@@ -1,7 +1,7 @@
 //! Snapshots: reads the rows that tables have at one position of the log.
 
 mod blocking;
-mod marks;
+mod marker;
 mod parallel;
 mod parts;
 mod rows;
@@ -30,14 +30,14 @@ impl Reader {
     pub(crate) async fn snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let taken = self.take_snapshot(rows).await;
         if taken.is_err() {
-            self.tell_of_snapshot("ABORTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
+            self.notify_snapshot("ABORTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
         }
         self.metrics.snapshot.ends(matches!(taken, Ok(Flow::Continue)));
         taken
     }
 
     /// Takes a snapshot of the tables' structure, with or without their rows. When it returns, all of its records are
-    /// in the outbox.
+    /// in a batch.
     async fn take_snapshot(&mut self, rows: bool) -> Result<Flow, Failure> {
         let settings = Arc::clone(&self.settings);
         let mut session = Session::open(&settings, &self.database).await?;
@@ -45,7 +45,7 @@ impl Reader {
         let captured = self.settings.tables.captured(known.iter().cloned(), |id| id)?;
         let captured = self.settings.with_rows(self.settings.tables.in_order(captured)?)?;
         // Of an offset without a snapshot a restart would begin with changes.
-        self.tell_of_snapshot("STARTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
+        self.notify_snapshot("STARTED", Vec::new(), Offset::of_snapshot(None, Snapshot::Running))?;
         self.metrics.snapshot.begins(if rows { captured.len() } else { 0 });
         tracing::info!(database = %self.database, tables = captured.len(), rows, "a snapshot begins");
         session.lock(&captured).await?;
@@ -54,7 +54,7 @@ impl Reader {
         let structures = self.read_structures(&mut session, known, at, rows).await?;
         session.unlock().await?;
         if rows {
-            self.tell_of_structures(&structures).await?;
+            self.record_structures(&structures).await?;
             let captured = self.ordered_by_rows(&mut session, captured).await?;
             if self.read_rows(&mut session, &captured, position).await? == Flow::Stop {
                 return Ok(Flow::Stop);
@@ -64,11 +64,11 @@ impl Reader {
             // The session is closed first: the last structure record marks the snapshot as complete, so nothing may
             // fail after it.
             session.close().await?;
-            self.tell_of_structures(&structures).await?;
+            self.record_structures(&structures).await?;
         }
         // Changes are read from this position on.
         let completed = Offset::of_snapshot(position, Snapshot::Completed);
-        self.tell_of_snapshot("COMPLETED", Vec::new(), completed)?;
+        self.notify_snapshot("COMPLETED", Vec::new(), completed)?;
         self.offset = Some(completed);
         self.incremental.after_snapshot = true;
         tracing::info!(database = %self.database, ?position, "the snapshot is complete");
@@ -83,7 +83,7 @@ impl Reader {
         let known = all_tables(session.client(), &self.database).await?;
         let structures = self.read_structures(&mut session, known, at, false).await?;
         session.close().await?;
-        self.tell_of_structures(&structures).await?;
+        self.record_structures(&structures).await?;
         Ok(())
     }
 

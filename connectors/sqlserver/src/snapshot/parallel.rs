@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tributary_api::{Error, Result};
 
-use super::marks::Marks;
+use super::marker::SnapshotMarker;
 use super::parts::{self, Part};
-use super::rows::{Place, Row, TableRows};
+use super::rows::{Row, TablePosition, TableRows};
 use super::session::Session;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
@@ -40,7 +40,7 @@ impl Reader {
         let parts = self.divide(session.client(), tables).await?;
         let all: Vec<usize> =
             (0..tables.len()).map(|table| parts.iter().filter(|part| part.table == table).count()).collect();
-        let mut marks = Marks::new(all.iter().copied());
+        let mut marker = SnapshotMarker::new(all.iter().copied());
         let mut ended = vec![0; tables.len()];
         for (schema, all) in tables.iter().zip(&all) {
             self.metrics.snapshot.parts(&schema.table.id, *all, 0);
@@ -71,7 +71,7 @@ impl Reader {
                 Read::Rows(table, read) => {
                     rows[table] += read.len() as u64;
                     for row in read {
-                        for (mut row, mark) in marks.add(table, row) {
+                        for (mut row, mark) in marker.add(table, row) {
                             row.mark = mark;
                             self.records.push_row(self.out.pending(), row, running, None)?;
                         }
@@ -80,14 +80,14 @@ impl Reader {
                 Read::End(table) => {
                     ended[table] += 1;
                     self.metrics.snapshot.parts(&tables[table].table.id, all[table], ended[table]);
-                    if let Some((mut row, mark)) = marks.part_ends(table) {
+                    if let Some((mut row, mark)) = marker.part_ends(table) {
                         row.mark = mark;
                         self.records.push_row(self.out.pending(), row, running, None)?;
                     }
-                    if marks.is_read(table) {
-                        let (id, rows, remaining) = (&tables[table].table.id, rows[table], marks.unread_tables());
-                        self.tell_of_table(id, &ids, running)?;
-                        self.tell_of_rows(id, &ids, rows, running)?;
+                    if marker.is_read(table) {
+                        let (id, rows, remaining) = (&tables[table].table.id, rows[table], marker.unread_tables());
+                        self.notify_table_in_progress(id, &ids, running)?;
+                        self.notify_table_scan_completed(id, &ids, rows, running)?;
                         self.metrics.snapshot.table_begins(id);
                         self.metrics.snapshot.rows(rows, rows);
                         self.metrics.snapshot.table_ends(remaining);
@@ -99,11 +99,11 @@ impl Reader {
                 return Ok(Flow::Stop);
             }
         }
-        if marks.unread_tables() > 0 {
+        if marker.unread_tables() > 0 {
             let message = "a connection's rows were not read to their end, by a defect of the connector";
             return Err(Error::fatal(message).into());
         }
-        if let Some(mut last) = marks.end() {
+        if let Some(mut last) = marker.end() {
             last.mark = SnapshotMark::Last;
             let completed = Offset::of_snapshot(position, Snapshot::Completed);
             self.records.push_row(self.out.pending(), last, completed, None)?;
@@ -144,8 +144,8 @@ async fn read_parts(mut client: Client, parts: Arc<[Part]>, next: Arc<AtomicUsiz
 
 async fn read_part(client: &mut Client, part: &Part, out: &mpsc::Sender<Result<Read>>) -> Result<()> {
     // The marks are set when rows of all connections come together.
-    let place = Place { first_table: false, last_table: false };
-    let mut rows = TableRows::open(client, &part.schema, place, part.statement.as_deref()).await?;
+    let position = TablePosition { first_table: false, last_table: false };
+    let mut rows = TableRows::open(client, &part.schema, position, part.statement.as_deref()).await?;
     let ended = |_| Error::retriable("the snapshot was broken off");
     let mut full = Vec::with_capacity(ROWS);
     while let Some(row) = rows.next().await? {

@@ -11,7 +11,7 @@ use crate::types::instant_nanos;
 
 /// Whether a table is the first or last one of the snapshot.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct TablePosition {
     pub(super) first_table: bool,
     pub(super) last_table: bool,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Row {
 pub(super) struct TableRows<'a> {
     rows: Rows<'a>,
     schema: Arc<TableSchema>,
-    place: Place,
+    position: TablePosition,
     places: Vec<Option<usize>>,
     nanos: i64,
     /// The row after the current one, read in advance to know whether the current one is the last.
@@ -42,7 +42,7 @@ impl<'a> TableRows<'a> {
     pub(super) async fn open(
         client: &'a mut Client,
         schema: &Arc<TableSchema>,
-        place: Place,
+        position: TablePosition,
         statement: Option<&str>,
     ) -> Result<Self> {
         let nanos = server_time(client).await?;
@@ -66,13 +66,13 @@ impl<'a> TableRows<'a> {
             Some(_) => rows.columns().iter().map(known).collect(),
             None => needed.into_iter().map(Some).collect(),
         };
-        Ok(Self { rows, schema: Arc::clone(schema), place, places, nanos, ahead, count: 0 })
+        Ok(Self { rows, schema: Arc::clone(schema), position, places, nanos, ahead, count: 0 })
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Row>> {
         let Some(cells) = self.ahead.take() else { return Ok(None) };
         self.ahead = self.rows.next().await?;
-        let Place { first_table, last_table } = self.place;
+        let TablePosition { first_table, last_table } = self.position;
         let mark = SnapshotMark::of(first_table, last_table, self.count == 0, self.ahead.is_none());
         self.count += 1;
         let values = self.schema.values(cells.rest(), &self.places)?;

@@ -2,7 +2,7 @@
 
 use tributary_api::Result;
 
-use super::rows::{Place, Row, TableRows};
+use super::rows::{Row, TablePosition, TableRows};
 use crate::failure::Failure;
 use crate::offset::{Offset, Snapshot};
 use crate::reader::{Flow, Reader};
@@ -39,10 +39,10 @@ impl Reader {
         let Reading { tables, at, .. } = *reading;
         let Some(id) = tables.get(number) else { return Ok(Flow::Continue) };
         let Some(schema) = self.schemas.get(id).cloned() else { return Ok(Flow::Continue) };
-        let place = Place { first_table: number == 0, last_table: number + 1 == tables.len() };
-        self.tell_of_table(id, tables, at)?;
+        let position = TablePosition { first_table: number == 0, last_table: number + 1 == tables.len() };
+        self.notify_table_in_progress(id, tables, at)?;
         self.metrics.snapshot.table_begins(id);
-        let mut rows = TableRows::open(client, &schema, place, statement).await?;
+        let mut rows = TableRows::open(client, &schema, position, statement).await?;
         while let Some(row) = rows.next().await? {
             if self.stopping.is_cancelled() {
                 return Ok(Flow::Stop);
@@ -59,7 +59,7 @@ impl Reader {
         }
         let count = rows.count();
         self.metrics.snapshot.rows(count, count % SHOWN_ROWS);
-        self.tell_of_rows(id, tables, count, at)?;
+        self.notify_table_scan_completed(id, tables, count, at)?;
         self.metrics.snapshot.table_ends(tables.len() - number - 1);
         tracing::info!(table = %id, rows = count, table_number = number + 1, tables = tables.len(), "a table's rows are read");
         Ok(Flow::Continue)

@@ -1,13 +1,13 @@
 use std::collections::VecDeque;
 
-use super::page::{From, Key, Row};
+use super::page::{Key, PageStart, Row};
 
 /// The position of reading in one instance.
 #[derive(Debug)]
 pub(super) struct Cursor {
     /// The instance's index in the list.
     pub(super) instance: usize,
-    pub(super) from: From,
+    pub(super) from: PageStart,
     pub(super) rows: VecDeque<Row>,
     /// Whether the last page was read.
     pub(super) ended: bool,
@@ -26,7 +26,7 @@ pub(super) enum Step {
 }
 
 impl Cursor {
-    pub(super) fn new(instance: usize, from: From) -> Self {
+    pub(super) fn new(instance: usize, from: PageStart) -> Self {
         Self { instance, from, rows: VecDeque::new(), ended: false, previous: None }
     }
 
@@ -34,7 +34,7 @@ impl Cursor {
     pub(super) fn refill(&mut self, page: Vec<Row>, asked: usize) {
         self.ended = page.len() < asked;
         if let Some(last) = page.last() {
-            self.from = From::Behind(last.key);
+            self.from = PageStart::Behind(last.key);
         }
         self.rows.extend(page);
     }

@@ -7,8 +7,8 @@ use tributary_api::{Error, Result, Value};
 
 use super::Streaming;
 use super::cursor::{Cursor, Step};
-use super::page::{self, From, Pages, Row, has_changed};
-use super::sent::{Sent, fingerprint};
+use super::page::{self, PageStart, Pages, Row, has_changed};
+use super::sent_rows::{SentRows, fingerprint};
 use super::tables;
 use crate::clock::now_nanos;
 use crate::config::{QueryMode, Watermarks};
@@ -20,7 +20,7 @@ use crate::reader::{Flow, Reader};
 use crate::record::{Change, Positions, SnapshotMark, Source};
 use crate::signal::WINDOW_CLOSE;
 use crate::transaction::Transaction;
-use crate::types::Unfit;
+use crate::types::ConversionError;
 
 const DELETE: i64 = 1;
 const INSERT: i64 = 2;
@@ -47,18 +47,18 @@ impl Reader {
         let known =
             |place: &&usize| streaming.instances.get(**place).is_some_and(|instance| !instance.has_stopped(low));
         let mut cursors: Vec<Cursor> =
-            changed.iter().filter(known).map(|place| Cursor::new(*place, From::At(low))).collect();
-        let mut before = Sent::new(self.offset);
+            changed.iter().filter(known).map(|place| Cursor::new(*place, PageStart::At(low))).collect();
+        let mut before = SentRows::new(self.offset);
         let mut sent = false;
-        let mut turn = None;
+        let mut current = None;
         loop {
             // The cursor of the last row goes on while it is before all others, which have not moved.
-            let next = match turn.filter(|turn: &Turn| turn.lasts(&cursors)) {
-                Some(turn) => turn.cursor,
+            let next = match current.filter(|current: &CurrentCursor| current.has_first_row(&cursors)) {
+                Some(current) => current.cursor,
                 None => {
                     self.refill(streaming, &mut cursors, to).await?;
-                    let Some(first) = Turn::of_first(&cursors) else { break };
-                    turn.insert(first).cursor
+                    let Some(first) = CurrentCursor::of_first(&cursors) else { break };
+                    current.insert(first).cursor
                 }
             };
             let Some(cursor) = cursors.get_mut(next) else { break };
@@ -87,18 +87,18 @@ impl Reader {
                     self.refill(streaming, &mut cursors, to).await?;
                 }
                 let after = cursors.get_mut(next).and_then(Cursor::take);
-                Some(after.filter(|after| after.key.operation == UPDATE_AFTER).ok_or_else(|| half(&row))?)
+                Some(after.filter(|after| after.key.operation == UPDATE_AFTER).ok_or_else(|| incomplete_update(&row))?)
             } else {
                 None
             };
             before.count(if after.is_some() { 2 } else { 1 });
-            let rows = streaming.backwards.then(|| before.rows(|commit| self.rows_of(streaming, commit)));
+            let rows = streaming.backwards.then(|| before.rows(|commit| self.fingerprint_of_rows(streaming, commit)));
             if self.send(streaming, instance, row, after, rows).await? == Flow::Stop {
                 return Ok(true);
             }
             sent = true;
             if self.heartbeats.is_some() {
-                self.beat().await?;
+                self.send_heartbeat().await?;
             }
             if self.out.offer().await == Flow::Stop || self.stopping.is_cancelled() {
                 // The task receives no more records. The position is that of the last change that was sent.
@@ -110,21 +110,21 @@ impl Reader {
 
     /// A stored number of rows is of use only if the same rows are read in the same order. Otherwise, as after a change of
     /// `table.include.list`, the whole commit is sent again.
-    fn refuse_other_rows(&mut self, streaming: &Streaming, before: &mut Sent, commit: Lsn) {
+    fn refuse_other_rows(&mut self, streaming: &Streaming, before: &mut SentRows, commit: Lsn) {
         let counted = before.counted(commit);
-        if counted.is_none_or(|counted| counted.of == self.rows_of(streaming, commit)) {
+        if counted.is_none_or(|counted| counted.fingerprint == self.fingerprint_of_rows(streaming, commit)) {
             return;
         }
         tracing::warn!(database = %self.database, %commit, "other tables are read than when a part of this transaction was \
             sent, or in another order: all of it is sent again");
         self.offset = Some(Offset { commit: Some(commit), ..Offset::NONE });
         self.transaction = Transaction::default();
-        *before = Sent::new(self.offset);
+        *before = SentRows::new(self.offset);
         before.enter(commit);
     }
 
     /// A number that identifies which rows of a commit are read, and their order.
-    fn rows_of(&self, streaming: &Streaming, commit: Lsn) -> i64 {
+    fn fingerprint_of_rows(&self, streaming: &Streaming, commit: Lsn) -> i64 {
         let begun = streaming.instances.iter().filter(|instance| {
             instance.table.start.is_some_and(|start| start <= commit) && !instance.has_stopped(commit)
         });
@@ -201,9 +201,9 @@ impl Reader {
         let values = |row: Row| -> Result<Vec<Value>, Failure> {
             let (operation, mask) = (row.key.operation, row.mask);
             let mut values = if may_look {
-                let altered = |unfit: Unfit| match unfit {
-                    Unfit { error, altered: true } => Failure::Altered(Arc::clone(&schema), error),
-                    Unfit { error, .. } => error.into(),
+                let altered = |error: ConversionError| match error {
+                    ConversionError { error, altered: true } => Failure::Altered(Arc::clone(&schema), error),
+                    ConversionError { error, .. } => error.into(),
                 };
                 schema.current_values(row.data, &places).map_err(altered)?
             } else {
@@ -290,19 +290,19 @@ impl Reader {
     }
 }
 
-/// The cursor with the first row, the first of those that have the same, and the place of the next one's.
+/// The cursor with the first row, of equal ones the first cursor, and the position of the first row of all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Turn {
+struct CurrentCursor {
     cursor: usize,
-    before: Option<Place>,
+    before: Option<MergePosition>,
 }
 
 /// What rows are merged by.
-type Place = (Lsn, Lsn, usize);
+type MergePosition = (Lsn, Lsn, usize);
 
-impl Turn {
+impl CurrentCursor {
     fn of_first(cursors: &[Cursor]) -> Option<Self> {
-        let (mut first, mut second): (Option<Place>, Option<Place>) = (None, None);
+        let (mut first, mut second): (Option<MergePosition>, Option<MergePosition>) = (None, None);
         for place in (0..cursors.len()).filter_map(|cursor| place(cursors, cursor)) {
             if first.is_none_or(|first| place < first) {
                 second = first.replace(place);
@@ -314,16 +314,16 @@ impl Turn {
     }
 
     /// Whether its next row, which it has, is before those of all others.
-    fn lasts(&self, cursors: &[Cursor]) -> bool {
+    fn has_first_row(&self, cursors: &[Cursor]) -> bool {
         place(cursors, self.cursor).is_some_and(|place| self.before.is_none_or(|before| place < before))
     }
 }
 
-fn place(cursors: &[Cursor], cursor: usize) -> Option<Place> {
+fn place(cursors: &[Cursor], cursor: usize) -> Option<MergePosition> {
     cursors.get(cursor)?.head().map(|head| (head.commit, head.change, cursor))
 }
 
-fn half(row: &Row) -> Error {
+fn incomplete_update(row: &Row) -> Error {
     Error::fatal(format!(
         "an update at {} has no row with the new values: was the change table modified by hand?",
         row.key.commit
@@ -338,9 +338,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_lasts_until_another_cursor_has_an_earlier_row_or_there_is_no_row() {
+    fn a_cursor_is_read_until_another_has_an_earlier_row_or_it_has_none() {
         let cursor = |number, rows: &[(u16, u16)]| {
-            let mut cursor = Cursor::new(number, From::At(Lsn::numbered(1)));
+            let mut cursor = Cursor::new(number, PageStart::At(Lsn::numbered(1)));
             let row = |(commit, change)| Row {
                 key: Key::of_insert(commit, change),
                 mask: Vec::new(),
@@ -352,10 +352,10 @@ mod tests {
         };
         let mut cursors = vec![cursor(0, &[(5, 3), (5, 4), (5, 6)]), cursor(1, &[(5, 4)]), cursor(2, &[])];
         let mut order = Vec::new();
-        while let Some(turn) = Turn::of_first(&cursors) {
-            while turn.lasts(&cursors) {
-                cursors[turn.cursor].take();
-                order.push(turn.cursor);
+        while let Some(current) = CurrentCursor::of_first(&cursors) {
+            while current.has_first_row(&cursors) {
+                cursors[current.cursor].take();
+                order.push(current.cursor);
             }
         }
         // Of equals the first cursor's comes first.

@@ -4,13 +4,13 @@
 //! whether capture instances were created or removed, whether a cleanup has run, and which instances have changes.
 //! Those are then read in pages, concurrently, and merged.
 
+mod capture_lag;
 mod cursor;
 mod instance;
 mod merge;
 mod page;
 mod probe;
-mod sent;
-mod standstill;
+mod sent_rows;
 mod tables;
 
 use std::collections::HashMap;
@@ -24,9 +24,9 @@ use crate::reader::{Flow, Reader};
 use crate::record::TableSchema;
 use crate::table::TableId;
 
+use self::capture_lag::CaptureLagDetector;
 use self::instance::Instance;
 use self::probe::Probe;
-use self::standstill::Standstill;
 
 /// The state between two polls.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct Streaming {
     warned_of_empty_log: bool,
     /// Whether the warning about a log that ends before `last` was given.
     warned_of_restore: bool,
-    standstill: Standstill,
+    capture_lag: CaptureLagDetector,
     /// Whether the instances were listed again because one was missing. If one is still missing then, the task fails.
     listed_anew: bool,
     /// The schemas of tables whose structure was read again because a value did not fit. If a value does not fit the
@@ -67,7 +67,7 @@ impl Streaming {
             backwards: false,
             warned_of_empty_log: false,
             warned_of_restore: false,
-            standstill: Standstill::new(Instant::now()),
+            capture_lag: CaptureLagDetector::new(Instant::now()),
             listed_anew: false,
             looked_at: HashMap::new(),
         }
@@ -76,9 +76,9 @@ impl Streaming {
     /// Lists the instances again and continues after what was sent, as after a restart.
     fn begin_anew(&mut self, offset: Offset) {
         let looked_at = std::mem::take(&mut self.looked_at);
-        let Self { warned_of_empty_log, warned_of_restore, standstill, listed_anew, .. } = *self;
+        let Self { warned_of_empty_log, warned_of_restore, capture_lag, listed_anew, .. } = *self;
         *self =
-            Self { looked_at, warned_of_empty_log, warned_of_restore, standstill, listed_anew, ..Self::new(offset) };
+            Self { looked_at, warned_of_empty_log, warned_of_restore, capture_lag, listed_anew, ..Self::new(offset) };
     }
 
     /// Whether to read the table's structure again if a value does not fit.
@@ -100,7 +100,7 @@ impl Reader {
         // Signals and changes come first, so that a chunk that cannot be read neither holds them up nor cannot be stopped.
         let mut resumes = self.incremental.is_running();
         while !self.stopping.is_cancelled() {
-            if self.follow_arrived().await? == Flow::Stop || self.take_blocking_snapshots().await? == Flow::Stop {
+            if self.follow_received().await? == Flow::Stop || self.take_blocking_snapshots().await? == Flow::Stop {
                 return Ok(());
             }
             let mut polled = false;
@@ -129,7 +129,7 @@ impl Reader {
                 return Ok(());
             }
             if polled && std::mem::take(&mut resumes) {
-                self.resume_incremental().await?;
+                self.continue_incremental_after_restart().await?;
             }
             if !busy && self.wait(self.settings.poll_interval).await == Flow::Stop {
                 return Ok(());
@@ -151,44 +151,44 @@ impl Reader {
             _ => low,
         };
         let probe = Probe { database: &self.database, last: streaming.last, low, most: self.settings.transactions };
-        let mut seen = probe.run(&mut client, &streaming.instances).await?;
-        if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost(instance, low)) {
+        let mut probed = probe.run(&mut client, &streaming.instances).await?;
+        if let Some(instance) = streaming.instances.iter().find(|instance| probed.lost(instance, low)) {
             return Err(gone(low, instance));
         }
-        self.warn_of_restore(streaming, seen.ends_before(streaming.last));
-        self.warn_of_standstill(streaming, seen.newest);
-        let Some(to) = seen.to else {
+        self.warn_of_restore(streaming, probed.ends_before(streaming.last));
+        self.warn_of_capture_lag(streaming, probed.newest);
+        let Some(to) = probed.to else {
             client.give_back();
             if low == Lsn::ZERO {
                 self.warn_of_empty_log(streaming);
             }
             if streaming.behind || streaming.last.is_none() {
-                self.empty_to = self.empty_to.max(seen.newest);
+                self.empty_to = self.empty_to.max(probed.newest);
             }
-            self.beat().await?;
+            self.send_heartbeat().await?;
             return Ok(false);
         };
         streaming.warned_of_empty_log = false;
         let fresh = streaming.last.is_none_or(|last| to > last) || !streaming.behind;
         if !fresh {
             client.give_back();
-            self.empty_to = self.empty_to.max(seen.newest);
-            self.beat().await?;
+            self.empty_to = self.empty_to.max(probed.newest);
+            self.send_heartbeat().await?;
             return Ok(false);
         }
-        let begun = seen.begun(to);
-        if seen.missing || streaming.begun.as_ref() != Some(&begun) {
+        let begun = probed.begun(to);
+        if probed.missing || streaming.begun.as_ref() != Some(&begun) {
             streaming.instances = self.load_instances(&mut client, to, &streaming.looked_at).await?;
             streaming.migrates_at = tables::next_migration(&streaming.instances);
             streaming.begun = Some(begun);
             self.resumed = false;
-            if let Some(instance) = streaming.instances.iter().find(|instance| seen.lost_since(instance, low)) {
+            if let Some(instance) = streaming.instances.iter().find(|instance| probed.lost_since(instance, low)) {
                 return Err(gone(low, instance));
             }
-            seen.changed = (0..streaming.instances.len()).collect();
+            probed.changed = (0..streaming.instances.len()).collect();
         }
         client.give_back();
-        let sent = self.merge(streaming, &seen.changed, low, to).await?;
+        let sent = self.merge(streaming, &probed.changed, low, to).await?;
         streaming.last = Some(to);
         streaming.behind = true;
         // An equal position must stay as it is: it says how much of the commit was sent.
@@ -199,12 +199,12 @@ impl Reader {
         if let Some(at) = self.offset.filter(|_| !self.stopping.is_cancelled()) {
             self.records.leave(self.out.pending(), at, &mut self.transaction, self.incremental.members())?;
         }
-        self.beat().await?;
+        self.send_heartbeat().await?;
         Ok(true)
     }
 
     /// Sends a heartbeat if one is due.
-    async fn beat(&mut self) -> Result<Flow, Failure> {
+    async fn send_heartbeat(&mut self) -> Result<Flow, Failure> {
         let (Some(heartbeats), Some(offset)) = (&mut self.heartbeats, self.offset) else { return Ok(Flow::Continue) };
         // While the database is idle, a cleanup passes the last change. The next start must know that nothing was lost.
         let offset = match self.empty_to {
@@ -214,18 +214,18 @@ impl Reader {
             _ => offset,
         };
         let transaction = self.records.transactions.as_ref().map(|_| &self.transaction);
-        let beat =
-            heartbeats.beat(&self.records.partition, || offset.store_in(transaction, self.incremental.members()))?;
-        let due = beat.is_some();
-        self.out.pending().extend(beat);
+        let heartbeat = heartbeats
+            .next_if_due(&self.records.partition, || offset.store_in(transaction, self.incremental.members()))?;
+        let due = heartbeat.is_some();
+        self.out.pending().extend(heartbeat);
         if due {
-            self.act().await?;
+            self.run_heartbeat_action().await?;
         }
         Ok(self.out.offer().await)
     }
 
     /// Runs the configured statement that goes with a heartbeat.
-    async fn act(&self) -> Result<(), Failure> {
+    async fn run_heartbeat_action(&self) -> Result<(), Failure> {
         let Some(statement) = &self.settings.heartbeat_action else { return Ok(()) };
         let mut client = self.pool.take().await?;
         let ran = client.results(statement, Vec::new()).await;
@@ -243,8 +243,8 @@ impl Reader {
         }
     }
 
-    fn warn_of_standstill(&self, streaming: &mut Streaming, newest: Option<Lsn>) {
-        if newest.is_some() && streaming.standstill.is_new(newest, Instant::now()) {
+    fn warn_of_capture_lag(&self, streaming: &mut Streaming, newest: Option<Lsn>) {
+        if newest.is_some() && streaming.capture_lag.is_warning_due(newest, Instant::now()) {
             tracing::warn!(database = %self.database, ?newest, "nothing was captured for a quarter of an hour, not even the entry of an \
                 idle log: check that SQL Server Agent and its capture job run; no change is lost meanwhile");
         }

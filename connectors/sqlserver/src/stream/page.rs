@@ -4,7 +4,7 @@ use tiberius::ColumnData;
 use tributary_api::{Error, Result};
 
 use super::instance::Instance;
-use super::probe::went_by;
+use super::probe::was_cleaned_up;
 use crate::config::QueryMode;
 use crate::failure::Failure;
 use crate::lsn::Lsn;
@@ -44,12 +44,12 @@ impl Key {
 
 /// Where a page begins: at a position, or after a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum From {
+pub(super) enum PageStart {
     At(Lsn),
     Behind(Key),
 }
 
-impl From {
+impl PageStart {
     pub(super) fn commit(self) -> Lsn {
         match self {
             Self::At(commit) => commit,
@@ -73,12 +73,12 @@ impl Pages<'_> {
         &self,
         client: &mut Client,
         instance: &Instance,
-        from: From,
+        from: PageStart,
         rows: usize,
     ) -> Result<Vec<Row>, Failure> {
         let key = match from {
-            From::Behind(key) => key,
-            From::At(commit) => Key { commit, command: NO_COMMAND, change: Lsn::ZERO, operation: 0 },
+            PageStart::Behind(key) => key,
+            PageStart::At(commit) => Key { commit, command: NO_COMMAND, change: Lsn::ZERO, operation: 0 },
         };
         let parameters = vec![
             key.commit.into(),
@@ -106,13 +106,13 @@ impl Pages<'_> {
         // A cleanup that started in the meantime may have removed rows before they were read.
         let start = results.next().and_then(|mut rows| rows.pop());
         let start = start.map(|mut row| row.lsn()).transpose()?.flatten();
-        if went_by(instance.table.start, start, from.commit()) {
+        if was_cleaned_up(instance.table.start, start, from.commit()) {
             return Err(gone());
         }
         Ok(page)
     }
 
-    fn sql(&self, instance: &Instance, from: From, rows: usize) -> String {
+    fn sql(&self, instance: &Instance, from: PageStart, rows: usize) -> String {
         let database = quoted(self.database);
         let ordered = instance.table.ordered && self.mode == QueryMode::Direct;
         let source = match self.mode {

@@ -25,7 +25,7 @@ pub(super) struct Probe<'a> {
 }
 
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct ProbeResult {
     /// The position to read up to; `None` if the log has no transactions.
     pub(super) to: Option<Lsn>,
     /// The newest captured position, of a transaction or of an idle entry. It is read before `to` is looked for, so
@@ -41,7 +41,7 @@ pub(super) struct Seen {
 
 impl Probe<'_> {
     /// Runs the statements in one round trip, whatever the number of instances.
-    pub(super) async fn run(&self, client: &mut Client, instances: &[Instance]) -> Result<Seen> {
+    pub(super) async fn run(&self, client: &mut Client, instances: &[Instance]) -> Result<ProbeResult> {
         let parameters = || -> Vec<Parameter> {
             vec![
                 self.last.unwrap_or(Lsn::ZERO).into(),
@@ -69,7 +69,7 @@ impl Probe<'_> {
             changed.push(usize::try_from(row.required_int()?).unwrap_or(usize::MAX));
         }
         changed.sort_unstable();
-        Ok(Seen { to, newest, starts, changed, missing })
+        Ok(ProbeResult { to, newest, starts, changed, missing })
     }
 
     fn sql(&self, instances: &[Instance]) -> String {
@@ -104,15 +104,15 @@ impl Probe<'_> {
     }
 }
 
-impl Seen {
+impl ProbeResult {
     /// Whether changes of an instance from `low` on may have been removed.
     pub(super) fn lost(&self, instance: &Instance, low: Lsn) -> bool {
-        went_by(instance.table.start, self.start(instance), low)
+        was_cleaned_up(instance.table.start, self.start(instance), low)
     }
 
     /// As [`lost`](Self::lost), for an instance that was listed after this statement ran.
     pub(super) fn lost_since(&self, instance: &Instance, low: Lsn) -> bool {
-        went_by(self.start(instance), instance.table.start, low)
+        was_cleaned_up(self.start(instance), instance.table.start, low)
     }
 
     /// The end of the log if it is before what was read, which means that the database was replaced, for example by a
@@ -135,7 +135,7 @@ impl Seen {
 }
 
 /// Whether a cleanup has gone beyond `low`. It raises an instance's first position before it removes the rows below it.
-pub(super) fn went_by(known: Option<Lsn>, now: Option<Lsn>, low: Lsn) -> bool {
+pub(super) fn was_cleaned_up(known: Option<Lsn>, now: Option<Lsn>, low: Lsn) -> bool {
     matches!((known, now), (Some(known), Some(now)) if now > known && now > low)
 }
 
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn a_log_that_ends_before_what_was_read_was_restored() {
         let lsn = |number| Lsn::from_bytes(&[0, 0, 0, 0, 0, 0, 0, 0, 0, number]);
-        let seen = |newest| Seen { to: None, newest, starts: Vec::new(), changed: Vec::new(), missing: false };
-        assert_eq!(seen(lsn(4)).ends_before(lsn(5)), lsn(4));
-        assert_eq!(seen(lsn(5)).ends_before(lsn(5)), None);
-        assert_eq!(seen(lsn(5)).ends_before(None), None, "nothing was read yet");
-        assert_eq!(seen(None).ends_before(lsn(5)), None, "a cleanup may have removed all of it");
+        let probed = |newest| ProbeResult { to: None, newest, starts: Vec::new(), changed: Vec::new(), missing: false };
+        assert_eq!(probed(lsn(4)).ends_before(lsn(5)), lsn(4));
+        assert_eq!(probed(lsn(5)).ends_before(lsn(5)), None);
+        assert_eq!(probed(lsn(5)).ends_before(None), None, "nothing was read yet");
+        assert_eq!(probed(None).ends_before(lsn(5)), None, "a cleanup may have removed all of it");
     }
 }

@@ -18,7 +18,7 @@ impl Reader {
     /// may need it before the first poll with changes. A schema history would have it.
     pub(super) async fn list_known(&mut self) -> Result<(), Failure> {
         let Some(to) = self.offset.and_then(|offset| offset.commit) else { return Ok(()) };
-        let needed = self.incremental.is_running() || self.arrived.is_some();
+        let needed = self.incremental.is_running() || self.received_signals.is_some();
         if !self.resumed || !needed || self.schemas.ids().next().is_some() {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl Reader {
                 self.refuse_forgotten(&current)?;
                 if let Some(at) = self.offset {
                     let created = Structure::seen(TableChange::Create, table.clone(), SnapshotMark::False, at);
-                    self.tell_of_structures(&[created]).await?;
+                    self.record_structures(&[created]).await?;
                 }
             }
             self.schemas.set(client, table).await?;

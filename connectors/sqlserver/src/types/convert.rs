@@ -8,21 +8,21 @@ use super::{DecimalMode, Kind, time};
 
 /// Why a value cannot be converted to the type that its column is known to have.
 #[derive(Debug)]
-pub(crate) struct Unfit {
+pub(crate) struct ConversionError {
     /// Has the kind `Data`.
     pub(crate) error: Error,
     /// Whether the value has another type than the column had when the table's structure was last read.
     pub(crate) altered: bool,
 }
 
-impl From<Error> for Unfit {
+impl From<Error> for ConversionError {
     fn from(error: Error) -> Self {
         Self { error, altered: false }
     }
 }
 
 /// Converts a value as the driver returns it to the value for its column.
-pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Unfit> {
+pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, ConversionError> {
     let value = match (kind, altered(kind, data)) {
         (Kind::Boolean, ColumnData::Bit(value)) => value.map(Value::Boolean),
         (Kind::Int16, ColumnData::U8(value)) => value.map(|value| Value::Int16(value.into())),
@@ -59,7 +59,7 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Un
             let message = format!(
                 "a value {read} does not fit its column, which was read as {kind:?}: its type may have been altered"
             );
-            return Err(Unfit { error: Error::data(message), altered: true });
+            return Err(ConversionError { error: Error::data(message), altered: true });
         }
     };
     Ok(value.unwrap_or_default())
@@ -102,7 +102,7 @@ fn timestamp(ticks: Option<i64>, form: TimeForm) -> Result<Option<Value>> {
     })
 }
 
-fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value, Unfit> {
+fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value, ConversionError> {
     let digits = i32::from(value.scale());
     let unscaled = match u32::try_from(scale - digits) {
         Ok(more) => 10_i128.checked_pow(more).and_then(|factor| value.value().checked_mul(factor)),
@@ -111,7 +111,7 @@ fn decimal(value: Numeric, mode: DecimalMode, scale: i32) -> Result<Value, Unfit
     let Some(unscaled) = unscaled else {
         let message =
             format!("a number with {digits} digits after the decimal point does not fit a column of scale {scale}");
-        return Err(Unfit { error: Error::data(message), altered: true });
+        return Err(ConversionError { error: Error::data(message), altered: true });
     };
     Ok(match mode {
         DecimalMode::Precise => Value::Decimal(Decimal { unscaled: BigInt::from(unscaled), scale }),

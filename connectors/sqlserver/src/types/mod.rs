@@ -6,7 +6,7 @@ mod kind;
 mod modes;
 mod time;
 
-pub(crate) use self::convert::{Unfit, convert, decimal_text};
+pub(crate) use self::convert::{ConversionError, convert, decimal_text};
 pub(crate) use self::default::{Parsed, parse_default};
 pub(crate) use self::kind::Kind;
 pub(crate) use self::modes::{BinaryMode, DecimalMode, Modes, TimeMode};

@@ -8,13 +8,13 @@ use crate::signals::{A, FIVE, SETTINGS, SIGNALS, changes, notices_of, signal};
 use crate::task::{Task, offset, source, text};
 
 /// Of notifications of other snapshots than incremental ones their type, and how the reading of a table has ended.
-fn told(records: &[Record]) -> Vec<String> {
-    let kind = |notice: String| notice.split_once(' ').map(|(_, kind)| kind.to_owned()).unwrap_or_default();
+fn kinds(records: &[Record]) -> Vec<String> {
+    let kind = |notification: String| notification.split_once(' ').map(|(_, kind)| kind.to_owned()).unwrap_or_default();
     notices_of(records, "Initial Snapshot").into_iter().map(kind).collect()
 }
 
 fn is_complete(records: &[Record]) -> bool {
-    told(records).iter().any(|kind| kind == "COMPLETED")
+    kinds(records).iter().any(|kind| kind == "COMPLETED")
 }
 
 /// Changes wait while rows are read, and go on behind the signal. An offset of a row says where.
@@ -58,7 +58,7 @@ async fn changes_wait_while_rows_are_read_and_go_on_where_they_were() {
     assert!(offset(rows[4]).contains(r#""snapshot":"BLOCKING","snapshot_completed":true"#));
     let scans = ["IN_PROGRESS", "TABLE_SCAN_COMPLETED SUCCEEDED"];
     let expected: Vec<&str> = ["STARTED"].into_iter().chain(scans).chain(scans).chain(["COMPLETED"]).collect();
-    assert_eq!(told(&records), expected);
+    assert_eq!(kinds(&records), expected);
 
     // A restart in the middle of it goes on with changes, and takes none for sent that was not.
     host.acknowledge(rows[0]);
@@ -67,7 +67,7 @@ async fn changes_wait_while_rows_are_read_and_go_on_where_they_were() {
     let mut task = Task::start(&server, &host, &SETTINGS).await;
     let records = task.take_until(&mut server, |records| changes(records).iter().any(|one| one.contains('4'))).await;
     assert_eq!(changes(&records).last().unwrap(), r#"c null {"id":4}"#);
-    assert_eq!(told(&records), ["SKIPPED"]);
+    assert_eq!(kinds(&records), ["SKIPPED"]);
     task.stop().await;
 }
 
@@ -80,7 +80,7 @@ async fn a_blocking_snapshot_that_fails_is_given_up_and_changes_go_on() {
     let data = r#"{"data-collections": ["shop.dbo.a"], "type": "blocking",
         "additional-conditions": [{"data-collection": "shop.dbo.a", "filter": "SELECT nothing FROM shop.dbo.nowhere"}]}"#;
     signal(&mut server, "s1", "execute-snapshot", data).await;
-    let aborted = |records: &[Record]| told(records).iter().any(|kind| kind == "ABORTED");
+    let aborted = |records: &[Record]| kinds(records).iter().any(|kind| kind == "ABORTED");
     task.take_until(&mut server, aborted).await;
     server.change(&["INSERT INTO dbo.a VALUES (6, NULL)"]).await;
     let records = task.take_until(&mut server, |records| !changes(records).is_empty()).await;
@@ -100,9 +100,10 @@ async fn it_is_told_how_an_initial_snapshot_goes() {
     let scans = ["IN_PROGRESS", "TABLE_SCAN_COMPLETED SUCCEEDED"];
     // The rows of the signal table are not read.
     let expected: Vec<&str> = ["STARTED"].into_iter().chain(scans).chain(["COMPLETED"]).collect();
-    assert_eq!(told(&records), expected);
+    assert_eq!(kinds(&records), expected);
     task.stop().await;
-    let (notified, _): (Vec<&Record>, Vec<&Record>) = records.iter().partition(|record| &*record.topic == "told");
+    let (notified, _): (Vec<&Record>, Vec<&Record>) =
+        records.iter().partition(|record| &*record.topic == "notifications");
     let (last, before) = notified.split_last().unwrap();
     for record in before {
         assert!(offset(record).contains(r#""snapshot":"INITIAL","snapshot_completed":false"#), "{}", offset(record));

@@ -7,7 +7,7 @@ use tributary_api::ErrorKind;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
-use crate::task::{PATIENCE, Task, briefs, offset};
+use crate::task::{Task, WAIT_LIMIT, briefs, offset};
 
 const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 
@@ -189,7 +189,7 @@ async fn a_start_after_an_idle_time_that_a_cleanup_went_through_is_no_loss() {
             }
         }
     };
-    timeout(PATIENCE, stored).await.expect("a heartbeat with the position up to which the log is empty");
+    timeout(WAIT_LIMIT, stored).await.expect("a heartbeat with the position up to which the log is empty");
     task.stop().await;
     clean_up_to(&mut server, idle).await;
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;

@@ -6,11 +6,11 @@ use tributary_api::Record;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
-use crate::signals::{SETTINGS, SIGNALS, changes, notices, signal};
+use crate::signals::{SETTINGS, SIGNALS, changes, notifications, signal};
 use crate::task::{Task, brief};
 
 fn is_complete(records: &[Record]) -> bool {
-    notices(records).iter().any(|notice| notice.ends_with(" COMPLETED"))
+    notifications(records).iter().any(|notification| notification.ends_with(" COMPLETED"))
 }
 
 fn rows(records: &[Record]) -> Vec<&Record> {
@@ -118,7 +118,7 @@ async fn a_table_is_left_out_when_too_many_rows_have_the_same_key() {
     signal(&mut server, "s1", "execute-snapshot", data).await;
     let records = task.take_until(&mut server, is_complete).await;
     assert_eq!(changes(&records), [r#"r null {"n":1}"#]);
-    assert!(notices(&records).contains(&"s1 TABLE_SCAN_COMPLETED SQL_EXCEPTION".to_owned()));
+    assert!(notifications(&records).contains(&"s1 TABLE_SCAN_COMPLETED SQL_EXCEPTION".to_owned()));
     task.stop().await;
 }
 

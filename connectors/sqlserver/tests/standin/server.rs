@@ -15,7 +15,7 @@ pub(crate) const DATABASE: &str = "shop";
 /// Ends when it is dropped, or when the test process ends.
 pub(crate) struct Server {
     child: Child,
-    leash: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     pub(crate) port: u16,
     /// The number of tables it was started with.
     pub(crate) tables: usize,
@@ -27,17 +27,17 @@ impl Server {
     /// definition of the columns.
     pub(crate) async fn start(tables: &[(&str, &str)]) -> Server {
         let mut child = Command::new(binary())
-            .args(["--port", "0", "--stepped", "--leash", "--password", PASSWORD])
+            .args(["--port", "0", "--stepped", "--exit-with-stdin", "--password", PASSWORD])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let leash = child.stdin.take();
+        let stdin = child.stdin.take();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let port = line.trim().rsplit_once(':').expect("the address of the stand-in").1.parse().unwrap();
         let mut server =
-            Server { child, leash, port, tables: tables.len(), administrator: connect(port, "master").await };
+            Server { child, stdin, port, tables: tables.len(), administrator: connect(port, "master").await };
         server.sql(&format!("CREATE DATABASE {DATABASE}")).await;
         server.administrator = connect(port, DATABASE).await;
         server.sql(&format!("ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")).await;
@@ -129,7 +129,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.leash = None;
+        self.stdin = None;
         let _ = self.child.wait();
     }
 }

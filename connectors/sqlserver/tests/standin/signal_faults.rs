@@ -6,15 +6,15 @@ use tributary_api::{Record, SourceHost, Topic, TopicRecord, TopicWriterOptions};
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
-use crate::signals::{A, FIVE, SETTINGS, SIGNALS, changes, execute, filled, is_complete, notices, rows, signal};
+use crate::signals::{A, FIVE, SETTINGS, SIGNALS, changes, execute, filled, is_complete, notifications, rows, signal};
 use crate::task::{Task, brief, briefs};
 
 const SIGNAL_TOPIC: &str = "server.shop.dbo.signals";
 
 /// How the reading of the tables has ended.
 fn ended(records: &[Record]) -> Vec<String> {
-    let ended = |notice: &String| notice.split("TABLE_SCAN_COMPLETED ").nth(1).map(str::to_owned);
-    notices(records).iter().filter_map(ended).collect()
+    let ended = |notification: &String| notification.split("TABLE_SCAN_COMPLETED ").nth(1).map(str::to_owned);
+    notifications(records).iter().filter_map(ended).collect()
 }
 
 fn five() -> Vec<String> {
@@ -98,9 +98,9 @@ async fn a_snapshot_waits_until_the_signal_table_can_be_written() {
     let settings = [&SETTINGS[..], &server.reader_login().await].concat();
     let mut task = Task::first(&server, &FakeSourceHost::new(), &settings).await;
     execute(&mut server, r#""shop.dbo.a""#).await;
-    let paused = |records: &[Record]| notices(records).iter().any(|notice| notice == "s1 PAUSED");
+    let paused = |records: &[Record]| notifications(records).iter().any(|notification| notification == "s1 PAUSED");
     let records = task.take_until(&mut server, paused).await;
-    assert!(ended(&records).is_empty() && rows(&records).is_empty(), "{:?}", notices(&records));
+    assert!(ended(&records).is_empty() && rows(&records).is_empty(), "{:?}", notifications(&records));
     server.sql("GRANT INSERT ON dbo.signals TO least").await;
     signal(&mut server, "s2", "resume-snapshot", "").await;
     let records = task.take_until(&mut server, is_complete).await;
@@ -135,8 +135,10 @@ async fn the_record_of_a_signal_is_sent_wherever_the_worker_ends() {
     let records = task.take_until(&mut server, is_complete).await;
     let place = |wanted: &dyn Fn(&Record) -> bool| records.iter().position(wanted).unwrap();
     let asked = place(&|record| &*record.topic == SIGNAL_TOPIC && brief(record).contains("execute-snapshot"));
-    let told = place(&|record| &*record.topic == "told" && notices(std::slice::from_ref(record)) == ["s1 STARTED"]);
-    assert!(asked < told, "where the notification is stored, the record of the signal is there");
+    let notified = place(&|record| {
+        &*record.topic == "notifications" && notifications(std::slice::from_ref(record)) == ["s1 STARTED"]
+    });
+    assert!(asked < notified, "where the notification is stored, the record of the signal is there");
     let last_of_window = place(&|record| brief(record).contains(r#""id":2,"name""#));
     let end = records[last_of_window..].iter().find(|record| &*record.topic == SIGNAL_TOPIC).map(brief).unwrap();
     assert!(end.contains("snapshot-window-close"), "{end}");
@@ -202,7 +204,7 @@ async fn a_signal_topic_that_was_made_again_is_read_from_its_beginning() {
         write(&host, "old", id, r#""shop.dbo.a""#).await;
     }
     let mut task = Task::first(&server, &host, &of("old")).await;
-    let all = |records: &[Record]| notices(records).iter().any(|notice| notice == "o3 COMPLETED");
+    let all = |records: &[Record]| notifications(records).iter().any(|notification| notification == "o3 COMPLETED");
     let records = task.take_until(&mut server, all).await;
     host.acknowledge(records.last().unwrap());
     task.stop().await;
@@ -210,7 +212,7 @@ async fn a_signal_topic_that_was_made_again_is_read_from_its_beginning() {
     write(&host, "new", "n1", r#""shop.dbo.a""#).await;
     let mut task = Task::start(&server, &host, &of("new")).await;
     let records = task.take_until(&mut server, is_complete).await;
-    assert!(notices(&records).contains(&"n1 COMPLETED".to_owned()), "{:?}", notices(&records));
+    assert!(notifications(&records).contains(&"n1 COMPLETED".to_owned()), "{:?}", notifications(&records));
     task.stop().await;
 }
 
@@ -228,7 +230,7 @@ async fn signals_from_before_the_first_start_are_left_out_if_the_consumer_begins
     let mut task = Task::first(&server, &host, &[&SETTINGS[..], &by_topic].concat()).await;
     let mut records = Vec::new();
     let mut number = 0;
-    while notices(&records).is_empty() {
+    while notifications(&records).is_empty() {
         // Until one comes after the topic was looked at for the first time.
         assert!(number < 300, "no signal is followed");
         write(&host, "server-signal", &format!("new{number}"), r#""shop.dbo.a""#).await;
@@ -238,7 +240,7 @@ async fn signals_from_before_the_first_start_are_left_out_if_the_consumer_begins
             records.extend(read.unwrap());
         }
     }
-    let told = notices(&records);
-    assert!(told.iter().all(|notice| notice.starts_with("new")), "{told:?}");
+    let notified = notifications(&records);
+    assert!(notified.iter().all(|notification| notification.starts_with("new")), "{notified:?}");
     task.stop().await;
 }

@@ -14,7 +14,7 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("signal.data.collection", "shop.dbo.signals"),
     ("incremental.snapshot.chunk.size", "2"),
     ("notification.enabled.channels", "sink,log"),
-    ("notification.sink.topic.name", "told"),
+    ("notification.sink.topic.name", "notifications"),
 ];
 pub(crate) const A: (&str, &str) = ("a", "id int NOT NULL PRIMARY KEY, name nvarchar(10) NULL");
 pub(crate) const FIVE: &str = "INSERT INTO dbo.a VALUES (1, N'1'), (2, N'2'), (3, N'3'), (4, N'4'), (5, N'5')";
@@ -29,30 +29,31 @@ pub(crate) async fn execute(server: &mut Server, tables: &str) {
 
 /// Of records of tables what they say, without those of the signal table.
 pub(crate) fn changes(records: &[Record]) -> Vec<String> {
-    let changes = records.iter().filter(|record| !["told", "server.shop.dbo.signals"].contains(&&*record.topic));
+    let changes =
+        records.iter().filter(|record| !["notifications", "server.shop.dbo.signals"].contains(&&*record.topic));
     changes.map(brief).collect()
 }
 
 /// Of notifications of incremental snapshots their type, and how the reading of a table has ended.
-pub(crate) fn notices(records: &[Record]) -> Vec<String> {
+pub(crate) fn notifications(records: &[Record]) -> Vec<String> {
     notices_of(records, "Incremental Snapshot")
 }
 
 pub(crate) fn notices_of(records: &[Record], aggregate: &str) -> Vec<String> {
     let is_of = |record: &Record| record.value.value.path("aggregate_type").and_then(Value::as_str) == Some(aggregate);
-    let notices = records.iter().filter(|record| &*record.topic == "told" && is_of(record));
-    let notice = |record: &Record| {
+    let notifications = records.iter().filter(|record| &*record.topic == "notifications" && is_of(record));
+    let notification = |record: &Record| {
         let part =
             |name: &str| record.value.value.path(name).map(text).unwrap_or_default().trim_matches('"').to_owned();
         let data = part("additional_data");
         let status = data.split(r#""status":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         format!("{} {} {status}", part("id"), part("type")).trim_end().to_owned()
     };
-    notices.map(notice).collect()
+    notifications.map(notification).collect()
 }
 
 pub(crate) fn is_complete(records: &[Record]) -> bool {
-    notices(records).iter().any(|notice| notice.ends_with(" COMPLETED"))
+    notifications(records).iter().any(|notification| notification.ends_with(" COMPLETED"))
 }
 
 pub(crate) fn rows(records: &[Record]) -> Vec<&Record> {
@@ -94,9 +95,9 @@ async fn rows_are_read_in_chunks_and_a_change_in_the_window_is_newer() {
             r#"r null {"id":5,"name":"5"}"#,
         ];
         assert_eq!(changes(&records), expected, "{strategy}");
-        let told =
+        let kinds =
             ["STARTED", "IN_PROGRESS", "IN_PROGRESS", "IN_PROGRESS", "TABLE_SCAN_COMPLETED SUCCEEDED", "COMPLETED"];
-        assert_eq!(notices(&records), told.map(|kind| format!("s1 {kind}")), "{strategy}");
+        assert_eq!(notifications(&records), kinds.map(|kind| format!("s1 {kind}")), "{strategy}");
         let first = rows(&records)[0];
         assert_eq!(&*first.topic, "server.shop.dbo.a");
         assert_eq!(text(&source(first, "snapshot")), r#""incremental""#);
@@ -140,7 +141,8 @@ async fn a_snapshot_goes_on_behind_the_last_row_that_was_stored() {
     found.sort();
     assert_eq!(found, expected, "not beyond the last key that there was at its beginning");
     // What is stored last has nothing of a snapshot: a restart does not begin it again.
-    let mut last = task.take_until(&mut server, |records| records.iter().any(|record| &*record.topic != "told")).await;
+    let mut last =
+        task.take_until(&mut server, |records| records.iter().any(|record| &*record.topic != "notifications")).await;
     host.acknowledge(&last.pop().unwrap());
     task.stop().await;
     let mut task = Task::start(&server, &host, &SETTINGS).await;
@@ -194,8 +196,8 @@ async fn a_table_that_cannot_be_read_is_left_out_and_told_of() {
     execute(&mut server, r#""shop.dbo.none", "shop.dbo.plain", "shop.dbo.empty", "shop.dbo.a""#).await;
     let records = task.take_until(&mut server, is_complete).await;
     assert_eq!(rows(&records).len(), 5);
-    let ended = |notice: &String| notice.split("TABLE_SCAN_COMPLETED ").nth(1).map(str::to_owned);
-    let ended: Vec<String> = notices(&records).iter().filter_map(ended).collect();
+    let ended = |notification: &String| notification.split("TABLE_SCAN_COMPLETED ").nth(1).map(str::to_owned);
+    let ended: Vec<String> = notifications(&records).iter().filter_map(ended).collect();
     assert_eq!(ended, ["UNKNOWN_SCHEMA", "NO_PRIMARY_KEY", "EMPTY", "SUCCEEDED"]);
     // What is no signal stops nothing.
     signal(&mut server, "s2", "execute-snapshot", "no JSON").await;
@@ -220,7 +222,7 @@ async fn a_snapshot_is_paused_resumed_and_stopped() {
         ))
         .await;
     let paused =
-        |records: &[Record]| rows(records).len() == 2 && notices(records).iter().any(|n| n.ends_with("PAUSED"));
+        |records: &[Record]| rows(records).len() == 2 && notifications(records).iter().any(|n| n.ends_with("PAUSED"));
     task.take_until(&mut server, paused).await;
     let chunk = ["ChunkFrom", "ChunkTo", "TableFrom", "TableTo"].map(|name| task.shown(name).unwrap());
     assert_eq!(chunk, ["[1]", "[2]", "[1]", "[5]"]);
@@ -233,7 +235,7 @@ async fn a_snapshot_is_paused_resumed_and_stopped() {
     signal(&mut server, "s3", "resume-snapshot", "").await;
     signal(&mut server, "s4", "stop-snapshot", r#"{"data-collections": ["shop.dbo.a"]}"#).await;
     let records = task.take_until(&mut server, is_complete).await;
-    let kinds: Vec<String> = notices(&records);
+    let kinds: Vec<String> = notifications(&records);
     assert!(kinds.contains(&"s1 RESUMED".to_owned()) && kinds.contains(&"s1 ABORTED".to_owned()), "{kinds:?}");
     let ids: Vec<String> = rows(&records).into_iter().map(brief).collect();
     let of_b = ids.iter().filter(|row| !row.contains("name")).count();
@@ -244,7 +246,8 @@ async fn a_snapshot_is_paused_resumed_and_stopped() {
     // Stopped altogether, it is not complete.
     signal(&mut server, "s5", "execute-snapshot", tables).await;
     signal(&mut server, "s6", "stop-snapshot", "").await;
-    let stopped = |records: &[Record]| notices(records).iter().any(|notice| notice.ends_with("ABORTED"));
+    let stopped =
+        |records: &[Record]| notifications(records).iter().any(|notification| notification.ends_with("ABORTED"));
     let records = task.take_until(&mut server, stopped).await;
     assert!(!is_complete(&records));
     assert_eq!(metrics(&task, ends), [0.0, 1.0, 0.0, 0.0]);

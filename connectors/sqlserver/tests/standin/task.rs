@@ -12,7 +12,7 @@ use tributary_testkit::FakeSourceHost;
 use crate::server::{DATABASE, PASSWORD, Server, USER};
 
 /// How long a test waits for what it expects.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(90);
 
 /// The schema change topic.
 const STRUCTURES: &str = "server";
@@ -63,13 +63,13 @@ impl Task {
     }
 
     pub(crate) async fn poll(&mut self) -> Result<Vec<Record>, Error> {
-        timeout(PATIENCE, self.task.poll()).await.expect("something to come")
+        timeout(WAIT_LIMIT, self.task.poll()).await.expect("something to come")
     }
 
     /// Captures and reads until the records are what is waited for.
     pub(crate) async fn take_until(&mut self, server: &mut Server, done: impl Fn(&[Record]) -> bool) -> Vec<Record> {
         let mut records = std::mem::take(&mut self.ahead);
-        let end = tokio::time::Instant::now() + PATIENCE;
+        let end = tokio::time::Instant::now() + WAIT_LIMIT;
         while !done(&records) {
             assert!(tokio::time::Instant::now() < end, "{:#?}", records.iter().map(brief).collect::<Vec<_>>());
             server.scan().await;
@@ -102,7 +102,7 @@ impl Task {
                 }
             }
         };
-        timeout(PATIENCE, failure).await.expect("the task to fail")
+        timeout(WAIT_LIMIT, failure).await.expect("the task to fail")
     }
 
     pub(crate) async fn stop(mut self) {

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use tributary_api::{SourceHost, Topic, TopicRecord, TopicWriterOptions};
 use tributary_testkit::FakeSourceHost;
 
-use crate::signals::{SETTINGS, filled, is_complete, notices, rows};
-use crate::task::{PATIENCE, Task};
+use crate::signals::{SETTINGS, filled, is_complete, notifications, rows};
+use crate::task::{Task, WAIT_LIMIT};
 
 const TOPIC: &str = "server-signal";
 const BY_TOPIC: [(&str, &str); 3] =
@@ -25,7 +25,7 @@ async fn send(host: &Arc<FakeSourceHost>, signals: &[(&str, &str)]) {
 }
 
 async fn wait_for_commit(host: &FakeSourceHost, offset: i64) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     while host.committed("group", TOPIC) != Some(offset) {
         assert!(Instant::now() < end, "{:?}", host.committed("group", TOPIC));
         sleep(Duration::from_millis(5)).await;
@@ -41,7 +41,7 @@ async fn each_signal_is_followed_once_and_committed_when_its_effect_is_stored() 
     send(&host, &[("other", "no"), ("server", "s1")]).await;
     let records = task.take_until(&mut server, is_complete).await;
     assert_eq!(rows(&records).len(), 5);
-    assert!(notices(&records).iter().all(|notice| notice.starts_with("s1 ")));
+    assert!(notifications(&records).iter().all(|notification| notification.starts_with("s1 ")));
     wait_for_commit(&host, 1).await;
     task.stop().await;
     assert_eq!(host.committed("group", TOPIC), Some(1), "nothing of it is stored");
@@ -51,7 +51,8 @@ async fn each_signal_is_followed_once_and_committed_when_its_effect_is_stored() 
     wait_for_commit(&host, 2).await;
     send(&host, &[("server", "s2")]).await;
     let records = task.take_until(&mut server, is_complete).await;
-    let started: Vec<String> = notices(&records).into_iter().filter(|notice| notice.ends_with("STARTED")).collect();
+    let started: Vec<String> =
+        notifications(&records).into_iter().filter(|notification| notification.ends_with("STARTED")).collect();
     assert_eq!(started, ["s2 STARTED"], "the first one is not followed again");
     host.acknowledge(records.last().unwrap());
     wait_for_commit(&host, 3).await;
@@ -68,13 +69,19 @@ async fn without_an_offset_of_its_own_the_task_begins_where_its_group_is() {
     let settings = [&SETTINGS[..], &BY_TOPIC].concat();
     let mut task = Task::first(&server, &host, &settings).await;
     let records = task.take_until(&mut server, is_complete).await;
-    assert!(notices(&records).iter().all(|notice| notice.starts_with("new ")), "{:?}", notices(&records));
+    assert!(
+        notifications(&records).iter().all(|notification| notification.starts_with("new ")),
+        "{:?}",
+        notifications(&records)
+    );
     task.stop().await;
     // Where that is beyond the end, the topic is another one.
     host.commit("group", TOPIC, 9);
     let mut task = Task::first(&server, &host, &settings).await;
-    let both = |records: &[tributary_api::Record]| notices(records).iter().any(|notice| notice == "new COMPLETED");
+    let both = |records: &[tributary_api::Record]| {
+        notifications(records).iter().any(|notification| notification == "new COMPLETED")
+    };
     let records = task.take_until(&mut server, both).await;
-    assert!(notices(&records).contains(&"old STARTED".to_owned()));
+    assert!(notifications(&records).contains(&"old STARTED".to_owned()));
     task.stop().await;
 }

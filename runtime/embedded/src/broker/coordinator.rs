@@ -57,7 +57,7 @@ impl Coordinator for GroupCoordinator {
         reason: Option<&str>,
     ) -> Result<Body> {
         self.store.expire_members(group_id, SystemTime::now());
-        self.store.heard_of(group_id, member_id, SystemTime::now());
+        self.store.record_heartbeat(group_id, member_id, SystemTime::now());
         let refusal = if !(1..=MAX_SESSION_MS).contains(&session_timeout_ms) {
             Some(ErrorCode::InvalidSessionTimeout)
         } else if member_id.is_empty() && self.store.members(group_id) >= MAX_MEMBERS {
@@ -80,7 +80,7 @@ impl Coordinator for GroupCoordinator {
             reason,
         );
         let joined = join.await;
-        self.store.heard_of(group_id, member_id, SystemTime::now());
+        self.store.record_heartbeat(group_id, member_id, SystemTime::now());
         joined
     }
 
@@ -95,7 +95,7 @@ impl Coordinator for GroupCoordinator {
         assignments: Option<&[SyncGroupRequestAssignment]>,
     ) -> Result<Body> {
         self.store.expire_members(group_id, SystemTime::now());
-        self.store.heard_of(group_id, member_id, SystemTime::now());
+        self.store.record_heartbeat(group_id, member_id, SystemTime::now());
         // Static members stay in their group when they disconnect.
         let is_follower = assignments.is_none_or(<[_]>::is_empty) && group_instance_id.is_none();
         if is_follower && !self.store.group_is_formed(group_id) {
@@ -298,7 +298,7 @@ mod tests {
             let mut coordinator = GroupCoordinator::new(store.clone()).unwrap();
             let (first, second) = two_members(&mut coordinator).await;
             let (silent, mut other) = if leader_is_silent { (first, second) } else { (second, first) };
-            store.heard_of("sink", &silent.id, SystemTime::now() - 2 * Duration::from_millis(SESSION_MS));
+            store.record_heartbeat("sink", &silent.id, SystemTime::now() - 2 * Duration::from_millis(SESSION_MS));
             assert_eq!(other.heartbeat(&mut coordinator).await, ErrorCode::RebalanceInProgress);
             assert_eq!(silent.heartbeat(&mut coordinator).await, ErrorCode::UnknownMemberId);
             assert_eq!(other.join(&mut coordinator).await, ErrorCode::None);

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_file_is_absolute() {
+    fn an_absolute_file_is_not_put_below_the_folder() {
         assert_eq!(url("/var/lib/broker.db", "/srv").unwrap(), "sqlite:////var/lib/broker.db");
     }
 

@@ -20,10 +20,10 @@ const BUSY: u64 = u64::MAX;
 /// The slots of one broker.
 #[derive(Clone)]
 pub(super) struct ConnectionSlots {
-    shared: Arc<Shared>,
+    shared: Arc<SlotTable>,
 }
 
-struct Shared {
+struct SlotTable {
     free: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<SlotState>>>,
     next: AtomicU64,
@@ -41,7 +41,7 @@ struct SlotState {
 
 /// The slot of a connection; free again when dropped.
 pub(super) struct ConnectionSlot {
-    shared: Arc<Shared>,
+    shared: Arc<SlotTable>,
     number: u64,
     state: Arc<SlotState>,
     _permit: OwnedSemaphorePermit,
@@ -51,7 +51,7 @@ impl ConnectionSlots {
     pub(super) fn new(count: usize) -> Self {
         let (taken, begun) = (Mutex::default(), Instant::now());
         let free = Arc::new(Semaphore::new(count));
-        Self { shared: Arc::new(Shared { free, taken, next: AtomicU64::new(0), begun }) }
+        Self { shared: Arc::new(SlotTable { free, taken, next: AtomicU64::new(0), begun }) }
     }
 
     /// A free slot. If there is none, the connection that has been idle longest is closed; its client reconnects with
@@ -69,7 +69,7 @@ impl ConnectionSlots {
     }
 }
 
-impl Shared {
+impl SlotTable {
     fn occupy(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionSlot {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let state = Arc::new(SlotState {

@@ -36,10 +36,10 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// The storage of one broker. Clones share it.
 #[derive(Clone)]
 pub(super) struct Store {
-    shared: Arc<Shared>,
+    shared: Arc<StoreState>,
 }
 
-struct Shared {
+struct StoreState {
     options: StoreOptions,
     engine: RwLock<Engine>,
     restarting: Mutex<Restarts>,
@@ -57,7 +57,7 @@ impl Store {
         if let Some(database) = &options.database {
             engine::forget_members(database).await.map_err(|error| Error::LibSql(Arc::new(error)))?;
         }
-        let shared = Shared {
+        let shared = StoreState {
             options,
             engine: RwLock::new(engine),
             restarting: Mutex::default(),
@@ -101,9 +101,9 @@ impl Store {
         self.shared.groups.expire(group, now);
     }
 
-    /// Extends the session of a member, which was heard of at this time.
-    pub(super) fn heard_of(&self, group: &str, member: &str, at: SystemTime) {
-        self.shared.groups.heard(group, member, at);
+    /// Extends the session of a member, whose last heartbeat was at this time.
+    pub(super) fn record_heartbeat(&self, group: &str, member: &str, at: SystemTime) {
+        self.shared.groups.record_heartbeat(group, member, at);
     }
 
     /// Whether a group's members have their assignments; a follower has to wait for that.

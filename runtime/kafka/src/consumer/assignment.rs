@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use tributary_api::{Offsets, Result, TopicPartition};
 use tributary_librdkafka::code;
 
-use super::{Consumer, Position, Starts, all_listed, list};
+use super::{Consumer, Position, StartOffsets, all_listed, list};
 use crate::ClientConfig;
 
 /// librdkafka's special offsets.
@@ -56,7 +56,7 @@ impl Consumer {
     ///
     /// # Errors
     /// `Retriable` when the group has moved on meanwhile.
-    pub fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts> {
+    pub fn accept(&mut self, assigned: &[TopicPartition]) -> Result<StartOffsets> {
         let starts = self.starts(assigned);
         let position = |tp| starts.of(tp).map_or(Position::Committed, Position::At);
         let positions: Vec<_> = assigned.iter().map(|tp| (tp.clone(), position(tp))).collect();
@@ -64,14 +64,14 @@ impl Consumer {
         Ok(starts)
     }
 
-    fn starts(&self, assigned: &[TopicPartition]) -> Starts {
-        let Some(committed) = self.group_offsets(assigned) else { return Starts::default() };
+    fn starts(&self, assigned: &[TopicPartition]) -> StartOffsets {
+        let Some(committed) = self.group_offsets(assigned) else { return StartOffsets::default() };
         let new: Vec<&TopicPartition> = assigned.iter().filter(|tp| !committed.contains_key(*tp)).collect();
         let reset = self.reset_offsets(&new).unwrap_or_else(|error| {
             tracing::warn!(%error, "partitions without an offset start where auto.offset.reset says");
             Offsets::new()
         });
-        Starts { committed, reset }
+        StartOffsets { committed, reset }
     }
 
     /// The start offsets of partitions without a committed offset. librdkafka resolves them too, but exposes them only

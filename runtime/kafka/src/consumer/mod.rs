@@ -47,14 +47,14 @@ pub enum Position {
 
 /// The start offsets of assigned partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Starts {
+pub struct StartOffsets {
     /// At the group's offsets.
     pub committed: Offsets,
     /// By `auto.offset.reset`, because the group has no offset.
     pub reset: Offsets,
 }
 
-impl Starts {
+impl StartOffsets {
     /// The start offset of a partition; none if it is not known.
     pub fn of(&self, partition: &TopicPartition) -> Option<i64> {
         self.committed.get(partition).or_else(|| self.reset.get(partition)).copied()

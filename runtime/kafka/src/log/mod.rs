@@ -1,7 +1,7 @@
 //! A table of small values stored in a compacted topic, as Kafka Connect stores configurations, offsets and statuses
 //! (`org.apache.kafka.connect.util.KafkaBasedLog`).
 
-mod tail;
+mod reader;
 mod topic;
 mod write;
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tributary_api::{Error, RecordMetadata, Result};
 
-use self::tail::Tail;
+use self::reader::LogReader;
 use self::write::Writer;
 use crate::{Admin, ClientConfig, NewTopic};
 
@@ -55,7 +55,7 @@ pub struct CompactedLog(Arc<Log>);
 struct Log {
     name: String,
     writer: Writer,
-    tail: Tail,
+    reader: LogReader,
 }
 
 impl CompactedLog {
@@ -72,8 +72,8 @@ impl CompactedLog {
         tokio::task::spawn_blocking(move || drop(admin));
         let name = options.topic.name;
         let writer = Writer::new(&options.producer)?;
-        let tail = Tail::start(&options.consumer, &name, partitions, writer.client(), on_record)?;
-        let log = Self(Arc::new(Log { name, writer, tail }));
+        let reader = LogReader::start(&options.consumer, &name, partitions, writer.client(), on_record)?;
+        let log = Self(Arc::new(Log { name, writer, reader }));
         log.read_to_end().await?;
         Ok(log)
     }
@@ -83,7 +83,7 @@ impl CompactedLog {
     /// # Errors
     /// `Retriable` when no broker answered in time, `Fatal` when the reading thread has ended.
     pub async fn read_to_end(&self) -> Result<()> {
-        self.0.tail.read_to_end().await.map_err(|error| self.context(error, "read"))
+        self.0.reader.read_to_end().await.map_err(|error| self.context(error, "read"))
     }
 
     /// As [`CompactedLog::read_to_end`], but waits until open transactions are committed or aborted: records that were
@@ -92,7 +92,7 @@ impl CompactedLog {
     /// # Errors
     /// As for [`CompactedLog::read_to_end`]; `Retriable` also when a transaction has not ended in time.
     pub async fn read_past_transactions(&self) -> Result<()> {
-        self.0.tail.read_past_transactions().await.map_err(|error| self.context(error, "read"))
+        self.0.reader.read_past_transactions().await.map_err(|error| self.context(error, "read"))
     }
 
     /// The topic.
@@ -115,7 +115,7 @@ impl CompactedLog {
     pub async fn write_and_read(&self, records: Vec<(Bytes, Option<Bytes>)>) -> Result<()> {
         let written = self.0.writer.write_all(&self.0.name, &records).await;
         let written = written.map_err(|error| self.context(error, "write"))?;
-        self.0.tail.read_to(written).await.map_err(|error| self.context(error, "read"))
+        self.0.reader.read_to(written).await.map_err(|error| self.context(error, "read"))
     }
 
     /// Writes records in order, in as few requests as possible, and waits for all acknowledgements.
@@ -130,7 +130,7 @@ impl CompactedLog {
     /// [`CompactedLog::open`] is no longer called.
     pub async fn close(self) {
         self.0.writer.close().await;
-        self.0.tail.close().await;
+        self.0.reader.close().await;
     }
 
     fn context(&self, error: Error, what: &str) -> Error {

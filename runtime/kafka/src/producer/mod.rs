@@ -244,7 +244,7 @@ impl Producer {
     }
 
     /// How often a sender has waited for space in the queue.
-    pub fn times_full(&self) -> u64 {
+    pub fn queue_full_count(&self) -> u64 {
         self.deliveries.space().waits()
     }
 }

@@ -26,7 +26,7 @@ impl Recorded {
         self.calls.lock().unwrap().push(call);
     }
 
-    /// The recorded answer as what the seam knows it as, or the recorded refusal.
+    /// The recorded answer as the type of the herder's interface, or the recorded refusal.
     fn answer<T: DeserializeOwned>(&self, body: impl FnOnce(&Value) -> Value) -> Result<T> {
         match self.refusal() {
             Some(error) => Err(error),

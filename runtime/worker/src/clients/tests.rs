@@ -12,9 +12,9 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Hears of deliveries; may be made to hang as a plugin can.
+/// Records deliveries; may be made to hang as a plugin can.
 #[derive(Default)]
-struct Heard {
+struct RecordingListener {
     tokens: Mutex<Vec<Token>>,
     changed: Condvar,
     plugin: bool,
@@ -22,7 +22,7 @@ struct Heard {
     released: Condvar,
 }
 
-impl Heard {
+impl RecordingListener {
     fn plugin(hangs: bool) -> Arc<Self> {
         Arc::new(Self { plugin: true, hangs: Mutex::new(hangs), ..Self::default() })
     }
@@ -35,11 +35,11 @@ impl Heard {
     fn wait_for(&self, expected: &[Token]) {
         let mut tokens = self.tokens.lock();
         let waited = self.changed.wait_while_for(&mut tokens, |tokens| *tokens != expected, LIMIT);
-        assert!(!waited.timed_out(), "waited for {expected:?}, heard {tokens:?}");
+        assert!(!waited.timed_out(), "waited for {expected:?}, recorded {tokens:?}");
     }
 }
 
-impl DeliveryListener for Heard {
+impl DeliveryListener for RecordingListener {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         self.released.wait_while(&mut self.hangs.lock(), |hangs| *hangs);
         self.tokens.lock().extend(deliveries.iter().map(|delivery| delivery.token));
@@ -47,7 +47,7 @@ impl DeliveryListener for Heard {
     }
 }
 
-impl TaskDeliveryListener for Heard {
+impl TaskDeliveryListener for RecordingListener {
     fn calls_plugin(&self) -> bool {
         self.plugin
     }
@@ -62,7 +62,7 @@ fn delivered(tokens: &[Token]) -> Vec<Delivery<'static>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_task_gets_the_reports_of_its_own_records_in_order() {
     let routes = Routes::new(Executor::new(Handle::current()));
-    let (one, other) = (Arc::<Heard>::default(), Heard::plugin(false));
+    let (one, other) = (Arc::<RecordingListener>::default(), RecordingListener::plugin(false));
     let (first, second) = (routes.add(Arc::clone(&one) as _).unwrap(), routes.add(Arc::clone(&other) as _).unwrap());
     let highest = (1 << 48) - 1;
     for route in [&first, &second] {
@@ -77,7 +77,7 @@ async fn each_task_gets_the_reports_of_its_own_records_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_never_returns_from_an_acknowledgement_blocks_only_its_own_task() {
     let routes = Routes::new(Executor::new(Handle::current()));
-    let (hangs, other) = (Heard::plugin(true), Heard::plugin(false));
+    let (hangs, other) = (RecordingListener::plugin(true), RecordingListener::plugin(false));
     let (first, second) = (routes.add(Arc::clone(&hangs) as _).unwrap(), routes.add(Arc::clone(&other) as _).unwrap());
     for token in 0..3 {
         first.sending();
@@ -93,7 +93,7 @@ async fn a_plugin_that_never_returns_from_an_acknowledgement_blocks_only_its_own
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_is_reused_only_when_no_record_of_its_former_task_is_in_flight() {
     let routes = Routes::new(Executor::new(Handle::current()));
-    let (former, next) = (Arc::<Heard>::default(), Arc::<Heard>::default());
+    let (former, next) = (Arc::<RecordingListener>::default(), Arc::<RecordingListener>::default());
     let route = routes.add(Arc::clone(&former) as _).unwrap();
     let late = route.tag(5);
     route.sending();
@@ -114,7 +114,7 @@ fn config(extra: (&str, &str)) -> ClientConfig {
 async fn tasks_with_equal_settings_share_a_producer_and_the_last_one_closes_it() {
     let (clients, executor) = (Arc::<Clients>::default(), Executor::new(Handle::current()));
     let cores = std::thread::available_parallelism().unwrap().get();
-    let join = |extra| clients.producer(config(extra), &executor, Arc::<Heard>::default()).unwrap();
+    let join = |extra| clients.producer(config(extra), &executor, Arc::<RecordingListener>::default()).unwrap();
     let mut tasks: Vec<_> = (0..cores * 3).map(|_| join(("acks", "all"))).collect();
     let known = |clients: &Clients| -> Vec<usize> {
         let mut uses: Vec<_> = clients.producers.lock().values().flatten().map(Weak::strong_count).collect();
@@ -132,9 +132,9 @@ async fn tasks_with_equal_settings_share_a_producer_and_the_last_one_closes_it()
 async fn abandoning_one_task_takes_no_record_of_another() {
     let (clients, executor) = (Arc::<Clients>::default(), Executor::new(Handle::current()));
     let cores = std::thread::available_parallelism().unwrap().get();
-    let heard = Arc::<Heard>::default();
+    let recorded = Arc::<RecordingListener>::default();
     let tasks: Vec<_> = (0..=cores)
-        .map(|_| clients.producer(config(("acks", "all")), &executor, Arc::clone(&heard) as _).unwrap())
+        .map(|_| clients.producer(config(("acks", "all")), &executor, Arc::clone(&recorded) as _).unwrap())
         .collect();
     let record = tributary_kafka::ProducerRecord { topic: "t", value: Some(b"v"), ..Default::default() };
     let (alone, shared): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| task.users() == 1);
@@ -148,6 +148,6 @@ async fn abandoning_one_task_takes_no_record_of_another() {
     if let Some(task) = alone.first() {
         task.send(&record, 3).unwrap();
         task.abandon();
-        heard.wait_for(&[3]);
+        recorded.wait_for(&[3]);
     }
 }

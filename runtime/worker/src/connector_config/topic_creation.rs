@@ -9,18 +9,18 @@ use crate::settings::with_prefix;
 #[derive(Clone, Debug)]
 pub(crate) struct TopicRules {
     groups: Vec<Group>,
-    default: Shape,
+    default: TopicSettings,
 }
 
 #[derive(Clone, Debug)]
 struct Group {
     include: Vec<Regex>,
     exclude: Vec<Regex>,
-    shape: Shape,
+    settings: TopicSettings,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Shape {
+struct TopicSettings {
     partitions: i32,
     replication: i32,
     config: Props,
@@ -35,31 +35,32 @@ impl TopicRules {
         if !props.keys().any(|name| name.starts_with("topic.creation.")) {
             return None;
         }
-        let mut default = Shape::parse(props, "default", None, issues);
+        let mut default = TopicSettings::parse(props, "default", None, issues);
         let names = list_items(props, "topic.creation.groups").filter(|name| *name != "default");
         let mut groups: Vec<Group> = names.map(|name| Group::parse(props, name, &default, issues)).collect();
         if embedded {
             default.replication = 1;
-            groups.iter_mut().for_each(|group| group.shape.replication = 1);
+            groups.iter_mut().for_each(|group| group.settings.replication = 1);
         }
         Some(Self { groups, default })
     }
 
     /// The settings of a new topic: those of the first group that includes it, otherwise the default group's.
     pub(crate) fn describe(&self, topic: &str) -> NewTopic {
-        let shape = self.groups.iter().find(|group| group.wants(topic)).map_or(&self.default, |group| &group.shape);
+        let settings =
+            self.groups.iter().find(|group| group.wants(topic)).map_or(&self.default, |group| &group.settings);
         NewTopic {
             name: topic.to_owned(),
-            partitions: shape.partitions,
-            replication: shape.replication,
-            config: shape.config.clone(),
+            partitions: settings.partitions,
+            replication: settings.replication,
+            config: settings.config.clone(),
         }
     }
 }
 
 impl Group {
     /// As in Connect, a group that includes no topic has no effect and is no error.
-    fn parse(props: &Props, name: &str, default: &Shape, issues: &mut Vec<ConfigIssue>) -> Self {
+    fn parse(props: &Props, name: &str, default: &TopicSettings, issues: &mut Vec<ConfigIssue>) -> Self {
         let mut patterns = |kind: &str| -> Vec<Regex> {
             let property = format!("topic.creation.{name}.{kind}");
             let mut read = Vec::new();
@@ -74,7 +75,7 @@ impl Group {
             read
         };
         let (include, exclude) = (patterns("include"), patterns("exclude"));
-        Self { include, exclude, shape: Shape::parse(props, name, Some(default), issues) }
+        Self { include, exclude, settings: TopicSettings::parse(props, name, Some(default), issues) }
     }
 
     fn wants(&self, topic: &str) -> bool {
@@ -83,7 +84,7 @@ impl Group {
     }
 }
 
-impl Shape {
+impl TopicSettings {
     fn parse(props: &Props, group: &str, default: Option<&Self>, issues: &mut Vec<ConfigIssue>) -> Self {
         let prefix = format!("topic.creation.{group}.");
         let mut number = |name: &str, kind: ConfigType, inherited: Option<i32>, rule: &str| {

@@ -44,7 +44,7 @@ pub(super) async fn fence(context: &HerderContext, name: &str, entry: &Connector
 
 /// Ends what the owner of the transactional id has open, and keeps it from writing.
 fn take_over(client: &ClientConfig) -> Result<()> {
-    let producer = Producer::new(client, Arc::new(Nobody))?;
+    let producer = Producer::new(client, Arc::new(NoListener))?;
     let deadline = Instant::now() + DEADLINE;
     loop {
         match producer.init_transactions(SLICE) {
@@ -63,8 +63,8 @@ fn join_failed(error: tokio::task::JoinError) -> Error {
 }
 
 /// Nothing is sent.
-struct Nobody;
+struct NoListener;
 
-impl DeliveryListener for Nobody {
+impl DeliveryListener for NoListener {
     fn delivered(&self, _deliveries: &[Delivery<'_>]) {}
 }

@@ -68,7 +68,9 @@ impl Runner {
             };
             self.reconcile(&entry).await;
             tokio::select! {
+                // A new configuration or target state, or the connector was deleted. An error: the worker is stopping.
                 changed = self.changes.changed() => if changed.is_err() { return },
+                // Restart, shutdown and other requests.
                 message = self.inbox.recv() => match message {
                     Some(RunnerMessage::Shutdown(done)) => {
                         self.shut_down().await;
@@ -78,7 +80,9 @@ impl Runner {
                     Some(message) => self.handle(message).await,
                     None => return,
                 },
+                // What failed at the last attempt is due again.
                 () = sleep(self.retry) => {}
+                // A failed task is to be restarted by the configured policy.
                 task = self.tasks.next_restart() => self.restart_failed_task(task).await,
             }
         }
@@ -183,6 +187,7 @@ impl Runner {
             };
             let started = tokio::select! {
                 started = self.start_instance(config) => started,
+                // A newer configuration or target state makes this start pointless: the loop acts on the new one.
                 () = superseded => return,
             };
             match started {

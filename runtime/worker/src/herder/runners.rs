@@ -54,6 +54,7 @@ impl Runners {
         let stopping = self.stopping.clone();
         self.tracker.spawn(async move {
             tokio::select! {
+                // Writes statuses until the worker stops.
                 () = statuses.run() => {}
                 () = stopping.cancelled() => {}
             }
@@ -102,6 +103,7 @@ impl Runners {
             changes.mark_unchanged();
             self.start_missing(&self.context.configs.names());
             tokio::select! {
+                // Connectors were created or deleted. An error: the configuration is no longer followed.
                 changed = changes.changed() => if changed.is_err() { return },
                 () = self.closing.cancelled() => return,
             }

@@ -279,7 +279,7 @@ mod tests {
     use tributary_api::Error;
 
     use super::*;
-    use crate::membership::Solo;
+    use crate::membership::SingleWorker;
 
     /// Refuses writes while `away` is set.
     #[derive(Default)]
@@ -305,7 +305,7 @@ mod tests {
         let log = Arc::<Log>::default();
         let statuses = StatusWriter::with_store(
             Arc::clone(&log) as _,
-            Arc::new(Solo { generation: 1 }),
+            Arc::new(SingleWorker { generation: 1 }),
             "w".to_owned(),
             true,
             Redaction::default(),

@@ -97,7 +97,9 @@ impl TaskSet {
                 }
             };
             tokio::select! {
+                // The restart that is due first.
                 number = wait => return number,
+                // A task has ended: if it has failed, its restart may be due earlier.
                 () = async { drop(select_all(ends).await) }, if !ends.is_empty() => {}
             }
         }

@@ -86,7 +86,7 @@ impl PluginCheck<'_> {
         match named {
             Ok(named) => definition.embed(named.prefix(), Some(&group), &named.plugin.description.config),
             Err(error) => {
-                self.tell(error);
+                self.add_issue(error);
                 definition
             }
         }
@@ -100,7 +100,7 @@ impl PluginCheck<'_> {
         let requirements = made.map(|transform| transform.requirements());
         let has_state = requirements.as_ref().is_some_and(|needs| !needs.is_empty());
         if !can_host && (has_state || named.plugin.description.needs_processor) {
-            self.tell(&named.needs_processor());
+            self.add_issue(&named.needs_processor());
         }
         requirements
     }
@@ -126,10 +126,10 @@ impl PluginCheck<'_> {
     }
 
     fn keep<T>(&mut self, outcome: Result<T>) -> Option<T> {
-        outcome.map_err(|error| self.tell(&error)).ok()
+        outcome.map_err(|error| self.add_issue(&error)).ok()
     }
 
-    fn tell(&mut self, error: &Error) {
+    fn add_issue(&mut self, error: &Error) {
         self.issues.push(ConfigIssue::of_error(error, "connector.class"));
     }
 }

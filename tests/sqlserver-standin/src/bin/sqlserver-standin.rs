@@ -49,7 +49,7 @@ struct Arguments {
     certificate: Option<PathBuf>,
     /// Ends when standard input does: whoever started it is gone.
     #[arg(long)]
-    leash: bool,
+    exit_with_stdin: bool,
 }
 
 fn encryption(text: &str) -> Result<Encryption, String> {
@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {}", standin.address())?;
     out.flush()?;
-    wait(arguments.leash)
+    wait(arguments.exit_with_stdin)
 }
 
 fn password(arguments: &Arguments) -> String {
@@ -112,8 +112,8 @@ fn password(arguments: &Arguments) -> String {
 }
 
 /// Waits for the end: of standard input, or by a signal.
-fn wait(leash: bool) -> Result<(), Box<dyn std::error::Error>> {
-    if leash {
+fn wait(exit_with_stdin: bool) -> Result<(), Box<dyn std::error::Error>> {
+    if exit_with_stdin {
         let mut rest = [0; 1024];
         while io::stdin().read(&mut rest)? > 0 {}
         return Ok(());

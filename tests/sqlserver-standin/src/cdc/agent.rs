@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Capture, ChangeData, System,
-    capture::{self, Scan, Strain},
+    capture::{self, Scan, ScanFault},
     change_data::{Database, lock},
     cleanup,
     enable::is_enabled,
@@ -38,7 +38,7 @@ struct Orders {
     thread: Option<JoinHandle<()>>,
     stop: bool,
     paused: bool,
-    strain: Strain,
+    fault: ScanFault,
     /// A transaction was committed since the last scan.
     committed: bool,
 }
@@ -70,12 +70,12 @@ impl Agent {
 
     /// Makes each transaction take so long to capture.
     pub(super) fn slow_down(&self, by: Duration) {
-        lock(&self.orders).strain.slow = by;
+        lock(&self.orders).fault.slow = by;
     }
 
     /// Makes the next scan fail at its end.
     pub(super) fn fail_next(&self) {
-        lock(&self.orders).strain.fail = true;
+        lock(&self.orders).fault.fail = true;
     }
 
     /// An agent that does not rest between scans scans now.
@@ -84,11 +84,11 @@ impl Agent {
         self.changed.notify_all();
     }
 
-    fn strain(&self) -> Strain {
+    fn fault(&self) -> ScanFault {
         let mut orders = lock(&self.orders);
-        let strain = orders.strain.clone();
-        orders.strain.fail = false;
-        strain
+        let fault = orders.fault.clone();
+        orders.fault.fail = false;
+        fault
     }
 
     /// Rests; false when it is to end.
@@ -192,7 +192,7 @@ pub(super) fn scan_all(changes: &ChangeData, database: &Database) -> Result<u64,
 fn scan_once(changes: &ChangeData, database: &Database, system: &dyn System, limit: u32) -> Result<Scan, SqlError> {
     let _one_at_a_time = lock(&database.scanning);
     let started = changes.clock.local_datetime();
-    let outcome = capture::scan(system, limit, &database.agent.strain());
+    let outcome = capture::scan(system, limit, &database.agent.fault());
     let ended = changes.clock.local_datetime();
     let mut history = lock(&database.history);
     match &outcome {

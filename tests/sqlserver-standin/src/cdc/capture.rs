@@ -30,9 +30,9 @@ pub(super) struct Scan {
     pub(super) last_commit: Option<DateTime>,
 }
 
-/// How a scan behaves when a test wants it other than well.
+/// How a scan behaves when a test makes it slow or fail.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Strain {
+pub(super) struct ScanFault {
     /// Rests for so long before each transaction.
     pub(super) slow: Duration,
     /// Ends with an error before the scan is committed.
@@ -40,8 +40,8 @@ pub(super) struct Strain {
 }
 
 /// Captures at most `limit` transactions, in a transaction of its own on `connection`, on which none is open.
-pub(super) fn scan(system: &dyn System, limit: u32, strain: &Strain) -> Result<Scan, SqlError> {
-    transaction(system.connection(), || scan_within(system, limit, strain))
+pub(super) fn scan(system: &dyn System, limit: u32, fault: &ScanFault) -> Result<Scan, SqlError> {
+    transaction(system.connection(), || scan_within(system, limit, fault))
 }
 
 /// Runs `work` in a transaction that is kept if it succeeds.
@@ -53,7 +53,7 @@ fn transaction<T>(connection: &Connection, work: impl FnOnce() -> Result<T, SqlE
     outcome
 }
 
-fn scan_within(system: &dyn System, limit: u32, strain: &Strain) -> Result<Scan, SqlError> {
+fn scan_within(system: &dyn System, limit: u32, fault: &ScanFault) -> Result<Scan, SqlError> {
     let connection = system.connection();
     let names = Names::of(system)?;
     let position = begin_write(connection, &names)?;
@@ -67,15 +67,15 @@ fn scan_within(system: &dyn System, limit: u32, strain: &Strain) -> Result<Scan,
     };
     let instances = instance::by_source(system, &names)?;
     for commit in &commits {
-        if !strain.slow.is_zero() {
-            std::thread::sleep(strain.slow);
+        if !fault.slow.is_zero() {
+            std::thread::sleep(fault.slow);
         }
         capture(connection, &names, &instances, commit, &mut scan)?;
         map_time(connection, &names, commit)?;
     }
     let update = format!("UPDATE {} SET position = ?1", names.state);
     connection.execute(&update, [last.lsn.to_integer()]).map_err(sqlite)?;
-    if strain.fail {
+    if fault.fail {
         return Err(SqlError::new(22859, 16, 1, "Log Scan process failed: a test asked for it."));
     }
     Ok(scan)

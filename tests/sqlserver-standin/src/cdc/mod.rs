@@ -22,13 +22,13 @@ mod help;
 mod history;
 mod image;
 mod instance;
+mod interface;
 mod jobs;
 mod log;
 mod lsn;
 mod mask;
 mod names;
 mod procedures;
-mod seam;
 mod table_functions;
 #[cfg(test)]
 mod tests;
@@ -37,11 +37,11 @@ pub use self::change_data::Capture;
 pub(crate) use self::{
     change_data::{ChangeData, Options},
     functions::functions,
-    procedures::{procedures, views},
-    seam::{
+    interface::{
         Change, Ddl, Engines, Function, FunctionBody, Layout, LayoutColumn, LogPoint, Procedure, ProcedureCall,
         ProcedureContext, System, TableCheck, TableFunction, View,
     },
+    procedures::{procedures, views},
     table_functions::table_function,
 };
 

@@ -17,10 +17,10 @@ use crate::data::SqlError;
 
 /// The faults of a server. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Shared>);
+pub struct Faults(Arc<FaultState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct FaultState {
     /// Whether there is any rule: asked for each row.
     armed: AtomicBool,
     rules: Mutex<Vec<Fault>>,
@@ -122,7 +122,7 @@ impl Action {
 }
 
 impl Faults {
-    /// Adds a fault. Of several that fit, the oldest strikes.
+    /// Adds a fault. Of several that fit, the oldest fires.
     pub fn add(&self, fault: Fault) {
         self.rules().push(fault);
         self.0.armed.store(true, Ordering::SeqCst);
@@ -161,13 +161,13 @@ impl Faults {
         self.read_only().iter().any(|d| d.eq_ignore_ascii_case(database))
     }
 
-    /// What strikes this session on this occasion.
+    /// The action of the fault that fires in this session on this occasion.
     pub(crate) fn meet(&self, on: On, session: Session<'_>) -> Option<Action> {
         if !self.0.armed.load(Ordering::Relaxed) {
             return None;
         }
         let mut rules = self.rules();
-        let mut struck = None;
+        let mut fired = None;
         for rule in rules.iter_mut().filter(|r| r.on == on && r.who.is(session)) {
             if rule.skip > 0 {
                 rule.skip -= 1;
@@ -175,13 +175,13 @@ impl Faults {
                 if rule.times != u32::MAX {
                     rule.times -= 1;
                 }
-                struck = Some(rule.action.clone());
+                fired = Some(rule.action.clone());
                 break;
             }
         }
         rules.retain(|r| r.times > 0);
         self.0.armed.store(!rules.is_empty(), Ordering::SeqCst);
-        struck
+        fired
     }
 
     fn rules(&self) -> MutexGuard<'_, Vec<Fault>> {
@@ -208,7 +208,7 @@ mod tests {
     const SESSION: Session<'_> = Session { spid: 51, application: "reader", user: "sa" };
 
     #[test]
-    fn a_fault_strikes_after_so_many_and_so_often() {
+    fn a_fault_fires_after_so_many_occasions_and_so_many_times() {
         let faults = Faults::default();
         faults.add(Fault::once(On::Row, Action::Reset).after(2).times(2));
         let met: Vec<bool> = (0..6).map(|_| faults.meet(On::Row, SESSION).is_some()).collect();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_only_whom_it_is_for() {
+    fn a_fault_fires_only_in_the_sessions_it_is_for() {
         let faults = Faults::default();
         faults.add(Fault::once(On::Statement, Action::error(1205)).for_application("writer"));
         assert_eq!(faults.meet(On::Statement, SESSION), None);

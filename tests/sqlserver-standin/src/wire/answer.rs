@@ -66,7 +66,7 @@ impl Channel {
         }
     }
 
-    /// Lets a fault strike, if one is set for this occasion; gives the error to answer.
+    /// Lets a fault fire, if one is set for this occasion; gives the error to answer.
     pub(super) fn meet(&mut self, on: On) -> Option<SqlError> {
         let who = faults::Session { spid: self.spid, application: &self.application, user: &self.user };
         match self.faults.meet(on, who)? {
@@ -96,9 +96,9 @@ impl Channel {
     }
 }
 
-/// What is asked, which decides how the ends of statements look.
+/// The kind of a request, which decides how the ends of statements look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RequestKind {
     Batch,
     Procedure,
 }
@@ -125,7 +125,7 @@ struct Held {
 /// Writes one answer.
 pub(super) struct AnswerWriter<'a> {
     channel: &'a mut Channel,
-    asked: Asked,
+    asked: RequestKind,
     columns: Vec<(Type, bool)>,
     form: RowForm,
     held: Option<Held>,
@@ -139,7 +139,7 @@ pub(super) struct AnswerWriter<'a> {
 }
 
 impl<'a> AnswerWriter<'a> {
-    pub(super) fn new(channel: &'a mut Channel, asked: Asked) -> AnswerWriter<'a> {
+    pub(super) fn new(channel: &'a mut Channel, asked: RequestKind) -> AnswerWriter<'a> {
         AnswerWriter {
             channel,
             asked,
@@ -280,9 +280,9 @@ impl Answer for AnswerWriter<'_> {
     fn done(&mut self, rows: Option<u64>, command: Command) {
         self.release();
         let done = match self.asked {
-            Asked::Batch if self.procedure_ended || command == Command::Execute => Done::Procedure,
-            Asked::Batch => Done::Statement,
-            Asked::Procedure => Done::InProcedure,
+            RequestKind::Batch if self.procedure_ended || command == Command::Execute => Done::Procedure,
+            RequestKind::Batch => Done::Statement,
+            RequestKind::Procedure => Done::InProcedure,
         };
         self.procedure_ended = false;
         self.held = Some(Held { done, error: self.failed, command, rows });
@@ -332,7 +332,7 @@ impl Answer for AnswerWriter<'_> {
     fn return_status(&mut self, status: i32) {
         self.release();
         token::put_return_status(&mut self.channel.writer.body, status);
-        self.procedure_ended = self.asked == Asked::Batch;
+        self.procedure_ended = self.asked == RequestKind::Batch;
     }
 
     fn return_value(&mut self, name: &str, r#type: &Type, value: &Datum) {

@@ -15,14 +15,14 @@ use crate::{
 };
 
 use super::{
-    answer::{AnswerWriter, Asked, Channel},
+    answer::{AnswerWriter, Channel, RequestKind},
     bytes::Malformed,
     login::{LoginRequest, TDS_7_3A, TDS_7_4, TDS_8},
     packet::{DEFAULT_PACKET_SIZE, Kind, Message, MessageReader, MessageWriter, PACKET_SIZES, Reset, malformed},
-    prelogin::{self, Agreed, Encryption},
+    prelogin::{self, Encryption, NegotiatedEncryption},
     request,
     seed::Seed,
-    server::Shared,
+    server::ServerState,
     token::{self, Done, Status},
     transport::{Input, Output},
 };
@@ -39,7 +39,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const ENCRYPTED_PACKET_SIZE: u32 = 16383;
 
 /// Serves a client until it leaves.
-pub(super) fn serve(stream: TcpStream, spid: u16, cancel: &Cancel, shared: &Shared) -> io::Result<()> {
+pub(super) fn serve(stream: TcpStream, spid: u16, cancel: &Cancel, shared: &ServerState) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LOGIN_TIMEOUT))?;
     let Some(mut opening) = open(&stream, shared)? else { return Ok(()) };
@@ -49,7 +49,7 @@ pub(super) fn serve(stream: TcpStream, spid: u16, cancel: &Cancel, shared: &Shar
         Kind::Login => LoginRequest::parse(&message.body).map_err(|error| malformed(error.0))?,
         _ => return Err(malformed("another request than a login")),
     };
-    if opening.agreed == Agreed::LoginOnly {
+    if opening.agreed == NegotiatedEncryption::LoginOnly {
         opening.input = Input::Plain(stream.try_clone()?);
         opening.output = Output::Plain(stream.try_clone()?);
     }
@@ -91,12 +91,12 @@ fn part(mut stream: &TcpStream) -> io::Result<()> {
 struct Opening {
     input: Input,
     output: Output,
-    agreed: Agreed,
+    agreed: NegotiatedEncryption,
     encrypted: bool,
 }
 
 /// Everything before the login; none if the client left or cannot do what the server wants.
-fn open(stream: &TcpStream, shared: &Shared) -> io::Result<Option<Opening>> {
+fn open(stream: &TcpStream, shared: &ServerState) -> io::Result<Option<Opening>> {
     let mut first = [0];
     if stream.peek(&mut first)? == 0 {
         return Ok(None);
@@ -122,14 +122,14 @@ fn open(stream: &TcpStream, shared: &Shared) -> io::Result<Option<Opening>> {
     writer.body = answer;
     writer.finish(&mut output)?;
     match agreed {
-        Agreed::Nothing => return Ok(None),
-        Agreed::Plain => {}
-        Agreed::LoginOnly | Agreed::All => {
+        NegotiatedEncryption::Nothing => return Ok(None),
+        NegotiatedEncryption::Plain => {}
+        NegotiatedEncryption::LoginOnly | NegotiatedEncryption::All => {
             let session = shared.certificate.accept_within_packets(stream.try_clone()?)?;
             (input, output) = (Input::encrypted(session.clone()), Output::Encrypted(session));
         }
     }
-    Ok(Some(Opening { input, output, agreed, encrypted: strict || agreed == Agreed::All }))
+    Ok(Some(Opening { input, output, agreed, encrypted: strict || agreed == NegotiatedEncryption::All }))
 }
 
 /// The login itself; `None` if it was refused; the client has then got the error.
@@ -139,7 +139,7 @@ fn enter(
     encrypted: bool,
     spid: u16,
     cancel: &Cancel,
-    shared: &Shared,
+    shared: &ServerState,
 ) -> Option<(Box<dyn Session>, Channel)> {
     let packet_size = packet_size(request.packet_size, encrypted);
     let mut channel = Channel {
@@ -202,7 +202,12 @@ enum Admitted {
     Elsewhere { host: String, port: u16 },
 }
 
-fn admit(request: &LoginRequest, login: &Login, channel: &mut Channel, shared: &Shared) -> Result<Admitted, SqlError> {
+fn admit(
+    request: &LoginRequest,
+    login: &Login,
+    channel: &mut Channel,
+    shared: &ServerState,
+) -> Result<Admitted, SqlError> {
     if request.version < TDS_7_3A && request.version != TDS_8 {
         let message = "The protocol version of the client is not supported: the stand-in speaks 7.3 and newer.";
         return Err(SqlError::new(17835, 20, 1, message));
@@ -309,7 +314,7 @@ impl Requests {
     fn carry_out(&mut self, message: &Message) -> Next {
         if message.kind == Kind::Attention {
             self.channel.cancel.clear();
-            AnswerWriter::new(&mut self.channel, Asked::Batch).end_cancelled();
+            AnswerWriter::new(&mut self.channel, RequestKind::Batch).end_cancelled();
             self.channel.finish();
             return Next::Continue;
         }
@@ -322,7 +327,7 @@ impl Requests {
         if message.reset != Reset::No {
             token::put_reset(&mut self.channel.writer.body);
             let keep = message.reset == Reset::KeepTransaction;
-            self.session.reset(keep, &mut AnswerWriter::new(&mut self.channel, Asked::Procedure));
+            self.session.reset(keep, &mut AnswerWriter::new(&mut self.channel, RequestKind::Procedure));
         }
         match self.answer(message) {
             Ok(next) => {
@@ -337,11 +342,11 @@ impl Requests {
         match message.kind {
             Kind::Batch => {
                 let sql = request::batch(&message.body)?;
-                Ok(self.answer_with(Asked::Batch, false, |session, answer| session.batch(&sql, answer)))
+                Ok(self.answer_with(RequestKind::Batch, false, |session, answer| session.batch(&sql, answer)))
             }
             Kind::Transaction => {
                 let asked = request::transaction(&message.body)?;
-                Ok(self.answer_with(Asked::Batch, false, |session, answer| session.transaction(&asked, answer)))
+                Ok(self.answer_with(RequestKind::Batch, false, |session, answer| session.transaction(&asked, answer)))
             }
             Kind::Rpc => {
                 let mut calls = request::calls(&message.body)?.into_iter().peekable();
@@ -350,7 +355,7 @@ impl Requests {
                     && let Some(mut call) = calls.next()
                 {
                     let more = calls.peek().is_some();
-                    next = self.answer_with(Asked::Procedure, more, |session, answer| {
+                    next = self.answer_with(RequestKind::Procedure, more, |session, answer| {
                         answer.expect_outputs(&call.parameters);
                         session.call(&call.procedure, &mut call.parameters, answer);
                     });
@@ -365,7 +370,7 @@ impl Requests {
     /// Lets the session answer, and ends the answer as it has to be; `more` calls follow in the message.
     fn answer_with(
         &mut self,
-        asked: Asked,
+        asked: RequestKind,
         more: bool,
         run: impl FnOnce(&mut dyn Session, &mut AnswerWriter<'_>),
     ) -> Next {
@@ -380,14 +385,14 @@ impl Requests {
             return self.end_early(asked);
         }
         match asked {
-            Asked::Batch => answer.end_batch(),
-            Asked::Procedure => answer.end_procedure(more),
+            RequestKind::Batch => answer.end_batch(),
+            RequestKind::Procedure => answer.end_procedure(more),
         }
         if answer.is_fatal() { Next::Close } else { Next::Continue }
     }
 
     /// The client has cancelled, or the session was killed.
-    fn end_early(&mut self, asked: Asked) -> Next {
+    fn end_early(&mut self, asked: RequestKind) -> Next {
         let killed = self.channel.cancel.is_killed();
         let mut answer = AnswerWriter::new(&mut self.channel, asked);
         if killed {
@@ -409,7 +414,7 @@ impl Requests {
     /// The input is not the protocol: the client gets an error, and the connection is closed.
     fn refuse(&mut self, what: &str) -> Next {
         tracing::debug!(what, spid = self.channel.spid, "a request is malformed");
-        let mut answer = AnswerWriter::new(&mut self.channel, Asked::Batch);
+        let mut answer = AnswerWriter::new(&mut self.channel, RequestKind::Batch);
         answer.error(&SqlError::new(
             4002,
             20,

@@ -14,7 +14,7 @@ pub(super) const SERVER_VERSION: [u8; 4] = [16, 0, 0x10, 0x27];
 
 /// What the two sides say of encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
+enum EncryptionOption {
     /// Only the login.
     Off = 0,
     On = 1,
@@ -38,7 +38,7 @@ pub enum Encryption {
 
 /// What the two sides agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Agreed {
+pub(super) enum NegotiatedEncryption {
     Plain,
     LoginOnly,
     All,
@@ -47,29 +47,43 @@ pub(super) enum Agreed {
 }
 
 /// Decides on encryption and writes the answer.
-pub(super) fn answer(request: &[u8], server: Encryption, encrypted: bool) -> Result<(Vec<u8>, Agreed), Malformed> {
+pub(super) fn answer(
+    request: &[u8],
+    server: Encryption,
+    encrypted: bool,
+) -> Result<(Vec<u8>, NegotiatedEncryption), Malformed> {
     if encrypted {
         // What the client says of it means nothing any more.
-        return Ok((write(Wish::NotSupported), Agreed::Plain));
+        return Ok((write(EncryptionOption::NotSupported), NegotiatedEncryption::Plain));
     }
-    let (said, agreed) = match (server, wish(request)?) {
-        (Encryption::NotSupported, Wish::Off | Wish::NotSupported) => (Wish::NotSupported, Agreed::Plain),
-        (Encryption::NotSupported, Wish::On | Wish::Required) => (Wish::NotSupported, Agreed::Nothing),
-        (Encryption::Optional, Wish::Off) => (Wish::Off, Agreed::LoginOnly),
-        (Encryption::Optional, Wish::NotSupported) => (Wish::NotSupported, Agreed::Plain),
-        (_, Wish::On | Wish::Required) => (Wish::On, Agreed::All),
-        (Encryption::Required | Encryption::Strict, Wish::Off) => (Wish::Required, Agreed::All),
-        (Encryption::Required | Encryption::Strict, Wish::NotSupported) => (Wish::Required, Agreed::Nothing),
+    let (said, agreed) = match (server, requested(request)?) {
+        (Encryption::NotSupported, EncryptionOption::Off | EncryptionOption::NotSupported) => {
+            (EncryptionOption::NotSupported, NegotiatedEncryption::Plain)
+        }
+        (Encryption::NotSupported, EncryptionOption::On | EncryptionOption::Required) => {
+            (EncryptionOption::NotSupported, NegotiatedEncryption::Nothing)
+        }
+        (Encryption::Optional, EncryptionOption::Off) => (EncryptionOption::Off, NegotiatedEncryption::LoginOnly),
+        (Encryption::Optional, EncryptionOption::NotSupported) => {
+            (EncryptionOption::NotSupported, NegotiatedEncryption::Plain)
+        }
+        (_, EncryptionOption::On | EncryptionOption::Required) => (EncryptionOption::On, NegotiatedEncryption::All),
+        (Encryption::Required | Encryption::Strict, EncryptionOption::Off) => {
+            (EncryptionOption::Required, NegotiatedEncryption::All)
+        }
+        (Encryption::Required | Encryption::Strict, EncryptionOption::NotSupported) => {
+            (EncryptionOption::Required, NegotiatedEncryption::Nothing)
+        }
     };
     Ok((write(said), agreed))
 }
 
-/// The client's wish; one that says nothing wants only the login encrypted.
-fn wish(request: &[u8]) -> Result<Wish, Malformed> {
+/// What the client requests; one that says nothing wants only the login encrypted.
+fn requested(request: &[u8]) -> Result<EncryptionOption, Malformed> {
     let mut at = 0;
     loop {
         match request.get(at) {
-            Some(&END) => return Ok(Wish::Off),
+            Some(&END) => return Ok(EncryptionOption::Off),
             Some(&ENCRYPTION) => break,
             Some(_) => at += 5,
             None => return Err(Malformed("the options before the login have no end")),
@@ -79,15 +93,15 @@ fn wish(request: &[u8]) -> Result<Wish, Malformed> {
     let value = offset.and_then(|offset| request.get(offset)).ok_or(Malformed("an option outside of the message"))?;
     // The high bit only says that the client has a certificate.
     Ok(match value & 0x7f {
-        0 => Wish::Off,
-        1 => Wish::On,
-        2 => Wish::NotSupported,
-        3 => Wish::Required,
-        _ => return Err(Malformed("a wish for no known encryption")),
+        0 => EncryptionOption::Off,
+        1 => EncryptionOption::On,
+        2 => EncryptionOption::NotSupported,
+        3 => EncryptionOption::Required,
+        _ => return Err(Malformed("no known option of encryption")),
     })
 }
 
-fn write(encryption: Wish) -> Vec<u8> {
+fn write(encryption: EncryptionOption) -> Vec<u8> {
     let [major, minor, high, low] = SERVER_VERSION;
     let options: [(u8, &[u8]); 5] = [
         (VERSION, &[major, minor, high, low, 0, 0]),
@@ -119,33 +133,33 @@ mod tests {
         vec![0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, encryption]
     }
 
-    fn agreed(client: u8, server: Encryption) -> Agreed {
+    fn agreed(client: u8, server: Encryption) -> NegotiatedEncryption {
         answer(&request(client), server, false).unwrap().1
     }
 
     #[test]
     fn the_two_sides_agree_as_the_table_of_the_protocol_says() {
-        assert_eq!(agreed(0, Encryption::Optional), Agreed::LoginOnly);
-        assert_eq!(agreed(1, Encryption::Optional), Agreed::All);
-        assert_eq!(agreed(0x83, Encryption::Optional), Agreed::All);
-        assert_eq!(agreed(2, Encryption::Optional), Agreed::Plain);
-        assert_eq!(agreed(0, Encryption::Required), Agreed::All);
-        assert_eq!(agreed(2, Encryption::Required), Agreed::Nothing);
-        assert_eq!(agreed(0, Encryption::NotSupported), Agreed::Plain);
-        assert_eq!(agreed(1, Encryption::NotSupported), Agreed::Nothing);
+        assert_eq!(agreed(0, Encryption::Optional), NegotiatedEncryption::LoginOnly);
+        assert_eq!(agreed(1, Encryption::Optional), NegotiatedEncryption::All);
+        assert_eq!(agreed(0x83, Encryption::Optional), NegotiatedEncryption::All);
+        assert_eq!(agreed(2, Encryption::Optional), NegotiatedEncryption::Plain);
+        assert_eq!(agreed(0, Encryption::Required), NegotiatedEncryption::All);
+        assert_eq!(agreed(2, Encryption::Required), NegotiatedEncryption::Nothing);
+        assert_eq!(agreed(0, Encryption::NotSupported), NegotiatedEncryption::Plain);
+        assert_eq!(agreed(1, Encryption::NotSupported), NegotiatedEncryption::Nothing);
     }
 
     #[test]
     fn an_answer_is_itself_a_list_of_options() {
         let (out, _) = answer(&request(1), Encryption::Optional, false).unwrap();
-        assert_eq!(wish(&out).unwrap(), Wish::On);
+        assert_eq!(requested(&out).unwrap(), EncryptionOption::On);
         assert_eq!(out[26..30], SERVER_VERSION);
     }
 
     #[test]
     fn options_that_point_outside_are_malformed() {
-        assert!(wish(&[1, 0, 99, 0, 1, 0xff]).is_err());
-        assert!(wish(&[0, 0, 11]).is_err());
-        assert!(wish(&[1]).is_err());
+        assert!(requested(&[1, 0, 99, 0, 1, 0xff]).is_err());
+        assert!(requested(&[0, 0, 11]).is_err());
+        assert!(requested(&[1]).is_err());
     }
 }

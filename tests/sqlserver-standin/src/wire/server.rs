@@ -34,7 +34,7 @@ pub(crate) struct Options {
 }
 
 /// What the connections share.
-pub(super) struct Shared {
+pub(super) struct ServerState {
     pub(super) options: Options,
     pub(super) certificate: Certificate,
     pub(super) faults: Faults,
@@ -43,7 +43,7 @@ pub(super) struct Shared {
     stopping: AtomicBool,
 }
 
-impl Shared {
+impl ServerState {
     fn connections(&self) -> MutexGuard<'_, BTreeMap<u16, Cancel>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +52,7 @@ impl Shared {
 /// A listening server. Its drop ends all connections and waits for their threads.
 pub(crate) struct Server {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
     listening: Option<JoinHandle<()>>,
 }
 
@@ -61,7 +61,7 @@ impl Server {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
         let listener = TcpListener::bind(options.address)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ServerState {
             options,
             certificate,
             faults,
@@ -108,7 +108,7 @@ impl Drop for Server {
     }
 }
 
-fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
+fn listen(listener: &TcpListener, shared: &Arc<ServerState>) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     for stream in listener.incoming() {
         if shared.stopping.load(Ordering::SeqCst) {
@@ -130,39 +130,39 @@ fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn accept(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+fn accept(stream: TcpStream, shared: &Arc<ServerState>) -> io::Result<JoinHandle<()>> {
     let client = stream.peer_addr()?;
     let cancel = Cancel::over(stream.try_clone()?);
-    let place = Place::take(shared, &cancel)?;
+    let slot = SessionSlot::take(shared, &cancel)?;
     let shared = shared.clone();
-    let spid = place.spid;
+    let spid = slot.spid;
     thread::Builder::new().name(format!("standin-{spid}")).spawn(move || {
         if let Err(error) = connection::serve(stream, spid, &cancel, &shared) {
             tracing::debug!(%error, %client, "a connection has ended");
         }
-        drop(place);
+        drop(slot);
     })
 }
 
 /// A session's number, while its connection is open.
-struct Place {
+struct SessionSlot {
     spid: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
 }
 
-impl Place {
-    fn take(shared: &Arc<Shared>, cancel: &Cancel) -> io::Result<Place> {
+impl SessionSlot {
+    fn take(shared: &Arc<ServerState>, cancel: &Cancel) -> io::Result<SessionSlot> {
         let mut connections = shared.connections();
         let spid = (FIRST_SPID..=u16::MAX)
             .find(|spid| !connections.contains_key(spid))
             .ok_or_else(|| io::Error::other("too many connections"))?;
         connections.insert(spid, cancel.clone());
         drop(connections);
-        Ok(Place { spid, shared: shared.clone() })
+        Ok(SessionSlot { spid, shared: shared.clone() })
     }
 }
 
-impl Drop for Place {
+impl Drop for SessionSlot {
     fn drop(&mut self) {
         self.shared.connections().remove(&self.spid);
     }

@@ -21,7 +21,7 @@ impl Process {
     /// With its data in a folder, and no scans but those asked for.
     fn start(folder: &Path) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sqlserver-standin"))
-            .args(["--port", "0", "--stepped", "--leash", "--data"])
+            .args(["--port", "0", "--stepped", "--exit-with-stdin", "--data"])
             .arg(folder)
             .env_remove("MSSQL_SA_PASSWORD")
             .stdin(Stdio::piped())

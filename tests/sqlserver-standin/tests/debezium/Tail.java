@@ -17,7 +17,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
  * that was in the topics then is printed. Ends with its input. Argument: the broker's address.
  */
 public class Tail {
-    private static final Duration PATIENCE = Duration.ofMillis(50);
+    private static final Duration WAIT_LIMIT = Duration.ofMillis(50);
     private static final long TOPICS_EVERY_NANOS = 300_000_000;
 
     public static void main(String[] arguments) {
@@ -38,12 +38,12 @@ public class Tail {
                     looked = System.nanoTime();
                 }
                 if (mark == null) {
-                    print(consumer.poll(PATIENCE));
+                    print(consumer.poll(WAIT_LIMIT));
                     continue;
                 }
                 var ends = consumer.endOffsets(consumer.assignment());
                 while (!reached(consumer, ends)) {
-                    print(consumer.poll(PATIENCE));
+                    print(consumer.poll(WAIT_LIMIT));
                 }
                 System.out.println(mark);
                 System.out.flush();

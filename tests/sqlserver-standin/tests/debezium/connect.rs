@@ -9,16 +9,16 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use crate::{topics::PATIENCE, world::World};
+use crate::{setup::TestSetup, topics::WAIT_LIMIT};
 
 /// A connector that runs; its drop removes it.
 pub(crate) struct Connector<'a> {
     pub(crate) name: String,
-    world: &'a World,
+    setup: &'a TestSetup,
     config: Map<String, Value>,
 }
 
-impl World {
+impl TestSetup {
     /// Starts a connector of this name, which also is the prefix of its topics, with settings of its own.
     pub(crate) fn connector(&self, name: &str, settings: &[(&str, &str)]) -> Connector<'_> {
         let connector = self.posted(name, settings);
@@ -28,7 +28,7 @@ impl World {
 
     /// The same, and waits for nothing.
     pub(crate) fn posted(&self, name: &str, settings: &[(&str, &str)]) -> Connector<'_> {
-        let mut connector = Connector { name: name.to_owned(), world: self, config: self.usual(name) };
+        let mut connector = Connector { name: name.to_owned(), setup: self, config: self.usual(name) };
         connector.configure(settings);
         connector
     }
@@ -63,7 +63,7 @@ impl World {
 
 impl Connector<'_> {
     pub(crate) fn topic(&self, table: &str) -> String {
-        format!("{}.{}.dbo.{table}", self.name, self.world.database)
+        format!("{}.{}.dbo.{table}", self.name, self.setup.database)
     }
 
     /// Changes settings; a connector that is stopped stays so.
@@ -101,7 +101,7 @@ impl Connector<'_> {
     /// Waits until its snapshot is complete, by the position that Kafka has: what changes in the tables while it reads them,
     /// it may read and then see as a change, too.
     pub(crate) fn wait_for_offset(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         loop {
             let offset = self.offset();
             if offset.is_object() && offset["snapshot_completed"] != false {
@@ -115,11 +115,11 @@ impl Connector<'_> {
     /// Waits until it has read the structure of so many tables: from then on it misses no change. For those that read no
     /// rows.
     pub(crate) fn wait_for_schemas(&self, tables: usize) {
-        self.world.rig.topics.wait(&format!("history.{}", self.name), |records| records.len() >= tables);
+        self.setup.rig.topics.wait(&format!("history.{}", self.name), |records| records.len() >= tables);
     }
 
     fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         loop {
             let (_, status) = self.request("GET", "/status", None);
             if wanted(&status) {
@@ -133,9 +133,9 @@ impl Connector<'_> {
     /// Asks again while the worker is about to share out its work.
     fn request(&self, method: &str, what: &str, body: Option<&Value>) -> (u16, Value) {
         let path = format!("/connectors/{}{what}", self.name);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         loop {
-            match request(self.world.rig.rest, method, &path, body) {
+            match request(self.setup.rig.rest, method, &path, body) {
                 (409, _) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
                 answer => return answer,
             }
@@ -146,7 +146,7 @@ impl Connector<'_> {
 impl Drop for Connector<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            let log = self.world.rig.log(&self.name);
+            let log = self.setup.rig.log(&self.name);
             let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
             eprintln!("the worker says of {}:\n{}", self.name, lines[lines.len().saturating_sub(20)..].join("\n"));
         }
@@ -161,7 +161,7 @@ fn tasks(status: &Value) -> Vec<&str> {
 fn request(port: u16, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let body = body.map_or_else(String::new, Value::to_string);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     let head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json");
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     let mut answer = String::new();

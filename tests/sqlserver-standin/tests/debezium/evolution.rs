@@ -2,29 +2,29 @@
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::setup::TestSetup;
 
 const TABLE: (&str, &str) = ("a", "id int NOT NULL PRIMARY KEY, name varchar(40) NOT NULL, old int NULL");
 
 fn evolve(database: &str, mode: &str) {
-    let Some(world) = World::start(database, &[TABLE]) else { return };
-    let connector = world.connector(database, &[("data.query.mode", mode)]);
+    let Some(setup) = TestSetup::start(database, &[TABLE]) else { return };
+    let connector = setup.connector(database, &[("data.query.mode", mode)]);
     connector.wait_for_offset();
-    world.sql("INSERT INTO dbo.a VALUES (1, 'before', 1)");
-    world.wait_for_all(&connector);
-    world.sql("ALTER TABLE dbo.a ADD phone varchar(20) NULL");
-    world.sql("INSERT INTO dbo.a VALUES (2, 'between', 2, '555')");
-    world.sql("ALTER TABLE dbo.a DROP COLUMN old");
-    world.sql("INSERT INTO dbo.a VALUES (3, 'without', '666')");
-    world.capture("a", "dbo_a_v2");
-    world.sql("INSERT INTO dbo.a VALUES (4, 'after', '777')");
-    world.wait_for_all(&connector);
-    world.sql(
+    setup.sql("INSERT INTO dbo.a VALUES (1, 'before', 1)");
+    setup.wait_for_all(&connector);
+    setup.sql("ALTER TABLE dbo.a ADD phone varchar(20) NULL");
+    setup.sql("INSERT INTO dbo.a VALUES (2, 'between', 2, '555')");
+    setup.sql("ALTER TABLE dbo.a DROP COLUMN old");
+    setup.sql("INSERT INTO dbo.a VALUES (3, 'without', '666')");
+    setup.capture("a", "dbo_a_v2");
+    setup.sql("INSERT INTO dbo.a VALUES (4, 'after', '777')");
+    setup.wait_for_all(&connector);
+    setup.sql(
         "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'a', @capture_instance = N'dbo_a'",
     );
-    world.sql("UPDATE dbo.a SET phone = NULL WHERE id = 4");
+    setup.sql("UPDATE dbo.a SET phone = NULL WHERE id = 4");
 
-    let found: Vec<_> = world.records(&connector, "a").iter().map(|record| record.change()).collect();
+    let found: Vec<_> = setup.records(&connector, "a").iter().map(|record| record.change()).collect();
     let expected = [
         json!(["c", null, {"id": 1, "name": "before", "old": 1}]),
         json!(["c", null, {"id": 2, "name": "between", "old": 2}]),
@@ -34,7 +34,7 @@ fn evolve(database: &str, mode: &str) {
     ];
     assert_eq!(found, expected);
 
-    let changes = world.rig.topics.all(database);
+    let changes = setup.rig.topics.all(database);
     let last = &changes.last().expect("no change of a schema").value["tableChanges"][0];
     assert_eq!((&last["type"], &last["id"]), (&json!("ALTER"), &json!(format!("\"{database}\".\"dbo\".\"a\""))));
     let columns = last["table"]["columns"].as_array().unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::setup::TestSetup;
 
 const TABLE: (&str, &str) =
     ("things", "id int NOT NULL PRIMARY KEY, name nvarchar(40) NULL, price decimal(10,2) NOT NULL DEFAULT 1.50");
@@ -11,12 +11,12 @@ const TABLE: (&str, &str) =
 const PRICES: [&str; 2] = ["AJY=", "AOE="];
 
 /// With three rows.
-fn start(database: &str) -> Option<World> {
-    let world = World::start(database, &[TABLE])?;
-    world.sql("INSERT INTO dbo.things (id, name) VALUES (1, N'eins'), (2, N'zwei')");
-    world.sql("INSERT INTO dbo.things VALUES (3, NULL, 2.25)");
-    world.scan();
-    Some(world)
+fn start(database: &str) -> Option<TestSetup> {
+    let setup = TestSetup::start(database, &[TABLE])?;
+    setup.sql("INSERT INTO dbo.things (id, name) VALUES (1, N'eins'), (2, N'zwei')");
+    setup.sql("INSERT INTO dbo.things VALUES (3, NULL, 2.25)");
+    setup.scan();
+    Some(setup)
 }
 
 fn read(id: i32, name: Option<&str>, price: &str) -> Value {
@@ -36,7 +36,7 @@ type Mode<'a> = (&'a str, &'a [(&'a str, &'a str)], bool, bool);
 
 #[test]
 fn each_mode_reads_rows_and_goes_on_as_it_says() {
-    let Some(world) = start("modes") else { return };
+    let Some(setup) = start("modes") else { return };
     let by_configuration = [
         ("snapshot.mode", "configuration_based"),
         ("snapshot.mode.configuration.based.snapshot.schema", "true"),
@@ -53,26 +53,26 @@ fn each_mode_reads_rows_and_goes_on_as_it_says() {
         ("configuration_based", &by_configuration, true, true),
     ];
     let connectors: Vec<_> =
-        modes.iter().map(|(mode, settings, ..)| world.posted(&format!("modes.{mode}"), settings)).collect();
+        modes.iter().map(|(mode, settings, ..)| setup.posted(&format!("modes.{mode}"), settings)).collect();
     for (connector, (_, _, reads, _)) in connectors.iter().zip(&modes) {
         connector.wait_until_running();
         connector.wait_for_schemas(2);
         if *reads {
-            world.exactly(connector, "things", 3);
+            setup.exactly(connector, "things", 3);
         }
     }
-    world.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
+    setup.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
     // First those that stream: by then the others would have seen the row, too.
     for streaming in [true, false] {
         for (connector, (mode, _, reads, streams)) in connectors.iter().zip(&modes) {
             if *streams == streaming {
                 if streaming {
-                    world.wait_for_all(connector);
+                    setup.wait_for_all(connector);
                 }
                 let mut expected = if *reads { the_three() } else { Vec::new() };
                 expected.extend(streaming.then(|| insert(4, "vier")));
                 let found: Vec<_> =
-                    world.rig.topics.all(&connector.topic("things")).iter().map(|record| record.change()).collect();
+                    setup.rig.topics.all(&connector.topic("things")).iter().map(|record| record.change()).collect();
                 assert_eq!(found, expected, "{mode}");
             }
         }
@@ -81,45 +81,45 @@ fn each_mode_reads_rows_and_goes_on_as_it_says() {
 
 #[test]
 fn a_later_start_reads_again_in_mode_always_only() {
-    let Some(world) = start("again") else { return };
-    let once = world.connector("again.initial", &[]);
-    let always = world.connector("again.always", &[("snapshot.mode", "always")]);
+    let Some(setup) = start("again") else { return };
+    let once = setup.connector("again.initial", &[]);
+    let always = setup.connector("again.always", &[("snapshot.mode", "always")]);
     for connector in [&once, &always] {
-        let records = world.exactly(connector, "things", 3);
+        let records = setup.exactly(connector, "things", 3);
         assert!(records.iter().all(|record| record.key["id"] == record.value["after"]["id"]), "{records:?}");
-        world.wait_for_all(connector);
+        setup.wait_for_all(connector);
         connector.stop();
     }
-    world.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
-    world.scan();
+    setup.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
+    setup.scan();
     let mut expected = the_three();
     expected.push(insert(4, "vier"));
     once.resume();
-    let found: Vec<_> = world.records(&once, "things").iter().map(|record| record.change()).collect();
+    let found: Vec<_> = setup.records(&once, "things").iter().map(|record| record.change()).collect();
     assert_eq!(found, expected);
 
     expected[3] = read(4, Some("vier"), PRICES[0]);
     let expected = [the_three(), expected].concat();
     always.resume();
-    let found: Vec<_> = world.exactly(&always, "things", 7).iter().map(|record| record.change()).collect();
+    let found: Vec<_> = setup.exactly(&always, "things", 7).iter().map(|record| record.change()).collect();
     assert_eq!(found, expected);
 }
 
 #[test]
 fn changes_that_were_cleaned_up_are_missed_or_read_again_when_needed() {
-    let Some(world) = start("cleaned") else { return };
-    let needed = world.connector("cleaned.needed", &[("snapshot.mode", "when_needed")]);
-    let initial = world.connector("cleaned.initial", &[]);
+    let Some(setup) = start("cleaned") else { return };
+    let needed = setup.connector("cleaned.needed", &[("snapshot.mode", "when_needed")]);
+    let initial = setup.connector("cleaned.initial", &[]);
     for connector in [&needed, &initial] {
-        world.exactly(connector, "things", 3);
-        world.wait_for_all(connector);
+        setup.exactly(connector, "things", 3);
+        setup.wait_for_all(connector);
         connector.stop();
     }
-    world.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
-    world.scan();
+    setup.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
+    setup.scan();
     // SQL Server's own job does this after some days; it raises what is the lowest position of each table.
     for table in ["things", "fence"] {
-        world.sql(&format!(
+        setup.sql(&format!(
             "DECLARE @mark binary(10) = sys.fn_cdc_get_max_lsn(); \
              EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_{table}', @low_water_mark = @mark"
         ));
@@ -129,19 +129,19 @@ fn changes_that_were_cleaned_up_are_missed_or_read_again_when_needed() {
     assert!(failure.contains("no longer available on the server"), "{failure}");
 
     needed.resume();
-    let found: Vec<_> = world.exactly(&needed, "things", 7).iter().map(|record| record.change()).collect();
+    let found: Vec<_> = setup.exactly(&needed, "things", 7).iter().map(|record| record.change()).collect();
     let expected = [the_three(), the_three(), vec![read(4, Some("vier"), PRICES[0])]].concat();
     assert_eq!(found, expected);
 }
 
 #[test]
 fn recovery_rebuilds_a_history_that_is_lost() {
-    let Some(world) = start("recovered") else { return };
-    let mut connector = world.connector("recovered", &[]);
-    world.exactly(&connector, "things", 3);
-    world.wait_for_all(&connector);
+    let Some(setup) = start("recovered") else { return };
+    let mut connector = setup.connector("recovered", &[]);
+    setup.exactly(&connector, "things", 3);
+    setup.wait_for_all(&connector);
     connector.stop();
-    world.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
+    setup.sql("INSERT INTO dbo.things (id, name) VALUES (4, N'vier')");
     connector.configure(&[("schema.history.internal.kafka.topic", "history.recovered.anew")]);
     connector.resume();
     let failure = connector.wait_until_failed();
@@ -150,9 +150,9 @@ fn recovery_rebuilds_a_history_that_is_lost() {
     connector.stop();
     connector.configure(&[("snapshot.mode", "recovery")]);
     connector.resume();
-    let found: Vec<_> = world.records(&connector, "things").iter().map(|record| record.change()).collect();
+    let found: Vec<_> = setup.records(&connector, "things").iter().map(|record| record.change()).collect();
     let mut expected = the_three();
     expected.push(insert(4, "vier"));
     assert_eq!(found, expected);
-    assert_eq!(world.rig.topics.all("history.recovered.anew").len(), 2);
+    assert_eq!(setup.rig.topics.all("history.recovered.anew").len(), 2);
 }

@@ -1,5 +1,5 @@
 //! Kafka and the worker, by the scripts of tests/rig, once for all tests of this process. They end with it, however it
-//! ends: it holds their leashes.
+//! ends: it holds their guards.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::topics::{PATIENCE, Topics};
+use crate::topics::{Topics, WAIT_LIMIT};
 
 /// Below the range from which the kernel takes ports for outgoing connections.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
@@ -24,13 +24,13 @@ pub(crate) struct Rig {
     pub(crate) rest: u16,
     pub(crate) topics: Topics,
     worker: PathBuf,
-    _leashes: [ChildStdin; 2],
+    _guards: [ChildStdin; 2],
 }
 
 impl Rig {
     /// Started at the first call.
     pub(crate) fn shared() -> &'static Rig {
-        // For its one slow start. Nobody drops a static: the leashes end what it started.
+        // For its one slow start. Nobody drops a static: the guards end what it started.
         static RIG: OnceLock<Rig> = OnceLock::new();
         RIG.get_or_init(Rig::start)
     }
@@ -39,12 +39,12 @@ impl Rig {
         // Also the controller's, the next one.
         let kafka = free_ports(2);
         let bootstrap = format!("127.0.0.1:{kafka}");
-        let (_, broker_leash) = start("kafka.sh", kafka, &[], &[]);
+        let (_, broker_guard) = start("kafka.sh", kafka, &[], &[]);
         let rest = free_ports(1);
         let lines = ["offset.flush.interval.ms=500", "plugin.discovery=hybrid_warn"];
-        let (worker, worker_leash) = start("debezium.sh", rest, &lines, &[("RIG_BOOTSTRAP", &bootstrap)]);
+        let (worker, worker_guard) = start("debezium.sh", rest, &lines, &[("RIG_BOOTSTRAP", &bootstrap)]);
         let topics = Topics::follow(&bootstrap);
-        Rig { bootstrap, rest, topics, worker, _leashes: [broker_leash, worker_leash] }
+        Rig { bootstrap, rest, topics, worker, _guards: [broker_guard, worker_guard] }
     }
 
     /// What the worker has logged, of what one connector did; of an error only its first line.
@@ -55,7 +55,7 @@ impl Rig {
 
     /// Waits until the worker has logged a text.
     pub(crate) fn wait_for_log(&self, text: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while !self.whole_log().contains(text) {
             assert!(Instant::now() < deadline, "the worker has not logged: {text}");
             thread::sleep(Duration::from_millis(100));
@@ -67,9 +67,9 @@ impl Rig {
     }
 }
 
-/// Runs `SCRIPT start` and waits until the server is ready: its folder and its leash.
+/// Runs `SCRIPT start` and waits until the server is ready: its folder and its guard.
 fn start(script: &str, port: u16, lines: &[&str], environment: &[(&str, &str)]) -> (PathBuf, ChildStdin) {
-    // The leash removes it.
+    // The guard removes it.
     let folder =
         tempfile::Builder::new().prefix(&format!("standin-{script}-")).disable_cleanup(true).tempdir().unwrap();
     let mut child = command(script)
@@ -77,17 +77,17 @@ fn start(script: &str, port: u16, lines: &[&str], environment: &[(&str, &str)]) 
         .arg(folder.path())
         .arg(port.to_string())
         .args(lines)
-        .env("TRIBUTARY_RIG_LEASH", "1")
+        .env("TRIBUTARY_RIG_GUARD", "1")
         .env("TRIBUTARY_RIG_JVM", MEMORY)
         .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let leash = child.stdin.take().unwrap();
+    let guard = child.stdin.take().unwrap();
     let status = child.wait().unwrap();
     assert!(status.success(), "{script} ended with {status}");
-    (folder.path().to_owned(), leash)
+    (folder.path().to_owned(), guard)
 }
 
 /// The folder of what a script fetches.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::setup::TestSetup;
 
 const TABLES: [(&str, &str); 2] = [
     ("a", "id int NOT NULL PRIMARY KEY, name nvarchar(40) NULL, note nvarchar(max) NULL, remark ntext NULL"),
@@ -40,17 +40,17 @@ fn before_the_keys_move() -> Vec<Value> {
     ]
 }
 
-fn changes(world: &World, name: &str, settings: &[(&str, &str)], moves: &[Value]) {
-    let connector = world.connector(name, settings);
+fn changes(setup: &TestSetup, name: &str, settings: &[(&str, &str)], moves: &[Value]) {
+    let connector = setup.connector(name, settings);
     connector.wait_for_offset();
     for statement in STATEMENTS {
-        world.sql(statement);
+        setup.sql(statement);
     }
-    let records = world.records(&connector, "a");
+    let records = setup.records(&connector, "a");
     let found: Vec<_> = records.iter().map(|record| record.change()).collect();
     assert_eq!(found, [&before_the_keys_move(), moves].concat());
 
-    let [money] = &world.records(&connector, "b")[..] else { panic!("not one record of b") };
+    let [money] = &setup.records(&connector, "b")[..] else { panic!("not one record of b") };
     assert_eq!(money.key, json!({"k1": 1, "k2": "x"}));
     assert_eq!(money.change(), json!(["c", null, {"k1": 1, "k2": "x", "amount": "f/////////8="}]));
 
@@ -61,13 +61,13 @@ fn changes(world: &World, name: &str, settings: &[(&str, &str)], moves: &[Value]
     assert_eq!(commits, [false, false, true, true, false, true, false, false, false]);
     assert_eq!(positions[4], money.source("commit_lsn"));
     let names = ["snapshot", "db", "schema", "table"].map(|field| money.source(field).clone());
-    assert_eq!(names, [json!("false"), json!(world.database), json!("dbo"), json!("b")]);
+    assert_eq!(names, [json!("false"), json!(setup.database), json!("dbo"), json!("b")]);
 }
 
 /// The change tables are read in the order of the commands: all deletes of a statement come before its inserts.
 #[test]
 fn direct_mode_reads_every_change() {
-    let Some(world) = World::start("direct", &TABLES) else { return };
+    let Some(setup) = TestSetup::start("direct", &TABLES) else { return };
     let moves = [
         json!(["d", row(1, "ONE", None, None), null]),
         Value::Null,
@@ -76,13 +76,13 @@ fn direct_mode_reads_every_change() {
         json!(["c", null, row(11, "ONE", None, Some("old"))]),
         json!(["c", null, row(13, "three", None, None)]),
     ];
-    changes(&world, "direct", &[("data.query.mode", "direct")], &moves);
+    changes(&setup, "direct", &[("data.query.mode", "direct")], &moves);
 }
 
 /// The functions' rows are read in the order of seqval: a delete and its insert stand together. Over TLS.
 #[test]
 fn function_mode_reads_every_change() {
-    let Some(world) = World::start("by_function", &TABLES) else { return };
+    let Some(setup) = TestSetup::start("by_function", &TABLES) else { return };
     let moves = [
         json!(["d", row(1, "ONE", None, None), null]),
         Value::Null,
@@ -93,15 +93,15 @@ fn function_mode_reads_every_change() {
     ];
     let settings =
         [("data.query.mode", "function"), ("driver.encrypt", "true"), ("driver.trustServerCertificate", "true")];
-    changes(&world, "by-function", &settings, &moves);
+    changes(&setup, "by-function", &settings, &moves);
 }
 
 /// Two databases of one connector, each on a task of its own.
 #[test]
 fn two_databases_stream_side_by_side() {
-    let Some(world) = World::start("first", &[]) else { return };
-    world.standin.local("master").unwrap().run("CREATE DATABASE second").unwrap();
-    let mut second = world.standin.local("second").unwrap();
+    let Some(setup) = TestSetup::start("first", &[]) else { return };
+    setup.standin.local("master").unwrap().run("CREATE DATABASE second").unwrap();
+    let mut second = setup.standin.local("second").unwrap();
     for statement in [
         "EXEC sys.sp_cdc_enable_db",
         "CREATE TABLE dbo.[odd name] (id int NOT NULL PRIMARY KEY, [a ]] column] varchar(10) NULL)",
@@ -110,12 +110,12 @@ fn two_databases_stream_side_by_side() {
     ] {
         second.run(statement).unwrap_or_else(|error| panic!("{error} in {statement}"));
     }
-    let connector = world.posted("databases", &[("database.names", "first,second"), ("tasks.max", "2")]);
+    let connector = setup.posted("databases", &[("database.names", "first,second"), ("tasks.max", "2")]);
     let topic = "databases.second.dbo.odd_name";
-    world.rig.topics.wait(topic, |records| records.len() == 1);
+    setup.rig.topics.wait(topic, |records| records.len() == 1);
     second.run("UPDATE dbo.[odd name] SET [a ]] column] = 'y'").unwrap();
-    let records = world.rig.topics.wait(topic, |records| records.len() == 2);
+    let records = setup.rig.topics.wait(topic, |records| records.len() == 2);
     assert_eq!(records[0].change(), json!(["r", null, {"id": 1, "a ] column": "x"}]));
     assert_eq!(records[1].change(), json!(["u", {"id": 1, "a ] column": "x"}, {"id": 1, "a ] column": "y"}]));
-    world.wait_for_all(&connector);
+    setup.wait_for_all(&connector);
 }

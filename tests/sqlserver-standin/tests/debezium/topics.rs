@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::rig;
 
 /// How long a test waits for what it expects.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Record {
@@ -68,7 +68,7 @@ impl Topics {
 
     /// Waits until a topic's records are as wanted: those that are there then.
     pub(crate) fn wait(&self, topic: &str, wanted: impl Fn(&[Record]) -> bool) -> Vec<Record> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         let mut read = self.shared.lock();
         loop {
             let records = read.topics.get(topic).map_or(&[] as &[Record], Vec::as_slice);
@@ -90,7 +90,7 @@ impl Topics {
             writeln!(input, "{mark}").unwrap();
             *mark
         };
-        let waiting = self.shared.more.wait_timeout_while(self.shared.lock(), PATIENCE, |read| read.mark < mark);
+        let waiting = self.shared.more.wait_timeout_while(self.shared.lock(), WAIT_LIMIT, |read| read.mark < mark);
         let (read, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
         assert!(!timeout.timed_out(), "the reader of the topics makes no progress");
         read.topics.get(topic).cloned().unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{topics::Record, world::World};
+use crate::{setup::TestSetup, topics::Record};
 
 const TABLES: [(&str, &str); 3] = [
     ("a", "id int NOT NULL PRIMARY KEY, name varchar(10) NULL"),
@@ -12,15 +12,15 @@ const TABLES: [(&str, &str); 3] = [
 
 #[test]
 fn transactions_have_a_begin_an_end_and_an_order() {
-    let Some(world) = World::start("ordered", &TABLES) else { return };
-    let connector = world.connector("ordered", &[("provide.transaction.metadata", "true")]);
+    let Some(setup) = TestSetup::start("ordered", &TABLES) else { return };
+    let connector = setup.connector("ordered", &[("provide.transaction.metadata", "true")]);
     connector.wait_for_offset();
-    world.sql(
+    setup.sql(
         "BEGIN TRANSACTION; INSERT INTO dbo.a VALUES (1, 'x'); INSERT INTO dbo.b VALUES (7); \
          UPDATE dbo.a SET name = 'y'; DELETE FROM dbo.b; COMMIT",
     );
-    world.sql("INSERT INTO dbo.b VALUES (8)");
-    let (a, b) = (world.records(&connector, "a"), world.records(&connector, "b"));
+    setup.sql("INSERT INTO dbo.b VALUES (8)");
+    let (a, b) = (setup.records(&connector, "a"), setup.records(&connector, "b"));
     let id = a[0].value["transaction"]["id"].clone();
     let order = |records: &[Record], field: &str| -> Vec<Value> {
         let of_the_first = records.iter().filter(|record| record.value["transaction"]["id"] == id);
@@ -32,7 +32,7 @@ fn transactions_have_a_begin_an_end_and_an_order() {
     assert_eq!(order(&b, "data_collection_order"), [1, 2]);
 
     let ended = |records: &[Record]| records.iter().any(|r| r.value["id"] == id && r.value["status"] == "END");
-    let marks = world.rig.topics.wait("ordered.transaction", ended);
+    let marks = setup.rig.topics.wait("ordered.transaction", ended);
     let marks: Vec<&Record> = marks.iter().filter(|record| record.value["id"] == id).collect();
     assert_eq!(marks.iter().map(|mark| &mark.value["status"]).collect::<Vec<_>>(), ["BEGIN", "END"]);
     assert_eq!(marks[1].value["event_count"], 4);
@@ -46,19 +46,19 @@ fn transactions_have_a_begin_an_end_and_an_order() {
 /// The end of the last transaction is sent when the log was read to its end, although no other transaction follows.
 #[test]
 fn a_transaction_that_none_follows_ends() {
-    let Some(world) = World::start("last", &TABLES) else { return };
-    let connector = world.connector("last", &[("provide.transaction.metadata", "true")]);
+    let Some(setup) = TestSetup::start("last", &TABLES) else { return };
+    let connector = setup.connector("last", &[("provide.transaction.metadata", "true")]);
     connector.wait_for_offset();
-    world.sql("INSERT INTO dbo.b VALUES (1)");
-    let marks = world.rig.topics.wait("last.transaction", |records| records.len() == 2);
+    setup.sql("INSERT INTO dbo.b VALUES (1)");
+    let marks = setup.rig.topics.wait("last.transaction", |records| records.len() == 2);
     let found: Vec<_> = marks.iter().map(|mark| (&mark.value["status"], &mark.value["event_count"])).collect();
     assert_eq!(found, [(&json!("BEGIN"), &Value::Null), (&json!("END"), &json!(1))]);
 }
 
 #[test]
 fn heartbeats_come_and_run_their_statement() {
-    let Some(world) = World::start("beating", &TABLES) else { return };
-    let connector = world.connector(
+    let Some(setup) = TestSetup::start("beating", &TABLES) else { return };
+    let connector = setup.connector(
         "beating",
         &[
             ("heartbeat.interval.ms", "200"),
@@ -66,9 +66,9 @@ fn heartbeats_come_and_run_their_statement() {
         ],
     );
     connector.wait_for_offset();
-    let beats = world.rig.topics.wait("__debezium-heartbeat.beating", |records| records.len() >= 3);
+    let beats = setup.rig.topics.wait("__debezium-heartbeat.beating", |records| records.len() >= 3);
     assert_eq!(beats[0].key, json!({"serverName": "beating"}));
     assert!(beats.iter().all(|beat| beat.value["ts_ms"].is_i64()), "{beats:?}");
-    let written = world.rig.topics.wait(&connector.topic("beats"), |records| records.len() >= 2);
+    let written = setup.rig.topics.wait(&connector.topic("beats"), |records| records.len() >= 2);
     assert!(written.iter().all(|record| record.value["after"]["at"].is_i64()), "{written:?}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::world::World;
+use crate::setup::TestSetup;
 
 /// Column, type, value in T-SQL, and what Debezium writes for it, with decimals as text.
 fn columns() -> Vec<(&'static str, &'static str, &'static str, Value)> {
@@ -67,19 +67,19 @@ fn every_type_is_the_same_in_a_snapshot_and_in_a_change() {
     let columns = columns();
     let definitions: Vec<String> = columns.iter().map(|(name, kind, ..)| format!("{name} {kind} NULL")).collect();
     let table = format!("id int NOT NULL PRIMARY KEY, {}", definitions.join(", "));
-    let Some(world) = World::start("kinds", &[("kinds", &table)]) else { return };
+    let Some(setup) = TestSetup::start("kinds", &[("kinds", &table)]) else { return };
     let values: Vec<&str> = columns.iter().map(|(_, _, value, _)| *value).collect();
     let insert = |full: i32, empty: i32| {
-        world.sql(&format!("INSERT INTO dbo.kinds VALUES ({full}, {})", values.join(", ")));
-        world.sql(&format!("INSERT INTO dbo.kinds (id) VALUES ({empty})"));
+        setup.sql(&format!("INSERT INTO dbo.kinds VALUES ({full}, {})", values.join(", ")));
+        setup.sql(&format!("INSERT INTO dbo.kinds (id) VALUES ({empty})"));
     };
     insert(1, 2);
-    world.scan();
-    let connector = world.connector("kinds", &[("decimal.handling.mode", "string")]);
-    world.exactly(&connector, "kinds", 2);
+    setup.scan();
+    let connector = setup.connector("kinds", &[("decimal.handling.mode", "string")]);
+    setup.exactly(&connector, "kinds", 2);
     insert(3, 4);
 
-    let records = world.records(&connector, "kinds");
+    let records = setup.records(&connector, "kinds");
     let ops: Vec<&str> = records.iter().map(|record| record.op()).collect();
     assert_eq!(ops, ["r", "r", "c", "c"]);
     for (record, id) in records.iter().zip(1..) {

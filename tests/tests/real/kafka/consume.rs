@@ -5,11 +5,11 @@ use tributary_kafka::{Consumer, Offsets, Polled, Position, Role, TopicPartition}
 use super::support::{Broker, TEST_TIMEOUT, broker, read, record, texts};
 
 fn fill(broker: &Broker, topic: &str, count: u64) {
-    let (producer, ledger) = broker.producer();
+    let (producer, deliveries) = broker.producer();
     for n in 0..count {
         producer.send(&record(topic, None, Some(&n.to_string())), n).unwrap();
     }
-    ledger.wait(usize::try_from(count).unwrap());
+    deliveries.wait(usize::try_from(count).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn a_poll_hands_out_no_more_than_asked_for_and_does_not_wait_with_somethin
 async fn paused_partitions_are_silent_and_go_on_where_they_were() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("pause", 2).await;
-    let (producer, ledger) = broker.producer();
+    let (producer, deliveries) = broker.producer();
     let send = |partition, from: i64| {
         for n in from..from + 500 {
             let value = n.to_string();
@@ -69,7 +69,7 @@ async fn paused_partitions_are_silent_and_go_on_where_they_were() {
     };
     send(0, 0);
     send(1, 0);
-    ledger.wait(1000);
+    deliveries.wait(1000);
     let mut reader = broker.reader(&topic, 2, "read_uncommitted");
     let first = TopicPartition::new(topic.as_str(), 0);
     // A few records of each have been seen when the first partition is paused.

@@ -159,11 +159,11 @@ async fn asynchronous_commits_are_reported_later() {
 async fn partitions_just_taken_on_can_be_read_from_anywhere() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("seek", 1).await;
-    let (producer, ledger) = broker.producer();
+    let (producer, deliveries) = broker.producer();
     for token in 0..100 {
         producer.send(&ProducerRecord { topic: &topic, value: Some(b"x"), ..Default::default() }, token).unwrap();
     }
-    ledger.wait(100);
+    deliveries.wait(100);
     let tp = TopicPartition::new(topic.as_str(), 0);
     for seek in [true, false] {
         let config = broker.config(Role::Consumer).set("group.id", unique("seek"));

@@ -6,7 +6,7 @@ use super::support::{TEST_TIMEOUT, broker, read, record};
 async fn sent_records_are_reported_once_and_read_unchanged() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("roundtrip", 1).await;
-    let (producer, ledger) = broker.producer();
+    let (producer, deliveries) = broker.producer();
     let headers: [(&str, Option<&[u8]>); 3] = [("a", Some(b"1")), ("a", None), ("empty", Some(b""))];
     let full = ProducerRecord {
         topic: &topic,
@@ -20,7 +20,7 @@ async fn sent_records_are_reported_once_and_read_unchanged() {
     producer.send(&record(&topic, Some("tombstone"), None), 8).unwrap();
     producer.send(&record(&topic, None, Some("")), 9).unwrap();
     producer.flush(TEST_TIMEOUT).unwrap();
-    let reported: Vec<_> = ledger.wait(3).into_iter().map(|entry| (entry.token, entry.result.unwrap())).collect();
+    let reported: Vec<_> = deliveries.wait(3).into_iter().map(|entry| (entry.token, entry.result.unwrap())).collect();
     assert_eq!(reported, [(7, (0, 0)), (8, (0, 1)), (9, (0, 2))]);
     assert_eq!(producer.in_flight(), 0);
 
@@ -50,11 +50,11 @@ async fn keys_go_to_the_partitions_that_java_chooses() {
     ];
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("murmur2", 17).await;
-    let (producer, ledger) = broker.producer();
+    let (producer, deliveries) = broker.producer();
     for (token, (key, _)) in (0..).zip(JAVA) {
         producer.send(&record(&topic, Some(key), Some("x")), token).unwrap();
     }
-    for entry in ledger.wait(JAVA.len()) {
+    for entry in deliveries.wait(JAVA.len()) {
         let (key, hash) = JAVA[usize::try_from(entry.token).unwrap()];
         assert_eq!(entry.result.unwrap().0, (hash & 0x7fff_ffff) % 17, "{key}");
     }
@@ -66,12 +66,12 @@ async fn a_full_queue_makes_senders_wait_and_loses_nothing() {
     const RECORDS: u64 = 20_000;
     let topic = broker.topic("full", 1).await;
     let config = broker.config(Role::Producer).set("librdkafka.queue.buffering.max.messages", 100);
-    let (producer, ledger) = broker.producer_with(&config);
+    let (producer, deliveries) = broker.producer_with(&config);
     for token in 0..RECORDS {
         producer.send(&record(&topic, None, Some("x")), token).unwrap();
     }
-    assert!(producer.times_full() > 0);
-    let reported = ledger.wait(usize::try_from(RECORDS).unwrap());
+    assert!(producer.queue_full_count() > 0);
+    let reported = deliveries.wait(usize::try_from(RECORDS).unwrap());
     assert!(reported.iter().map(|entry| entry.token).eq(0..RECORDS));
     assert!(reported.iter().map(|entry| entry.result.clone().unwrap().1).eq(0..20_000));
 }

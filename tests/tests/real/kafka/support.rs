@@ -52,13 +52,13 @@ impl Broker {
         name
     }
 
-    pub(crate) fn producer(&self) -> (Producer, Arc<Ledger>) {
+    pub(crate) fn producer(&self) -> (Producer, Arc<DeliveryLog>) {
         self.producer_with(&self.config(Role::Producer))
     }
 
-    pub(crate) fn producer_with(&self, config: &ClientConfig) -> (Producer, Arc<Ledger>) {
-        let ledger = Arc::new(Ledger::default());
-        (Producer::new(config, ledger.clone()).unwrap(), ledger)
+    pub(crate) fn producer_with(&self, config: &ClientConfig) -> (Producer, Arc<DeliveryLog>) {
+        let deliveries = Arc::new(DeliveryLog::default());
+        (Producer::new(config, deliveries.clone()).unwrap(), deliveries)
     }
 
     pub(crate) fn reader(&self, topic: &str, partitions: i32, isolation: &str) -> Consumer {
@@ -99,7 +99,7 @@ pub(crate) fn record<'a>(topic: &'a str, key: Option<&'a str>, value: Option<&'a
 
 /// Keeps what was reported.
 #[derive(Default)]
-pub(crate) struct Ledger {
+pub(crate) struct DeliveryLog {
     entries: Mutex<Vec<Entry>>,
     changed: Condvar,
 }
@@ -110,7 +110,7 @@ pub(crate) struct Entry {
     pub(crate) result: Result<(i32, i64), String>,
 }
 
-impl DeliveryListener for Ledger {
+impl DeliveryListener for DeliveryLog {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         let entry = |delivery: &Delivery<'_>| Entry {
             token: delivery.token,
@@ -121,7 +121,7 @@ impl DeliveryListener for Ledger {
     }
 }
 
-impl Ledger {
+impl DeliveryLog {
     /// What was reported, as soon as there are so many.
     pub(crate) fn wait(&self, count: usize) -> Vec<Entry> {
         let entries = self.entries.lock().unwrap();

@@ -2,20 +2,20 @@ use std::time::{Duration, Instant};
 
 use tributary_kafka::{Consumer, Offsets, Polled, Producer, Role, TopicPartition, TransactionError};
 
-use super::support::{Broker, Ledger, TEST_TIMEOUT, broker, record, unique};
+use super::support::{Broker, DeliveryLog, TEST_TIMEOUT, broker, record, unique};
 
-fn transactional(broker: &Broker, id: &str) -> (Producer, std::sync::Arc<Ledger>) {
+fn transactional(broker: &Broker, id: &str) -> (Producer, std::sync::Arc<DeliveryLog>) {
     let config = broker.config(Role::Producer).set("transactional.id", id).set("transaction.timeout.ms", 10_000);
-    let (producer, ledger) = broker.producer_with(&config);
+    let (producer, deliveries) = broker.producer_with(&config);
     producer.init_transactions(TEST_TIMEOUT).unwrap();
-    (producer, ledger)
+    (producer, deliveries)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_records_are_seen_and_aborted_ones_are_not() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("transactions", 1).await;
-    let (producer, ledger) = transactional(&broker, &unique("id"));
+    let (producer, deliveries) = transactional(&broker, &unique("id"));
     let send = |value: &str, token| producer.send(&record(&topic, None, Some(value)), token).unwrap();
     producer.begin_transaction().unwrap();
     send("a", 1);
@@ -33,7 +33,7 @@ async fn committed_records_are_seen_and_aborted_ones_are_not() {
     producer.commit_transaction(TEST_TIMEOUT).unwrap();
     assert_eq!(broker.values(&topic, 3, "read_committed"), ["a", "b", "c"]);
     assert!(broker.values(&topic, 4, "read_uncommitted").contains(&"lost".to_owned()));
-    let tokens: Vec<u64> = ledger.wait(5).iter().map(|entry| entry.token).collect();
+    let tokens: Vec<u64> = deliveries.wait(5).iter().map(|entry| entry.token).collect();
     assert_eq!(tokens, [1, 2, 3, 4, 5]);
 }
 
@@ -42,10 +42,10 @@ async fn an_open_transaction_holds_back_readers_of_committed_records_only() {
     let Some(broker) = broker().await else { return };
     let topic = broker.topic("open", 1).await;
     let tp = TopicPartition::new(topic.as_str(), 0);
-    let (producer, ledger) = transactional(&broker, &unique("id"));
+    let (producer, deliveries) = transactional(&broker, &unique("id"));
     producer.begin_transaction().unwrap();
     producer.send(&record(&topic, None, Some("open")), 0).unwrap();
-    ledger.wait(1);
+    deliveries.wait(1);
     let mut reader = broker.reader(&topic, 1, "read_committed");
     let ends =
         |committed_only| reader.end_offsets(std::slice::from_ref(&tp), committed_only, TEST_TIMEOUT).unwrap()[&tp];

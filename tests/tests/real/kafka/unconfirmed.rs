@@ -5,7 +5,7 @@ use tributary_api::Props;
 use tributary_kafka::{Admin, ClientConfig, Producer, Role};
 use tributary_tests::{KafkaProxy, Tier, consume_all, create_topic, produce, require, unique, wait_until};
 
-use super::support::{Ledger, TEST_TIMEOUT, record};
+use super::support::{DeliveryLog, TEST_TIMEOUT, record};
 
 /// A topic is deleted and made anew while a producer has requests under way. The first one comes in between and is refused. The
 /// next is taken, for the new topic knows nothing of the producer, and librdkafka concludes that the first was taken as well.
@@ -19,8 +19,8 @@ async fn a_record_whose_request_was_refused_before_a_later_one_was_taken_is_ther
     create_topic(&bootstrap, &topic, 1).await.unwrap();
     let config = |role| ClientConfig::new(role, &Props::new()).set("bootstrap.servers", &bootstrap);
     let held = config(Role::Producer).set("client.id", "held").set("linger.ms", 0).set_native("batch.num.messages", 1);
-    let ledger = Arc::new(Ledger::default());
-    let producer = Producer::new(&held, ledger.clone()).unwrap();
+    let deliveries = Arc::new(DeliveryLog::default());
+    let producer = Producer::new(&held, deliveries.clone()).unwrap();
     producer.send(&record(&topic, None, Some("of the first topic")), 0).unwrap();
     producer.flush(TEST_TIMEOUT).unwrap();
 
@@ -38,7 +38,7 @@ async fn a_record_whose_request_was_refused_before_a_later_one_was_taken_is_ther
     produce(&bootstrap, &topic, [(None, b"0".to_vec())]).await.unwrap();
     proxy.let_through();
 
-    let mut reported = tokio::task::spawn_blocking(move || ledger.wait(4)).await.unwrap().split_off(1);
+    let mut reported = tokio::task::spawn_blocking(move || deliveries.wait(4)).await.unwrap().split_off(1);
     reported.sort_by_key(|entry| entry.token);
     let mut records = consume_all(&bootstrap, &topic, false).await.unwrap();
     records.sort_by_key(|record| record.text());

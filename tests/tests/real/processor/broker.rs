@@ -21,9 +21,9 @@ pub(crate) struct Broker {
     pub(crate) bootstrap: String,
 }
 
-struct Deaf;
+struct PanicOnFailure;
 
-impl DeliveryListener for Deaf {
+impl DeliveryListener for PanicOnFailure {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         for delivery in deliveries {
             delivery.result.as_ref().unwrap();
@@ -85,7 +85,7 @@ impl Broker {
     fn producer(&self) -> Producer {
         // Whatever becomes of the broker, all that is sent arrives.
         let config = self.client(Role::Producer).set("delivery.timeout.ms", i32::MAX).set("max.block.ms", i32::MAX);
-        Producer::new(&config, Arc::new(Deaf)).unwrap()
+        Producer::new(&config, Arc::new(PanicOnFailure)).unwrap()
     }
 
     pub(crate) fn send(&self, topic: &str, records: &[(String, String)]) {
@@ -112,7 +112,7 @@ impl Broker {
     fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
         let admin = Admin::new(&self.client(Role::Admin)).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let found = patiently(|| runtime.block_on(admin.topics(&[topic.to_owned()])));
+        let found = retry(|| runtime.block_on(admin.topics(&[topic.to_owned()])));
         let count = found[0].partitions.unwrap_or(0);
         (0..count).map(|partition| TopicPartition::new(topic, partition)).collect()
     }
@@ -135,7 +135,7 @@ impl Broker {
             .set_native("enable.partition.eof", true);
         let from: Vec<_> = partitions.iter().map(|at| (at.clone(), Position::Earliest)).collect();
         let mut consumer = Consumer::assign(&config, &from).unwrap();
-        let mut missing: Offsets = patiently(|| consumer.end_offsets(&partitions, committed, ANSWER));
+        let mut missing: Offsets = retry(|| consumer.end_offsets(&partitions, committed, ANSWER));
         missing.retain(|_, end| *end > 0);
         let mut found = Vec::new();
         let deadline = Instant::now() + ANSWER;
@@ -171,7 +171,7 @@ impl Broker {
         let mut consumer = Consumer::assign(&config, &from).unwrap();
         let _ = consumer.poll(1, Duration::from_secs(1)).unwrap();
         let (producer, input) = (
-            Producer::new(&self.client(Role::Producer).set("linger.ms", 0), Arc::new(Deaf)).unwrap(),
+            Producer::new(&self.client(Role::Producer).set("linger.ms", 0), Arc::new(PanicOnFailure)).unwrap(),
             input.to_owned(),
         );
         let begun = Instant::now();
@@ -202,7 +202,7 @@ impl Broker {
 }
 
 /// A broker that has just come back does not answer at once.
-fn patiently<T>(mut ask: impl FnMut() -> tributary_api::Result<T>) -> T {
+fn retry<T>(mut ask: impl FnMut() -> tributary_api::Result<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match ask() {

@@ -69,7 +69,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, out: &mut Encoder) -> Result<bool> {
 }
 
 /// Whether an extended form follows.
-pub(super) fn stands_here(mut cursor: Cursor<'_>) -> bool {
+pub(super) fn is_extended_form(mut cursor: Cursor<'_>) -> bool {
     let mut scratch = Encoder::default();
     scratch.restart(false);
     read(&mut cursor, &mut scratch).unwrap_or(true)

@@ -8,7 +8,7 @@ use crate::mapping::encoder::Encoder;
 /// The document itself.
 pub(super) fn root(cursor: &mut Cursor<'_>, out: &mut Encoder) -> Result<()> {
     cursor.expect(b'{')?;
-    if cursor.at_dollar() && extended::stands_here(*cursor) {
+    if cursor.at_dollar() && extended::is_extended_form(*cursor) {
         return Err(cursor.error("a field of a document: a document is needed, not a single value"));
     }
     fields(cursor, out)

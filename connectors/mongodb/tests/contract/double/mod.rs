@@ -17,7 +17,7 @@ use self::store::Store;
 
 /// What the server is.
 #[derive(Clone, Debug)]
-pub(crate) struct Nature {
+pub(crate) struct ServerKind {
     pub(crate) replica_set: bool,
     /// 21: MongoDB 7.0; 25: 8.0, with bulkWrite.
     pub(crate) wire: i32,
@@ -26,10 +26,10 @@ pub(crate) struct Nature {
     pub(crate) max_writes: i32,
 }
 
-pub(crate) const SEVEN: Nature =
-    Nature { replica_set: false, wire: 21, max_document: 16 << 20, max_message: 48_000_000, max_writes: 100_000 };
-pub(crate) const EIGHT: Nature = Nature { wire: 25, ..SEVEN };
-pub(crate) const SET: Nature = Nature { replica_set: true, ..SEVEN };
+pub(crate) const SEVEN: ServerKind =
+    ServerKind { replica_set: false, wire: 21, max_document: 16 << 20, max_message: 48_000_000, max_writes: 100_000 };
+pub(crate) const EIGHT: ServerKind = ServerKind { wire: 25, ..SEVEN };
+pub(crate) const SET: ServerKind = ServerKind { replica_set: true, ..SEVEN };
 
 /// What goes wrong with the next command of a name.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub(crate) enum Fault {
 
 /// The server; it ends when dropped.
 pub(crate) struct Double {
-    nature: Nature,
+    kind: ServerKind,
     port: u16,
     state: Arc<Mutex<State>>,
     /// Absent while it is stopped.
@@ -69,10 +69,10 @@ struct State {
 }
 
 impl Double {
-    pub(crate) fn start(nature: Nature) -> Self {
+    pub(crate) fn start(kind: ServerKind) -> Self {
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut double = Self { nature, port, state: Arc::default(), serving: None };
+        let mut double = Self { kind, port, state: Arc::default(), serving: None };
         double.serve(listener);
         double
     }
@@ -135,24 +135,24 @@ impl Double {
     fn serve(&mut self, listener: StdListener) {
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
-        let (state, nature, port) = (Arc::clone(&self.state), self.nature.clone(), self.port);
+        let (state, kind, port) = (Arc::clone(&self.state), self.kind.clone(), self.port);
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((connection, _)) = listener.accept().await {
-                connections.spawn(talk(connection, Arc::clone(&state), nature.clone(), port));
+                connections.spawn(serve_connection(connection, Arc::clone(&state), kind.clone(), port));
             }
         });
         self.serving = Some(serving);
     }
 }
 
-async fn talk(mut connection: TcpStream, state: Arc<Mutex<State>>, nature: Nature, port: u16) {
+async fn serve_connection(mut connection: TcpStream, state: Arc<Mutex<State>>, kind: ServerKind, port: u16) {
     while let Some((request, command)) = wire::read(&mut connection).await {
         while is_silent(&state, &command) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let Some(answer) = answer(&state, &nature, port, &command) else { return };
+        let Some(answer) = answer(&state, &kind, port, &command) else { return };
         if wire::write(&mut connection, request, &answer).await.is_none() {
             return;
         }
@@ -169,10 +169,10 @@ fn is_silent(state: &Mutex<State>, command: &Document) -> bool {
 }
 
 /// The answer; none: the connection ends.
-fn answer(state: &Mutex<State>, nature: &Nature, port: u16, command: &Document) -> Option<Document> {
+fn answer(state: &Mutex<State>, kind: &ServerKind, port: u16, command: &Document) -> Option<Document> {
     let name = command.keys().next()?.clone();
     if ["hello", "isMaster", "ismaster"].contains(&name.as_str()) {
-        return Some(hello(nature, port));
+        return Some(hello(kind, port));
     }
     let mut state = lock(state);
     let fault = state.faults.get_mut(&name).and_then(VecDeque::pop_front);
@@ -183,22 +183,22 @@ fn answer(state: &Mutex<State>, nature: &Nature, port: u16, command: &Document) 
         Some(Fault::Lost) => None,
         Some(Fault::Answer(answer)) => Some(answer),
         Some(Fault::AnswerLost) => {
-            execute(&mut state, nature, &name, command);
+            execute(&mut state, kind, &name, command);
             None
         }
         Some(Fault::Added(more)) => {
-            let mut answer = execute(&mut state, nature, &name, command);
+            let mut answer = execute(&mut state, kind, &name, command);
             answer.extend(more);
             Some(answer)
         }
-        Some(Fault::Silence) | None => Some(execute(&mut state, nature, &name, command)),
+        Some(Fault::Silence) | None => Some(execute(&mut state, kind, &name, command)),
     }
 }
 
-fn execute(state: &mut State, nature: &Nature, name: &str, command: &Document) -> Document {
+fn execute(state: &mut State, kind: &ServerKind, name: &str, command: &Document) -> Document {
     let session = command.get_document("lsid").map(ToString::to_string).unwrap_or_default();
     let number = command.get_i64("txnNumber").unwrap_or_default();
-    if number != 0 && !nature.replica_set {
+    if number != 0 && !kind.replica_set {
         return failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
     }
     match name {
@@ -209,12 +209,12 @@ fn execute(state: &mut State, nature: &Nature, name: &str, command: &Document) -
         _ => {}
     }
     if number == 0 {
-        return state.store.execute(name, command, nature);
+        return state.store.execute(name, command, kind);
     }
     if let Some(answer) = state.answered.get(&(session.clone(), number)) {
         return answer.clone();
     }
-    let answer = state.store.execute(name, command, nature);
+    let answer = state.store.execute(name, command, kind);
     state.answered.insert((session, number), answer.clone());
     answer
 }
@@ -263,15 +263,15 @@ pub(crate) fn failure(code: i32, message: &str) -> Document {
     doc! { "ok": 0, "code": code, "codeName": format!("Code{code}"), "errmsg": message }
 }
 
-fn hello(nature: &Nature, port: u16) -> Document {
+fn hello(kind: &ServerKind, port: u16) -> Document {
     let me = format!("127.0.0.1:{port}");
     let mut hello = doc! {
         "helloOk": true, "isWritablePrimary": true, "ismaster": true, "localTime": DateTime::now(),
-        "maxBsonObjectSize": nature.max_document, "maxMessageSizeBytes": nature.max_message,
-        "maxWriteBatchSize": nature.max_writes, "minWireVersion": 0, "maxWireVersion": nature.wire,
+        "maxBsonObjectSize": kind.max_document, "maxMessageSizeBytes": kind.max_message,
+        "maxWriteBatchSize": kind.max_writes, "minWireVersion": 0, "maxWireVersion": kind.wire,
         "logicalSessionTimeoutMinutes": 30, "ok": 1,
     };
-    if nature.replica_set {
+    if kind.replica_set {
         hello.extend(doc! { "setName": "rs0", "setVersion": 1, "hosts": [&me], "me": &me, "primary": &me });
     }
     hello

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 
-use super::{Nature, failure};
+use super::{ServerKind, failure};
 
 /// Collections, by `database.collection`, with their documents in the order in which they were made.
 #[derive(Clone, Debug, Default)]
@@ -37,14 +37,14 @@ impl Store {
         self.collections.entry(namespace.to_owned()).or_default().push(document);
     }
 
-    pub(super) fn execute(&mut self, name: &str, command: &Document, nature: &Nature) -> Document {
+    pub(super) fn execute(&mut self, name: &str, command: &Document, kind: &ServerKind) -> Document {
         let namespace = || format!("{}.{}", command.get_str("$db").unwrap(), command.get_str(name).unwrap());
         let ordered = command.get_bool("ordered").unwrap_or(true);
         let statements: Vec<(String, Statement)> = match name {
             "insert" => of(command, "documents").map(|one| (namespace(), Statement::Insert(one))).collect(),
             "update" => of(command, "updates").map(|one| (namespace(), update(&one, "q", "u"))).collect(),
             "delete" => of(command, "deletes").map(|one| (namespace(), delete(&one))).collect(),
-            "bulkWrite" if nature.wire >= 25 => {
+            "bulkWrite" if kind.wire >= 25 => {
                 let names: Vec<String> =
                     of(command, "nsInfo").map(|one| one.get_str("ns").unwrap().to_owned()).collect();
                 of(command, "ops").map(|one| bulk(&one, &names)).collect()
@@ -55,7 +55,7 @@ impl Store {
             "endSessions" | "ping" => return doc! { "ok": 1 },
             _ => return failure(59, &format!("no such command: '{name}'")),
         };
-        assert!(statements.len() <= usize::try_from(nature.max_writes).unwrap(), "more writes than the server takes");
+        assert!(statements.len() <= usize::try_from(kind.max_writes).unwrap(), "more writes than the server takes");
         let is_bulk = name == "bulkWrite";
         let (mut count, mut errors) = (0, Vec::new());
         for (place, (namespace, statement)) in (0_i32..).zip(statements) {

@@ -14,7 +14,7 @@ pub(super) fn keys() -> Vec<ConfigKey> {
         group(7, "signal.poll.interval.ms", ConfigType::Long).default("5000").validator(at_least(1)).doc("Time between two looks at the signal topic or file."),
         group(8, "signal.enabled.channels", ConfigType::List).default("source").doc("The ways by which signals come: source (the signal table), kafka (signal.kafka.topic), file (signal.file). jmx has no effect."),
         group(9, "topic.naming.strategy", ConfigType::Class).default("io.debezium.schema.SchemaTopicNamingStrategy").doc("A Java class. Only the default is supported."),
-        group(10, "notification.enabled.channels", ConfigType::List).doc("Where it is told how snapshots go: sink (notification.sink.topic.name), log, or both. jmx has no effect."),
+        group(10, "notification.enabled.channels", ConfigType::List).doc("The channels that get notifications of snapshots: sink (notification.sink.topic.name), log, or both. jmx has no effect."),
         group(11, "notification.sink.topic.name", ConfigType::String).importance(Importance::High).doc("The topic of notifications; required for the channel sink."),
         group(12, "transaction.metadata.factory", ConfigType::Class).default("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory").importance(Importance::Low).doc("A Java class. Only the default is supported."),
         group(13, "custom.metric.tags", ConfigType::List).importance(Importance::Low).doc("Tags that are added to metrics. Not supported yet."),

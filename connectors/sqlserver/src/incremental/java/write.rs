@@ -24,11 +24,11 @@ struct Writer {
     /// The handle of the next element.
     next: u32,
     /// The handles of class descriptions and of type names.
-    known: Vec<(&'static str, Of, u32)>,
+    known: Vec<(&'static str, NameKind, u32)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum NameKind {
     Class,
     Type,
 }
@@ -103,23 +103,23 @@ impl Writer {
 
     fn class(&mut self, class: Option<&'static Class>) {
         let Some(class) = class else { return self.bytes.push(tag::NULL) };
-        if self.refer(class.name, Of::Class) {
+        if self.refer(class.name, NameKind::Class) {
             return;
         }
         self.bytes.push(tag::CLASS);
         self.name(class.name);
         self.bytes.extend(class.version.to_be_bytes());
-        self.know(class.name, Of::Class);
+        self.know(class.name, NameKind::Class);
         self.bytes.push(class.flags);
         self.bytes.extend(u16::try_from(class.fields.len()).unwrap_or(0).to_be_bytes());
         for field in class.fields {
             self.bytes.push(field.letter);
             self.name(field.name);
             if let Some(of) = field.of
-                && !self.refer(of, Of::Type)
+                && !self.refer(of, NameKind::Type)
             {
                 self.text(of);
-                self.know(of, Of::Type);
+                self.know(of, NameKind::Type);
             }
         }
         self.bytes.push(tag::END);
@@ -127,16 +127,16 @@ impl Writer {
     }
 
     /// Writes a reference if the element was written before, and returns whether it was.
-    fn refer(&mut self, name: &'static str, of: Of) -> bool {
-        let known = self.known.iter().find(|(known, its, _)| *known == name && *its == of);
+    fn refer(&mut self, name: &'static str, kind: NameKind) -> bool {
+        let known = self.known.iter().find(|(known, its, _)| *known == name && *its == kind);
         let Some((_, _, handle)) = known.copied() else { return false };
         self.bytes.push(tag::REFERENCE);
         self.bytes.extend(handle.to_be_bytes());
         true
     }
 
-    fn know(&mut self, name: &'static str, of: Of) {
-        self.known.push((name, of, self.next));
+    fn know(&mut self, name: &'static str, kind: NameKind) {
+        self.known.push((name, kind, self.next));
         self.next += 1;
     }
 

@@ -84,7 +84,7 @@ impl Groups {
     }
 
     /// Takes note that a member is there. It sends no heartbeats while it waits to join.
-    pub(super) fn heard(&self, group: &str, member: &str, now: SystemTime) {
+    pub(super) fn record_heartbeat(&self, group: &str, member: &str, now: SystemTime) {
         let mut stored = self.stored.lock();
         let Some(current) = stored.groups.get(group) else { return };
         let mut detail = current.detail.clone();

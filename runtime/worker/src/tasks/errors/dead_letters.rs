@@ -1,4 +1,4 @@
-//! Sends failed records of a sink to its dead letter queue, with the headers that tell why.
+//! Sends failed records of a sink to its dead letter queue, with headers that describe the failure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,33 +46,33 @@ pub(crate) struct DeadLetters {
     task: TaskId,
     context_headers: bool,
     sink: Arc<dyn DeadLetterSink>,
-    deliveries: Arc<LetterDeliveries>,
+    deliveries: Arc<DeadLetterDeliveries>,
     metrics: Arc<TaskMetrics>,
     redaction: Redaction,
 }
 
 /// Tracks the delivery of dead letters.
 #[derive(Debug, Default)]
-pub(crate) struct LetterDeliveries {
+pub(crate) struct DeadLetterDeliveries {
     outstanding: AtomicU64,
     failed: Mutex<Option<Error>>,
     changed: Notify,
     metrics: Arc<TaskMetrics>,
-    long: Mutex<LongLetters>,
+    large: Mutex<LargeDeadLetters>,
 }
 
 /// Long dead letters in flight, without their values.
 #[derive(Debug, Default)]
-struct LongLetters {
+struct LargeDeadLetters {
     last: Token,
-    sent: HashMap<Token, Letter>,
-    /// Refused as too long: to be sent again as they are here.
-    refused: Vec<Letter>,
+    sent: HashMap<Token, DeadLetter>,
+    /// Refused as too large: to be sent again as they are here.
+    refused: Vec<DeadLetter>,
 }
 
 /// A copy of a dead letter.
 #[derive(Clone, Debug)]
-struct Letter {
+struct DeadLetter {
     key: Option<Bytes>,
     value: Option<Bytes>,
     headers: Vec<(ByteString, Option<Bytes>)>,
@@ -92,7 +92,8 @@ impl DeadLetters {
         let letters = NewTopic { name: topic.clone(), partitions: 1, replication, config: Props::new() };
         let admin = worker.admin_client(connector).map_err(within)?;
         ensure_topics(&admin, vec![letters]).await.map_err(within)?;
-        let deliveries = Arc::new(LetterDeliveries { metrics: Arc::clone(&cx.metrics), ..LetterDeliveries::default() });
+        let deliveries =
+            Arc::new(DeadLetterDeliveries { metrics: Arc::clone(&cx.metrics), ..DeadLetterDeliveries::default() });
         let client = worker.dlq_producer(&id.connector, id.task, connector);
         let producer = own_producer(&cx.control, client, Arc::clone(&deliveries) as _).map_err(within)?;
         let queue = Self::over(producer, deliveries, topic, id.clone(), config, Arc::clone(&cx.metrics));
@@ -102,7 +103,7 @@ impl DeadLetters {
     /// A queue over any sink that reports its deliveries to `deliveries`.
     pub(crate) fn over(
         sink: Arc<dyn DeadLetterSink>,
-        deliveries: Arc<LetterDeliveries>,
+        deliveries: Arc<DeadLetterDeliveries>,
         topic: String,
         task: TaskId,
         config: &ErrorConfig,
@@ -123,7 +124,7 @@ impl DeadLetters {
     /// # Errors
     /// When the producer refuses it.
     pub(crate) fn send(&self, raw: &RawRecord, failure: &Failure) -> Result<()> {
-        let mut letter = Letter {
+        let mut letter = DeadLetter {
             key: raw.key.clone(),
             value: raw.value.clone(),
             headers: raw.headers.clone(),
@@ -143,7 +144,7 @@ impl DeadLetters {
             if error.kind() != ErrorKind::Data {
                 return Err(error);
             }
-            let bare = Letter { headers: context, ..letter.clone() }.without_key();
+            let bare = DeadLetter { headers: context, ..letter.clone() }.without_key();
             self.write(&letter.without_value(), 0).or_else(|_| self.write(&bare, 0))
         });
         sent.map_err(|error| {
@@ -153,7 +154,7 @@ impl DeadLetters {
         })
     }
 
-    fn write(&self, letter: &Letter, token: Token) -> Result<()> {
+    fn write(&self, letter: &DeadLetter, token: Token) -> Result<()> {
         let headers: Vec<(&str, Option<&[u8]>)> =
             letter.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
         let record = ProducerRecord {
@@ -221,7 +222,7 @@ impl DeadLetters {
     }
 }
 
-impl Letter {
+impl DeadLetter {
     fn without_value(mut self) -> Self {
         let bytes = self.value.take().map_or(0, |value| value.len());
         self.headers.push(header(OMITTED, format!("value of {bytes} bytes")));
@@ -249,40 +250,40 @@ fn cut(mut text: String) -> String {
     text
 }
 
-impl LetterDeliveries {
+impl DeadLetterDeliveries {
     fn acknowledged(&self, letters: u64) {
         self.outstanding.fetch_sub(letters, Ordering::AcqRel);
         self.changed.notify_one();
     }
 
-    fn long(&self) -> parking_lot::MutexGuard<'_, LongLetters> {
-        self.long.lock()
+    fn large(&self) -> parking_lot::MutexGuard<'_, LargeDeadLetters> {
+        self.large.lock()
     }
 
-    fn keep(&self, letter: Letter) -> Token {
-        let mut long = self.long();
-        long.last += 1;
-        let token = long.last;
-        long.sent.insert(token, letter);
+    fn keep(&self, letter: DeadLetter) -> Token {
+        let mut large = self.large();
+        large.last += 1;
+        let token = large.last;
+        large.sent.insert(token, letter);
         token
     }
 
     fn forget(&self, token: Token) {
         if token != 0 {
-            self.long().sent.remove(&token);
+            self.large().sent.remove(&token);
         }
     }
 
-    fn take_refused(&self) -> Vec<Letter> {
-        std::mem::take(&mut self.long().refused)
+    fn take_refused(&self) -> Vec<DeadLetter> {
+        std::mem::take(&mut self.large().refused)
     }
 
     /// Whether the topic refused a dead letter as too long that can be sent again without its value.
     fn is_refused(&self, token: Token, error: &Error) -> bool {
-        let mut long = self.long();
-        match long.sent.remove(&token) {
+        let mut large = self.large();
+        match large.sent.remove(&token) {
             Some(letter) if error.kind() == ErrorKind::Data => {
-                long.refused.push(letter);
+                large.refused.push(letter);
                 true
             }
             _ => false,
@@ -301,7 +302,7 @@ impl LetterDeliveries {
     }
 }
 
-impl DeliveryListener for LetterDeliveries {
+impl DeliveryListener for DeadLetterDeliveries {
     fn delivered(&self, deliveries: &[Delivery<'_>]) {
         let mut settled = 0;
         for Delivery { token, result } in deliveries {

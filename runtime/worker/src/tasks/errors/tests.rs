@@ -8,7 +8,7 @@ use tributary_api::{Error, PluginKind, RecordMetadata, Result, TimestampType};
 use tributary_control::TaskId;
 use tributary_kafka::{Delivery, DeliveryListener, ProducerRecord, RawRecord, Token};
 
-use super::dead_letters::{DeadLetterSink, LetterDeliveries};
+use super::dead_letters::{DeadLetterDeliveries, DeadLetterSink};
 use super::{DeadLetters, ErrorConfig, ErrorOperator, FailedRecord, Failure, Recovery, Stage};
 use crate::definitions::sink_definition;
 use crate::redaction::Redaction;
@@ -163,9 +163,9 @@ fn wrong_properties_are_named() {
 
 /// Keeps what is sent.
 #[derive(Default)]
-struct Letters(Mutex<Vec<Letter>>);
+struct Letters(Mutex<Vec<DeadLetter>>);
 
-struct Letter {
+struct DeadLetter {
     token: Token,
     topic: String,
     value: Vec<u8>,
@@ -175,7 +175,7 @@ struct Letter {
 impl DeadLetterSink for Letters {
     fn send(&self, record: &ProducerRecord<'_>, token: Token) -> Result<()> {
         let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
-        self.0.lock().unwrap().push(Letter {
+        self.0.lock().unwrap().push(DeadLetter {
             token,
             topic: record.topic.to_owned(),
             value: record.value.unwrap_or(b"none").to_vec(),
@@ -185,11 +185,14 @@ impl DeadLetterSink for Letters {
     }
 }
 
-fn queue(context_headers: &str) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOperator) {
+fn queue(context_headers: &str) -> (Arc<Letters>, Arc<DeadLetterDeliveries>, ErrorOperator) {
     queue_with(context_headers, &Redaction::default())
 }
 
-fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOperator) {
+fn queue_with(
+    context_headers: &str,
+    redaction: &Redaction,
+) -> (Arc<Letters>, Arc<DeadLetterDeliveries>, ErrorOperator) {
     let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
@@ -197,7 +200,7 @@ fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Ar
     ]);
     let config = config.unwrap();
     let (letters, deliveries, metrics) =
-        (Arc::<Letters>::default(), Arc::<LetterDeliveries>::default(), Arc::default());
+        (Arc::<Letters>::default(), Arc::<DeadLetterDeliveries>::default(), Arc::default());
     let id = TaskId::new("c", 3);
     let sink = Arc::clone(&letters) as Arc<dyn DeadLetterSink>;
     let queue =
@@ -207,7 +210,7 @@ fn queue_with(context_headers: &str, redaction: &Redaction) -> (Arc<Letters>, Ar
     (letters, deliveries, operator)
 }
 
-fn delivered(deliveries: &LetterDeliveries, error: Option<&Error>) {
+fn delivered(deliveries: &DeadLetterDeliveries, error: Option<&Error>) {
     let result = error.map_or_else(|| Ok(RecordMetadata::new(0, 0)), Err);
     deliveries.delivered(&[Delivery { token: 0, result }]);
 }
@@ -294,7 +297,7 @@ impl DeadLetterSink for Narrow {
     }
 }
 
-fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOperator) {
+fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<DeadLetterDeliveries>, ErrorOperator) {
     let config = self::config(&[
         ("errors.tolerance", "all"),
         ("errors.deadletterqueue.topic.name", "dead"),
@@ -302,7 +305,7 @@ fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOpera
     ]);
     let config = config.unwrap();
     let (letters, deliveries, metrics) =
-        (Arc::<Letters>::default(), Arc::<LetterDeliveries>::default(), Arc::default());
+        (Arc::<Letters>::default(), Arc::<DeadLetterDeliveries>::default(), Arc::default());
     let id = TaskId::new("c", 3);
     let sink = Arc::new(Narrow { letters: Arc::clone(&letters), most });
     let queue =
@@ -311,7 +314,7 @@ fn narrow_queue(most: usize) -> (Arc<Letters>, Arc<LetterDeliveries>, ErrorOpera
     (letters, deliveries, operator)
 }
 
-fn omitted(letter: &Letter) -> Option<&str> {
+fn omitted(letter: &DeadLetter) -> Option<&str> {
     let header = letter.headers.iter().find(|(name, _)| name == "__connect.errors.omitted");
     header.map(|(_, value)| value.as_str())
 }

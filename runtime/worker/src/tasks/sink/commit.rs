@@ -9,7 +9,7 @@ use tributary_api::{Error, Offsets, Result, TopicPartition};
 use super::delivery::Delivery;
 use super::partitions::Partitions;
 use super::plugin::SinkPlugin;
-use super::{Progress, RecordConsumer};
+use super::{RecordConsumer, SinkOffsets};
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::{TaskContext, TaskMetrics};
 
@@ -127,7 +127,7 @@ impl Commits {
         &self,
         of: &[TopicPartition],
         plugin: &mut SinkPlugin,
-        progress: &Progress,
+        progress: &SinkOffsets,
     ) -> Result<SafeOffsets> {
         let current = progress.current(of);
         if current.is_empty() {

@@ -9,10 +9,10 @@ mod delivery;
 mod host;
 mod partitions;
 mod plugin;
-mod progress;
 mod rebalance;
 mod record_consumer;
 mod sink_loop;
+mod sink_offsets;
 mod subscription;
 mod topic_readers;
 
@@ -26,9 +26,9 @@ use tributary_kafka::Consumer;
 
 pub(crate) use self::batch::Batch;
 pub(crate) use self::host::{HostParts, SinkTaskHost};
-pub(crate) use self::progress::Progress;
 pub(crate) use self::record_consumer::RecordConsumer;
 pub(crate) use self::sink_loop::{SinkLoop, SinkParts};
+pub(crate) use self::sink_offsets::SinkOffsets;
 pub(crate) use self::subscription::Subscription;
 pub(crate) use self::topic_readers::TopicReaders;
 use super::errors::{DeadLetters, ErrorOperator};

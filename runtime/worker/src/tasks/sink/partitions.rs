@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tributary_api::{Result, TopicPartition};
 
-use super::{Progress, RecordConsumer, SinkTaskHost};
+use super::{RecordConsumer, SinkOffsets, SinkTaskHost};
 use crate::tasks::TaskMetrics;
 
 /// The assigned partitions: their consumer, their offsets, and why they are paused.
@@ -12,7 +12,7 @@ use crate::tasks::TaskMetrics;
 /// are in the host's requests). A partition is resumed only when no reason is left.
 pub(super) struct Partitions<I> {
     pub(super) consumer: I,
-    pub(super) progress: Progress,
+    pub(super) progress: SinkOffsets,
     host: Arc<SinkTaskHost>,
     metrics: Arc<TaskMetrics>,
     paused_by_operator: bool,
@@ -21,7 +21,7 @@ pub(super) struct Partitions<I> {
 
 impl<I: RecordConsumer> Partitions<I> {
     pub(super) fn new(consumer: I, host: Arc<SinkTaskHost>, metrics: Arc<TaskMetrics>) -> Self {
-        let progress = Progress::default();
+        let progress = SinkOffsets::default();
         Self { consumer, progress, host, metrics, paused_by_operator: false, paused_for_retry: false }
     }
 

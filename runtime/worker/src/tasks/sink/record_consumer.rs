@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tributary_api::{Offsets, Result, TopicPartition};
-use tributary_kafka::{Consumer, Polled, Starts};
+use tributary_kafka::{Consumer, Polled, StartOffsets};
 
 /// What a sink loop uses of a [`Consumer`].
 #[allow(missing_docs)]
@@ -10,7 +10,7 @@ pub(crate) trait RecordConsumer: Send {
     fn poll(&mut self, max_records: usize) -> Result<Polled>;
     fn ready(&mut self) -> impl Future<Output = ()> + Send;
     fn longest_wait(&self) -> Duration;
-    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts>;
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<StartOffsets>;
     fn release(&mut self, revoked: &[TopicPartition]) -> Result<()>;
     fn change_subscription(&mut self, topics: &[String]) -> Result<()>;
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()>;
@@ -35,7 +35,7 @@ impl RecordConsumer for Consumer {
         Consumer::longest_wait(self)
     }
 
-    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts> {
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<StartOffsets> {
         Consumer::accept(self, assigned)
     }
 

@@ -151,8 +151,11 @@ impl<I: RecordConsumer> SinkLoop<I> {
         let due = [Some(self.commits.due()), self.timer, self.delivery.retry_at()];
         let until = due.into_iter().flatten().fold(latest, Instant::min);
         tokio::select! {
+            // Records or an event of the consumer, or a wake-up by a request to pause, resume or stop.
             () = self.partitions.consumer.ready() => {}
+            // The topics that match topics.regex are to be listed again.
             () = self.subscription.wait_for_listing() => {}
+            // A commit, the timeout that the plugin has set, or a retry of put is due.
             () = tokio::time::sleep_until(until) => {}
         }
         self.host.requests().end_wait();

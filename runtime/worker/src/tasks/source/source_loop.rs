@@ -117,8 +117,10 @@ impl<O: RecordProducer> SourceLoop<O> {
         self.cx.reporter.running(true);
         let go = tokio::select! {
             biased;
+            // A record that was sent before the pause could not be delivered: the task fails.
             error = self.deliveries.failed() => return Err(error),
             go = self.cx.wait_until_resumed() => go,
+            // Stores offsets during the pause.
             never = self.flusher.serve() => match never {},
         };
         self.cx.reporter.running(!go);
@@ -159,14 +161,19 @@ impl<O: RecordProducer> SourceLoop<O> {
             loop {
                 tokio::select! {
                     biased;
+                    // Stores offsets while the plugin works. It is polled first, so that a
+                    // plugin that always has records cannot delay it.
                     never = self.flusher.serve() => match never {},
                     batch = &mut poll => break Some(batch),
+                    // A sent record could not be delivered: the plugin is asked to stop, and gets the graceful timeout for it.
                     error = self.deliveries.failed(), if failure.is_none() => {
                         self.stopping.cancel();
                         give_up_at = Some(Instant::now() + grace);
                         failure = Some(error);
                     }
+                    // Only the state is reported: the loop pauses when the plugin has returned.
                     Ok(()) = paused.changed() => self.cx.reporter.running(*paused.borrow_and_update()),
+                    // The plugin has not stopped in time.
                     () = tokio::time::sleep_until(give_up_at.unwrap_or_else(Instant::now)), if give_up_at.is_some() => {
                         break None;
                     }
@@ -187,9 +194,11 @@ impl<O: RecordProducer> SourceLoop<O> {
     async fn pause_for(&mut self, time: Duration) -> Result<Flow> {
         tokio::select! {
             biased;
+            // A sent record could not be delivered: the task fails.
             error = self.deliveries.failed() => Err(error),
             () = self.cx.control.stopping().cancelled() => Ok(Flow::Stop),
             () = tokio::time::sleep(time) => Ok(Flow::Go),
+            // Stores offsets meanwhile.
             never = self.flusher.serve() => match never {},
         }
     }
@@ -231,6 +240,7 @@ impl<O: RecordProducer> SourceLoop<O> {
                 biased;
                 error = self.deliveries.failed() => return Err(error),
                 () = self.cx.control.stopping().cancelled() => return Ok(Flow::Stop),
+                // A delivery was acknowledged: there may be room now.
                 () = self.deliveries.changed() => {}
                 never = self.flusher.serve() => match never {},
             }

@@ -26,15 +26,15 @@ pub(in crate::tasks) fn settings(more: &[(&str, &str)]) -> Arc<WorkerSettings> {
     worker_settings(&[&quick[..], more].concat())
 }
 
-/// Hears states and topics.
+/// Records states and topics.
 #[derive(Default)]
-pub(in crate::tasks) struct Heard {
+pub(in crate::tasks) struct RecordingListener {
     pub(in crate::tasks) states: Mutex<Vec<(InstanceState, Option<String>)>>,
     pub(in crate::tasks) topics: Mutex<Vec<String>>,
     changed: Notify,
 }
 
-impl Heard {
+impl RecordingListener {
     pub(in crate::tasks) fn states(&self) -> Vec<InstanceState> {
         self.states.lock().unwrap().iter().map(|(state, _)| *state).collect()
     }
@@ -50,12 +50,12 @@ impl Heard {
             }
         };
         if tokio::time::timeout(Duration::from_secs(60), wait).await.is_err() {
-            panic!("waited for {state}, heard {:?}", self.states());
+            panic!("waited for {state}, recorded {:?}", self.states());
         }
     }
 }
 
-impl TaskListener for Heard {
+impl TaskListener for RecordingListener {
     fn state_changed(&self, _task: &TaskId, _incarnation: u64, state: InstanceState, trace: Option<String>) {
         self.states.lock().unwrap().push((state, trace));
         self.changed.notify_one();
@@ -74,7 +74,7 @@ type Offsets = Vec<(SourcePartition, Option<SourceOffset>)>;
 pub(in crate::tasks) struct Stored {
     pub(in crate::tasks) puts: Mutex<Vec<Offsets>>,
     pub(in crate::tasks) broken: Mutex<bool>,
-    /// Told with every write.
+    /// Has an entry for every write.
     pub(in crate::tasks) log: Log,
 }
 
@@ -242,9 +242,9 @@ pub(in crate::tasks) fn spec(factory: Factory, connector: &[(&str, &str)], store
 }
 
 /// A context for a loop that is driven by the test itself.
-pub(in crate::tasks) fn context(spec: TaskSpec) -> (TaskContext, Arc<Heard>) {
-    let heard = Arc::<Heard>::default();
-    (TaskContext::new(spec, Arc::clone(&heard) as _), heard)
+pub(in crate::tasks) fn context(spec: TaskSpec) -> (TaskContext, Arc<RecordingListener>) {
+    let recorded = Arc::<RecordingListener>::default();
+    (TaskContext::new(spec, Arc::clone(&recorded) as _), recorded)
 }
 
 /// A source plugin's factory around one closure that makes the task.

@@ -3,6 +3,6 @@
 mod converters;
 mod encoding;
 pub(super) mod fakes;
-mod life;
+mod lifecycle;
 mod metrics;
 mod transformation_chain;

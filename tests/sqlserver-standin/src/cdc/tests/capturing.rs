@@ -8,7 +8,7 @@ use super::fake::{DATABASE, Fake, row};
 use crate::{
     cdc::{
         Change,
-        capture::{self, Strain},
+        capture::{self, ScanFault},
         change_data::lock,
     },
     data::Datum,
@@ -161,7 +161,7 @@ fn a_scan_that_fails_leaves_nothing_and_the_next_captures_it_all() {
     let mut fake = Fake::new(1);
     fake.enable("dbo_t", ALL);
     fake.run(&[insert(1)]);
-    let failed = capture::scan(&fake, 500, &Strain { fail: true, ..Strain::default() });
+    let failed = capture::scan(&fake, 500, &ScanFault { fail: true, ..ScanFault::default() });
     assert_eq!(failed.map_err(|e| e.number), Err(22859));
     assert_eq!(fake.changed("dbo_t").len(), 0);
     assert_eq!(fake.scan(500).transactions, 1);

@@ -8,7 +8,7 @@ use crate::{
     cdc::{
         Capture, Change, ChangeData, Layout, LayoutColumn, LogPoint, Options, System,
         agent::scan_all,
-        capture::{self, Scan, Strain},
+        capture::{self, Scan, ScanFault},
         change_data::lock,
         log,
     },
@@ -201,7 +201,7 @@ impl Fake {
     }
 
     pub(super) fn scan(&self, limit: u32) -> Scan {
-        capture::scan(self, limit, &Strain::default()).unwrap()
+        capture::scan(self, limit, &ScanFault::default()).unwrap()
     }
 
     fn point(&self) -> LogPoint<'_> {

@@ -9,9 +9,9 @@ pub(crate) use self::rows::{
     null_into, timestamp_column, unique_constraint, unique_index,
 };
 pub(crate) use self::sessions::{
-    commit_without_begin, create_denied, database_missing, doomed, in_transaction, killed, lock_timeout,
-    not_authorised, permission_denied, read_only, rollback_without_begin, save_without_transaction,
-    snapshot_not_allowed, unknown_savepoint, update_conflict,
+    commit_without_begin, create_denied, database_missing, in_transaction, killed, lock_timeout, not_authorised,
+    permission_denied, read_only, rollback_without_begin, save_without_transaction, snapshot_not_allowed,
+    uncommittable_transaction, unknown_savepoint, update_conflict,
 };
 pub(crate) use self::values::{
     bad_argument, bad_datetime, bad_guid, bad_operand, bad_style, conversion_failed, converting, datetime_range,

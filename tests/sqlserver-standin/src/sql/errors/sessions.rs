@@ -45,7 +45,7 @@ pub(crate) fn read_only(database: &str) -> SqlError {
     error(3906, 16, 2, format!("Failed to update database \"{database}\" because the database is read-only."))
 }
 
-pub(crate) fn doomed() -> SqlError {
+pub(crate) fn uncommittable_transaction() -> SqlError {
     error(
         3930,
         16,

@@ -270,7 +270,7 @@ impl Core {
             let sql = format!("ATTACH ?1 AS {kind}{id}");
             self.connection.execute(&sql, [file.to_string_lossy()]).map_err(|error| self.failure(error))?;
             // Two sessions may make the file at once: one of them waits.
-            self.patiently(|core| {
+            self.retry_while_busy(|core| {
                 core.connection.execute_batch(&format!(
                     "PRAGMA {kind}{id}.journal_mode = WAL; PRAGMA {kind}{id}.synchronous = OFF;"
                 ))
@@ -285,7 +285,7 @@ impl Core {
             )
             .map_err(|error| self.failure(error))?;
         if !exists {
-            self.patiently(|core| catalog::create(&core.connection, &format!("db{id}")))?;
+            self.retry_while_busy(|core| catalog::create(&core.connection, &format!("db{id}")))?;
         }
         self.attached.push(id);
         Ok(())
@@ -302,7 +302,10 @@ impl Core {
     }
 
     /// Tries until no other session writes, at most for `LOCK_TIMEOUT`.
-    pub(super) fn patiently<T>(&self, mut attempt: impl FnMut(&Self) -> rusqlite::Result<T>) -> Result<T, SqlError> {
+    pub(super) fn retry_while_busy<T>(
+        &self,
+        mut attempt: impl FnMut(&Self) -> rusqlite::Result<T>,
+    ) -> Result<T, SqlError> {
         let started = std::time::Instant::now();
         loop {
             let error = match attempt(self) {

@@ -103,7 +103,7 @@ impl Core {
         let ends = matches!(error.number, 1205 | 3960) || self.options.xact_abort;
         let Some(transaction) = self.transaction.as_mut().filter(|_| ends) else { return };
         if self.trying > 0 && error.number != 1205 {
-            transaction.doomed = true;
+            transaction.uncommittable = true;
             return;
         }
         let id = transaction.id;

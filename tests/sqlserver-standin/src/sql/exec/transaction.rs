@@ -28,7 +28,7 @@ pub(super) struct Transaction {
     /// DML statements so far.
     pub(super) command: u32,
     /// Can only be rolled back.
-    pub(super) doomed: bool,
+    pub(super) uncommittable: bool,
     /// Of one statement alone.
     automatic: bool,
 }
@@ -54,7 +54,7 @@ impl Core {
     pub(crate) fn transaction_state(&self) -> i16 {
         match &self.transaction {
             Some(transaction) if transaction.automatic => 0,
-            Some(transaction) if transaction.doomed => -1,
+            Some(transaction) if transaction.uncommittable => -1,
             Some(_) => 1,
             None => 0,
         }
@@ -77,7 +77,7 @@ impl Core {
             savepoints: Vec::new(),
             wrote: BTreeSet::new(),
             command: 0,
-            doomed: false,
+            uncommittable: false,
             automatic,
         }
     }
@@ -101,8 +101,8 @@ impl Core {
 
     pub(super) fn commit(&mut self, answer: &mut dyn Answer) -> Result<(), SqlError> {
         let Some(transaction) = &mut self.transaction else { return Err(errors::commit_without_begin()) };
-        if transaction.doomed {
-            return Err(errors::doomed());
+        if transaction.uncommittable {
+            return Err(errors::uncommittable_transaction());
         }
         transaction.count -= 1;
         if transaction.count > 0 {
@@ -130,7 +130,7 @@ impl Core {
                 let at = LogPoint { connection: &self.connection, database: *database, transaction: id, command };
                 self.server.changes.committing(&at)?;
             }
-            self.patiently(|core| core.connection.execute_batch("COMMIT"))?;
+            self.retry_while_busy(|core| core.connection.execute_batch("COMMIT"))?;
         }
         self.transaction = None;
         self.server.locks.release_all(self.login.spid);
@@ -200,8 +200,8 @@ impl Core {
         if let Some(name) = name.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(&transaction.name)) {
             let known = transaction.savepoints.iter().rposition(|point| point.name.eq_ignore_ascii_case(name));
             let Some(at) = known else { return Err(errors::unknown_savepoint(name)) };
-            if transaction.doomed {
-                return Err(errors::doomed());
+            if transaction.uncommittable {
+                return Err(errors::uncommittable_transaction());
             }
             let Savepoint { begun: had_begun, locks, .. } = transaction.savepoints[at];
             transaction.savepoints.truncate(at + 1);
@@ -283,8 +283,8 @@ impl Core {
                 return Err(errors::read_only(&database.name));
             }
         }
-        if self.transaction.as_ref().is_some_and(|transaction| transaction.doomed) {
-            return Err(errors::doomed());
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.uncommittable) {
+            return Err(errors::uncommittable_transaction());
         }
         self.attach(database.id)?;
         let own = self.transaction.is_none();
@@ -310,7 +310,7 @@ impl Core {
         self.begin_storage()?;
         // Nothing is deleted: the statement only takes the file's write lock.
         let sql = format!("DELETE FROM db{}.standin_write", database.id);
-        self.patiently(|core| core.connection.execute(&sql, []))?;
+        self.retry_while_busy(|core| core.connection.execute(&sql, []))?;
         if let Some(transaction) = &mut self.transaction {
             transaction.wrote.insert(database.id);
             transaction.command += 1;

@@ -8,28 +8,28 @@ impl Parser<'_> {
     pub(super) fn create(&mut self) -> Result<StatementKind, SyntaxError> {
         let first = self.at;
         self.expect_word("CREATE")?;
-        let replace = self.eat_words(&["OR", "ALTER"]);
-        if self.eat_word("TABLE") {
+        let replace = self.accept_words(&["OR", "ALTER"]);
+        if self.accept_word("TABLE") {
             return self.create_table();
         }
-        if self.eat_word("VIEW") {
+        if self.accept_word("VIEW") {
             return self.create_view(first, replace);
         }
-        if self.eat_word("SCHEMA") {
+        if self.accept_word("SCHEMA") {
             let name = if self.is_word("AUTHORIZATION") { None } else { Some(self.identifier()?) };
-            let owner = if self.eat_word("AUTHORIZATION") { Some(self.identifier()?) } else { None };
+            let owner = if self.accept_word("AUTHORIZATION") { Some(self.identifier()?) } else { None };
             let name = name.or_else(|| owner.clone()).ok_or_else(|| self.unexpected())?;
             return Ok(StatementKind::CreateSchema { name, owner });
         }
-        if self.eat_word("DATABASE") {
+        if self.accept_word("DATABASE") {
             return self.create_database();
         }
         if self.is_any_word(&["LOGIN", "USER", "ROLE"]) {
             return self.create_principal();
         }
-        let unique = self.eat_word("UNIQUE");
+        let unique = self.accept_word("UNIQUE");
         let clustered = self.clustering().unwrap_or(false);
-        if self.eat_word("INDEX") {
+        if self.accept_word("INDEX") {
             return self.create_index(unique, clustered);
         }
         Err(self.unexpected())
@@ -47,13 +47,13 @@ impl Parser<'_> {
     fn create_view(&mut self, first: usize, replace: bool) -> Result<StatementKind, SyntaxError> {
         let name = self.object_name()?;
         let columns = if self.is("(") { self.name_list()? } else { Vec::new() };
-        if self.eat_word("WITH") {
+        if self.accept_word("WITH") {
             self.comma_separated(Self::identifier)?;
         }
         self.expect_word("AS")?;
         let query = Box::new(self.query()?);
-        self.eat_words(&["WITH", "CHECK"]);
-        self.eat_word("OPTION");
+        self.accept_words(&["WITH", "CHECK"]);
+        self.accept_word("OPTION");
         Ok(StatementKind::CreateView { name, columns, query, text: self.text_since(first), replace })
     }
 
@@ -62,7 +62,7 @@ impl Parser<'_> {
         let mut collation = None;
         // Files and their sizes are the storage's own business here.
         while !self.at_end() && !self.is(";") {
-            if self.eat_word("COLLATE") {
+            if self.accept_word("COLLATE") {
                 collation = Some(self.identifier()?);
             } else if self.is_any_word(&["ON", "LOG", "WITH", "CONTAINMENT"]) {
                 self.skip_file_options()?;
@@ -96,8 +96,8 @@ impl Parser<'_> {
         self.expect_word("ON")?;
         let table = self.object_name()?;
         let columns = self.key_columns()?;
-        let included = if self.eat_word("INCLUDE") { self.name_list()? } else { Vec::new() };
-        let filter = if self.eat_word("WHERE") { Some(self.expr()?) } else { None };
+        let included = if self.accept_word("INCLUDE") { self.name_list()? } else { Vec::new() };
+        let filter = if self.accept_word("WHERE") { Some(self.expr()?) } else { None };
         self.index_options()?;
         let index = CreateIndex { name, unique, clustered, table, columns, included, filter };
         Ok(StatementKind::CreateIndex(Box::new(index)))
@@ -106,58 +106,58 @@ impl Parser<'_> {
     pub(super) fn alter(&mut self) -> Result<StatementKind, SyntaxError> {
         let first = self.at;
         self.expect_word("ALTER")?;
-        if self.eat_word("TABLE") {
+        if self.accept_word("TABLE") {
             let table = self.object_name()?;
             let change = Box::new(self.alter_table()?);
             return Ok(StatementKind::AlterTable { table, change, text: self.text_since(first) });
         }
-        if self.eat_word("DATABASE") {
+        if self.accept_word("DATABASE") {
             return self.alter_database();
         }
-        if self.eat_word("VIEW") {
+        if self.accept_word("VIEW") {
             return self.create_view(first, true);
         }
         self.alter_principal()
     }
 
     fn alter_table(&mut self) -> Result<AlterTable, SyntaxError> {
-        if self.eat_words(&["ALTER", "COLUMN"]) {
+        if self.accept_words(&["ALTER", "COLUMN"]) {
             let name = self.identifier()?;
             let to = self.type_name()?;
-            let collation = if self.eat_word("COLLATE") { Some(self.identifier()?) } else { None };
-            let nullable = if self.eat_words(&["NOT", "NULL"]) {
+            let collation = if self.accept_word("COLLATE") { Some(self.identifier()?) } else { None };
+            let nullable = if self.accept_words(&["NOT", "NULL"]) {
                 Some(false)
-            } else if self.eat_word("NULL") {
+            } else if self.accept_word("NULL") {
                 Some(true)
             } else {
                 None
             };
             return Ok(AlterTable::AlterColumn { name, to, nullable, collation });
         }
-        let _checked = self.eat_words(&["WITH", "CHECK"]) || self.eat_words(&["WITH", "NOCHECK"]);
-        if self.eat_word("ADD") {
+        let _checked = self.accept_words(&["WITH", "CHECK"]) || self.accept_words(&["WITH", "NOCHECK"]);
+        if self.accept_word("ADD") {
             return self.alter_add();
         }
-        if self.eat_word("DROP") {
+        if self.accept_word("DROP") {
             return self.alter_drop();
         }
-        if self.eat_words(&["CHECK", "CONSTRAINT"]) || self.eat_words(&["NOCHECK", "CONSTRAINT"]) {
-            if !self.eat_word("ALL") {
+        if self.accept_words(&["CHECK", "CONSTRAINT"]) || self.accept_words(&["NOCHECK", "CONSTRAINT"]) {
+            if !self.accept_word("ALL") {
                 self.comma_separated(Self::identifier)?;
             }
             return Ok(AlterTable::Nothing);
         }
-        if self.eat_words(&["ENABLE", "TRIGGER"]) || self.eat_words(&["DISABLE", "TRIGGER"]) {
-            if !self.eat_word("ALL") {
+        if self.accept_words(&["ENABLE", "TRIGGER"]) || self.accept_words(&["DISABLE", "TRIGGER"]) {
+            if !self.accept_word("ALL") {
                 self.identifier()?;
             }
             return Ok(AlterTable::Nothing);
         }
-        if self.eat_word("REBUILD") {
+        if self.accept_word("REBUILD") {
             self.index_options()?;
             return Ok(AlterTable::Nothing);
         }
-        if self.eat_word("SET") {
+        if self.accept_word("SET") {
             self.expect("(")?;
             self.expect_word("LOCK_ESCALATION")?;
             self.expect("=")?;
@@ -176,21 +176,21 @@ impl Parser<'_> {
             } else {
                 columns.push(self.column_definition()?);
             }
-            if !self.eat(",") {
+            if !self.accept(",") {
                 return Ok(AlterTable::AddColumns { columns, constraints });
             }
         }
     }
 
     fn alter_drop(&mut self) -> Result<AlterTable, SyntaxError> {
-        let column = self.eat_word("COLUMN");
+        let column = self.accept_word("COLUMN");
         if !column {
-            self.eat_word("CONSTRAINT");
+            self.accept_word("CONSTRAINT");
         }
-        let if_exists = self.eat_words(&["IF", "EXISTS"]);
+        let if_exists = self.accept_words(&["IF", "EXISTS"]);
         let names = self.comma_separated(|parser| {
-            parser.eat_word("COLUMN");
-            parser.eat_word("CONSTRAINT");
+            parser.accept_word("COLUMN");
+            parser.accept_word("CONSTRAINT");
             parser.identifier()
         })?;
         Ok(if column {
@@ -201,24 +201,24 @@ impl Parser<'_> {
     }
 
     fn alter_database(&mut self) -> Result<StatementKind, SyntaxError> {
-        let name = if self.eat_word("CURRENT") { None } else { Some(self.identifier()?) };
-        if self.eat_word("COLLATE") {
+        let name = if self.accept_word("CURRENT") { None } else { Some(self.identifier()?) };
+        if self.accept_word("COLLATE") {
             let options = vec![DatabaseOption::Collate(self.identifier()?)];
             return Ok(StatementKind::AlterDatabase { name, options });
         }
-        if self.eat_words(&["MODIFY", "NAME"]) {
+        if self.accept_words(&["MODIFY", "NAME"]) {
             self.expect("=")?;
             let options = vec![DatabaseOption::ModifyName(self.identifier()?)];
             return Ok(StatementKind::AlterDatabase { name, options });
         }
         self.expect_word("SET")?;
         let options = self.comma_separated(Self::database_option)?;
-        if self.eat_word("WITH") {
+        if self.accept_word("WITH") {
             // How open sessions are dealt with.
-            if self.eat_words(&["ROLLBACK", "AFTER"]) {
+            if self.accept_words(&["ROLLBACK", "AFTER"]) {
                 self.integer()?;
-                self.eat_word("SECONDS");
-            } else if !self.eat_words(&["ROLLBACK", "IMMEDIATE"]) && !self.eat_word("NO_WAIT") {
+                self.accept_word("SECONDS");
+            } else if !self.accept_words(&["ROLLBACK", "IMMEDIATE"]) && !self.accept_word("NO_WAIT") {
                 return Err(self.unexpected());
             }
         }
@@ -272,8 +272,8 @@ impl Parser<'_> {
 
     pub(super) fn drop_statement(&mut self) -> Result<StatementKind, SyntaxError> {
         self.expect_word("DROP")?;
-        if self.eat_word("INDEX") {
-            let if_exists = self.eat_words(&["IF", "EXISTS"]);
+        if self.accept_word("INDEX") {
+            let if_exists = self.accept_words(&["IF", "EXISTS"]);
             let name = self.identifier()?;
             self.expect_word("ON")?;
             return Ok(StatementKind::DropIndex { name, table: self.object_name()?, if_exists });
@@ -289,8 +289,8 @@ impl Parser<'_> {
             ("PROCEDURE", DropKind::Procedure),
             ("PROC", DropKind::Procedure),
         ] {
-            if self.eat_word(word) {
-                let if_exists = self.eat_words(&["IF", "EXISTS"]);
+            if self.accept_word(word) {
+                let if_exists = self.accept_words(&["IF", "EXISTS"]);
                 let names = self.comma_separated(Self::object_name)?;
                 return Ok(StatementKind::Drop { kind, names, if_exists });
             }

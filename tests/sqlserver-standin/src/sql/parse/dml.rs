@@ -8,7 +8,7 @@ impl Parser<'_> {
     pub(super) fn insert(&mut self) -> Result<StatementKind, SyntaxError> {
         self.expect_word("INSERT")?;
         let top = self.top()?;
-        self.eat_word("INTO");
+        self.accept_word("INTO");
         let target = self.target()?;
         let columns = if self.is("(") && !self.starts_query() { self.name_list()? } else { Vec::new() };
         let output = self.output()?;
@@ -17,14 +17,14 @@ impl Parser<'_> {
     }
 
     fn insert_source(&mut self) -> Result<InsertSource, SyntaxError> {
-        if self.eat_words(&["DEFAULT", "VALUES"]) {
+        if self.accept_words(&["DEFAULT", "VALUES"]) {
             return Ok(InsertSource::Defaults);
         }
-        if self.eat_word("VALUES") {
+        if self.accept_word("VALUES") {
             let rows = self.comma_separated(|parser| {
                 parser.expect("(")?;
                 let row = parser.comma_separated(|parser| {
-                    if parser.eat_word("DEFAULT") { Ok(None) } else { parser.expr().map(Some) }
+                    if parser.accept_word("DEFAULT") { Ok(None) } else { parser.expr().map(Some) }
                 })?;
                 parser.expect(")")?;
                 Ok(row)
@@ -32,7 +32,7 @@ impl Parser<'_> {
             self.query_options()?;
             return Ok(InsertSource::Values(rows));
         }
-        if self.eat_word("EXEC") || self.eat_word("EXECUTE") {
+        if self.accept_word("EXEC") || self.accept_word("EXECUTE") {
             return Ok(InsertSource::Execute(Box::new(self.execute()?)));
         }
         if self.starts_query() {
@@ -51,12 +51,12 @@ impl Parser<'_> {
     }
 
     pub(super) fn output(&mut self) -> Result<Option<Output>, SyntaxError> {
-        if !self.eat_word("OUTPUT") {
+        if !self.accept_word("OUTPUT") {
             return Ok(None);
         }
         let items = self.select_items()?;
         let mut into = None;
-        if self.eat_word("INTO") {
+        if self.accept_word("INTO") {
             let target = self.target()?;
             let columns = if self.is("(") && !self.starts_query() { self.name_list()? } else { Vec::new() };
             into = Some((target, columns));
@@ -72,7 +72,7 @@ impl Parser<'_> {
         let sets = self.comma_separated(Self::assignment)?;
         let output = self.output()?;
         let from = self.from()?;
-        let filter = if self.eat_word("WHERE") { Some(self.expr()?) } else { None };
+        let filter = if self.accept_word("WHERE") { Some(self.expr()?) } else { None };
         self.query_options()?;
         Ok(StatementKind::Update(Box::new(Update { with, top, target, sets, output, from, filter })))
     }
@@ -92,23 +92,23 @@ impl Parser<'_> {
         let column = self.name_parts()?.pop();
         let op = self.assignment_at(0).ok_or_else(|| self.unexpected())?;
         self.at += 1;
-        let value = if self.eat_word("DEFAULT") { None } else { Some(self.expr()?) };
+        let value = if self.accept_word("DEFAULT") { None } else { Some(self.expr()?) };
         Ok(Assignment { variable, column, op, value })
     }
 
     pub(super) fn delete(&mut self, with: Vec<Cte>) -> Result<StatementKind, SyntaxError> {
         self.expect_word("DELETE")?;
         let top = self.top()?;
-        self.eat_word("FROM");
+        self.accept_word("FROM");
         let target = self.target()?;
         let output = self.output()?;
         let from = self.from()?;
-        let filter = if self.eat_word("WHERE") { Some(self.expr()?) } else { None };
+        let filter = if self.accept_word("WHERE") { Some(self.expr()?) } else { None };
         self.query_options()?;
         Ok(StatementKind::Delete(Box::new(Delete { with, top, target, output, from, filter })))
     }
 
     fn from(&mut self) -> Result<Vec<TableRef>, SyntaxError> {
-        if self.eat_word("FROM") { self.comma_separated(Self::table_ref) } else { Ok(Vec::new()) }
+        if self.accept_word("FROM") { self.comma_separated(Self::table_ref) } else { Ok(Vec::new()) }
     }
 }

@@ -21,7 +21,7 @@ impl Parser<'_> {
     fn or(&mut self) -> Result<Expr, SyntaxError> {
         let mut left = self.and()?;
         let mut length = 0;
-        while self.eat_word("OR") {
+        while self.accept_word("OR") {
             self.limit_chain(&mut length)?;
             left = binary(left, BinaryOp::Or, self.and()?);
         }
@@ -31,7 +31,7 @@ impl Parser<'_> {
     fn and(&mut self) -> Result<Expr, SyntaxError> {
         let mut left = self.not()?;
         let mut length = 0;
-        while self.eat_word("AND") {
+        while self.accept_word("AND") {
             self.limit_chain(&mut length)?;
             left = binary(left, BinaryOp::And, self.not()?);
         }
@@ -39,7 +39,7 @@ impl Parser<'_> {
     }
 
     fn not(&mut self) -> Result<Expr, SyntaxError> {
-        if self.eat_word("NOT") {
+        if self.accept_word("NOT") {
             return Ok(Expr::Not(Box::new(self.nested(Self::not)?)));
         }
         self.predicate()
@@ -56,27 +56,27 @@ impl Parser<'_> {
         if let Some(op) = self.comparison() {
             return self.compared(left, op);
         }
-        if self.eat_word("IS") {
-            let negated = self.eat_word("NOT");
+        if self.accept_word("IS") {
+            let negated = self.accept_word("NOT");
             self.expect_word("NULL")?;
             return Ok(Expr::IsNull { expr: Box::new(left), negated });
         }
         let negated = self.is_word("NOT")
             && ["IN", "LIKE", "BETWEEN"].iter().any(|word| self.is_word_at(1, word))
-            && self.eat_word("NOT");
+            && self.accept_word("NOT");
         let expr = Box::new(left);
-        if self.eat_word("BETWEEN") {
+        if self.accept_word("BETWEEN") {
             let low = Box::new(self.additive()?);
             self.expect_word("AND")?;
             let high = Box::new(self.additive()?);
             return Ok(Expr::Between { expr, low, high, negated });
         }
-        if self.eat_word("LIKE") {
+        if self.accept_word("LIKE") {
             let pattern = Box::new(self.additive()?);
-            let escape = if self.eat_word("ESCAPE") { Some(Box::new(self.additive()?)) } else { None };
+            let escape = if self.accept_word("ESCAPE") { Some(Box::new(self.additive()?)) } else { None };
             return Ok(Expr::Like { expr, pattern, escape, negated });
         }
-        if self.eat_word("IN") {
+        if self.accept_word("IN") {
             self.expect("(")?;
             let found = if self.starts_query() {
                 Expr::InQuery { expr, query: Box::new(self.query()?), negated }
@@ -165,9 +165,9 @@ impl Parser<'_> {
     fn postfix(&mut self) -> Result<Expr, SyntaxError> {
         let mut expr = self.primary()?;
         loop {
-            if self.eat_word("COLLATE") {
+            if self.accept_word("COLLATE") {
                 expr = Expr::Collate(Box::new(expr), self.identifier()?);
-            } else if self.eat_words(&["AT", "TIME", "ZONE"]) {
+            } else if self.accept_words(&["AT", "TIME", "ZONE"]) {
                 expr = Expr::AtTimeZone(Box::new(expr), Box::new(self.primary()?));
             } else {
                 return Ok(expr);
@@ -207,7 +207,7 @@ impl Parser<'_> {
     /// ODBC's escapes: `{fn now()}`, `{d '2020-01-01'}`, `{ts '..'}`, `{t '..'}`.
     fn escape(&mut self) -> Result<Expr, SyntaxError> {
         self.expect("{")?;
-        let expr = if self.eat_word("fn") {
+        let expr = if self.accept_word("fn") {
             self.primary()?
         } else if self.is_any_word(&["d", "t", "ts"]) {
             self.at += 1;
@@ -263,8 +263,8 @@ impl Parser<'_> {
             self.at += 1;
             call.star = true;
         } else if !self.is(")") {
-            call.distinct = self.eat_word("DISTINCT");
-            self.eat_word("ALL");
+            call.distinct = self.accept_word("DISTINCT");
+            self.accept_word("ALL");
             if date_part {
                 let part = self.identifier()?;
                 call.arguments.push(Expr::Literal(Literal::Text { value: part, national: false }));
@@ -273,12 +273,12 @@ impl Parser<'_> {
             call.arguments.extend(self.comma_separated(Self::expr)?);
         }
         self.expect(")")?;
-        if self.eat_words(&["WITHIN", "GROUP"]) {
+        if self.accept_words(&["WITHIN", "GROUP"]) {
             self.expect("(")?;
             call.within_group = self.order_by()?;
             self.expect(")")?;
         }
-        if self.eat_word("OVER") {
+        if self.accept_word("OVER") {
             call.over = Some(self.window()?);
         }
         Ok(Expr::Call(Box::new(call)))
@@ -287,7 +287,7 @@ impl Parser<'_> {
     fn window(&mut self) -> Result<Window, SyntaxError> {
         self.expect("(")?;
         let partition =
-            if self.eat_words(&["PARTITION", "BY"]) { self.comma_separated(Self::expr)? } else { Vec::new() };
+            if self.accept_words(&["PARTITION", "BY"]) { self.comma_separated(Self::expr)? } else { Vec::new() };
         let order = if self.is_word("ORDER") { self.order_by()? } else { Vec::new() };
         let frame = if self.is_any_word(&["ROWS", "RANGE"]) { Some(self.frame()?) } else { None };
         self.expect(")")?;
@@ -297,7 +297,7 @@ impl Parser<'_> {
     fn frame(&mut self) -> Result<Frame, SyntaxError> {
         let rows = self.is_word("ROWS");
         self.at += 1;
-        if self.eat_word("BETWEEN") {
+        if self.accept_word("BETWEEN") {
             let start = self.bound()?;
             self.expect_word("AND")?;
             return Ok(Frame { rows, start, end: Some(self.bound()?) });
@@ -306,11 +306,11 @@ impl Parser<'_> {
     }
 
     fn bound(&mut self) -> Result<Bound, SyntaxError> {
-        if self.eat_words(&["CURRENT", "ROW"]) {
+        if self.accept_words(&["CURRENT", "ROW"]) {
             return Ok(Bound::CurrentRow);
         }
-        let rows = if self.eat_word("UNBOUNDED") { None } else { Some(self.integer()?) };
-        let preceding = self.eat_word("PRECEDING");
+        let rows = if self.accept_word("UNBOUNDED") { None } else { Some(self.integer()?) };
+        let preceding = self.accept_word("PRECEDING");
         if !preceding {
             self.expect_word("FOLLOWING")?;
         }
@@ -327,9 +327,9 @@ impl Parser<'_> {
         self.expect_word("BY")?;
         self.comma_separated(|parser| {
             let expr = parser.expr()?;
-            let descending = parser.eat_word("DESC");
+            let descending = parser.accept_word("DESC");
             if !descending {
-                parser.eat_word("ASC");
+                parser.accept_word("ASC");
             }
             Ok(OrderItem { expr, descending })
         })
@@ -339,7 +339,7 @@ impl Parser<'_> {
         self.expect_word("CASE")?;
         let operand = if self.is_word("WHEN") { None } else { Some(Box::new(self.expr()?)) };
         let mut branches = Vec::new();
-        while self.eat_word("WHEN") {
+        while self.accept_word("WHEN") {
             let when = self.expr()?;
             self.expect_word("THEN")?;
             branches.push((when, self.expr()?));
@@ -347,7 +347,7 @@ impl Parser<'_> {
         if branches.is_empty() {
             return Err(self.unexpected());
         }
-        let otherwise = if self.eat_word("ELSE") { Some(Box::new(self.expr()?)) } else { None };
+        let otherwise = if self.accept_word("ELSE") { Some(Box::new(self.expr()?)) } else { None };
         self.expect_word("END")?;
         Ok(Expr::Case { operand, branches, otherwise })
     }
@@ -377,7 +377,7 @@ impl Parser<'_> {
         let to = self.type_name()?;
         self.expect(",")?;
         let expr = Box::new(self.expr()?);
-        let style = if self.eat(",") { Some(Box::new(self.expr()?)) } else { None };
+        let style = if self.accept(",") { Some(Box::new(self.expr()?)) } else { None };
         self.expect(")")?;
         Ok(Expr::Cast { expr, to, style, attempt })
     }
@@ -387,7 +387,7 @@ impl Parser<'_> {
         let expr = Box::new(self.expr()?);
         self.expect_word("AS")?;
         let to = self.type_name()?;
-        let culture = if self.eat_word("USING") { Some(Box::new(self.expr()?)) } else { None };
+        let culture = if self.accept_word("USING") { Some(Box::new(self.expr()?)) } else { None };
         self.expect(")")?;
         Ok(Expr::Parse { expr, to, culture, attempt })
     }

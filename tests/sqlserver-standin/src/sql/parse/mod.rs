@@ -108,13 +108,13 @@ pub(crate) fn parameters(text: &str) -> Result<Vec<DeclaredParameter>, SyntaxErr
     let mut parameters = Vec::new();
     while !parser.at_end() {
         let name = parser.variable()?;
-        parser.eat_word("AS");
+        parser.accept_word("AS");
         let to = parser.type_name()?;
-        let default = if parser.eat("=") { Some(parser.expr()?) } else { None };
+        let default = if parser.accept("=") { Some(parser.expr()?) } else { None };
         // Whether its value goes back is up to the caller, who says it too.
-        let _ = parser.eat_word("OUTPUT") || parser.eat_word("OUT") || parser.eat_word("READONLY");
+        let _ = parser.accept_word("OUTPUT") || parser.accept_word("OUT") || parser.accept_word("READONLY");
         parameters.push(DeclaredParameter { name, to, default });
-        if !parser.eat(",") {
+        if !parser.accept(",") {
             parser.expect_end()?;
         }
     }
@@ -186,7 +186,7 @@ impl<'a> Parser<'a> {
         matches!(self.kind_at(ahead), Kind::Symbol(at) if *at == symbol)
     }
 
-    fn eat(&mut self, symbol: &str) -> bool {
+    fn accept(&mut self, symbol: &str) -> bool {
         let found = self.is(symbol);
         if found {
             self.at += 1;
@@ -195,7 +195,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, symbol: &str) -> Result<(), SyntaxError> {
-        if self.eat(symbol) { Ok(()) } else { Err(self.unexpected()) }
+        if self.accept(symbol) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn is_word(&self, word: &str) -> bool {
@@ -210,7 +210,7 @@ impl<'a> Parser<'a> {
         words.iter().any(|word| self.is_word(word))
     }
 
-    fn eat_word(&mut self, word: &str) -> bool {
+    fn accept_word(&mut self, word: &str) -> bool {
         let found = self.is_word(word);
         if found {
             self.at += 1;
@@ -219,7 +219,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Several words in this order, or none of them.
-    fn eat_words(&mut self, words: &[&str]) -> bool {
+    fn accept_words(&mut self, words: &[&str]) -> bool {
         let found = words.iter().enumerate().all(|(ahead, word)| self.is_word_at(ahead, word));
         if found {
             self.at += words.len();
@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), SyntaxError> {
-        if self.eat_word(word) { Ok(()) } else { Err(self.unexpected()) }
+        if self.accept_word(word) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn expect_end(&self) -> Result<(), SyntaxError> {
@@ -236,7 +236,7 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_semicolons(&mut self) {
-        while self.eat(";") {}
+        while self.accept(";") {}
     }
 
     /// A name that is not a reserved word, or is quoted.
@@ -308,7 +308,7 @@ impl<'a> Parser<'a> {
         mut one: impl FnMut(&mut Self) -> Result<T, SyntaxError>,
     ) -> Result<Vec<T>, SyntaxError> {
         let mut all = vec![one(self)?];
-        while self.eat(",") {
+        while self.accept(",") {
             all.push(one(self)?);
         }
         Ok(all)
@@ -322,15 +322,15 @@ impl<'a> Parser<'a> {
     }
 
     fn type_name(&mut self) -> Result<TypeName, SyntaxError> {
-        let parts = if self.eat_word("NATIONAL") {
+        let parts = if self.accept_word("NATIONAL") {
             vec![format!("n{}", self.identifier()?)]
-        } else if self.eat_words(&["DOUBLE", "PRECISION"]) {
+        } else if self.accept_words(&["DOUBLE", "PRECISION"]) {
             vec!["float".to_owned()]
         } else {
             self.name_parts()?
         };
         let mut name = parts.last().cloned().unwrap_or_default();
-        if self.eat_word("VARYING") {
+        if self.accept_word("VARYING") {
             name = format!("var{name}");
         }
         let mut arguments = Vec::new();
@@ -343,7 +343,7 @@ impl<'a> Parser<'a> {
     }
 
     fn type_argument(&mut self) -> Result<TypeArgument, SyntaxError> {
-        if self.eat_word("MAX") {
+        if self.accept_word("MAX") {
             return Ok(TypeArgument::Max);
         }
         match self.kind() {

@@ -26,11 +26,11 @@ impl Parser<'_> {
         let order = if self.is_word("ORDER") { self.order_by()? } else { Vec::new() };
         let mut offset = None;
         let mut fetch = None;
-        if self.eat_word("OFFSET") {
+        if self.accept_word("OFFSET") {
             offset = Some(self.expr()?);
             self.expect_row_word()?;
-            if self.eat_word("FETCH") {
-                if !self.eat_word("NEXT") {
+            if self.accept_word("FETCH") {
+                if !self.accept_word("NEXT") {
                     self.expect_word("FIRST")?;
                 }
                 fetch = Some(self.expr()?);
@@ -43,7 +43,7 @@ impl Parser<'_> {
     }
 
     fn expect_row_word(&mut self) -> Result<(), SyntaxError> {
-        if self.eat_word("ROWS") { Ok(()) } else { self.expect_word("ROW") }
+        if self.accept_word("ROWS") { Ok(()) } else { self.expect_word("ROW") }
     }
 
     /// `OPTION (RECOMPILE, MAXDOP 1)`: advice to an optimiser, checked in form only, but for `MAXRECURSION`, which is given
@@ -52,7 +52,7 @@ impl Parser<'_> {
         if self.is_word("FOR") && self.is_word_at(1, "BROWSE") {
             self.at += 2;
         }
-        if !self.eat_word("OPTION") {
+        if !self.accept_word("OPTION") {
             return Ok(None);
         }
         self.expect("(")?;
@@ -91,9 +91,9 @@ impl Parser<'_> {
     fn set_operations(&mut self) -> Result<QueryBody, SyntaxError> {
         let mut left = self.intersections()?;
         loop {
-            let op = if self.eat_word("UNION") {
-                if self.eat_word("ALL") { SetOp::UnionAll } else { SetOp::Union }
-            } else if self.eat_word("EXCEPT") {
+            let op = if self.accept_word("UNION") {
+                if self.accept_word("ALL") { SetOp::UnionAll } else { SetOp::Union }
+            } else if self.accept_word("EXCEPT") {
                 SetOp::Except
             } else {
                 return Ok(left);
@@ -104,14 +104,14 @@ impl Parser<'_> {
 
     fn intersections(&mut self) -> Result<QueryBody, SyntaxError> {
         let mut left = self.query_term()?;
-        while self.eat_word("INTERSECT") {
+        while self.accept_word("INTERSECT") {
             left = QueryBody::Set { left: Box::new(left), op: SetOp::Intersect, right: Box::new(self.query_term()?) };
         }
         Ok(left)
     }
 
     fn query_term(&mut self) -> Result<QueryBody, SyntaxError> {
-        if self.eat("(") {
+        if self.accept("(") {
             let body = self.nested(Self::set_operations)?;
             self.expect(")")?;
             return Ok(body);
@@ -121,28 +121,28 @@ impl Parser<'_> {
 
     fn select(&mut self) -> Result<Select, SyntaxError> {
         self.expect_word("SELECT")?;
-        let distinct = self.eat_word("DISTINCT");
+        let distinct = self.accept_word("DISTINCT");
         if !distinct {
-            self.eat_word("ALL");
+            self.accept_word("ALL");
         }
         let top = self.top()?;
         let items = self.select_items()?;
-        let into = if self.eat_word("INTO") { Some(self.object_name()?) } else { None };
-        let from = if self.eat_word("FROM") { self.comma_separated(Self::table_ref)? } else { Vec::new() };
-        let filter = if self.eat_word("WHERE") { Some(self.expr()?) } else { None };
+        let into = if self.accept_word("INTO") { Some(self.object_name()?) } else { None };
+        let from = if self.accept_word("FROM") { self.comma_separated(Self::table_ref)? } else { Vec::new() };
+        let filter = if self.accept_word("WHERE") { Some(self.expr()?) } else { None };
         let mut group = Vec::new();
-        if self.eat_words(&["GROUP", "BY"]) {
+        if self.accept_words(&["GROUP", "BY"]) {
             group = self.comma_separated(Self::expr)?;
         }
-        let having = if self.eat_word("HAVING") { Some(self.expr()?) } else { None };
+        let having = if self.accept_word("HAVING") { Some(self.expr()?) } else { None };
         Ok(Select { distinct, top, items, into, from, filter, group, having })
     }
 
     pub(super) fn top(&mut self) -> Result<Option<Top>, SyntaxError> {
-        if !self.eat_word("TOP") {
+        if !self.accept_word("TOP") {
             return Ok(None);
         }
-        let count = if self.eat("(") {
+        let count = if self.accept("(") {
             let count = self.expr()?;
             self.expect(")")?;
             count
@@ -152,8 +152,8 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected()),
             }
         };
-        let percent = self.eat_word("PERCENT");
-        let ties = self.eat_words(&["WITH", "TIES"]);
+        let percent = self.accept_word("PERCENT");
+        let ties = self.accept_words(&["WITH", "TIES"]);
         Ok(Some(Top { count, percent, ties }))
     }
 
@@ -172,7 +172,7 @@ impl Parser<'_> {
     }
 
     fn select_item(&mut self) -> Result<SelectItem, SyntaxError> {
-        if self.eat("*") {
+        if self.accept("*") {
             return Ok(SelectItem::Star);
         }
         if let Some(prefix) = self.qualified_star() {
@@ -197,7 +197,7 @@ impl Parser<'_> {
     }
 
     fn column_alias(&mut self) -> Result<Option<String>, SyntaxError> {
-        let said = self.eat_word("AS");
+        let said = self.accept_word("AS");
         if let Kind::Text { value, .. } = self.kind() {
             let value = value.clone();
             self.at += 1;
@@ -223,7 +223,7 @@ impl Parser<'_> {
             if let Ok(part) = self.identifier() {
                 parts.push(part);
             }
-            self.eat(".");
+            self.accept(".");
         }
         self.at += 1;
         Some(parts)
@@ -250,12 +250,12 @@ impl Parser<'_> {
     pub(super) fn table_ref(&mut self) -> Result<TableRef, SyntaxError> {
         let mut left = self.nested(Self::table_factor)?;
         loop {
-            if self.eat_words(&["CROSS", "APPLY"]) {
+            if self.accept_words(&["CROSS", "APPLY"]) {
                 let right = Box::new(self.table_factor()?);
                 left = TableRef::Apply { left: Box::new(left), right, outer: false };
                 continue;
             }
-            if self.eat_words(&["OUTER", "APPLY"]) {
+            if self.accept_words(&["OUTER", "APPLY"]) {
                 let right = Box::new(self.table_factor()?);
                 left = TableRef::Apply { left: Box::new(left), right, outer: true };
                 continue;
@@ -291,21 +291,21 @@ impl Parser<'_> {
     }
 
     fn join_kind(&mut self) -> Result<Option<JoinKind>, SyntaxError> {
-        if self.eat_words(&["CROSS", "JOIN"]) {
+        if self.accept_words(&["CROSS", "JOIN"]) {
             return Ok(Some(JoinKind::Cross));
         }
-        let kind = if self.is_word("JOIN") || self.eat_word("INNER") {
+        let kind = if self.is_word("JOIN") || self.accept_word("INNER") {
             JoinKind::Inner
-        } else if self.eat_word("LEFT") {
+        } else if self.accept_word("LEFT") {
             JoinKind::Left
-        } else if self.eat_word("RIGHT") {
+        } else if self.accept_word("RIGHT") {
             JoinKind::Right
-        } else if self.eat_word("FULL") {
+        } else if self.accept_word("FULL") {
             JoinKind::Full
         } else {
             return Ok(None);
         };
-        self.eat_word("OUTER");
+        self.accept_word("OUTER");
         for advice in ["LOOP", "HASH", "MERGE"] {
             if self.is_word(advice) && self.is_word_at(1, "JOIN") {
                 self.at += 1;
@@ -325,7 +325,7 @@ impl Parser<'_> {
             let alias = self.table_alias()?;
             return Ok(TableRef::Variable { name, alias });
         }
-        self.eat("::");
+        self.accept("::");
         let name = self.object_name()?;
         // `t (NOLOCK)` is a hint of old, anything else in parentheses a call.
         if self.is("(") && !self.is_old_hint() {
@@ -348,7 +348,7 @@ impl Parser<'_> {
     }
 
     fn function_argument(&mut self) -> Result<super::ast::Expr, SyntaxError> {
-        if self.eat_word("DEFAULT") {
+        if self.accept_word("DEFAULT") {
             return Ok(super::ast::Expr::Literal(super::ast::Literal::Null));
         }
         self.expr()
@@ -399,14 +399,14 @@ impl Parser<'_> {
     }
 
     fn derived_alias(&mut self) -> Result<(String, Vec<String>), SyntaxError> {
-        self.eat_word("AS");
+        self.accept_word("AS");
         let alias = self.identifier()?;
         let columns = if self.is("(") { self.name_list()? } else { Vec::new() };
         Ok((alias, columns))
     }
 
     fn table_alias(&mut self) -> Result<Option<String>, SyntaxError> {
-        if self.eat_word("AS") {
+        if self.accept_word("AS") {
             return self.identifier().map(Some);
         }
         // Words that go on after a table and are not reserved.
@@ -424,23 +424,23 @@ impl Parser<'_> {
         if !(with || self.is("(") && self.is_old_hint()) {
             return Ok(Vec::new());
         }
-        self.eat_word("WITH");
+        self.accept_word("WITH");
         self.expect("(")?;
         let mut hints = Vec::new();
         loop {
             hints.push(self.hint()?);
-            self.eat(",");
-            if self.eat(")") {
+            self.accept(",");
+            if self.accept(")") {
                 return Ok(hints);
             }
         }
     }
 
     fn hint(&mut self) -> Result<Hint, SyntaxError> {
-        if self.eat_word("INDEX") || self.eat_word("FORCESEEK") {
-            self.eat("=");
-            if self.eat("(") {
-                while !self.eat(")") {
+        if self.accept_word("INDEX") || self.accept_word("FORCESEEK") {
+            self.accept("=");
+            if self.accept("(") {
+                while !self.accept(")") {
                     if self.at_end() {
                         return Err(self.unexpected());
                     }

@@ -6,16 +6,16 @@ use super::{Parser, SyntaxError};
 
 impl Parser<'_> {
     pub(super) fn create_principal(&mut self) -> Result<StatementKind, SyntaxError> {
-        if self.eat_word("ROLE") {
+        if self.accept_word("ROLE") {
             let name = self.identifier()?;
-            if self.eat_word("AUTHORIZATION") {
+            if self.accept_word("AUTHORIZATION") {
                 self.identifier()?;
             }
             return Ok(StatementKind::CreateRole { name });
         }
-        if self.eat_word("LOGIN") {
+        if self.accept_word("LOGIN") {
             let name = self.identifier()?;
-            if self.eat_words(&["FROM", "WINDOWS"]) {
+            if self.accept_words(&["FROM", "WINDOWS"]) {
                 return Ok(StatementKind::CreateLogin { name, password: None, database: None });
             }
             self.expect_word("WITH")?;
@@ -26,15 +26,15 @@ impl Parser<'_> {
         self.expect_word("USER")?;
         let name = self.identifier()?;
         let mut login = None;
-        let without = self.eat_words(&["WITHOUT", "LOGIN"]);
+        let without = self.accept_words(&["WITHOUT", "LOGIN"]);
         if !without {
             login = Some(name.clone());
         }
-        if self.eat_word("FOR") || self.eat_word("FROM") {
+        if self.accept_word("FOR") || self.accept_word("FROM") {
             self.expect_word("LOGIN")?;
             login = Some(self.identifier()?);
         }
-        let options = if self.eat_word("WITH") { self.principal_options()? } else { Vec::new() };
+        let options = if self.accept_word("WITH") { self.principal_options()? } else { Vec::new() };
         Ok(StatementKind::CreateUser { name, login, schema: option(&options, "DEFAULT_SCHEMA") })
     }
 
@@ -48,28 +48,28 @@ impl Parser<'_> {
                 Kind::Binary(_) => String::new(),
                 _ => return Err(parser.unexpected()),
             };
-            parser.eat_word("MUST_CHANGE");
+            parser.accept_word("MUST_CHANGE");
             Ok((name.to_ascii_uppercase(), value))
         })
     }
 
     pub(super) fn alter_principal(&mut self) -> Result<StatementKind, SyntaxError> {
-        let server = self.eat_words(&["SERVER", "ROLE"]);
-        if server || self.eat_word("ROLE") {
+        let server = self.accept_words(&["SERVER", "ROLE"]);
+        if server || self.accept_word("ROLE") {
             let role = self.identifier()?;
-            let add = self.eat_word("ADD");
+            let add = self.accept_word("ADD");
             if !add {
                 self.expect_word("DROP")?;
             }
             self.expect_word("MEMBER")?;
             return Ok(StatementKind::AlterRole { server, role, member: self.identifier()?, add });
         }
-        if self.eat_word("LOGIN") {
+        if self.accept_word("LOGIN") {
             let name = self.identifier()?;
-            if self.eat_word("ENABLE") {
+            if self.accept_word("ENABLE") {
                 return Ok(StatementKind::AlterLogin { name, password: None, enabled: Some(true) });
             }
-            if self.eat_word("DISABLE") {
+            if self.accept_word("DISABLE") {
                 return Ok(StatementKind::AlterLogin { name, password: None, enabled: Some(false) });
             }
             self.expect_word("WITH")?;
@@ -80,26 +80,26 @@ impl Parser<'_> {
     }
 
     pub(super) fn permission(&mut self) -> Result<StatementKind, SyntaxError> {
-        let kind = if self.eat_word("GRANT") {
+        let kind = if self.accept_word("GRANT") {
             GrantKind::Grant
-        } else if self.eat_word("DENY") {
+        } else if self.accept_word("DENY") {
             GrantKind::Deny
         } else {
             self.expect_word("REVOKE")?;
-            self.eat_words(&["GRANT", "OPTION", "FOR"]);
+            self.accept_words(&["GRANT", "OPTION", "FOR"]);
             GrantKind::Revoke
         };
         let permissions = self.comma_separated(Self::permission_name)?;
-        let on = if self.eat_word("ON") { self.securable()? } else { Self::implied_securable(&permissions) };
-        if !self.eat_word("TO") {
+        let on = if self.accept_word("ON") { self.securable()? } else { Self::implied_securable(&permissions) };
+        if !self.accept_word("TO") {
             self.expect_word("FROM")?;
         }
         let to = self.comma_separated(|parser| {
-            if parser.eat_word("PUBLIC") { Ok("public".to_owned()) } else { parser.identifier() }
+            if parser.accept_word("PUBLIC") { Ok("public".to_owned()) } else { parser.identifier() }
         })?;
-        self.eat_words(&["WITH", "GRANT"]);
-        self.eat_word("OPTION");
-        self.eat_word("CASCADE");
+        self.accept_words(&["WITH", "GRANT"]);
+        self.accept_word("OPTION");
+        self.accept_word("CASCADE");
         Ok(StatementKind::Permission { kind, permissions, on, to })
     }
 

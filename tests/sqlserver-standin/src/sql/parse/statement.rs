@@ -47,7 +47,7 @@ impl Parser<'_> {
     pub(super) fn statement(&mut self) -> Result<Statement, SyntaxError> {
         let line = self.line();
         let kind = self.nested(Self::statement_kind)?;
-        self.eat(";");
+        self.accept(";");
         Ok(Statement { line, kind })
     }
 
@@ -150,13 +150,13 @@ impl Parser<'_> {
         self.expect_word("DECLARE")?;
         let declared = self.comma_separated(|parser| {
             let name = parser.variable()?;
-            parser.eat_word("AS");
-            if parser.eat_word("TABLE") {
+            parser.accept_word("AS");
+            if parser.accept_word("TABLE") {
                 let (columns, constraints, _) = parser.table_body()?;
                 return Ok(Declared::Table { name, columns, constraints });
             }
             let to = parser.type_name()?;
-            let value = if parser.eat("=") { Some(parser.expr()?) } else { None };
+            let value = if parser.accept("=") { Some(parser.expr()?) } else { None };
             Ok(Declared::Scalar { name, to, value })
         })?;
         Ok(StatementKind::Declare(declared))
@@ -170,14 +170,14 @@ impl Parser<'_> {
             self.at += 1;
             return Ok(StatementKind::Set(SetStatement::Variable { name, op, value: self.expr()? }));
         }
-        if self.eat_words(&["TRANSACTION", "ISOLATION", "LEVEL"]) {
+        if self.accept_words(&["TRANSACTION", "ISOLATION", "LEVEL"]) {
             return Ok(StatementKind::Set(SetStatement::Isolation(self.isolation()?)));
         }
-        if self.eat_word("IDENTITY_INSERT") {
+        if self.accept_word("IDENTITY_INSERT") {
             let table = self.object_name()?;
             return Ok(StatementKind::Set(SetStatement::IdentityInsert { table, on: self.on_off()? }));
         }
-        if self.eat_word("STATISTICS") {
+        if self.accept_word("STATISTICS") {
             self.comma_separated(|parser| {
                 parser.at += 1;
                 Ok(())
@@ -215,7 +215,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn on_off(&mut self) -> Result<bool, SyntaxError> {
-        if self.eat_word("ON") {
+        if self.accept_word("ON") {
             return Ok(true);
         }
         self.expect_word("OFF")?;
@@ -230,7 +230,7 @@ impl Parser<'_> {
             (&["SNAPSHOT"][..], Isolation::Snapshot),
             (&["SERIALIZABLE"][..], Isolation::Serializable),
         ] {
-            if self.eat_words(words) {
+            if self.accept_words(words) {
                 return Ok(level);
             }
         }
@@ -241,7 +241,7 @@ impl Parser<'_> {
         self.expect_word("IF")?;
         let condition = self.expr()?;
         let then = Box::new(self.statement()?);
-        let otherwise = if self.eat_word("ELSE") { Some(Box::new(self.statement()?)) } else { None };
+        let otherwise = if self.accept_word("ELSE") { Some(Box::new(self.statement()?)) } else { None };
         Ok(StatementKind::If { condition, then, otherwise })
     }
 
@@ -253,14 +253,14 @@ impl Parser<'_> {
 
     fn begin(&mut self) -> Result<StatementKind, SyntaxError> {
         self.expect_word("BEGIN")?;
-        self.eat_word("DISTRIBUTED");
-        if self.eat_word("TRAN") || self.eat_word("TRANSACTION") {
+        self.accept_word("DISTRIBUTED");
+        if self.accept_word("TRAN") || self.accept_word("TRANSACTION") {
             return Ok(StatementKind::Begin(self.transaction_name()?));
         }
-        if self.eat_word("TRY") {
+        if self.accept_word("TRY") {
             let attempt = self.statements_until(&["END", "TRY"])?;
             self.skip_semicolons();
-            if !self.eat_words(&["BEGIN", "CATCH"]) {
+            if !self.accept_words(&["BEGIN", "CATCH"]) {
                 return Err(self.unexpected());
             }
             let handler = self.statements_until(&["END", "CATCH"])?;
@@ -277,7 +277,7 @@ impl Parser<'_> {
         let mut statements = Vec::new();
         loop {
             self.skip_semicolons();
-            if self.eat_words(end) {
+            if self.accept_words(end) {
                 return Ok(statements);
             }
             if self.at_end() {
@@ -295,7 +295,7 @@ impl Parser<'_> {
         let begins_statement = self.is_any_word(&["THROW", "GO"]);
         if self.is_identifier() && !begins_statement {
             let name = self.identifier()?;
-            if self.eat_words(&["WITH", "MARK"]) && matches!(self.kind(), Kind::Text { .. }) {
+            if self.accept_words(&["WITH", "MARK"]) && matches!(self.kind(), Kind::Text { .. }) {
                 self.at += 1;
             }
             return Ok(Some(name));
@@ -305,12 +305,12 @@ impl Parser<'_> {
 
     fn commit(&mut self) -> Result<StatementKind, SyntaxError> {
         self.expect_word("COMMIT")?;
-        if self.eat_word("TRAN") || self.eat_word("TRANSACTION") {
+        if self.accept_word("TRAN") || self.accept_word("TRANSACTION") {
             self.transaction_name()?;
         } else {
-            self.eat_word("WORK");
+            self.accept_word("WORK");
         }
-        if self.eat_word("WITH") {
+        if self.accept_word("WITH") {
             self.expect("(")?;
             self.expect_word("DELAYED_DURABILITY")?;
             self.expect("=")?;
@@ -322,16 +322,16 @@ impl Parser<'_> {
 
     fn rollback(&mut self) -> Result<StatementKind, SyntaxError> {
         self.expect_word("ROLLBACK")?;
-        if self.eat_word("TRAN") || self.eat_word("TRANSACTION") {
+        if self.accept_word("TRAN") || self.accept_word("TRANSACTION") {
             return Ok(StatementKind::Rollback(self.transaction_name()?));
         }
-        self.eat_word("WORK");
+        self.accept_word("WORK");
         Ok(StatementKind::Rollback(None))
     }
 
     fn save(&mut self) -> Result<StatementKind, SyntaxError> {
         self.expect_word("SAVE")?;
-        if !self.eat_word("TRAN") {
+        if !self.accept_word("TRAN") {
             self.expect_word("TRANSACTION")?;
         }
         self.transaction_name()?.map(StatementKind::Save).ok_or_else(|| self.unexpected())
@@ -355,9 +355,9 @@ impl Parser<'_> {
         let severity = self.expr()?;
         self.expect(",")?;
         let state = self.expr()?;
-        let arguments = if self.eat(",") { self.comma_separated(Self::expr)? } else { Vec::new() };
+        let arguments = if self.accept(",") { self.comma_separated(Self::expr)? } else { Vec::new() };
         self.expect(")")?;
-        if self.eat_word("WITH") {
+        if self.accept_word("WITH") {
             self.comma_separated(Self::identifier)?;
         }
         Ok(StatementKind::RaiseError { message, severity, state, arguments })
@@ -383,7 +383,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn execute(&mut self) -> Result<Execute, SyntaxError> {
-        if self.eat("(") {
+        if self.accept("(") {
             let text = self.expr()?;
             self.expect(")")?;
             return Ok(Execute { status: None, what: Executed::Text(text), arguments: Vec::new() });
@@ -402,7 +402,7 @@ impl Parser<'_> {
         if self.starts_argument() {
             arguments = self.comma_separated(Self::argument)?;
         }
-        if self.eat_words(&["WITH", "RECOMPILE"]) {
+        if self.accept_words(&["WITH", "RECOMPILE"]) {
             return Ok(Execute { status, what, arguments });
         }
         Ok(Execute { status, what, arguments })
@@ -427,7 +427,7 @@ impl Parser<'_> {
             name = Some(self.variable()?);
             self.at += 1;
         }
-        if self.eat_word("DEFAULT") {
+        if self.accept_word("DEFAULT") {
             return Ok(Argument { name, value: None, output: false });
         }
         // A bare word is a text: `EXEC sp_help orders`.
@@ -437,7 +437,7 @@ impl Parser<'_> {
         } else {
             self.expr()?
         };
-        let output = self.eat_word("OUTPUT") || self.eat_word("OUT");
+        let output = self.accept_word("OUTPUT") || self.accept_word("OUT");
         Ok(Argument { name, value: Some(value), output })
     }
 

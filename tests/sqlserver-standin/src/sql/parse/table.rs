@@ -18,7 +18,7 @@ impl Parser<'_> {
             } else {
                 columns.push(self.column_definition()?);
             }
-            if !self.eat(",") || self.is(")") {
+            if !self.accept(",") || self.is(")") {
                 break;
             }
         }
@@ -29,7 +29,7 @@ impl Parser<'_> {
     fn inline_index(&mut self) -> Result<CreateIndex, SyntaxError> {
         self.expect_word("INDEX")?;
         let name = self.identifier()?;
-        let unique = self.eat_word("UNIQUE");
+        let unique = self.accept_word("UNIQUE");
         let clustered = self.clustering().unwrap_or(false);
         let columns = self.key_columns()?;
         Ok(CreateIndex {
@@ -45,11 +45,11 @@ impl Parser<'_> {
 
     pub(super) fn column_definition(&mut self) -> Result<ColumnDefinition, SyntaxError> {
         let name = self.identifier()?;
-        let kind = if self.eat_word("AS") {
+        let kind = if self.accept_word("AS") {
             self.expect("(")?;
             let expr = self.expr()?;
             self.expect(")")?;
-            ColumnKind::Computed { expr, persisted: self.eat_word("PERSISTED") }
+            ColumnKind::Computed { expr, persisted: self.accept_word("PERSISTED") }
         } else if self.is(",") || self.is(")") {
             // `timestamp` alone is a column of that name and type.
             ColumnKind::Typed(TypeName { name: name.clone(), arguments: Vec::new() })
@@ -71,18 +71,18 @@ impl Parser<'_> {
     }
 
     fn column_option(&mut self, column: &mut ColumnDefinition) -> Result<bool, SyntaxError> {
-        if self.eat_word("COLLATE") {
+        if self.accept_word("COLLATE") {
             column.collation = Some(self.identifier()?);
-        } else if self.eat_words(&["NOT", "NULL"]) {
+        } else if self.accept_words(&["NOT", "NULL"]) {
             column.nullable = Some(false);
-        } else if self.eat_word("NULL") {
+        } else if self.accept_word("NULL") {
             column.nullable = Some(true);
-        } else if self.eat_word("IDENTITY") {
+        } else if self.accept_word("IDENTITY") {
             column.identity = Some(self.identity()?);
-            self.eat_words(&["NOT", "FOR", "REPLICATION"]);
-        } else if self.eat_word("ROWGUIDCOL") {
+            self.accept_words(&["NOT", "FOR", "REPLICATION"]);
+        } else if self.accept_word("ROWGUIDCOL") {
             column.rowguidcol = true;
-        } else if self.eat_word("SPARSE") || self.eat_word("PERSISTED") {
+        } else if self.accept_word("SPARSE") || self.accept_word("PERSISTED") {
         } else {
             return self.column_constraint(column);
         }
@@ -90,8 +90,8 @@ impl Parser<'_> {
     }
 
     fn column_constraint(&mut self, column: &mut ColumnDefinition) -> Result<bool, SyntaxError> {
-        let name = if self.eat_word("CONSTRAINT") { Some(self.identifier()?) } else { None };
-        if self.eat_word("DEFAULT") {
+        let name = if self.accept_word("CONSTRAINT") { Some(self.identifier()?) } else { None };
+        if self.accept_word("DEFAULT") {
             column.default = Some((name, self.default_value()?));
             return Ok(true);
         }
@@ -103,7 +103,7 @@ impl Parser<'_> {
         } else if self.is_word("CHECK") {
             self.check()?
         } else if self.is_word("FOREIGN") || self.is_word("REFERENCES") {
-            if self.eat_word("FOREIGN") {
+            if self.accept_word("FOREIGN") {
                 self.expect_word("KEY")?;
             }
             self.references(vec![column.name.clone()])?
@@ -117,7 +117,7 @@ impl Parser<'_> {
     }
 
     fn identity(&mut self) -> Result<(String, String), SyntaxError> {
-        if !self.eat("(") {
+        if !self.accept("(") {
             return Ok(("1".to_owned(), "1".to_owned()));
         }
         let seed = self.signed_number()?;
@@ -128,8 +128,8 @@ impl Parser<'_> {
     }
 
     fn signed_number(&mut self) -> Result<String, SyntaxError> {
-        let sign = if self.eat("-") { "-" } else { "" };
-        self.eat("+");
+        let sign = if self.accept("-") { "-" } else { "" };
+        self.accept("+");
         Ok(format!("{sign}{}", self.integer()?))
     }
 
@@ -139,7 +139,7 @@ impl Parser<'_> {
     }
 
     fn key_word(&mut self) -> Result<bool, SyntaxError> {
-        if self.eat_word("PRIMARY") {
+        if self.accept_word("PRIMARY") {
             self.expect_word("KEY")?;
             return Ok(true);
         }
@@ -148,9 +148,9 @@ impl Parser<'_> {
     }
 
     pub(super) fn clustering(&mut self) -> Option<bool> {
-        if self.eat_word("CLUSTERED") {
+        if self.accept_word("CLUSTERED") {
             Some(true)
-        } else if self.eat_word("NONCLUSTERED") {
+        } else if self.accept_word("NONCLUSTERED") {
             Some(false)
         } else {
             None
@@ -158,7 +158,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn table_constraint(&mut self) -> Result<Constraint, SyntaxError> {
-        let name = if self.eat_word("CONSTRAINT") { Some(self.identifier()?) } else { None };
+        let name = if self.accept_word("CONSTRAINT") { Some(self.identifier()?) } else { None };
         let kind = if self.is_word("PRIMARY") || self.is_word("UNIQUE") {
             let primary = self.key_word()?;
             let clustered = self.clustering();
@@ -167,11 +167,11 @@ impl Parser<'_> {
             ConstraintKind::Key { primary, clustered, columns }
         } else if self.is_word("CHECK") {
             self.check()?
-        } else if self.eat_word("FOREIGN") {
+        } else if self.accept_word("FOREIGN") {
             self.expect_word("KEY")?;
             let columns = self.name_list()?;
             self.references(columns)?
-        } else if self.eat_word("DEFAULT") {
+        } else if self.accept_word("DEFAULT") {
             let expr = self.default_value()?;
             self.expect_word("FOR")?;
             let column = self.identifier()?;
@@ -195,14 +195,14 @@ impl Parser<'_> {
         let table = self.object_name()?;
         let referenced = if self.is("(") { self.name_list()? } else { Vec::new() };
         let mut cascade = false;
-        while self.eat_word("ON") {
-            let delete = self.eat_word("DELETE");
+        while self.accept_word("ON") {
+            let delete = self.accept_word("DELETE");
             if !delete {
                 self.expect_word("UPDATE")?;
             }
-            if self.eat_word("CASCADE") {
+            if self.accept_word("CASCADE") {
                 cascade |= delete;
-            } else if !self.eat_words(&["NO", "ACTION"]) {
+            } else if !self.accept_words(&["NO", "ACTION"]) {
                 return Err(self.unexpected());
             }
         }
@@ -214,9 +214,9 @@ impl Parser<'_> {
         self.expect("(")?;
         let columns = self.comma_separated(|parser| {
             let name = parser.identifier()?;
-            let descending = parser.eat_word("DESC");
+            let descending = parser.accept_word("DESC");
             if !descending {
-                parser.eat_word("ASC");
+                parser.accept_word("ASC");
             }
             Ok((name, descending))
         })?;
@@ -237,7 +237,7 @@ impl Parser<'_> {
                     _ => {}
                 }
             }
-        } else if self.eat_words(&["WITH", "FILLFACTOR"]) {
+        } else if self.accept_words(&["WITH", "FILLFACTOR"]) {
             self.expect("=")?;
             self.integer()?;
         }

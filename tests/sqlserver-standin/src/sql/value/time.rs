@@ -60,7 +60,7 @@ pub(crate) fn parse(text: &str, order: DateOrder) -> Option<Moment> {
     }
     if !reader.starts_time() {
         moment.date = Some(reader.date()?);
-        if !reader.eat('T') && !reader.eat('t') {
+        if !reader.accept('T') && !reader.accept('t') {
             reader.blanks();
         }
     }
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.trim_start();
     }
 
-    fn eat(&mut self, c: char) -> bool {
+    fn accept(&mut self, c: char) -> bool {
         match self.rest.strip_prefix(c) {
             Some(rest) => {
                 self.rest = rest;
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
                 self.blanks();
                 let month = self.month()?;
                 self.blanks();
-                self.eat(',');
+                self.accept(',');
                 self.blanks();
                 let year = self.year()?;
                 day_of(year, month, first.parse().ok()?)
@@ -139,9 +139,9 @@ impl<'a> Reader<'a> {
     }
 
     fn date_in_numbers(&mut self, first: &str, separator: char) -> Option<Date> {
-        self.eat(separator);
+        self.accept(separator);
         let second = self.digits();
-        if !self.eat(separator) {
+        if !self.accept(separator) {
             return None;
         }
         let third = self.digits();
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         let month = self.month()?;
         self.blanks();
         let day = self.digits();
-        self.eat(',');
+        self.accept(',');
         self.blanks();
         let year = self.year()?;
         day_of(year, month, day.parse().ok()?)
@@ -193,13 +193,13 @@ impl<'a> Reader<'a> {
     fn time(&mut self) -> Option<i64> {
         let mut hours: i64 = self.digits().parse().ok()?;
         let (mut minutes, mut seconds, mut fraction) = (0, 0, 0);
-        if self.eat(':') {
+        if self.accept(':') {
             minutes = self.digits().parse().ok()?;
-            if self.eat(':') {
+            if self.accept(':') {
                 seconds = self.digits().parse().ok()?;
-                if self.eat('.') {
+                if self.accept('.') {
                     fraction = fraction_ticks(self.digits())?;
-                } else if self.eat(':') {
+                } else if self.accept(':') {
                     // `:mmm` are thousandths.
                     fraction = self.digits().parse::<i64>().ok()? * 10_000;
                 }
@@ -220,18 +220,18 @@ impl<'a> Reader<'a> {
 
     fn offset(&mut self) -> Option<i16> {
         self.blanks();
-        if self.eat('Z') || self.eat('z') {
+        if self.accept('Z') || self.accept('z') {
             return Some(0);
         }
-        let sign = if self.eat('-') {
+        let sign = if self.accept('-') {
             -1
-        } else if self.eat('+') {
+        } else if self.accept('+') {
             1
         } else {
             return None;
         };
         let hours: i16 = self.digits().parse().ok()?;
-        if !self.eat(':') {
+        if !self.accept(':') {
             return None;
         }
         let minutes: i16 = self.digits().parse().ok()?;

@@ -2,8 +2,8 @@
 
 use super::Definition;
 use super::objects::all_tables;
-use super::sheet::{Kind, NULL, SET, Sheet, bit, int, maybe, text, tiny};
 use super::types::user_type_id;
+use super::view_columns::{Kind, NULL, SET, ViewColumns, bit, int, maybe, text, tiny};
 use crate::data::{Collation, Datum, Type, Variant};
 use crate::sql::catalog::{Table, TableColumn};
 use crate::sql::function::Metadata;
@@ -46,7 +46,7 @@ macro_rules! column_columns {
     };
 }
 
-const COLUMNS: Sheet = column_columns!();
+const COLUMNS: ViewColumns = column_columns!();
 
 pub(super) const VIEWS: &[Definition] = &[
     Definition { schema: "sys", name: "columns", columns: COLUMNS, rows: columns },

@@ -1,7 +1,7 @@
 //! `sys.databases`, `sys.configurations`.
 
 use super::Definition;
-use super::sheet::{Kind, NULL, SET, bit, int, maybe, text, time, tiny};
+use super::view_columns::{Kind, NULL, SET, bit, int, maybe, text, time, tiny};
 use crate::data::{Datum, Type, Variant};
 use crate::sql::function::Metadata;
 

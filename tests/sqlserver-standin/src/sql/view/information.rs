@@ -2,7 +2,7 @@
 
 use super::Definition;
 use super::objects::{all_tables, catalog};
-use super::sheet::{Kind, NULL, SET, int, maybe, text, tiny};
+use super::view_columns::{Kind, NULL, SET, int, maybe, text, tiny};
 use crate::data::{Collation, Datum, Type};
 use crate::sql::catalog::{IndexKind, Table, TableColumn};
 use crate::sql::function::Metadata;

@@ -2,7 +2,7 @@
 
 use super::Definition;
 use super::objects::{all_tables, constraint_row, key_kind, object_columns};
-use super::sheet::{Kind, NULL, SET, bit, int, maybe, text, tiny};
+use super::view_columns::{Kind, NULL, SET, bit, int, maybe, text, tiny};
 use crate::data::Datum;
 use crate::sql::catalog::{Index, IndexKind, Table};
 use crate::sql::function::Metadata;

@@ -7,11 +7,11 @@ mod keys;
 mod objects;
 mod principals;
 mod server;
-mod sheet;
 mod types;
+mod view_columns;
 
-use self::sheet::Sheet;
 pub(crate) use self::types::{type_id, type_name};
+use self::view_columns::ViewColumns;
 use crate::data::{Column, Datum};
 use crate::sql::function::Metadata;
 
@@ -19,7 +19,7 @@ use crate::sql::function::Metadata;
 struct Definition {
     schema: &'static str,
     name: &'static str,
-    columns: Sheet,
+    columns: ViewColumns,
     rows: fn(&Metadata) -> Vec<Vec<Datum>>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn object_id(schema: &str, name: &str) -> i32 {
 /// Columns and rows of a view in the metadata's current database; none if there is no such view.
 pub(crate) fn rows(schema: &str, name: &str, metadata: &Metadata) -> Option<(Vec<Column>, Vec<Vec<Datum>>)> {
     let view = find(schema, name)?;
-    Some((sheet::columns(view.columns), (view.rows)(metadata)))
+    Some((view_columns::columns(view.columns), (view.rows)(metadata)))
 }
 
 /// The views themselves, as `sys.all_objects` lists them: schema, name and id.

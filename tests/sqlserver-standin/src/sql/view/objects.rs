@@ -1,7 +1,7 @@
 //! Schemas, objects, tables and views.
 
 use super::Definition;
-use super::sheet::{Kind, NULL, SET, Sheet, bit, int, text, time, tiny};
+use super::view_columns::{Kind, NULL, SET, ViewColumns, bit, int, text, time, tiny};
 use crate::data::Datum;
 use crate::sql::catalog::{Catalog, IndexKind, Table};
 use crate::sql::function::Metadata;
@@ -31,7 +31,7 @@ macro_rules! object_columns {
 }
 pub(super) use object_columns;
 
-const OBJECTS: Sheet = object_columns!();
+const OBJECTS: ViewColumns = object_columns!();
 
 pub(super) const VIEWS: &[Definition] = &[
     Definition {

@@ -2,7 +2,7 @@
 
 use super::Definition;
 use super::objects::catalog;
-use super::sheet::{Kind, NULL, SET, bit, int, maybe, text, time, tiny};
+use super::view_columns::{Kind, NULL, SET, bit, int, maybe, text, time, tiny};
 use crate::data::Datum;
 use crate::sql::catalog::{Permission, PermissionOn, Principal, PrincipalKind};
 use crate::sql::function::Metadata;

@@ -1,7 +1,7 @@
 //! The server's own services.
 
 use super::Definition;
-use super::sheet::{Kind, NULL, SET, int, text};
+use super::view_columns::{Kind, NULL, SET, int, text};
 use crate::data::Datum;
 use crate::sql::function::Metadata;
 

@@ -2,7 +2,7 @@
 
 use super::Definition;
 use super::objects::SYS;
-use super::sheet::{Kind, NULL, SET, bit, int, maybe, text, tiny};
+use super::view_columns::{Kind, NULL, SET, bit, int, maybe, text, tiny};
 use crate::data::{Collation, Datum, Length, Type, Udt};
 use crate::sql::function::Metadata;
 use crate::sql::types;

@@ -174,7 +174,7 @@ async fn transactions_are_begun_and_ended() {
 }
 
 #[tokio::test]
-async fn faults_strike_where_they_are_set() {
+async fn faults_fire_where_they_are_set() {
     let (server, faults) = server(Encryption::Optional);
     let mut client = plain(&server).await;
     faults.add(Fault::once(On::Row, Action::Reset).after(1000));

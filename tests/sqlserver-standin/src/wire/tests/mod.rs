@@ -3,5 +3,5 @@
 mod client;
 mod engine;
 mod fuzz;
-mod hand;
+mod raw_client;
 mod values;

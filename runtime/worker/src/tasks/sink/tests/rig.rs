@@ -1,4 +1,4 @@
-//! The loop on its own thread, with a plugin and a consumer that follow the test's script and write a journal.
+//! The loop on its own thread, with a plugin and a consumer that follow the test's script and log their calls.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,21 +12,21 @@ use tributary_api::{
     Error, Factory, Offsets, PluginKind, Props, Record, Result, SinkHost as _, SinkTask, SinkTaskContext,
     TimestampType, TopicPartition,
 };
-use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, Starts};
+use tributary_kafka::{ClientConfig, Polled, RawRecord, Role, StartOffsets};
 
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::sink::{HostParts, RecordConsumer, SinkLoop, SinkParts, SinkTaskHost, Subscription, TopicReaders};
-use crate::tasks::tests::fakes::{Heard, context, props, registry, settings, spec};
+use crate::tasks::tests::fakes::{RecordingListener, context, props, registry, settings, spec};
 use crate::tasks::{Control, Decoder, TaskMetrics, TopicWriters};
 
 /// What happened, in order.
 #[derive(Default)]
-pub(super) struct Journal {
+pub(super) struct CallLog {
     lines: Mutex<Vec<String>>,
     changed: Condvar,
 }
 
-impl Journal {
+impl CallLog {
     pub(super) fn write(&self, line: impl Into<String>) {
         self.lines.lock().unwrap().push(line.into());
         self.changed.notify_all();
@@ -54,7 +54,7 @@ struct Consumer {
     events: Receiver<Polled>,
     /// Met while waiting.
     next: Option<Polled>,
-    journal: Arc<Journal>,
+    calls: Arc<CallLog>,
     committed: Vec<Result<Offsets>>,
     script: Arc<Script>,
 }
@@ -69,7 +69,7 @@ fn offsets(offsets: &Offsets) -> String {
 
 impl Consumer {
     fn note(&self, line: String) -> Result<()> {
-        self.journal.write(line);
+        self.calls.write(line);
         Ok(())
     }
 }
@@ -96,7 +96,7 @@ impl RecordConsumer for Consumer {
         Duration::from_secs(60)
     }
 
-    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<Starts> {
+    fn accept(&mut self, assigned: &[TopicPartition]) -> Result<StartOffsets> {
         self.note(format!("accept {}", names(assigned)))?;
         Ok(self.script.starts.lock().unwrap().clone())
     }
@@ -135,7 +135,7 @@ impl RecordConsumer for Consumer {
     }
 
     fn close(self) {
-        self.journal.write("leave");
+        self.calls.write("leave");
     }
 }
 
@@ -147,12 +147,12 @@ pub(super) struct Script {
     pub(super) report_all: Mutex<Option<Error>>,
     pub(super) timeout: Mutex<Option<Duration>>,
     /// What the consumer knows of the partitions it takes on.
-    pub(super) starts: Mutex<Starts>,
+    pub(super) starts: Mutex<StartOffsets>,
 }
 
 struct Plugin {
     script: Arc<Script>,
-    journal: Arc<Journal>,
+    calls: Arc<CallLog>,
     cx: Option<SinkTaskContext>,
 }
 
@@ -163,19 +163,19 @@ impl SinkTask for Plugin {
             cx.set_timeout(timeout);
         }
         self.cx = Some(cx);
-        self.journal.write("start");
+        self.calls.write("start");
         Ok(())
     }
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.journal.write(format!("open {}", names(partitions)));
+        self.calls.write(format!("open {}", names(partitions)));
         Ok(())
     }
 
     async fn put(&mut self, records: &[Record]) -> Result<()> {
         let outcome = self.script.puts.lock().unwrap().pop_front().unwrap_or(Ok(()));
         let texts: Vec<&str> = records.iter().map(|record| record.value.value.as_str().unwrap()).collect();
-        self.journal.write(format!("put {}", texts.join(",")));
+        self.calls.write(format!("put {}", texts.join(",")));
         let report = self.script.report_all.lock().unwrap().clone();
         if let Some(error) = report {
             records.iter().try_for_each(|record| self.cx.as_ref().unwrap().report(record, &error))?;
@@ -184,26 +184,26 @@ impl SinkTask for Plugin {
     }
 
     async fn pre_commit(&mut self, current: &Offsets) -> Result<Offsets> {
-        self.journal.write(format!("pre_commit {}", offsets(current)));
+        self.calls.write(format!("pre_commit {}", offsets(current)));
         self.script.safe.lock().unwrap().clone().unwrap_or_else(|| Ok(current.clone()))
     }
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.journal.write(format!("close {}", names(partitions)));
+        self.calls.write(format!("close {}", names(partitions)));
         Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {
-        self.journal.write("stop");
+        self.calls.write("stop");
         Ok(())
     }
 }
 
 pub(super) struct Rig {
-    pub(super) journal: Arc<Journal>,
+    pub(super) calls: Arc<CallLog>,
     pub(super) script: Arc<Script>,
     pub(super) host: Arc<SinkTaskHost>,
-    pub(super) heard: Arc<Heard>,
+    pub(super) recorded: Arc<RecordingListener>,
     pub(super) control: Arc<Control>,
     pub(super) metrics: Arc<TaskMetrics>,
     events: Sender<Polled>,
@@ -220,14 +220,14 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
     let factory = Factory::Processor; // the loop is given its plugin below
     let mut spec = spec(factory, &connector, Arc::default());
     spec.plugin.description.kind = PluginKind::Sink;
-    let (cx, heard) = context(spec);
-    let (journal, script) = (Arc::<Journal>::default(), Arc::new(script));
+    let (cx, recorded) = context(spec);
+    let (calls, script) = (Arc::<CallLog>::default(), Arc::new(script));
     let (events, received) = channel(64);
     let (control, metrics) = (Arc::clone(&cx.control), Arc::clone(&cx.metrics));
     let (woken, asked) = (events.clone(), events.clone());
     control.on_request(Box::new(move || drop(woken.try_send(Polled::Idle))));
     let made = Arc::new(Mutex::new(None));
-    let (runtime, give, log, plan) = (Handle::current(), Arc::clone(&made), Arc::clone(&journal), Arc::clone(&script));
+    let (runtime, give, log, plan) = (Handle::current(), Arc::clone(&made), Arc::clone(&calls), Arc::clone(&script));
     let thread = std::thread::spawn(move || {
         let _entered = runtime.enter();
         let connector = cx.spec.connector.props.clone();
@@ -248,26 +248,26 @@ pub(super) fn rig_with(connector: &[(&str, &str)], script: Script) -> Rig {
         let host = Arc::new(host);
         *give.lock().unwrap() = Some(Arc::clone(&host));
         let subscription = Subscription::Topics(vec!["t".to_owned()]);
-        let task = Box::new(Plugin { script: Arc::clone(&plan), journal: Arc::clone(&log), cx: None });
-        let input = Consumer { events: received, next: None, journal: log, committed: Vec::new(), script: plan };
+        let task = Box::new(Plugin { script: Arc::clone(&plan), calls: Arc::clone(&log), cx: None });
+        let input = Consumer { events: received, next: None, calls: log, committed: Vec::new(), script: plan };
         let parts = SinkParts { input, decoder: decoder(), operator, host, subscription, max_records: 100 };
         let work = SinkLoop::new(cx, task, parts);
         runtime.block_on(work.run())
     });
-    journal.wait_for("start", 1);
+    calls.wait_for("start", 1);
     let host = made.lock().unwrap().clone().unwrap();
-    Rig { journal, script, host, heard, control, metrics, events, thread }
+    Rig { calls, script, host, recorded, control, metrics, events, thread }
 }
 
 impl Rig {
     pub(super) fn assign(&self, partitions: &[i32]) {
         self.events.try_send(Polled::Assigned(of(partitions))).unwrap();
-        self.journal.wait_for(&format!("open {}", names(&of(partitions))), 1);
+        self.calls.wait_for(&format!("open {}", names(&of(partitions))), 1);
     }
 
     pub(super) fn revoke(&self, partitions: &[i32], lost: bool) {
         self.events.try_send(Polled::Revoked { partitions: of(partitions), lost }).unwrap();
-        self.journal.wait_for(&format!("release {}", names(&of(partitions))), 1);
+        self.calls.wait_for(&format!("release {}", names(&of(partitions))), 1);
     }
 
     /// Records of a partition from an offset on, with these values.
@@ -294,10 +294,10 @@ impl Rig {
         self.thread.join().unwrap()
     }
 
-    pub(super) fn stop(self) -> (Result<()>, Arc<Journal>) {
+    pub(super) fn stop(self) -> (Result<()>, Arc<CallLog>) {
         self.control.stop();
-        let journal = Arc::clone(&self.journal);
-        (self.end(), journal)
+        let calls = Arc::clone(&self.calls);
+        (self.end(), calls)
     }
 }
 

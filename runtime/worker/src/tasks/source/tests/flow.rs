@@ -17,7 +17,7 @@ use crate::connector_config::TopicRules;
 use crate::tasks::errors::ErrorOperator;
 use crate::tasks::source::topics::TopicAdmin;
 use crate::tasks::source::{Capacity, Deliveries, RecordProducer, SourceLoop, SourceParts, TopicCreation};
-use crate::tasks::tests::fakes::{Heard, Log, Stored, context, props, registry, settings, source, spec};
+use crate::tasks::tests::fakes::{Log, RecordingListener, Stored, context, props, registry, settings, source, spec};
 use crate::tasks::{Control, Converters, Encoder, TransformationChain};
 
 type Batch = Result<Vec<Record>>;
@@ -108,7 +108,7 @@ struct Rig {
     broker: Arc<Broker>,
     deliveries: Arc<Deliveries>,
     store: Arc<Stored>,
-    heard: Arc<Heard>,
+    recorded: Arc<RecordingListener>,
     control: Arc<Control>,
     acks: Arc<Acks>,
     log: Log,
@@ -142,7 +142,7 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, worker: &[(&str, &st
     let log = Arc::clone(&store.log);
     let mut spec = spec(source(|| unreachable!()), connector, Arc::clone(&store));
     spec.worker = settings(&[&[(GRACEFUL, "60000")], worker].concat());
-    let (cx, heard) = context(spec);
+    let (cx, recorded) = context(spec);
     let connector = props(connector);
     let converters = Converters::build(&connector, &settings(&[]).defaults, &registry()).unwrap();
     let encoder = Encoder::new(TransformationChain::build_stateless(&connector, &registry()).unwrap(), converters);
@@ -167,7 +167,7 @@ fn rig_with(connector: &[(&str, &str)], capacity: Capacity, worker: &[(&str, &st
     let work = SourceLoop::new(Arc::new(cx), task, parts);
     #[expect(clippy::disallowed_methods, reason = "the test awaits the handle")]
     let running = tokio::spawn(work.run());
-    Rig { plugin, broker, deliveries, store, heard, control, acks, log, metrics, running }
+    Rig { plugin, broker, deliveries, store, recorded, control, acks, log, metrics, running }
 }
 
 fn record(position: i64, text: &str) -> Record {
@@ -243,7 +243,7 @@ async fn offsets_are_stored_after_the_ack_and_not_beyond_a_gap() {
     rig.stored(1).await;
     rig.acknowledge(|_| true);
     rig.stored(3).await;
-    assert_eq!(*rig.heard.topics.lock().unwrap(), ["out"]);
+    assert_eq!(*rig.recorded.topics.lock().unwrap(), ["out"]);
 }
 
 #[tokio::test]
@@ -462,15 +462,15 @@ async fn a_topic_that_cannot_be_made_fails_the_task_but_a_broker_that_is_away_do
 #[tokio::test]
 async fn nothing_is_sent_while_paused() {
     let rig = rig(&[]);
-    rig.heard.wait_for(InstanceState::Running).await;
+    rig.recorded.wait_for(InstanceState::Running).await;
     rig.control.set_paused(true);
-    rig.heard.wait_for(InstanceState::Paused).await;
+    rig.recorded.wait_for(InstanceState::Paused).await;
     rig.plugin.send(batch(0..1)).await.unwrap();
     tokio::time::sleep(A_WHILE).await;
     assert!(rig.broker.all.lock().unwrap().is_empty());
     rig.control.set_paused(false);
     rig.sent(1).await;
-    assert_eq!(rig.heard.states(), [InstanceState::Running, InstanceState::Paused, InstanceState::Running]);
+    assert_eq!(rig.recorded.states(), [InstanceState::Running, InstanceState::Paused, InstanceState::Running]);
 }
 
 #[tokio::test]

@@ -167,7 +167,9 @@ impl TransactionalLoop {
                 tokio::select! {
                     biased;
                     batch = &mut poll => break Some(batch),
+                    // Only the state is reported: the loop pauses when the plugin has returned.
                     Ok(()) = paused.changed() => self.cx.reporter.running(*paused.borrow_and_update()),
+                    // The open transaction is to be committed or, if that has failed, the plugin has not stopped in time.
                     () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
                         if failure.is_some() {
                             break None;

@@ -5,13 +5,13 @@ use super::{Batch, Flow};
 
 /// Collects records and hands them to the task in batches. Waits while the task has enough batches queued.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct RecordBatcher {
     batches: mpsc::Sender<Batch>,
     pending: Vec<Record>,
     size: usize,
 }
 
-impl Outbox {
+impl RecordBatcher {
     pub(super) fn new(batches: mpsc::Sender<Batch>, size: usize) -> Self {
         Self { batches, pending: Vec::new(), size }
     }

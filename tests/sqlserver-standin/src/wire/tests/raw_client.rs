@@ -13,22 +13,22 @@ use crate::wire::{
 };
 
 /// A connection that has logged in, without encryption.
-struct Hand {
+struct RawClient {
     stream: TcpStream,
 }
 
 const HEADERS: [u8; 22] = [22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
 
-impl Hand {
-    fn open(server: &Server) -> Hand {
+impl RawClient {
+    fn open(server: &Server) -> RawClient {
         let stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut hand = Hand { stream };
-        hand.send(Kind::PreLogin, &[1, 0, 6, 0, 1, 0xff, 2]);
-        hand.answer();
-        hand.send(Kind::Login, &login());
-        assert_eq!(hand.answer()[0], 0xe3);
-        hand
+        let mut client = RawClient { stream };
+        client.send(Kind::PreLogin, &[1, 0, 6, 0, 1, 0xff, 2]);
+        client.answer();
+        client.send(Kind::Login, &login());
+        assert_eq!(client.answer()[0], 0xe3);
+        client
     }
 
     fn send(&mut self, kind: Kind, body: &[u8]) {
@@ -89,43 +89,43 @@ const FATAL: u16 = 0x100;
 #[test]
 fn a_cancelled_wait_is_answered_by_the_cancellation_alone() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
-    hand.send(Kind::Batch, &Hand::batch("WAIT"));
-    hand.send(Kind::Attention, &[]);
-    assert_eq!(last_done(&hand.answer()), (0xfd, CANCELLED));
-    hand.send(Kind::Batch, &Hand::batch("ROWS 1"));
-    assert_eq!(last_done(&hand.answer()), (0xfd, COUNT));
+    let mut client = RawClient::open(&server);
+    client.send(Kind::Batch, &RawClient::batch("WAIT"));
+    client.send(Kind::Attention, &[]);
+    assert_eq!(last_done(&client.answer()), (0xfd, CANCELLED));
+    client.send(Kind::Batch, &RawClient::batch("ROWS 1"));
+    assert_eq!(last_done(&client.answer()), (0xfd, COUNT));
 }
 
 #[test]
 fn a_cancellation_that_comes_late_is_answered_too() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
-    hand.send(Kind::Batch, &Hand::batch("ROWS 1"));
-    assert_eq!(last_done(&hand.answer()), (0xfd, COUNT));
-    hand.send(Kind::Attention, &[]);
-    assert_eq!(last_done(&hand.answer()), (0xfd, CANCELLED));
-    hand.send(Kind::Batch, &Hand::batch("ROWS 1"));
-    assert_eq!(last_done(&hand.answer()), (0xfd, COUNT));
+    let mut client = RawClient::open(&server);
+    client.send(Kind::Batch, &RawClient::batch("ROWS 1"));
+    assert_eq!(last_done(&client.answer()), (0xfd, COUNT));
+    client.send(Kind::Attention, &[]);
+    assert_eq!(last_done(&client.answer()), (0xfd, CANCELLED));
+    client.send(Kind::Batch, &RawClient::batch("ROWS 1"));
+    assert_eq!(last_done(&client.answer()), (0xfd, COUNT));
 }
 
 #[test]
 fn a_request_taken_back_is_not_carried_out() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
-    hand.packet(1, 0, &Hand::batch("DIE"));
-    hand.packet(1, 0x03, &[]);
-    assert_eq!(last_done(&hand.answer()), (0xfd, ERROR));
-    hand.send(Kind::Batch, &Hand::batch("ROWS 1"));
-    assert_eq!(last_done(&hand.answer()), (0xfd, COUNT));
+    let mut client = RawClient::open(&server);
+    client.packet(1, 0, &RawClient::batch("DIE"));
+    client.packet(1, 0x03, &[]);
+    assert_eq!(last_done(&client.answer()), (0xfd, ERROR));
+    client.send(Kind::Batch, &RawClient::batch("ROWS 1"));
+    assert_eq!(last_done(&client.answer()), (0xfd, COUNT));
 }
 
 #[test]
 fn a_connection_from_a_pool_is_reset_first() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
-    hand.packet(1, 0x09, &Hand::batch("RESETS"));
-    let answer = hand.answer();
+    let mut client = RawClient::open(&server);
+    client.packet(1, 0x09, &RawClient::batch("RESETS"));
+    let answer = client.answer();
     assert_eq!(answer[..6], [0xe3, 3, 0, 18, 0, 0]);
     assert!(answer.windows(5).any(|bytes| bytes == [0xd1, 1, 0, 0, 0] || bytes == [0, 1, 0, 0, 0]));
 }
@@ -133,10 +133,10 @@ fn a_connection_from_a_pool_is_reset_first() {
 #[test]
 fn calls_of_one_message_are_answered_in_turn() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
+    let mut client = RawClient::open(&server);
     let call: Vec<u8> = [4_u16, 101, 99, 104, 111, 0].iter().flat_map(|unit| unit.to_le_bytes()).collect();
-    hand.send(Kind::Rpc, &[&HEADERS[..], &call, &[0xff], &call].concat());
-    let answer = hand.answer();
+    client.send(Kind::Rpc, &[&HEADERS[..], &call, &[0xff], &call].concat());
+    let answer = client.answer();
     let one = [0x79, 4, 0, 0, 0, 0xfe];
     assert_eq!(answer.windows(6).filter(|bytes| *bytes == one).count(), 2);
     assert_eq!(answer[6..8], [1, 0], "more follows the first");
@@ -146,13 +146,13 @@ fn calls_of_one_message_are_answered_in_turn() {
 #[test]
 fn an_unknown_procedure_and_a_procedure_of_no_number() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
+    let mut client = RawClient::open(&server);
     let call: Vec<u8> = [1_u16, 120, 0].iter().flat_map(|unit| unit.to_le_bytes()).collect();
-    hand.send(Kind::Rpc, &[&HEADERS[..], &call].concat());
-    assert_eq!(last_done(&hand.answer()), (0xfe, ERROR));
-    hand.send(Kind::Rpc, &[&HEADERS[..], &[0xff, 0xff, 99, 0, 0, 0]].concat());
-    assert_eq!(last_done(&hand.answer()), (0xfd, ERROR | FATAL));
-    assert!(hand.is_closed());
+    client.send(Kind::Rpc, &[&HEADERS[..], &call].concat());
+    assert_eq!(last_done(&client.answer()), (0xfe, ERROR));
+    client.send(Kind::Rpc, &[&HEADERS[..], &[0xff, 0xff, 99, 0, 0, 0]].concat());
+    assert_eq!(last_done(&client.answer()), (0xfd, ERROR | FATAL));
+    assert!(client.is_closed());
 }
 
 #[test]
@@ -167,22 +167,22 @@ fn what_is_not_the_protocol_ends_the_connection_with_an_error() {
         (1, 0, vec![0; 20_000]),
     ];
     for (kind, status, body) in bodies {
-        let mut hand = Hand::open(&server);
-        hand.packet(kind, status, &body);
-        let answer = hand.answer();
+        let mut client = RawClient::open(&server);
+        client.packet(kind, status, &body);
+        let answer = client.answer();
         assert_eq!(i32::from_le_bytes(answer[3..7].try_into().unwrap()), 4002, "{kind} {status}");
         assert_eq!(last_done(&answer), (0xfd, ERROR | FATAL));
-        assert!(hand.is_closed());
+        assert!(client.is_closed());
     }
 }
 
 #[test]
 fn a_client_that_leaves_in_the_middle_ends_its_session() {
     let (server, _) = server(Encryption::NotSupported);
-    let mut hand = Hand::open(&server);
-    hand.send(Kind::Batch, &Hand::batch("WAIT"));
+    let mut client = RawClient::open(&server);
+    client.send(Kind::Batch, &RawClient::batch("WAIT"));
     assert_eq!(server.sessions(), [51]);
-    drop(hand);
+    drop(client);
     let mut waited = 0;
     while !server.sessions().is_empty() {
         std::thread::sleep(Duration::from_millis(5));

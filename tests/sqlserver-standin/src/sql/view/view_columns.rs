@@ -3,7 +3,7 @@
 use crate::data::{Collation, Column, DateTime, Datum, Length, Type};
 
 /// Name, type, and whether it can be null.
-pub(super) type Sheet = &'static [(&'static str, Kind, bool)];
+pub(super) type ViewColumns = &'static [(&'static str, Kind, bool)];
 
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 pub(super) const NULL: bool = true;
 pub(super) const SET: bool = false;
 
-pub(super) fn columns(sheet: Sheet) -> Vec<Column> {
+pub(super) fn columns(view: ViewColumns) -> Vec<Column> {
     let collation = Collation::DEFAULT;
     let column = |(name, kind, nullable): &(&str, Kind, bool)| {
         let r#type = match *kind {
@@ -49,7 +49,7 @@ pub(super) fn columns(sheet: Sheet) -> Vec<Column> {
         let column = Column::new(*name, r#type);
         if *nullable { column } else { column.required() }
     };
-    sheet.iter().map(column).collect()
+    view.iter().map(column).collect()
 }
 
 pub(super) fn text(text: &str) -> Datum {

@@ -14,7 +14,7 @@ use crate::consumer::all_listed;
 use crate::{ClientConfig, Consumer, ConsumerWaker, Polled, Position};
 
 /// How many readers may wait for the end at a time; more wait for a place in the channel.
-const READERS: usize = 64;
+const MAX_PENDING_READS: usize = 64;
 const BATCH: usize = 1000;
 /// The thread is woken for every request, so this wait may be long.
 const WAIT: Duration = Duration::from_secs(60);
@@ -25,8 +25,8 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(100);
 /// The wait before a request that the broker could not answer is repeated.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// The thread that follows the topic.
-pub(super) struct Tail {
+/// The thread that reads the topic.
+pub(super) struct LogReader {
     requests: mpsc::Sender<Request>,
     waker: ConsumerWaker,
     stop: Arc<AtomicBool>,
@@ -35,12 +35,12 @@ pub(super) struct Tail {
 
 /// A request to be answered when everything up to an offset was read.
 struct Request {
-    upto: Upto,
+    target: ReadTarget,
     done: oneshot::Sender<Result<()>>,
 }
 
 /// How far is to be read.
-enum Upto {
+enum ReadTarget {
     /// To the offset of each partition.
     Offsets(Vec<(i32, i64)>),
     /// As far as there is something to read now.
@@ -49,7 +49,7 @@ enum Upto {
     Written,
 }
 
-impl Tail {
+impl LogReader {
     /// Follows all partitions of a topic. Offsets are requested with another client than the reading one, because a
     /// waiting fetch delays every later request on its connection.
     pub(super) fn start(
@@ -65,9 +65,9 @@ impl Tail {
         let consumer = Consumer::assign(&config, &[])?;
         let waker = consumer.waker();
         let stop = Arc::new(AtomicBool::new(false));
-        let (requests, incoming) = mpsc::channel(READERS);
+        let (requests, incoming) = mpsc::channel(MAX_PENDING_READS);
         let isolation = config.get("isolation.level").unwrap_or_default();
-        let follower = Follower {
+        let read_loop = ReadLoop {
             consumer,
             on_record,
             partitions: (0..partitions).map(|partition| TopicPartition::new(topic, partition)).collect(),
@@ -80,41 +80,41 @@ impl Tail {
             empty: Vec::new(),
             positions: HashMap::new(),
             incoming,
-            readers: Vec::new(),
+            pending_reads: Vec::new(),
             stop: Arc::clone(&stop),
         };
         let thread = thread::Builder::new()
             .name("kafka-log".to_owned())
-            .spawn(move || follower.run())
+            .spawn(move || read_loop.run())
             .map_err(|error| Error::fatal("cannot start the thread of a log").cause(&error))?;
         Ok(Self { requests, waker, stop, thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) async fn read_to_end(&self) -> Result<()> {
-        self.read(Upto::Readable).await
+        self.read(ReadTarget::Readable).await
     }
 
     /// Returns when all has been read that is there now, what open transactions hold included, once they have ended.
     pub(super) async fn read_past_transactions(&self) -> Result<()> {
-        self.read(Upto::Written).await
+        self.read(ReadTarget::Written).await
     }
 
     /// Returns when these records have been read.
     pub(super) async fn read_to(&self, records: Vec<RecordMetadata>) -> Result<()> {
-        let mut upto: Vec<(i32, i64)> = Vec::new();
+        let mut target: Vec<(i32, i64)> = Vec::new();
         for RecordMetadata { partition, offset, .. } in records {
-            match upto.iter_mut().find(|(known, _)| *known == partition) {
+            match target.iter_mut().find(|(known, _)| *known == partition) {
                 Some((_, end)) => *end = offset.saturating_add(1).max(*end),
-                None => upto.push((partition, offset.saturating_add(1))),
+                None => target.push((partition, offset.saturating_add(1))),
             }
         }
-        self.read(Upto::Offsets(upto)).await
+        self.read(ReadTarget::Offsets(target)).await
     }
 
-    async fn read(&self, upto: Upto) -> Result<()> {
+    async fn read(&self, target: ReadTarget) -> Result<()> {
         let ended = || Error::fatal("the log is closed");
         let (done, end) = oneshot::channel();
-        self.requests.send(Request { upto, done }).await.map_err(|_| ended())?;
+        self.requests.send(Request { target, done }).await.map_err(|_| ended())?;
         self.waker.wake();
         end.await.unwrap_or_else(|_| Err(ended()))
     }
@@ -136,13 +136,13 @@ impl Tail {
     }
 }
 
-impl Drop for Tail {
+impl Drop for LogReader {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-struct Follower {
+struct ReadLoop {
     consumer: Consumer,
     on_record: Box<dyn FnMut(LogRecord) + Send>,
     partitions: Vec<TopicPartition>,
@@ -159,11 +159,11 @@ struct Follower {
     /// The next offset of each partition.
     positions: HashMap<i32, i64>,
     incoming: mpsc::Receiver<Request>,
-    readers: Vec<Reader>,
+    pending_reads: Vec<PendingRead>,
     stop: Arc<AtomicBool>,
 }
 
-struct Reader {
+struct PendingRead {
     /// Partitions not read far enough yet, with the offset to be reached; none while it is not known.
     missing: Option<Vec<(i32, i64)>>,
     /// What open transactions hold is to be read as well.
@@ -172,30 +172,35 @@ struct Reader {
     done: oneshot::Sender<Result<()>>,
 }
 
-impl Follower {
+impl ReadLoop {
     fn run(mut self) {
         while !self.stop.load(Ordering::SeqCst) {
-            while let Ok(Request { upto, done }) = self.incoming.try_recv() {
-                let (missing, with_open) = match upto {
-                    Upto::Offsets(offsets) => (Some(offsets), false),
-                    Upto::Readable => (None, false),
-                    Upto::Written => (None, true),
+            while let Ok(Request { target, done }) = self.incoming.try_recv() {
+                let (missing, with_open) = match target {
+                    ReadTarget::Offsets(offsets) => (Some(offsets), false),
+                    ReadTarget::Readable => (None, false),
+                    ReadTarget::Written => (None, true),
                 };
-                self.readers.push(Reader { missing, with_open, deadline: Instant::now() + self.timeout, done });
+                self.pending_reads.push(PendingRead {
+                    missing,
+                    with_open,
+                    deadline: Instant::now() + self.timeout,
+                    done,
+                });
             }
             self.begin();
             self.find_targets();
-            self.answer_readers();
+            self.answer_pending_reads();
             self.step(self.wait());
         }
         self.consumer.close();
     }
 
     fn wait(&self) -> Duration {
-        if !self.begun || self.readers.iter().any(|reader| reader.missing.is_none()) {
+        if !self.begun || self.pending_reads.iter().any(|pending| pending.missing.is_none()) {
             return RETRY;
         }
-        let next = self.readers.iter().map(|reader| reader.deadline).min();
+        let next = self.pending_reads.iter().map(|pending| pending.deadline).min();
         next.map_or(WAIT, |next| next.saturating_duration_since(Instant::now()).min(WAIT))
     }
 
@@ -256,16 +261,16 @@ impl Follower {
     /// Determines the target offsets of new readers.
     fn find_targets(&mut self) {
         for with_open in [false, true] {
-            let is_new = |reader: &Reader| reader.missing.is_none() && reader.with_open == with_open;
-            if !self.readers.iter().any(is_new) {
+            let is_new = |pending: &PendingRead| pending.missing.is_none() && pending.with_open == with_open;
+            if !self.pending_reads.iter().any(is_new) {
                 continue;
             }
             match self.ends(self.committed_only && !with_open) {
                 Ok(ends) => {
                     let written = ends.into_iter().filter(|(_, end)| *end > 0).map(|(tp, end)| (tp.partition, end));
                     let missing: Vec<_> = written.collect();
-                    for reader in self.readers.iter_mut().filter(|reader| is_new(reader)) {
-                        reader.missing = Some(missing.clone());
+                    for pending in self.pending_reads.iter_mut().filter(|pending| is_new(pending)) {
+                        pending.missing = Some(missing.clone());
                     }
                 }
                 Err(error) => self.unanswered(&error),
@@ -274,19 +279,19 @@ impl Follower {
     }
 
     /// Answers the readers that have reached their offsets or timed out.
-    fn answer_readers(&mut self) {
+    fn answer_pending_reads(&mut self) {
         let now = Instant::now();
-        for mut reader in std::mem::take(&mut self.readers) {
-            if let Some(missing) = &mut reader.missing {
+        for mut pending in std::mem::take(&mut self.pending_reads) {
+            if let Some(missing) = &mut pending.missing {
                 missing.retain(|(partition, end)| self.positions.get(partition).is_none_or(|at| at < end));
             }
             // The receiver may be gone.
-            if reader.missing.as_ref().is_some_and(Vec::is_empty) {
-                let _ = reader.done.send(Ok(()));
-            } else if reader.deadline <= now {
-                let _ = reader.done.send(Err(Error::retriable("the end was not reached in time: check the brokers")));
+            if pending.missing.as_ref().is_some_and(Vec::is_empty) {
+                let _ = pending.done.send(Ok(()));
+            } else if pending.deadline <= now {
+                let _ = pending.done.send(Err(Error::retriable("the end was not reached in time: check the brokers")));
             } else {
-                self.readers.push(reader);
+                self.pending_reads.push(pending);
             }
         }
     }
@@ -302,8 +307,8 @@ impl Follower {
     }
 
     fn fail(&mut self, error: &Error) {
-        for reader in self.readers.drain(..) {
-            let _ = reader.done.send(Err(error.clone()));
+        for pending in self.pending_reads.drain(..) {
+            let _ = pending.done.send(Err(error.clone()));
         }
     }
 

@@ -8,36 +8,36 @@ use crate::{
     connect::Connector,
     require,
     rig::Rig,
-    topics::{PATIENCE, Record},
+    topics::{Record, WAIT_LIMIT},
 };
 
-pub(crate) struct World {
+pub(crate) struct TestSetup {
     pub(crate) standin: Standin,
     pub(crate) rig: &'static Rig,
     pub(crate) database: String,
 }
 
-impl World {
+impl TestSetup {
     /// A database of this name with these tables, all captured: their name and the rest of CREATE TABLE. There is one
     /// more, `fence`. None if the test is to be skipped.
-    pub(crate) fn start(database: &str, tables: &[(&str, &str)]) -> Option<World> {
+    pub(crate) fn start(database: &str, tables: &[(&str, &str)]) -> Option<TestSetup> {
         if !require::wanted() {
             return None;
         }
         let capture = Capture::Every(Duration::from_millis(50));
         let standin = Standin::builder().capture(capture).start().unwrap();
-        let world = World { standin, rig: Rig::shared(), database: database.to_owned() };
-        world.standin.local("master").unwrap().run(&format!("CREATE DATABASE {database}")).unwrap();
-        world.sql(&format!("ALTER DATABASE {database} SET ALLOW_SNAPSHOT_ISOLATION ON"));
-        world.sql("EXEC sys.sp_cdc_enable_db");
+        let setup = TestSetup { standin, rig: Rig::shared(), database: database.to_owned() };
+        setup.standin.local("master").unwrap().run(&format!("CREATE DATABASE {database}")).unwrap();
+        setup.sql(&format!("ALTER DATABASE {database} SET ALLOW_SNAPSHOT_ISOLATION ON"));
+        setup.sql("EXEC sys.sp_cdc_enable_db");
         for (table, columns) in tables.iter().chain(&[("fence", "id int IDENTITY PRIMARY KEY, at int NULL")]) {
-            world.sql(&format!("CREATE TABLE dbo.{table} ({columns})"));
-            world.capture(table, &format!("dbo_{table}"));
+            setup.sql(&format!("CREATE TABLE dbo.{table} ({columns})"));
+            setup.capture(table, &format!("dbo_{table}"));
         }
         // A first position in the log: without one Debezium takes later changes of tables for those that it began with.
-        world.sql("INSERT INTO dbo.fence (at) VALUES (0)");
-        world.scan();
-        Some(world)
+        setup.sql("INSERT INTO dbo.fence (at) VALUES (0)");
+        setup.scan();
+        Some(setup)
     }
 
     pub(crate) fn capture(&self, table: &str, instance: &str) {
@@ -85,12 +85,12 @@ impl World {
     pub(crate) fn scan(&self) {
         let begun = std::time::Instant::now();
         while self.standin.scan(&self.database).unwrap() > 0 {
-            assert!(begun.elapsed() < PATIENCE, "the log does not end");
+            assert!(begun.elapsed() < WAIT_LIMIT, "the log does not end");
         }
     }
 }
 
-impl Drop for World {
+impl Drop for TestSetup {
     fn drop(&mut self) {
         let unsupported = self.standin.unsupported();
         if std::thread::panicking() {

@@ -5,25 +5,25 @@ use crate::record::SnapshotMark;
 /// Keeps rows back until it is known how they are marked: the first row of all goes before every other one, the last row
 /// of a table after its others, and the last row of all at the end.
 #[derive(Debug)]
-pub(super) struct Marks<T> {
-    tables: Vec<OfTable<T>>,
+pub(super) struct SnapshotMarker<T> {
+    tables: Vec<TableState<T>>,
     begun: bool,
     first: Option<T>,
     last: Option<T>,
 }
 
 #[derive(Debug)]
-struct OfTable<T> {
+struct TableState<T> {
     /// Parts that are not read to their end.
     parts: usize,
     begun: bool,
     held: Option<(T, SnapshotMark)>,
 }
 
-impl<T> Marks<T> {
+impl<T> SnapshotMarker<T> {
     /// For tables of so many parts.
     pub(super) fn new(parts: impl Iterator<Item = usize>) -> Self {
-        let of_table = |parts| OfTable { parts, begun: false, held: None };
+        let of_table = |parts| TableState { parts, begun: false, held: None };
         Self { tables: parts.map(of_table).collect(), begun: false, first: None, last: None }
     }
 
@@ -77,27 +77,27 @@ mod tests {
 
     #[test]
     fn the_first_row_goes_first_and_the_last_one_of_a_table_after_its_others() {
-        let mut marks = Marks::new([2, 1].into_iter());
+        let mut marker = SnapshotMarker::new([2, 1].into_iter());
         let mut sent = Vec::new();
-        sent.extend(marks.add(0, "a1"));
-        sent.extend(marks.add(1, "b1"));
-        sent.extend(marks.add(0, "a2"));
-        sent.extend(marks.part_ends(0));
-        sent.extend(marks.add(1, "b2"));
-        sent.extend(marks.part_ends(1));
-        sent.extend(marks.add(0, "a3"));
-        sent.extend(marks.part_ends(0));
+        sent.extend(marker.add(0, "a1"));
+        sent.extend(marker.add(1, "b1"));
+        sent.extend(marker.add(0, "a2"));
+        sent.extend(marker.part_ends(0));
+        sent.extend(marker.add(1, "b2"));
+        sent.extend(marker.part_ends(1));
+        sent.extend(marker.add(0, "a3"));
+        sent.extend(marker.part_ends(0));
         let expected = [("a1", First), ("b1", FirstInDataCollection), ("a2", True), ("b2", LastInDataCollection)];
         assert_eq!(sent, expected);
-        assert_eq!(marks.unread_tables(), 0);
-        assert_eq!(marks.end(), Some("a3"));
+        assert_eq!(marker.unread_tables(), 0);
+        assert_eq!(marker.end(), Some("a3"));
     }
 
     #[test]
     fn the_only_row_is_the_last() {
-        let mut marks = Marks::new([1, 1].into_iter());
-        assert_eq!(marks.add(1, "only").count(), 0);
-        assert!(marks.part_ends(0).is_none() && marks.part_ends(1).is_none());
-        assert_eq!(marks.end(), Some("only"));
+        let mut marker = SnapshotMarker::new([1, 1].into_iter());
+        assert_eq!(marker.add(1, "only").count(), 0);
+        assert!(marker.part_ends(0).is_none() && marker.part_ends(1).is_none());
+        assert_eq!(marker.end(), Some("only"));
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# leash.sh PID MARK FOLDER: waits for the end of standard input. If PID runs then, and its command line holds MARK (a
+# process-guard.sh PID MARK FOLDER: waits for the end of standard input. If PID runs then, and its command line holds MARK (a
 # process id can be used again), kills it and removes FOLDER: whoever held the other end is gone and cannot do it.
 # TRIBUTARY_TEST_KEEP=1 leaves the folder.
 ours() { tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "$2"; }

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use tributary_api::{Offsets, TopicPartition};
-use tributary_kafka::Starts;
+use tributary_kafka::StartOffsets;
 
 /// The offsets of a sink task in each of its partitions.
 #[derive(Debug, Default)]
-pub(crate) struct Progress(BTreeMap<TopicPartition, PartitionOffsets>);
+pub(crate) struct SinkOffsets(BTreeMap<TopicPartition, PartitionOffsets>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct PartitionOffsets {
@@ -19,8 +19,8 @@ struct PartitionOffsets {
     start: Option<i64>,
 }
 
-impl Progress {
-    pub(crate) fn assigned(&mut self, partitions: &[TopicPartition], starts: &Starts) {
+impl SinkOffsets {
+    pub(crate) fn assigned(&mut self, partitions: &[TopicPartition], starts: &StartOffsets) {
         for partition in partitions {
             let (from, committed) = (starts.of(partition), starts.committed.get(partition).copied());
             let start = starts.reset.get(partition).copied();

@@ -3,7 +3,7 @@
 use tributary_api::Result;
 
 use super::key::shown;
-use crate::notification::Notice;
+use crate::notification::Notification;
 use crate::reader::Reader;
 
 const AGGREGATE: &str = "Incremental Snapshot";
@@ -33,17 +33,17 @@ impl Scanned {
 
 impl Reader {
     /// Notifies that the snapshot of the tables was started, paused or resumed.
-    pub(super) fn tell_of_tables(&mut self, kind: &'static str) -> Result<()> {
+    pub(super) fn notify_tables(&mut self, kind: &'static str) -> Result<()> {
         let names = self.incremental.names();
-        self.tell(kind, vec![(TABLES, names)])
+        self.notify_incremental(kind, vec![(TABLES, names)])
     }
 
-    pub(super) fn tell_of_stop(&mut self, stopped: &[String]) -> Result<()> {
-        self.tell("ABORTED", vec![(TABLES, stopped.join(","))])
+    pub(super) fn notify_aborted(&mut self, stopped: &[String]) -> Result<()> {
+        self.notify_incremental("ABORTED", vec![(TABLES, stopped.join(","))])
     }
 
     /// Notifies that a chunk was read.
-    pub(super) fn tell_of_chunk(&mut self) -> Result<()> {
+    pub(super) fn notify_chunk(&mut self) -> Result<()> {
         let Some(current) = self.incremental.current() else { return Ok(()) };
         let data = vec![
             ("current_collection_in_progress", current.id.to_string()),
@@ -51,7 +51,7 @@ impl Reader {
             ("last_processed_key", self.incremental.end.as_deref().map(shown).unwrap_or_default()),
             (TABLES, self.incremental.names()),
         ];
-        self.tell("IN_PROGRESS", data)
+        self.notify_incremental("IN_PROGRESS", data)
     }
 
     /// Continues with the next table, and notifies how the current one ended. After the last table the snapshot is
@@ -64,20 +64,20 @@ impl Reader {
             ("total_rows_scanned", self.incremental.scanned.to_string()),
             ("status", scanned.text().to_owned()),
         ];
-        self.tell("TABLE_SCAN_COMPLETED", data)?;
+        self.notify_incremental("TABLE_SCAN_COMPLETED", data)?;
         self.incremental.next();
         self.metrics.snapshot.table_ends(self.incremental.tables().count());
         if !self.incremental.is_running() {
             tracing::info!(database = %self.database, "the incremental snapshot is complete");
             self.metrics.snapshot.ends(true);
-            self.tell("COMPLETED", Vec::new())?;
+            self.notify_incremental("COMPLETED", Vec::new())?;
             self.incremental.finish();
         }
         Ok(())
     }
 
-    fn tell(&mut self, kind: &'static str, data: Vec<(&'static str, String)>) -> Result<()> {
+    fn notify_incremental(&mut self, kind: &'static str, data: Vec<(&'static str, String)>) -> Result<()> {
         let id = self.incremental.correlation().map(str::to_owned);
-        self.notify(Notice { id, aggregate: AGGREGATE, kind, data })
+        self.notify(Notification { id, aggregate: AGGREGATE, kind, data })
     }
 }

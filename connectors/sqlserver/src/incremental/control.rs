@@ -20,7 +20,7 @@ impl Reader {
         self.incremental.add(signal, collections);
         if begins {
             self.metrics.snapshot.begins(added);
-            self.tell_of_tables("STARTED")?;
+            self.notify_tables("STARTED")?;
             self.read_chunk().await?;
         } else {
             self.metrics.snapshot.more_tables(added, self.incremental.tables().count());
@@ -58,18 +58,18 @@ impl Reader {
         if self.incremental.is_running() && !self.incremental.paused {
             self.incremental.paused = true;
             self.metrics.snapshot.pauses();
-            self.tell_of_tables("PAUSED")?;
+            self.notify_tables("PAUSED")?;
         }
         Ok(())
     }
 
-    pub(crate) async fn go_on_with_incremental(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn resume_incremental(&mut self) -> Result<(), Failure> {
         if !self.incremental.is_running() || !self.incremental.paused {
             return Ok(());
         }
         self.incremental.paused = false;
         self.metrics.snapshot.resumes();
-        self.tell_of_tables("RESUMED")?;
+        self.notify_tables("RESUMED")?;
         // Otherwise a chunk is in the window, and the snapshot continues when the stream reaches its end.
         if self.incremental.chunk.is_none() { self.read_chunk().await } else { Ok(()) }
     }
@@ -115,7 +115,7 @@ impl Reader {
     }
 
     /// Stops the tables that are to be stopped. Called while no chunk is being read.
-    pub(super) fn stop_asked(&mut self) -> tributary_api::Result<()> {
+    pub(super) fn stop_requested_tables(&mut self) -> tributary_api::Result<()> {
         let stops = std::mem::take(&mut self.incremental.stops);
         if stops.is_empty() || !self.incremental.is_running() {
             return Ok(());
@@ -133,7 +133,7 @@ impl Reader {
             self.incremental.next();
         }
         tracing::info!(database = %self.database, tables = stopped.join(","), "the incremental snapshot of tables was stopped");
-        self.tell_of_stop(&stopped)?;
+        self.notify_aborted(&stopped)?;
         self.metrics.snapshot.table_ends(self.incremental.tables().count());
         if !self.incremental.is_running() {
             self.metrics.snapshot.ends(false);

@@ -8,27 +8,27 @@ use crate::offset::{CommitRows, Offset};
 
 /// Compares the rows that are read again with the stored position.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct SentRows {
     stored: Option<Offset>,
     /// Counts the events at the stored position that were read again.
-    met: i64,
+    events_read_again: i64,
     /// The current commit, and how many of its rows were read.
     commit: Lsn,
     rows: i64,
     /// The fingerprint of these rows, if it was needed.
-    of: Option<i64>,
+    fingerprint: Option<i64>,
 }
 
-impl Sent {
+impl SentRows {
     pub(super) fn new(stored: Option<Offset>) -> Self {
-        Self { stored, met: 1, commit: Lsn::ZERO, rows: 0, of: None }
+        Self { stored, events_read_again: 1, commit: Lsn::ZERO, rows: 0, fingerprint: None }
     }
 
     /// Starts to count anew if the commit is a new one. Returns whether it is.
     pub(super) fn enter(&mut self, commit: Lsn) -> bool {
         let other = self.commit != commit;
         if other {
-            (self.commit, self.rows, self.of) = (commit, 0, None);
+            (self.commit, self.rows, self.fingerprint) = (commit, 0, None);
         }
         other
     }
@@ -39,8 +39,11 @@ impl Sent {
     }
 
     /// The number of rows of the current commit, as an offset stores it.
-    pub(super) fn rows(&mut self, of: impl FnOnce(Lsn) -> i64) -> CommitRows {
-        CommitRows { count: self.rows, of: *self.of.get_or_insert_with(|| of(self.commit)) }
+    pub(super) fn rows(&mut self, fingerprint_of: impl FnOnce(Lsn) -> i64) -> CommitRows {
+        CommitRows {
+            count: self.rows,
+            fingerprint: *self.fingerprint.get_or_insert_with(|| fingerprint_of(self.commit)),
+        }
     }
 
     /// The number of rows that the stored position has for a commit.
@@ -60,8 +63,8 @@ impl Sent {
             return false;
         }
         let (row, position) = ((Some(key.commit), Some(key.change)), (stored.commit, stored.change));
-        if row == position && self.met <= stored.serial {
-            self.met += 1;
+        if row == position && self.events_read_again <= stored.serial {
+            self.events_read_again += 1;
             return true;
         }
         row < position
@@ -95,7 +98,7 @@ mod tests {
     fn rows_below_the_stored_position_and_the_counted_events_at_it_were_sent() {
         let stored =
             Offset { commit: Some(Lsn::numbered(5)), change: Some(Lsn::numbered(3)), serial: 2, ..Offset::NONE };
-        let mut before = Sent::new(Some(stored));
+        let mut before = SentRows::new(Some(stored));
         let mut sent = |commit, change| before.has(Key::of_insert(commit, change), false);
         assert!(sent(4, 9));
         assert!(sent(5, 2));
@@ -108,14 +111,14 @@ mod tests {
 
     #[test]
     fn a_position_without_a_change_is_before_all_of_its_commit() {
-        let mut before = Sent::new(Some(Offset::of_snapshot(Some(Lsn::numbered(5)), Snapshot::Completed)));
+        let mut before = SentRows::new(Some(Offset::of_snapshot(Some(Lsn::numbered(5)), Snapshot::Completed)));
         assert!(!before.has(Key::of_insert(5, 1), false));
         assert!(before.has(Key::of_insert(4, 1), false));
     }
 
     #[test]
     fn where_the_order_went_backwards_rows_are_counted() {
-        let rows = CommitRows { count: 3, of: 7 };
+        let rows = CommitRows { count: 3, fingerprint: 7 };
         let stored = Offset {
             commit: Some(Lsn::numbered(5)),
             change: Some(Lsn::numbered(1)),
@@ -124,13 +127,13 @@ mod tests {
             ..Offset::NONE
         };
         let sent = |commit, rows, backwards| {
-            let mut before = Sent::new(Some(stored));
+            let mut before = SentRows::new(Some(stored));
             before.count(rows);
             before.has(Key::of_insert(commit, 9), backwards)
         };
         assert!(sent(5, 0, false) && sent(5, 2, true));
         assert!(!sent(5, 3, true) && !sent(6, 0, false));
-        let mut without = Sent::new(Some(Offset { rows: None, ..stored }));
+        let mut without = SentRows::new(Some(Offset { rows: None, ..stored }));
         assert!(!without.has(Key::of_insert(5, 1), true), "nothing is taken for sent");
     }
 
