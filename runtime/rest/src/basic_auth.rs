@@ -38,16 +38,12 @@ impl BasicAuth {
         if classes.peek().is_none() {
             return Ok(None);
         }
-        let simple = CLASS.rsplit('.').next().unwrap_or(CLASS);
-        if let Some(other) = classes.find(|class| ![CLASS, simple].contains(&class.as_str())) {
-            return Err(Error::config(format!(
-                "{EXTENSIONS} names {other}, which is not here: the one extension there is is {CLASS}; without the \
-                 protection of an extension REST does not start"
-            )));
+        if let Some(other) = classes.find(|class| !is_known(class)) {
+            return Err(Error::config_at(EXTENSIONS, format!("{EXTENSIONS} names {}", unknown(other))));
         }
         let path = worker.optional_string(LOGIN_CONFIG)?.filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| {
-            Error::config(format!(
+            Error::config_at(EXTENSIONS, format!(
                 "{EXTENSIONS} requires passwords: set the JAAS file with the entry {ENTRY} by {LOGIN_CONFIG}, or by \
                  -Djava.security.auth.login.config=... in the environment variable KAFKA_OPTS"
             ))
@@ -70,6 +66,19 @@ impl BasicAuth {
         };
         self.0.get(&name).is_some_and(|right| right.as_bytes().ct_eq(password.as_bytes()).into())
     }
+}
+
+/// Whether it is the extension that there is, under its full or simple name.
+pub(crate) fn is_known(class: &str) -> bool {
+    [CLASS, CLASS.rsplit('.').next().unwrap_or(CLASS)].contains(&class)
+}
+
+/// What to say of any other.
+pub(crate) fn unknown(class: &str) -> String {
+    format!(
+        "{class}, which is not here: the one extension there is is {CLASS}; without the protection of an extension REST does \
+         not start"
+    )
 }
 
 /// Answers 401 without a valid name and password, except for requests between workers, which are signed.
@@ -108,35 +117,37 @@ fn credentials_file(path: &str) -> Result<PathBuf> {
     let path = path.strip_prefix('=').unwrap_or(path);
     let path = path.strip_prefix("file://").or_else(|| path.strip_prefix("file:")).unwrap_or(path);
     let text = read(Path::new(path))?;
-    let text = String::from_utf8(text).map_err(|_| Error::config(format!("{path} is no text")))?;
-    let modules = jaas::entry(&text, ENTRY).map_err(|why| Error::config(format!("{path} cannot be read: {why}")))?;
-    let modules = modules.ok_or_else(|| Error::config(format!("{path} has no entry {ENTRY}")))?;
+    let text = String::from_utf8(text).map_err(|_| wrong(format!("{path} is no text")))?;
+    let modules = jaas::entry(&text, ENTRY).map_err(|why| wrong(format!("{path} cannot be read: {why}")))?;
+    let modules = modules.ok_or_else(|| wrong(format!("{path} has no entry {ENTRY}")))?;
     let [module] = &modules[..] else {
-        return Err(Error::config(format!("entry {ENTRY} of {path} has {} modules: write one", modules.len())));
+        return Err(wrong(format!("entry {ENTRY} of {path} has {} modules: write one", modules.len())));
     };
     if module.class != MODULE {
-        return Err(Error::config(format!(
+        return Err(wrong(format!(
             "entry {ENTRY} of {path} has the module {}, which is not here: the one there is is {MODULE}",
             module.class
         )));
     }
     if !["required", "requisite", "sufficient", "optional"].contains(&module.flag.to_ascii_lowercase().as_str()) {
-        return Err(Error::config(format!("entry {ENTRY} of {path}: write required after the module")));
+        return Err(wrong(format!("entry {ENTRY} of {path}: write required after the module")));
     }
     let file = module.options.get("file").filter(|file| !file.is_empty());
-    file.map(PathBuf::from)
-        .ok_or_else(|| Error::config(format!("entry {ENTRY} of {path} names no file: add file=\"...\"")))
+    file.map(PathBuf::from).ok_or_else(|| wrong(format!("entry {ENTRY} of {path} names no file: add file=\"...\"")))
 }
 
 fn credentials(file: &Path) -> Result<HashMap<String, String>> {
     // The parser's error is not shown, because it may quote a line.
     java_properties::read(&*read(file)?)
-        .map_err(|_| Error::config(format!("{} is no properties file: write lines name=password", file.display())))
+        .map_err(|_| wrong(format!("{} is no properties file: write lines name=password", file.display())))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    read_small_file(file, MAX_BYTES)
-        .map_err(|error| Error::config(format!("cannot read {}", file.display())).cause(&error))
+    read_small_file(file, MAX_BYTES).map_err(|error| wrong(format!("cannot read {}", file.display())).cause(&error))
+}
+
+fn wrong(message: String) -> Error {
+    Error::config_at(LOGIN_CONFIG, message)
 }
 
 #[cfg(test)]

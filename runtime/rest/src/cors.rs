@@ -2,6 +2,9 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tributary_api::{Config, Error, Result};
 
+const ORIGINS: &str = "access.control.allow.origin";
+const METHODS: &str = "access.control.allow.methods";
+
 /// The headers that a page of another origin may send.
 const ALLOWED_HEADERS: [&str; 4] = ["x-requested-with", "content-type", "accept", "origin"];
 
@@ -11,7 +14,7 @@ pub(crate) struct Origins(Vec<String>);
 
 impl Origins {
     pub(crate) fn of(worker: &Config) -> Result<Self> {
-        let origins = worker.list("access.control.allow.origin")?;
+        let origins = worker.list(ORIGINS)?;
         Ok(Self(origins.iter().filter(|origin| !origin.is_empty()).cloned().collect()))
     }
 
@@ -29,7 +32,7 @@ pub(crate) fn layer(origins: &Origins, worker: &Config) -> Result<Option<CorsLay
     if origins.0.is_empty() {
         return Ok(None);
     }
-    let methods = worker.list("access.control.allow.methods")?.iter().filter(|name| !name.is_empty());
+    let methods = worker.list(METHODS)?.iter().filter(|name| !name.is_empty());
     let methods: Vec<Method> = methods.map(|name| method(name)).collect::<Result<_>>()?;
     let methods = if methods.is_empty() { vec![Method::GET, Method::POST, Method::HEAD] } else { methods };
     let origin = match origins.any() {
@@ -42,10 +45,10 @@ pub(crate) fn layer(origins: &Origins, worker: &Config) -> Result<Option<CorsLay
 
 fn method(name: &str) -> Result<Method> {
     Method::from_bytes(name.as_bytes())
-        .map_err(|_| Error::config(format!("access.control.allow.methods has {name}, which is no HTTP method")))
+        .map_err(|_| Error::config_at(METHODS, format!("{METHODS} has {name}, which is no HTTP method")))
 }
 
 fn header_value(origin: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(origin)
-        .map_err(|_| Error::config(format!("access.control.allow.origin has {origin}, which no header can hold")))
+        .map_err(|_| Error::config_at(ORIGINS, format!("{ORIGINS} has {origin}, which no header can hold")))
 }

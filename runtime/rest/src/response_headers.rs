@@ -1,6 +1,8 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tributary_api::{Config, Error, Result};
 
+const PROPERTY: &str = "response.http.headers.config";
+
 /// `response.http.headers.config`: headers of every response, such as `set X-Frame-Options: DENY, add Cache-Control:
 /// "no-cache, no-store"`. A rule that contains a comma is enclosed in double quotes as a whole.
 #[derive(Clone, Debug, Default)]
@@ -15,9 +17,7 @@ struct Rule {
 
 impl ResponseHeaders {
     pub(crate) fn of(worker: &Config) -> Result<Self> {
-        let text = worker.string("response.http.headers.config")?;
-        let rules = split(text).into_iter().filter(|rule| !rule.is_empty());
-        rules.map(|rule| parse(&rule)).collect::<Result<_>>().map(Self)
+        rules(worker.string(PROPERTY)?).map(Self)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -32,6 +32,18 @@ impl ResponseHeaders {
             }
         }
     }
+}
+
+/// Whether all rules can be read.
+///
+/// # Errors
+/// `Config`, quoting the first that cannot.
+pub(crate) fn check(text: &str) -> Result<()> {
+    rules(text).map(drop)
+}
+
+fn rules(text: &str) -> Result<Vec<Rule>> {
+    split(text).iter().filter(|rule| !rule.is_empty()).map(|rule| parse(rule)).collect()
 }
 
 /// Splits at commas outside quotes, and removes the quotes.
@@ -50,10 +62,8 @@ fn split(text: &str) -> Vec<String> {
 
 fn parse(rule: &str) -> Result<Rule> {
     let wrong = || {
-        Error::config(format!(
-            "response.http.headers.config has {rule:?}: write rules as \"set Name: value\" or \"add Name: value\", \
-             separated by commas"
-        ))
+        let how = "write rules as \"set Name: value\" or \"add Name: value\", separated by commas";
+        Error::config_at(PROPERTY, format!("{PROPERTY} has {rule:?}: {how}"))
     };
     let (action, header) = rule.split_once(' ').ok_or_else(wrong)?;
     let (name, value) = header.split_once(':').ok_or_else(wrong)?;

@@ -120,28 +120,18 @@ mod tests {
     #[tokio::test]
     async fn another_endpoint_has_its_own_keys_or_those_that_aws_finds() {
         let data = tempfile::tempdir().unwrap();
-        let mut props = tributary_api::Props::from([
-            ("bootstrap.servers".to_owned(), "127.0.0.1:1".to_owned()),
-            ("shared.s3.endpoint".to_owned(), "http://127.0.0.1:2".to_owned()),
-        ]);
-        let values = async |props: &tributary_api::Props| {
-            let written = Written {
-                props: props.clone(),
-                configs: "configs".into(),
-                data: data.path().into(),
-                embedded: false,
-                any_rest_port: false,
-            };
+        let endpoint = [("bootstrap.servers", "127.0.0.1:1"), ("shared.s3.endpoint", "http://127.0.0.1:2")];
+        let values = async |props: &[(&str, &str)]| {
+            let written = Written { data: data.path().into(), embedded: false, ..Written::for_test(props) };
             let settings = written.parse().unwrap();
             let mut shared = SharedValues::new(&settings).unwrap();
             let embedded = Embedded::start(&settings, &mut shared).await.unwrap();
             assert!(embedded.broker.is_none() && embedded.store.is_none());
             (shared.get("s3.access.key.id").map(str::to_owned), shared.get("s3.secret.access.key").map(str::to_owned))
         };
-        assert_eq!(values(&props).await, (Some(String::new()), Some(String::new())));
-        props.insert("shared.s3.access.key.id".to_owned(), "key".to_owned());
-        props.insert("shared.s3.secret.access.key".to_owned(), "secret".to_owned());
-        assert_eq!(values(&props).await, (Some("key".to_owned()), Some("secret".to_owned())));
+        assert_eq!(values(&endpoint).await, (Some(String::new()), Some(String::new())));
+        let keys = [("shared.s3.access.key.id", "key"), ("shared.s3.secret.access.key", "secret")];
+        assert_eq!(values(&[endpoint, keys].concat()).await, (Some("key".to_owned()), Some("secret".to_owned())));
     }
 
     #[test]

@@ -131,14 +131,7 @@ mod tests {
     use crate::settings::Written;
 
     fn settings(props: &[(&str, &str)], any_rest_port: bool) -> Settings {
-        let written = Written {
-            props: props.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            configs: "configs".into(),
-            data: "data".into(),
-            embedded: true,
-            any_rest_port,
-        };
-        written.parse().unwrap()
+        Written { any_rest_port, ..Written::for_test(props) }.parse().unwrap()
     }
 
     #[tokio::test]
@@ -159,7 +152,8 @@ mod tests {
             let error = Rest::start(&settings(&given, false)).await.err().unwrap();
             format!("{error:#}")
         };
-        assert!(refused(&[("rest.extension.classes", "com.example.Audit")]).await.contains("com.example.Audit"));
+        let audit = Written::for_test(&[("rest.extension.classes", "com.example.Audit")]).parse();
+        assert!(audit.err().unwrap().to_string().contains("com.example.Audit"));
         assert!(refused(&[("rest.extension.classes", "BasicAuthSecurityRestExtension")]).await.contains("KAFKA_OPTS"));
         let https = ("listeners", "https://127.0.0.1:0");
         assert!(refused(&[https]).await.contains("ssl.keystore.location"));

@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use java_properties::PropertiesError;
 use tributary_api::{Config, ConfigDef, ConfigType, PluginRegistry, Props};
-use tributary_rest::RestOptions;
-use tributary_worker::{ConfigTransformer, Redaction, WorkerSettings};
+use tributary_worker::{ConfigTransformer, Redaction};
 
 use crate::cli::WorkerArgs;
 use crate::{environment, worker_properties};
@@ -59,7 +58,7 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) embedded: bool,
     pub(crate) any_rest_port: bool,
-    /// Those that this process reads itself.
+    /// The same, parsed.
     config: Config,
 }
 
@@ -99,7 +98,7 @@ impl Written {
         self.parse()
     }
 
-    /// Parses what this process reads itself.
+    /// Parses all properties that the worker defines.
     ///
     /// # Errors
     /// Names every wrong property.
@@ -117,10 +116,22 @@ impl Written {
     }
 }
 
+#[cfg(test)]
+impl Written {
+    /// These properties, and the defaults for the embedded broker.
+    pub(crate) fn for_test(props: &[(&str, &str)]) -> Self {
+        let mut props: Props = props.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        add_missing(&mut props, &EMBEDDED);
+        add_missing(&mut props, &JSON_VALUES);
+        Self { props, configs: "configs".into(), data: "data".into(), embedded: true, any_rest_port: false }
+    }
+}
+
+/// All properties of the worker. Brokers need not be named: without, the embedded one starts.
 fn definition() -> ConfigDef {
-    let graceful = WorkerSettings::definition().key(GRACEFUL).cloned();
-    let own = RestOptions::definition().embed("", None, &worker_properties::process());
-    graceful.into_iter().fold(own, ConfigDef::with)
+    let all = worker_properties::definition();
+    let brokers = all.key("bootstrap.servers").cloned().map(|key| key.default(""));
+    brokers.into_iter().fold(all, ConfigDef::with)
 }
 
 impl Settings {
@@ -258,7 +269,15 @@ mod tests {
         let settings = load("bootstrap.servers=a:1\nvalue.converter=X", &[]);
         assert!(!settings.embedded && !settings.any_rest_port);
         assert_eq!((get(&settings, "group.id"), get(&settings, "listeners")), (None, None));
-        assert_eq!(settings.parse().unwrap().list("listeners").unwrap(), ["http://:8083"]);
+        let missing = settings.parse().err().unwrap().to_string();
+        for name in
+            ["group.id", "key.converter", "config.storage.topic", "offset.storage.topic", "status.storage.topic"]
+        {
+            assert!(missing.contains(&format!("\"{name}\"")), "{missing}");
+        }
+        let connect = "bootstrap.servers=a:1\ngroup.id=g\nkey.converter=X\nvalue.converter=X\n\
+                       config.storage.topic=c\noffset.storage.topic=o\nstatus.storage.topic=s";
+        assert_eq!(load(connect, &[]).parse().unwrap().list("listeners").unwrap(), ["http://:8083"]);
     }
 
     #[test]
@@ -288,8 +307,27 @@ mod tests {
 
     #[test]
     fn all_wrong_values_are_reported_at_once_and_an_empty_one_counts_as_unset() {
-        let wrong = load("demo.shop.enable=maybe\nembedded.broker.port=x\naccess.control.allow.methods=GET", &[]);
+        let wrong = load(
+            "demo.shop.enable=maybe\nembedded.broker.port=x\naccess.control.allow.methods=G ET\nlisteners=localhost\n\
+             response.http.headers.config=X: y\nrest.extension.classes=Mine\nrest.advertised.listener=ftp\n\
+             offset.storage.partitions=0\nconfig.storage.topic=a b\noffset.flush.timeout.ms=soon\n\
+             connector.client.config.override.policy=Some",
+            &[],
+        );
         let error = wrong.parse().err().unwrap().to_string();
+        for name in [
+            "access.control.allow.methods",
+            "listeners",
+            "response.http.headers.config",
+            "rest.extension.classes",
+            "rest.advertised.listener",
+            "offset.storage.partitions",
+            "config.storage.topic",
+            "offset.flush.timeout.ms",
+            "connector.client.config.override.policy",
+        ] {
+            assert!(error.contains(&format!("for configuration {name}: ")), "{name}: {error}");
+        }
         assert!(error.contains("Invalid value maybe for configuration demo.shop.enable"), "{error}");
         assert!(error.contains("Invalid value x for configuration embedded.broker.port"), "{error}");
         let empty = load("embedded.broker.port=\ndemo.shop.enable=\ndemo.shop.collector.url=", &[]).parse().unwrap();

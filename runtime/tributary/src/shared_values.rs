@@ -73,14 +73,7 @@ mod tests {
     #[test]
     fn only_what_is_shared_can_be_read_and_the_file_wins() {
         let props = [("shared.s3.endpoint", "http://s3"), ("sasl.password", "secret")];
-        let written = Written {
-            props: props.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            configs: "configs".into(),
-            data: "data".into(),
-            embedded: true,
-            any_rest_port: false,
-        };
-        let settings = written.parse().unwrap();
+        let settings = Written::for_test(&props).parse().unwrap();
         let mut values = SharedValues::new(&settings).unwrap();
         values.add_missing("s3.endpoint", "http://embedded");
         values.add_missing("collect.listen", "127.0.0.1:8081");

@@ -76,14 +76,8 @@ mod tests {
     use crate::settings::Written;
 
     fn settings(configs: &Path, data: &Path, more: &[(&str, &str)]) -> Settings {
-        let props = [("demo.shop.port", "0")].iter().chain(more);
-        let written = Written {
-            props: props.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            configs: configs.to_owned(),
-            data: data.to_owned(),
-            embedded: true,
-            any_rest_port: false,
-        };
+        let props = [&[("demo.shop.port", "0")], more].concat();
+        let written = Written { configs: configs.to_owned(), data: data.to_owned(), ..Written::for_test(&props) };
         written.parse().unwrap()
     }
 

@@ -6,7 +6,7 @@ use tributary_api::{Config, ConfigDef, Error, Props, Result};
 use tributary_kafka::{Admin, ClientConfig, Role};
 
 use crate::clients::Clients;
-use crate::definitions::{ALLOWLIST, EXACTLY_ONCE_SOURCE, worker_definition};
+use crate::definitions::{ALLOWLIST, EXACTLY_ONCE_SOURCE, POLICY, worker_definition};
 use crate::executor::Executor;
 use crate::redaction::Redaction;
 
@@ -99,6 +99,12 @@ pub enum OverridePolicy {
 }
 
 impl OverridePolicy {
+    /// `All` of `All`, and of `org.apache.kafka.connect.connector.policy.AllConnectorClientConfigOverridePolicy`.
+    pub(crate) fn short_name(name: &str) -> &str {
+        let simple = name.rsplit('.').next().unwrap_or(name);
+        simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple)
+    }
+
     /// Whether a client setting may be overridden, and the policy's name for the message.
     pub(crate) fn allows(&self, setting: &str) -> Result<(), &'static str> {
         match self {
@@ -170,16 +176,25 @@ impl WorkerSettings {
     pub(crate) fn transactional_producer(&self, connector: &str, task: u32, props: &Props) -> ClientConfig {
         let id = format!("{}-{connector}-{task}", self.group_id);
         let fixed = [("enable.idempotence", "true".to_owned()), ("transactional.id", id)];
-        fixed.into_iter().fold(self.producer(connector, task, props), |client, (setting, value)| {
-            if let Some(given) = client.get(setting).filter(|given| !given.eq_ignore_ascii_case(&value)) {
+        fixed
+            .into_iter()
+            .fold(self.producer(connector, task, props), |client, (setting, value)| client.set(setting, value))
+    }
+
+    /// Logs which overrides of a connector's have no effect on the producer that its task uses.
+    pub(crate) fn log_ignored_overrides(&self, connector: &str, task: u32, props: &Props) {
+        let (given, used) =
+            (self.producer(connector, task, props), self.transactional_producer(connector, task, props));
+        for setting in ["enable.idempotence", "transactional.id"] {
+            let (Some(given), Some(used)) = (given.get(setting), used.get(setting)) else { continue };
+            if !given.eq_ignore_ascii_case(used) {
                 tracing::warn!(
                     connector,
                     "The value '{given}' for the '{setting}' property will be ignored as it cannot be overridden for \
-                     connectors when exactly-once source support is enabled. The value '{value}' will be used instead."
+                     connectors when exactly-once source support is enabled. The value '{used}' will be used instead."
                 );
             }
-            client.set(setting, value)
-        })
+        }
     }
 
     /// The administration client of a connector's tasks; those of equal settings share it.
@@ -286,20 +301,10 @@ fn internal_topic(config: &Config, prefix: &str, partitions: i32, embedded: bool
     let replication = format!("{prefix}.storage.replication.factor");
     let extra = with_prefix(config.originals(), &format!("{prefix}.storage."));
     let known = ["topic", "partitions", "replication.factor"];
-    let positive = |setting: &str, number: i32, what: &str| match number {
-        -1 | 1.. => Ok(number),
-        _ => Err(Error::config(format!(
-            "Invalid value {number} for configuration {prefix}.storage.{setting}: {what} must be positive, or -1 to use the \
-             broker's default"
-        ))),
-    };
     Ok(InternalTopic {
         name: config.string(&format!("{prefix}.storage.topic"))?.to_owned(),
-        partitions: positive("partitions", partitions, "Number of partitions")?,
-        replication: match positive("replication.factor", config.int(&replication)?, "Replication factor")? {
-            _ if embedded => 1,
-            given => given,
-        },
+        partitions,
+        replication: if embedded { 1 } else { config.int(&replication)? },
         config: extra.into_iter().filter(|(name, _)| !known.contains(&name.as_str())).collect(),
     })
 }
@@ -324,16 +329,13 @@ fn exactly_once(config: &Config, embedded: bool) -> Result<ExactlyOnce> {
 }
 
 fn override_policy(config: &Config) -> Result<OverridePolicy> {
-    let name = config.string("connector.client.config.override.policy")?;
-    let simple = name.rsplit('.').next().unwrap_or(name);
-    match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
+    let name = config.string(POLICY)?;
+    match OverridePolicy::short_name(name) {
         "All" => Ok(OverridePolicy::All),
         "None" => Ok(OverridePolicy::None),
         "Principal" => Ok(OverridePolicy::Principal),
         "Allowlist" => Ok(OverridePolicy::Allowlist(config.list(ALLOWLIST)?.to_vec())),
-        _ => Err(Error::config(format!(
-            "connector.client.config.override.policy is {name}: write All, None, Principal or Allowlist"
-        ))),
+        _ => Err(Error::config_at(POLICY, format!("{POLICY} is {name}: write All, None, Principal or Allowlist"))),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::redaction::Redaction;
 use crate::settings::WorkerSettings;
 use crate::stores::{ConfigStore, KafkaOffsetStore, OffsetStores, StatusStore};
 use crate::tasks::Converters;
-use crate::validation::Validator;
+use crate::validation::{Validator, check_worker_clients};
 
 /// How many requests from the configuration topic may wait.
 const EVENTS: usize = 64;
@@ -57,6 +57,7 @@ impl Worker {
         // If one of the worker's converters is unknown or badly configured, every task would fail: the start fails
         // instead.
         drop(Converters::build(&Props::new(), &props, &plugins)?);
+        check_worker_clients(&settings)?;
         let settings = settings.with_redaction(&redaction);
         let transformer = ConfigTransformer::parse(&props, &plugins, &redaction)?;
         let transformer = providers.into_iter().fold(transformer, |known, (name, one)| known.with(&name, one));

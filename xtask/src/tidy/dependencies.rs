@@ -90,7 +90,7 @@ fn rule(edge: &Edge) -> Option<Rule> {
         "runtime/rest" => rule(&["api", "control", "listener"], &["testkit"]),
         "runtime/embedded" => rule(&["listener"], &["testkit"]),
         "runtime/shop" => rule(&["clickstream", "listener"], &[]),
-        "runtime/worker" => rule(&["api", "control", "kafka", "state"], &["converters", "testkit", "file"]),
+        "runtime/worker" => rule(&["api", "control", "kafka", "state"], &["converters"]),
         "runtime/tributary" => rule(
             &[
                 "api",

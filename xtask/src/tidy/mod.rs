@@ -13,6 +13,7 @@ mod patterns;
 mod sizes;
 mod standin;
 mod template;
+mod unused;
 
 use std::fmt;
 
@@ -61,6 +62,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
         template::check(&files),
         guarantees::check(&files),
         standin::check(&files),
+        unused::check(&files),
     ]
     .concat();
     for finding in &findings {

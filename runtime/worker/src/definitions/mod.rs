@@ -7,7 +7,7 @@ use tributary_api::{
     ConfigDef, ConfigKey, ConfigType, Importance, KAFKA_VERSION, PluginKind, PluginRegistry, Props, Validator, Width,
 };
 
-pub(crate) use self::worker::{ALLOWLIST, EXACTLY_ONCE_SOURCE, worker_definition};
+pub(crate) use self::worker::{ALLOWLIST, EXACTLY_ONCE_SOURCE, POLICY, worker_definition};
 
 /// How many tasks a connector may have. Java has no such limit; a thousand are more than one worker can use.
 pub const MAX_TASKS: u32 = 1_000;
@@ -119,7 +119,7 @@ fn source_keys(worker: Option<&Props>, version: &str) -> ConfigDef {
                  transaction.timeout.ms; the offset flush interval by default.",
             ),
         key("offsets.storage.topic", ConfigType::String, "offsets.topic")
-            .validator(Validator::NonEmpty)
+            .validator(Validator::TopicName)
             .importance(Importance::Low)
             .width(Width::Long)
             .display_name("Offsets topic")

@@ -1,10 +1,13 @@
 use tributary_api::{ConfigDef, ConfigKey, ConfigType, Validator};
 
+use crate::settings::OverridePolicy;
+
 const KAFKA: &str = "Kafka";
 const CONVERTERS: &str = "Converters";
 const TOPICS: &str = "Internal topics";
 const TASKS: &str = "Tasks";
 
+pub(crate) const POLICY: &str = "connector.client.config.override.policy";
 pub(crate) const ALLOWLIST: &str = "connector.client.config.override.allowlist";
 
 pub(crate) const EXACTLY_ONCE_SOURCE: &str = "exactly.once.source.support";
@@ -17,8 +20,19 @@ pub(crate) fn worker_definition() -> ConfigDef {
         let key = ConfigKey::new(name, ConfigType::Long).default(default).validator(Validator::AtLeast(0));
         key.group(TASKS)
     };
-    let number = |name: &str, default: i32| ConfigKey::new(name, ConfigType::Int).default(default).group(TOPICS);
-    let replicas = |name: &str| ConfigKey::new(name, ConfigType::Short).default(3).group(TOPICS);
+    let partitions = |name: &str, default: i32| {
+        let key = ConfigKey::new(name, ConfigType::Int)
+            .default(default)
+            .validator(positive_or_default("Number of partitions"));
+        key.group(TOPICS)
+    };
+    let replicas = |name: &str| {
+        ConfigKey::new(name, ConfigType::Short)
+            .default(3)
+            .validator(positive_or_default("Replication factor"))
+            .group(TOPICS)
+    };
+    let topic = |name: &str| text(name, TOPICS).required().validator(Validator::TopicName);
     let flag = |name: &str| ConfigKey::new(name, ConfigType::Boolean).default(true).group(TASKS);
     ConfigDef::new([
         text("bootstrap.servers", KAFKA).required().doc(
@@ -28,7 +42,7 @@ pub(crate) fn worker_definition() -> ConfigDef {
             "Name of the Connect cluster. The configurations and offsets of a Java worker with the same group and topics are \
              taken over.",
         ),
-        text("connector.client.config.override.policy", KAFKA).default("All").doc(
+        text(POLICY, KAFKA).default("All").validator(override_policy()).doc(
             "Which client settings a connector may override: All, None, Principal (sasl.jaas.config, sasl.mechanism and \
              security.protocol) or Allowlist.",
         ),
@@ -45,18 +59,18 @@ pub(crate) fn worker_definition() -> ConfigDef {
             "Names of configuration providers, each with config.providers.NAME.class and \
              config.providers.NAME.param.*: ${NAME:path:key} in a configuration is replaced by the provider's value.",
         ),
-        text("config.storage.topic", TOPICS).required().validator(Validator::NonEmpty).doc("Compacted topic of connector configurations."),
+        topic("config.storage.topic").doc("Compacted topic of connector configurations."),
         replicas("config.storage.replication.factor")
             .doc("Replicas of the configuration topic when it is created; -1: the broker's default."),
-        text("offset.storage.topic", TOPICS).required().validator(Validator::NonEmpty).doc("Compacted topic of source offsets."),
+        topic("offset.storage.topic").doc("Compacted topic of source offsets."),
         replicas("offset.storage.replication.factor")
             .doc("Replicas of the offset topic when it is created; -1: the broker's default."),
-        number("offset.storage.partitions", 25)
+        partitions("offset.storage.partitions", 25)
             .doc("Partitions of the offset topic when it is created; -1: the broker's default."),
-        text("status.storage.topic", TOPICS).required().validator(Validator::NonEmpty).doc("Compacted topic of states."),
+        topic("status.storage.topic").doc("Compacted topic of states."),
         replicas("status.storage.replication.factor")
             .doc("Replicas of the status topic when it is created; -1: the broker's default."),
-        number("status.storage.partitions", 5)
+        partitions("status.storage.partitions", 5)
             .doc("Partitions of the status topic when it is created; -1: the broker's default."),
         ms("offset.flush.interval.ms", 60_000)
             .doc("Milliseconds between commits of source offsets and of sinks' completed offsets."),
@@ -77,4 +91,21 @@ pub(crate) fn worker_definition() -> ConfigDef {
         flag("topic.tracking.enable").doc("Whether the topics that each connector uses are recorded."),
         flag("topic.tracking.allow.reset").doc("Whether that record may be reset over REST."),
     ])
+}
+
+/// As in Kafka Connect: a count, or -1 for the broker's default.
+fn positive_or_default(what: &'static str) -> Validator {
+    let range = "a positive number, or -1 for the broker's default";
+    Validator::custom(range, move |text| match text.parse::<i64>() {
+        Ok(-1 | 1..) => Ok(()),
+        _ => Err(format!("{what} must be positive, or -1 to use the broker's default")),
+    })
+}
+
+/// A policy's name, or that of Kafka Connect's class for it.
+fn override_policy() -> Validator {
+    Validator::custom("All, None, Principal or Allowlist", |text| match OverridePolicy::short_name(text) {
+        "All" | "None" | "Principal" | "Allowlist" => Ok(()),
+        _ => Err("write All, None, Principal or Allowlist".to_owned()),
+    })
 }

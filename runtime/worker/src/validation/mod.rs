@@ -20,6 +20,7 @@ use tributary_api::{
 };
 use tributary_control::{Error, Status, ValidationResult};
 
+pub(crate) use self::clients::check_worker as check_worker_clients;
 use self::plugins::PluginCheck;
 use crate::blocking_pool::BlockingPool;
 use crate::config_transformer::ConfigTransformer;

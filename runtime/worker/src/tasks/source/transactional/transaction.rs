@@ -62,8 +62,9 @@ impl Transactions {
     /// When a setting is invalid or the brokers deny the access.
     pub(super) async fn open(cx: &Arc<TaskContext>) -> Result<Option<Self>, ExitReason> {
         let (id, worker) = (&cx.spec.id, &cx.spec.worker);
-        let client =
-            without_delivery_timeout(worker.transactional_producer(&id.connector, id.task, &cx.spec.connector.props));
+        let props = &cx.spec.connector.props;
+        worker.log_ignored_overrides(&id.connector, id.task, props);
+        let client = without_delivery_timeout(worker.transactional_producer(&id.connector, id.task, props));
         let timeout = client.get("transaction.timeout.ms").and_then(|ms| ms.parse().ok());
         let timeout = timeout.map_or(TRANSACTION_TIMEOUT, Duration::from_millis);
         let reports = Arc::<Reports>::default();
