@@ -181,8 +181,8 @@ async fn a_request_of_4_kb_that_expands_to_millions_of_values_uses_little_memory
     let lines = format!(r#"{{"type":"x","a":[{}]}}"#, vec!["{}"; 300].join(",")) + "\n";
     let bombs = [gzip(objects.as_bytes())?, gzip(lines.repeat(4_500).as_bytes())?];
     // The worker has served so many requests of a regular size before.
-    let regular =
-        format!(r#"{{"type":"x","a":[{}]}}"#, vec![r#"{"b":"0123456789012345678901234567890123"}"#; 2_000].join(","));
+    let items: Vec<String> = (0..2_000).map(|number| format!(r#"{{"b":"{number:036}"}}"#)).collect();
+    let regular = format!(r#"{{"type":"x","a":[{}]}}"#, items.join(","));
     assert_eq!(website.flood(&gzip(regular.as_bytes())?).await?, [StatusCode::OK; AT_ONCE]);
     let before = website.target.worker.usage()?.rss_bytes;
     for bomb in bombs {
