@@ -8,6 +8,7 @@ mod build;
 mod cdc;
 mod ceiling;
 mod click;
+mod collector;
 mod density;
 mod lambda;
 mod lines;
@@ -45,12 +46,15 @@ struct Options {
     /// Clicks a second of the click bench.
     #[arg(long, default_value_t = 500)]
     clicks_per_second: u64,
+    /// Seconds of each round of the collector bench.
+    #[arg(long, default_value_t = 10)]
+    collector_seconds: u64,
     /// Seconds of the click bench.
     #[arg(long, default_value_t = 30)]
     click_seconds: u64,
-    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, and click-beside-source, density, cdc and build, which take long and are not among the
+    /// Only these: start, source, sink, ceiling, mongodb, lambda, click, collector, and click-beside-source, density, cdc and build, which take long and are not among the
     /// default ones.
-    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click")]
+    #[arg(long, value_delimiter = ',', default_value = "start,source,sink,ceiling,mongodb,lambda,click,collector")]
     only: Vec<String>,
     /// Idle sources of the density bench.
     #[arg(long, default_value_t = 1000)]
@@ -70,6 +74,9 @@ struct Options {
     /// Runs the loop that the Lambda bench compares with: broker, topic, endpoint.
     #[arg(long, hide = true, num_args = 3)]
     lambda_loop: Option<Vec<String>>,
+    /// Runs the loop that the collector bench compares with: broker, topic, address.
+    #[arg(long, hide = true, num_args = 3)]
+    collector_loop: Option<Vec<String>>,
     /// Also write the report here, as Markdown.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -80,6 +87,9 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(arguments) = &options.lambda_loop {
         return lambda::run_loop(arguments).await;
+    }
+    if let Some(arguments) = &options.collector_loop {
+        return collector::run_loop(arguments).await;
     }
     let wants = |name: &str| options.only.iter().any(|one| one == name);
     let mut report = Report::default();
@@ -128,6 +138,9 @@ async fn main() -> Result<()> {
         let kinds = if options.beside_java { &Kind::ALL[..] } else { &[Kind::Tributary] };
         let sizes = cdc::Sizes::scaled(options.cdc_scale);
         cdc::run(&kafka, kinds, options.rounds, sizes, &options.cdc_parts, &mut report).await?;
+    }
+    if wants("collector") {
+        collector::run(&kafka, options.rounds, options.collector_seconds, &mut report).await?;
     }
     if wants("click") {
         click::run(&kafka, options.clicks_per_second, options.click_seconds, &mut report).await?;

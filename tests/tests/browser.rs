@@ -3,6 +3,8 @@
 
 #[path = "browser/cdp.rs"]
 mod cdp;
+#[path = "browser/tag.rs"]
+mod tag;
 
 use std::path::Path;
 use std::time::Duration;

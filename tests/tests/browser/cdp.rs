@@ -49,6 +49,11 @@ impl Page {
         self.wait_until(&loaded, ANSWER).await
     }
 
+    /// Runs a script in each document before its own scripts.
+    pub(crate) async fn before_scripts(&mut self, script: &str) -> Result<()> {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await.map(drop)
+    }
+
     /// The value of an expression in the page.
     pub(crate) async fn eval(&mut self, expression: &str) -> Result<Value> {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod change_data;
+mod collector;
 mod coordinator;
 mod disk;
 mod exactly_once;
