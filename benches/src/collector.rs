@@ -12,11 +12,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use futures::future::try_join_all;
-use rdkafka::ClientConfig;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tributary_clickstream::session::{Session, Signer};
 use tributary_tests::{Kafka, Usage, create_topic, end_offsets, free_port, unique, wait_until};
 
@@ -54,7 +57,8 @@ async fn connector(kafka: &Kafka, seconds: u64, report: &mut Report) -> Result<(
     });
     peer.rest().put_connector("bench-collector", &config).await?;
     peer.rest().wait_running("bench-collector", 1, LIMIT).await?;
-    measure(kafka, &topic, &listen, seconds, Kind::Tributary.name(), || peer.usage(), report).await?;
+    let server = Server { kafka, topic: &topic, listen: &listen, who: Kind::Tributary.name() };
+    server.measure(seconds, || peer.usage(), report).await?;
     peer.stop().await
 }
 
@@ -68,7 +72,8 @@ async fn bare(kafka: &Kafka, seconds: u64, report: &mut Report) -> Result<()> {
             .context("start the loop")?,
     );
     wait_until(LIMIT, "the loop", || async { TcpStream::connect(&listen).await.is_ok() }).await?;
-    measure(kafka, &topic, &listen, seconds, BARE, || Usage::of(child.0.id()), report).await
+    let server = Server { kafka, topic: &topic, listen: &listen, who: BARE };
+    server.measure(seconds, || Usage::of(child.0.id()), report).await
 }
 
 struct Ended(Child);
@@ -81,30 +86,29 @@ impl Drop for Ended {
     }
 }
 
-async fn measure(
-    kafka: &Kafka,
-    topic: &str,
-    listen: &str,
-    seconds: u64,
-    who: &str,
-    usage: impl Fn() -> Result<Usage>,
-    report: &mut Report,
-) -> Result<()> {
-    let request = request(listen)?;
-    let warm = load(listen, &request, WARM_UP).await?;
-    let (before, begun) = (usage()?.cpu, Instant::now());
-    let clicks = load(listen, &request, Duration::from_secs(seconds)).await?;
-    let (wall, cpu) = (begun.elapsed(), usage()?.cpu - before);
-    let stored: i64 = end_offsets(&kafka.bootstrap(), topic).await?.values().sum();
-    ensure!(
-        usize::try_from(stored)? >= warm + clicks,
-        "{stored} clicks are stored, {} were acknowledged",
-        warm + clicks
-    );
-    let thousands = clicks as f64 / 1e3;
-    report.add("collector, clicks a second", who, "k clicks", 1, thousands / wall.as_secs_f64());
-    report.add("collector, clicks a CPU second", who, "k clicks", 1, thousands / cpu.as_secs_f64());
-    Ok(())
+/// One that takes clicks into a topic.
+struct Server<'a> {
+    kafka: &'a Kafka,
+    topic: &'a str,
+    listen: &'a str,
+    who: &'a str,
+}
+
+impl Server<'_> {
+    async fn measure(&self, seconds: u64, usage: impl Fn() -> Result<Usage>, report: &mut Report) -> Result<()> {
+        let request = request(self.listen)?;
+        let warm = load(self.listen, &request, WARM_UP).await?;
+        let (before, begun) = (usage()?.cpu, Instant::now());
+        let clicks = load(self.listen, &request, Duration::from_secs(seconds)).await?;
+        let (wall, cpu) = (begun.elapsed(), usage()?.cpu - before);
+        let stored: i64 = end_offsets(&self.kafka.bootstrap(), self.topic).await?.values().sum();
+        let acknowledged = warm + clicks;
+        ensure!(usize::try_from(stored)? >= acknowledged, "{stored} of {acknowledged} acknowledged clicks are stored");
+        let thousands = clicks as f64 / 1e3;
+        report.add("collector, clicks a second", self.who, "k clicks", 1, thousands / wall.as_secs_f64());
+        report.add("collector, clicks a CPU second", self.who, "k clicks", 1, thousands / cpu.as_secs_f64());
+        Ok(())
+    }
 }
 
 /// One visitor's request, whose cookie is valid for the connector; the loop does not look at it.
@@ -159,8 +163,22 @@ fn is_whole(answer: &[u8]) -> Result<bool> {
 }
 
 struct Loop {
-    producer: FutureProducer,
+    producer: ThreadedProducer<Acknowledgements>,
     topic: String,
+}
+
+/// Tells the request of a record when it is acknowledged.
+struct Acknowledgements;
+
+impl ClientContext for Acknowledgements {}
+
+impl ProducerContext for Acknowledgements {
+    type DeliveryOpaque = Box<oneshot::Sender<bool>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, request: Self::DeliveryOpaque) {
+        // The client may have gone.
+        let _ = request.send(result.is_ok());
+    }
 }
 
 /// The bare loop, in a process of its own: broker, topic and address.
@@ -173,7 +191,7 @@ pub(crate) async fn run_loop(arguments: &[String]) -> Result<()> {
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("linger.ms", "5")
-        .create()?;
+        .create_with_context(Acknowledgements)?;
     let state = Arc::new(Loop { producer, topic: topic.clone() });
     let app = Router::new().route("/collect", post(collect)).with_state(state);
     axum::serve(TcpListener::bind(listen.as_str()).await?, app).await?;
@@ -182,13 +200,17 @@ pub(crate) async fn run_loop(arguments: &[String]) -> Result<()> {
 
 /// Each line is a record. Nothing is parsed.
 async fn collect(State(state): State<Arc<Loop>>, body: Bytes) -> (StatusCode, &'static str) {
-    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let sent: Result<Vec<_>, _> = lines
-        .map(|line| state.producer.send_result(FutureRecord::to(&state.topic).key("c-1001").payload(line)))
-        .collect();
-    let Ok(sent) = sent else { return (StatusCode::SERVICE_UNAVAILABLE, "") };
-    match try_join_all(sent).await {
-        Ok(outcomes) if outcomes.iter().all(Result::is_ok) => (StatusCode::OK, "{}"),
+    let mut waiting = Vec::new();
+    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let (request, acknowledged) = oneshot::channel();
+        let record = BaseRecord::with_opaque_to(&state.topic, Box::new(request)).key("c-1001").payload(line);
+        if state.producer.send(record).is_err() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "");
+        }
+        waiting.push(acknowledged);
+    }
+    match try_join_all(waiting).await {
+        Ok(outcomes) if outcomes.iter().all(|is_stored| *is_stored) => (StatusCode::OK, "{}"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, ""),
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tributary_tests::{
     Tier, Tributary, WorkerOptions, consume_all, create_topic, free_port, produce, require, wait_for,
 };
@@ -48,10 +49,13 @@ fn the_built_tag_is_small_and_built_from_its_source() -> Result<()> {
 
 /// The site's own server.
 async fn serve(listener: TcpListener, page: String, script: String) -> std::io::Result<()> {
+    let mut connections = JoinSet::new();
     loop {
         let (mut stream, _) = listener.accept().await?;
         let (page, script) = (page.clone(), script.clone());
-        tokio::spawn(async move { answer(&mut stream, &page, &script).await });
+        connections.spawn(async move { answer(&mut stream, &page, &script).await });
+        // One that the browser has opened and does not use ends with the site.
+        while connections.try_join_next().is_some() {}
     }
 }
 
@@ -131,7 +135,8 @@ async fn the_tag_tells_what_is_looked_at_and_which_offers_were_in_view() -> Resu
     let origin = format!("http://{}", site.local_addr()?);
     let listen = format!("127.0.0.1:{}", free_port()?);
     let worker = worker(&listen, &origin).await?;
-    let served = tokio::spawn(serve(site, document(&listen), package("dist/tag.min.js")?));
+    let mut served = JoinSet::new();
+    served.spawn(serve(site, document(&listen), package("dist/tag.min.js")?));
     let clicks = Clicks(&worker);
 
     // Not looked at: the page has no focus.
@@ -198,6 +203,5 @@ async fn the_tag_tells_what_is_looked_at_and_which_offers_were_in_view() -> Resu
         .map(|event| event["event_id"].to_string())
         .collect();
     assert_eq!(shown.len(), 1);
-    served.abort();
     Ok(())
 }
