@@ -17,7 +17,12 @@ fill_minio() {
   GOBIN=$1 GOFLAGS=-mod=mod CGO_ENABLED=0 nice -n 15 go install -trimpath -ldflags '-s -w' "github.com/minio/minio@$MINIO_VERSION"
 }
 
-ready() { curl -fsS -m 5 -o /dev/null "http://127.0.0.1:$PORT/minio/health/ready"; }
+# It calls itself ready before it knows its users, and asks clients to try again until then.
+ready() {
+  local url=http://127.0.0.1:$PORT
+  curl -fsS -m 5 -o /dev/null "$url/minio/health/ready" &&
+    curl -sS -m 5 --aws-sigv4 "aws:amz:$MINIO_REGION:s3" -u nobody:unknown "$url/" | grep -q InvalidAccessKeyId
+}
 
 start() {
   need curl
