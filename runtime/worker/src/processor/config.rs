@@ -65,6 +65,8 @@ pub(super) struct ProcessorConfig {
     pub(super) max_batch: usize,
     pub(super) replication: i32,
     pub(super) compacted: Vec<String>,
+    /// Input topics to which outputs may be written; they are in `topics` too.
+    pub(super) repartition: Vec<String>,
 }
 
 pub(super) fn definition() -> ConfigDef {
@@ -117,6 +119,14 @@ pub(super) fn definition() -> ConfigDef {
             .default("")
             .validator(Validator::TopicName)
             .doc("Output topics that are compacted if the processor has to create them."),
+        ConfigKey::new("repartition.topics", ConfigType::List)
+            .default("")
+            .validator(Validator::TopicName)
+            .doc(
+                "Topics that the processor both writes and reads: by them a transform reaches the state of another key. They \
+                 are inputs in addition to topics, and are created with as many partitions. To any other input nothing \
+                 may be written.",
+            ),
     ];
     keys.into_iter().fold(ConfigDef::default(), |definition, key| definition.with(key.group(GROUP)))
 }
@@ -126,10 +136,16 @@ impl ProcessorConfig {
     /// `Config`, naming what is wrong.
     pub(super) fn parse(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
         let config = definition().parse(connector)?;
-        let topics: Vec<String> = list_items(connector, "topics").map(str::to_owned).collect();
+        let mut topics: Vec<String> = list_items(connector, "topics").map(str::to_owned).collect();
         if topics.is_empty() {
             let message = "topics is missing: name the topics to process (topics.regex is for sinks)";
             return Err(Error::config_at("topics", message));
+        }
+        let repartition = config.list("repartition.topics")?.to_vec();
+        for topic in &repartition {
+            if !topics.contains(topic) {
+                topics.push(topic.clone());
+            }
         }
         let (guarantee, reason) = match (config.string(GUARANTEE)?, worker.embedded_broker) {
             ("exactly_once", true) => {
@@ -185,6 +201,7 @@ impl ProcessorConfig {
             max_batch: config.int("max.batch.records")?,
             replication: if worker.embedded_broker { 1 } else { replication },
             compacted: config.list("output.topics.compacted")?.to_vec(),
+            repartition,
         })
     }
 }

@@ -154,6 +154,9 @@ async fn work(cx: TaskContext) -> Result<()> {
     let (guarantee, store) = (config.guarantee.name(), config.store.name());
     tracing::info!(guarantee, reason = config.reason, store, "processor starts");
     let topics = Topics::new(&cx, &config)?;
+    let repartition =
+        retry_until_answered(&cx.control, "create the repartition topics", async || topics.ensure_repartition().await);
+    repartition.await?;
     let consumer = worker
         .consumer(&id.connector, id.task, &spec.connector.props)
         .set("isolation.level", config.guarantee.isolation());

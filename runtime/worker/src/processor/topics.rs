@@ -14,8 +14,10 @@ const MAX_COMPACTION_LAG_MS: i64 = 7 * 24 * 3_600_000;
 /// Creates the topics that a processor needs and that do not exist.
 pub(super) struct Topics {
     admin: Arc<Admin>,
-    /// The input topics, to which no output may be written.
+    /// The input topics.
     inputs: Vec<String>,
+    /// Those to which outputs may be written.
+    repartition: Vec<String>,
     compacted: Vec<String>,
     creates: bool,
     /// False for the embedded broker, whose topics have no ids.
@@ -30,6 +32,7 @@ impl Topics {
         Ok(Self {
             admin: worker.admin_client(&cx.spec.connector.props)?,
             inputs: config.topics.clone(),
+            repartition: config.repartition.clone(),
             compacted: config.compacted.clone(),
             creates: worker.topic_creation,
             have_ids: !worker.embedded_broker,
@@ -51,6 +54,21 @@ impl Topics {
                 "{first} has {count} partitions but {topic} has {other}: topics of one processor need as many"
             ))),
         }
+    }
+
+    /// Ensures that the repartition topics exist, with as many partitions as the other inputs.
+    pub(super) async fn ensure_repartition(&self) -> Result<()> {
+        if self.repartition.is_empty() {
+            return Ok(());
+        }
+        let there = self.describe(&self.inputs).await?;
+        // An input that is not there yet will be created with the broker's number, too.
+        let partitions =
+            there.iter().find(|(topic, _)| !self.repartition.contains(topic)).map_or(-1, |(_, count)| *count);
+        for name in self.repartition.iter().filter(|name| !there.iter().any(|(topic, _)| topic == *name)) {
+            self.create(name, partitions, Props::new()).await?;
+        }
+        Ok(())
     }
 
     /// Ensures that the changelogs exist, with as many partitions as the inputs.
@@ -100,11 +118,13 @@ impl Topics {
     /// Ensures that an output topic exists.
     ///
     /// # Errors
-    /// `Config` when it is one of the inputs.
+    /// `Config` when it is one of the inputs, and no repartition topic.
     pub(super) async fn ensure_output(&mut self, topic: &Topic) -> Result<()> {
-        if self.inputs.iter().any(|input| **input == **topic) {
+        let is = |name: &String| **name == **topic;
+        if self.inputs.iter().any(is) && !self.repartition.iter().any(is) {
             return Err(Error::config(format!(
-                "a record would be written back to the input topic {topic}: let a transform give it another topic"
+                "a record would be written back to the input topic {topic}: let a transform give it another topic, or name \
+                 it in repartition.topics"
             )));
         }
         let name = [topic.to_string()];
