@@ -295,15 +295,17 @@ async fn a_new_visitor_gets_a_session_and_keeps_it() {
         source.acknowledge(&records);
         records
     });
-    let set = first.unwrap().headers()["set-cookie"].to_str().unwrap().to_owned();
+    let first = first.unwrap();
+    let set: Vec<&str> = first.headers().get_all("set-cookie").iter().map(|set| set.to_str().unwrap()).collect();
+    assert_eq!(set.len(), 2, "of the session and of the device: {set:?}");
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=86400"] {
-        assert!(set.contains(attribute), "{set}");
+        assert!(set[0].contains(attribute), "{set:?}");
     }
     let session = field(&records[0], "session_id").unwrap().to_owned();
     assert_eq!(field(&records[0], "person_id"), Some(&*format!("anon:{session}")));
     assert_eq!(field(&records[0], "customer_id"), None);
-    let cookie = set.split(';').next().unwrap().to_owned();
-    let (second, records) = tokio::join!(send(Some(cookie)), async {
+    let pairs: Vec<&str> = set.iter().map(|set| set.split(';').next().unwrap()).collect();
+    let (second, records) = tokio::join!(send(Some(pairs.join("; "))), async {
         let records = source.poll().await;
         source.acknowledge(&records);
         records

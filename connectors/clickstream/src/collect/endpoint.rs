@@ -21,7 +21,8 @@ use super::requests::Outcome;
 use super::sources::Sender;
 use super::stamp::RequestContext;
 use crate::http::{
-    Client, Denied, Endpoint, SessionAuthenticator, json, now_ms, refuse, retry_later, unavailable, with_header,
+    Client, Denied, Endpoint, SessionAuthenticator, json, now_ms, refuse, retry_later, says_yes, unavailable,
+    with_header,
 };
 use crate::session::{Session, TokenError};
 
@@ -83,8 +84,18 @@ impl CollectEndpoint {
         }
     }
 
-    /// The session of the request; without a token a new one, with the cookie that sets it in the browser.
-    fn visitor(&self, parts: &Parts, client: Client, now: i64) -> Result<(Session, Option<String>), Response> {
+    /// The session of the request, on its device, with the cookies that set them in the browser: without a token it is a new
+    /// one.
+    fn visitor(&self, parts: &Parts, client: Client, now: i64) -> Result<(Session, [Option<String>; 2]), Response> {
+        let (session, cookie) = self.session(parts, client, now)?;
+        if !self.authenticator.is_by_cookie(parts) {
+            return Ok((session, [cookie, None]));
+        }
+        let (session, device) = self.authenticator.keep_device(session, parts, now);
+        Ok((session, [cookie, device]))
+    }
+
+    fn session(&self, parts: &Parts, client: Client, now: i64) -> Result<(Session, Option<String>), Response> {
         match self.authenticator.session(parts) {
             Ok(session) => Ok((session, None)),
             Err(Denied::Absent | Denied::Invalid { error: TokenError::Expired, from_cookie: true }) => {
@@ -186,12 +197,11 @@ impl CollectEndpoint {
             Err(error) => return refuse(StatusCode::UNAUTHORIZED, error.reason()),
         };
         let client = Client::of_request(&parts);
-        let (session, cookie) = match self.visitor(&parts, client, received_at) {
+        let (session, cookies) = match self.visitor(&parts, client, received_at) {
             Ok(visitor) => visitor,
             Err(response) => return response,
         };
-        let says_yes = |name: &str| parts.headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
-        let (dnt, gpc) = (says_yes("dnt"), says_yes("sec-gpc"));
+        let (dnt, gpc) = (says_yes(&parts, "dnt"), says_yes(&parts, "sec-gpc"));
         let bot = self.admission.bots.is_bot(&parts.headers);
         let source = sender.map(|sender| sender.name().clone());
         let context = RequestContext { person: session.person(), session, received_at, dnt, gpc, bot, source };
@@ -201,10 +211,7 @@ impl CollectEndpoint {
             Ok(response) => response,
             Err(_) => unavailable("the events were not stored in time: send them again", RETRY_SECONDS),
         };
-        match cookie {
-            Some(cookie) => with_header(response, SET_COOKIE, &cookie),
-            None => response,
-        }
+        cookies.iter().flatten().fold(response, |response, cookie| with_header(response, SET_COOKIE, cookie))
     }
 }
 

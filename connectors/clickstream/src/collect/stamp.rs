@@ -4,8 +4,8 @@ use uuid::Uuid;
 use crate::session::Session;
 
 /// Fields that only the server sets. What a client sends under these names is dropped.
-const RESERVED: [&str; 8] =
-    ["received_at", "session_id", "customer_id", "person_id", "dnt", "gpc", "source_id", CLOCK_CORRECTION];
+const RESERVED: [&str; 9] =
+    ["received_at", "session_id", "device_id", "customer_id", "person_id", "dnt", "gpc", "source_id", CLOCK_CORRECTION];
 /// By how many milliseconds `ts` was moved, because the client's clock was wrong.
 const CLOCK_CORRECTION: &str = "ts_correction_ms";
 const MAX_EVENT_ID_BYTES: usize = 64;
@@ -89,7 +89,7 @@ impl Stamper {
         let Value::Map(mut fields) = event else { return Err("not an object".to_owned()) };
         fields.retain(|(name, _)| name.as_str().is_none_or(|name| !RESERVED.contains(&name)));
         check_type(find(&fields, "type"))?;
-        fields.reserve_exact(10);
+        fields.reserve_exact(11);
         if clock_behind_ms != 0
             && let Some(ts) = find(&fields, "ts").and_then(claimed_time)
         {
@@ -106,6 +106,9 @@ impl Stamper {
         }
         push(&mut fields, "received_at", Value::Int64(context.received_at));
         push(&mut fields, "session_id", context.session.id().clone());
+        if let Some(device) = context.session.device() {
+            push(&mut fields, "device_id", device.clone());
+        }
         if let Some(customer) = context.session.customer() {
             push(&mut fields, "customer_id", customer.clone());
         }
@@ -220,8 +223,7 @@ mod tests {
 
     #[test]
     fn a_client_cannot_set_its_own_identity() {
-        let forged =
-            r#"{"type":"x","session_id":"s","customer_id":"c-2","person_id":"c-2","received_at":1,"dnt":false}"#;
+        let forged = r#"{"type":"x","session_id":"s","device_id":"d","customer_id":"c-2","person_id":"c-2","received_at":1,"dnt":false}"#;
         let session = Session::anonymous(NOW);
         let person = session.person();
         let known = record(forged, |_| ()).unwrap();
@@ -233,7 +235,7 @@ mod tests {
             context.gpc = true;
         });
         let anonymous = anonymous.unwrap();
-        assert_eq!(text(&anonymous, "customer_id"), None);
+        assert_eq!((text(&anonymous, "customer_id"), text(&anonymous, "device_id")), (None, None));
         assert_eq!(text(&anonymous, "person_id"), Some(&*person));
         assert_eq!(anonymous.value.value.get("received_at"), Some(&Value::Int64(NOW)));
         assert_eq!(anonymous.value.value.get("dnt"), Some(&Value::Boolean(true)));

@@ -3,6 +3,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::device::DeviceCookie;
 use super::{now_ms, refuse, with_header};
 use crate::session::{CookieOptions, Session, Signer, TokenError, cookie_value};
 
@@ -11,6 +12,8 @@ use crate::session::{CookieOptions, Session, Signer, TokenError, cookie_value};
 pub(crate) struct SessionAuthenticator {
     pub(crate) signer: Signer,
     pub(crate) cookie: CookieOptions,
+    /// None when devices get no cookie.
+    pub(crate) device: Option<DeviceCookie>,
     /// Whether the token may come as the query parameter `token`.
     pub(crate) query_token: bool,
 }
@@ -26,14 +29,21 @@ pub(crate) enum Denied {
 
 impl SessionAuthenticator {
     /// The session of a request: from `Authorization: Bearer`, otherwise the query parameter `token`, otherwise the
-    /// cookie.
+    /// cookie. It has a device if the request has its cookie.
     pub(crate) fn session(&self, parts: &Parts) -> Result<Session, Denied> {
         let in_query = || query(parts, "token").filter(|_| self.query_token);
         let (token, from_cookie) = match bearer(&parts.headers).or_else(in_query) {
             Some(token) => (token, false),
             None => (cookie_value(&parts.headers, &self.cookie.name).ok_or(Denied::Absent)?, true),
         };
-        self.signer.verify(token, now_ms()).map_err(|error| Denied::Invalid { error, from_cookie })
+        let now = now_ms();
+        let session = self.signer.verify(token, now).map_err(|error| Denied::Invalid { error, from_cookie })?;
+        Ok(self.on_device(session, parts, now))
+    }
+
+    /// Whether the request's session is in its cookie, or will be.
+    pub(crate) fn is_by_cookie(&self, parts: &Parts) -> bool {
+        bearer(&parts.headers).is_none() && !(self.query_token && query(parts, "token").is_some())
     }
 
     /// A new anonymous session, and the `Set-Cookie` header that stores it in the browser.

@@ -4,6 +4,7 @@ mod answer;
 mod authenticator;
 mod client;
 mod cors;
+mod device;
 mod listeners;
 mod routes;
 mod server;
@@ -17,6 +18,7 @@ pub(crate) use self::answer::{empty, json, refuse, retry_later, unavailable, wit
 pub(crate) use self::authenticator::{Denied, SessionAuthenticator, query};
 pub(crate) use self::client::Client;
 pub(crate) use self::cors::Cors;
+pub(crate) use self::device::says_yes;
 pub use self::listeners::Listeners;
 pub(crate) use self::listeners::{PathLease, PathRequest};
 pub(crate) use self::routes::Endpoint;

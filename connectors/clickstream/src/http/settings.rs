@@ -2,13 +2,16 @@ use std::sync::Arc;
 
 use tributary_api::{Config, ConfigIssue, ConfigKey, ConfigType, Importance, Result, Validator, Width};
 
+use super::device::DeviceCookie;
 use super::transport::{self, TransportSettings};
 use super::{Cors, SessionAuthenticator, session_keys};
-use crate::session::{CookieOptions, DEFAULT_COOKIE};
+use crate::session::{CookieOptions, DEFAULT_COOKIE, DEFAULT_DEVICE_COOKIE};
 
 pub(super) const LISTEN: &str = "http.listen";
 const ORIGINS: &str = "cors.allowed.origins";
 const COOKIE: &str = "session.cookie.name";
+const DEVICE_COOKIE: &str = "session.device.cookie.name";
+const DEVICE_DAYS: &str = "session.device.cookie.max.age.days";
 const SECURE: &str = "session.cookie.secure";
 const QUERY: &str = "session.token.in.query";
 const GROUP: &str = "Listener";
@@ -33,9 +36,25 @@ impl HttpSettings {
             listen: config.string(LISTEN)?.to_owned(),
             transport,
             cors: Arc::new(Cors::new(config.list(ORIGINS)?)),
-            authenticator: SessionAuthenticator { signer, cookie, query_token: config.boolean(QUERY)? },
+            authenticator: SessionAuthenticator {
+                signer,
+                device: device_cookie(config, secure)?,
+                cookie,
+                query_token: config.boolean(QUERY)?,
+            },
         })
     }
+}
+
+fn device_cookie(config: &Config, secure: bool) -> Result<Option<DeviceCookie>> {
+    let name = config.string(DEVICE_COOKIE)?.to_owned();
+    let max_age_seconds = config.int::<i64>(DEVICE_DAYS)? * 86_400;
+    let is_wanted = !name.is_empty();
+    Ok(is_wanted.then_some(DeviceCookie { cookie: CookieOptions { name, secure }, max_age_seconds }))
+}
+
+fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
 /// Checks beyond types; each issue has its property. `paths` are the properties that hold paths.
@@ -51,9 +70,14 @@ pub(crate) fn check(config: &Config, paths: &[&str]) -> Result<Vec<ConfigIssue>>
     );
     issues.extend(session_keys::check(config)?);
     issues.extend(transport::check(config)?);
-    let cookie = config.string(COOKIE)?;
-    if cookie.is_empty() || !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
+    let (cookie, device) = (config.string(COOKIE)?, config.string(DEVICE_COOKIE)?);
+    if !is_cookie_name(cookie) {
         issues.push(ConfigIssue::new(COOKIE, "use letters, digits, _, - and . only"));
+    }
+    if !device.is_empty() && (!is_cookie_name(device) || device == cookie) {
+        let message =
+            "use letters, digits, _, - and . only, and another name than session.cookie.name; or leave it empty";
+        issues.push(ConfigIssue::new(DEVICE_COOKIE, message));
     }
     for (index, name) in paths.iter().enumerate() {
         let path = config.string(name)?;
@@ -74,7 +98,7 @@ pub(crate) fn config_keys() -> Vec<ConfigKey> {
     keys.chain(session_keys::config_keys()).chain(cookies).map(|key| key.group(GROUP)).collect()
 }
 
-fn own_keys() -> [ConfigKey; 5] {
+fn own_keys() -> [ConfigKey; 7] {
     [
         ConfigKey::new(LISTEN, ConfigType::String)
             .default("127.0.0.1:8081")
@@ -100,12 +124,27 @@ fn own_keys() -> [ConfigKey; 5] {
             .width(Width::Medium)
             .display_name("Cookie name")
             .doc("The name of the cookie that holds the session token."),
+        ConfigKey::new(DEVICE_COOKIE, ConfigType::String)
+            .default(DEFAULT_DEVICE_COOKIE)
+            .importance(Importance::Medium)
+            .width(Width::Medium)
+            .display_name("Device cookie name")
+            .doc(
+                "The name of the cookie that holds the id of the visitor's device, by which a visitor who returns is                  known without logging in. The id is made by the collector and signed; scripts cannot read it. A                  browser that sends DNT: 1 or Sec-GPC: 1 gets none. Empty: no browser gets one, and an anonymous                  visitor is known for one session.",
+            ),
+        ConfigKey::new(DEVICE_DAYS, ConfigType::Int)
+            .default(400)
+            .validator(Validator::Between(1, 400))
+            .importance(Importance::Low)
+            .width(Width::Short)
+            .display_name("Device cookie age")
+            .doc("For how many days a browser keeps the device cookie after the last time it was renewed."),
         ConfigKey::new(SECURE, ConfigType::Boolean)
             .importance(Importance::Medium)
             .width(Width::Short)
             .display_name("Secure cookie")
             .doc(
-                "Whether browsers send the cookie over HTTPS only. The default is true if the listener itself has a \
+                "Whether browsers send the cookies over HTTPS only. The default is true if the listener itself has a \
                  certificate. Set it to true when a proxy terminates HTTPS.",
             ),
         ConfigKey::new(QUERY, ConfigType::Boolean)

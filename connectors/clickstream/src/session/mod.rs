@@ -6,6 +6,7 @@
 
 mod claims;
 mod cookie;
+mod device;
 #[cfg(test)]
 mod fuzz;
 mod token;
@@ -13,5 +14,6 @@ mod token;
 pub use self::cookie::{CookieOptions, cookie_value};
 pub use self::token::{Session, Signer, TokenError};
 
-/// The cookie's name unless configured.
+/// The names of the cookies unless configured: of the session's, and of the device's.
 pub const DEFAULT_COOKIE: &str = "tributary_session";
+pub(crate) const DEFAULT_DEVICE_COOKIE: &str = "tributary_device";

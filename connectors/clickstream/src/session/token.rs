@@ -26,13 +26,15 @@ const ANONYMOUS: &str = "anon:";
 pub struct Session {
     id: ByteString,
     customer: Option<ByteString>,
+    /// Where it takes place, if that is known.
+    pub(super) device: Option<ByteString>,
     expires_at: i64,
 }
 
 impl Session {
     /// A new anonymous session, until a time in ms since the epoch.
     pub fn anonymous(expires_at: i64) -> Self {
-        Self { id: Uuid::new_v4().to_string().into(), customer: None, expires_at }
+        Self { id: Uuid::new_v4().to_string().into(), customer: None, device: None, expires_at }
     }
 
     /// A new session of a customer, until a time in ms since the epoch. A login starts a new session, so that a token
@@ -56,7 +58,7 @@ impl Session {
     fn of_claims(claims: Claims, expires_at: i64) -> Option<Self> {
         let session = match claims.customer {
             Some(customer) => Self::of_customer(customer, expires_at).ok()?,
-            None => Self { id: ByteString::new(), customer: None, expires_at },
+            None => Self { id: ByteString::new(), customer: None, device: None, expires_at },
         };
         is_id(&claims.session).then(|| Self { id: claims.session.into(), ..session })
     }
@@ -77,9 +79,15 @@ impl Session {
         self.customer.as_ref()
     }
 
-    /// The customer id, else `anon:` and the session id.
+    /// The device, if it is known.
+    pub fn device(&self) -> Option<&ByteString> {
+        self.device.as_ref()
+    }
+
+    /// The customer id, else `anon:` and the device's id, else `anon:` and the session id.
     pub fn person(&self) -> ByteString {
-        self.customer.clone().unwrap_or_else(|| format!("{ANONYMOUS}{}", self.id).into())
+        let anonymous = || format!("{ANONYMOUS}{}", self.device.as_ref().unwrap_or(&self.id)).into();
+        self.customer.clone().unwrap_or_else(anonymous)
     }
 
     /// The end, in ms since the epoch.
@@ -182,12 +190,15 @@ impl Signer {
     /// The token of a session. A token ends with a whole second, so up to one earlier than its session.
     pub fn issue(&self, session: &Session) -> String {
         let customer = session.customer.as_deref().map(str::to_owned);
-        let claims = Claims::new(session.id.to_string(), customer, session.expires_at);
         // There is always one.
         let Some(key) = self.keys.first() else { return String::new() };
-        let signed = claims.to_signed_part(&key.header);
-        let signature = key.mac.clone().chain_update(&signed).finalize().into_bytes();
-        format!("{signed}.{}", BASE64URL.encode(signature))
+        let claims = Claims::new(session.id.to_string(), customer, session.expires_at);
+        key.sign(&claims.to_signed_part(&key.header))
+    }
+
+    /// A text with its signature.
+    pub(super) fn sign(&self, signed: &str) -> String {
+        self.keys.first().map(|key| key.sign(signed)).unwrap_or_default()
     }
 
     /// The session of a token, at a time in ms since the epoch. The signature is compared in constant time.
@@ -210,16 +221,25 @@ impl Signer {
     }
 
     fn signed_claims(&self, token: &str) -> Option<Claims> {
+        // An unknown id is no reason to refuse: issuers may name a key of which only the secret is known here.
+        let named = |signed: &str| claims::key_id(signed).filter(|id| self.has_key(id));
+        Claims::of_signed_part(self.signed_by(token, |key, signed| key.id == named(signed))?)
+    }
+
+    /// The text that a signature is of; none if it is not of one of the keys.
+    pub(super) fn signed_part<'a>(&self, token: &'a str) -> Option<&'a str> {
+        self.signed_by(token, |_, _| true)
+    }
+
+    fn signed_by<'a>(&self, token: &'a str, is_candidate: impl Fn(&Key, &str) -> bool) -> Option<&'a str> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = BASE64URL.decode(signature).ok()?;
-        // An unknown id is no reason to refuse: issuers may name a key of which only the secret is known here.
-        let named = claims::key_id(signed).filter(|id| self.has_key(id));
-        let mut candidates = self.keys.iter().filter(|key| key.id == named);
-        let signed_by_us = candidates.any(|key| key.mac.clone().chain_update(signed).verify_slice(&signature).is_ok());
-        if signed_by_us { Claims::of_signed_part(signed) } else { None }
+        let mut candidates = self.keys.iter().filter(|key| is_candidate(key, signed));
+        let is_signed = candidates.any(|key| key.mac.clone().chain_update(signed).verify_slice(&signature).is_ok());
+        is_signed.then_some(signed)
     }
 
     fn has_key(&self, id: &str) -> bool {
@@ -228,13 +248,19 @@ impl Signer {
 }
 
 impl Key {
+    /// A text with its signature.
+    fn sign(&self, signed: &str) -> String {
+        let signature = self.mac.clone().chain_update(signed).finalize().into_bytes();
+        format!("{signed}.{}", BASE64URL.encode(signature))
+    }
+
     fn new(id: Option<&str>, secret: &str) -> Result<Self> {
         let header = id.map_or_else(|| claims::HEADER.to_owned(), claims::header_of_key);
         Ok(Self { id: id.map(str::to_owned), header, mac: keyed(secret)? })
     }
 }
 
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len()) && !id.contains(char::is_control)
 }
 

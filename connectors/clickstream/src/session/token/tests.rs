@@ -12,7 +12,7 @@ fn a_token_is_verified_into_its_session() {
 }
 
 fn session(expires_at: i64) -> Session {
-    Session { id: "s-1".into(), customer: Some("c-1".into()), expires_at }
+    Session { id: "s-1".into(), customer: Some("c-1".into()), device: None, expires_at }
 }
 
 /// A token that is signed with the secret, whatever it holds.
@@ -114,7 +114,7 @@ fn a_signed_token_holds_only_valid_session_ids() {
     let signer = Signer::new(SECRET).unwrap();
     let sign = |id: &str, customer: Option<&str>| {
         let customer = customer.map(|customer| customer.to_owned().into());
-        signer.issue(&Session { id: id.to_owned().into(), customer, expires_at: 2000 })
+        signer.issue(&Session { id: id.to_owned().into(), customer, device: None, expires_at: 2000 })
     };
     assert!(signer.verify(&sign("s", Some("c-1")), 1).is_ok());
     let long = "x".repeat(MAX_ID_BYTES + 1);
