@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn anonymous_people_are_their_device_and_customers_themselves() {
         let session = Session::anonymous(NOW);
-        assert_eq!(&*session.clone().on_device("d-1".into()).person(), "anon:d-1");
+        assert_eq!(&*session.on_device("d-1".into()).person(), "anon:d-1");
         assert_eq!(&*Session::of_customer("c-1", NOW).unwrap().on_device("d-1".into()).person(), "c-1");
     }
 }
