@@ -130,7 +130,10 @@ fn own_keys() -> [ConfigKey; 7] {
             .width(Width::Medium)
             .display_name("Device cookie name")
             .doc(
-                "The name of the cookie that holds the id of the visitor's device, by which a visitor who returns is                  known without logging in. The id is made by the collector and signed; scripts cannot read it. A                  browser that sends DNT: 1 or Sec-GPC: 1 gets none. Empty: no browser gets one, and an anonymous                  visitor is known for one session.",
+                "The name of the cookie that holds the id of the visitor's device, by which a visitor who returns is \
+                 known without logging in. The id is made by the collector and signed; scripts cannot read it. A \
+                 browser that sends DNT: 1 or Sec-GPC: 1 gets none. Empty: no browser gets one, and an anonymous \
+                 visitor is known for one session.",
             ),
         ConfigKey::new(DEVICE_DAYS, ConfigType::Int)
             .default(400)
