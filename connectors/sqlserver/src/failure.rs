@@ -36,3 +36,9 @@ impl Failure {
         }
     }
 }
+
+/// The error that fails the task when `errors.max.retries` is reached. A retriable one would not: the runtime would call `poll`
+/// again, and nobody reads any more.
+pub(crate) fn no_more_retries(failures: u32, error: &Error) -> Error {
+    Error::fatal(format!("failed {failures} times in a row, and errors.max.retries allows no more")).cause(error)
+}

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -6,15 +7,18 @@ use tributary_api::{Config, Error, Record, Result, SourceTask, SourceTaskContext
 use uuid::Uuid;
 
 use crate::config::{HistorySettings, Settings};
+use crate::failure::no_more_retries;
 use crate::history::{HistoryTopic, read};
 use crate::offset;
 use crate::reader::{Batch, Reader};
 use crate::signal::Channels;
 
 /// Hands over the records of the readers, one per database. The readers do not wait for each other.
-#[derive(Debug)]
 pub(crate) struct SqlServerTask {
     cx: SourceTaskContext,
+    settings: Arc<Settings>,
+    /// Until the first poll has read the schema history.
+    waiting: Vec<Reader>,
     batches: mpsc::Receiver<Batch>,
     /// Dropped, and so ended, with the task.
     readers: JoinSet<()>,
@@ -37,21 +41,40 @@ impl SqlServerTask {
         for (reader, stored) in readers.iter_mut().zip(stored) {
             reader.resume_from(stored.as_ref().or(old.as_ref()))?;
         }
-        if let Some(history) = &settings.history {
-            keep_history(&cx, history, &mut readers).await?;
+        Ok(Self { cx, settings, waiting: readers, batches, readers: JoinSet::new() })
+    }
+
+    /// Reads the schema history, if one is kept, and lets the readers run. While the history's brokers are unreachable this
+    /// is tried again like any reading: without the history the readers would not know what the tables were at their positions.
+    async fn run_readers(&mut self) -> Result<()> {
+        if let Some(history) = &self.settings.history {
+            let mut failures = 0;
+            while let Err(error) = keep_history(&self.cx, history, &mut self.waiting).await {
+                failures += 1;
+                if !error.is_retriable() {
+                    return Err(error);
+                }
+                if self.settings.retries.is_some_and(|most| failures > most) {
+                    return Err(no_more_retries(failures, &error));
+                }
+                let wait = error.retry_after().unwrap_or(self.settings.retry_wait);
+                tracing::warn!(%error, wait_ms = wait.as_millis(), failures,
+                    "the schema history cannot be used: nothing is read before it can, and it is tried again after a wait");
+                tokio::time::sleep(wait).await;
+            }
         }
-        let mut running = JoinSet::new();
-        if let Some(mut channels) = Channels::new(&cx, &settings) {
+        let mut readers = std::mem::take(&mut self.waiting);
+        if let Some(mut channels) = Channels::new(&self.cx, &self.settings) {
             for reader in &mut readers {
                 let partition = reader.partition().clone();
                 reader.received_signals = Some(channels.add(&reader.database, partition, reader.incremental.signals()));
             }
-            running.spawn(channels.run(cx.clone()));
+            self.readers.spawn(channels.run(self.cx.clone()));
         }
         for reader in readers {
-            running.spawn(reader.run());
+            self.readers.spawn(reader.run());
         }
-        Ok(Self { cx, batches, readers: running })
+        Ok(())
     }
 }
 
@@ -71,10 +94,23 @@ async fn keep_history(cx: &SourceTaskContext, settings: &HistorySettings, reader
     Ok(())
 }
 
+impl fmt::Debug for SqlServerTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlServerTask").field("readers", &self.readers).finish_non_exhaustive()
+    }
+}
+
 #[async_trait]
 impl SourceTask for SqlServerTask {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let stopping = self.cx.stopping().clone();
+        if !self.waiting.is_empty() {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return Ok(Vec::new()),
+                running = self.run_readers() => running?,
+            }
+        }
         loop {
             tokio::select! {
                 biased;

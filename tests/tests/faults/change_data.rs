@@ -16,7 +16,7 @@ const CHANGES: i64 = 50_000;
 const KILLS: i64 = 20;
 /// Rows of a transaction, and of a statement.
 const ROWS: i64 = 1_000;
-const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 fn changes() -> Result<i64> {
     match std::env::var("TRIBUTARY_TEST_CHANGES") {

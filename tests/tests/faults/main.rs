@@ -10,6 +10,7 @@ mod file;
 mod mongodb;
 mod outage;
 mod pipeline;
+mod schema_history;
 mod writer;
 
 use anyhow::Result;

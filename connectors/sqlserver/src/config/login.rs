@@ -84,8 +84,8 @@ impl<'a> Driver<'a> {
         if self.flag("integratedSecurity")?
             || scheme.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("nativeAuthentication"))
         {
-            let message = "Windows logins (driver.integratedSecurity, driver.authenticationScheme) are not supported yet: use a \
-                           SQL login or driver.accessToken";
+            let message = "Windows logins (driver.integratedSecurity, driver.authenticationScheme) are not supported yet: write a SQL \
+                           login into database.user and database.password, or an Entra token into driver.accessToken";
             return Err(Error::config_at("driver.integratedSecurity", message));
         }
         match self.get("authentication") {

@@ -18,7 +18,7 @@ use self::record_batcher::RecordBatcher;
 use self::schemas::Schemas;
 pub(crate) use self::structure::Structure;
 use crate::config::{Settings, Step};
-use crate::failure::Failure;
+use crate::failure::{Failure, no_more_retries};
 use crate::history::{HistoryTopic, Known};
 use crate::incremental::{Progress, Request};
 use crate::lsn::Lsn;
@@ -201,9 +201,11 @@ impl Reader {
                     }
                 }
                 failure => {
+                    let error = failure.into_error();
+                    let error = if error.is_retriable() { no_more_retries(self.failures, &error) } else { error };
                     // The records that were read before the error are valid.
                     if self.out.flush().await == Flow::Continue {
-                        self.out.fail(failure.into_error()).await;
+                        self.out.fail(error).await;
                     }
                     return;
                 }

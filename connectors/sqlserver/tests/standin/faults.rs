@@ -58,6 +58,20 @@ async fn reading_waits_while_the_agent_is_stopped() {
     task.stop().await;
 }
 
+/// An error that stays retriable would make the worker call the task again, where nobody reads any more.
+#[tokio::test]
+async fn errors_that_may_pass_fail_the_task_when_no_retry_is_left() {
+    let mut server = Server::start(&TABLE).await;
+    let mut task = reading(&mut server, &[("errors.max.retries", "2")]).await;
+    server
+        .sql("EXEC standin.fault @on = 'statement', @action = 'error', @number = 1205, @times = 100, @application = 'reader'")
+        .await;
+    let error = task.failure().await;
+    assert_eq!(error.kind(), ErrorKind::Fatal, "{error}");
+    assert!(error.to_string().contains("errors.max.retries") && error.to_string().contains("1205"), "{error}");
+    task.stop().await;
+}
+
 /// The changes that were not read are dropped with it. Other tables are read on, now and after a restart.
 #[tokio::test]
 async fn a_dropped_table_does_not_affect_others() {

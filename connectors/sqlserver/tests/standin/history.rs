@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tributary_api::Error;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
@@ -109,14 +110,53 @@ async fn a_history_that_cannot_be_written_holds_back_what_follows() {
     server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
     let settings = [HISTORY[0], ("errors.max.retries", "0")];
     let mut task = Task::first(&server, &host, &settings).await;
-    host.fail_writes(Some(tributary_api::Error::retriable("no broker answers")));
+    host.fail_writes(Some(Error::retriable("no broker answers")));
     server.sql("ALTER TABLE dbo.t ADD name varchar(10) NULL").await;
     server.capture("t", "dbo_t_v2").await;
     server.change(&["INSERT INTO dbo.t VALUES (3, 'three')"]).await;
     let error = task.failure().await;
     assert!(error.to_string().contains("schema.history.internal.kafka.topic=history"), "{error}");
+    assert_fails_the_task(&error);
     host.fail_writes(None);
     assert_eq!(told(&host), [CREATED]);
+    task.stop().await;
+}
+
+/// A retriable error of `poll` would make the worker call it again, and nobody would read.
+fn assert_fails_the_task(error: &Error) {
+    assert!(!error.is_retriable() && error.to_string().contains("errors.max.retries"), "{error}");
+}
+
+/// An unreachable history is neither a missing one nor the current structure of the tables.
+#[tokio::test]
+async fn while_the_history_cannot_be_read_nothing_is_sent_and_then_everything() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_before_an_alteration(&mut server).await;
+    host.fail_reads(Some(Error::retriable("no broker answers")));
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let reachable = async {
+        while host.failed_reads() < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(told(&host), [CREATED]);
+        host.fail_reads(None);
+    };
+    let (records, ()) = tokio::join!(task.take(2), reachable);
+    assert_eq!(briefs(&records), [r#"c null {"id":2}"#, r#"c null {"id":3,"name":"three"}"#]);
+    assert_eq!(told(&host), [CREATED, ALTERED]);
+    task.stop().await;
+}
+
+#[tokio::test]
+async fn a_history_that_stays_unreachable_fails_the_task_when_no_retry_is_left() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_before_an_alteration(&mut server).await;
+    host.fail_reads(Some(Error::retriable("no broker answers")));
+    let mut task = Task::start(&server, &host, &[HISTORY[0], ("errors.max.retries", "2")]).await;
+    let error = task.failure().await;
+    assert!(error.to_string().contains("schema.history.internal.kafka.topic=history"), "{error}");
+    assert_fails_the_task(&error);
+    assert_eq!(host.failed_reads(), 3);
     task.stop().await;
 }
 

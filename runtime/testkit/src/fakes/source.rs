@@ -80,6 +80,16 @@ impl FakeSourceHost {
         self.topics.fail(error);
     }
 
+    /// Makes every reader of a topic fail with this error when it is opened; `None`: succeed again.
+    pub fn fail_reads(&self, error: Option<Error>) {
+        self.topics.fail_readers(error);
+    }
+
+    /// How many readers have failed so.
+    pub fn failed_reads(&self) -> usize {
+        self.topics.refused_readers()
+    }
+
     /// The stored offsets.
     pub fn offsets(&self) -> Vec<(SourcePartition, SourceOffset)> {
         self.offsets.lock().clone()
@@ -101,6 +111,6 @@ impl SourceHost for FakeSourceHost {
     }
 
     async fn topic_reader(&self, options: TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
-        Ok(self.topics.reader(&options))
+        self.topics.reader(&options)
     }
 }

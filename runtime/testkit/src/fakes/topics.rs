@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -9,6 +10,9 @@ use tributary_api::{Error, RawTopicReader, Result, TopicReaderOptions, TopicReco
 #[derive(Debug, Default)]
 pub(super) struct MemoryTopics {
     options: Mutex<Vec<TopicWriterOptions>>,
+    unreadable: Mutex<Option<Error>>,
+    /// How many readers failed.
+    refused: AtomicUsize,
     written: Arc<Written>,
 }
 
@@ -27,13 +31,17 @@ impl MemoryTopics {
     }
 
     /// Reads written records; each topic has one partition.
-    pub(super) fn reader(&self, options: &TopicReaderOptions) -> Option<Box<dyn RawTopicReader>> {
+    pub(super) fn reader(&self, options: &TopicReaderOptions) -> Result<Option<Box<dyn RawTopicReader>>> {
+        if let Some(error) = self.unreadable.lock().clone() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(error);
+        }
         let all = self.written.records.lock();
         let there = options.partition == 0 && all.iter().any(|record| record.topic == options.topic);
         drop(all);
         let mut reader = Reader { written: Arc::clone(&self.written), options: options.clone(), end: 0 };
         reader.find_end();
-        there.then(|| Box::new(reader) as _)
+        Ok(there.then(|| Box::new(reader) as _))
     }
 
     /// The options of the writers, in order.
@@ -54,6 +62,16 @@ impl MemoryTopics {
     /// Commits an offset for a group.
     pub(super) fn commit(&self, group: &str, topic: &str, offset: i64) {
         self.written.committed.lock().insert((group.to_owned(), topic.to_owned()), offset);
+    }
+
+    /// Makes every reader fail; `None`: succeed again.
+    pub(super) fn fail_readers(&self, error: Option<Error>) {
+        *self.unreadable.lock() = error;
+    }
+
+    /// How many readers have failed.
+    pub(super) fn refused_readers(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Makes every write fail; `None`: succeed again.
