@@ -110,7 +110,20 @@ impl Column {
 
     /// The column in a select list, with a cast if the driver cannot read the type exactly.
     pub(crate) fn selected(&self, alias: &str) -> String {
-        selected(format!("{alias}{}", crate::sql::quoted(&self.name)), self.base_type())
+        let name = format!("{alias}{}", crate::sql::quoted(&self.name));
+        selected(name, self.money().unwrap_or_else(|| self.base_type()))
+    }
+
+    /// The money type that an alias type may stand for, by its digits. A decimal of as many digits stays the same in a cast.
+    fn money(&self) -> Option<&'static str> {
+        if self.jdbc_type != jdbc::DECIMAL || self.base_type() == "decimal" {
+            return None;
+        }
+        match (self.length, self.scale) {
+            (19, Some(4)) => Some("money"),
+            (10, Some(4)) => Some("smallmoney"),
+            _ => None,
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Co
         }
         (Kind::Text, ColumnData::String(value)) => value.map(|text| Value::String(ByteString::from(text.into_owned()))),
         (Kind::Text, ColumnData::Xml(value)) => value.map(|xml| Value::String(xml.into_owned().into_string().into())),
-        (Kind::Guid, ColumnData::Guid(value)) => value.map(|guid| guid.to_string().to_uppercase().into()),
+        (Kind::Text, ColumnData::Guid(value)) => value.map(|guid| guid.to_string().to_uppercase().into()),
         (Kind::Binary(mode), ColumnData::Binary(value)) => value.map(|bytes| mode.value(bytes.into_owned())),
         (Kind::Date(form), ColumnData::Date(value)) => value.map(|date| time::date_value(time::days(date), form)),
         (Kind::Time(form), ColumnData::Time(value)) => {
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn an_identifier_is_in_upper_case() {
         let guid = "6f9619ff-8b86-d011-b42d-00c04fc964ff".parse().unwrap();
-        let value = convert(Kind::Guid, ColumnData::Guid(Some(guid))).unwrap();
+        let value = convert(Kind::Text, ColumnData::Guid(Some(guid))).unwrap();
         assert_eq!(value, "6F9619FF-8B86-D011-B42D-00C04FC964FF".into());
     }
 

@@ -14,7 +14,6 @@ pub(crate) enum Kind {
     Float64,
     Decimal { mode: DecimalMode, precision: i32, scale: i32 },
     Text,
-    Guid,
     Binary(BinaryMode),
     Date(DateForm),
     Time(TimeForm),
@@ -50,7 +49,6 @@ impl Kind {
             jdbc::REAL => Self::Float32,
             jdbc::DOUBLE => Self::Float64,
             jdbc::NUMERIC | jdbc::DECIMAL => Self::Decimal { mode: modes.decimal, precision: column.length, scale },
-            jdbc::CHAR if column.base_type() == "uniqueidentifier" => Self::Guid,
             jdbc::CHAR | jdbc::VARCHAR | jdbc::LONGVARCHAR | jdbc::NCHAR | jdbc::NVARCHAR | jdbc::LONGNVARCHAR => {
                 Self::Text
             }
@@ -82,9 +80,7 @@ impl Kind {
                     .with_parameter("scale", scale.to_string())
                     .with_parameter("connect.decimal.precision", precision.to_string())
             }
-            Self::Text | Self::Guid | Self::Decimal { mode: DecimalMode::String, .. } => {
-                Schema::new(SchemaType::String)
-            }
+            Self::Text | Self::Decimal { mode: DecimalMode::String, .. } => Schema::new(SchemaType::String),
             Self::Binary(mode) => mode.schema(),
             Self::Date(DateForm::Days) => logical(SchemaType::Int32, "io.debezium.time.Date"),
             Self::Date(DateForm::Connect) => logical(SchemaType::Int32, Schema::DATE),

@@ -2,6 +2,7 @@
 //! must not be linked into the product. It captures nothing until a test tells it to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod aliases;
 mod blocking;
 mod changes;
 mod cleanup;

@@ -32,6 +32,31 @@ fn a_new_type_is_the_captured_column_s_too() {
 }
 
 #[test]
+fn an_alias_type_is_its_base_type_under_another_name() {
+    let mut shop = Shop::with_table();
+    shop.run("CREATE TYPE dbo.price FROM money NOT NULL");
+    shop.run("CREATE TABLE dbo.priced (id int NOT NULL PRIMARY KEY, p dbo.price, q price NULL)");
+    shop.run("EXEC sys.sp_cdc_enable_table N'dbo', N'priced', @role_name = NULL");
+    shop.run("INSERT INTO dbo.priced VALUES (1, 922337203685477.5807, NULL)");
+    assert_eq!(shop.error("INSERT INTO dbo.priced VALUES (2, NULL, NULL)"), 515);
+    assert_eq!(shop.error("CREATE TYPE dbo.Price FROM int"), 219);
+    assert_eq!(shop.error("DROP TYPE dbo.price"), 3732);
+    shop.scan();
+    let captured = shop.query("SELECT CAST(p AS varchar(30)) FROM cdc.dbo_priced_CT");
+    assert_eq!(captured, [[text("922337203685477.58")]]);
+    let described = shop.query("EXEC sp_columns_100 @table_name = N'priced', @column_name = N'p', @ODBCVer = 3");
+    assert_eq!(
+        [&described[0][4], &described[0][5], &described[0][10]],
+        [&Datum::SmallInt(3), &text("price"), &Datum::SmallInt(0)]
+    );
+    let types = "SELECT TYPE_NAME(c.user_type_id), TYPE_NAME(c.system_type_id), t.is_user_defined FROM sys.columns c \
+                 JOIN sys.types t ON t.user_type_id = c.user_type_id WHERE c.object_id = OBJECT_ID(N'dbo.priced') AND c.name = N'q'";
+    assert_eq!(shop.query(types), [[text("price"), text("money"), Datum::Bit(true)]]);
+    shop.run("DROP TABLE dbo.priced; DROP TYPE dbo.price");
+    assert_eq!(shop.error("DROP TYPE dbo.price"), 3701);
+}
+
+#[test]
 fn what_would_break_capture_is_refused() {
     let mut shop = Shop::with_table();
     assert_eq!(shop.error("TRUNCATE TABLE dbo.t"), 4711);

@@ -70,6 +70,29 @@ async fn a_snapshot_sees_what_was_there_and_conflicts_with_later_changes() {
     assert_eq!(count(&mut second, "SELECT COUNT(*) FROM dbo.t").await, 2);
 }
 
+/// Neither can be attached as usual once the first one is written or read in the transaction.
+#[tokio::test]
+async fn a_transaction_goes_on_in_a_second_database() {
+    let (standin, mut first) = shop().await;
+    run(&mut first, "CREATE DATABASE other").await.unwrap();
+    run(&mut first, "CREATE TABLE other.dbo.t (id int NOT NULL)").await.unwrap();
+    for database in ["shop", "other"] {
+        run(&mut first, &format!("ALTER DATABASE {database} SET ALLOW_SNAPSHOT_ISOLATION ON")).await.unwrap();
+    }
+    let mut second = another(&standin).await;
+    run(&mut second, "BEGIN TRAN; INSERT INTO dbo.t VALUES (4)").await.unwrap();
+    run(&mut second, "INSERT INTO other.dbo.t VALUES (1); COMMIT").await.unwrap();
+    assert_eq!(count(&mut first, "SELECT COUNT(*) FROM dbo.t").await, 4);
+    assert_eq!(count(&mut first, "SELECT COUNT(*) FROM other.dbo.t").await, 1);
+    let mut third = another(&standin).await;
+    run(&mut third, "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN").await.unwrap();
+    assert_eq!(count(&mut third, "SELECT COUNT(*) FROM dbo.t").await, 4);
+    assert_eq!(count(&mut third, "SELECT COUNT(*) FROM other.dbo.t").await, 1);
+    run(&mut first, "DELETE FROM dbo.t; DELETE FROM other.dbo.t").await.unwrap();
+    assert_eq!(count(&mut third, "SELECT COUNT(*) FROM dbo.t").await, 4);
+    assert_eq!(count(&mut third, "SELECT COUNT(*) FROM other.dbo.t").await, 1);
+}
+
 #[tokio::test]
 async fn a_session_that_is_killed_is_gone_with_its_transaction() {
     let (standin, mut first) = shop().await;

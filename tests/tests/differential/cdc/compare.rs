@@ -85,12 +85,17 @@ impl Sides {
         }
     }
 
-    /// By their keys, which name the database.
+    /// By their keys, which name the database. A connector that was stopped in the midst repeats an alteration that it had not
+    /// yet stored as written.
     async fn structures(&self, side: &Side) -> Result<BTreeMap<String, Vec<String>>> {
         let mut by_key = BTreeMap::<String, Vec<String>>::new();
         for message in consume_all(&self.kafka.bootstrap(), &side.name, false).await? {
             let key = message.key_text().replace(&side.name, "NAME");
-            by_key.entry(key).or_default().push(masked(&message, &side.name).text);
+            let (record, of_database) = (masked(&message, &side.name).text, by_key.entry(key).or_default());
+            let altered = record.contains(r#""type":"ALTER""#);
+            if !altered || of_database.last() != Some(&record) {
+                of_database.push(record);
+            }
         }
         Ok(by_key)
     }

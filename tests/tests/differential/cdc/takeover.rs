@@ -10,7 +10,7 @@ use tributary_tests::{
 
 use super::sides::{LIMIT, Side};
 
-const DATABASE: &str = "shop";
+pub(super) const DATABASE: &str = "shop";
 /// Rows of one transaction.
 const ROWS: usize = 3_000;
 /// After so many rows of answers the connector sees no more until it is stopped.
@@ -108,7 +108,7 @@ async fn each_knows_the_structures_that_the_other_one_has_read() -> Result<()> {
     Ok(())
 }
 
-const FLUSH: (&str, &str) = ("offset.flush.interval.ms", "200");
+pub(super) const FLUSH: (&str, &str) = ("offset.flush.interval.ms", "200");
 
 /// A connector that runs in a Java worker, and has read the only row of its table.
 struct Moved {
@@ -174,13 +174,13 @@ async fn stopped_amidst(client: &mut SqlClient, side: &Side, topic: &Topic, firs
     Ok(())
 }
 
-struct Topic {
-    bootstrap: String,
-    name: String,
+pub(super) struct Topic {
+    pub(super) bootstrap: String,
+    pub(super) name: String,
 }
 
 impl Topic {
-    async fn holds(&self, count: usize) -> Result<()> {
+    pub(super) async fn holds(&self, count: usize) -> Result<()> {
         let what = format!("{count} records in {}", self.name);
         wait_until(LIMIT, &what, || async { self.ids().await.is_ok_and(|ids| ids.len() >= count) }).await
     }
@@ -191,7 +191,7 @@ impl Topic {
         messages.iter().map(|message| Ok(serde_json::from_str::<Value>(&message.text())?["after"].clone())).collect()
     }
 
-    async fn ids(&self) -> Result<Vec<i64>> {
+    pub(super) async fn ids(&self) -> Result<Vec<i64>> {
         let messages = consume_all(&self.bootstrap, &self.name, false).await?;
         let id = |text: String| serde_json::from_str::<Value>(&text).ok().and_then(|key| key["id"].as_i64());
         Ok(messages.iter().filter_map(|message| id(message.key_text())).collect())

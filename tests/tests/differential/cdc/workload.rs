@@ -21,8 +21,15 @@ pub(super) const TABLES: [(&str, &str); 3] = [
     (
         "c",
         "code varchar(20) NOT NULL UNIQUE, v varbinary(20) NULL, d date NULL, t time(7) NULL, o datetimeoffset(3) NULL, \
-         dt datetime NULL, x xml NULL",
+         dt datetime NULL, x xml NULL, p dbo.price NULL, u dbo.ident NULL, l dbo.label",
     ),
+];
+
+/// Other names of types, which columns have.
+pub(super) const TYPES: [&str; 3] = [
+    "CREATE TYPE dbo.price FROM money NULL",
+    "CREATE TYPE dbo.ident FROM uniqueidentifier",
+    "CREATE TYPE dbo.label FROM nvarchar(20) NOT NULL",
 ];
 
 /// Removes the first capture instance of table b. A reader that still needs it would get an error.
@@ -145,9 +152,11 @@ impl Workload {
             12 => format!(
                 "IF NOT EXISTS (SELECT 1 FROM dbo.c WHERE code = 'c{id}') INSERT INTO dbo.c VALUES ('c{id}', \
                  CAST({number} AS varbinary(20)), '19{:02}-12-31', '23:59:59.{size:07}', '2018-07-13T12:23:45.456+11:00', \
-                 '2020-01-01T00:00:00.{:03}', N'<a>{number}</a>')",
+                 '2020-01-01T00:00:00.{:03}', N'<a>{number}</a>', {}.5807, '{size:08x}-0000-4000-8000-{id:012x}', N'Žluť {id}')",
                 id + 50,
                 size % 1000,
+                // The last of them has all digits that the type has.
+                [i64::from(number), 922_337_203_685_477][(id % 2) as usize],
             ),
             13 => format!("UPDATE dbo.c SET v = NULL, d = NULL WHERE code = 'c{id}'"),
             14 => format!(

@@ -5,7 +5,7 @@ mod name;
 mod store;
 
 pub(crate) use self::model::{
-    Catalog, Check, ColumnDefault, Computed, ForeignKey, Index, IndexKind, Permission, PermissionOn, Principal,
+    Alias, Catalog, Check, ColumnDefault, Computed, ForeignKey, Index, IndexKind, Permission, PermissionOn, Principal,
     PrincipalKind, Schema, Table, TableColumn, View,
 };
 pub(crate) use self::name::{Folded, constraint_name, physical_column, quoted};

@@ -16,6 +16,7 @@ pub(crate) struct Catalog {
     pub(crate) schemas: BTreeMap<i32, Arc<Schema>>,
     pub(crate) tables: BTreeMap<i32, Arc<Table>>,
     pub(crate) views: BTreeMap<i32, Arc<View>>,
+    pub(crate) aliases: BTreeMap<i32, Arc<Alias>>,
     pub(crate) principals: BTreeMap<i32, Arc<Principal>>,
     pub(crate) permissions: Vec<Arc<Permission>>,
     /// The last object id that was given away.
@@ -56,14 +57,27 @@ pub(crate) struct TableColumn {
     pub(crate) name: String,
     #[serde(with = "type_text")]
     pub(crate) r#type: Type,
-    /// Declared as `sysname`.
-    pub(crate) sysname: bool,
+    /// The alias type that it was declared with: `user_type_id` and name.
+    pub(crate) alias: Option<(i32, String)>,
     pub(crate) nullable: bool,
     /// Seed and increment.
     pub(crate) identity: Option<(i64, i64)>,
     pub(crate) default: Option<ColumnDefault>,
     pub(crate) computed: Option<Computed>,
     pub(crate) rowguidcol: bool,
+}
+
+/// Another name of a type.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    /// `user_type_id`
+    pub(crate) id: i32,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    #[serde(with = "type_text")]
+    pub(crate) r#type: Type,
+    /// Whether a column of it may be null that does not say so itself.
+    pub(crate) nullable: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -211,6 +225,12 @@ impl Catalog {
 
     pub(crate) fn view(&self, schema: &str, name: &str) -> Option<&Arc<View>> {
         self.object_id(schema, name).and_then(|id| self.views.get(&id))
+    }
+
+    /// Types of one name in two schemas are not told apart.
+    pub(crate) fn alias(&self, name: &str) -> Option<&Arc<Alias>> {
+        let wanted = Folded::new(name);
+        self.aliases.values().find(|alias| Folded::new(&alias.name) == wanted)
     }
 
     pub(crate) fn schema(&self, name: &str) -> Option<&Arc<Schema>> {

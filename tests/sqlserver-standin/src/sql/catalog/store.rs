@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::model::{Catalog, Permission, Principal, PrincipalKind, Schema, Table, View};
+use super::model::{Alias, Catalog, Permission, Principal, PrincipalKind, Schema, Table, View};
 
 /// The fixed schemas and who they belong to.
 const SCHEMAS: [(i32, &str, i32); 4] = [(1, "dbo", 1), (2, "guest", 2), (3, "INFORMATION_SCHEMA", 3), (4, "sys", 4)];
@@ -76,6 +76,7 @@ pub(crate) fn load(connection: &Connection, alias: &str) -> rusqlite::Result<Cat
             "schema" => insert(&mut catalog.schemas, parse::<Schema>(&body)?, |schema| schema.id),
             "table" => insert(&mut catalog.tables, parse::<Table>(&body)?, |table| table.id),
             "view" => insert(&mut catalog.views, parse::<View>(&body)?, |view| view.id),
+            "alias" => insert(&mut catalog.aliases, parse::<Alias>(&body)?, |alias| alias.id),
             "principal" => insert(&mut catalog.principals, parse::<Principal>(&body)?, |principal| principal.id),
             _ => catalog.permissions.push(Arc::new(parse::<Permission>(&body)?)),
         }
@@ -153,6 +154,17 @@ impl<'a> Edit<'a> {
     pub(crate) fn drop_view(&mut self, id: i32) -> rusqlite::Result<()> {
         self.catalog.views.remove(&id);
         remove(self.connection, self.alias, "view", id)
+    }
+
+    pub(crate) fn put_alias(&mut self, alias: Alias) -> rusqlite::Result<()> {
+        put(self.connection, self.alias, "alias", alias.id, &alias)?;
+        self.catalog.aliases.insert(alias.id, Arc::new(alias));
+        Ok(())
+    }
+
+    pub(crate) fn drop_alias(&mut self, id: i32) -> rusqlite::Result<()> {
+        self.catalog.aliases.remove(&id);
+        remove(self.connection, self.alias, "alias", id)
     }
 
     pub(crate) fn put_principal(&mut self, principal: Principal) -> rusqlite::Result<()> {

@@ -269,12 +269,15 @@ impl Core {
             let file = self.server.file(kind, id);
             let sql = format!("ATTACH ?1 AS {kind}{id}");
             self.connection.execute(&sql, [file.to_string_lossy()]).map_err(|error| self.failure(error))?;
-            // Two sessions may make the file at once: one of them waits.
-            self.retry_while_busy(|core| {
-                core.connection.execute_batch(&format!(
-                    "PRAGMA {kind}{id}.journal_mode = WAL; PRAGMA {kind}{id}.synchronous = OFF;"
-                ))
-            })?;
+            // Within a transaction neither can be set: the file exists then, and is as its first session has made it.
+            if self.connection.is_autocommit() {
+                // Two sessions may make the file at once: one of them waits.
+                self.retry_while_busy(|core| {
+                    core.connection.execute_batch(&format!(
+                        "PRAGMA {kind}{id}.journal_mode = WAL; PRAGMA {kind}{id}.synchronous = OFF;"
+                    ))
+                })?;
+            }
         }
         let exists: bool = self
             .connection

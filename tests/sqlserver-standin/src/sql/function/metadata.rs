@@ -252,18 +252,21 @@ pub(super) fn resolve(call: &Call<'_>, binder: &mut Binder<'_>) -> Result<Option
         }
         "TYPE_ID" => {
             call.count(1..=1)?;
-            let find = |v: &[Datum]| {
-                let name = text(&v[0]).trim_start_matches("sys.").trim_matches(['[', ']']);
-                Ok(crate::sql::view::type_id(name).map_or(Datum::Null, Datum::Int))
+            let find = move |v: &[Datum]| {
+                let full = text(&v[0]);
+                let name = full.rsplit('.').next().unwrap_or_default().trim_matches(['[', ']']);
+                let alias = || m.current()?.catalog.alias(name).map(|alias| alias.id);
+                Ok(crate::sql::view::type_id(name).or_else(alias).map_or(Datum::Null, Datum::Int))
             };
             Signature::strict(vec![sysname], Type::Int, find)
         }
         "TYPE_NAME" => {
             call.count(1..=1)?;
-            let find = |v: &[Datum]| {
-                Ok(id(&v[0])
-                    .and_then(crate::sql::view::type_name)
-                    .map_or(Datum::Null, |name| Datum::Text(name.to_owned())))
+            let find = move |v: &[Datum]| {
+                let Some(wanted) = id(&v[0]) else { return Ok(Datum::Null) };
+                let alias = || m.current()?.catalog.aliases.get(&wanted).map(|alias| alias.name.clone());
+                let own = crate::sql::view::type_name(wanted).map(str::to_owned);
+                Ok(own.or_else(alias).map_or(Datum::Null, Datum::Text))
             };
             Signature::strict(vec![Type::Int], sysname, find)
         }

@@ -21,6 +21,9 @@ impl Parser<'_> {
             let name = name.or_else(|| owner.clone()).ok_or_else(|| self.unexpected())?;
             return Ok(StatementKind::CreateSchema { name, owner });
         }
+        if self.accept_word("TYPE") {
+            return self.create_type();
+        }
         if self.accept_word("DATABASE") {
             return self.create_database();
         }
@@ -55,6 +58,17 @@ impl Parser<'_> {
         self.accept_words(&["WITH", "CHECK"]);
         self.accept_word("OPTION");
         Ok(StatementKind::CreateView { name, columns, query, text: self.text_since(first), replace })
+    }
+
+    fn create_type(&mut self) -> Result<StatementKind, SyntaxError> {
+        let name = self.object_name()?;
+        self.expect_word("FROM")?;
+        let base = self.type_name()?;
+        let nullable = !self.accept_words(&["NOT", "NULL"]);
+        if nullable {
+            self.accept_word("NULL");
+        }
+        Ok(StatementKind::CreateType { name, base, nullable })
     }
 
     fn create_database(&mut self) -> Result<StatementKind, SyntaxError> {
@@ -281,6 +295,7 @@ impl Parser<'_> {
         for (word, kind) in [
             ("TABLE", DropKind::Table),
             ("VIEW", DropKind::View),
+            ("TYPE", DropKind::Type),
             ("SCHEMA", DropKind::Schema),
             ("DATABASE", DropKind::Database),
             ("USER", DropKind::User),

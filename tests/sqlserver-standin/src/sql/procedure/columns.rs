@@ -94,7 +94,7 @@ fn row(database: &str, table: &Table, column: &TableColumn, ordinal: i32, newest
     let octets = types::is_text(kind) || types::is_binary(kind) || matches!(kind, Type::Variant);
     let small = |number: Option<i16>| number.map_or(Datum::Null, Datum::SmallInt);
     let flag = |set: bool| Datum::SmallInt(i16::from(set));
-    let name = if column.sysname { "sysname" } else { types::name(kind) };
+    let name = column.alias.as_ref().map_or_else(|| types::name(kind), |(_, name)| name);
     let name = if column.identity.is_some() { format!("{name} identity") } else { name.to_owned() };
     let udt = |part: &str| if matches!(kind, Type::Udt(_)) { text(part) } else { Datum::Null };
     vec![

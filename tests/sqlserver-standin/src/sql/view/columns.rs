@@ -81,7 +81,7 @@ fn column_row(table: &Table, column: &TableColumn) -> Vec<Datum> {
         text(&column.name),
         int(column.id),
         tiny(types::system_type_id(&column.r#type)),
-        int(if column.sysname { super::types::SYSNAME } else { user_type_id(&column.r#type) }),
+        int(column.alias.as_ref().map_or_else(|| user_type_id(&column.r#type), |(id, _)| *id)),
         Datum::SmallInt(types::max_length(&column.r#type)),
         tiny(precision),
         tiny(scale),

@@ -10,7 +10,7 @@ mod server;
 mod types;
 mod view_columns;
 
-pub(crate) use self::types::{type_id, type_name};
+pub(crate) use self::types::{SYSNAME, type_id, type_name};
 use self::view_columns::ViewColumns;
 use crate::data::{Column, Datum};
 use crate::sql::function::Metadata;

@@ -1,14 +1,15 @@
 //! `sys.types`.
 
 use super::Definition;
-use super::objects::SYS;
+use super::objects::{SYS, catalog, schema_id};
 use super::view_columns::{Kind, NULL, SET, bit, int, maybe, text, tiny};
 use crate::data::{Collation, Datum, Length, Type, Udt};
+use crate::sql::catalog::Alias;
 use crate::sql::function::Metadata;
 use crate::sql::types;
 
 /// `user_type_id` of `sysname`, which is another name of `nvarchar(128)`.
-pub(super) const SYSNAME: i32 = 256;
+pub(crate) const SYSNAME: i32 = 256;
 
 pub(super) const VIEWS: &[Definition] = &[Definition {
     schema: "sys",
@@ -99,20 +100,20 @@ pub(crate) fn type_name(id: i32) -> Option<&'static str> {
     all().iter().find(|r#type| user_type_id(r#type) == id).map(types::name)
 }
 
-fn row(name: &str, id: i32, r#type: &Type, nullable: bool) -> Vec<Datum> {
+fn row(name: &str, (id, schema): (i32, i32), r#type: &Type, nullable: bool) -> Vec<Datum> {
     let (precision, scale) = types::precision_and_scale(r#type);
     vec![
         text(name),
         tiny(types::system_type_id(r#type)),
         int(id),
-        int(SYS),
+        int(schema),
         Datum::Null,
         Datum::SmallInt(types::max_length(r#type)),
         tiny(precision),
         tiny(scale),
         maybe(r#type.collation().map(Collation::name)),
         bit(nullable),
-        bit(false),
+        bit(schema != SYS),
         bit(matches!(r#type, Type::Udt(_))),
         int(0),
         int(0),
@@ -120,11 +121,18 @@ fn row(name: &str, id: i32, r#type: &Type, nullable: bool) -> Vec<Datum> {
     ]
 }
 
-fn rows(_: &Metadata) -> Vec<Vec<Datum>> {
-    let row_of = |r#type: &Type| row(types::name(r#type), user_type_id(r#type), r#type, *r#type != Type::RowVersion);
+fn rows(metadata: &Metadata) -> Vec<Vec<Datum>> {
+    let row_of =
+        |r#type: &Type| row(types::name(r#type), (user_type_id(r#type), SYS), r#type, *r#type != Type::RowVersion);
     let mut rows: Vec<_> = all().iter().map(row_of).collect();
     let sysname = Type::NVarChar { length: Length::Limited(128), collation: Collation::DEFAULT };
-    rows.push(row("sysname", SYSNAME, &sysname, false));
+    rows.push(row("sysname", (SYSNAME, SYS), &sysname, false));
+    if let Some(catalog) = catalog(metadata) {
+        let of = |alias: &Alias| {
+            row(&alias.name, (alias.id, schema_id(catalog, &alias.schema)), &alias.r#type, alias.nullable)
+        };
+        rows.extend(catalog.aliases.values().map(|alias| of(alias)));
+    }
     rows
 }
 

@@ -1,5 +1,6 @@
 //! `ALTER TABLE`.
 
+use super::alias::Declared;
 use super::builder::Builder;
 use super::index::{make_index, unmake_index};
 use super::storage::{column_sql, run};
@@ -14,7 +15,7 @@ use crate::sql::exec::lookup::physical_name;
 use crate::sql::parse::ast::{AlterTable, ObjectName, TypeName};
 use crate::sql::value::convert::{Settings, assign};
 use crate::sql::value::encode::{from_sqlite, to_sqlite};
-use crate::sql::{errors, parse, types};
+use crate::sql::{errors, parse};
 
 impl Core {
     pub(super) fn alter_table(&mut self, name: &ObjectName, change: &AlterTable, text: &str) -> Result<(), SqlError> {
@@ -193,7 +194,7 @@ impl Core {
             )
         })?;
         let of = collation_named(collation)?.unwrap_or(database.collation);
-        let kind = types::resolve(to, of)?;
+        let Declared { kind, alias, nullable: usually_null } = Declared::of(&*self.catalog(database.id)?, to, of)?;
         let (id, now) = (table.id, self.now());
         let ddl = Ddl::AlterColumn { object_id: id, column: &table.columns[at].name, r#type: &kind, text };
         self.tell_before(database, &ddl)?;
@@ -241,8 +242,8 @@ impl Core {
             }
             let mut table = current_table(&edit.catalog, id)?;
             table.columns[at].r#type = kind.clone();
-            table.columns[at].sysname = to.name.eq_ignore_ascii_case("sysname");
-            table.columns[at].nullable = nullable.unwrap_or(true);
+            table.columns[at].alias = alias;
+            table.columns[at].nullable = nullable.unwrap_or(usually_null);
             table.modified = now;
             put(edit, table)
         })?;

@@ -1,12 +1,13 @@
 //! A table's description, made from what was written.
 
+use super::alias::Declared;
 use super::collation_named;
 use super::computed::computed_type;
 use super::index::add_index;
 use crate::data::{Collation, SqlError, Type};
 use crate::sql::catalog::{self, ColumnDefault, Computed, Edit, Table, TableColumn};
+use crate::sql::parse;
 use crate::sql::parse::ast::{ColumnDefinition, ColumnKind, ConstraintKind, CreateTable};
-use crate::sql::{parse, types};
 
 /// Makes a table's description from what was written.
 pub(super) struct Builder {
@@ -68,13 +69,14 @@ impl Builder {
         }
         let collation = collation_named(column.collation.as_deref())?.unwrap_or(self.collation);
         table.last_column_id += 1;
-        let (kind, computed, sysname) = match &column.kind {
-            ColumnKind::Typed(name) => {
-                (types::resolve(name, collation)?, None, name.name.eq_ignore_ascii_case("sysname"))
-            }
+        let (Declared { kind, alias, nullable: usually_null }, computed) = match &column.kind {
+            ColumnKind::Typed(name) => (Declared::of(&edit.catalog, name, collation)?, None),
             ColumnKind::Computed { expr, persisted } => {
                 let computed = Computed { text: parse::default_text(expr), persisted: *persisted };
-                (computed_type(table, expr, self.collation), Some(computed), false)
+                (
+                    Declared { kind: computed_type(table, expr, self.collation), alias: None, nullable: true },
+                    Some(computed),
+                )
             }
         };
         let identity =
@@ -83,8 +85,7 @@ impl Builder {
             .constraints
             .iter()
             .any(|constraint| matches!(constraint.kind, ConstraintKind::Key { primary: true, .. }));
-        let never_null =
-            identity.is_some() || key || kind == Type::RowVersion || (sysname && column.nullable.is_none());
+        let never_null = identity.is_some() || key || kind == Type::RowVersion;
         let default = column.default.as_ref().map(|(name, expr)| {
             let id = edit.catalog.next_id();
             let made_up = || catalog::constraint_name("DF", &table.name, &column.name, id);
@@ -99,8 +100,8 @@ impl Builder {
             id: table.last_column_id,
             name: column.name.clone(),
             r#type: kind,
-            sysname,
-            nullable: !never_null && column.nullable.unwrap_or(true),
+            alias,
+            nullable: !never_null && column.nullable.unwrap_or(usually_null),
             identity,
             default,
             computed,

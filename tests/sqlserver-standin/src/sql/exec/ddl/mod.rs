@@ -1,5 +1,6 @@
 //! `CREATE`, `ALTER` and `DROP`: the catalogue is changed, and SQLite's tables with it, in one transaction.
 
+mod alias;
 mod alter;
 mod builder;
 mod computed;
@@ -46,6 +47,16 @@ impl Core {
             }
             StatementKind::CreateView { name, columns, query, text, replace } => {
                 self.create_view(name, columns, query, text, *replace)?;
+                Command::Other
+            }
+            StatementKind::CreateType { name, base, nullable } => {
+                self.create_type(name, base, *nullable)?;
+                Command::Other
+            }
+            StatementKind::Drop { kind: DropKind::Type, names, if_exists } => {
+                for name in names {
+                    self.drop_type(name, *if_exists)?;
+                }
                 Command::Other
             }
             StatementKind::CreateDatabase { name, collation } => {

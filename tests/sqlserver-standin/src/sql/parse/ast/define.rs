@@ -83,6 +83,7 @@ pub(crate) enum AlterTable {
 pub(crate) enum DropKind {
     Table,
     View,
+    Type,
     Schema,
     Database,
     User,

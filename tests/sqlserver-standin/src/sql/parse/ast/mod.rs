@@ -305,6 +305,12 @@ pub(crate) enum StatementKind {
         text: String,
         replace: bool,
     },
+    /// `CREATE TYPE .. FROM ..`: another name of a type.
+    CreateType {
+        name: ObjectName,
+        base: TypeName,
+        nullable: bool,
+    },
     CreateSchema {
         name: String,
         owner: Option<String>,
