@@ -162,6 +162,11 @@ impl Table {
         Self { id: self.id.clone(), columns, key }
     }
 
+    /// Whether its columns have these names, in any order.
+    pub(crate) fn has_exactly(&self, names: &[ByteString]) -> bool {
+        self.columns.len() == names.len() && self.columns.iter().all(|column| names.contains(&column.name))
+    }
+
     /// The same columns, each with the type that it has in another structure of the table.
     pub(crate) fn retyped(&self, other: &Self) -> Self {
         let of = |column: &Column| other.columns.iter().find(|of| of.name == column.name).unwrap_or(column).clone();

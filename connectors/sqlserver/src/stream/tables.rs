@@ -97,16 +97,22 @@ impl Reader {
         let known = self.schemas.get(&current.source).filter(|_| switched.is_none());
         let unfit = known.filter(|known| looked_at.is_some_and(|looked_at| Arc::ptr_eq(looked_at, known)));
         let retyped = unfit.map(|known| known.table.retyped(&structure));
+        // The instance that is read already: the columns of its change table stay what they were, whatever becomes of those of
+        // the table, until a newer instance begins or a value does not fit. Neither a restart nor a new list changes that.
+        let read_already = current.start <= position
+            && unfit.is_none()
+            && self.schemas.get(&current.source).is_some_and(|schema| schema.table.has_exactly(&current.columns));
         if let Some(newer) = newer {
             let coming = structure.with_columns(&newer.columns);
             instances.push(Instance::new(newer, &structure, Some(coming)));
             instances.push(Instance::new(current, &structure, retyped));
             return Ok(());
         }
-        if self
-            .schemas
-            .get(&current.source)
-            .is_some_and(|schema| *schema.table != structure.with_columns(&current.columns))
+        if !read_already
+            && self
+                .schemas
+                .get(&current.source)
+                .is_some_and(|schema| *schema.table != structure.with_columns(&current.columns))
         {
             // The older instance was removed, and the remaining one may have another structure.
             let coming = structure.with_columns(&current.columns);

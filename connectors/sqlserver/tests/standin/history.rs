@@ -102,6 +102,39 @@ async fn a_missing_history_fails_the_task_and_is_made_anew_by_recovery() {
     assert_eq!(error.property(), Some("snapshot.mode"), "{error}");
 }
 
+/// A column that is dropped stays in the change table, as null: records change when a newer instance begins, not before,
+/// whether the list of instances was read again meanwhile or not.
+#[tokio::test]
+async fn an_altered_table_stays_as_it_was_until_a_newer_instance_begins() {
+    let mut server = Server::start(&[("t", "id int NOT NULL PRIMARY KEY, f float NULL, old int NULL")]).await;
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0, 0, 0)"]).await;
+    let mut task = Task::first(&server, &host, &HISTORY).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1, 1.5, 10)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":1,"f":1.5,"old":10}"#]);
+    server.sql("ALTER TABLE dbo.t DROP COLUMN old").await;
+    server.sql("ALTER TABLE dbo.t ALTER COLUMN f real NULL").await;
+    server.sql("CREATE TABLE dbo.u (id int NOT NULL PRIMARY KEY)").await;
+    server.capture("u", "dbo_u").await;
+    server.change(&["INSERT INTO dbo.t VALUES (2, 2.5)"]).await;
+    let records = task.take(1).await;
+    assert_eq!(briefs(&records), [r#"c null {"id":2,"f":2.5,"old":null}"#], "after another table was enabled");
+    host.acknowledge(&records[0]);
+    task.stop().await;
+
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    server.change(&["INSERT INTO dbo.t VALUES (3, 3.5)"]).await;
+    let records = task.take(1).await;
+    assert_eq!(briefs(&records), [r#"c null {"id":3,"f":3.5,"old":null}"#], "after a restart");
+    host.acknowledge(&records[0]);
+    assert!(!told(&host).iter().any(|change| change.starts_with("ALTER")), "{:?}", told(&host));
+    server.capture("t", "dbo_t_v2").await;
+    server.change(&["INSERT INTO dbo.t VALUES (4, 4.5)"]).await;
+    assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":4,"f":4.5}"#]);
+    assert_eq!(told(&host).last().unwrap(), r#"ALTER "shop"."dbo"."t" id,f"#);
+    task.stop().await;
+}
+
 /// The history is written before the first change with the new structure is sent.
 #[tokio::test]
 async fn a_history_that_cannot_be_written_holds_back_what_follows() {
