@@ -17,8 +17,10 @@ use crate::signal::Channels;
 pub(crate) struct SqlServerTask {
     cx: SourceTaskContext,
     settings: Arc<Settings>,
-    /// Until the first poll has read the schema history.
+    /// Until the schema history was read.
     waiting: Vec<Reader>,
+    /// How often the schema history could not be read.
+    failures: u32,
     batches: mpsc::Receiver<Batch>,
     /// Dropped, and so ended, with the task.
     readers: JoinSet<()>,
@@ -41,27 +43,28 @@ impl SqlServerTask {
         for (reader, stored) in readers.iter_mut().zip(stored) {
             reader.resume_from(stored.as_ref().or(old.as_ref()))?;
         }
-        Ok(Self { cx, settings, waiting: readers, batches, readers: JoinSet::new() })
+        let (waiting, readers) = (readers, JoinSet::new());
+        let mut task = Self { cx, settings, waiting, failures: 0, batches, readers };
+        task.run_readers().await?;
+        Ok(task)
     }
 
-    /// Reads the schema history, if one is kept, and lets the readers run. While the history's brokers are unreachable this
-    /// is tried again like any reading: without the history the readers would not know what the tables were at their positions.
+    /// Reads the schema history, if one is kept, and lets the readers run. While the history's brokers are unreachable the
+    /// readers wait, and this is tried again like any reading: they would not know what the tables were at their positions.
     async fn run_readers(&mut self) -> Result<()> {
-        if let Some(history) = &self.settings.history {
-            let mut failures = 0;
-            while let Err(error) = keep_history(&self.cx, history, &mut self.waiting).await {
-                failures += 1;
-                if !error.is_retriable() {
-                    return Err(error);
-                }
-                if self.settings.retries.is_some_and(|most| failures > most) {
-                    return Err(no_more_retries(failures, &error));
-                }
-                let wait = error.retry_after().unwrap_or(self.settings.retry_wait);
-                tracing::warn!(%error, wait_ms = wait.as_millis(), failures,
-                    "the schema history cannot be used: nothing is read before it can, and it is tried again after a wait");
-                tokio::time::sleep(wait).await;
+        if let Some(history) = &self.settings.history
+            && let Err(error) = keep_history(&self.cx, history, &mut self.waiting).await
+        {
+            self.failures = self.failures.saturating_add(1);
+            if !error.is_retriable() {
+                return Err(error);
             }
+            if self.settings.retries.is_some_and(|most| self.failures > most) {
+                return Err(no_more_retries(self.failures, &error));
+            }
+            tracing::warn!(%error, wait_ms = self.settings.retry_wait.as_millis(), failures = self.failures,
+                "the schema history cannot be used: nothing is read before it can, and it is tried again after a wait");
+            return Ok(());
         }
         let mut readers = std::mem::take(&mut self.waiting);
         if let Some(mut channels) = Channels::new(&self.cx, &self.settings) {
@@ -104,11 +107,15 @@ impl fmt::Debug for SqlServerTask {
 impl SourceTask for SqlServerTask {
     async fn poll(&mut self) -> Result<Vec<Record>> {
         let stopping = self.cx.stopping().clone();
-        if !self.waiting.is_empty() {
+        while !self.waiting.is_empty() {
+            let retry = async {
+                tokio::time::sleep(self.settings.retry_wait).await;
+                self.run_readers().await
+            };
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => return Ok(Vec::new()),
-                running = self.run_readers() => running?,
+                retried = retry => retried?,
             }
         }
         loop {
