@@ -10,6 +10,12 @@ pub(super) fn is_at_or_before(recorded: Offset, wanted: Offset) -> bool {
     }
 }
 
+/// Whether what was recorded at one position may not have been sent before the other one was stored. A structure has the
+/// position of the record before it: if that is where a reader continues, the structure's own record may be missing.
+pub(super) fn may_be_unsent(recorded: Offset, wanted: Offset) -> bool {
+    (recorded.commit, recorded.change) == (wanted.commit, wanted.change) && recorded.serial >= wanted.serial
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +33,15 @@ mod tests {
         assert!(!is_at_or_before(at(2, Some(2)), at(2, Some(1))));
         assert!(is_at_or_before(at(2, Some(2)), at(2, None)));
         assert!(!is_at_or_before(at(3, None), at(2, None)));
+    }
+
+    #[test]
+    fn only_what_follows_the_very_position_may_be_unsent() {
+        let serial = |serial| Offset { serial, ..at(2, Some(1)) };
+        assert!(may_be_unsent(at(2, Some(1)), at(2, Some(1))));
+        assert!(may_be_unsent(serial(2), serial(1)));
+        assert!(!may_be_unsent(serial(1), serial(2)));
+        assert!(!may_be_unsent(at(2, Some(1)), at(2, Some(2))));
+        assert!(!may_be_unsent(at(1, Some(1)), at(2, Some(1))));
     }
 }

@@ -43,6 +43,9 @@ impl Entry<'_> {
 pub(super) struct Recorded {
     pub(super) partition: SourcePartition,
     pub(super) position: Offset,
+    /// Whether it was seen in the database between two changes, and neither read by a snapshot nor told by a signal: only
+    /// such an entry has a statement.
+    pub(super) seen: bool,
     pub(super) changes: Vec<Change>,
 }
 
@@ -86,7 +89,8 @@ impl Recorded {
         let (Some(partition), Some(position)) = (map("source"), map("position")) else { return Ok(None) };
         let changes =
             Change::list(&record["tableChanges"]).map_err(|error| unreadable(&format!("cannot be used: {error}")))?;
-        Ok(Some(Self { partition, position: Offset::load(&position), changes }))
+        let seen = record["ddl"].is_string();
+        Ok(Some(Self { partition, position: Offset::load(&position), seen, changes }))
     }
 }
 
@@ -130,8 +134,11 @@ mod tests {
             r#""primaryKeyColumnNames":[],"columns":[],"attributes":[]},"comment":null}]}"#,
         );
         assert_eq!(json, expected);
-        let changes = vec![Change::Is(TableChange::Create, table)];
-        assert_eq!(Recorded::from_json(json.as_bytes()).unwrap(), Some(Recorded { partition, position, changes }));
+        let changes = vec![Change::Is(TableChange::Create, table.clone())];
+        let expected = Recorded { partition: partition.clone(), position, seen: false, changes };
+        assert_eq!(Recorded::from_json(json.as_bytes()).unwrap(), Some(expected.clone()));
+        let json = Entry { ddl: Some("N/A"), ..entry }.to_json();
+        assert_eq!(Recorded::from_json(json.as_bytes()).unwrap(), Some(Recorded { seen: true, ..expected }));
     }
 
     #[test]

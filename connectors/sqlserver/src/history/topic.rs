@@ -6,7 +6,8 @@ use tributary_api::{
     TopicWriterOptions,
 };
 
-use super::position::is_at_or_before;
+use super::TableChange;
+use super::position::{is_at_or_before, may_be_unsent};
 use super::record::{Change, Entry, Recorded};
 use crate::config::HistorySettings;
 use crate::offset::Offset;
@@ -19,6 +20,8 @@ const PAGE: usize = 500;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Known {
     pub(crate) tables: HashMap<TableId, Table>,
+    /// What was recorded of tables directly behind the position: the records that say so to others may not have been sent.
+    pub(crate) unsent: Vec<(TableChange, Table)>,
     /// Whether the topic has any record, of whichever database.
     pub(crate) exists: bool,
     /// The offset of the topic's first record, if earlier ones were removed.
@@ -71,10 +74,18 @@ fn apply(known: &mut [Known], wanted: &[(SourcePartition, Offset)], recorded: Re
     let of = wanted.iter().position(|(partition, position)| {
         *partition == recorded.partition && is_at_or_before(recorded.position, *position)
     });
-    let Some(known) = of.and_then(|place| known.get_mut(place)) else { return };
+    let Some((known, (_, position))) = of.and_then(|place| known.get_mut(place).zip(wanted.get(place))) else { return };
+    let unsent = recorded.seen && may_be_unsent(recorded.position, *position);
     for change in recorded.changes {
+        let (Change::Is(_, Table { id, .. }) | Change::Gone(id)) = &change;
+        known.unsent.retain(|(_, table)| table.id != *id);
         match change {
-            Change::Is(_, table) => drop(known.tables.insert(table.id.clone(), table)),
+            Change::Is(kind, table) => {
+                if unsent {
+                    known.unsent.push((kind, table.clone()));
+                }
+                known.tables.insert(table.id.clone(), table);
+            }
             Change::Gone(id) => drop(known.tables.remove(&id)),
         }
     }
@@ -140,7 +151,8 @@ mod tests {
         let wanted = [(shop.clone(), at(5)), (other.clone(), at(2))];
         let mut known = vec![Known::default(); 2];
         let mut record = |partition: &SourcePartition, commit, change| {
-            let recorded = Recorded { partition: partition.clone(), position: at(commit), changes: vec![change] };
+            let (partition, position) = (partition.clone(), at(commit));
+            let recorded = Recorded { partition, position, seen: false, changes: vec![change] };
             apply(&mut known, &wanted, recorded);
         };
         record(&shop, 1, Change::Is(TableChange::Create, table("a")));
@@ -150,5 +162,26 @@ mod tests {
         record(&other, 3, Change::Is(TableChange::Create, table("d")));
         assert_eq!(known[0].tables.keys().collect::<Vec<_>>(), [&table("b").id]);
         assert_eq!(known[1].tables, HashMap::new());
+    }
+
+    #[test]
+    fn what_was_seen_at_the_very_position_may_be_unsent() {
+        let wanted = [(offset::partition("server", "shop"), at(5))];
+        let mut known = vec![Known::default()];
+        let mut record = |commit, seen, change| {
+            let recorded =
+                Recorded { partition: wanted[0].0.clone(), position: at(commit), seen, changes: vec![change] };
+            apply(&mut known, &wanted, recorded);
+        };
+        let altered = |name: &str| Change::Is(TableChange::Alter, table(name));
+        record(4, true, altered("before"));
+        record(5, false, altered("by a signal"));
+        record(5, true, Change::Is(TableChange::Create, table("new")));
+        record(5, true, altered("twice"));
+        record(5, true, altered("twice"));
+        record(5, true, altered("gone"));
+        record(5, true, Change::Gone(table("gone").id));
+        record(6, true, altered("behind"));
+        assert_eq!(known[0].unsent, [(TableChange::Create, table("new")), (TableChange::Alter, table("twice"))]);
     }
 }

@@ -82,7 +82,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Uses the tables' structure of the schema history at the stored position.
+    /// Uses the tables' structure of the schema history at the stored position. An earlier run may have ended between the entry
+    /// in the history and the record of the schema change topic: such a record is sent, at the risk that it is there already.
     pub(super) async fn recover(&mut self) -> Result<()> {
         if self.known.as_ref().is_none_or(|known| known.tables.is_empty()) {
             return Ok(());
@@ -93,7 +94,12 @@ impl Reader {
         for table in self.settings.tables.captured(known.tables.drain().map(|(_, table)| table), |table| &table.id)? {
             self.schemas.set(&mut client, table).await?;
         }
+        let unsent = std::mem::take(&mut known.unsent);
         client.give_back();
+        let Some(at) = self.offset else { return Ok(()) };
+        for (change, table) in self.settings.tables.captured(unsent, |(_, table)| &table.id)? {
+            self.send_structure(&Structure::seen(change, table, SnapshotMark::False, at))?;
+        }
         Ok(())
     }
 

@@ -219,6 +219,8 @@ impl Reader {
         let due = heartbeat.is_some();
         self.out.pending().extend(heartbeat);
         if due {
+            // What follows is not before what may be stored now: a structure is in the history from here on, too.
+            self.offset = Some(offset);
             self.run_heartbeat_action().await?;
         }
         Ok(self.out.offer().await)

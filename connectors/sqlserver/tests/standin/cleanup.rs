@@ -175,11 +175,7 @@ async fn a_start_after_an_idle_time_that_a_cleanup_went_through_is_no_loss() {
     let settings = [("heartbeat.interval.ms", "1")];
     let mut task = Task::first(&server, &host, &settings).await;
     server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
-    let idle = "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00";
-    server.sql("EXEC standin.clock @advance_ms = 301000").await;
-    server.scan().await;
-    let position: String = server.bytes(idle).await.iter().map(|byte| format!("{byte:02x}")).collect();
-    let position = format!("{}:{}:{}", &position[..8], &position[8..16], &position[16..]);
+    let position = server.pass_idle_time().await;
     let stored = async {
         loop {
             let records = task.poll().await.unwrap();
@@ -191,7 +187,7 @@ async fn a_start_after_an_idle_time_that_a_cleanup_went_through_is_no_loss() {
     };
     timeout(WAIT_LIMIT, stored).await.expect("a heartbeat with the position up to which the log is empty");
     task.stop().await;
-    clean_up_to(&mut server, idle).await;
+    clean_up_to(&mut server, Server::IDLE).await;
     server.change(&["INSERT INTO dbo.t VALUES (2)"]).await;
     let mut task = Task::start(&server, &host, &[]).await;
     assert_eq!(briefs(&task.take(1).await), [r#"c null {"id":2}"#]);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
 use tributary_api::Error;
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
-use crate::task::{Task, briefs};
+use crate::task::{STRUCTURES, Task, WAIT_LIMIT, brief, briefs, offset, text};
 
 const TABLE: [(&str, &str); 1] = [("t", "id int NOT NULL PRIMARY KEY")];
 const HISTORY: [(&str, &str); 1] = [("schema.history.internal.kafka.topic", "history")];
@@ -25,6 +26,7 @@ fn told(host: &FakeSourceHost) -> Vec<String> {
 }
 
 const CREATED: &str = r#"CREATE "shop"."dbo"."t" id"#;
+const CREATED_ANOTHER: &str = r#"CREATE "shop"."dbo"."u" id"#;
 const ALTERED: &str = r#"ALTER "shop"."dbo"."t" id,name"#;
 
 /// Runs a task that reads one row; then the table is altered and captured again.
@@ -72,7 +74,7 @@ async fn a_table_that_the_history_does_not_have_is_added_to_it() {
     server.change(&["INSERT INTO dbo.u VALUES (7)"]).await;
     let mut task = Task::start(&server, &host, &HISTORY).await;
     task.take(3).await;
-    assert_eq!(told(&host)[1..], [r#"CREATE "shop"."dbo"."u" id"#, ALTERED]);
+    assert_eq!(told(&host)[1..], [CREATED_ANOTHER, ALTERED]);
     task.stop().await;
 }
 
@@ -100,6 +102,100 @@ async fn a_missing_history_fails_the_task_and_is_made_anew_by_recovery() {
     task.stop().await;
     let error = Task::start(&server, &FakeSourceHost::new(), &recovery).await.failure().await;
     assert_eq!(error.property(), Some("snapshot.mode"), "{error}");
+}
+
+/// The records up to this one, each in brief, or what it says of a structure.
+async fn told_until(task: &mut Task, last: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let all = async {
+        while !found.iter().any(|record| record == last) {
+            let records = task.poll().await.unwrap();
+            let told = records.iter().filter(|record| !record.topic.starts_with("__debezium-heartbeat"));
+            found.extend(told.map(|record| match &*record.topic {
+                STRUCTURES => text(record.value.value.get("tableChanges").unwrap()),
+                _ => brief(record),
+            }));
+        }
+    };
+    let in_time = timeout(WAIT_LIMIT, all).await;
+    assert!(in_time.is_ok(), "{found:?}");
+    found
+}
+
+fn is_structure(record: &str, kind: &str, table: &str) -> bool {
+    record.contains(&format!(r#""type":"{kind}""#)) && record.contains(&format!(r#"\"{table}\""#))
+}
+
+/// The history has a structure, and the record that says so to others is lost with the run that made it.
+#[tokio::test]
+async fn a_structure_that_only_the_history_has_is_sent_after_a_restart() {
+    let mut server = Server::start(&TABLE).await;
+    let host = stopped_before_an_alteration(&mut server).await;
+    server.sql("CREATE TABLE dbo.u (id int NOT NULL PRIMARY KEY)").await;
+    server.capture("u", "dbo_u").await;
+    server.change(&["INSERT INTO dbo.u VALUES (7)"]).await;
+    let (two, three) = (r#"c null {"id":2}"#, r#"c null {"id":3,"name":"three"}"#);
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let records = task.take(3).await;
+    assert_eq!(told(&host)[1..], [CREATED_ANOTHER, ALTERED]);
+    task.stop().await;
+
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let found = told_until(&mut task, three).await;
+    assert!(is_structure(&found[0], "CREATE", "u") && is_structure(&found[2], "ALTER", "t"), "{found:?}");
+    assert_eq!([&*found[1], &*found[3]], [two, three]);
+    assert_eq!(told(&host)[3..], [ALTERED], "it is behind the position");
+    task.stop().await;
+
+    host.acknowledge(&records[0]);
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let found = told_until(&mut task, three).await;
+    assert!(is_structure(&found[0], "ALTER", "t"), "{found:?}");
+    assert_eq!(found[1], three);
+    assert_eq!(told(&host).len(), 4);
+    task.stop().await;
+
+    // The row behind it has arrived, and so has it.
+    host.acknowledge(&records[1]);
+    let mut task = Task::start(&server, &host, &HISTORY).await;
+    let another = r#"c null {"id":7}"#;
+    assert_eq!(told_until(&mut task, another).await, [another]);
+    task.stop().await;
+}
+
+/// A heartbeat's offset is behind that of the last change.
+#[tokio::test]
+async fn an_alteration_after_the_heartbeat_of_an_idle_time_is_not_lost_either() {
+    let mut server = Server::start(&TABLE).await;
+    let host = FakeSourceHost::new();
+    server.change(&["INSERT INTO dbo.t VALUES (0)"]).await;
+    let settings = [HISTORY[0], ("heartbeat.interval.ms", "1")];
+    let mut task = Task::first(&server, &host, &settings).await;
+    server.change(&["INSERT INTO dbo.t VALUES (1)"]).await;
+    let idle = server.pass_idle_time().await;
+    let stored = async {
+        loop {
+            let records = task.poll().await.unwrap();
+            records.iter().for_each(|record| host.acknowledge(record));
+            if records.iter().any(|record| offset(record).contains(&idle)) {
+                return;
+            }
+        }
+    };
+    timeout(WAIT_LIMIT, stored).await.expect("a heartbeat with the position up to which the log is empty");
+    server.sql("ALTER TABLE dbo.t ADD name varchar(10) NULL").await;
+    server.capture("t", "dbo_t_v2").await;
+    server.change(&["INSERT INTO dbo.t VALUES (2, 'two')"]).await;
+    let two = r#"c null {"id":2,"name":"two"}"#;
+    let found = told_until(&mut task, two).await;
+    assert!(is_structure(&found[0], "ALTER", "t"), "{found:?}");
+    assert_eq!(told(&host).last().unwrap(), ALTERED);
+    task.stop().await;
+    let mut task = Task::start(&server, &host, &settings).await;
+    let found = told_until(&mut task, two).await;
+    assert!(is_structure(&found[0], "ALTER", "t"), "{found:?}");
+    assert_eq!(found[1], two);
+    task.stop().await;
 }
 
 /// A column that is dropped stays in the change table, as null: records change when a newer instance begins, not before,

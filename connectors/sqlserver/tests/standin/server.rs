@@ -122,6 +122,17 @@ impl Server {
         session
     }
 
+    /// The last entry of an idle log: SQL Server makes one every five minutes.
+    pub(crate) const IDLE: &str = "SELECT MAX(start_lsn) FROM cdc.lsn_time_mapping WHERE tran_id = 0x00";
+
+    /// Lets some minutes pass without a change. Returns the position of the log's entry, as Debezium prints it.
+    pub(crate) async fn pass_idle_time(&mut self) -> String {
+        self.sql("EXEC standin.clock @advance_ms = 301000").await;
+        self.scan().await;
+        let position: String = self.bytes(Self::IDLE).await.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}:{}:{}", &position[..8], &position[8..16], &position[16..])
+    }
+
     pub(crate) async fn scan(&mut self) {
         self.sql("EXEC sys.sp_cdc_scan").await;
     }

@@ -15,7 +15,7 @@ use crate::server::{DATABASE, PASSWORD, Server, USER};
 pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(90);
 
 /// The schema change topic.
-const STRUCTURES: &str = "server";
+pub(crate) const STRUCTURES: &str = "server";
 
 pub(crate) struct Task {
     task: Box<dyn SourceTask>,

@@ -93,7 +93,7 @@ impl Sides {
             let key = message.key_text().replace(&side.name, "NAME");
             let (record, of_database) = (masked(&message, &side.name).text, by_key.entry(key).or_default());
             let altered = record.contains(r#""type":"ALTER""#);
-            if !altered || of_database.last() != Some(&record) {
+            if !altered || !of_database.contains(&record) {
                 of_database.push(record);
             }
         }
