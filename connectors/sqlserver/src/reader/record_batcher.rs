@@ -31,7 +31,9 @@ impl RecordBatcher {
         if self.pending.is_empty() {
             return Flow::Continue;
         }
-        let batch = std::mem::take(&mut self.pending);
+        // The next batch is mostly as large: to grow to its size, it would be copied several times.
+        let next = if self.pending.len() < self.size { Vec::new() } else { Vec::with_capacity(self.pending.len()) };
+        let batch = std::mem::replace(&mut self.pending, next);
         self.send(Ok(batch)).await
     }
 

@@ -1,8 +1,8 @@
 //! Reads changes as they are captured.
 //!
-//! Whatever the number of tables, each poll runs one statement that finds out: up to where the log was captured,
-//! whether capture instances were created or removed, whether a cleanup has run, and which instances have changes.
-//! Those are then read in pages, concurrently, and merged.
+//! A poll asks for the end of the captured log. If it has moved then, whatever the number of tables, one more request finds
+//! out: up to where there are transactions, whether capture instances were created or removed, whether a cleanup has run,
+//! and which instances have changes. Those are then read in pages, concurrently, and merged.
 
 mod capture_lag;
 mod cursor;
@@ -41,6 +41,8 @@ pub(crate) struct Streaming {
     /// Whether the next poll starts after `last`. After a restart it starts at `last`, because the transaction there
     /// may have been sent only in part.
     behind: bool,
+    /// The end of the captured log when all changes up to it had been read.
+    read_to_end: Option<Lsn>,
     /// The order of changes went backwards within the current transaction, so its positions cannot tell which rows were
     /// sent already.
     backwards: bool,
@@ -64,6 +66,7 @@ impl Streaming {
             begun: None,
             last: offset.commit,
             behind: offset.snapshot == Snapshot::Completed,
+            read_to_end: None,
             backwards: false,
             warned_of_empty_log: false,
             warned_of_restore: false,
@@ -151,6 +154,16 @@ impl Reader {
             _ => low,
         };
         let probe = Probe { database: &self.database, last: streaming.last, low, most: self.settings.transactions };
+        // Nothing can be lost, either, while nothing new is captured.
+        if let Some(end) = streaming.read_to_end
+            && probe.newest(&mut client).await? == Some(end)
+        {
+            client.give_back();
+            self.warn_of_capture_lag(streaming, Some(end));
+            self.send_heartbeat().await?;
+            return Ok(false);
+        }
+        streaming.read_to_end = None;
         let mut probed = probe.run(&mut client, &streaming.instances).await?;
         if let Some(instance) = streaming.instances.iter().find(|instance| probed.lost(instance, low)) {
             return Err(gone(low, instance));
@@ -165,6 +178,7 @@ impl Reader {
             if streaming.behind || streaming.last.is_none() {
                 self.empty_to = self.empty_to.max(probed.newest);
             }
+            streaming.read_to_end = probed.newest.filter(|_| streaming.behind);
             self.send_heartbeat().await?;
             return Ok(false);
         };
@@ -173,6 +187,7 @@ impl Reader {
         if !fresh {
             client.give_back();
             self.empty_to = self.empty_to.max(probed.newest);
+            streaming.read_to_end = probed.newest;
             self.send_heartbeat().await?;
             return Ok(false);
         }
@@ -191,6 +206,8 @@ impl Reader {
         let sent = self.merge(streaming, &probed.changed, low, to).await?;
         streaming.last = Some(to);
         streaming.behind = true;
+        // More transactions, or an entry of an idle log, are looked at by the next poll.
+        streaming.read_to_end = probed.newest.filter(|newest| *newest == to);
         // An equal position must stay as it is: it says how much of the commit was sent.
         if !sent && self.offset.is_none_or(|offset| offset.commit < Some(to)) {
             self.offset = Some(Offset { commit: Some(to), ..Offset::NONE });

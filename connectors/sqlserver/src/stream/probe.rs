@@ -12,6 +12,9 @@ use crate::sql::{Client, Parameter, classified, is_missing_object, quoted};
 /// of some thousand parts it refuses to; all statements are one request.
 const TABLES: usize = 100;
 
+/// What an error of these statements prevented.
+const LOOK: &str = "cannot look for changes";
+
 /// The position that was reached before a poll.
 #[derive(Debug)]
 pub(super) struct Probe<'a> {
@@ -40,6 +43,15 @@ pub(super) struct ProbeResult {
 }
 
 impl Probe<'_> {
+    /// The newest captured position, as [`ProbeResult::newest`], and nothing else: while it stays the same, nothing was captured, and
+    /// there is no need to look at the instances.
+    pub(super) async fn newest(&self, client: &mut Client) -> Result<Option<Lsn>> {
+        let sql = format!("SELECT MAX(start_lsn) FROM {}.cdc.lsn_time_mapping", quoted(self.database));
+        let results = client.try_results(&sql, Vec::new()).await;
+        let mut rows = results.map_err(|error| classified(&error, LOOK))?.into_iter().flatten();
+        rows.next().map_or(Ok(None), |mut row| row.lsn())
+    }
+
     /// Runs the statements in one round trip, whatever the number of instances.
     pub(super) async fn run(&self, client: &mut Client, instances: &[Instance]) -> Result<ProbeResult> {
         let parameters = || -> Vec<Parameter> {
@@ -52,7 +64,7 @@ impl Probe<'_> {
         let (results, missing) = match client.try_results(&self.sql(instances), parameters()).await {
             // An instance was disabled since the last poll: listing the instances again will show which one.
             Err(error) if is_missing_object(&error) => (client.results(&self.sql(&[]), parameters()).await?, true),
-            other => (other.map_err(|error| classified(&error, "cannot look for changes"))?, false),
+            other => (other.map_err(|error| classified(&error, LOOK))?, false),
         };
         let mut results = results.into_iter();
         let mut position = || match results.next().and_then(|mut rows| rows.pop()) {
@@ -76,15 +88,15 @@ impl Probe<'_> {
         let database = quoted(self.database);
         let newest = match self.most {
             Some(_) => format!(
-                "SELECT @to = MAX(start_lsn) FROM (SELECT TOP (@P3) start_lsn FROM {database}.cdc.lsn_time_mapping WHERE \
+                "SELECT @to = MAX(next_lsns.start_lsn) FROM (SELECT TOP (@P3) start_lsn FROM {database}.cdc.lsn_time_mapping WHERE \
                  start_lsn >= @P1 AND tran_id <> 0x00 ORDER BY start_lsn) AS next_lsns"
             ),
             None => format!(
-                "SELECT @to = MAX(start_lsn) FROM {database}.cdc.lsn_time_mapping WHERE tran_id <> 0x00 AND @P3 = 0 AND @P1 <= start_lsn"
+                "SELECT @to = MAX(all_lsns.start_lsn) FROM {database}.cdc.lsn_time_mapping AS all_lsns WHERE tran_id <> 0x00 AND @P3 = 0 AND @P1 <= start_lsn"
             ),
         };
         let mut sql = format!(
-            "SELECT MAX(start_lsn) FROM {database}.cdc.lsn_time_mapping; DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
+            "SELECT MAX(newest.start_lsn) FROM {database}.cdc.lsn_time_mapping AS newest; DECLARE @to binary(10); {newest}; SELECT @to; SELECT object_id, start_lsn FROM {database}.cdc.change_tables"
         );
         for (place, instance) in instances.iter().enumerate() {
             let table = quoted(&format!("{}_CT", instance.table.instance));

@@ -2,6 +2,7 @@ use bytestring::ByteString;
 use tiberius::ColumnData;
 use tiberius::numeric::Numeric;
 use tributary_api::{BigInt, Decimal, Error, Result, Value};
+use uuid::Uuid;
 
 use super::kind::TimeForm;
 use super::{DecimalMode, Kind, time};
@@ -36,9 +37,11 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Co
         (Kind::Decimal { mode, scale, .. }, ColumnData::Numeric(value)) => {
             value.map(|value| decimal(value, mode, scale)).transpose()?
         }
-        (Kind::Text, ColumnData::String(value)) => value.map(|text| Value::String(ByteString::from(text.into_owned()))),
+        (Kind::Text, ColumnData::String(value)) => value.map(|value| Value::String(text(value.into_owned()))),
         (Kind::Text, ColumnData::Xml(value)) => value.map(|xml| Value::String(xml.into_owned().into_string().into())),
-        (Kind::Text, ColumnData::Guid(value)) => value.map(|guid| guid.to_string().to_uppercase().into()),
+        (Kind::Text, ColumnData::Guid(value)) => {
+            value.map(|guid| (&*guid.hyphenated().encode_upper(&mut Uuid::encode_buffer())).into())
+        }
         (Kind::Binary(mode), ColumnData::Binary(value)) => value.map(|bytes| mode.value(bytes.into_owned())),
         (Kind::Date(form), ColumnData::Date(value)) => value.map(|date| time::date_value(time::days(date), form)),
         (Kind::Time(form), ColumnData::Time(value)) => {
@@ -63,6 +66,12 @@ pub(crate) fn convert(kind: Kind, data: ColumnData<'static>) -> Result<Value, Co
         }
     };
     Ok(value.unwrap_or_default())
+}
+
+/// A short text that has more room than it needs is copied: shared, it would need a second allocation, and keep the room.
+fn text(text: String) -> ByteString {
+    const SHORT: usize = 1024;
+    if text.len() < text.capacity() && text.len() <= SHORT { ByteString::from(&*text) } else { ByteString::from(text) }
 }
 
 /// Values of columns whose type was altered. The change table has the new type immediately, while the known structure

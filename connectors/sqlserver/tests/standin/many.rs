@@ -1,5 +1,7 @@
 //! Many captured tables of which few change.
 
+use std::time::Duration;
+
 use tributary_testkit::FakeSourceHost;
 
 use crate::server::Server;
@@ -34,6 +36,38 @@ async fn a_poll_of_three_hundred_tables_of_which_one_changes_takes_at_most_three
     assert!(count(&polls) >= CHANGES.into(), "{polls:?}");
     // A poll that finds nothing is one; each change makes one poll that finds something.
     assert!(count(&others) <= 2 * i64::from(CHANGES), "{others:?}");
+}
+
+#[tokio::test]
+async fn polls_of_a_log_that_stands_still_ask_for_nothing_but_its_end() {
+    let mut server = with_tables(3).await;
+    let mut task = Task::first(&server, &FakeSourceHost::new(), &[]).await;
+    server.change(&["INSERT INTO dbo.t1 VALUES (0)"]).await;
+    task.take(1).await;
+    // A poll or two may still take account of what was found.
+    let asked = idle_polls(&mut server, 3).await;
+    assert!(asked.iter().any(|(text, _)| text.contains(POLL)), "{asked:?}");
+    let asked = idle_polls(&mut server, 5).await;
+    assert!(asked.iter().all(|(text, _)| text.contains(POLL) && !text.contains("change_tables")), "{asked:?}");
+    // What is captured then is found.
+    server.change(&["INSERT INTO dbo.t2 VALUES (7)"]).await;
+    assert_eq!(brief(&task.take(1).await[0]), r#"c null {"id":7}"#);
+    task.stop().await;
+}
+
+/// Counts anew, and returns what was asked when there were so many requests.
+async fn idle_polls(server: &mut Server, polls: i64) -> Vec<(String, i64)> {
+    server.sql("EXEC standin.count_requests").await;
+    let asked = async {
+        loop {
+            let asked = server.requests("reader").await;
+            if asked.iter().map(|(_, count)| count).sum::<i64>() >= polls {
+                return asked;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap()
 }
 
 /// More than one statement of the stand-in has room for, which is 500.
