@@ -31,6 +31,9 @@ const DECIMAL_FORMAT: &str = "decimal.format";
 const REPLACE_NULL: &str = "replace.null.with.default";
 const SCHEMA_CONTENT: &str = "schema.content";
 
+/// The size of the buffer that a converter keeps, in bytes.
+const KEPT_BUFFER: usize = 16 * 1024;
+
 /// For keys and values, and for headers.
 pub(crate) fn plugins() -> [Plugin; 2] {
     let converter = Factory::Converter(Arc::new(|config, _| Ok(Box::new(JsonConverter::new(config)?))));
@@ -88,8 +91,8 @@ struct JsonConverter {
     writer: Writer,
     written: WrittenSchemas,
     read: ReadSchemas,
-    /// The size of the last value written: the next one is likely as large.
-    expected: usize,
+    /// Where values are written before they are copied: their sizes differ, and a buffer of each would grow several times.
+    buffer: Vec<u8>,
 }
 
 impl JsonConverter {
@@ -104,7 +107,7 @@ impl JsonConverter {
             writer: Writer { numeric_decimals, replace_null },
             written: WrittenSchemas::new(cache_size),
             read: ReadSchemas::new(cache_size),
-            expected: 128,
+            buffer: Vec::new(),
         })
     }
 
@@ -112,7 +115,9 @@ impl JsonConverter {
         if datum.schema.is_none() && datum.value.is_null() {
             return Ok(None);
         }
-        let mut json = Vec::with_capacity(self.expected);
+        let json = &mut self.buffer;
+        json.clear();
+        json.shrink_to(KEPT_BUFFER);
         if self.schemas {
             json.extend_from_slice(b"{\"schema\":");
             match &datum.schema {
@@ -121,12 +126,11 @@ impl JsonConverter {
             }
             json.extend_from_slice(b",\"payload\":");
         }
-        self.writer.value(&mut json, datum.schema.as_ref(), &datum.value)?;
+        self.writer.value(json, datum.schema.as_ref(), &datum.value)?;
         if self.schemas {
             json.push(b'}');
         }
-        self.expected = json.len() + 32;
-        Ok(Some(json.into()))
+        Ok(Some(Bytes::copy_from_slice(json)))
     }
 
     fn read(&mut self, bytes: Option<Bytes>) -> Result<Datum> {

@@ -28,10 +28,10 @@ impl Writer {
         match value {
             Value::Null => json.extend_from_slice(b"null"),
             Value::Boolean(value) => json.extend_from_slice(if *value { b"true" } else { b"false" }),
-            Value::Int8(number) => return number_to(json, number),
-            Value::Int16(number) => return number_to(json, number),
-            Value::Int32(number) | Value::Date(number) | Value::Time(number) => return number_to(json, number),
-            Value::Int64(number) | Value::Timestamp(number) => return number_to(json, number),
+            Value::Int8(number) => integer(json, *number),
+            Value::Int16(number) => integer(json, *number),
+            Value::Int32(number) | Value::Date(number) | Value::Time(number) => integer(json, *number),
+            Value::Int64(number) | Value::Timestamp(number) => integer(json, *number),
             Value::Float32(number) => return float_to(json, number.is_finite(), value),
             Value::Float64(number) => return float_to(json, number.is_finite(), value),
             Value::String(string) => text(json, string),
@@ -113,8 +113,8 @@ impl Writer {
                 self.decimal(json, number)?;
             }
             (Schema::DECIMAL, _) => return wrong("Decimal", "BigDecimal"),
-            (Schema::DATE, Value::Date(number)) | (Schema::TIME, Value::Time(number)) => number_to(json, number)?,
-            (Schema::TIMESTAMP, Value::Timestamp(number)) => number_to(json, number)?,
+            (Schema::DATE, Value::Date(number)) | (Schema::TIME, Value::Time(number)) => integer(json, *number),
+            (Schema::TIMESTAMP, Value::Timestamp(number)) => integer(json, *number),
             (Schema::DATE, _) => return wrong("Date", "Date"),
             (Schema::TIME, _) => return wrong("Time", "Date"),
             (Schema::TIMESTAMP, _) => return wrong("Timestamp", "Date"),
@@ -127,7 +127,10 @@ impl Writer {
         if self.numeric_decimals {
             return number_to(json, number);
         }
-        base64(json, &number.unscaled.to_signed_bytes_be());
+        match i128::try_from(&number.unscaled) {
+            Ok(small) => base64(json, shortest(&small.to_be_bytes())),
+            Err(_) => base64(json, &number.unscaled.to_signed_bytes_be()),
+        }
         Ok(())
     }
 
@@ -198,12 +201,26 @@ fn list<T>(json: &mut Vec<u8>, items: &[T], mut item_to: impl FnMut(&mut Vec<u8>
 
 /// Text in quotes. As Kafka does it, characters beyond the basic plane are written as two escapes.
 pub(super) fn text(json: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     json.push(b'"');
+    // Looks at all bytes, as then many are compared at once.
+    if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        escaped(json, text);
+    } else {
+        json.extend_from_slice(text.as_bytes());
+    }
+    json.push(b'"');
+}
+
+fn is_escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte >= 0xf0)
+}
+
+fn escaped(json: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = text.as_bytes();
     let mut done = 0;
     for (index, &byte) in bytes.iter().enumerate() {
-        if !(byte < 0x20 || byte == b'"' || byte == b'\\' || byte >= 0xf0) {
+        if !is_escaped(byte) {
             continue;
         }
         json.extend_from_slice(&bytes[done..index]);
@@ -231,13 +248,28 @@ pub(super) fn text(json: &mut Vec<u8>, text: &str) {
         }
     }
     json.extend_from_slice(&bytes[done..]);
-    json.push(b'"');
 }
 
 fn base64(json: &mut Vec<u8>, bytes: &[u8]) {
+    /// A multiple of three: parts of it are encoded as the whole would be.
+    const PART: usize = 192;
     json.push(b'"');
-    json.extend_from_slice(BASE64.encode(bytes).as_bytes());
+    let mut encoded = [0; PART / 3 * 4];
+    for part in bytes.chunks(PART) {
+        match BASE64.encode_slice(part, &mut encoded) {
+            Ok(length) => json.extend_from_slice(&encoded[..length]),
+            Err(_) => json.extend_from_slice(BASE64.encode(part).as_bytes()),
+        }
+    }
     json.push(b'"');
+}
+
+/// The bytes that are left of a big-endian number when those that only repeat its sign are removed.
+fn shortest(bytes: &[u8]) -> &[u8] {
+    let repeats =
+        |pair: &[u8]| matches!(pair, [0, next] if *next < 0x80) || matches!(pair, [0xff, next] if *next >= 0x80);
+    let repeated = bytes.windows(2).take_while(|pair| repeats(pair)).count();
+    &bytes[repeated..]
 }
 
 /// NaN and the infinite ones are no JSON numbers: text.
@@ -251,6 +283,35 @@ fn float_to(json: &mut Vec<u8>, finite: bool, value: &Value) -> Result<()> {
     Ok(())
 }
 
+fn integer(json: &mut Vec<u8>, number: impl itoa::Integer) {
+    json.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
 fn number_to(json: &mut Vec<u8>, number: &impl Display) -> Result<()> {
     write!(json, "{number}").map_err(|error| Error::data("cannot write JSON").cause(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_api::BigInt;
+
+    use super::*;
+
+    #[test]
+    fn digits_of_a_decimal_are_as_few_bytes_as_java_writes() {
+        let edges = [0, 1, 127, 128, 255, 256, 32_767, 32_768, i128::from(u64::MAX), i128::MAX];
+        for number in edges.iter().flat_map(|number| [*number, -number, -number - 1]) {
+            assert_eq!(shortest(&number.to_be_bytes()), BigInt::from(number).to_signed_bytes_be(), "{number}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_encoded_in_parts_are_one_text() {
+        for length in [0, 1, 191, 192, 193, 385, 1000] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+            let mut json = Vec::new();
+            base64(&mut json, &bytes);
+            assert_eq!(json, format!("\"{}\"", BASE64.encode(&bytes)).into_bytes(), "{length} bytes");
+        }
+    }
 }
