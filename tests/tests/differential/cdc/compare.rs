@@ -67,7 +67,7 @@ impl Sides {
             }
         }
         // One topic has the structure of the tables of all databases, which are read concurrently: their order is not defined.
-        let (java, ours) = (self.structures(&self.java).await?, self.structures(&self.ours).await?);
+        let [java, ours] = self.structures().await?;
         ensure!(java.keys().eq(ours.keys()), "structures: java {:?}, ours {:?}", java.keys(), ours.keys());
         for (database, java) in &java {
             differences.add(&format!("structures of {database}"), java, &ours[database]);
@@ -83,21 +83,6 @@ impl Sides {
             Err(error) if error.to_string().contains("there is no topic") => Ok(Vec::new()),
             Err(error) => Err(error),
         }
-    }
-
-    /// By their keys, which name the database. A connector that was stopped in the midst repeats an alteration that it had not
-    /// yet stored as written.
-    async fn structures(&self, side: &Side) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut by_key = BTreeMap::<String, Vec<String>>::new();
-        for message in consume_all(&self.kafka.bootstrap(), &side.name, false).await? {
-            let key = message.key_text().replace(&side.name, "NAME");
-            let (record, of_database) = (masked(&message, &side.name).text, by_key.entry(key).or_default());
-            let altered = record.contains(r#""type":"ALTER""#);
-            if !altered || !of_database.contains(&record) {
-                of_database.push(record);
-            }
-        }
-        Ok(by_key)
     }
 }
 

@@ -11,6 +11,7 @@ mod reading;
 mod sides;
 mod signal_topic;
 mod snapshots;
+mod structures;
 mod takeover;
 mod takeover_of_a_snapshot;
 mod workload;

@@ -121,7 +121,7 @@ impl Side {
     }
 
     pub(super) fn config(&self, bootstrap: &str, port: u16, databases: &[String], settings: &[(&str, &str)]) -> Value {
-        let (port, history) = (port.to_string(), format!("history.{}", self.name));
+        let (port, history) = (port.to_string(), self.history());
         let usual = [
             ("connector.class", "io.debezium.connector.sqlserver.SqlServerConnector"),
             ("tasks.max", "1"),
@@ -201,6 +201,11 @@ impl Side {
         let offsets = answer["offsets"].as_array().context("no list of offsets")?;
         let offset = offsets.iter().find(|offset| offset["partition"]["database"] == database);
         Ok(offset.map(|offset| offset["offset"].clone()).unwrap_or_default())
+    }
+
+    /// The topic of the schema history.
+    pub(super) fn history(&self) -> String {
+        format!("history.{}", self.name)
     }
 
     /// The topic of a table.
