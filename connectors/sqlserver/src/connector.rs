@@ -58,14 +58,16 @@ impl Connector for SqlServerConnector {
         for (number, name) in names.into_iter().enumerate() {
             databases[number % tasks].push(name);
         }
-        let task = |(number, databases): (usize, Vec<String>)| {
+        let task = |number: usize| {
+            let others = (0..tasks).filter(|other| *other != number).flat_map(|other| &databases[other]);
+            let others: Vec<&str> = others.map(String::as_str).collect();
             let mut props = config.originals().clone();
-            props.insert(NAMES.to_owned(), databases.join(","));
+            props.insert(NAMES.to_owned(), databases[number].join(","));
             props.insert("task.id".to_owned(), number.to_string());
-            props.insert(OTHER_TASKS.to_owned(), (tasks - 1).to_string());
+            props.insert(OTHER_TASKS.to_owned(), others.join(","));
             props
         };
-        Ok(databases.into_iter().enumerate().map(task).collect())
+        Ok((0..tasks).map(task).collect())
     }
 }
 

@@ -72,6 +72,9 @@ impl SqlServerTask {
                 let partition = reader.partition().clone();
                 reader.received_signals = Some(channels.add(&reader.database, partition, reader.incremental.signals()));
             }
+            for database in &self.settings.other_databases {
+                channels.add_other(database, offset::partition(&self.settings.names.prefix, database));
+            }
             self.readers.spawn(channels.run(self.cx.clone()));
         }
         for reader in readers {

@@ -14,7 +14,7 @@ use crate::sql::Login;
 use crate::table::TableId;
 use crate::types::{BinaryMode, DecimalMode, Modes, TimeMode};
 
-/// How many other tasks the connector has; set by the connector.
+/// The databases of the connector's other tasks; set by the connector.
 pub(crate) const OTHER_TASKS: &str = "task.others";
 
 /// `snapshot.isolation.mode`.
@@ -62,8 +62,8 @@ pub(crate) struct Settings {
     pub(crate) only_captured_structures: bool,
     pub(crate) context_headers: bool,
     pub(crate) task: String,
-    /// Whether the connector has no other task.
-    pub(crate) is_only_task: bool,
+    /// The databases of the connector's other tasks.
+    pub(crate) other_databases: Vec<String>,
     pub(crate) snapshot_mode: SnapshotMode,
     pub(crate) history: Option<HistorySettings>,
     pub(crate) signals: SignalSettings,
@@ -95,6 +95,10 @@ pub(crate) struct Settings {
     /// `None`: no limit.
     pub(crate) retries: Option<u32>,
     pub(crate) validation_timeout: Duration,
+}
+
+fn names_in(list: &str) -> Vec<String> {
+    list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 impl Settings {
@@ -144,7 +148,7 @@ impl Settings {
             only_captured_structures: config.boolean("schema.history.internal.store.only.captured.tables.ddl")?,
             context_headers: config.boolean("extended.headers.enabled")?,
             task: config.string("task.id")?.to_owned(),
-            is_only_task: config.string(OTHER_TASKS)? == "0",
+            other_databases: names_in(config.string(OTHER_TASKS)?),
             snapshot_mode: SnapshotMode::new(config)?,
             history: HistorySettings::new(config)?,
             signals,

@@ -74,8 +74,9 @@ impl Notifications {
         let id = notification.id.unwrap_or_else(|| Uuid::new_v4().to_string());
         let mut data = notification.data;
         data.push(("connector_name", self.connector.clone()));
+        let millis = now_millis();
         if self.log {
-            tracing::info!(id, aggregate_type = notification.aggregate, r#type = notification.kind, additional_data = ?data, "notification");
+            tracing::info!("{}", log_text(&id, notification.aggregate, notification.kind, &data, millis));
         }
         let Some(sink) = &self.sink else { return Ok(None) };
         let data = data.into_iter().map(|(name, text)| (Value::from(name), Value::from(text))).collect();
@@ -84,7 +85,7 @@ impl Notifications {
             notification.kind.into(),
             notification.aggregate.into(),
             Value::Map(data),
-            Value::Int64(now_millis()),
+            Value::Int64(millis),
         ];
         let key = Struct::new(sink.key.clone(), vec![id.into()])?;
         let value = Struct::new(sink.value.clone(), values)?;
@@ -93,6 +94,15 @@ impl Notifications {
             .from_source(partition, offset);
         Ok(Some(record))
     }
+}
+
+/// The text is the same as Debezium's: who watches logs for it finds it.
+fn log_text(id: &str, aggregate: &str, kind: &str, data: &[(&str, String)], millis: i64) -> String {
+    let data: Vec<String> = data.iter().map(|(name, text)| format!("{name}={text}")).collect();
+    let data = data.join(", ");
+    format!(
+        "[Notification Service] {{id='{id}', aggregateType='{aggregate}', type='{kind}', additionalData={{{data}}}, timestamp={millis}}}"
+    )
 }
 
 impl Reader {
@@ -110,5 +120,20 @@ impl Reader {
         let record = self.notifications.record(notification, &self.records.partition, offset)?;
         self.out.pending().extend(record);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_in_the_log_is_debeziums_text() {
+        let data = [("status", "SUCCEEDED".to_owned()), ("connector_name", "server".to_owned())];
+        assert_eq!(
+            log_text("7", "Initial Snapshot", "COMPLETED", &data, 5),
+            "[Notification Service] {id='7', aggregateType='Initial Snapshot', type='COMPLETED', \
+             additionalData={status=SUCCEEDED, connector_name=server}, timestamp=5}"
+        );
     }
 }

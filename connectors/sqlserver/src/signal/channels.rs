@@ -40,6 +40,9 @@ impl SignalPosition {
     }
 }
 
+/// The first task: it alone commits the group's offset, as several would overwrite each other's.
+const COMMITTING_TASK: &str = "0";
+
 /// The signal topic and the signal file of a task.
 pub(crate) struct Channels {
     settings: Arc<Settings>,
@@ -52,7 +55,8 @@ pub(crate) struct Channels {
 struct Target {
     database: ByteString,
     partition: SourcePartition,
-    sender: mpsc::Sender<ReceivedSignal>,
+    /// `None`: another task reads this database.
+    sender: Option<mpsc::Sender<ReceivedSignal>>,
     /// The offset of the last signal that it had followed when the task started.
     followed: Option<i64>,
     /// The first and the last signal that it was handed and that no stored offset says to be followed.
@@ -77,8 +81,15 @@ impl Channels {
         followed: Option<i64>,
     ) -> mpsc::Receiver<ReceivedSignal> {
         let (sender, received) = mpsc::channel(QUEUE);
-        self.targets.push(Target { database: database.clone(), partition, sender, followed, waiting: None });
+        let (database, sender) = (database.clone(), Some(sender));
+        self.targets.push(Target { database, partition, sender, followed, waiting: None });
         received
+    }
+
+    /// A database whose reader is in another task: its stored offset says which signals it has followed.
+    pub(crate) fn add_other(&mut self, database: &str, partition: SourcePartition) {
+        let database = ByteString::from(database);
+        self.targets.push(Target { database, partition, sender: None, followed: None, waiting: None });
     }
 
     /// Polls until the task or all of its readers end.
@@ -100,7 +111,8 @@ impl Channels {
     async fn poll(&mut self, cx: &SourceTaskContext) -> bool {
         let mut received = Vec::new();
         if let Some(topic) = &mut self.topic {
-            let followed: Vec<_> = self.targets.iter().map(|target| target.followed).collect();
+            let own = self.targets.iter().filter(|target| target.sender.is_some());
+            let followed: Vec<_> = own.map(|target| target.followed).collect();
             match topic.read(&followed).await {
                 Ok(read) => received.extend(read),
                 Err(error) => tracing::warn!(%error, "the signal topic cannot be read: it is tried again"),
@@ -119,13 +131,13 @@ impl Channels {
         if let Err(error) = self.commit(cx).await {
             tracing::debug!(%error, "the position in the signal topic is not committed: it is tried again");
         }
-        self.targets.iter().all(|target| target.sender.is_closed())
+        self.targets.iter().filter_map(|target| target.sender.as_ref()).all(mpsc::Sender::is_closed)
     }
 
     /// Commits the place up to which all signals are followed, so that another connector of this group continues there.
-    /// Not earlier: a signal whose effect is not stored must be read again. Several tasks would overwrite each other's.
+    /// Not earlier: a signal whose effect is not stored must be read again, in whichever task.
     async fn commit(&mut self, cx: &SourceTaskContext) -> Result<()> {
-        let Some(topic) = self.topic.as_mut().filter(|_| self.settings.is_only_task) else { return Ok(()) };
+        let Some(topic) = self.topic.as_mut().filter(|_| self.settings.task == COMMITTING_TASK) else { return Ok(()) };
         let waiting: Vec<&mut Target> = self.targets.iter_mut().filter(|target| target.waiting.is_some()).collect();
         if !waiting.is_empty() {
             let partitions: Vec<_> = waiting.iter().map(|target| target.partition.clone()).collect();
@@ -167,8 +179,10 @@ async fn dispatch(targets: &mut [Target], received: ReceivedSignal, begin: i64) 
             let first = target.waiting.map_or(offset, |(first, _)| first);
             target.waiting = Some((first, offset));
         }
-        // A reader that has ended receives no signals.
-        let _ = target.sender.send(received.clone()).await;
+        if let Some(sender) = &target.sender {
+            // A reader that has ended receives no signals.
+            let _ = sender.send(received.clone()).await;
+        }
     }
 }
 

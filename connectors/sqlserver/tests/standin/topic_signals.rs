@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tributary_api::{SourceHost, Topic, TopicRecord, TopicWriterOptions};
+use tributary_api::{OffsetMap, SourceHost, Topic, TopicRecord, TopicWriterOptions};
 use tributary_testkit::FakeSourceHost;
 
 use crate::signals::{SETTINGS, filled, is_complete, notifications, rows};
@@ -15,7 +15,11 @@ const BY_TOPIC: [(&str, &str); 3] =
     [("signal.enabled.channels", "source,kafka"), ("signal.poll.interval.ms", "5"), ("signal.kafka.groupId", "group")];
 
 async fn send(host: &Arc<FakeSourceHost>, signals: &[(&str, &str)]) {
-    let data = r#"{"data-collections": ["shop.dbo.a"], "type": "INCREMENTAL"}"#;
+    send_to(host, "shop", signals).await;
+}
+
+async fn send_to(host: &Arc<FakeSourceHost>, database: &str, signals: &[(&str, &str)]) {
+    let data = format!(r#"{{"data-collections": ["{database}.dbo.a"], "type": "INCREMENTAL"}}"#);
     let record = |(key, id): &(&str, &str)| {
         let value = format!(r#"{{"id": "{id}", "type": "execute-snapshot", "data": {data}}}"#);
         TopicRecord::new(Topic::from(TOPIC)).key((*key).to_owned().into_bytes()).value(value.into_bytes())
@@ -57,6 +61,34 @@ async fn each_signal_is_followed_once_and_committed_when_its_effect_is_stored() 
     host.acknowledge(records.last().unwrap());
     wait_for_commit(&host, 3).await;
     task.stop().await;
+}
+
+/// Each task reads the whole topic, and only the first one commits: what all tasks have followed.
+#[tokio::test]
+async fn the_first_of_several_tasks_commits_what_all_have_followed() {
+    let mut server = filled().await;
+    let host = FakeSourceHost::new();
+    let with = |settings: &[(&'static str, &'static str)]| [&SETTINGS[..], &BY_TOPIC, settings].concat();
+    send_to(&host, "there", &[("server", "s1")]).await;
+    send(&host, &[("server", "s2")]).await;
+    let mut task = Task::first(&server, &host, &with(&[("task.id", "0"), ("task.others", "there,more")])).await;
+    let records = task.take_until(&mut server, is_complete).await;
+    assert!(notifications(&records).iter().all(|notification| notification.starts_with("s2 ")));
+    host.acknowledge(records.last().unwrap());
+    wait_for_commit(&host, 0).await;
+    let of = |name: &str| OffsetMap::new([("server", "server".into()), ("database", name.into())]);
+    host.set_offset(&of("there"), OffsetMap::new([("signal_offset", 0_i64.into())]));
+    wait_for_commit(&host, 2).await;
+    task.stop().await;
+
+    let mut second = Task::start(&server, &host, &with(&[("task.id", "1"), ("task.others", "there,more")])).await;
+    for id in ["s3", "s4"] {
+        send(&host, &[("server", id)]).await;
+        let records = second.take_until(&mut server, is_complete).await;
+        host.acknowledge(records.last().unwrap());
+    }
+    second.stop().await;
+    assert_eq!(host.committed("group", TOPIC), Some(2));
 }
 
 /// As behind Debezium, whose offsets say nothing of the topic.

@@ -61,7 +61,7 @@ fn unlisted() -> Vec<ConfigKey> {
             "The placeholder for a large value that an update does not change.",
         ),
         text("task.id", "0", "The number of the task; set by the connector."),
-        text(OTHER_TASKS, "0", "How many other tasks the connector has; set by the connector."),
+        text(OTHER_TASKS, "", "The databases of the connector's other tasks; set by the connector."),
         driver("encrypt", ConfigType::String, "Encryption: true, false (of the login alone) or strict."),
         driver("trustServerCertificate", ConfigType::String, "Whether any certificate of the server is accepted."),
         driver("serverCertificate", ConfigType::String, "A file with the certificate to trust, in PEM."),
