@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector};
+use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector, TopicClient};
 
 use crate::client::connect;
-use crate::config::{Flavour, Settings};
+use crate::config::{Flavour, Reports, Settings};
 use crate::invoke::Invoker;
 
 /// The timeout of a dry run when a configuration is validated.
@@ -52,6 +52,10 @@ impl Connector for LambdaConnector {
             }
         }
         Ok(issues)
+    }
+
+    fn topic_clients(&self, config: &Config) -> Result<Vec<TopicClient>> {
+        Ok(Settings::new(self.flavour, config)?.reports.iter().map(Reports::topic_client).collect())
     }
 
     async fn task_configs(&mut self, config: &Config, max_tasks: usize) -> Result<Vec<Props>> {

@@ -44,8 +44,7 @@ impl Reporter {
         };
         let result_topic = reports.result.as_ref().zip(result.as_ref()).map(new);
         let error_topic = reports.error.as_ref().zip(error.as_ref()).map(new);
-        let options = TopicWriterOptions::default().producer(reports.producer.clone()).admin(reports.admin.clone());
-        let options = result_topic.into_iter().chain(error_topic).fold(options, TopicWriterOptions::topic);
+        let options = result_topic.into_iter().chain(error_topic).fold(reports.writer(), TopicWriterOptions::topic);
         let writer =
             cx.topic_writer(options).await.map_err(|error| error.context("cannot open the topics of reports"))?;
         Ok(Self { writer, result, error })

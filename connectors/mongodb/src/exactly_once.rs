@@ -54,7 +54,8 @@ impl OffsetStore {
         for stored in found.map(Vec::as_slice).unwrap_or_default().iter().filter_map(Bson::as_document) {
             let (Ok(id), Some(offset)) = (stored.get_document("_id"), stored.get("offset").and_then(whole)) else {
                 let what = format!("{}.{} holds {stored}, which is no offset", self.database, self.collection);
-                return Err(Error::config(format!("{what}: give the offsets a collection of their own")));
+                let message = format!("{what}: give the offsets a collection of their own");
+                return Err(Error::config_at("exactly.once.offsets.collection", message));
             };
             let of = partitions.iter().find(|partition| self.id(partition) == *id);
             offsets.extend(of.map(|partition| (partition.clone(), offset)));

@@ -65,7 +65,9 @@ impl Server {
             .filter(|concern| *concern != mongodb::options::WriteConcern::default())
             .map(|concern| serialize_to_raw_document_buf(&concern))
             .transpose()
-            .map_err(|error| Error::config("the write concern of connection.uri cannot be used").cause(&error))?;
+            .map_err(|error| {
+                Error::config_at("connection.uri", "the write concern of connection.uri cannot be used").cause(&error)
+            })?;
         Ok(Self {
             max_document: size("maxBsonObjectSize", 16 * 1024 * 1024),
             max_message: size("maxMessageSizeBytes", 48_000_000).saturating_sub(MESSAGE_RESERVE),

@@ -53,9 +53,12 @@ async fn find(server: &Server, namespace: &Namespace) -> Result<Option<Document>
 fn check(found: &Document, namespace: &Namespace) -> Result<()> {
     match found.get_str("type") {
         Ok("timeseries") => Ok(()),
-        _ => Err(Error::config(format!(
-            "{namespace} is there and is no time-series collection: remove timeseries.timefield, or name another \
-             collection"
-        ))),
+        _ => Err(Error::config_at(
+            "timeseries.timefield",
+            format!(
+                "{namespace} is there and is no time-series collection: remove timeseries.timefield, or name another \
+                 collection"
+            ),
+        )),
     }
 }

@@ -3,19 +3,17 @@
 //!
 //! The algorithm is published with its test vectors in GrowthBook's guide to building an SDK.
 
+use tributary_api::stable_hash::fnv1a_32;
+
 /// Half-open range of hash values, `start <= n < end`.
 pub type Range = (f64, f64);
 
-/// FNV-1a with 32 bits over UTF-8.
-fn fnv1a32(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
 /// A number from 0 up to, and without, 1 for a value under a seed. `None` for a version other than 1 and 2.
 pub fn hash(seed: &str, value: &str, version: u32) -> Option<f64> {
+    let hashed = |text: &str| fnv1a_32(text.as_bytes());
     match version {
-        1 => Some(f64::from(fnv1a32(&format!("{value}{seed}")) % 1000) / 1000.0),
-        2 => Some(f64::from(fnv1a32(&fnv1a32(&format!("{seed}{value}")).to_string()) % 10_000) / 10_000.0),
+        1 => Some(f64::from(hashed(&format!("{value}{seed}")) % 1000) / 1000.0),
+        2 => Some(f64::from(hashed(&hashed(&format!("{seed}{value}")).to_string()) % 10_000) / 10_000.0),
         _ => None,
     }
 }

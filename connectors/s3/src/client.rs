@@ -57,6 +57,21 @@ pub(crate) async fn connect(config: &Config) -> Result<Client> {
     Ok(Client::from_conf(builder.build()))
 }
 
+/// What to do about the answer of S3 to a request that was signed for, or sent to, another region than the bucket's.
+pub(crate) fn wrong_region<E: ProvideErrorMetadata>(bucket: &str, error: &SdkError<E>) -> Option<String> {
+    let response = error.raw_response()?;
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    if response.status().as_u16() != 301 && code != "AuthorizationHeaderMalformed" {
+        return None;
+    }
+    Some(match response.headers().get("x-amz-bucket-region") {
+        Some(region) => format!("bucket {bucket} is in another region: set s3.region to {region}"),
+        None => {
+            format!("bucket {bucket} is in another region: set s3.region to the bucket's, and store.url if it is set")
+        }
+    })
+}
+
 /// What a failed request means for the task.
 pub(crate) fn failure<E>(what: &str, bucket: &str, error: &SdkError<E>) -> Error
 where
@@ -65,6 +80,9 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let service = error.as_service_error();
     let code = service.and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    if let Some(message) = wrong_region(bucket, error) {
+        return Error::config_at("s3.region", format!("{what}: {message}"));
+    }
     let retriable = match (status, code) {
         (_, "NoSuchBucket") => {
             return Error::fatal(format!("{what}: there is no bucket {bucket}: create it, or correct s3.bucket.name"));

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use tributary_api::{Config, ConfigIssue, Connector, Offsets, Props, Result, SinkConnector};
 
-use crate::client::{connect, failure};
+use crate::client::{connect, failure, wrong_region};
 
 /// Plans the S3 sink: every task has the same configuration, and its share of the partitions.
 pub(crate) struct S3Connector;
@@ -28,12 +28,14 @@ impl SinkConnector for S3Connector {
     }
 }
 
-/// 301 and 403 mean that the bucket exists, but in another region or without permission to list it: the task's error
-/// will be more specific.
+/// 403 means that the bucket exists, but not that it may be listed: the task's error will be more specific.
 async fn bucket_issue(client: &aws_sdk_s3::Client, bucket: &str) -> Option<ConfigIssue> {
     let error = client.head_bucket().bucket(bucket).send().await.err()?;
+    if let Some(message) = wrong_region(bucket, &error) {
+        return Some(ConfigIssue::new("s3.region", message));
+    }
     match error.raw_response().map(|response| response.status().as_u16()) {
-        Some(301 | 403) => None,
+        Some(403) => None,
         Some(404) => {
             let what =
                 format!("Invalid value {bucket} for configuration s3.bucket.name: there is no such bucket: create it");

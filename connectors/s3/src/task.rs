@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
+use tributary_api::time::now_ms;
 use tributary_api::{Config, Error, ErrorKind, Offsets, Record, Result, SinkTask, SinkTaskContext, TopicPartition};
 
 use crate::client::connect;
@@ -144,7 +144,7 @@ impl S3Task {
 
     fn rotate_by_schedule(&mut self) -> Result<()> {
         let Some(schedule) = &self.uploader.settings.schedule else { return Ok(()) };
-        let now = now();
+        let now = now_ms();
         if self.rotate_at.is_some_and(|at| now >= at) {
             self.writers.values_mut().try_for_each(PartitionWriter::seal)?;
             self.rotate_at = None;
@@ -177,9 +177,4 @@ fn refuse_null(record: &Record, cx: &SinkTaskContext, settings: &Settings) -> Re
 async fn discard(mut writers: Vec<PartitionWriter>, uploader: &Uploader) {
     let discarded: Vec<_> = writers.iter_mut().map(|writer| writer.discard(uploader)).collect();
     stream::iter(discarded).buffer_unordered(CONCURRENT_PARTITIONS).collect::<()>().await;
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

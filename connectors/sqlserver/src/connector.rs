@@ -1,11 +1,11 @@
 use tokio::time::timeout;
 use tributary_api::{
     Config, ConfigIssue, Connector, ConnectorContext, Error, ExactlyOnceSupport, OffsetMap, Props, Result,
-    SourceConnector, async_trait,
+    SourceConnector, TopicClient, async_trait,
 };
 
 use crate::catalog::{real_name, sees_capture};
-use crate::config::{OTHER_TASKS, Settings, not_supported, warn_of_no_effect};
+use crate::config::{HistorySettings, OTHER_TASKS, Settings, TopicSettings, warn_of_no_effect};
 use crate::lsn::Lsn;
 use crate::sql::Client;
 
@@ -17,14 +17,8 @@ pub(crate) struct SqlServerConnector;
 #[async_trait]
 impl Connector for SqlServerConnector {
     async fn validate(&mut self, config: &Config) -> Result<Vec<ConfigIssue>> {
-        let mut issues = not_supported(config.originals());
-        let settings = match Settings::new(config) {
-            Ok(settings) => settings,
-            Err(error) => {
-                issues.push(ConfigIssue::of_error(&error, "connector.class"));
-                return Ok(issues);
-            }
-        };
+        let settings = Settings::new(config)?;
+        let mut issues = Vec::new();
         match timeout(settings.validation_timeout, check_server(&settings)).await {
             Ok(Ok(found)) => issues.extend(found),
             Ok(Err(error)) => issues.push(unreachable(error.property(), &error.to_string())),
@@ -37,13 +31,15 @@ impl Connector for SqlServerConnector {
         Ok(issues)
     }
 
+    fn topic_clients(&self, config: &Config) -> Result<Vec<TopicClient>> {
+        let settings = Settings::new(config)?;
+        let signals = settings.signals.topic.as_ref().map(TopicSettings::topic_client);
+        let history = settings.history.as_ref().map(HistorySettings::topic_clients);
+        Ok(history.into_iter().flatten().chain(signals).collect())
+    }
+
     async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
-        let props = config.originals();
-        if let Some(issue) = not_supported(props).pop() {
-            return Err(Error::config_at(issue.name, issue.message));
-        }
-        Settings::new(config)?;
-        warn_of_no_effect(props);
+        warn_of_no_effect(config.originals());
         Ok(())
     }
 
@@ -160,6 +156,8 @@ fn unreachable(property: Option<&str>, error: &str) -> ConfigIssue {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use tributary_api::ClientKind;
+
     use super::*;
 
     #[test]
@@ -171,5 +169,51 @@ mod tests {
         assert_eq!(refused(&["shop", "Shop", "stock"]), Ok(()), "the server tells them apart");
         assert!(refused(&["shop", "stock", "shop"]).unwrap_err().contains("shop twice"));
         assert!(refused(&["a,b"]).unwrap_err().contains("comma"));
+    }
+
+    fn parse(props: &[(&str, &str)]) -> Result<Config> {
+        let required =
+            [("topic.prefix", "p"), ("database.names", "d"), ("database.hostname", "h"), ("database.user", "u")];
+        let props = required.iter().chain(props).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        crate::config::definition().parse(&props.collect())
+    }
+
+    #[test]
+    fn what_a_task_would_refuse_is_refused_with_the_configuration_and_names_its_property() {
+        assert!(parse(&[("topic.heartbeat.name", ""), ("signal.kafka.topic", "signals")]).is_ok());
+        for (name, value) in [
+            ("topic.prefix", "a b"),
+            ("topic.delimiter", "/"),
+            ("heartbeat.topics.prefix", "a:b"),
+            ("topic.heartbeat.name", "a b"),
+            ("signal.kafka.topic", ".."),
+            ("notification.sink.topic.name", "a/b"),
+            ("schema.history.internal.kafka.topic", "a,b"),
+            ("message.key.columns", "dbo.t"),
+            ("converters", "one"),
+            ("driver.encrypt", "maybe"),
+            ("driver.packetSize", "100"),
+            ("driver.loginTimeout", "soon"),
+        ] {
+            let error = parse(&[(name, value)]).unwrap_err();
+            assert_eq!(error.property(), Some(name), "{error}");
+        }
+        let several = parse(&[("max.queue.size", "10"), ("max.batch.size", "10"), ("converters", "one")]).unwrap_err();
+        assert!(several.to_string().contains("max.queue.size is 10"), "all at once: {several}");
+    }
+
+    #[test]
+    fn clients_have_the_properties_that_their_settings_come_from() {
+        let clients = |props: &[(&str, &str)]| SqlServerConnector.topic_clients(&parse(props).unwrap()).unwrap();
+        assert_eq!(clients(&[]).len(), 0);
+        let (servers, given) = ("schema.history.internal.kafka.bootstrap.servers", Props::new());
+        let history = [("schema.history.internal.kafka.topic", "history"), (servers, "broker:9092")];
+        let found = clients(&[&history[..], &[("signal.enabled.channels", "kafka")]].concat());
+        let property = |place: usize, kind, setting: &str| found[place].property(kind, setting, &given).unwrap();
+        assert_eq!(found.len(), 3);
+        assert_eq!(property(0, ClientKind::Consumer, "x"), "schema.history.internal.consumer.x");
+        assert_eq!(property(1, ClientKind::Producer, "x"), "schema.history.internal.producer.x");
+        assert_eq!(property(1, ClientKind::Producer, "bootstrap.servers"), servers);
+        assert_eq!(property(2, ClientKind::Consumer, "group.id"), "signal.kafka.groupId");
     }
 }

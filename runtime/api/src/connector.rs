@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::{Config, ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Result};
+use crate::{Config, ConfigIssue, ConnectorContext, OffsetMap, Offsets, Props, Result, TopicClient};
 
 /// Plans the work of a connector: it divides the work among tasks. [`SimpleConnector`](crate::SimpleConnector) is for those
 /// whose tasks all do the same.
@@ -43,8 +43,18 @@ pub trait Connector: Send {
         Ok(Vec::new())
     }
 
+    /// The topic writers and readers that its tasks open with settings from the configuration, so that a setting which their
+    /// clients would refuse is refused with the configuration. Called as [`validate`](Self::validate) is, beside it: it must
+    /// not ask the outside.
+    ///
+    /// # Errors
+    /// As for [`validate`](Self::validate).
+    fn topic_clients(&self, _config: &Config) -> Result<Vec<TopicClient>> {
+        Ok(Vec::new())
+    }
+
     /// Starts what the connector itself does beside its tasks, if anything. Called once, before anything but
-    /// [`validate`](Self::validate).
+    /// [`validate`](Self::validate) and [`topic_clients`](Self::topic_clients).
     ///
     /// # Errors
     /// Any error fails the connector.
@@ -70,6 +80,7 @@ pub trait Connector: Send {
 
 /// Whether a source can be exactly-once with the given configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExactlyOnceSupport {
     /// It can.
     Supported,

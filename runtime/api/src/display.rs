@@ -5,6 +5,7 @@ use std::fmt;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::time::civil_date;
 use crate::{Decimal, Struct, Value};
 
 const DAY_MS: i64 = 86_400_000;
@@ -131,20 +132,8 @@ fn instant(f: &mut fmt::Formatter<'_>, millis: i64) -> fmt::Result {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, second) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS) / 1000);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_date(days);
     let weekday = DAYS[days.rem_euclid(7) as usize];
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    write!(f, "{weekday} {} {day:02} {hour:02}:{minute:02}:{second:02} UTC {year:04}", MONTHS[month])
-}
-
-/// Year, month from 0 and day from 1 of a day since 1970-01-01, by counting in eras of 400 years from March on.
-fn civil(days: i64) -> (i64, usize, i64) {
-    let shifted = days.saturating_add(719_468);
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let month = (from_march + 2) % 12;
-    let year = era * 400 + year_of_era + i64::from(month < 2);
-    (year, month as usize, day_of_year - (153 * from_march + 2) / 5 + 1)
+    write!(f, "{weekday} {} {day:02} {hour:02}:{minute:02}:{second:02} UTC {year:04}", MONTHS[month as usize - 1])
 }

@@ -31,6 +31,9 @@ mod simple_connector;
 mod sink;
 mod small_file;
 mod source;
+pub mod stable_hash;
+pub mod time;
+mod topic_client;
 mod topic_reader;
 mod topic_writer;
 mod transaction;
@@ -44,7 +47,8 @@ pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use config::{
     Config, ConfigDef, ConfigIssue, ConfigKey, ConfigProvider, ConfigType, ConfigValue, CustomValidator, DefaultValue,
-    Importance, KeyNames, NameMatch, Props, Recommendation, Secret, Validator, Width, Wording, list_items,
+    Importance, KeyNames, NameMatch, Props, Recommendation, Secret, Validator, Width, Wording, check_topic_name,
+    list_items,
 };
 pub use connector::{Connector, ExactlyOnceSupport, SinkConnector, SourceConnector};
 pub use context::{ConnectorContext, ConnectorHost, SinkHost, SinkTaskContext, SourceHost, SourceTaskContext};
@@ -70,6 +74,7 @@ pub use sink::SinkTask;
 pub use small_file::read_small_file;
 pub use source::{Ack, AckListener, RecordMetadata, SourceTask};
 pub use tokio_util::sync::CancellationToken;
+pub use topic_client::{ClientKind, TopicClient, TopicClientOptions};
 pub use topic_reader::{RawTopicReader, TopicReader, TopicReaderOptions};
 pub use topic_writer::{NewTopic, TopicRecord, TopicWriter, TopicWriterOptions};
 pub use transaction::{TransactionContext, TransactionEnd, TransactionRequest};

@@ -18,6 +18,7 @@ pub const API_VERSION: u32 = 1;
 
 /// What a plugin is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum PluginKind {
     /// A sink connector.
     Sink,
@@ -95,6 +96,7 @@ pub struct PluginDescription {
 
 /// Makes connectors and tasks of a source.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct SourceFactory {
     /// A connector that is not started.
     pub connector: Arc<dyn Fn() -> Box<dyn SourceConnector> + Send + Sync>,
@@ -106,6 +108,7 @@ pub struct SourceFactory {
 
 /// Makes connectors and tasks of a sink.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct SinkFactory {
     /// A connector that is not started.
     pub connector: Arc<dyn Fn() -> Box<dyn SinkConnector> + Send + Sync>,
@@ -113,6 +116,28 @@ pub struct SinkFactory {
     pub task: Arc<dyn Fn() -> Box<dyn SinkTask> + Send + Sync>,
     /// The Java class name of the task, shown as `task.class`.
     pub task_class: String,
+}
+
+impl SourceFactory {
+    /// Makes connectors and tasks by functions. [`Plugin::source`] is simpler: its tasks are started already.
+    pub fn new(
+        connector: impl Fn() -> Box<dyn SourceConnector> + Send + Sync + 'static,
+        task: impl Fn() -> Box<dyn SourceTask> + Send + Sync + 'static,
+        task_class: impl Into<String>,
+    ) -> Self {
+        Self { connector: Arc::new(connector), task: Arc::new(task), task_class: task_class.into() }
+    }
+}
+
+impl SinkFactory {
+    /// Makes connectors and tasks by functions. [`Plugin::sink`] is simpler: its tasks are started already.
+    pub fn new(
+        connector: impl Fn() -> Box<dyn SinkConnector> + Send + Sync + 'static,
+        task: impl Fn() -> Box<dyn SinkTask> + Send + Sync + 'static,
+        task_class: impl Into<String>,
+    ) -> Self {
+        Self { connector: Arc::new(connector), task: Arc::new(task), task_class: task_class.into() }
+    }
 }
 
 /// Makes a transform from its parsed configuration.
@@ -129,6 +154,7 @@ pub type ConfigProviderFactory = Arc<dyn Fn(&Config) -> Result<Box<dyn ConfigPro
 /// Makes instances.
 #[derive(Clone)]
 #[allow(missing_debug_implementations)] // closures have none; `Plugin` prints what there is to say
+#[non_exhaustive]
 pub enum Factory {
     /// Of a source.
     Source(SourceFactory),
@@ -161,6 +187,7 @@ impl Factory {
 
 /// A plugin: its description and how to make one.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Plugin {
     /// What is known of it.
     pub description: PluginDescription,
@@ -217,11 +244,11 @@ impl Plugin {
     {
         let class = class.into();
         let (definition, start) = (Arc::new(config.clone()), Arc::new(start));
-        let factory = SourceFactory {
-            connector: Arc::new(move || Box::new(connector())),
-            task: Arc::new(move || Box::new(Deferred::new(&definition, &start))),
-            task_class: task_class(&class),
-        };
+        let factory = SourceFactory::new(
+            move || Box::new(connector()),
+            move || Box::new(Deferred::new(&definition, &start)),
+            task_class(&class),
+        );
         Self::new(class, version, config, Factory::Source(factory))
     }
 
@@ -244,11 +271,11 @@ impl Plugin {
     {
         let class = class.into();
         let (definition, start) = (Arc::new(config.clone()), Arc::new(start));
-        let factory = SinkFactory {
-            connector: Arc::new(move || Box::new(connector())),
-            task: Arc::new(move || Box::new(Deferred::new(&definition, &start))),
-            task_class: task_class(&class),
-        };
+        let factory = SinkFactory::new(
+            move || Box::new(connector()),
+            move || Box::new(Deferred::new(&definition, &start)),
+            task_class(&class),
+        );
         Self::new(class, version, config, Factory::Sink(factory))
     }
 

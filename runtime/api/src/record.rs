@@ -119,11 +119,13 @@ pub enum TimestampType {
 
 /// Where a record came from. The runtime tracks it; transforms pass it on unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Origin {
     /// No origin (tests, records created by transforms).
     #[default]
     None,
-    /// A source task.
+    /// A source task; made by [`Origin::source`].
+    #[non_exhaustive]
     Source {
         /// The source partition; without one nothing is stored for the record.
         partition: Option<SourcePartition>,
@@ -141,6 +143,22 @@ pub enum Origin {
         /// The offset.
         offset: i64,
     },
+}
+
+impl Origin {
+    /// A source task: the source partition, without which nothing is stored for the record, and the position after it.
+    pub fn source(partition: Option<SourcePartition>, offset: Option<SourceOffset>) -> Self {
+        Self::Source { partition, offset, tag: 0 }
+    }
+
+    /// The same origin with a number of the source task's own, handed back with the acknowledgement.
+    #[must_use]
+    pub fn tagged(mut self, number: u64) -> Self {
+        if let Self::Source { tag, .. } = &mut self {
+            *tag = number;
+        }
+        self
+    }
 }
 
 /// One record on its way through the pipeline.
@@ -219,9 +237,8 @@ impl Record {
 
     /// The same record from a place in a source.
     #[must_use]
-    pub fn from_source(mut self, partition: &SourcePartition, offset: SourceOffset) -> Self {
-        self.origin = Origin::Source { partition: Some(partition.clone()), offset: Some(offset), tag: 0 };
-        self
+    pub fn from_source(self, partition: &SourcePartition, offset: SourceOffset) -> Self {
+        self.with_origin(Origin::source(Some(partition.clone()), Some(offset)))
     }
 
     /// The same record with a timestamp, in milliseconds since the epoch.

@@ -19,8 +19,10 @@ use crate::{Config, Connector, ExactlyOnceSupport, OffsetMap, Offsets, Props, Re
 ///     }
 /// }
 ///
-/// let start = async |_cx: SinkTaskContext, _config: Config| Ok(Count(0));
-/// let start = move |cx, config| Box::pin(start(cx, config)) as std::pin::Pin<Box<dyn Future<Output = _> + Send>>;
+/// async fn start(_cx: SinkTaskContext, _config: Config) -> Result<Count> {
+///     Ok(Count(0))
+/// }
+///
 /// let plugin = Plugin::sink("com.example.CountSinkConnector", "1", ConfigDef::default(), SimpleConnector::new, start);
 /// assert_eq!(plugin.description.class, "com.example.CountSinkConnector");
 /// ```

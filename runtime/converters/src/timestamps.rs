@@ -1,6 +1,7 @@
 //! Dates, times and timestamps as `SimpleDateFormat` prints and reads them, in UTC.
 
 use tributary_api::Value;
+use tributary_api::time::{civil_date, days_to_month};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -8,7 +9,7 @@ const DAY_MS: i64 = 86_400_000;
 /// decides, not its type.
 pub(crate) fn format(millis: i64) -> String {
     let (days, in_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_date(days);
     let date = format!("{year:04}-{month:02}-{day:02}");
     let (second, milli) = (in_day / 1000, in_day % 1000);
     let time = format!("{:02}:{:02}:{:02}.{milli:03}Z", second / 3600, second / 60 % 60, second % 60);
@@ -59,7 +60,7 @@ impl Reader<'_> {
         self.literal('-')?;
         let day = self.number()?;
         let (year, month) = (year + (month - 1).div_euclid(12), (month - 1).rem_euclid(12));
-        Some(days_before(year, month) + day - 1)
+        Some(days_to_month(year, month + 1) + day - 1)
     }
 
     fn time(&mut self) -> Option<i64> {
@@ -85,44 +86,5 @@ impl Reader<'_> {
     fn literal(&mut self, expected: char) -> Option<()> {
         self.rest = self.rest.strip_prefix(expected)?;
         Some(())
-    }
-}
-
-/// Days from 1970-01-01 to the first of a month (from 0) in the Gregorian calendar, whose years begin in March here.
-fn days_before(year: i64, month: i64) -> i64 {
-    let (year, from_march) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * from_march + 2) / 5;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-/// Year, month and day, both from 1.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // 400 years are 146,097 days; the estimate is at most one year off.
-    let mut year = 1970 + days * 400 / 146_097;
-    while days_before(year, 0) > days {
-        year -= 1;
-    }
-    while days_before(year + 1, 0) <= days {
-        year += 1;
-    }
-    let month = (0..12).rev().find(|month| days_before(year, *month) <= days).unwrap_or(0);
-    (year, month + 1, days - days_before(year, month) + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_there_and_back() {
-        for days in (-800_000..800_000).step_by(37) {
-            let (year, month, day) = civil(days);
-            assert_eq!(days_before(year, month - 1) + day - 1, days);
-            assert!((1..=12).contains(&month) && (1..=31).contains(&day));
-        }
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(18_131), (2019, 8, 23));
-        assert_eq!(civil(11_016), (2000, 2, 29));
     }
 }

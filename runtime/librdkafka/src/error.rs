@@ -13,7 +13,8 @@ impl From<Failure> for Error {
             ErrorKind::Fatal if failure.retriable => ErrorKind::Retriable,
             kind => kind,
         };
-        Error::new(kind, failure.message).with_class(format!("org.apache.kafka.common.{class}"))
+        // The failure stays the source: its code tells what the kind does not.
+        Error::new(kind, &*failure.message).with_class(format!("org.apache.kafka.common.{class}")).with_source(failure)
     }
 }
 
@@ -27,8 +28,8 @@ fn classify(code: i32) -> (ErrorKind, &'static str) {
         code::QUEUE_FULL => (Retriable, "errors.TimeoutException"),
         code::PURGE_QUEUE | code::PURGE_INFLIGHT => (Retriable, "errors.TransactionAbortedException"),
         -178 | -177 | -164 | -153 | code::STATE => (Retriable, "errors.RetriableException"),
-        -181 => (Fatal, "errors.SslAuthenticationException"),
-        -169 | 58 => (Fatal, "errors.SaslAuthenticationException"),
+        code::SSL => (Fatal, "errors.SslAuthenticationException"),
+        code::AUTHENTICATION | code::SASL_AUTHENTICATION_FAILED => (Fatal, "errors.SaslAuthenticationException"),
         -188 | -190 | code::UNKNOWN_TOPIC_OR_PART | 100 => (Retriable, "errors.UnknownTopicOrPartitionException"),
         code::NO_OFFSET | -140 => (Fatal, "errors.OffsetOutOfRangeException"),
         1 => (Retriable, "errors.OffsetOutOfRangeException"),
@@ -44,12 +45,12 @@ fn classify(code: i32) -> (ErrorKind, &'static str) {
         22 | 25 | 27 | 113 | 110 | code::ASSIGNMENT_LOST | code::MAX_POLL_EXCEEDED => {
             (Retriable, "errors.RebalanceInProgressException")
         }
-        29 => (Fatal, "errors.TopicAuthorizationException"),
-        30 => (Fatal, "errors.GroupAuthorizationException"),
-        31 => (Fatal, "errors.ClusterAuthorizationException"),
+        code::TOPIC_AUTHORIZATION_FAILED => (Fatal, "errors.TopicAuthorizationException"),
+        code::GROUP_AUTHORIZATION_FAILED => (Fatal, "errors.GroupAuthorizationException"),
+        code::CLUSTER_AUTHORIZATION_FAILED => (Fatal, "errors.ClusterAuthorizationException"),
         32 => (Data, "errors.InvalidTimestampException"),
         33 => (Config, "errors.UnsupportedSaslMechanismException"),
-        35 | -165 => (Fatal, "errors.UnsupportedVersionException"),
+        code::UNSUPPORTED_VERSION | code::UNSUPPORTED_FEATURE => (Fatal, "errors.UnsupportedVersionException"),
         code::TOPIC_ALREADY_EXISTS => (Config, "errors.TopicExistsException"),
         37 => (Config, "errors.InvalidPartitionsException"),
         38 => (Config, "errors.InvalidReplicationFactorException"),
@@ -61,7 +62,7 @@ fn classify(code: i32) -> (ErrorKind, &'static str) {
         code::INVALID_PRODUCER_EPOCH => (Fatal, "errors.InvalidProducerEpochException"),
         code::FENCED | code::PRODUCER_FENCED => (Fatal, "errors.ProducerFencedException"),
         51 => (Retriable, "errors.ConcurrentTransactionsException"),
-        53 => (Fatal, "errors.TransactionalIdAuthorizationException"),
+        code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => (Fatal, "errors.TransactionalIdAuthorizationException"),
         56 => (Retriable, "errors.KafkaStorageException"),
         68 => (Config, "errors.GroupNotEmptyException"),
         code::GROUP_ID_NOT_FOUND => (Config, "errors.GroupIdNotFoundException"),
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(classified(3), (ErrorKind::Retriable, class("UnknownTopicOrPartitionException")));
         assert_eq!(classified(-156), (ErrorKind::Retriable, class("LeaderNotAvailableException")));
         assert_eq!(classified(9999), (ErrorKind::Fatal, "org.apache.kafka.common.KafkaException".to_owned()));
-        assert!(Error::from(Failure::of(9999)).to_string().contains("9999"));
+        assert_eq!(Error::from(Failure::of(9999)).to_string(), "kafka error 9999", "its text is not there twice");
     }
 
     #[test]

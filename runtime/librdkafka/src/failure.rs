@@ -41,6 +41,16 @@ pub mod code {
     /// A request had a leader epoch that the broker does not know yet.
     pub const NEW_LEADER_EPOCH: i32 = 75;
     pub const PRODUCER_FENCED: i32 = 90;
+    /// The other side does not speak a version of the protocol that the call needs.
+    pub const UNSUPPORTED_FEATURE: i32 = -165;
+    pub const UNSUPPORTED_VERSION: i32 = 35;
+    pub const AUTHENTICATION: i32 = -169;
+    pub const SSL: i32 = -181;
+    pub const SASL_AUTHENTICATION_FAILED: i32 = 58;
+    pub const TOPIC_AUTHORIZATION_FAILED: i32 = 29;
+    pub const GROUP_AUTHORIZATION_FAILED: i32 = 30;
+    pub const CLUSTER_AUTHORIZATION_FAILED: i32 = 31;
+    pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i32 = 53;
 }
 
 /// An error of librdkafka.
@@ -129,6 +139,14 @@ fn describe(code: i32) -> String {
         unsafe { (CStr::from_ptr(rd_kafka_err2name(known)), CStr::from_ptr(rd_kafka_err2str(known))) };
     format!("{} ({})", description.to_string_lossy(), name.to_string_lossy().trim_start_matches('_'))
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

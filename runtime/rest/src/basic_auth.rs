@@ -52,10 +52,8 @@ impl BasicAuth {
         let credentials = credentials(&file)?;
         if credentials.is_empty() {
             // Java then lets everybody in.
-            return Err(Error::config(format!(
-                "{} has no name and password: write lines name=password",
-                file.display()
-            )));
+            let message = format!("{} has no name and password: write lines name=password", file.display());
+            return Err(Error::config_at(LOGIN_CONFIG, message));
         }
         Ok(Some(Self(Arc::new(credentials))))
     }

@@ -75,7 +75,8 @@ impl InsertField {
         }
         let static_value: Option<ByteString> = config.optional_string(STATIC_VALUE)?.map(ByteString::from);
         if insertions.is_empty() {
-            return Err(Error::config("No field insertion configured"));
+            // The text is Kafka's; the property is one of those that would do.
+            return Err(Error::config_at(INSERTED[0].1, "No field insertion configured"));
         }
         if insertions.iter().any(|insertion| insertion.what == Inserted::Static) && static_value.is_none() {
             let message =

@@ -71,7 +71,7 @@ fn pages(plugins: &PluginRegistry) -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     let mut index = format!("{GENERATED}# Plugins\n\n## Connectors\n\n");
     for plugin in plugins.iter().filter(|plugin| plugin.description.kind.is_connector()) {
-        let name = page_name(&plugin.description.class);
+        let name = page_name(plugin, plugins);
         line(&mut index, &format!("- [{}]({name}): {}", plugin.description.class, plugin.description.doc));
         pages.insert(name, connector_page(plugin));
     }
@@ -114,8 +114,17 @@ fn worker_page() -> String {
     text
 }
 
-fn page_name(class: &str) -> String {
-    format!("{}.md", class.rsplit('.').next().unwrap_or(class))
+/// The simple name of the class, or the full one where another connector has the same simple name.
+fn page_name(plugin: &Plugin, plugins: &PluginRegistry) -> String {
+    let class = &plugin.description.class;
+    let is_other = |other: &Plugin| other.description.kind.is_connector() && other.description.class != *class;
+    let is_shared = plugins.iter().any(|other| is_other(other) && simple_name(other) == simple_name(plugin));
+    format!("{}.md", if is_shared { class } else { simple_name(plugin) })
+}
+
+fn simple_name(plugin: &Plugin) -> &str {
+    let class = &plugin.description.class;
+    class.rsplit('.').next().unwrap_or(class)
 }
 
 fn connector_page(plugin: &Plugin) -> String {
@@ -123,7 +132,7 @@ fn connector_page(plugin: &Plugin) -> String {
         PluginKind::Source => ("source", FRAMEWORK_SOURCE),
         _ => ("sink", FRAMEWORK_SINK),
     };
-    let simple = plugin.description.class.rsplit('.').next().unwrap_or_default();
+    let simple = simple_name(plugin);
     format!(
         "{GENERATED}# {simple}\n\n{}\nIt also has the [properties of every {kind} connector]({framework}).\n\n{}",
         introduction(plugin),
@@ -134,7 +143,7 @@ fn connector_page(plugin: &Plugin) -> String {
 fn kind_page(plugins: &PluginRegistry, kind: PluginKind, heading: &str) -> String {
     let mut text = format!("{GENERATED}# {heading}\n");
     for plugin in plugins.iter().filter(|plugin| plugin.description.kind == kind) {
-        let simple = plugin.description.class.rsplit('.').next().unwrap_or_default();
+        let simple = simple_name(plugin);
         line(&mut text, &format!("\n## {simple}\n\n{}", introduction(plugin)));
         text.push_str(&table(&plugin.description.config));
     }
@@ -243,6 +252,16 @@ mod tests {
     use tributary_api::{ConfigType, Factory};
 
     use super::*;
+
+    #[test]
+    fn connectors_of_one_simple_name_have_a_page_each() {
+        let plugin = |class: &str| Plugin::new(class, "1", ConfigDef::default(), Factory::Processor).doc(class);
+        let classes = ["org.example.Thing", "com.example.Thing", "com.example.Other"];
+        let pages = pages(&PluginRegistry::new(classes.map(plugin)).unwrap());
+        for (name, class) in ["org.example.Thing.md", "com.example.Thing.md", "Other.md"].iter().zip(classes) {
+            assert!(pages[*name].contains(class), "{name}");
+        }
+    }
 
     #[test]
     fn a_page_lists_all_properties() {

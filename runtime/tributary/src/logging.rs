@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -14,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
+use tributary_api::time::now_ms;
 use tributary_control::{LoggerLevel, Loggers};
 use tributary_worker::{LoggerControl, LoggerRefusal, Redaction};
 
@@ -166,11 +166,6 @@ fn filter_of(level: &str) -> Option<LevelFilter> {
         "TRACE" | "ALL" => LevelFilter::TRACE,
         _ => return None,
     })
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -36,11 +36,15 @@ impl Rest {
     /// Binds `listeners` and `admin.listeners`. If the default port is taken and not configured, a free one is used.
     pub(crate) async fn start(settings: &Settings) -> Result<Self> {
         let options = RestOptions::from_props(&settings.props)?.own_host(&hostname());
-        let listeners = ListenerUrl::parse_list(&settings.list("listeners")?.join(","))?;
+        let parse = |name: &str| {
+            let parsed = ListenerUrl::parse_list(&settings.list(name)?.join(","));
+            parsed.map_err(|error| error.context(name).with_property(name)).map_err(anyhow::Error::from)
+        };
+        let listeners = parse("listeners")?;
         let advertised = advertised(settings, &listeners)?;
         let server = bind(settings, &listeners, Share::Rest, "listeners.https.").await?;
         let address = *server.addresses().get(advertised).context("listeners is empty: write http://host:port")?;
-        let admin_listeners = ListenerUrl::parse_list(&settings.list("admin.listeners")?.join(","))?;
+        let admin_listeners = parse("admin.listeners")?;
         let admin = match admin_listeners.is_empty() {
             false => Some(bind(settings, &admin_listeners, Share::Admin, "admin.listeners.https.").await?),
             true => None,

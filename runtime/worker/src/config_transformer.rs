@@ -86,9 +86,12 @@ impl ConfigTransformer {
                 .collect();
             bytes += resolved.len();
             match bytes > MAX_BYTES {
-                true => Err(Error::config(format!(
-                    "property {name}: with the values of its variables the configuration has more than {MAX_BYTES} bytes"
-                ))),
+                true => Err(Error::config_at(
+                    name,
+                    format!(
+                        "property {name}: with the values of its variables the configuration has more than {MAX_BYTES} bytes"
+                    ),
+                )),
                 false => Ok((name.clone(), resolved)),
             }
         };
@@ -121,9 +124,10 @@ impl ConfigTransformer {
                     wanted.entry((provider, path)).or_insert_with(|| Wanted { property, keys: BTreeSet::new() });
                 count += usize::from(entry.keys.insert((key, inner)));
                 if count > MAX_VARIABLES {
-                    return Err(Error::config(format!(
-                        "property {property}: a configuration may have {MAX_VARIABLES} variables at the most"
-                    )));
+                    return Err(Error::config_at(
+                        property,
+                        format!("property {property}: a configuration may have {MAX_VARIABLES} variables at the most"),
+                    ));
                 }
             }
         }
@@ -137,7 +141,7 @@ impl ConfigTransformer {
             let Some(provider) = self.providers.get(name) else { continue };
             let names: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
             let found = provider.get(path, &names);
-            let found = found.map_err(|error| error.context(format!("property {property}")))?;
+            let found = found.map_err(|error| error.context(format!("property {property}")).with_property(property))?;
             for (key, inner) in keys {
                 let Some(value) = found.get(key) else { continue };
                 if provider.is_secret(path, key) {
@@ -266,8 +270,10 @@ mod tests {
         let many: String = (0..1_001).map(|number| format!("${{echo:{number}}}")).collect();
         let error = transformer().resolve(&props(&many)).unwrap_err();
         assert!(error.to_string().contains("1000 variables at the most"), "{error}");
+        assert_eq!(error.property(), Some("p"));
         let error = transformer().resolve(&props(&"${long:k}".repeat(9))).unwrap_err();
         assert!(error.to_string().contains("more than 8388608 bytes"), "{error}");
+        assert_eq!(error.property(), Some("p"));
         assert!(transformer().resolve(&props(&"${long:k}".repeat(7))).is_ok());
     }
 

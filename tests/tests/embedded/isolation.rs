@@ -185,18 +185,20 @@ fn plugins(shared: &Arc<Shared>) -> Vec<Plugin> {
     fn made<T: ?Sized + 'static>(
         shared: &Arc<Shared>,
         cast: fn(Box<Test>) -> Box<T>,
-    ) -> Arc<dyn Fn() -> Box<T> + Send + Sync> {
+    ) -> impl Fn() -> Box<T> + Send + Sync + 'static + use<T> {
         let shared = Arc::clone(shared);
-        Arc::new(move || cast(Box::new(Test { shared: Arc::clone(&shared), props: Props::new(), last: None })))
+        move || cast(Box::new(Test { shared: Arc::clone(&shared), props: Props::new(), last: None }))
     }
-    let task_class = || "test.Task".to_owned();
-    let source = SourceFactory {
-        connector: made(shared, |test| test),
-        task: made(shared, |test| test),
-        task_class: task_class(),
-    };
-    let sink =
-        SinkFactory { connector: made(shared, |test| test), task: made(shared, |test| test), task_class: task_class() };
+    let source = SourceFactory::new(
+        made::<dyn SourceConnector>(shared, |test| test),
+        made::<dyn SourceTask>(shared, |test| test),
+        "test.Task",
+    );
+    let sink = SinkFactory::new(
+        made::<dyn SinkConnector>(shared, |test| test),
+        made::<dyn SinkTask>(shared, |test| test),
+        "test.Task",
+    );
     let block = ConfigDef::new([ConfigKey::new("block", ConfigType::String).default("never")]);
     let of_converters = Arc::clone(shared);
     let converter = move |_: &Config, _| Ok(Waiting(Arc::clone(&of_converters)));

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
+use tributary_api::time::now_ms;
 
 use super::admission::Admission;
 use super::body::{BodyError, receive};
@@ -21,8 +22,7 @@ use super::requests::Outcome;
 use super::sources::Sender;
 use super::stamp::RequestContext;
 use crate::http::{
-    Client, Denied, Endpoint, SessionAuthenticator, json, now_ms, refuse, retry_later, says_yes, unavailable,
-    with_header,
+    Client, Denied, Endpoint, SessionAuthenticator, json, refuse, retry_later, says_yes, unavailable, with_header,
 };
 use crate::session::{Session, TokenError};
 

@@ -54,7 +54,7 @@ impl PendingRequests {
         }
         let tag = state.requests.open(records.len(), answer, reserved);
         for record in &mut records {
-            record.origin = Origin::Source { partition: None, offset: None, tag };
+            record.origin = Origin::source(None, None).tagged(tag);
         }
         state.waiting.push_back((tag, records));
         drop(state);

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use tributary_api::stable_hash::fnv1a_32;
 use tributary_api::{Record, Result, TopicPartition, json};
 
 /// The position of a message in Kafka, and its id for browsers: `TOPIC.PARTITION.OFFSET`, where the topic is a hash in
@@ -21,9 +22,8 @@ pub(super) struct PartitionId {
 
 impl PartitionId {
     pub(super) fn new(topic: &str, partition: i32) -> Self {
-        // FNV-1a, because ids must stay the same in every build.
-        let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        Self { topic: topic.bytes().fold(0x811c_9dc5, hash), partition }
+        // Ids must stay the same in every build.
+        Self { topic: fnv1a_32(topic.as_bytes()), partition }
     }
 
     pub(super) fn of(partition: &TopicPartition) -> Self {

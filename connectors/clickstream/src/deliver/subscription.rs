@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tributary_api::time::now_ms;
 
 use super::address::Address;
 use super::catch_up::{CatchUp, CaughtUp, MissedMessages};
 use super::hub::Hub;
 use super::message::{Cursor, Message};
-use crate::http::{Client, now_ms};
+use crate::http::Client;
 use crate::session::Session;
 
 /// Practically never, but a valid duration.

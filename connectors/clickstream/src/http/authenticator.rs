@@ -2,9 +2,10 @@ use axum::http::header::{AUTHORIZATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use tributary_api::time::now_ms;
 
 use super::device::DeviceCookie;
-use super::{now_ms, refuse, with_header};
+use super::{refuse, with_header};
 use crate::session::{CookieOptions, Session, Signer, TokenError, cookie_value};
 
 /// Reads the session from a request's token.

@@ -12,8 +12,6 @@ mod session_keys;
 mod settings;
 mod transport;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 pub(crate) use self::answer::{empty, json, refuse, retry_later, unavailable, with_header};
 pub(crate) use self::authenticator::{Denied, SessionAuthenticator, query};
 pub(crate) use self::client::Client;
@@ -24,9 +22,3 @@ pub(crate) use self::listeners::{PathLease, PathRequest};
 pub(crate) use self::routes::Endpoint;
 pub(crate) use self::settings::{HttpSettings, check, config_keys};
 pub(crate) use self::transport::check_files;
-
-/// Milliseconds since the epoch.
-pub(crate) fn now_ms() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-}

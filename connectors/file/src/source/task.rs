@@ -1,9 +1,10 @@
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytestring::ByteString;
 use tokio::time::{Instant, sleep};
+use tributary_api::time::now_ms;
 use tributary_api::{
     Config, Datum, Error, OffsetMap, OffsetValue, Origin, Record, Result, Schema, SchemaRef, SchemaType,
     SourcePartition, SourceTask, SourceTaskContext, Topic, Value,
@@ -134,7 +135,7 @@ impl FileStreamSourceTask {
     fn read_batch(&mut self) -> Result<Vec<Record>> {
         let Some(input) = &mut self.input else { return Ok(Vec::new()) };
         let mut records = Vec::with_capacity(self.expected);
-        let timestamp = now();
+        let timestamp = now_ms();
         loop {
             while records.len() < self.batch_size
                 && let Some((line, end)) = self.lines.next()
@@ -172,17 +173,8 @@ fn record(
     line: ByteString,
     end: u64,
 ) -> Record {
-    let mut record = Record::new(topic.clone(), Datum::new(schema.clone(), Value::String(line))).at(timestamp);
+    let record = Record::new(topic.clone(), Datum::new(schema.clone(), Value::String(line))).at(timestamp);
     let position = i64::try_from(end).unwrap_or(i64::MAX);
-    record.origin = Origin::Source {
-        partition: partition.cloned(),
-        offset: partition.map(|_| OffsetMap::new([(POSITION, position.into())])),
-        tag: 0,
-    };
-    record
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    let offset = partition.map(|_| OffsetMap::new([(POSITION, position.into())]));
+    record.with_origin(Origin::source(partition.cloned(), offset))
 }

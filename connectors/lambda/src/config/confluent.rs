@@ -1,6 +1,6 @@
 use tributary_api::ConfigType::{Boolean, Class, Int, List, Long, Password, Short, String as Text};
 use tributary_api::Importance::{High, Low};
-use tributary_api::{ConfigDef, ConfigKey, Validator};
+use tributary_api::{ConfigDef, ConfigKey, Validator, check_topic_name};
 
 use super::{SYNC_LIMIT, from_confluent, key};
 
@@ -198,6 +198,7 @@ fn reporter() -> Vec<ConfigKey> {
         keys.extend([
             key(&name("name"), Text, REPORTER)
                 .default(default)
+                .validator(topic_name())
                 .doc(format!("{doc} ${{connector}} is replaced by the connector's name; empty: none.")),
             key(&name("replication.factor"), Short, REPORTER)
                 .default(3)
@@ -242,10 +243,17 @@ fn reporter() -> Vec<ConfigKey> {
     keys
 }
 
+fn topic_name() -> Validator {
+    Validator::custom("what a topic can be called, or empty; `${connector}` is replaced", |text| match text {
+        "" => Ok(()),
+        text => check_topic_name(&text.replace("${connector}", "connector")),
+    })
+}
+
 fn compatibility() -> Vec<ConfigKey> {
     let old = |name: &str, doc: &str| key(name, Text, COMPATIBILITY).default("").importance(Low).doc(doc);
     vec![
-        old("aws.lambda.response.topic", "The older name of reporter.result.topic.name."),
+        old("aws.lambda.response.topic", "The older name of reporter.result.topic.name.").validator(topic_name()),
         old("aws.lambda.response.bootstrap.servers", "The older name of reporter.bootstrap.servers."),
         old("aws.lambda.response.client.id", "The older name of reporter.producer.client.id."),
         key("confluent.license", Password, COMPATIBILITY).default("").importance(Low).doc(NO_EFFECT),

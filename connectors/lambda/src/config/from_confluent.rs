@@ -4,6 +4,7 @@ use std::time::Duration;
 use tributary_api::{Config, Error, Props, Result, Secret};
 
 use super::read::{credentials, given, limit_of, millis, region_of, simple_name, unknown_provider, with_scheme};
+use super::settings::{ADMIN, PRODUCER};
 use super::{
     Access, AccessProperties, Functions, LONGER_THAN_ANY, Limits, Mode, OnError, Proxy, Report, Reports, Retries, Role,
     Settings, Text,
@@ -167,14 +168,14 @@ fn reports(config: &Config) -> Result<Option<Reports>> {
         report.topic = topic;
     }
     let error = report(config, "error")?;
-    let mut producer = under(config.originals(), "reporter.producer.");
+    let mut producer = under(config.originals(), PRODUCER);
     if let Some(servers) = servers {
         producer.insert("bootstrap.servers".to_owned(), servers);
     }
     if let Some(id) = given(config, "aws.lambda.response.client.id")? {
         producer.entry("client.id".to_owned()).or_insert(id);
     }
-    let admin = under(config.originals(), "reporter.admin.");
+    let admin = under(config.originals(), ADMIN);
     let any = result.is_some() || error.is_some();
     Ok(any.then_some(Reports { result, error, producer, admin }))
 }

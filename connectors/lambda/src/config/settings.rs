@@ -1,10 +1,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tributary_api::{Config, Props, Result, Secret};
+use tributary_api::{ClientKind, Config, Props, Result, Secret, TopicClient, TopicWriterOptions};
 
 use super::{from_confluent, from_nordstrom};
 use crate::payload::Format;
+
+/// The beginning of the properties for the producer of reports.
+pub(super) const PRODUCER: &str = "reporter.producer.";
+/// The beginning of the properties for the client that creates the topics of reports.
+pub(super) const ADMIN: &str = "reporter.admin.";
 
 /// The set of properties that a configuration uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +145,21 @@ pub(crate) struct Reports {
     pub(crate) error: Option<Report>,
     pub(crate) producer: Props,
     pub(crate) admin: Props,
+}
+
+impl Reports {
+    /// How their topics are written; the topics themselves are not in it.
+    pub(crate) fn writer(&self) -> TopicWriterOptions {
+        TopicWriterOptions::default().producer(self.producer.clone()).admin(self.admin.clone())
+    }
+
+    /// The same, with the properties that the settings come from.
+    pub(crate) fn topic_client(&self) -> TopicClient {
+        TopicClient::writer(self.writer())
+            .prefix(ClientKind::Producer, PRODUCER)
+            .prefix(ClientKind::Admin, ADMIN)
+            .named("bootstrap.servers", "reporter.bootstrap.servers")
+    }
 }
 
 /// A topic for reports, and their format.

@@ -66,6 +66,12 @@ async fn combinations_are_checked() {
             "aws.lambda.batch.bytes",
             "is 1048577, but Lambda accepts only 1048576 bytes",
         ),
+        (
+            vec![("reporter.result.topic.name", "a topic of ${connector}")],
+            "reporter.result.topic.name",
+            "'a topic of connector'",
+        ),
+        (vec![("aws.lambda.response.topic", "a/b")], "aws.lambda.response.topic", "'a/b' contains"),
         (vec![("aws.lambda.proxy.url", "https://proxy:1")], "aws.lambda.proxy.url", "write http://host:port"),
     ] {
         check(&plugin(), &place.props(&more), name, says).await;

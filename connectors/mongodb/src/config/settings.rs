@@ -116,7 +116,11 @@ impl Settings {
 
 fn error(issues: &[ConfigIssue]) -> Error {
     let messages: Vec<&str> = issues.iter().map(|issue| issue.message.as_str()).collect();
-    Error::config(messages.join("; "))
+    let message = messages.join("; ");
+    match issues.first() {
+        Some(first) => Error::config_at(&first.name, message),
+        None => Error::config(message),
+    }
 }
 
 /// Refuses what is not supported, instead of ignoring it.

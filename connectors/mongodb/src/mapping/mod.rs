@@ -25,8 +25,8 @@ mod values;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use tributary_api::time::now_ms;
 use tributary_api::{Error, Record, Result, Topic};
 
 use self::cdc::{Event, Handler};
@@ -150,7 +150,7 @@ impl Mapper {
                 let stands_in = chain_value(chain, record, &mut key, &mut buffers)?;
                 let MappingBuffers { value, scratch, id, .. } = buffers;
                 let parts = has_value.then(|| DocumentParts::new(value, stands_in.then_some(&**id)));
-                let input = ModelInput { record, key: &mut key, parts, ids: &chain.ids, scratch, now: now() };
+                let input = ModelInput { record, key: &mut key, parts, ids: &chain.ids, scratch, now: now_ms() };
                 Some(strategy.model(input)?)
             }
         };
@@ -183,9 +183,4 @@ fn no_value(record: &Record) -> Error {
     } else {
         "the record has no value: set delete.on.null.values=true to delete the document of its key"
     })
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

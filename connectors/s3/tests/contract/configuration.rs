@@ -1,5 +1,7 @@
 //! What is checked before anything is written.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tributary_api::{ConfigIssue, ErrorKind, Props};
 
 use crate::support::{Task, TestBucket, plugin};
@@ -68,4 +70,34 @@ async fn the_bucket_must_exist_and_be_reached() {
     assert_eq!(validate(&bucket.props(&[("aws.secret.access.key", "wrong")])).await, []);
     bucket.stop().await;
     check(&bucket.props(&[("s3.retry.backoff.ms", "1")]), "store.url", "cannot reach the bucket").await;
+}
+
+/// Answers as S3 does where a bucket is in another region, with these headers.
+async fn elsewhere(headers: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 64 * 1024];
+            let _ = stream.read(&mut request).await;
+            let answer =
+                format!("HTTP/1.1 301 Moved Permanently\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_region_is_refused_with_the_region_that_it_has() {
+    let bucket = TestBucket::new().await;
+    for (headers, says) in
+        [("x-amz-bucket-region: eu-west-1\r\n", "set s3.region to eu-west-1"), ("", "set s3.region to the bucket's")]
+    {
+        let props = bucket.props(&[("store.url", &elsewhere(headers).await)]);
+        check(&props, "s3.region", says).await;
+        let error = Task::start(&props).await.put(0..3).await.unwrap_err();
+        assert_eq!((error.kind(), error.property()), (ErrorKind::Config, Some("s3.region")), "{error:?}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
 }

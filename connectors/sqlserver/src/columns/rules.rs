@@ -184,7 +184,7 @@ mod tests {
     fn rules(props: &[(&str, &str)]) -> Result<ColumnRules> {
         let required = [("topic.prefix", "p"), ("database.names", "d"), ("database.hostname", "h")];
         let props = required.iter().chain(props).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        ColumnRules::new(&crate::config::definition().parse(&props.collect())?)
+        ColumnRules::new(&crate::config::properties().parse(&props.collect())?)
     }
 
     fn table() -> Table {

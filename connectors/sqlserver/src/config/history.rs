@@ -1,6 +1,6 @@
 use std::fmt;
 
-use tributary_api::{Config, Error, Props, Result};
+use tributary_api::{ClientKind, Config, Error, Props, Result, TopicClient, TopicReaderOptions, TopicWriterOptions};
 
 const CLASS: &str = "schema.history.internal";
 const KAFKA: &str = "io.debezium.storage.kafka.history.KafkaSchemaHistory";
@@ -13,8 +13,8 @@ const PRODUCER: &str = "schema.history.internal.producer.";
 pub(crate) struct HistorySettings {
     pub(crate) topic: String,
     servers: Option<String>,
-    pub(crate) consumer: Props,
-    pub(crate) producer: Props,
+    consumer: Props,
+    producer: Props,
 }
 
 impl HistorySettings {
@@ -50,6 +50,25 @@ impl HistorySettings {
         let (consumer, producer) = (client(CONSUMER), client(PRODUCER));
         Ok(Some(Self { topic: topic.to_owned(), servers, consumer, producer }))
     }
+
+    /// How a partition of the topic is read.
+    pub(crate) fn reader(&self, partition: i32) -> TopicReaderOptions {
+        TopicReaderOptions::new(&*self.topic, partition).consumer(self.consumer.clone())
+    }
+
+    /// How the topic is written; it is not created by these options.
+    pub(crate) fn writer(&self) -> TopicWriterOptions {
+        TopicWriterOptions::default().producer(self.producer.clone())
+    }
+
+    /// The clients for the topic, with the properties that their settings come from.
+    pub(crate) fn topic_clients(&self) -> [TopicClient; 2] {
+        let reader = TopicClient::reader(self.reader(0)).prefix(ClientKind::Consumer, CONSUMER);
+        let writer = TopicClient::writer(self.writer()).prefix(ClientKind::Producer, PRODUCER);
+        // What the client that creates the topic is refused for comes from the producer's settings.
+        let writer = writer.prefix(ClientKind::Admin, PRODUCER);
+        [reader, writer].map(|client| client.named("bootstrap.servers", SERVERS))
+    }
 }
 
 impl fmt::Display for HistorySettings {
@@ -71,7 +90,7 @@ mod tests {
     fn settings(props: &[(&str, &str)]) -> Result<Option<HistorySettings>> {
         let required = [("topic.prefix", "p"), ("database.names", "d"), ("database.hostname", "h")];
         let props = required.iter().chain(props).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        HistorySettings::new(&crate::config::definition().parse(&props.collect())?)
+        HistorySettings::new(&crate::config::properties().parse(&props.collect())?)
     }
 
     #[test]

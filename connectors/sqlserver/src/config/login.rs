@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use tributary_api::{Config, Error, Props, Result, Secret};
 
-use super::definition;
+use super::definition::properties;
 use crate::sql::{Encryption, Login};
 
 pub(super) fn login(config: &Config) -> Result<Login> {
     let driver = Driver(config.originals());
-    driver.warn_of_unknown();
     driver.refuse_unsupported()?;
     let encryption = driver.encryption()?;
     let access_token = driver.get("accessToken").map(Secret::new);
@@ -98,17 +97,12 @@ impl<'a> Driver<'a> {
             )),
         }
     }
+}
 
-    fn warn_of_unknown(&self) {
-        let definition = definition();
-        for (name, _) in self.0.range("driver.".to_owned()..) {
-            if !name.starts_with("driver.") {
-                break;
-            }
-            if definition.key(name).is_none() {
-                tracing::warn!(property = name, "a setting of the JDBC driver has no effect: it is not supported yet");
-            }
-        }
+pub(super) fn warn_of_unknown_driver_settings(props: &Props) {
+    let definition = properties();
+    for name in props.keys().filter(|name| name.starts_with("driver.") && definition.key(name).is_none()) {
+        tracing::warn!(property = name, "a setting of the JDBC driver has no effect: it is not supported yet");
     }
 }
 

@@ -14,6 +14,8 @@ mod snapshot_threads;
 mod unsupported;
 
 pub(crate) use self::definition::definition;
+#[cfg(test)]
+pub(crate) use self::definition::properties;
 pub(crate) use self::filters::{Patterns, TableFilter, patterns};
 pub(crate) use self::history::HistorySettings;
 pub(crate) use self::overrides::Overrides;
@@ -21,4 +23,5 @@ pub(crate) use self::settings::{Locking, OTHER_TASKS, QueryMode, Settings, Snaps
 pub(crate) use self::signals::{NotificationSettings, SignalSettings, TopicSettings, Watermarks};
 pub(crate) use self::snapshot_mode::{SnapshotMode, Step};
 pub(crate) use self::snapshot_threads::{RowCountOrder, SnapshotThreads};
-pub(crate) use self::unsupported::{not_supported, warn_of_no_effect};
+use self::unsupported::not_supported;
+pub(crate) use self::unsupported::warn_of_no_effect;

@@ -1,4 +1,4 @@
-use tributary_api::{Config, list_items};
+use tributary_api::{Config, Props, list_items};
 
 use crate::table::TableId;
 
@@ -20,20 +20,18 @@ struct Override {
 impl Overrides {
     pub(super) fn new(config: &Config) -> Self {
         let props = config.originals();
-        let mut overrides = Vec::new();
-        for name in list_items(props, LIST) {
-            let property = format!("{LIST}.{name}");
-            let (Some(statement), Some((database, schema, table))) = (props.get(&property), parts(name)) else {
-                tracing::warn!(
-                    table = name,
-                    property,
-                    "a table is to be read by a statement of its own, and there is none, or the table is not written as schema.table: it is read whole"
-                );
-                continue;
-            };
-            overrides.push(Override { database, schema, table, statement: statement.clone() });
+        Self(list_items(props, LIST).filter_map(|name| Override::of(name, props)).collect())
+    }
+
+    /// Logs the tables for which no statement can be used.
+    pub(super) fn warn_of_unusable(props: &Props) {
+        for table in list_items(props, LIST).filter(|name| Override::of(name, props).is_none()) {
+            tracing::warn!(
+                table,
+                property = property(table),
+                "a table is to be read by a statement of its own, and there is none, or the table is not written as schema.table: it is read whole"
+            );
         }
-        Self(overrides)
     }
 
     /// The statement for a table, if it has one.
@@ -48,6 +46,17 @@ impl Overrides {
         fitting.sort_by_key(|of| of.database.is_none());
         fitting.first().map(|of| of.statement.as_str())
     }
+}
+
+impl Override {
+    fn of(name: &str, props: &Props) -> Option<Self> {
+        let (database, schema, table) = parts(name)?;
+        Some(Self { database, schema, table, statement: props.get(&property(name))?.clone() })
+    }
+}
+
+fn property(table: &str) -> String {
+    format!("{LIST}.{table}")
 }
 
 /// Splits `schema.table` or `database.schema.table`; each part may be in brackets.
@@ -91,7 +100,7 @@ mod tests {
             ("snapshot.select.statement.overrides.shop.dbo.t", "shop"),
         ];
         let props = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let overrides = Overrides::new(&crate::config::definition().parse(&props).unwrap());
+        let overrides = Overrides::new(&crate::config::properties().parse(&props).unwrap());
         let of = |database: &str, name: &str| {
             let id = TableId { database: database.into(), schema: "dbo".into(), name: name.into() };
             overrides.of(&id).map(str::to_owned)

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tributary_api::{Config, Error, Props, Result};
+use tributary_api::{ClientKind, Config, Error, Props, Result, TopicClient, TopicReaderOptions};
 
 use crate::incremental::parse_id;
 use crate::table::TableId;
@@ -9,6 +9,7 @@ use crate::table::TableId;
 const TABLES: &str = "signal.data.collection";
 const CHANNELS: &str = "signal.enabled.channels";
 const CONSUMER: &str = "signal.consumer.";
+const SERVERS: &str = "signal.kafka.bootstrap.servers";
 const GROUP: &str = "group.id";
 const NOTIFIED: &str = "notification.enabled.channels";
 const NOTIFICATION_TOPIC: &str = "notification.sink.topic.name";
@@ -27,6 +28,21 @@ pub(crate) enum Watermarks {
 pub(crate) struct TopicSettings {
     pub(crate) topic: String,
     pub(crate) consumer: Props,
+}
+
+impl TopicSettings {
+    /// How the topic is read from an offset on: its first partition.
+    pub(crate) fn reader(&self, offset: i64) -> TopicReaderOptions {
+        TopicReaderOptions::new(&*self.topic, 0).from(offset).consumer(self.consumer.clone())
+    }
+
+    /// The client for the topic, with the properties that its settings come from.
+    pub(crate) fn topic_client(&self) -> TopicClient {
+        TopicClient::reader(self.reader(0))
+            .prefix(ClientKind::Consumer, CONSUMER)
+            .named("bootstrap.servers", SERVERS)
+            .named(GROUP, "signal.kafka.groupId")
+    }
 }
 
 /// The enabled channels of signals, and how incremental snapshots read rows.
@@ -66,7 +82,7 @@ impl SignalSettings {
         // Names of Java classes have no meaning here.
         let consumer = consumer.filter(|(name, _)| !name.ends_with("deserializer"));
         let mut consumer: Props = consumer.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        if let Some(servers) = given("signal.kafka.bootstrap.servers") {
+        if let Some(servers) = given(SERVERS) {
             consumer.entry("bootstrap.servers".to_owned()).or_insert_with(|| servers.to_owned());
         }
         let group = config.string("signal.kafka.groupId")?;
@@ -139,7 +155,7 @@ mod tests {
     fn config(props: &[(&str, &str)]) -> Config {
         let required = [("topic.prefix", "p"), ("database.names", "d"), ("database.hostname", "h")];
         let props = required.iter().chain(props).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        crate::config::definition().parse(&props.collect()).unwrap()
+        crate::config::properties().parse(&props.collect()).unwrap()
     }
 
     fn signals(props: &[(&str, &str)]) -> Result<SignalSettings> {

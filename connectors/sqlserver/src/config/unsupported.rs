@@ -3,6 +3,9 @@
 
 use tributary_api::{ConfigIssue, Props};
 
+use super::Overrides;
+use super::login::warn_of_unknown_driver_settings;
+
 /// Properties that would change the records or leave some out, each with the values that have no effect and are
 /// accepted.
 const REFUSED: [(&str, &[&str]); 10] = [
@@ -47,7 +50,7 @@ const NOT_LOGGED: [&str; 6] = [
 ];
 
 /// The properties of a configuration that are refused.
-pub(crate) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
+pub(super) fn not_supported(props: &Props) -> Vec<ConfigIssue> {
     let asks = |name: &str, value: &str| {
         let listed = REFUSED.iter().find(|(refused, _)| *refused == name);
         listed.is_some_and(|(_, nothing)| !nothing.iter().any(|one| one.eq_ignore_ascii_case(value.trim())))
@@ -63,6 +66,8 @@ pub(crate) fn warn_of_no_effect(props: &Props) {
             tracing::warn!(property = name, "the property has no effect: it is not supported yet");
         }
     }
+    warn_of_unknown_driver_settings(props);
+    Overrides::warn_of_unusable(props);
 }
 
 #[cfg(test)]

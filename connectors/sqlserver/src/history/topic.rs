@@ -1,10 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use tributary_api::{
-    Error, NewTopic, Result, SourcePartition, SourceTaskContext, Topic, TopicReaderOptions, TopicRecord, TopicWriter,
-    TopicWriterOptions,
-};
+use tributary_api::{Error, NewTopic, Result, SourcePartition, SourceTaskContext, Topic, TopicRecord, TopicWriter};
 
 use super::TableChange;
 use super::position::{is_at_or_before, may_be_unsent};
@@ -35,8 +32,7 @@ pub(crate) async fn read(
     wanted: &[(SourcePartition, Offset)],
 ) -> Result<Vec<Known>> {
     let unread = |error: Error| error.context(format!("cannot read the schema history, {settings}"));
-    let options = |partition| TopicReaderOptions::new(&*settings.topic, partition).consumer(settings.consumer.clone());
-    if cx.topic_reader(options(1)).await.map_err(unread)?.is_some() {
+    if cx.topic_reader(settings.reader(1)).await.map_err(unread)?.is_some() {
         return Err(Error::config_at(
             HistorySettings::TOPIC,
             format!(
@@ -46,7 +42,7 @@ pub(crate) async fn read(
         ));
     }
     let mut known = vec![Known::default(); wanted.len()];
-    let Some(mut reader) = cx.topic_reader(options(0)).await.map_err(unread)? else { return Ok(known) };
+    let Some(mut reader) = cx.topic_reader(settings.reader(0)).await.map_err(unread)? else { return Ok(known) };
     let mut first = None;
     loop {
         let page = reader.read(PAGE).await.map_err(unread)?;
@@ -106,7 +102,7 @@ impl HistoryTopic {
             .config("cleanup.policy", "delete")
             .config("retention.ms", i64::MAX.to_string())
             .config("retention.bytes", "-1");
-        let options = TopicWriterOptions::default().producer(settings.producer.clone()).topic(topic);
+        let options = settings.writer().topic(topic);
         let writer = cx.topic_writer(options).await;
         let writer = writer.map_err(|error| error.context(format!("cannot open the schema history, {settings}")))?;
         Ok(Self { topic: Topic::from(&*settings.topic), settings: settings.clone(), writer })

@@ -1,6 +1,6 @@
 use bytestring::ByteString;
 use serde_json::Value;
-use tributary_api::{RawTopicReader, Result, SourceTaskContext, TopicReaderOptions, TopicRecord};
+use tributary_api::{RawTopicReader, Result, SourceTaskContext, TopicRecord};
 use uuid::Uuid;
 
 use super::channels::SignalPosition;
@@ -124,8 +124,7 @@ impl SignalTopic {
     }
 
     async fn reader_from(&mut self, offset: i64) -> Result<Option<Box<dyn RawTopicReader>>> {
-        let options = TopicReaderOptions::new(&*self.settings.topic, 0).from(offset);
-        self.cx.topic_reader(options.consumer(self.settings.consumer.clone())).await
+        self.cx.topic_reader(self.settings.reader(offset)).await
     }
 
     fn signal(&self, record: &TopicRecord) -> Option<Signal> {

@@ -7,6 +7,7 @@ use super::{Config, Recommendation, Validator, Wording};
 /// The type of a property's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
 pub enum ConfigType {
     /// `true` or `false`.
     Boolean,

@@ -16,7 +16,7 @@ pub use self::definition::ConfigDef;
 pub use self::dependent::Recommendation;
 pub use self::key::{ConfigKey, ConfigType, DefaultValue, Importance, KeyNames, Width};
 pub use self::parsed::{Config, NameMatch, Secret};
-pub use self::validator::{CustomValidator, Validator};
+pub use self::validator::{CustomValidator, Validator, check_topic_name};
 pub use self::wording::Wording;
 use crate::{Error, Result};
 

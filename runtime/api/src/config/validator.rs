@@ -132,20 +132,34 @@ fn distinct(items: &[String], may_be_empty: bool) -> Result<(), Problem> {
 /// The longest name that a topic can have, in bytes.
 const MAX_TOPIC: usize = 249;
 
-/// What brokers refuse, in their words.
 fn topic_name(name: &str) -> Result<(), Problem> {
+    if name.is_empty() { Err(Problem::Empty) } else { check_topic_name(name).map_err(Problem::Other) }
+}
+
+/// Says what brokers refuse in the name of a topic, in their words. For validators of names in which something is replaced;
+/// others are [`Validator::TopicName`].
+///
+/// ```
+/// use tributary_api::{Validator, check_topic_name};
+/// let of_connector = Validator::custom("a topic's name, in which ${connector} is replaced", |text| {
+///     check_topic_name(&text.replace("${connector}", "c"))
+/// });
+/// ```
+///
+/// # Errors
+/// What is wrong.
+pub fn check_topic_name(name: &str) -> Result<(), String> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match name {
-        "" => Err(Problem::Empty),
-        "." | ".." => Err(Problem::Other(format!("'{name}' is not allowed as a topic name"))),
+        "" => Err("the name of a topic is empty".to_owned()),
+        "." | ".." => Err(format!("'{name}' is not allowed as a topic name")),
         name if name.len() > MAX_TOPIC => {
-            let text = format!("the length of a topic name is longer than the max allowed length {MAX_TOPIC}");
-            Err(Problem::Other(text))
+            Err(format!("the length of a topic name is longer than the max allowed length {MAX_TOPIC}"))
         }
-        name if !name.chars().all(is_legal) => Err(Problem::Other(format!(
+        name if !name.chars().all(is_legal) => Err(format!(
             "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-', which a topic name \
              may not have"
-        ))),
+        )),
         _ => Ok(()),
     }
 }

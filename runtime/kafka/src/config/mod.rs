@@ -91,14 +91,30 @@ impl ClientConfig {
     /// # Errors
     /// `Config`, of the setting under Java's name.
     pub fn validate(&self) -> Result<()> {
-        Client::check(&self.translate()?)
+        Client::check(&self.translate()?)?;
+        // What librdkafka is not given, because the clients of this crate follow it themselves.
+        match self.role {
+            Role::Producer => self.max_block().map(drop),
+            Role::Consumer => self.api_timeout().and_then(|_| self.poll_interval()).map(drop),
+            Role::Admin => self.api_timeout().and_then(|_| self.request_timeout()).map(drop),
+        }
     }
 
     /// A duration in milliseconds under Java's name.
-    pub(crate) fn millis(&self, java_name: &str, default: Duration) -> Result<Duration> {
+    fn millis(&self, java_name: &str, default: Duration) -> Result<Duration> {
         let Some(text) = self.get(java_name) else { return Ok(default) };
         let millis: i64 = text.parse().map_err(|_| not_a_number(java_name, text))?;
         Ok(u64::try_from(millis).map_or(Duration::MAX, Duration::from_millis))
+    }
+
+    /// How long a record waits for room in the producer's queue (`max.block.ms`).
+    pub(crate) fn max_block(&self) -> Result<Duration> {
+        self.millis("max.block.ms", Duration::from_secs(60))
+    }
+
+    /// The longest time between two polls (`max.poll.interval.ms`).
+    pub(crate) fn poll_interval(&self) -> Result<Duration> {
+        self.millis("max.poll.interval.ms", Duration::from_secs(300))
     }
 
     /// The timeout of a call (`default.api.timeout.ms`).

@@ -274,6 +274,15 @@ fn a_wrong_value_is_named_as_the_user_wrote_it() {
     refused(Role::Producer, &[("linger.ms", "soon")], "linger.ms is \"soon\": write a whole number");
     refused(Role::Consumer, &[("auto.offset.reset", "sideways")], "earliest, latest or none");
     refused(Role::Producer, &[("enable.idempotence", "perhaps")], "write true or false");
+    for (role, name) in [
+        (Role::Producer, "max.block.ms"),
+        (Role::Consumer, "default.api.timeout.ms"),
+        (Role::Consumer, "max.poll.interval.ms"),
+        (Role::Admin, "default.api.timeout.ms"),
+        (Role::Admin, "request.timeout.ms"),
+    ] {
+        refused(role, &[(name, "soon")], &format!("{name} is \"soon\""));
+    }
     let no_broker = ClientConfig::new(Role::Admin, &Props::new()).validate().unwrap_err();
     assert!(no_broker.to_string().contains("bootstrap.servers is missing"));
     let error = config(Role::Producer, &[("acks", "many")]).validate().unwrap_err();

@@ -108,7 +108,10 @@ impl Consumer {
     /// `Config` when a setting cannot be used.
     pub fn subscribe(config: &ClientConfig, topics: &[String]) -> Result<Self> {
         if config.get("group.id").is_none() {
-            return Err(Error::config("group.id is missing: a consumer that subscribes belongs to a group"));
+            return Err(Error::config_at(
+                "group.id",
+                "group.id is missing: a consumer that subscribes belongs to a group",
+            ));
         }
         let mut consumer = Self::new(config)?;
         if !topics.is_empty() {
@@ -146,7 +149,7 @@ impl Consumer {
             rebalancing: false,
             ends: Vec::new(),
             api_timeout: config.api_timeout()?,
-            poll_interval: config.millis("max.poll.interval.ms", Duration::from_secs(300))?,
+            poll_interval: config.poll_interval()?,
             signalling: false,
             reset: Reset::of(config),
             committed_only: config

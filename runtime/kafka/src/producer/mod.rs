@@ -127,7 +127,7 @@ impl Producer {
             deliveries: Deliveries::start(&client, listener, missing_offset)?,
             client,
             stop: options.stop,
-            max_block: config.millis("max.block.ms", Duration::from_secs(60))?,
+            max_block: config.max_block()?,
             max_record_bytes: max_record_bytes.unwrap_or(MAX_RECORD_BYTES),
             guard: transactional.then(|| TransactionGuard::new(options.transaction_guard)),
             offsets_thread: Mutex::new(None),

@@ -9,6 +9,28 @@ use super::{Checked, Findings, Violation, values};
 const TOPIC: &str = "battery";
 
 /// A converter of keys and values, or of headers, with data that survives being written and read.
+///
+/// ```
+/// use tributary_api::{Datum, Plugin};
+/// use tributary_testkit::battery::{self, ConverterSubject};
+///
+/// struct Text(Plugin);
+///
+/// impl ConverterSubject for Text {
+///     fn plugin(&self) -> Plugin {
+///         self.0.clone()
+///     }
+///
+///     fn data(&self) -> Vec<Datum> {
+///         vec![Datum::schemaless("text"), Datum::NULL]
+///     }
+/// }
+///
+/// /// What a test of the converter calls.
+/// fn keeps_the_contract(converter: Plugin) {
+///     assert_eq!(battery::converter(&Text(converter)), []);
+/// }
+/// ```
 pub trait ConverterSubject {
     /// The converter.
     fn plugin(&self) -> Plugin;

@@ -14,6 +14,39 @@ const TOPIC: &str = "battery";
 ///
 /// With its configuration every batch of 5 records must become safe without further records: a sink that collects
 /// larger files needs a short time limit or a small size.
+///
+/// ```
+/// use std::path::PathBuf;
+///
+/// use tributary_api::{Plugin, Props, async_trait};
+/// use tributary_testkit::battery::{self, SinkSubject};
+///
+/// /// A sink that appends lines to a file.
+/// struct Lines {
+///     plugin: Plugin,
+///     file: PathBuf,
+/// }
+///
+/// #[async_trait]
+/// impl SinkSubject for Lines {
+///     fn plugin(&self) -> Plugin {
+///         self.plugin.clone()
+///     }
+///
+///     fn props(&self) -> Props {
+///         Props::from([("file".to_owned(), self.file.display().to_string())])
+///     }
+///
+///     async fn delivered(&mut self) -> Vec<String> {
+///         std::fs::read_to_string(&self.file).unwrap_or_default().lines().map(str::to_owned).collect()
+///     }
+/// }
+///
+/// /// What a test of the sink calls, with a function that makes a new file's name.
+/// async fn keeps_the_contract(plugin: Plugin, new_file: impl Fn() -> PathBuf) {
+///     assert_eq!(battery::sink(|| Lines { plugin: plugin.clone(), file: new_file() }).await, []);
+/// }
+/// ```
 #[async_trait]
 pub trait SinkSubject: Send {
     /// The connector.

@@ -15,6 +15,42 @@ const STOPS: usize = 3;
 const LATE_STOPS: usize = 1;
 
 /// A source connector with a place that it reads from. A new subject has an empty place.
+///
+/// ```
+/// use std::io::Write;
+/// use std::path::PathBuf;
+///
+/// use tributary_api::{Plugin, Props, async_trait};
+/// use tributary_testkit::battery::{self, SourceSubject};
+///
+/// /// A source that reads the lines of a file.
+/// struct Lines {
+///     plugin: Plugin,
+///     file: PathBuf,
+/// }
+///
+/// #[async_trait]
+/// impl SourceSubject for Lines {
+///     fn plugin(&self) -> Plugin {
+///         self.plugin.clone()
+///     }
+///
+///     fn props(&self) -> Props {
+///         let file = self.file.display().to_string();
+///         Props::from([("file".to_owned(), file), ("topic".to_owned(), "lines".to_owned())])
+///     }
+///
+///     async fn feed(&mut self, items: &[String]) {
+///         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&self.file).unwrap();
+///         items.iter().for_each(|item| writeln!(file, "{item}").unwrap());
+///     }
+/// }
+///
+/// /// What a test of the source calls, with a function that makes a new file's name.
+/// async fn keeps_the_contract(plugin: Plugin, new_file: impl Fn() -> PathBuf) {
+///     assert_eq!(battery::source(|| Lines { plugin: plugin.clone(), file: new_file() }).await, []);
+/// }
+/// ```
 #[async_trait]
 pub trait SourceSubject: Send {
     /// The connector.

@@ -12,6 +12,32 @@ const NOW: i64 = 1_700_000_000_000;
 const SAME: &str = "the same record gives a different result the second time";
 
 /// A transform with records that it handles.
+///
+/// ```
+/// use tributary_api::{Datum, Plugin, Props, Record};
+/// use tributary_testkit::battery::{self, TransformationSubject};
+///
+/// struct Mask(Plugin);
+///
+/// impl TransformationSubject for Mask {
+///     fn plugin(&self) -> Plugin {
+///         self.0.clone()
+///     }
+///
+///     fn props(&self) -> Props {
+///         Props::from([("fields".to_owned(), "card".to_owned())])
+///     }
+///
+///     fn records(&self) -> Vec<Record> {
+///         vec![Record::new("orders", Datum::schemaless("4111 1111"))]
+///     }
+/// }
+///
+/// /// What a test of the transform calls.
+/// fn keeps_the_contract(transform: Plugin) {
+///     assert_eq!(battery::transformation(&Mask(transform)), []);
+/// }
+/// ```
 pub trait TransformationSubject {
     /// The transform.
     fn plugin(&self) -> Plugin;

@@ -27,11 +27,11 @@ impl SinkSubject for MemorySink {
     fn plugin(&self) -> Plugin {
         let (fault, target) = (self.fault, self.target.clone());
         let task = move || Task { fault, target: target.clone(), ..Task::default() };
-        let factory = SinkFactory {
-            connector: Arc::new(move || Box::new(MemoryConnector { fault, stopped: false })),
-            task: Arc::new(move || Box::new(task())),
-            task_class: "MemorySinkTask".to_owned(),
-        };
+        let factory = SinkFactory::new(
+            move || Box::new(MemoryConnector { fault, stopped: false }),
+            move || Box::new(task()),
+            "MemorySinkTask",
+        );
         Plugin::new("MemorySinkConnector", "1", fault.config(), Factory::Sink(factory)).doc("Writes to memory.")
     }
 

@@ -40,13 +40,11 @@ impl MemorySource {
 impl SourceSubject for MemorySource {
     fn plugin(&self) -> Plugin {
         let (fault, input) = (self.fault, self.input.clone());
-        let factory = SourceFactory {
-            connector: Arc::new(move || Box::new(MemoryConnector { fault, stopped: false })),
-            task: Arc::new(move || {
-                Box::new(Task { fault, input: input.clone(), cx: None, next: 0, commits: 0, stopped: false })
-            }),
-            task_class: "MemorySourceTask".to_owned(),
-        };
+        let factory = SourceFactory::new(
+            move || Box::new(MemoryConnector { fault, stopped: false }),
+            move || Box::new(Task { fault, input: input.clone(), cx: None, next: 0, commits: 0, stopped: false }),
+            "MemorySourceTask",
+        );
         Plugin::new("MemorySourceConnector", "1", fault.config(), Factory::Source(factory)).doc("Reads memory.")
     }
 

@@ -25,6 +25,7 @@ pub(crate) use self::restarts::RestartPolicy;
 pub(crate) use self::topic_creation::TopicRules;
 pub(crate) use self::transactions::TransactionBoundary;
 use crate::definitions::connector_definition;
+use crate::processor::ProcessorConfig;
 use crate::settings::WorkerSettings;
 use crate::tasks::ErrorConfig;
 
@@ -47,11 +48,15 @@ pub(crate) struct ConnectorConfig {
     /// Where the transactions of a source end; none where it writes without.
     pub(crate) transactions: Option<TransactionBoundary>,
     pub(crate) clients: ClientLimits,
+    /// What only processors have.
+    pub(crate) processor: Option<ProcessorConfig>,
 }
 
 /// The parts that result from more than one property.
 #[derive(Debug)]
 pub(crate) struct Parts {
+    /// Of a processor: its own properties, or why they cannot be used.
+    pub(crate) processor: Option<Result<ProcessorConfig>>,
     input: Option<InputTopics>,
     topic_creation: Option<TopicRules>,
     clients: ClientLimits,
@@ -85,6 +90,7 @@ impl ConnectorConfig {
             input: parts.input,
             topic_creation: parts.topic_creation,
             clients: parts.clients,
+            processor: parts.processor.transpose()?,
             props,
         })
     }
@@ -95,6 +101,7 @@ pub(crate) fn check(props: &Props, kind: PluginKind, worker: &WorkerSettings) ->
     let mut issues = Vec::new();
     let is_source = kind == PluginKind::Source;
     let parts = Parts {
+        processor: (kind == PluginKind::Processor).then(|| ProcessorConfig::parse(props, worker)),
         input: if is_source { None } else { InputTopics::parse(props, &mut issues) },
         topic_creation: match is_source && worker.topic_creation {
             true => TopicRules::parse(props, worker.embedded_broker, &mut issues),
@@ -102,19 +109,22 @@ pub(crate) fn check(props: &Props, kind: PluginKind, worker: &WorkerSettings) ->
         },
         clients: ClientLimits::parse(props, worker, &mut issues),
     };
-    rules::check(props, kind, worker, parts.input.as_ref(), &mut issues);
+    rules::check(props, kind, worker, &parts, &mut issues);
     overrides::check(props, worker, &mut issues);
     limits::check(props, kind, worker, &parts.clients, &mut issues);
     (parts, issues)
 }
 
+/// All errors in one, of the property that has the first.
 fn refusal(framework: Option<Error>, issues: Vec<ConfigIssue>) -> Error {
     let mut faults: Vec<String> = Vec::new();
+    let of_framework = framework.as_ref().and_then(Error::property).map(str::to_owned);
+    let property = of_framework.or_else(|| issues.first().map(|issue| issue.name.clone())).unwrap_or_default();
     let messages = issues.into_iter().map(|issue| issue.message);
     for fault in framework.map(|error| error.to_string()).into_iter().chain(messages) {
         if !faults.contains(&fault) {
             faults.push(fault);
         }
     }
-    Error::config(faults.join(" "))
+    Error::config_at(property, faults.join(" "))
 }

@@ -1,5 +1,6 @@
 use tributary_api::{ConfigDef, ConfigIssue, ConfigKey, ConfigType, PluginKind, Props, Validator};
 
+use super::Parts;
 use super::input_topics::{BY_NAME, InputTopics};
 use crate::processor;
 use crate::settings::{ExactlyOnce, WorkerSettings};
@@ -12,19 +13,19 @@ pub(super) fn check(
     props: &Props,
     kind: PluginKind,
     settings: &WorkerSettings,
-    input: Option<&InputTopics>,
+    parts: &Parts,
     issues: &mut Vec<ConfigIssue>,
 ) {
     match kind {
         PluginKind::Source => source(props, settings, issues),
-        _ => sink(props, settings, input, issues),
+        _ => sink(props, settings, parts.input.as_ref(), issues),
     }
-    if kind == PluginKind::Processor {
-        match input {
-            Some(InputTopics::Matching(_)) => issues.push(ConfigIssue::new("topics.regex", BY_NAME)),
-            Some(InputTopics::Topics(_)) => issues.extend(processor::issue(props, settings)),
-            None => {}
+    match (&parts.processor, &parts.input) {
+        (Some(_), Some(InputTopics::Matching(_))) => issues.push(ConfigIssue::new("topics.regex", BY_NAME)),
+        (Some(Err(error)), Some(InputTopics::Topics(_))) if !processor::is_refused_by_definition(props) => {
+            issues.push(ConfigIssue::of_error(error, "connector.class"));
         }
+        _ => {}
     }
     // The definition checks the value without surrounding white space.
     let around = |name: &&String| name.trim() != name.trim_matches(|c: char| c == ' ');

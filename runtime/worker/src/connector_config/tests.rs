@@ -29,6 +29,17 @@ fn parse(entries: &[(&str, &str)], worker: &WorkerSettings) -> Result<ConnectorC
     ConnectorConfig::parse(props(&[&base[..], entries].concat()), &plugin, worker)
 }
 
+#[tokio::test]
+async fn all_that_is_wrong_is_in_one_error_of_the_first_property() {
+    for (entries, property) in [
+        (&[("tasks.max", "0"), ("topic.creation.default.partitions", "0")][..], "tasks.max"),
+        (&[("topics.regex", "x")][..], "topics"),
+    ] {
+        let error = parse(entries, &settings(&[])).unwrap_err();
+        assert_eq!(error.property(), Some(property), "{error}");
+    }
+}
+
 const DEFAULT: [(&str, &str); 2] =
     [("topic.creation.default.partitions", "1"), ("topic.creation.default.replication.factor", "-1")];
 

@@ -28,9 +28,9 @@ impl HerderContext {
     }
 
     pub(super) fn plugin(&self, config: &Props) -> Result<&Plugin> {
-        let class = config
-            .get("connector.class")
-            .ok_or_else(|| Error::config("connector.class is missing: name the connector's plugin"))?;
+        let class = config.get("connector.class").ok_or_else(|| {
+            Error::config_at("connector.class", "connector.class is missing: name the connector's plugin")
+        })?;
         self.plugins.find(class, PluginKind::is_connector)
     }
 

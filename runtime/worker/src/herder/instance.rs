@@ -119,7 +119,7 @@ impl ConnectorInstance {
         };
         if tasks.len() > max && (config.enforce_max_tasks || tasks.len() > MAX_TASKS as usize) {
             return Err(PlanError::TooManyTasks(
-                Error::config(format!(
+                Error::config_at("tasks.max", format!(
                 "The connector {name} has generated {} tasks, which is greater than {max}, the maximum number of tasks \
                  it is configured to create. This behaviour should be considered a bug and is disallowed; raise \
                  tasks.max, or set tasks.max.enforce to false to let it run",

@@ -60,6 +60,6 @@ fn listing_order(kind: PluginKind) -> Option<u8> {
         PluginKind::Predicate => Some(3),
         PluginKind::Converter => Some(4),
         PluginKind::HeaderConverter => Some(5),
-        PluginKind::ConfigProvider => None,
+        _ => None,
     }
 }

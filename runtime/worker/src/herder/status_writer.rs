@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
+use tributary_api::time::now_ms;
 use tributary_api::{Backoff, Result};
 use tributary_control::{InstanceState, TaskId};
 
@@ -65,7 +66,7 @@ impl StatusLog for StatusStore {
         match key {
             StatusKey::Connector(name) => self.put_connector(name, status).await,
             StatusKey::Task(id) => self.put_task(id, status).await,
-            StatusKey::Topic(id, topic) => self.put_topic(id, topic, now()).await,
+            StatusKey::Topic(id, topic) => self.put_topic(id, topic, now_ms()).await,
         }
     }
 
@@ -265,11 +266,6 @@ fn shortened(mut trace: String) -> String {
         trace.push_str(" ... (truncated)");
     }
     trace
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

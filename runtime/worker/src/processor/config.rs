@@ -14,7 +14,7 @@ const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
 /// A processor's delivery guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guarantee {
+pub(crate) enum Guarantee {
     ExactlyOnce,
     AtLeastOnce,
 }
@@ -38,7 +38,7 @@ impl Guarantee {
 
 /// Where state is kept locally.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum StoreKind {
+pub(crate) enum StoreKind {
     Memory,
     Disk { folder: PathBuf, cache_bytes: usize },
 }
@@ -54,7 +54,7 @@ impl StoreKind {
 
 /// The properties of a processor.
 #[derive(Clone, Debug)]
-pub(super) struct ProcessorConfig {
+pub(crate) struct ProcessorConfig {
     pub(super) topics: Vec<String>,
     pub(super) guarantee: Guarantee,
     /// Why this guarantee is in effect.
@@ -132,9 +132,11 @@ pub(super) fn definition() -> ConfigDef {
 }
 
 impl ProcessorConfig {
+    /// Reads a connector's properties.
+    ///
     /// # Errors
     /// `Config`, naming what is wrong.
-    pub(super) fn parse(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
+    pub(crate) fn parse(connector: &Props, worker: &WorkerSettings) -> Result<Self> {
         let config = definition().parse(connector)?;
         let mut topics: Vec<String> = list_items(connector, "topics").map(str::to_owned).collect();
         if topics.is_empty() {
@@ -208,7 +210,7 @@ impl ProcessorConfig {
 
 impl ProcessorConfig {
     /// The settings of a task's producer.
-    pub(super) fn producer(&self, connector: &Props, worker: &WorkerSettings, task: &TaskId) -> ClientConfig {
+    pub(crate) fn producer(&self, connector: &Props, worker: &WorkerSettings, task: &TaskId) -> ClientConfig {
         let client = worker.producer(&task.connector, task.task, connector).set_default("linger.ms", 0);
         match self.guarantee {
             Guarantee::AtLeastOnce => client,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use tributary_api::time::now_ms;
 use tributary_api::{Error, Offsets, Result, Timer, Topic, TopicPartition};
 use tributary_kafka::RawRecord;
 
@@ -14,7 +15,7 @@ use super::process_loop::ProcessLoop;
 use super::size_limit::SizeLimit;
 use super::stateful_chain::Step;
 use super::transactional_output::CommitError;
-use crate::tasks::{Encoded, now_ms};
+use crate::tasks::Encoded;
 
 /// The maximum number of timers fired in one transaction.
 const MAX_TIMERS: usize = 1_000;

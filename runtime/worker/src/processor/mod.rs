@@ -38,11 +38,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_api::{Backoff, ConfigIssue, Error, Factory, Plugin, PluginRegistry, Props, Requirements, Result};
-use tributary_control::{Processing, TaskId};
-use tributary_kafka::ClientConfig;
+use tributary_api::{Backoff, Error, Factory, Plugin, PluginRegistry, Props, Requirements, Result};
+use tributary_control::Processing;
 
-use self::config::{Guarantee, ProcessorConfig};
+use self::config::Guarantee;
+pub(crate) use self::config::ProcessorConfig;
 use self::partitions::OwnedPartitions;
 use self::process_loop::ProcessLoop;
 use self::renewal::Renewals;
@@ -98,12 +98,9 @@ pub(crate) fn changelogs(connector: &Props, worker: &WorkerSettings, plugins: &P
     Ok(Changelogs::new(&worker.group_id, name, &stores.layout).topics)
 }
 
-/// Checks combinations of properties for which the task would fail.
-pub(crate) fn issue(connector: &Props, worker: &WorkerSettings) -> Option<ConfigIssue> {
-    // What the definition refuses is shown by that.
-    config::definition().parse(connector).ok()?;
-    let error = ProcessorConfig::parse(connector, worker).err()?;
-    Some(ConfigIssue::of_error(&error, "connector.class"))
+/// Whether the definition of a processor's own properties refuses a configuration, and so shows what is wrong.
+pub(crate) fn is_refused_by_definition(connector: &Props) -> bool {
+    config::definition().parse(connector).is_err()
 }
 
 /// Whether the state that transforms ask for can be kept apart.
@@ -112,15 +109,6 @@ pub(crate) fn issue(connector: &Props, worker: &WorkerSettings) -> Option<Config
 /// `Config`, of the property, when two of them want a store of one name.
 pub(crate) fn check_stores(connector: &Props, requirements: Vec<Requirements>) -> Result<()> {
     TransformStores::new(connector, requirements.into_iter()).map(drop)
-}
-
-/// The settings of a processor's producer.
-///
-/// # Errors
-/// `Config`, naming what is wrong.
-pub(crate) fn producer(connector: &Props, worker: &WorkerSettings) -> Result<ClientConfig> {
-    let name = connector.get("name").map_or("", String::as_str);
-    Ok(ProcessorConfig::parse(connector, worker)?.producer(connector, worker, &TaskId::new(name, 0)))
 }
 
 /// Runs a processor task until it is stopped or fails.
@@ -138,7 +126,8 @@ pub(crate) async fn run(cx: TaskContext) -> Result<()> {
 
 async fn work(cx: TaskContext) -> Result<()> {
     let (spec, worker, id) = (&cx.spec, &cx.spec.worker, &cx.spec.id);
-    let config = ProcessorConfig::parse(&spec.connector.props, worker)?;
+    let not_one = || Error::config_at("connector.class", "the connector is no processor");
+    let config = spec.connector.processor.clone().ok_or_else(not_one)?;
     let chain = TransformationChain::build(&spec.connector.props, &spec.plugins)?;
     let stores = TransformStores::new(&spec.connector.props, chain.requirements())?;
     let converters = || Converters::build(&spec.connector.props, &worker.defaults, &spec.plugins);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use tributary_api::Result;
+use tributary_api::time::now_ms;
 use tributary_kafka::{ClientConfig, Polled, RawRecord};
 
 use super::partitions::OwnedPartitions;
@@ -10,7 +11,7 @@ use super::retries::BatchRetries;
 use super::stateful_chain::StatefulChain;
 use super::transactional_output::{CommitError, Renewal};
 use super::{ProcessorConfig, Topics, TransactionalOutput};
-use crate::tasks::{TaskContext, now_ms};
+use crate::tasks::TaskContext;
 
 /// The maximum wait of one poll, so that a request to stop or pause is noticed within this time.
 pub(super) const POLL_TIMEOUT: Duration = Duration::from_millis(100);

@@ -3,9 +3,9 @@
 use tributary_api::{Props, Requirements, Timer, TimestampType, Topic};
 use tributary_kafka::RawRecord;
 
+use super::config::ProcessorConfig;
 use super::delivery_reports::{OUTPUT, Refusal, output_token};
 use super::fill::{BatchProgress, OutputOrigin, merge_by_time};
-use super::issue;
 use super::restore::Changelogs;
 use super::transact::{changelog, token};
 use super::transform_stores::TransformStores;
@@ -89,7 +89,8 @@ async fn a_transaction_that_outlives_its_owners_session_is_refused_with_both_num
     let worker = worker_settings(&[]);
     let issue = |more: &[(&str, &str)]| {
         let connector = props(&[&[("name", "p"), ("topics", "in")][..], more].concat());
-        issue(&connector, &worker).map(|issue| (issue.name, issue.message))
+        let error = ProcessorConfig::parse(&connector, &worker).err()?;
+        Some((error.property().unwrap_or_default().to_owned(), error.to_string()))
     };
     assert_eq!(issue(&[]), None);
     assert_eq!(issue(&[("transaction.timeout.ms", "9999")]), None);

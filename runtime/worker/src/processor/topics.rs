@@ -50,9 +50,10 @@ impl Topics {
         };
         match counts.iter().find(|(_, other)| other != count) {
             None => Ok(*count),
-            Some((topic, other)) => Err(Error::config(format!(
-                "{first} has {count} partitions but {topic} has {other}: topics of one processor need as many"
-            ))),
+            Some((topic, other)) => Err(Error::config_at(
+                "topics",
+                format!("{first} has {count} partitions but {topic} has {other}: topics of one processor need as many"),
+            )),
         }
     }
 
@@ -77,10 +78,13 @@ impl Topics {
         settings.insert("max.compaction.lag.ms".to_owned(), MAX_COMPACTION_LAG_MS.to_string());
         let there = self.describe(names).await?;
         if let Some((topic, count)) = there.iter().find(|(_, count)| *count != partitions) {
-            return Err(Error::config(format!(
-                "changelog {topic} has {count} partitions but the input topics have {partitions}: the state of their keys \
+            return Err(Error::config_at(
+                "name",
+                format!(
+                    "changelog {topic} has {count} partitions but the input topics have {partitions}: the state of their keys \
                  cannot be found; process into a new connector, or delete the changelog to start anew"
-            )));
+                ),
+            ));
         }
         for name in names.iter().filter(|name| !there.iter().any(|(topic, _)| topic == *name)) {
             self.create(name, partitions, settings.clone()).await?;
@@ -122,10 +126,13 @@ impl Topics {
     pub(super) async fn ensure_output(&mut self, topic: &Topic) -> Result<()> {
         let is = |name: &String| **name == **topic;
         if self.inputs.iter().any(is) && !self.repartition.iter().any(is) {
-            return Err(Error::config(format!(
-                "a record would be written back to the input topic {topic}: let a transform give it another topic, or name \
-                 it in repartition.topics"
-            )));
+            return Err(Error::config_at(
+                "transforms",
+                format!(
+                    "a record would be written back to the input topic {topic}: let a transform give it another topic, or \
+                     name it in repartition.topics"
+                ),
+            ));
         }
         let name = [topic.to_string()];
         if self.describe(&name).await?.is_empty() && self.creates {
@@ -148,9 +155,10 @@ impl Topics {
 
     async fn create(&self, name: &str, partitions: i32, config: Props) -> Result<()> {
         if !self.creates {
-            return Err(Error::config(format!(
-                "topic {name} is not there and topic.creation.enable is false: create it"
-            )));
+            return Err(Error::config_at(
+                "topic.creation.enable",
+                format!("topic {name} is not there and topic.creation.enable is false: create it"),
+            ));
         }
         let topic = NewTopic { name: name.to_owned(), partitions, replication: self.replication, config };
         create_topics(&self.admin, vec![topic]).await

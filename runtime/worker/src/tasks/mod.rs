@@ -39,7 +39,8 @@ pub(crate) use self::{
     errors::{DeadLetters, ErrorConfig, ErrorOperator, FailedRecord, Failure, Recovery, Stage},
     plugin_call::PluginCalls,
     producer::{own_producer, without_delivery_timeout},
-    topic_writers::TopicWriters,
+    raw_topic_reader::reader_client,
+    topic_writers::{TopicWriters, writer_clients},
     transformation_chain::{ChainHost, StatelessHost, TransformationChain},
 };
 pub(crate) use self::{handle::TaskHandle, metrics::TaskMetrics, spawn::start};
@@ -127,9 +128,3 @@ pub(crate) trait OffsetStore: Send + Sync {
 
 /// Key and value; a tombstone without one.
 pub(crate) type OffsetRecord = (Bytes, Option<Bytes>);
-
-/// Milliseconds since the epoch.
-pub(crate) fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}

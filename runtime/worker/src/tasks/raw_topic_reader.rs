@@ -26,14 +26,15 @@ pub(crate) async fn open(
     connector: &Props,
     options: TopicReaderOptions,
 ) -> Result<Option<Box<dyn RawTopicReader>>> {
-    let client = client(id, worker, connector, &options.consumer);
+    let client = reader_client(id, worker, connector, &options.consumer);
     let partition = TopicPartition::new(options.topic, options.partition);
     let in_group = options.consumer.contains_key("group.id");
     let log = blocking(move || Log::open(&client, partition, options.from, in_group)).await??;
     Ok(log.map(|log| Box::new(Reader { end: log.end, log: BlockingPart::new(log) }) as _))
 }
 
-fn client(id: &TaskId, worker: &WorkerSettings, connector: &Props, settings: &Props) -> ClientConfig {
+/// The settings of a reader's consumer.
+pub(crate) fn reader_client(id: &TaskId, worker: &WorkerSettings, connector: &Props, settings: &Props) -> ClientConfig {
     let own = match settings.contains_key("bootstrap.servers") {
         true => ClientConfig::new(Role::Consumer, &Props::new()),
         false => worker.consumer(&id.connector, id.task, connector),

@@ -88,7 +88,10 @@ async fn run(cx: TaskContext) -> Result<()> {
     match cx.spec.plugin.factory.clone() {
         Factory::Source(factory) => Box::pin(source::run(cx, &*factory.task)).await,
         Factory::Sink(factory) => Box::pin(sink::run(cx, (factory.task)())).await,
-        _ => Err(Error::config(format!("{} is not a connector", cx.spec.plugin.description.class))),
+        _ => {
+            let message = format!("{} is not a connector", cx.spec.plugin.description.class);
+            Err(Error::config_at("connector.class", message))
+        }
     }
 }
 

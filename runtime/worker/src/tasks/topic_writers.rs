@@ -46,30 +46,12 @@ impl TopicWriters {
     /// # Errors
     /// `Config` when a setting cannot be used; when a topic cannot be created.
     pub(crate) async fn open(&self, options: TopicWriterOptions) -> Result<Box<dyn TopicWriter>> {
-        let (producer, admin) = self.clients(&options);
+        let (producer, admin) = writer_clients(&self.task, &self.worker, &self.connector, &options);
         self.create(&admin, options.topics).await?;
         let stop = self.control.stopping().clone();
         let pending = Arc::<Pending>::default();
         let producer = own_producer(&self.control, producer, Arc::clone(&pending) as _)?;
         Ok(Box::new(ProducerTopicWriter { producer, pending, stop }))
-    }
-
-    fn clients(&self, options: &TopicWriterOptions) -> (ClientConfig, ClientConfig) {
-        let (id, worker) = (&self.task, &self.worker);
-        let alone = options.producer.contains_key("bootstrap.servers");
-        let (producer, admin) = if alone {
-            (ClientConfig::new(Role::Producer, &Props::new()), ClientConfig::new(Role::Admin, &Props::new()))
-        } else {
-            (
-                worker.producer(&id.connector, id.task, &self.connector),
-                worker.admin(&id.connector, id.task, &self.connector),
-            )
-        };
-        let is_access = |name: &str| ACCESS.iter().any(|access| name.starts_with(access));
-        let access = options.producer.iter().filter(|(name, _)| is_access(name));
-        let admin = all(admin, access);
-        let producer = producer.set("client.id", format!("connector-topic-writer-{id}"));
-        (all(producer, &options.producer), all(admin, &options.admin))
     }
 
     async fn create(&self, client: &ClientConfig, topics: Vec<tributary_api::NewTopic>) -> Result<()> {
@@ -84,6 +66,26 @@ impl TopicWriters {
         };
         ensure_topics(&Admin::new(client)?, topics.into_iter().map(new).collect()).await
     }
+}
+
+/// The settings of a writer's producer and of the client that creates its topics.
+pub(crate) fn writer_clients(
+    id: &TaskId,
+    worker: &WorkerSettings,
+    connector: &Props,
+    options: &TopicWriterOptions,
+) -> (ClientConfig, ClientConfig) {
+    let alone = options.producer.contains_key("bootstrap.servers");
+    let (producer, admin) = if alone {
+        (ClientConfig::new(Role::Producer, &Props::new()), ClientConfig::new(Role::Admin, &Props::new()))
+    } else {
+        (worker.producer(&id.connector, id.task, connector), worker.admin(&id.connector, id.task, connector))
+    };
+    let is_access = |name: &str| ACCESS.iter().any(|access| name.starts_with(access));
+    let access = options.producer.iter().filter(|(name, _)| is_access(name));
+    let admin = all(admin, access);
+    let producer = producer.set("client.id", format!("connector-topic-writer-{id}"));
+    (all(producer, &options.producer), all(admin, &options.admin))
 }
 
 fn all<'a>(client: ClientConfig, settings: impl IntoIterator<Item = (&'a String, &'a String)>) -> ClientConfig {

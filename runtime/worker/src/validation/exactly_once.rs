@@ -15,7 +15,7 @@ pub(super) fn issues(connector: &dyn SourceConnector, config: &Config) -> Vec<Co
             ExactlyOnceSupport::Unsupported => {
                 Some("The connector does not support exactly-once semantics with the provided configuration.")
             }
-            ExactlyOnceSupport::Unknown => Some(
+            _ => Some(
                 "The connector does not implement the API required for preflight validation of exactly-once source support. \
                  Please consult the documentation for the connector to determine whether it supports exactly-once \
                  semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property \

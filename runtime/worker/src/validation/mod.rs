@@ -131,8 +131,8 @@ impl Validator {
         let description = &plugin.description;
         let framework =
             connector_definition(description.kind, Some(&self.settings.defaults), &description.version, &props);
-        let (_, mut issues) = connector_config::check(&props, description.kind, &self.settings);
-        clients::check(&props, description.kind, &self.settings, &mut issues);
+        let (parts, mut issues) = connector_config::check(&props, description.kind, &self.settings);
+        clients::check(&props, description.kind, &self.settings, &parts, &mut issues);
         plugin_versions::check(&props, plugin, &self.plugins, &mut issues);
         let mut named =
             PluginCheck { props: &props, plugins: &self.plugins, host: description.kind, issues: &mut issues };
@@ -147,11 +147,11 @@ impl Validator {
     async fn ask_plugin(&self, plugin: &Plugin, props: &Props) -> Result<Vec<ConfigIssue>> {
         let factory = plugin.factory.clone();
         let (runtime, props) = (Handle::current(), with_limits(props, &self.settings));
-        let definition = plugin.description.config.clone();
+        let (definition, settings) = (plugin.description.config.clone(), Arc::clone(&self.settings));
         let check = move || {
             // The plugin does not see a configuration that does not parse: it would report the same errors again.
             let Ok(config) = definition.parse(&props) else { return Ok(Vec::new()) };
-            let (connector, refused) = match &factory {
+            let (connector, mut issues) = match &factory {
                 Factory::Source(source) => {
                     let connector = (source.connector)();
                     let refused = exactly_once::issues(&*connector, &config);
@@ -160,19 +160,28 @@ impl Validator {
                 other => (other.connector(), Vec::new()),
             };
             let Some(mut connector) = connector else { return Ok(Vec::new()) };
+            let of_error = |error| ConfigIssue::of_error(&error, "connector.class");
+            match connector.topic_clients(&config) {
+                Ok(opened) => clients::check_topic_clients(&opened, &props, &settings, &mut issues),
+                Err(error) => issues.push(of_error(error)),
+            }
             // A plugin that awaits is dropped at the deadline; one that blocks keeps its thread and its permit.
             let checked = runtime
                 .block_on(async { tokio::time::timeout(PLUGIN_DEADLINE, connector.validate(&config)).await })
                 .unwrap_or_else(|_| Err(late()));
-            checked.map(|issues| issues.into_iter().chain(refused).collect())
+            match checked {
+                Ok(found) => issues.extend(found),
+                // The configuration was not checked: that is no error in it.
+                Err(error) if error.is_retriable() => return Err(error),
+                Err(error) => issues.push(of_error(error)),
+            }
+            Ok(issues)
         };
         let pool = self.pool_of(&plugin.description.class);
         let checked = pool.call("validate", PLUGIN_DEADLINE + Duration::from_millis(100), check).await;
-        match checked {
-            Ok(Ok(issues)) => Ok(issues),
-            // The configuration was not checked: that is no error in it.
-            Err(error) if error.is_retriable() => Err(error),
-            Ok(Err(error)) | Err(error) => Ok(vec![ConfigIssue::of_error(&error, "connector.class")]),
+        match checked.and_then(|checked| checked) {
+            Err(error) if !error.is_retriable() => Ok(vec![ConfigIssue::of_error(&error, "connector.class")]),
+            checked => checked,
         }
     }
 

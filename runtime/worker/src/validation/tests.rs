@@ -71,8 +71,8 @@ impl Predicate for Always {
 }
 
 fn sink(class: &str, gate: Option<Arc<Gate>>) -> Plugin {
-    let connector = Arc::new(move || Box::new(Sink(gate.clone())) as Box<dyn SinkConnector>);
-    let task = Arc::new(|| -> Box<dyn SinkTask> { unreachable!("no task is made") });
+    let connector = move || Box::new(Sink(gate.clone())) as Box<dyn SinkConnector>;
+    let task = || -> Box<dyn SinkTask> { unreachable!("no task is made") };
     let config = ConfigDef::new([
         ConfigKey::new("file", ConfigType::String),
         ConfigKey::new("password", ConfigType::Password),
@@ -89,7 +89,7 @@ fn sink(class: &str, gate: Option<Arc<Gate>>) -> Plugin {
         let wrong = config.optional_string("kind")? == Some("x") && config.optional_int::<i64>("y.size")?.is_some();
         Ok(wrong.then(|| ConfigIssue::new("y.size", "y.size is for kind y: remove it")).into_iter().collect())
     });
-    Plugin::new(class, "1", config, Factory::Sink(SinkFactory { connector, task, task_class: format!("{class}Task") }))
+    Plugin::new(class, "1", config, Factory::Sink(SinkFactory::new(connector, task, format!("{class}Task"))))
 }
 
 fn predicate() -> Plugin {

@@ -322,7 +322,7 @@ async fn an_address_has_its_share_however_many_sessions_it_has() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_hub_or_of_the_session_ends_a_subscription() {
     let hub = hub(LIMITS);
-    let expires_at = crate::http::now_ms() + 60_000;
+    let expires_at = tributary_api::time::now_ms() + 60_000;
     let (mut subscription, _) =
         hub.subscribe(&Session::of_customer("ann", expires_at).unwrap(), Client::UNKNOWN, None).unwrap();
     assert!(matches!(subscription.next().await, Next::End));

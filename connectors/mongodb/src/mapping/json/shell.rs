@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 use mongodb::bson::spec::ElementType;
+use tributary_api::time::now_ms;
 use tributary_api::{Error, Result};
 
 use super::cursor::{Cursor, Number};
@@ -18,7 +19,7 @@ pub(super) fn call(class: &str, cursor: &mut Cursor<'_>, out: &mut Encoder) -> R
         "ObjectId" => out.object_id(arguments(cursor, |cursor| extended::object_id(&cursor.string()?))?),
         "ISODate" => {
             let date = arguments(cursor, |cursor| match cursor.peek() {
-                b')' => Ok(now()),
+                b')' => Ok(now_ms()),
                 _ => dates::parse(&cursor.string()?),
             })?;
             out.date(date);
@@ -91,7 +92,7 @@ pub(super) fn call(class: &str, cursor: &mut Cursor<'_>, out: &mut Encoder) -> R
 /// `new Date(…)`: now, milliseconds, a text such as `Thu Jan 01 1970 00:00:00 UTC`, or year, month from 0, day and so on.
 pub(super) fn date(cursor: &mut Cursor<'_>) -> Result<i64> {
     arguments(cursor, |cursor| match cursor.peek() {
-        b')' => Ok(now()),
+        b')' => Ok(now_ms()),
         b'"' | b'\'' => dates::parse_spoken(&cursor.string()?),
         _ => {
             let mut parts = vec![whole(cursor)?];
@@ -164,8 +165,4 @@ fn hex(digits: &str) -> Result<Vec<u8>> {
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect::<Option<_>>().ok_or_else(wrong)
-}
-
-fn now() -> i64 {
-    Timestamp::now().as_millisecond()
 }

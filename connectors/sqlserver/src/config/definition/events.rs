@@ -1,6 +1,6 @@
 use tributary_api::{ConfigKey, ConfigType, Importance};
 
-use super::{at_least, key};
+use super::{at_least, key, optional_topic, topic_part};
 
 pub(super) fn keys() -> Vec<ConfigKey> {
     let group = |order, name: &str, kind| key("Events", order, name, kind);
@@ -9,13 +9,13 @@ pub(super) fn keys() -> Vec<ConfigKey> {
         group(2, "post.processors", ConfigType::String).importance(Importance::Low).doc("Processors of records. Not supported: they are Java classes."),
         group(3, "tombstones.on.delete", ConfigType::Boolean).default("true").doc("Whether a record without a value follows a delete, so that compaction removes the key."),
         group(4, "heartbeat.interval.ms", ConfigType::Int).default("0").validator(at_least(0)).doc("Time between heartbeats: records that carry only an offset, so that it is stored while no captured table changes. 0: no heartbeats."),
-        group(5, "heartbeat.topics.prefix", ConfigType::String).default("__debezium-heartbeat").importance(Importance::Low).doc("The beginning of the name of the topic of heartbeats. topic.prefix follows."),
+        group(5, "heartbeat.topics.prefix", ConfigType::String).default("__debezium-heartbeat").validator(topic_part()).importance(Importance::Low).doc("The beginning of the name of the topic of heartbeats. topic.prefix follows."),
         group(6, "signal.data.collection", ConfigType::List).doc("The table by which signals come, as database.schema.table; of several databases one table each. It must be captured, and have three columns: id, type and data. Incremental snapshots need it."),
         group(7, "signal.poll.interval.ms", ConfigType::Long).default("5000").validator(at_least(1)).doc("Time between two looks at the signal topic or file."),
         group(8, "signal.enabled.channels", ConfigType::List).default("source").doc("The ways by which signals come: source (the signal table), kafka (signal.kafka.topic), file (signal.file). jmx has no effect."),
         group(9, "topic.naming.strategy", ConfigType::Class).default("io.debezium.schema.SchemaTopicNamingStrategy").doc("A Java class. Only the default is supported."),
         group(10, "notification.enabled.channels", ConfigType::List).doc("The channels that get notifications of snapshots: sink (notification.sink.topic.name), log, or both. jmx has no effect."),
-        group(11, "notification.sink.topic.name", ConfigType::String).importance(Importance::High).doc("The topic of notifications; required for the channel sink."),
+        group(11, "notification.sink.topic.name", ConfigType::String).validator(optional_topic()).importance(Importance::High).doc("The topic of notifications; required for the channel sink."),
         group(12, "transaction.metadata.factory", ConfigType::Class).default("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory").importance(Importance::Low).doc("A Java class. Only the default is supported."),
         group(13, "custom.metric.tags", ConfigType::List).importance(Importance::Low).doc("Tags that are added to metrics. Not supported yet."),
         group(14, "column.include.list", ConfigType::List).doc("The only columns that records have, as regular expressions of schema.table.column. Keys keep all of their columns."),

@@ -1,11 +1,11 @@
 use tributary_api::{ConfigKey, ConfigType, Importance};
 
-use super::{at_least, key};
+use super::{at_least, key, topic_part};
 
 pub(super) fn keys() -> Vec<ConfigKey> {
     let group = |order, name: &str, kind| key("SQL Server", order, name, kind);
     vec![
-        group(1, "topic.prefix", ConfigType::String).required().importance(Importance::High).doc("The beginning of all topics' names, and the name of the server in records and offsets. It must be different for each connector."),
+        group(1, "topic.prefix", ConfigType::String).required().validator(topic_part()).importance(Importance::High).doc("The beginning of all topics' names, and the name of the server in records and offsets. It must be different for each connector."),
         group(2, "database.names", ConfigType::List).required().importance(Importance::High).doc("The databases, separated by commas. Each is read by one task."),
         group(3, "database.hostname", ConfigType::String).required().importance(Importance::High).doc("The server's name or address."),
         group(4, "database.port", ConfigType::Int).default("1433").importance(Importance::High).doc("The server's port."),

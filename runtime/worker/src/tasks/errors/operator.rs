@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tributary_api::time::now_ms;
 use tributary_api::{Error, ErrorKind, Result};
 use tributary_control::TaskId;
 
 use super::config::Retry;
 use super::{DeadLetters, ErrorConfig, FailedRecord, Failure};
-use crate::tasks::{TaskMetrics, now_ms};
+use crate::tasks::TaskMetrics;
 
 const FIRST_DELAY: Duration = Duration::from_millis(300);
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tributary_api::time::now_ms;
 use tributary_api::{Backoff, Error, Result, TopicPartition};
 use tributary_kafka::RawRecord;
 
@@ -11,7 +12,7 @@ use super::partitions::Partitions;
 use super::plugin::SinkPlugin;
 use super::{Batch, RecordConsumer, SinkTaskHost};
 use crate::tasks::errors::ErrorOperator;
-use crate::tasks::{Decoder, PluginCalls, TaskMetrics, now_ms};
+use crate::tasks::{Decoder, PluginCalls, TaskMetrics};
 
 const FIRST_RETRY: Duration = Duration::from_millis(300);
 const LAST_RETRY: Duration = Duration::from_secs(10);

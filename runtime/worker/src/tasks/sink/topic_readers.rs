@@ -3,10 +3,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tributary_api::time::now_ms;
 use tributary_api::{Error, PluginRegistry, Props, Record, Result, TopicPartition, TopicReader};
 use tributary_kafka::{ClientConfig, Consumer, Polled, Position};
 
-use crate::tasks::{BlockingPart, Decoder, StatelessHost, blocking, now_ms};
+use crate::tasks::{BlockingPart, Decoder, StatelessHost, blocking};
 
 /// Readers at a time; each has its own consumer.
 const MAX_READERS: usize = 4;

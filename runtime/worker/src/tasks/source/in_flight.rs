@@ -1,6 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
+use tributary_api::stable_hash::{FNV_64, fnv1a_64};
 use tributary_api::{Error, OffsetValue, Origin, SourceOffset, SourcePartition};
 use tributary_kafka::Token;
 
@@ -256,16 +257,13 @@ impl Hash for Key {
 
 /// FNV-1a over a name and a value.
 fn fingerprint((name, value): (&str, &OffsetValue)) -> u64 {
-    let hash = |hash: u64, bytes: &[u8]| {
-        bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-    };
-    let named = hash(0xcbf2_9ce4_8422_2325, name.as_bytes());
+    let named = fnv1a_64(FNV_64, name.as_bytes());
     match value {
         OffsetValue::Null => named,
-        OffsetValue::Boolean(value) => hash(named, &[u8::from(*value)]),
-        OffsetValue::Int(value) => hash(named, &value.to_le_bytes()),
+        OffsetValue::Boolean(value) => fnv1a_64(named, &[u8::from(*value)]),
+        OffsetValue::Int(value) => fnv1a_64(named, &value.to_le_bytes()),
         // Zero and minus zero are equal.
-        OffsetValue::Float(value) => hash(named, &(value + 0.0).to_bits().to_le_bytes()),
-        OffsetValue::String(value) => hash(named, value.as_bytes()),
+        OffsetValue::Float(value) => fnv1a_64(named, &(value + 0.0).to_bits().to_le_bytes()),
+        OffsetValue::String(value) => fnv1a_64(named, value.as_bytes()),
     }
 }

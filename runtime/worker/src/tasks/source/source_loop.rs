@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tributary_api::time::now_ms;
 use tributary_api::{Record, Result, SourceTask, Topic};
 use tributary_kafka::Token;
 
 use super::chunk::Chunk;
 use super::{Capacity, Deliveries, Flow, OffsetFlusher, RecordProducer, TopicCreation, commit_plugin, plugin_context};
 use crate::tasks::errors::ErrorOperator;
-use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext, now_ms};
+use crate::tasks::{Encoded, Encoder, PluginCalls, TaskContext};
 
 /// The wait before a record is sent again after the producer's queue was full.
 pub(super) const SEND_AGAIN: Duration = Duration::from_millis(100);

@@ -249,9 +249,5 @@ pub(in crate::tasks) fn context(spec: TaskSpec) -> (TaskContext, Arc<RecordingLi
 
 /// A source plugin's factory around one closure that makes the task.
 pub(in crate::tasks) fn source(task: impl Fn() -> Box<dyn SourceTask> + Send + Sync + 'static) -> Factory {
-    Factory::Source(SourceFactory {
-        connector: Arc::new(|| unreachable!("tests run tasks only")),
-        task: Arc::new(task),
-        task_class: "test.Task".to_owned(),
-    })
+    Factory::Source(SourceFactory::new(|| unreachable!("tests run tasks only"), task, "test.Task"))
 }

@@ -78,11 +78,7 @@ proptest! {
                 Step::Track { partition: number, outputs } => {
                     let place = model.records.entry(number).or_default().len();
                     let offset = OffsetMap::new([("position", i64::try_from(place + 1).unwrap().into())]);
-                    let origin = Origin::Source {
-                        partition: Some(partition(number, turn % 2 == 0)),
-                        offset: Some(offset),
-                        tag: 0,
-                    };
+                    let origin = Origin::source(Some(partition(number, turn % 2 == 0)), Some(offset));
                     let token = tracker.track(origin, outputs, 10);
                     model.records.get_mut(&number).unwrap().push(Known { pending: outputs });
                     sent.extend((0..outputs).map(|_| (token, number, place)));
@@ -130,7 +126,7 @@ proptest! {
 fn records_without_a_source_offset_are_acknowledged_and_never_stored() {
     let mut tracker = InFlight::new();
     let first = tracker.track(Origin::None, 1, 5);
-    let second = tracker.track(Origin::Source { partition: None, offset: None, tag: 9 }, 1, 5);
+    let second = tracker.track(Origin::source(None, None).tagged(9), 1, 5);
     assert_eq!((tracker.records(), tracker.bytes()), (2, 10));
     let tag = |origin: &Origin, _: Option<Error>| if let Origin::Source { tag, .. } = origin { *tag } else { 0 };
     assert_eq!(tracker.acknowledge(second, tag), Some(9));
@@ -147,7 +143,7 @@ fn many_partitions_that_come_and_go_are_forgotten() {
     for number in 0..10_000_i64 {
         let partition = OffsetMap::new([("shard", number.into())]);
         let offset = OffsetMap::new([("position", 1.into())]);
-        let token = tracker.track(Origin::Source { partition: Some(partition), offset: Some(offset), tag: 0 }, 1, 1);
+        let token = tracker.track(Origin::source(Some(partition), Some(offset)), 1, 1);
         largest = largest.max(token >> SEQUENCE_BITS);
         tracker.acknowledge(token, |_, _| ());
         assert_eq!(tracker.take_storable().len(), 1);

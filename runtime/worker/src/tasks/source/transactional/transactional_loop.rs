@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tributary_api::time::now_ms;
 use tributary_api::{Error, ErrorKind, Record, SourceTask, Topic, TransactionContext, TransactionEnd};
 
 use super::ExitReason;
@@ -12,7 +13,7 @@ use crate::connector_config::TransactionBoundary;
 use crate::tasks::errors::{ErrorOperator, FailedRecord, Failure, Stage};
 use crate::tasks::source::chunk::Chunk;
 use crate::tasks::source::{Flow, PRODUCER_CLASS, SEND_AGAIN, TopicCreation, commit_plugin, encoding, plugin_context};
-use crate::tasks::{Encoder, PluginCalls, TaskContext, now_ms};
+use crate::tasks::{Encoder, PluginCalls, TaskContext};
 
 /// The wait before sending again when the producer's queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(5);
