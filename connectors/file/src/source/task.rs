@@ -101,13 +101,20 @@ impl FileStreamSourceTask {
         };
         match Found::open(&path)? {
             Found::Nothing if !self.missed => {
+                // A file that was read once has gone; another one is only to come.
+                let (connector, file) = (&self.cx.connector, path.display());
+                match self.stored_position(&partition_of(&path)).await? {
+                    0 => tracing::info!(connector, %file, "the file is not there yet: waiting for it"),
+                    _ => {
+                        tracing::warn!(connector, %file, "no such file, of which lines were read before: waiting for it")
+                    }
+                }
                 self.missed = true;
-                tracing::warn!(connector = self.cx.connector, file = %path.display(), "no such file: waiting for it");
             }
             Found::Nothing => {}
             Found::Pipe => self.input = Some(Input::pipe(&path)?),
             Found::File(file) => {
-                let partition = OffsetMap::new([(FILENAME, OffsetValue::from(path.to_string_lossy().into_owned()))]);
+                let partition = partition_of(&path);
                 let position = self.stored_position(&partition).await?;
                 tracing::debug!(connector = self.cx.connector, file = %path.display(), position, "reading file");
                 self.input = Some(Input::file(Path::new(&path), file, position)?);
@@ -163,6 +170,10 @@ impl FileStreamSourceTask {
         self.expected = records.len();
         Ok(records)
     }
+}
+
+fn partition_of(path: &Path) -> SourcePartition {
+    OffsetMap::new([(FILENAME, OffsetValue::from(path.to_string_lossy().into_owned()))])
 }
 
 fn record(

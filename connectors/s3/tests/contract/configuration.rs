@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tributary_api::{ConfigIssue, ErrorKind, Props};
 
 use crate::support::{Task, TestBucket, plugin};
@@ -73,10 +74,11 @@ async fn the_bucket_must_exist_and_be_reached() {
 }
 
 /// Answers as S3 does where a bucket is in another region, with these headers.
-async fn elsewhere(headers: &'static str) -> String {
+async fn elsewhere(headers: &'static str) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 64 * 1024];
             let _ = stream.read(&mut request).await;
@@ -85,7 +87,7 @@ async fn elsewhere(headers: &'static str) -> String {
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
-    url
+    (url, serving)
 }
 
 #[tokio::test]
@@ -94,7 +96,8 @@ async fn a_bucket_of_another_region_is_refused_with_the_region_that_it_has() {
     for (headers, says) in
         [("x-amz-bucket-region: eu-west-1\r\n", "set s3.region to eu-west-1"), ("", "set s3.region to the bucket's")]
     {
-        let props = bucket.props(&[("store.url", &elsewhere(headers).await)]);
+        let (url, _serving) = elsewhere(headers).await;
+        let props = bucket.props(&[("store.url", &url)]);
         check(&props, "s3.region", says).await;
         let error = Task::start(&props).await.put(0..3).await.unwrap_err();
         assert_eq!((error.kind(), error.property()), (ErrorKind::Config, Some("s3.region")), "{error:?}");
