@@ -9,6 +9,7 @@ mod excerpts;
 mod files;
 mod guarantees;
 mod links;
+mod options;
 mod patterns;
 mod sizes;
 mod standin;
@@ -58,6 +59,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
         contracts::check(&files),
         compose::check(&files, workspace.root()),
         links::check(&files, workspace.root()),
+        options::check(&files),
         excerpts::check(&files),
         template::check(&files),
         guarantees::check(&files),
