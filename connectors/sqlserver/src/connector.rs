@@ -40,6 +40,9 @@ impl Connector for SqlServerConnector {
 
     async fn start(&mut self, _cx: ConnectorContext, config: &Config) -> Result<()> {
         warn_of_no_effect(config.originals());
+        if Settings::new(config)?.login.trust_any_certificate {
+            tracing::info!("any certificate of the server is accepted, because driver.trustServerCertificate is true");
+        }
         Ok(())
     }
 

@@ -224,7 +224,8 @@ impl Drop for Conf {
     }
 }
 
-/// syslog's level.
+/// syslog's levels.
+const LOG_NOTICE: c_int = 5;
 const LOG_DEBUG: c_int = 7;
 
 /// Passes librdkafka's log lines to tracing. Whether an unreachable broker matters depends on the use, so only
@@ -238,7 +239,14 @@ unsafe extern "C" fn on_log(client: *const rd_kafka_t, level: c_int, facility: *
     // librdkafka logs this for each client with each attempt to connect, many times a second. The error of each broker
     // is logged separately.
     let all_are_down = line.ends_with("brokers are down");
-    let level = if all_are_down { LOG_DEBUG } else { level };
+    // A new cluster makes the topic of its transactions when the first producer asks for an id: it is asked again. A
+    // producer that gets none fails with an error of its own.
+    let is_asked_again = facility == "GETPID" && line.ends_with("retrying");
+    let level = match level {
+        _ if all_are_down => LOG_DEBUG,
+        level if is_asked_again => level.max(LOG_NOTICE),
+        level => level,
+    };
     if all_are_down && !client.is_null() {
         // SAFETY: the client lives; its opaque pointer is the one given in `Client::new`, to memory that outlives it.
         let callbacks = unsafe { rd_kafka_opaque(client).cast::<Callbacks>().as_ref() };

@@ -124,7 +124,10 @@ impl Levels {
         let silent =
             ["tansu_sans_io", "tansu_storage", "tansu_broker", "tansu_service", "tansu_schema", "tansu_auth", "s3s"]
                 .map(|part| (part.to_owned(), LevelFilter::OFF));
-        Targets::new().with_default(filter(&self.root)).with_targets(silent).with_targets(loggers)
+        // This one warns at each connection of what a configuration asks for, which the connector logs once.
+        let repeated = [("tiberius::client::tls_stream".to_owned(), LevelFilter::ERROR)];
+        let targets = Targets::new().with_default(filter(&self.root));
+        targets.with_targets(silent).with_targets(repeated).with_targets(loggers)
     }
 }
 
@@ -187,6 +190,13 @@ mod tests {
         assert_eq!(levels.set("a", "TRACE", Some(4)), [""; 0]);
         assert_eq!(levels.set("ROOT", "ERROR", Some(5)), ["root", "a", "a::b", "ab"]);
         assert!(!levels.targets().would_enable("a::b", &Level::WARN));
+        let (tls, below) = ("tiberius::client::tls_stream", "tiberius::client::tls_stream::rustls_tls_stream");
+        assert!(
+            !levels.targets().would_enable(below, &Level::WARN)
+                && levels.targets().would_enable("tiberius", &Level::ERROR)
+        );
+        levels.set(tls, "WARN", None);
+        assert!(levels.targets().would_enable(below, &Level::WARN), "who asks for it has it");
     }
 
     #[test]
