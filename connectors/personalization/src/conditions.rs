@@ -7,6 +7,7 @@ use crate::hash::stable_hash;
 use crate::memory::Memory;
 use crate::person::Person;
 use crate::rules::{RulePack, SegmentChange, Signal};
+use crate::signals::Raised;
 
 /// Events that put a product into the basket, and that take it out again.
 const INTO_BASKET: [&str; 2] = ["add_to_cart", "add_to_basket"];
@@ -14,6 +15,9 @@ const OUT_OF_BASKET: [&str; 3] = ["remove_from_cart", "remove_from_basket", ORDE
 
 /// Keeps the basket.
 pub(crate) fn take(event: &Event<'_>, memory: &mut Memory) {
+    if event.is_forged() {
+        return;
+    }
     let Some(product) = event.product.map(|product| stable_hash([product])) else { return };
     if INTO_BASKET.contains(&event.kind) {
         memory.put_in_basket(product, event.at);
@@ -51,14 +55,18 @@ impl Situation<'_> {
         changed && active && back && bought && basket
     }
 
-    /// Whether the signal is raised: now, or as long as it lasts since it was raised for the same product.
-    pub(crate) fn lasting(&self, signal: &Signal, raised: bool, memory: &mut Memory) -> bool {
+    /// How the signal is raised: by this event, or as long as it lasts since it was raised for the same product.
+    pub(crate) fn lasting(&self, signal: &Signal, raised: Raised, memory: &mut Memory) -> Raised {
         let Some(lasts) = signal.lasts else { return raised };
         let (now, key) = (self.event.received_at, self.key(signal));
-        if raised {
-            memory.let_last(key, now + lasts, now);
+        match raised {
+            Raised::Now | Raised::Elsewhere => {
+                memory.let_last(key, now + lasts, now);
+                raised
+            }
+            _ if memory.lasts(key, now) => Raised::Lasting,
+            _ => raised,
         }
-        raised || memory.lasts(key, now)
     }
 
     fn key(&self, signal: &Signal) -> u64 {

@@ -4,9 +4,10 @@ use tributary_api::{Error, Result, Value};
 
 use crate::event::Event;
 use crate::expression::{Budget, Variables};
+use crate::hash::stable_hash;
 use crate::packs::Packs;
-use crate::person::{MAX_EMISSIONS, Person};
-use crate::rules::{CONTROL, Offer, OnError, RulePack, Voucher};
+use crate::person::{Exposure, MAX_EMISSIONS, Person};
+use crate::rules::{CONTROL, Experiment, Offer, OnError, RulePack, Voucher};
 use crate::signals::Signals;
 use crate::spent::Spent;
 
@@ -79,6 +80,27 @@ pub(crate) struct Decision<'p> {
     pub(crate) chosen: Option<ChosenOffer<'p>>,
 }
 
+impl Decision<'_> {
+    /// Whether it stands for the signals of a pack: an offer was made, or those of the pack are withheld for as long as an
+    /// experiment lasts. What else stands against an offer may go away while the shopper still lingers.
+    pub(crate) fn is_final_for(&self, pack: &RulePack) -> bool {
+        let is_withheld = |reason: Reason| [Reason::Holdout, Reason::NotInExperiment].contains(&reason);
+        match self.reason {
+            _ if self.chosen.is_some() => true,
+            // Nothing was considered because of it.
+            Reason::SwitchedOff | Reason::Consent | Reason::OptOut | Reason::Staff | Reason::Bot
+                if self.considered.is_empty() =>
+            {
+                false
+            }
+            _ => {
+                let mut of_pack = self.considered.iter().filter(|(of, ..)| of.name == pack.name);
+                of_pack.all(|(_, _, reason)| is_withheld(*reason))
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ChosenOffer<'p> {
     pub(crate) pack: &'p RulePack,
@@ -118,20 +140,24 @@ pub(crate) fn decide<'p>(packs: &'p Packs, input: &DecisionInput<'_>, person: &m
     if packs.switches.is_all_off() {
         return Ok(Decision { reason: Reason::SwitchedOff, pack: first(), considered: Vec::new(), chosen: None });
     }
-    let suppressed: Vec<Option<Reason>> = packs.iter().map(|pack| suppressed(pack, input)).collect();
+    let suppressed: Vec<Option<Reason>> = packs.iter().map(|pack| suppressed(pack, input, person)).collect();
     if suppressed.iter().all(Option::is_some) {
         let pack = first();
-        let reason = pack.and_then(|pack| self::suppressed(pack, input)).unwrap_or(Reason::NotEligible);
+        let reason = pack.and_then(|pack| self::suppressed(pack, input, person)).unwrap_or(Reason::NotEligible);
         return Ok(Decision { reason, pack, considered: Vec::new(), chosen: None });
     }
     let mut considered = Vec::new();
-    for (index, pack, offer) in packs.candidates(input.event.kind) {
+    for (index, pack, offer) in packs.candidates(input.event.kind).filter(|_| !input.event.is_forged()) {
         let (reason, chosen) = match suppressed.get(index).copied().flatten() {
             Some(reason) => (reason, None),
             None => consider(Candidate { packs, pack, index, offer }, input, person)?,
         };
         considered.push((pack, offer.id.as_str(), reason));
         if let Some(chosen) = chosen {
+            if let (Some(experiment), Some(variant)) = (&offer.experiment, chosen.variant) {
+                let variant = stable_hash([variant]);
+                person.expose(Exposure { experiment: experiment.hash, variant, at: input.at });
+            }
             let forget_before = input.at - packs.longest_cap;
             let mut counted = Vec::with_capacity(offer.caps.len());
             for cap in &offer.caps {
@@ -164,15 +190,18 @@ pub(crate) fn consent(profile: &Value, purpose: &str) -> Option<bool> {
     nested.or_else(|| profile.get(&format!("{purpose}_consent"))).and_then(Value::as_bool)
 }
 
-/// Consent fails closed: only an explicit consent in a known profile counts.
-fn suppressed(pack: &RulePack, input: &DecisionInput<'_>) -> Option<Reason> {
+/// Consent fails closed: only an explicit consent counts, of a customer that in the profile, of anybody else that given on
+/// this device. What was withdrawn on a device counts for customers too.
+fn suppressed(pack: &RulePack, input: &DecisionInput<'_>, person: &Person) -> Option<Reason> {
     let DecisionInput { event, profile, .. } = input;
     let profile_says = |path: &str| profile.path(path).and_then(Value::as_bool) == Some(true);
     let refused = event.value.path(&format!("consent.{}", pack.consent)).and_then(Value::as_bool) == Some(false);
     if refused || ["gpc", "dnt", "consent.gpc", "consent.dnt"].into_iter().any(|path| event.flag(path)) {
         return Some(Reason::OptOut);
     }
-    if consent(profile, &pack.consent) != Some(true) {
+    let said = person.consent(&pack.consent);
+    let agreed = if event.customer.is_some() { consent(profile, &pack.consent) } else { said };
+    if agreed != Some(true) || said == Some(false) {
         return Some(Reason::Consent);
     }
     if profile_says("staff") {
@@ -214,7 +243,7 @@ fn consider<'p>(
     }
     let variant = match &offer.experiment {
         None => None,
-        Some(experiment) => match experiment.variant(event.person) {
+        Some(experiment) => match first_variant(experiment, person).or_else(|| experiment.variant(event.person)) {
             Some(variant) => Some(variant),
             None => return Ok((Reason::NotInExperiment, None)),
         },
@@ -227,6 +256,12 @@ fn consider<'p>(
     }
     let voucher = offer.voucher(variant);
     Ok((Reason::Offer, Some(ChosenOffer { pack, offer, variant, withheld: false, voucher })))
+}
+
+/// The variant that the person was in first, perhaps before logging in: they stay in it.
+fn first_variant<'p>(experiment: &'p Experiment, person: &Person) -> Option<&'p str> {
+    let variant = person.exposure(experiment.hash)?;
+    experiment.variants.iter().map(String::as_str).find(|name| stable_hash([*name]) == variant)
 }
 
 #[cold]

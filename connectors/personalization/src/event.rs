@@ -18,6 +18,8 @@ pub(crate) const PAGE_VIEW: &str = "page_view";
 pub(crate) const HEARTBEAT: &str = "heartbeat";
 /// Something was bought. A row of a table of orders is enough: it has no other person than its customer.
 pub(crate) const ORDER: &str = "order";
+/// The person agrees to purposes, or no longer: in the field `consent`.
+pub(crate) const CONSENT: &str = "consent";
 /// Created by a timer when no event came after a product's page was opened.
 pub(crate) const DWELL_TIMER: &str = "dwell_timer";
 
@@ -30,12 +32,16 @@ pub(crate) struct Event<'a> {
     /// Empty when unknown.
     pub(crate) session: &'a str,
     pub(crate) customer: Option<&'a str>,
+    /// Of the browser, if it is known.
+    pub(crate) device: Option<&'a str>,
     pub(crate) page: Option<&'a str>,
     pub(crate) product: Option<&'a str>,
     /// When it happened, by the client's clock if that is plausible; milliseconds since the epoch.
     pub(crate) at: i64,
     /// When the collector received it: the clock of the decision.
     pub(crate) received_at: i64,
+    /// Whether a timer sent it.
+    pub(crate) by_timer: bool,
     pub(crate) value: &'a Value,
 }
 
@@ -55,7 +61,8 @@ impl<'a> Event<'a> {
         }
         let claimed = value.get("ts").and_then(Value::as_i64);
         let (id, kind) = (needed("event_id")?, needed("type")?);
-        let is_order = kind == ORDER;
+        let session = text("session_id")?.unwrap_or_default();
+        let is_order = kind == ORDER && session.is_empty();
         // An order's time is the shop's own, and may be long ago.
         let earliest = if is_order { -MAX_TIME_MS } else { received_at - MAX_BEHIND_MS };
         let plausible = |at: &i64| (earliest..=received_at + MAX_AHEAD_MS).contains(at);
@@ -70,14 +77,39 @@ impl<'a> Event<'a> {
             id,
             kind,
             person,
-            session: text("session_id")?.unwrap_or_default(),
+            session,
             customer: text("customer_id")?,
+            device: text("device_id")?,
             page: text("page_id")?,
             product: text("product_id")?,
             at: claimed.filter(plausible).unwrap_or(received_at),
             received_at,
+            by_timer: false,
             value,
         })
+    }
+
+    /// Whether it is a row of a table of orders. A browser's event, which has a session, is none: nobody can buy by claiming to.
+    pub(crate) fn is_order(&self) -> bool {
+        self.kind == ORDER && self.session.is_empty()
+    }
+
+    /// Whether its type is one that no browser may send. Such an event is no more than a sign of life.
+    pub(crate) fn is_forged(&self) -> bool {
+        match self.kind {
+            DWELL_TIMER => !self.by_timer,
+            ORDER => !self.is_order(),
+            _ => false,
+        }
+    }
+
+    /// The purposes in the field `consent`, with true for those that are agreed to.
+    pub(crate) fn consents(&self) -> impl Iterator<Item = (&'a str, bool)> {
+        let said = match self.value.get("consent") {
+            Some(Value::Map(said)) => said.as_slice(),
+            _ => &[],
+        };
+        said.iter().filter_map(|(purpose, granted)| Some((purpose.as_str()?, granted.as_bool()?)))
     }
 
     /// Whether a field is `true`.

@@ -17,6 +17,7 @@ mod enrich;
 mod event;
 mod expression;
 mod hash;
+mod identity;
 mod memory;
 mod outputs;
 mod packs;

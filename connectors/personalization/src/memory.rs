@@ -44,6 +44,18 @@ impl Memory {
         cx.put(PEOPLE, Self::key(person), (!empty).then(|| self.encode()))
     }
 
+    /// Takes in what is remembered of an anonymous person who has become this one; the later time counts. Segments are of a
+    /// profile, which an anonymous person has none of.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for list in [List::Basket, List::Lasting] {
+            for (key, at) in &other.lists[list as usize] {
+                if self.get(list, *key).is_none_or(|known| known < *at) {
+                    self.set(list, *key, *at);
+                }
+            }
+        }
+    }
+
     /// The key of its record. No person's id holds a NUL.
     pub(crate) fn key(person: &str) -> Bytes {
         Bytes::from(format!("{person}\0memory"))
@@ -114,7 +126,8 @@ impl Memory {
         out.into()
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    /// None if the bytes are no such record.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (&format, mut rest) = bytes.split_first()?;
         let mut memory = Self::default();
         for list in &mut memory.lists {

@@ -10,11 +10,13 @@ use crate::event::Event;
 use crate::packs::Packs;
 use crate::person::Person;
 use crate::rules::{Template, TemplateValues, Voucher};
+use crate::signals::{Signals, lingering};
 
 /// Tributary's own namespace, so that ids that others make from the same text differ.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5a1f_52c7_90e4_4f0e_8d21_6c3b_70f1_2a94);
 
 const PRODUCTS_IN_VIEW: usize = 10;
+const SIGNALS_IN_VIEW: usize = 32;
 
 /// The topics of outputs; an output without a topic is not written.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ pub(crate) fn offer_id(event: &Event<'_>, offer: &str) -> String {
     stable_id(&[event.customer.unwrap_or(event.person), offer, event.id])
 }
 
-pub(crate) fn decision(event: &Event<'_>, signals: Value, decision: &Decision<'_>) -> Value {
+pub(crate) fn decision(event: &Event<'_>, signals: &[Signals<'_>], decision: &Decision<'_>) -> Value {
     let considered = decision.considered.iter().map(|(pack, rule, reason)| {
         Value::map([
             ("rule", Value::string(*rule)),
@@ -87,7 +89,7 @@ pub(crate) fn decision(event: &Event<'_>, signals: Value, decision: &Decision<'_
         ("variant", chosen.and_then(|chosen| chosen.variant).into()),
         ("offer_id", made.map(|chosen| offer_id(event, &chosen.offer.id)).into()),
         ("considered", Value::Array(considered.collect())),
-        ("signals", signals),
+        ("signals", Signals::seen_by_rules(signals)),
         ("pack", decision.pack.map(|pack| pack.name.as_str()).into()),
         ("line_of_business", decision.pack.map(|pack| pack.line_of_business.as_str()).into()),
         ("ruleset_version", decision.pack.map(|pack| pack.version).into()),
@@ -127,12 +129,13 @@ pub(crate) fn view(packs: &Packs, event: &Event<'_>, person: &Person, profile: &
     let mut products: Vec<_> = person.products.iter().collect();
     products.sort_by(|a, b| (b.last_at, &b.id).cmp(&(a.last_at, &a.id)));
     let products = products.into_iter().take(PRODUCTS_IN_VIEW).map(|product| {
+        let sessions = person.sessions_before(&product.id, i64::MAX, i64::MIN);
         Value::map([
             ("product_id", Value::string(product.id.as_str())),
             ("views", Value::Int64(product.views.into())),
             ("first_viewed_at", Value::Int64(product.first_at)),
             ("last_viewed_at", Value::Int64(product.last_at)),
-            ("sessions", Value::Int64(i64::try_from(product.sessions.len()).unwrap_or(i64::MAX))),
+            ("sessions", Value::Int64(i64::try_from(sessions).unwrap_or(i64::MAX))),
         ])
     });
     let mut orders: Vec<_> = person.orders.iter().collect();
@@ -144,7 +147,15 @@ pub(crate) fn view(packs: &Packs, event: &Event<'_>, person: &Person, profile: &
             ("ordered_at", Value::Int64(order.at)),
         ])
     });
-    let latest = person.sessions.iter().max_by_key(|session| session.last_at);
+    let signals = lingering(packs, person, profile, SIGNALS_IN_VIEW).into_iter().map(|lingering| {
+        Value::map([
+            ("signal", Value::string(lingering.signal)),
+            ("pack", Value::string(lingering.pack)),
+            ("product_id", Value::string(lingering.product)),
+            ("session_began_at", Value::Int64(lingering.session_began_at)),
+        ])
+    });
+    let latest = person.sessions.last();
     let consents = match profile.get("consent") {
         Some(given) => given.clone(),
         None => {
@@ -163,11 +174,12 @@ pub(crate) fn view(packs: &Packs, event: &Event<'_>, person: &Person, profile: &
         ("segment", field("segment")),
         ("consent", consents),
         ("profile", profile.clone()),
-        ("last_session_id", Value::string(event.session)),
+        ("last_session_id", Some(event.session).filter(|session| !session.is_empty()).into()),
         ("last_seen_at", latest.map(|session| session.last_at).into()),
         ("session_events", Value::Int64(latest.map_or(0, |session| session.events.into()))),
         ("products", Value::Array(products.collect())),
         ("orders", Value::Array(orders.collect())),
+        ("signals", Value::Array(signals.collect())),
         ("ruleset_version", packs.single_version().into()),
         ("rulesets", rulesets(packs)),
     ])

@@ -1,25 +1,31 @@
+mod logins;
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tributary_api::{
     Config, ConfigDef, ConfigKey, ConfigType, Datum, Error, PluginMetrics, Record, Records, Requirements, Result,
-    StoreId, TableId, Timer, TransformContext, TransformTables, Transformation, Validator, Value, json,
+    StoreId, TableId, Timer, Topic, TransformContext, TransformTables, Transformation, Validator, Value, json,
 };
 
 use crate::conditions;
 use crate::decision::{DecisionInput, decide};
-use crate::event::{DWELL_TIMER, Event, ORDER, PAGE_VIEW, PRODUCT_VIEW};
+use crate::event::{CONSENT, DWELL_TIMER, Event, ORDER, PAGE_VIEW, PRODUCT_VIEW};
 use crate::expression::{Budget, MAX_STEPS};
+use crate::identity;
 use crate::memory::Memory;
 use crate::outputs::{self, Outputs, stable_id};
 use crate::packs::{self, PackMetrics, PackSources, Packs};
 use crate::person::Person;
 use crate::rules::TemplateValues;
-use crate::signals::Signals;
+use crate::signals::{Raised, Signals};
 use crate::spent::Spent;
 
 const DAY_MS: i64 = 86_400_000;
+const IDENTITY_TOPIC: &str = "identity.topic";
+const SESSION_GAP: &str = "session.gap.ms";
+
 pub(crate) const PEOPLE: StoreId = StoreId(0);
 const PROFILES: TableId = TableId(0);
 const RULES: TableId = TableId(1);
@@ -35,6 +41,9 @@ pub(crate) struct Personalize {
     products_topic: Option<String>,
     products: Option<TableId>,
     retention: Retention,
+    session_gap_ms: i64,
+    /// None when the histories of anonymous people stay their own.
+    identity: Option<Topic>,
     /// Whether exceeding the rules' budget was logged.
     overrun_logged: bool,
 }
@@ -66,6 +75,15 @@ pub(crate) fn definition() -> ConfigDef {
             .doc("Compacted topic of profiles, keyed by customer_id: consent and the fields that rules use."),
         ConfigKey::new("products.topic", ConfigType::String).validator(Validator::TopicName).doc(
             "Compacted topic of products, keyed by product_id: what rules know as product.*. Without it product.* is null.",
+        ),
+        ConfigKey::new(SESSION_GAP, ConfigType::Long)
+            .default(30 * 60_000)
+            .validator(Validator::AtLeast(1))
+            .doc("How long a person sends no event, on any device, until the next one begins a new session."),
+        ConfigKey::new(IDENTITY_TOPIC, ConfigType::String).default("").doc(
+            "Topic through which the history of an anonymous person goes to the customer who logs in on the same device. \
+             Name it in repartition.topics of the processor, too; nobody else may write to it. Empty: the histories stay \
+             apart.",
         ),
         ConfigKey::new("people.retention.ms", ConfigType::Long)
             .default(400 * DAY_MS)
@@ -100,6 +118,8 @@ impl Personalize {
                 anonymous: retention("people.anonymous.retention.ms")?,
                 longest_cap: packs.longest_cap,
             },
+            session_gap_ms: config.int(SESSION_GAP)?,
+            identity: config.optional_string(IDENTITY_TOPIC)?.filter(|topic| !topic.is_empty()).map(Topic::from),
             overrun_logged: false,
             sources,
             packs,
@@ -190,7 +210,7 @@ impl Personalize {
         person: &mut Person,
         cx: &mut TransformContext<'_>,
         records: &mut Vec<Record>,
-    ) -> Result<(Value, Vec<Signals<'p>>, bool)> {
+    ) -> Result<(Vec<Signals<'p>>, bool)> {
         let now = cx.now();
         let mut spent = Spent::load(&self.packs, event, cx)?;
         let product = self.product(event, cx)?;
@@ -206,7 +226,6 @@ impl Personalize {
         let profile = row.map_or(&Value::Null, |row| &row.value);
         let signals: Vec<_> =
             self.packs.iter().map(|pack| Signals::compute(pack, event, person, &mut memory, profile)).collect();
-        let shown = Signals::to_value(&signals);
         let budget = Budget::default();
         let input = DecisionInput {
             event,
@@ -219,11 +238,15 @@ impl Personalize {
             budget: &budget,
         };
         let decision = decide(&self.packs, &input, person)?;
+        for (pack, signals) in self.packs.iter().zip(&signals).filter(|(pack, _)| decision.is_final_for(pack)) {
+            signals.settle(pack, event, person);
+        }
         let at = event.received_at;
         if let Some(topic) = self.outputs.decisions.as_ref()
             && self.packs.decides(event.kind)
+            && !event.is_forged()
         {
-            let value = outputs::decision(event, shown.clone(), &decision);
+            let value = outputs::decision(event, &signals, &decision);
             records.push(outputs::record(topic, event.person, at, value));
         }
         if let (Some(topic), Some(chosen)) = (&self.outputs.offers, &decision.chosen)
@@ -233,7 +256,7 @@ impl Personalize {
             records.push(outputs::record(topic, event.person, at, offer));
         }
         if let Some(topic) = &self.outputs.view
-            && (decision.chosen.is_some() || [PRODUCT_VIEW, PAGE_VIEW, ORDER].contains(&event.kind))
+            && (decision.chosen.is_some() || shows_in_view(event.kind, &signals))
         {
             let view = outputs::view(&self.packs, event, person, profile);
             records.push(outputs::record(topic, event.person, at, view));
@@ -244,7 +267,7 @@ impl Personalize {
         if let Some(chosen) = decision.chosen.filter(|chosen| !chosen.withheld) {
             spent.spend(chosen.offer, cx)?;
         }
-        Ok((shown, signals, budget.is_exhausted()))
+        Ok((signals, budget.is_exhausted()))
     }
 }
 
@@ -285,21 +308,32 @@ impl Transformation for Personalize {
         }
         let event = Event::read(&record.value.value, record.timestamp.unwrap_or_else(|| cx.now()))?;
         keyed_by_person(&record, &event)?;
+        if self.identity.as_ref() == Some(&record.topic) {
+            return self.apply_identity(&event, cx);
+        }
         let mut person = Self::person(cx, &event)?;
         if !person.insert_event_id(event.id) {
             return Ok(Records::None);
         }
-        person.take(&event);
+        person.take(&event, self.session_gap_ms);
         let mut records = Vec::with_capacity(4);
-        let (signals, _, overrun) = self.process(&event, &mut person, cx, &mut records)?;
+        let (signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
         if self.packs.timers {
             self.set_timers(&event, cx)?;
+        }
+        if let Some(topic) = &self.identity {
+            records.extend(identity::identify(topic, &event, &mut person));
+            if event.customer.is_none()
+                && let Some(customer) = person.next_customer(event.at).map(str::to_owned)
+            {
+                records.extend(self.hand_over(&event, &mut person, &customer, cx)?);
+            }
         }
         self.schedule_forgetting(&event, &mut person, cx)?;
         let key = Bytes::copy_from_slice(event.person.as_bytes());
         cx.put(PEOPLE, key, Some(person.encode()))?;
-        if let Some(topic) = self.outputs.enriched.as_ref().filter(|_| event.kind != ORDER) {
-            let person = event.person.to_owned();
+        if let Some(topic) = self.outputs.enriched.as_ref().filter(|_| !event.is_order()) {
+            let (person, signals) = (event.person.to_owned(), Signals::to_value(&signals));
             let mut enriched = record;
             enriched.value.value.insert("signals", signals)?;
             enriched.value.value.insert("ruleset_version", self.packs.single_version())?;
@@ -318,14 +352,14 @@ impl Transformation for Personalize {
             return self.forget_or_reschedule(&timer, cx);
         }
         let value = json::from_slice(&timer.payload)?;
-        let event = Event::read(&value, timer.at)?;
+        let event = Event { by_timer: true, ..Event::read(&value, timer.at)? };
         let mut person = Self::person(cx, &event)?;
-        if person.page(&event).is_none_or(|page| !page.beats.is_empty()) || !person.insert_event_id(event.id) {
+        if person.view(&event).is_none_or(|view| !view.beats.is_empty()) || !person.insert_event_id(event.id) {
             return Ok(Records::None);
         }
         let mut records = Vec::with_capacity(3);
-        let (_, signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
-        if !signals.iter().flat_map(|pack| &pack.raised).any(|(_, raised)| *raised) {
+        let (signals, overrun) = self.process(&event, &mut person, cx, &mut records)?;
+        if !signals.iter().flat_map(|pack| &pack.raised).any(|(_, raised)| raised.applies()) {
             return Ok(Records::None);
         }
         let key = Bytes::copy_from_slice(event.person.as_bytes());
@@ -345,6 +379,13 @@ impl Personalize {
             );
         }
     }
+}
+
+/// Whether an event changes what the view of a person shows.
+fn shows_in_view(kind: &str, signals: &[Signals<'_>]) -> bool {
+    let mut raised = signals.iter().flat_map(|pack| &pack.raised);
+    [PRODUCT_VIEW, PAGE_VIEW, ORDER, CONSENT].contains(&kind)
+        || raised.any(|(_, raised)| [Raised::Now, Raised::Elsewhere].contains(raised))
 }
 
 /// All events of a person must be in one partition, where their state is. If the key is not the person's id, they may

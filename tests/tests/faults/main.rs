@@ -7,6 +7,7 @@ mod coordinator;
 mod disk;
 mod exactly_once;
 mod file;
+mod logins;
 mod mongodb;
 mod outage;
 mod pipeline;

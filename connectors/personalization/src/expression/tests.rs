@@ -3,12 +3,12 @@
 use tributary_api::{Value, json};
 
 use super::{Budget, Expression, Variables};
-use crate::signals::Signals;
+use crate::signals::{Raised, Signals};
 
 fn evaluate(source: &str) -> Result<bool, String> {
     let event = json::from_slice(br#"{"type":"product_view","price":149.5,"tags":["a","b"]}"#).unwrap();
     let profile = json::from_slice(br#"{"tier":"gold","age":40,"consent":{"marketing":true},"empty":null}"#).unwrap();
-    let signals = Signals { numbers: [3, 25, 1, 0], raised: vec![("linger", true), ("other", false)] };
+    let signals = Signals { numbers: [3, 25, 1, 0], raised: vec![("linger", Raised::Now), ("other", Raised::No)] };
     let budget = Budget::default();
     let variables = Variables {
         event: &event,

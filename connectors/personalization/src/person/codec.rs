@@ -5,14 +5,19 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tributary_api::{Error, Result};
 
-use super::{Emission, Order, Page, Person, Product, Session};
+use super::{Consent, Emission, Exposure, Fired, HandedOver, Order, Person, Product, Session, Span, View, sessions};
+use crate::hash::stable_hash;
 
 /// Incremented with every change of the layout; [`Person::decode`] reads all earlier ones.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 /// Without the fields after the emissions.
 const WITHOUT_EXPIRY: u64 = 1;
 /// Without the orders.
 const WITHOUT_ORDERS: u64 = 2;
+/// With sessions as the tokens' ids had them, and pages instead of views.
+const BY_TOKEN: u64 = 3;
+/// The gap by which the sessions of these tokens are read.
+const GAP_MS: i64 = 30 * 60_000;
 
 impl Person {
     pub(crate) fn encode(&self) -> Bytes {
@@ -20,29 +25,37 @@ impl Person {
         out.number(FORMAT);
         out.list(&self.seen, |out, id| out.hash(*id));
         out.list(&self.sessions, |out, session| {
-            out.hash(session.id);
-            out.time(session.first_at);
-            out.time(session.last_at);
+            out.span(session.first_at, session.last_at);
             out.number(session.events.into());
         });
         out.list(&self.products, |out, product| {
             out.text(&product.id);
-            out.time(product.first_at);
-            out.time(product.last_at);
+            out.span(product.first_at, product.last_at);
             out.number(product.views.into());
-            out.list(&product.sessions, |out, (id, at)| {
-                out.hash(*id);
-                out.time(*at);
+            out.list(&product.sessions, |out, span| out.span(span.first_at, span.last_at));
+        });
+        // Times are mostly a little later than the one before.
+        let mut begun = 0;
+        out.list(&self.views, |out, view| {
+            out.hash(view.page);
+            out.hash(view.product);
+            out.time(view.first_at.wrapping_sub(begun));
+            begun = view.first_at;
+            out.time(view.last_at.wrapping_sub(view.first_at));
+            out.time(view.first_received_at.wrapping_sub(view.first_at));
+            out.time(view.last_received_at.wrapping_sub(view.first_received_at));
+            let mut before = view.first_at.div_euclid(1000);
+            out.list(&view.beats, |out, beat| {
+                out.time(beat.wrapping_sub(before));
+                before = *beat;
             });
         });
-        out.list(&self.pages, |out, page| {
-            out.hash(page.id);
-            out.hash(page.session);
-            out.text(&page.product);
-            out.time(page.last_at);
-            out.list(&page.beats, |out, beat| out.time(*beat));
+        out.list(&self.fired, |out, fired| {
+            out.hash(fired.signal);
+            out.hash(fired.page);
+            out.time(fired.at);
+            out.number(fired.settled.into());
         });
-        out.list(&self.fired, |out, id| out.hash(*id));
         out.list(&self.emissions, |out, emission| {
             out.hash(emission.cap);
             out.time(emission.at);
@@ -54,6 +67,22 @@ impl Person {
             out.text(&order.id);
             out.text(&order.product);
             out.time(order.at);
+        });
+        out.list(&self.consents, |out, consent| {
+            out.hash(consent.purpose);
+            out.time(consent.at);
+            out.number(consent.granted.into());
+        });
+        out.list(&self.exposures, |out, exposure| {
+            out.hash(exposure.experiment);
+            out.hash(exposure.variant);
+            out.time(exposure.at);
+        });
+        out.list(&self.asked, |out, id| out.hash(*id));
+        out.list(&self.merged, |out, id| out.hash(*id));
+        out.list(&self.handed_over, |out, over| {
+            out.text(&over.customer);
+            out.time(over.at);
         });
         out.0.into()
     }
@@ -68,48 +97,106 @@ impl Person {
                 format!("a person's state has format {format}, this version reads {FORMAT}: update the worker");
             return Err(Error::data(message));
         }
-        let mut person = Self {
-            seen: VecDeque::from(input.list(Reader::hash)?),
-            sessions: input.list(|input| {
-                Ok(Session {
-                    id: input.hash()?,
-                    first_at: input.time()?,
-                    last_at: input.time()?,
-                    events: input.small()?,
-                })
-            })?,
-            products: input.list(|input| {
-                Ok(Product {
-                    id: input.text()?,
-                    first_at: input.time()?,
-                    last_at: input.time()?,
-                    views: input.small()?,
-                    sessions: input.list(|input| Ok((input.hash()?, input.time()?)))?,
-                })
-            })?,
-            pages: input.list(|input| {
-                Ok(Page {
-                    id: input.hash()?,
-                    session: input.hash()?,
-                    product: input.text()?,
-                    last_at: input.time()?,
-                    beats: input.list(Reader::time)?,
-                })
-            })?,
-            fired: VecDeque::from(input.list(Reader::hash)?),
-            emissions: VecDeque::from(input.list(|input| Ok(Emission { cap: input.hash()?, at: input.time()? }))?),
-            ..Self::default()
-        };
+        let mut person =
+            if format > BY_TOKEN { Self::decode_history(&mut input)? } else { Self::decode_by_token(&mut input)? };
+        person.emissions = VecDeque::from(input.list(|input| Ok(Emission { cap: input.hash()?, at: input.time()? }))?);
         if format > WITHOUT_EXPIRY {
             person.seen_at = input.time()?;
             person.forget_check_at = input.time()?;
-            person.known = input.number()? != 0;
+            person.known = input.flag()?;
         }
         if format > WITHOUT_ORDERS {
             person.orders =
                 input.list(|input| Ok(Order { id: input.text()?, product: input.text()?, at: input.time()? }))?;
         }
+        if format > BY_TOKEN {
+            person.consents = input
+                .list(|input| Ok(Consent { purpose: input.hash()?, at: input.time()?, granted: input.flag()? }))?;
+            person.exposures = input
+                .list(|input| Ok(Exposure { experiment: input.hash()?, variant: input.hash()?, at: input.time()? }))?;
+            person.asked = VecDeque::from(input.list(Reader::hash)?);
+            person.merged = VecDeque::from(input.list(Reader::hash)?);
+            person.handed_over = input.list(|input| Ok(HandedOver { customer: input.text()?, at: input.time()? }))?;
+        }
         if input.0.is_empty() { Ok(person) } else { Err(damaged()) }
+    }
+
+    /// Up to the signals that were raised.
+    fn decode_history(input: &mut Reader<'_>) -> Result<Self> {
+        let mut begun: i64 = 0;
+        Ok(Self {
+            seen: VecDeque::from(input.list(Reader::hash)?),
+            sessions: input.list(|input| {
+                let (first_at, last_at) = input.span()?;
+                Ok(Session { first_at, last_at, events: input.small()? })
+            })?,
+            products: input.list(|input| {
+                let id = input.text()?;
+                let (first_at, last_at) = input.span()?;
+                let views = input.small()?;
+                let sessions = input.list(|input| {
+                    let (first_at, last_at) = input.span()?;
+                    Ok(Span { first_at, last_at })
+                })?;
+                Ok(Product { id, first_at, last_at, views, sessions })
+            })?,
+            views: input.list(|input| {
+                let (page, product) = (input.hash()?, input.hash()?);
+                let first_at = begun.wrapping_add(input.time()?);
+                begun = first_at;
+                let last_at = first_at.wrapping_add(input.time()?);
+                let first_received_at = first_at.wrapping_add(input.time()?);
+                let last_received_at = first_received_at.wrapping_add(input.time()?);
+                let mut second = first_at.div_euclid(1000);
+                let beats = input.list(|input| {
+                    second = second.wrapping_add(input.time()?);
+                    Ok(second)
+                })?;
+                Ok(View { page, product, first_at, last_at, first_received_at, last_received_at, beats })
+            })?,
+            fired: VecDeque::from(input.list(|input| {
+                Ok(Fired { signal: input.hash()?, page: input.hash()?, at: input.time()?, settled: input.flag()? })
+            })?),
+            ..Self::default()
+        })
+    }
+
+    /// The same of the formats before, in which sessions were the tokens': those that touch are one now.
+    fn decode_by_token(input: &mut Reader<'_>) -> Result<Self> {
+        let seen = VecDeque::from(input.list(Reader::hash)?);
+        let mut sessions = Vec::new();
+        for session in input.list(|input| {
+            input.hash()?;
+            Ok(Session { first_at: input.time()?, last_at: input.time()?, events: input.small()? })
+        })? {
+            sessions::add(&mut sessions, session, GAP_MS, super::MAX_SESSIONS);
+        }
+        let products = input.list(|input| {
+            let mut product = Product {
+                id: input.text()?,
+                first_at: input.time()?,
+                last_at: input.time()?,
+                views: input.small()?,
+                sessions: Vec::new(),
+            };
+            for at in input.list(|input| input.hash().and_then(|_| input.time()))? {
+                let span = Span { first_at: at, last_at: at };
+                sessions::add(&mut product.sessions, span, GAP_MS, super::MAX_PRODUCT_SESSIONS);
+            }
+            Ok(product)
+        })?;
+        let views = input.list(|input| {
+            let page = input.hash()?;
+            input.hash()?;
+            let product = stable_hash([input.text()?.as_str()]);
+            let last_at = input.time()?;
+            let beats = input.list(Reader::time)?;
+            let first_at = beats.first().map_or(last_at, |second| second.saturating_mul(1000).min(last_at));
+            let (first_received_at, last_received_at) = (first_at, last_at);
+            Ok(View { page, product, first_at, last_at, first_received_at, last_received_at, beats })
+        })?;
+        let fired = input.list(|input| Ok(Fired { signal: input.hash()?, page: 0, at: i64::MIN, settled: true }))?;
+        Ok(Self { seen, sessions, products, views, fired: VecDeque::from(fired), ..Self::default() })
     }
 }
 
@@ -129,6 +216,12 @@ impl Writer {
         self.number(((at << 1) ^ (at >> 63)).cast_unsigned());
     }
 
+    /// Two times, the second of which is mostly a little later.
+    fn span(&mut self, first_at: i64, last_at: i64) {
+        self.time(first_at);
+        self.time(last_at.wrapping_sub(first_at));
+    }
+
     fn hash(&mut self, hash: u64) {
         self.0.extend_from_slice(&hash.to_le_bytes());
     }
@@ -141,7 +234,7 @@ impl Writer {
     fn list<'a, T: 'a>(
         &mut self,
         items: impl IntoIterator<Item = &'a T, IntoIter: ExactSizeIterator>,
-        mut write: impl FnMut(&mut Self, &T),
+        mut write: impl FnMut(&mut Self, &'a T),
     ) {
         let items = items.into_iter();
         self.number(items.len() as u64);
@@ -178,6 +271,15 @@ impl<'a> Reader<'a> {
     fn time(&mut self) -> Result<i64> {
         let number = self.number()?;
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    fn span(&mut self) -> Result<(i64, i64)> {
+        let first_at = self.time()?;
+        Ok((first_at, first_at.wrapping_add(self.time()?)))
+    }
+
+    fn flag(&mut self) -> Result<bool> {
+        Ok(self.number()? != 0)
     }
 
     fn hash(&mut self) -> Result<u64> {

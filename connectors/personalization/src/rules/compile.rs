@@ -359,7 +359,8 @@ fn compile_experiment(experiment: source::Experiment) -> Result<Experiment> {
         return Err(invalid(format!("hash_version is {hash_version}: it must be 1 or 2")));
     }
     let ranges = assignment::bucket_ranges(variants.len(), coverage, weights.as_deref());
-    Ok(Experiment { seed: seed.unwrap_or_else(|| key.clone()), key, hash_version, variants, ranges })
+    let seed = seed.unwrap_or_else(|| key.clone());
+    Ok(Experiment { hash: stable_hash([key.as_str(), &seed]), seed, key, hash_version, variants, ranges })
 }
 
 /// The event types at which the signals of an expression can change.

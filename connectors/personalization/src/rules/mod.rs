@@ -59,7 +59,7 @@ pub(crate) struct Signal {
 }
 
 /// What else must hold for a signal; what is none need not.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Conditions {
     /// So many events in this session.
     pub(crate) session_events: Option<u32>,
@@ -73,7 +73,7 @@ pub(crate) struct Conditions {
 }
 
 /// A field of the profile gets a value, or loses it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SegmentChange {
     pub(crate) field: String,
     pub(crate) value: String,
@@ -153,6 +153,8 @@ pub(crate) struct Holdout {
 #[derive(Debug)]
 pub(crate) struct Experiment {
     pub(crate) key: String,
+    /// Of the key and the seed.
+    pub(crate) hash: u64,
     pub(crate) seed: String,
     pub(crate) hash_version: u32,
     pub(crate) variants: Vec<String>,

@@ -40,14 +40,17 @@ fn the_basket_is_known() {
     assert_eq!(view(&mut shop, 5), 0);
     shop.click("s", "add_to_cart", "p", "sofa", T0 + 6).unwrap();
     shop.click("s", "order", "p", "sofa", T0 + 7).unwrap();
-    assert_eq!(view(&mut shop, 8), 0, "what is bought is no longer in the basket");
+    assert_eq!(view(&mut shop, 8), 1, "a browser's event is no order");
+    shop.click("", "order", "p", "sofa", T0 + 9).unwrap();
+    assert_eq!(view(&mut shop, 10), 0, "what is bought is no longer in the basket");
 }
 
 #[test]
 fn purchases_count_for_so_long() {
     let mut shop = shop("purchase: {within: P30D}", "product_view");
-    shop.click("s", "order", "p", "sofa", T0).unwrap();
-    assert_eq!(offers_of(&mut shop, "s1", "product_view", "lamp", T0 + DAY), 0);
+    shop.click("s", "order", "p", "lamp", T0).unwrap();
+    shop.click("", "order", "p", "sofa", T0).unwrap();
+    assert_eq!(offers_of(&mut shop, "s1", "product_view", "lamp", T0 + DAY), 0, "a browser's event is no order");
     assert_eq!(offers_of(&mut shop, "s1", "product_view", "sofa", T0 + DAY), 1);
     assert_eq!(offers_of(&mut shop, "s2", "product_view", "sofa", T0 + 31 * DAY), 0);
 }
@@ -73,6 +76,28 @@ fn the_session_and_the_one_before_it_are_known() {
     for (session, day, offers) in [("s0", 0, 0), ("s1", 6, 0), ("s2", 14, 1)] {
         assert_eq!(offers_of(&mut back, session, "product_view", "sofa", T0 + day * DAY), offers, "{session}");
     }
+}
+
+#[test]
+fn what_no_browser_may_send_changes_no_segment() {
+    let mut shop = Shop::new(&pack_on_page_views("segment: {field: tier, entered: gold}"));
+    for (number, (kind, tier, offers)) in
+        [("page_view", "silver", 0), ("dwell_timer", "gold", 0), ("page_view", "gold", 1)].into_iter().enumerate()
+    {
+        shop.customer("c1", &format!(r#"{{"consent":{{"marketing":true}},"tier":"{tier}"}}"#));
+        assert_eq!(offers_of(&mut shop, "s", kind, "", T0 + number as i64 * 1_000), offers, "{kind} {tier}");
+    }
+}
+
+#[test]
+fn a_signal_that_was_raised_by_lingering_lasts_for_other_events() {
+    let mut shop = shop("dwell: {at_least_s: 20}\n    lasts: PT30M", "add_to_cart");
+    shop.linger("s", "sofa", T0);
+    assert_eq!((shop.offers(), offers_of(&mut shop, "s", "add_to_cart", "lamp", T0 + 30_000)), (0, 0));
+    assert_eq!(offers_of(&mut shop, "s", "add_to_cart", "sofa", T0 + 31_000), 1);
+    let enriched = *shop.outputs("clicks.enriched").last().unwrap();
+    assert_eq!(enriched.path("signals.lingering_return").unwrap().as_bool(), Some(true));
+    assert_eq!(offers_of(&mut shop, "s", "add_to_cart", "sofa", T0 + 20_000 + 1_800_000), 0);
 }
 
 fn pack_on_page_views(signal: &str) -> String {

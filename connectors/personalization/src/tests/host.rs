@@ -126,6 +126,10 @@ impl Shop {
         if let Some(key) = key {
             record = record.with_key(Datum::schemaless(key));
         }
+        self.process(record, now)
+    }
+
+    pub(super) fn process(&mut self, record: Record, now: i64) -> Result<usize> {
         let mut cx = TransformContext::stateful(now, &mut self.host);
         let records: Vec<Record> = match self.transform.apply(record, &mut cx)? {
             Records::None => Vec::new(),

@@ -3,13 +3,16 @@
 mod conditions;
 mod enrich;
 mod host;
+mod identity;
 mod offers;
+mod order;
 mod packs;
 mod person;
 mod requests;
 mod specified;
 mod speed;
 mod timers;
+mod visitor;
 
 use std::path::Path;
 

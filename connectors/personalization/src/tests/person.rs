@@ -2,9 +2,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tributary_api::{ErrorKind, Value, json};
 
-use super::host::{Shop, T0, VOUCHER, click, rules, value};
+use super::host::{DAY, Shop, T0, VOUCHER, click, rules, value};
 use crate::event::{Event, MAX_ID};
+use crate::hash::stable_hash;
 use crate::person::Person;
+
+const MINUTE: i64 = 60_000;
 
 #[derive(Clone, Debug)]
 struct Click {
@@ -29,7 +32,7 @@ fn take(person: &mut Person, click_: &Click, id: usize) {
     let value: Value = value(&text);
     let event = Event::read(&value, 0).unwrap();
     assert!(person.insert_event_id(event.id));
-    person.take(&event);
+    person.take(&event, 1_800_000);
 }
 
 proptest! {
@@ -75,15 +78,99 @@ fn state_of_a_later_version_is_the_fault_of_one_person() {
     assert!(shop.send("other", &other, T0).unwrap() > 0, "others go on");
 }
 
+/// A state as formats 1 to 3 wrote it: sessions and pages by the ids of tokens.
+fn by_token(format: u64) -> Vec<u8> {
+    fn number(out: &mut Vec<u8>, mut number: u64) {
+        while number >= 0x80 {
+            out.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
+    }
+    fn time(out: &mut Vec<u8>, at: i64) {
+        number(out, ((at << 1) ^ (at >> 63)) as u64);
+    }
+    fn text(out: &mut Vec<u8>, text: &str) {
+        number(out, text.len() as u64);
+        out.extend_from_slice(text.as_bytes());
+    }
+    let hash = |out: &mut Vec<u8>, parts: &[&str]| {
+        out.extend_from_slice(&stable_hash(parts.iter().copied()).to_le_bytes());
+    };
+    let mut out = Vec::new();
+    number(&mut out, format);
+    number(&mut out, 1);
+    hash(&mut out, &["an event"]);
+    number(&mut out, 2);
+    for (session, first, last) in [("s2", 60 * MINUTE, 62 * MINUTE), ("s1", 0, MINUTE)] {
+        hash(&mut out, &[session]);
+        time(&mut out, T0 + first);
+        time(&mut out, T0 + last);
+        number(&mut out, 3);
+    }
+    number(&mut out, 1);
+    text(&mut out, "sofa");
+    time(&mut out, T0);
+    time(&mut out, T0 + 62 * MINUTE);
+    number(&mut out, 2);
+    number(&mut out, 2);
+    for (session, last) in [("s1", MINUTE), ("s2", 62 * MINUTE)] {
+        hash(&mut out, &[session]);
+        time(&mut out, T0 + last);
+    }
+    number(&mut out, 1);
+    hash(&mut out, &["p2"]);
+    hash(&mut out, &["s2"]);
+    text(&mut out, "sofa");
+    time(&mut out, T0 + 62 * MINUTE);
+    number(&mut out, 2);
+    time(&mut out, (T0 + 61 * MINUTE) / 1000);
+    time(&mut out, (T0 + 62 * MINUTE) / 1000);
+    number(&mut out, 1);
+    hash(&mut out, &["lingering_return", "sofa", "s2"]);
+    number(&mut out, 1);
+    hash(&mut out, &["offer", "come-back"]);
+    time(&mut out, T0);
+    if format > 1 {
+        time(&mut out, T0 + 62 * MINUTE);
+        time(&mut out, T0 + DAY);
+        number(&mut out, 1);
+    }
+    if format > 2 {
+        number(&mut out, 1);
+        text(&mut out, "o-1");
+        text(&mut out, "lamp");
+        time(&mut out, T0);
+    }
+    out
+}
+
 #[test]
 fn state_of_the_versions_before_is_read() {
-    let mut person = Person::default();
-    take(&mut person, &Click { session: 1, kind: "product_view", page: 1, product: 1, at: T0 }, 1);
-    (person.seen_at, person.known) = (0, false);
-    let bytes = person.encode();
-    for (format, missing) in [(1, 4), (2, 1)] {
-        let before = [&[format], &bytes[1..bytes.len() - missing]].concat();
-        assert_eq!(Person::decode(&before).unwrap(), person, "format {format}");
+    for format in 1..=3 {
+        let person = Person::decode(&by_token(format)).unwrap();
+        let times = |first: i64, last: i64| (T0 + first * MINUTE, T0 + last * MINUTE);
+        let sessions: Vec<_> = person.sessions.iter().map(|session| (session.first_at, session.last_at)).collect();
+        assert_eq!(sessions, [times(0, 1), times(60, 62)]);
+        let spans: Vec<_> = person.products[0].sessions.iter().map(|span| (span.first_at, span.last_at)).collect();
+        assert_eq!(spans, [times(1, 1), times(62, 62)]);
+        assert_eq!(person.sessions_before("sofa", T0 + 62 * MINUTE, T0), 1);
+        let view = &person.views[0];
+        assert_eq!((view.page, view.product), (stable_hash(["p2"]), stable_hash(["sofa"])));
+        assert_eq!((view.beats.len(), person.emissions.len()), (2, 1));
+        assert_eq!((person.known, person.seen_at > 0), (format > 1, format > 1));
+        assert_eq!(person.orders.len(), usize::from(format > 2));
+        assert_eq!(Person::decode(&person.encode()).unwrap(), person);
+    }
+}
+
+#[test]
+fn what_was_raised_in_a_token_session_of_a_version_before_is_not_raised_again() {
+    for (session, offers) in [("s2", 0), ("s3", 1)] {
+        let mut shop = Shop::new(&rules(VOUCHER));
+        shop.host.values.insert("c1".into(), by_token(3).into());
+        shop.linger(session, "sofa", T0 + 63 * MINUTE);
+        assert_eq!(shop.offers(), offers, "{session}");
     }
 }
 
