@@ -1,6 +1,7 @@
 //! Signals computed from a person's history and the current view of a product.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use jiff::Timestamp;
 use tributary_api::Value;
@@ -179,7 +180,10 @@ fn raise(pack: &RulePack, signal: &Signal, event: &Event<'_>, person: &mut Perso
         let (page, at, is_own) = (view.page, view.first_at, own == Some((view.page, view.first_at)));
         let lingers = is_engaged(dwell, view) || (is_own && is_silent(dwell, view, event));
         if lingers && is_seen_before(signal.seen_before, id, at, person, profile) {
-            let in_token = || stable_hash([pack.name(), signal.name.as_str(), id, event.session]);
+            let in_token = || {
+                let of_signal = [signal.name.as_str(), id, event.session];
+                [stable_hash(of_signal), stable_hash(iter::once(pack.name()).chain(of_signal))]
+            };
             if !person.fired_in_token(in_token) {
                 raised = raised.max(fire(person, signal_hash(pack, &signal.name, id), (page, at), is_own));
             }

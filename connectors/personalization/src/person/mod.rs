@@ -206,14 +206,15 @@ impl Person {
         self.fired.iter_mut().find(|fired| fired.signal == signal && same(fired.at))
     }
 
-    /// Whether a state of an earlier format knows the signal as raised: it had the session's id within the hash.
-    pub(crate) fn fired_in_token(&self, hash: impl FnOnce() -> u64) -> bool {
+    /// Whether a state of an earlier format knows the signal as raised: it had the session's id within the hash, and later the
+    /// pack's name too.
+    pub(crate) fn fired_in_token(&self, hashes: impl FnOnce() -> [u64; 2]) -> bool {
         let mut earlier = self.fired.iter().filter(|fired| fired.at == i64::MIN).peekable();
         if earlier.peek().is_none() {
             return false;
         }
-        let hash = hash();
-        earlier.any(|fired| fired.signal == hash)
+        let hashes = hashes();
+        earlier.any(|fired| hashes.contains(&fired.signal))
     }
 
     /// Remembers that a signal was raised.

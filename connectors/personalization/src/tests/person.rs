@@ -126,8 +126,10 @@ fn by_token(format: u64) -> Vec<u8> {
     number(&mut out, 2);
     time(&mut out, (T0 + 61 * MINUTE) / 1000);
     time(&mut out, (T0 + 62 * MINUTE) / 1000);
-    number(&mut out, 1);
+    // As before there were several packs, and after.
+    number(&mut out, 2);
     hash(&mut out, &["lingering_return", "sofa", "s2"]);
+    hash(&mut out, &["test", "lingering_return", "sofa", "s4"]);
     number(&mut out, 1);
     hash(&mut out, &["offer", "come-back"]);
     time(&mut out, T0);
@@ -166,7 +168,7 @@ fn state_of_the_versions_before_is_read() {
 
 #[test]
 fn what_was_raised_in_a_token_session_of_a_version_before_is_not_raised_again() {
-    for (session, offers) in [("s2", 0), ("s3", 1)] {
+    for (session, offers) in [("s2", 0), ("s3", 1), ("s4", 0)] {
         let mut shop = Shop::new(&rules(VOUCHER));
         shop.host.values.insert("c1".into(), by_token(3).into());
         shop.linger(session, "sofa", T0 + 63 * MINUTE);
