@@ -39,6 +39,7 @@ pub(crate) const DOC: &str = "Takes events of browsers over HTTP: one JSON objec
     {batch: [...], sent_at} or one object a line, plain or as gzip, deflate, br or zstd, also as text/plain by sendBeacon. It answers 200 when the broker has acknowledged every event of the \
     request, and 503 with Retry-After when the client should send the events again, with the same event_id. Every \
     event gets event_id (kept when the client sends one), received_at, session_id, device_id, customer_id if logged \
-    in, and person_id (the customer, else anon: and the device, or the session); a client can set only event_id itself. Requests with DNT: 1 \
-    or Sec-GPC: 1 are marked by the boolean fields dnt and gpc; the connector treats them like others. Delivery is at \
+    in, and person_id (the customer, else anon: and the device, or the session); a client can set only event_id itself. \
+    Requests with DNT: 1 or Sec-GPC: 1 are marked by the boolean fields dnt and gpc and have no device; the connector \
+    treats them like others otherwise. Delivery is at \
     least once: an event may be in the topic twice, with the same event_id.";
