@@ -109,7 +109,7 @@ async fn a_pack_set_over_rest_takes_over_between_two_transactions() -> Result<()
     wait_until(LIMIT, "a decision that says it is switched off", decided).await?;
     assert_eq!(consume_all(&kafka.bootstrap(), "offers", true).await?.len(), before);
     assert_eq!(rest.delete(&format!("{AT}/switches/all")).await?.status, 204);
-    // Only when the task has seen it: a crossing that is suppressed raises its signal no second time.
+    // Only when the task has seen it: the visit may be over before.
     let on = || async {
         let events = visit(PROBES, probes.fetch_add(1, Ordering::Relaxed), "lamp", 1);
         let (client, token) = (reqwest::Client::new(), pipeline.token(PROBES).unwrap_or_default());

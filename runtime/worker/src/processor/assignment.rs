@@ -31,6 +31,7 @@ impl ProcessLoop {
     /// these offsets.
     async fn acquire(&mut self, partitions: &[TopicPartition]) -> Result<Offsets> {
         let starts = self.partitions.starts(partitions)?;
+        self.topics.ensure_repartition().await?;
         let count = self.topics.input_partitions().await?;
         self.partitions.count = count;
         self.topics.ensure_changelogs(&self.changelogs.topics, count).await?;

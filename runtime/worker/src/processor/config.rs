@@ -144,6 +144,11 @@ impl ProcessorConfig {
             return Err(Error::config_at("topics", message));
         }
         let repartition = config.list("repartition.topics")?.to_vec();
+        if topics.iter().all(|topic| repartition.contains(topic)) {
+            let message =
+                "repartition.topics names all of topics: name another input, whose number of partitions they get";
+            return Err(Error::config_at("repartition.topics", message));
+        }
         for topic in &repartition {
             if !topics.contains(topic) {
                 topics.push(topic.clone());

@@ -107,6 +107,18 @@ async fn a_transaction_that_outlives_its_owners_session_is_refused_with_both_num
 }
 
 #[test]
+fn repartition_topics_need_another_input() {
+    let worker = worker_settings(&[]);
+    let issue = |topics: &str| {
+        let connector = props(&[("name", "p"), ("topics", topics), ("repartition.topics", "again")]);
+        issue(&connector, &worker).map(|issue| issue.name)
+    };
+    assert_eq!(issue("in"), None);
+    assert_eq!(issue("again,in"), None);
+    assert_eq!(issue("again").as_deref(), Some("repartition.topics"));
+}
+
+#[test]
 fn one_refused_record_is_known_by_its_token_and_several_are_searched() {
     let raw = |offset| RawRecord {
         topic: Topic::from("in"),

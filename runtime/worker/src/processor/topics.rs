@@ -57,17 +57,18 @@ impl Topics {
         }
     }
 
-    /// Ensures that the repartition topics exist, with as many partitions as the other inputs.
+    /// Ensures that the repartition topics exist, with as many partitions as the other inputs. While none of those is there,
+    /// their number is not known, so it must be called again when one is.
     pub(super) async fn ensure_repartition(&self) -> Result<()> {
         if self.repartition.is_empty() {
             return Ok(());
         }
         let there = self.describe(&self.inputs).await?;
-        // An input that is not there yet will be created with the broker's number, too.
-        let partitions =
-            there.iter().find(|(topic, _)| !self.repartition.contains(topic)).map_or(-1, |(_, count)| *count);
+        let Some((_, partitions)) = there.iter().find(|(topic, _)| !self.repartition.contains(topic)) else {
+            return Ok(());
+        };
         for name in self.repartition.iter().filter(|name| !there.iter().any(|(topic, _)| topic == *name)) {
-            self.create(name, partitions, Props::new()).await?;
+            self.create(name, *partitions, Props::new()).await?;
         }
         Ok(())
     }
