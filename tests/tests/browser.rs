@@ -108,7 +108,7 @@ async fn a_row_that_sql_changes_is_in_the_customers_document_after_the_next_clic
     let worker = Tributary::start(sql.options(WorkerOptions::embedded().configs(configs))?).await?;
     let shop = wait_for(START, "the shop's address", || async { shop_address(&worker.log()) }).await?;
     sql.running(&worker.rest(), START).await?;
-    worker.rest().put_connector("customer-view", &view_sink(&mongo.uri())).await?;
+    worker.rest().put_connector("customer-view", &view_sink(&mongo.uri())?).await?;
     let document = |what: &'static str, wanted: fn(&Value) -> bool| {
         let mongo = &mongo;
         wait_for(START, what, move || async move {
@@ -146,21 +146,21 @@ async fn a_row_that_sql_changes_is_in_the_customers_document_after_the_next_clic
     assert_eq!(found["profile"]["email"], "ada@example.com", "{found}");
     assert_eq!(found["orders"][0]["order_id"], "o-1", "{found}");
     assert_eq!(found["products"][1]["product_id"], "armchair", "{found}");
-    Ok(())
+    let only_the_customer = || async {
+        let documents = mongo.documents("shop", "customers").await.unwrap_or_default();
+        documents.len() == 1
+    };
+    wait_until(START, "no document of the anonymous visitor who has logged in", only_the_customer).await
 }
 
 /// As the sink's README has it.
-fn view_sink(uri: &str) -> Value {
-    let strategy = "com.mongodb.kafka.connect.sink.processor.id.strategy.PartialValueStrategy";
-    let model = "com.mongodb.kafka.connect.sink.writemodel.strategy.ReplaceOneBusinessKeyStrategy";
-    json!({
-        "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector", "tasks.max": "1", "topics": "customer.view",
-        "connection.uri": uri, "database": "shop", "collection": "customers",
-        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
-        "document.id.strategy": strategy, "document.id.strategy.partial.value.projection.type": "AllowList",
-        "document.id.strategy.partial.value.projection.list": "person_id", "writemodel.strategy": model,
-    })
+fn view_sink(uri: &str) -> Result<Value> {
+    let readme = include_str!("../../connectors/mongodb/README.md");
+    let example = readme.split_once("```json").and_then(|(_, rest)| rest.split_once("```"));
+    let mut config: Value = serde_json::from_str(example.context("the README has no example")?.0)?;
+    config["connection.uri"] = json!(uri);
+    config["errors.deadletterqueue.topic.replication.factor"] = json!("1");
+    Ok(config)
 }
 
 /// A browser of its own, logged in, on a product's page.

@@ -7,6 +7,7 @@
 
 mod extract_field;
 mod from_json;
+mod hoist_field;
 mod insert_field;
 mod predicates;
 mod regex_router;
@@ -21,6 +22,7 @@ pub fn plugins() -> Vec<Plugin> {
     let mut plugins = vec![regex_router::plugin(), value_to_key::plugin()];
     plugins.extend(extract_field::plugins());
     plugins.extend(from_json::plugins());
+    plugins.extend(hoist_field::plugins());
     plugins.extend(insert_field::plugins());
     plugins.extend(replace_field::plugins());
     plugins.extend(predicates::plugins());

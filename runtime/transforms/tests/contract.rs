@@ -35,7 +35,7 @@ impl TransformationSubject for Subject {
 fn props(class: &str) -> &'static [(&'static str, &'static str)] {
     let simple = class.rsplit('.').next().unwrap().split('$').next().unwrap();
     match simple {
-        "ExtractField" => &[("field", "x")],
+        "ExtractField" | "HoistField" => &[("field", "x")],
         "InsertField" => &[("topic.field", "topic"), ("static.field", "who"), ("static.value", "me")],
         "RegexRouter" => &[("regex", "(.*)"), ("replacement", "new-$1")],
         "ReplaceField" => &[("renames", "x:y")],

@@ -195,6 +195,21 @@ fn extract_field_puts_a_field_in_the_place_of_the_whole() {
 }
 
 #[test]
+fn hoist_field_makes_the_whole_a_field() {
+    let hoisted = |record: Record| apply("HoistField$Key", &[("field", "_id")], record).unwrap();
+    let text = Datum::new(Schema::new(SchemaType::String).into_ref(), "c-1");
+    let key = hoisted(Record::new("t", Datum::NULL).with_key(text)).key;
+    assert_eq!(key.value.get("_id").and_then(Value::as_str), Some("c-1"));
+    let schema = key.schema.unwrap();
+    assert_eq!(
+        (schema.kind, &schema.fields[0].name[..], schema.fields[0].schema.kind),
+        (SchemaType::Struct, "_id", SchemaType::String)
+    );
+    assert_eq!(shown(&hoisted(Record::new("t", Datum::NULL).with_key(map("[1]"))).key), r#"{"_id":[1]}"#);
+    assert_eq!(shown(&hoisted(Record::new("t", Datum::NULL)).key), r#"{"_id":null}"#);
+}
+
+#[test]
 fn lines_of_json_get_a_key() {
     let line = Datum::new(Schema::new(SchemaType::String).into_ref(), r#"{"id":"c-1","name":"Ada"}"#);
     let mut record = Record::new("customers", line);
