@@ -279,8 +279,12 @@ impl Transformation for Personalize {
             Some(topic) => needs.raw_table("rules", topic),
             None => needs,
         };
-        match &self.products_topic {
+        let needs = match &self.products_topic {
             Some(topic) => needs.table("products", topic.as_str()),
+            None => needs,
+        };
+        match &self.identity {
+            Some(topic) => needs.repartition(&**topic),
             None => needs,
         }
     }

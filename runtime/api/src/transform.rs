@@ -115,6 +115,8 @@ pub struct Requirements {
     pub tables: Vec<TableSpec>,
     /// Whether it sets timers.
     pub timers: bool,
+    /// Topics that it writes in order to read them again, by which it reaches the state of another key.
+    pub repartition: Vec<String>,
 }
 
 impl Requirements {
@@ -146,9 +148,16 @@ impl Requirements {
         self
     }
 
+    /// Asks that a topic, which it writes, is an input too.
+    #[must_use]
+    pub fn repartition(mut self, topic: impl Into<String>) -> Self {
+        self.repartition.push(topic.into());
+        self
+    }
+
     /// Whether any host will do.
     pub fn is_empty(&self) -> bool {
-        self.stores.is_empty() && self.tables.is_empty() && !self.timers
+        self.stores.is_empty() && self.tables.is_empty() && !self.timers && self.repartition.is_empty()
     }
 }
 

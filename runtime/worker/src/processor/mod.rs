@@ -103,10 +103,10 @@ pub(crate) fn is_refused_by_definition(connector: &Props) -> bool {
     config::definition().parse(connector).is_err()
 }
 
-/// Whether the state that transforms ask for can be kept apart.
+/// Whether the state that transforms ask for can be kept apart, and the topics that they write to read them again are inputs.
 ///
 /// # Errors
-/// `Config`, of the property, when two of them want a store of one name.
+/// `Config`, of the property, when two of them want a store of one name, or such a topic is no input.
 pub(crate) fn check_stores(connector: &Props, requirements: Vec<Requirements>) -> Result<()> {
     TransformStores::new(connector, requirements.into_iter()).map(drop)
 }

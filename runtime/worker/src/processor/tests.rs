@@ -40,6 +40,16 @@ fn store_of_one_name_is_refused_twice() {
 }
 
 #[test]
+fn a_topic_that_a_transform_writes_to_read_it_again_must_be_an_input() {
+    let needs = || vec![Requirements::default().repartition("merges")].into_iter();
+    let error = TransformStores::new(&chain("a"), needs()).err().unwrap();
+    assert!(error.to_string().contains("transforms.a writes topic merges"), "{error}");
+    let mut connector = chain("a");
+    connector.insert("repartition.topics".to_owned(), "other, merges".to_owned());
+    assert!(TransformStores::new(&connector, needs()).is_ok());
+}
+
+#[test]
 fn timer_finds_its_transform_by_alias() {
     let stores =
         TransformStores::new(&chain("first,second"), [needs("x", "t", true), needs("y", "t", true)].into_iter())
@@ -106,12 +116,12 @@ async fn a_transaction_that_outlives_its_owners_session_is_refused_with_both_num
     assert_eq!(issue(&[("transaction.timeout.ms", "60000"), ("processing.guarantee", "at_least_once")]), None);
 }
 
-#[test]
-fn repartition_topics_need_another_input() {
+#[tokio::test]
+async fn repartition_topics_need_another_input() {
     let worker = worker_settings(&[]);
     let issue = |topics: &str| {
         let connector = props(&[("name", "p"), ("topics", topics), ("repartition.topics", "again")]);
-        issue(&connector, &worker).map(|issue| issue.name)
+        ProcessorConfig::parse(&connector, &worker).err().map(|error| error.property().unwrap_or_default().to_owned())
     };
     assert_eq!(issue("in"), None);
     assert_eq!(issue("again,in"), None);

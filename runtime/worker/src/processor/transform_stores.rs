@@ -36,12 +36,19 @@ struct TransformEntry {
 
 impl TransformStores {
     /// # Errors
-    /// `Config` when two transforms require a store of the same name.
+    /// `Config` when two transforms require a store of the same name, or one requires an input that there is not.
     pub(super) fn new(connector: &Props, requirements: impl Iterator<Item = Requirements>) -> Result<Self> {
         let aliases = list_items(connector, "transforms");
         let (mut stores, mut tables, mut transforms): (Vec<String>, Vec<TableSource>, Vec<TransformEntry>) =
             Default::default();
         for (alias, needs) in aliases.zip(requirements) {
+            let is_input =
+                |topic: &&String| list_items(connector, "repartition.topics").any(|input| input == topic.as_str());
+            if let Some(topic) = needs.repartition.iter().find(|topic| !is_input(topic)) {
+                let message =
+                    format!("transforms.{alias} writes topic {topic} to read it again: name it in repartition.topics");
+                return Err(Error::config_at("repartition.topics", message));
+            }
             let mut slots = Vec::new();
             for store in needs.stores {
                 if stores.contains(&store.name) || store.name == Layout::TIMERS {
