@@ -224,9 +224,6 @@ fn consider<'p>(
     if !offer.schedule.contains(at) {
         return Ok((Reason::NotScheduled, None));
     }
-    if offer.holdout.as_ref().is_some_and(|holdout| holdout.is_held_out(event.person)) {
-        return Ok((Reason::Holdout, None));
-    }
     match offer.when.evaluate(&Variables { event: event.value, profile, product, signals, now: *at, budget }) {
         Ok(true) => {}
         Ok(false) => return Ok((Reason::NotEligible, None)),
@@ -240,6 +237,10 @@ fn consider<'p>(
     let full = !offer.caps.is_empty() && kept + offer.caps.len() > MAX_EMISSIONS;
     if full || offer.caps.iter().any(|cap| person.emissions_since(cap.key, at - cap.per) >= cap.max) {
         return Ok((Reason::Cap, None));
+    }
+    // At the point where others get the offer: reports compare the holdout with them.
+    if offer.holdout.as_ref().is_some_and(|holdout| holdout.is_held_out(event.person)) {
+        return Ok((Reason::Holdout, None));
     }
     let variant = match &offer.experiment {
         None => None,

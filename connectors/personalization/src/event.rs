@@ -20,6 +20,8 @@ pub(crate) const HEARTBEAT: &str = "heartbeat";
 pub(crate) const ORDER: &str = "order";
 /// The person agrees to purposes, or no longer: in the field `consent`.
 pub(crate) const CONSENT: &str = "consent";
+/// A page has rendered an offer.
+pub(crate) const OFFER_SHOWN: &str = "offer_shown";
 /// Created by a timer when no event came after a product's page was opened.
 pub(crate) const DWELL_TIMER: &str = "dwell_timer";
 

@@ -15,6 +15,7 @@ mod conditions;
 mod decision;
 mod enrich;
 mod event;
+pub mod experiments;
 mod expression;
 mod hash;
 mod identity;

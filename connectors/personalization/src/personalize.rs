@@ -12,6 +12,7 @@ use tributary_api::{
 use crate::conditions;
 use crate::decision::{DecisionInput, decide};
 use crate::event::{CONSENT, DWELL_TIMER, Event, ORDER, PAGE_VIEW, PRODUCT_VIEW};
+use crate::experiments::ExperimentLog;
 use crate::expression::{Budget, MAX_STEPS};
 use crate::identity;
 use crate::memory::Memory;
@@ -37,6 +38,7 @@ pub(crate) struct Personalize {
     packs: Packs,
     metrics: PackMetrics,
     outputs: Outputs,
+    experiments: ExperimentLog,
     profiles_topic: String,
     products_topic: Option<String>,
     products: Option<TableId>,
@@ -99,7 +101,7 @@ pub(crate) fn definition() -> ConfigDef {
     ]
     .into_iter()
     .fold(definition, ConfigDef::with);
-    Outputs::define(definition)
+    ExperimentLog::define(Outputs::define(definition))
 }
 
 impl Personalize {
@@ -127,6 +129,7 @@ impl Personalize {
             products: products_topic.as_ref().map(|_| products),
             products_topic,
             outputs: Outputs::new(config)?,
+            experiments: ExperimentLog::new(config)?,
             profiles_topic: config.string("profiles.topic")?.to_owned(),
         })
     }
@@ -249,6 +252,7 @@ impl Personalize {
             let value = outputs::decision(event, &signals, &decision);
             records.push(outputs::record(topic, event.person, at, value));
         }
+        self.experiments.write(event, &self.packs, &decision, records);
         if let (Some(topic), Some(chosen)) = (&self.outputs.offers, &decision.chosen)
             && let Some(offer) =
                 outputs::offer(event, chosen, TemplateValues { event: event.value, profile, product: &product })

@@ -10,13 +10,14 @@ use tributary_api::{
 use super::place::{Entry, Place};
 use super::sources::{PackSources, RULES_TOPIC, VERSION_MARK};
 use super::{Switches, fits};
+use crate::experiments;
 use crate::rules::RulePack;
 
 /// How many versions of a pack are kept.
 const KEPT_VERSIONS: usize = 20;
 const READ: usize = 500;
 
-/// Answers the requests below `rules` and `switches`.
+/// Answers the requests below `rules`, `switches` and `experiments`.
 #[derive(Debug)]
 pub(crate) struct RulesRequests {
     config: Config,
@@ -43,8 +44,12 @@ impl RequestHandler for RulesRequests {
             None => Rows::new(),
         };
         sources.take_rows(&rows, now);
-        let place = Store { topic, rows, sources, host, now };
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        if let ["experiments", rest @ ..] = path.as_slice() {
+            let packs: Vec<_> = sources.entries.values().filter_map(|entry| entry.at_work.as_deref()).collect();
+            return experiments::answer((request.method, rest), &self.config, &packs, host).await;
+        }
+        let place = Store { topic, rows, sources, host, now };
         match (request.method, path.as_slice()) {
             (RequestMethod::Get, ["rules"]) => Ok(place.list()),
             (RequestMethod::Get, ["rules", name]) => Ok(place.pack(name)),
@@ -57,7 +62,10 @@ impl RequestHandler for RulesRequests {
             (method, ["switches", ..]) => {
                 place.switch(method, request.path.get(1..).unwrap_or_default(), request.body).await
             }
-            _ => Ok(PluginAnswer::refused(404, "there are rules and switches: see the documentation of Personalize")),
+            _ => Ok(PluginAnswer::refused(
+                404,
+                "there are rules, switches and experiments: see the documentation of Personalize",
+            )),
         }
     }
 }

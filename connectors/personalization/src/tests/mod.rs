@@ -2,6 +2,7 @@
 
 mod conditions;
 mod enrich;
+mod experiments;
 mod host;
 mod identity;
 mod offers;
