@@ -10,6 +10,7 @@
 mod bento;
 mod browser;
 mod connect;
+mod experiment;
 mod folder;
 mod kafka;
 mod lambda_peer;
@@ -35,6 +36,7 @@ mod wait;
 pub use self::bento::Bento;
 pub use self::browser::Browser;
 pub use self::connect::{Connect, ConnectMode, ConnectOptions};
+pub use self::experiment::Experiment;
 pub use self::folder::RunFolder;
 pub use self::kafka::Kafka;
 pub use self::lambda_peer::LambdaPeer;

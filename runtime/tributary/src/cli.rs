@@ -41,6 +41,41 @@ pub enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Ask a running worker about experiments
+    #[command(subcommand)]
+    Experiment(ExperimentCommand),
+}
+
+/// What to ask about experiments.
+#[derive(Debug, Subcommand)]
+pub enum ExperimentCommand {
+    /// Print what an experiment brought: people, conversions, revenue and the uplift with its intervals
+    Report(ReportArgs),
+}
+
+/// Which report to make, and how.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The experiment's key, as it is in the rule pack
+    pub experiment: String,
+    /// The worker's REST API, http://USER:PASSWORD@HOST:PORT with basic authentication
+    #[arg(long, default_value = "http://localhost:8083")]
+    pub url: String,
+    /// The connector that makes the offers
+    #[arg(long, value_name = "NAME", default_value = "personalize")]
+    pub connector: String,
+    /// The alias of its transform tributary.Personalize
+    #[arg(long, value_name = "ALIAS", default_value = "personalize")]
+    pub transform: String,
+    /// A report as JSON that was fetched before, instead of asking a worker; - for the standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub from: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page with plots of the uplift over time, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -59,6 +94,9 @@ mod tests {
         assert!(cli.command.is_none());
         let cli = Cli::try_parse_from(["tributary", "docs", "out", "--check"]).unwrap();
         assert!(matches!(cli.command, Some(Command::Docs { check: true, .. })));
+        let cli = Cli::try_parse_from(["tributary", "experiment", "report", "exp", "--html", "page.html"]).unwrap();
+        let Some(Command::Experiment(ExperimentCommand::Report(args))) = cli.command else { unreachable!() };
+        assert_eq!((args.experiment.as_str(), args.url.as_str(), args.json), ("exp", "http://localhost:8083", false));
         assert_eq!(Cli::try_parse_from(["tributary"]).unwrap().worker.data, PathBuf::from("data"));
     }
 }

@@ -12,6 +12,7 @@ mod data_folder;
 mod docs;
 mod embedded;
 mod environment;
+mod experiments;
 mod logging;
 mod plugins;
 mod rest;
@@ -29,7 +30,7 @@ use anyhow::Context;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use tributary_api::{Plugin, PluginRegistry};
 
-pub use cli::{Cli, Command, WorkerArgs};
+pub use cli::{Cli, Command, ExperimentCommand, ReportArgs, WorkerArgs};
 pub use connector_files::{ConnectorFiles, FileFailure, FileReport};
 pub use plugins::plugins;
 
@@ -94,8 +95,10 @@ impl Default for Program {
 /// # Errors
 /// Says what to do.
 pub fn run(cli: Cli, plugins: PluginRegistry) -> anyhow::Result<()> {
-    if let Some(Command::Docs { folder, check }) = cli.command {
-        return docs::run(&plugins, &folder, check);
+    match cli.command {
+        Some(Command::Docs { folder, check }) => return docs::run(&plugins, &folder, check),
+        Some(Command::Experiment(ExperimentCommand::Report(args))) => return experiments::report(&args),
+        None => {}
     }
     // Before any share of them is computed.
     let descriptors = tributary_listener::raise_descriptor_limit();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod custom_worker;
+mod experiments;
 mod isolation;
 mod leaks;
 mod logs;

@@ -3,6 +3,7 @@
 
 mod compose;
 mod exactly_once;
+mod experiments;
 mod invoke;
 mod kafka;
 mod lambda;

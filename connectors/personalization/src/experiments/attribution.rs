@@ -129,7 +129,7 @@ impl Attribution {
             return;
         }
         let holdout = text("reason") == Some(HOLDOUT);
-        let Some(arm) = text("variant").or(holdout.then_some(HOLDOUT)) else { return };
+        let Some(arm) = text("variant").or_else(|| holdout.then_some(HOLDOUT)) else { return };
         let Some(unit) = unit(value).first().copied() else { return };
         let next = self.arms.len();
         if !self.arms.contains_key(arm) {

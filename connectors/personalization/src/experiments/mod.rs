@@ -21,5 +21,4 @@ pub use text::text;
 
 pub(crate) use attribution::Periods;
 pub(crate) use log::ExperimentLog;
-pub(crate) use report::Design;
 pub(crate) use requests::answer;

@@ -64,7 +64,7 @@ impl RequestHandler for RulesRequests {
             }
             _ => Ok(PluginAnswer::refused(
                 404,
-                "there are rules, switches and experiments: see the documentation of Personalize",
+                "there are rules and switches, and experiments: see the documentation of Personalize",
             )),
         }
     }
