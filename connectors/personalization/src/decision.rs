@@ -242,6 +242,9 @@ fn consider<'p>(
     if offer.holdout.as_ref().is_some_and(|holdout| holdout.is_held_out(event.person)) {
         return Ok((Reason::Holdout, None));
     }
+    if offer.experiment.as_ref().is_some_and(|experiment| !experiment.targets(event.person, profile)) {
+        return Ok((Reason::NotInExperiment, None));
+    }
     let variant = match &offer.experiment {
         None => None,
         Some(experiment) => match first_variant(experiment, person).or_else(|| experiment.variant(event.person)) {

@@ -27,6 +27,8 @@ mod personalize;
 mod rules;
 mod signals;
 mod spent;
+mod targeting;
+mod unleash;
 
 #[cfg(test)]
 mod tests;

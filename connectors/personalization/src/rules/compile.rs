@@ -10,11 +10,11 @@ use super::{
     Budget, CONTROL, Cap, Conditions, Dwell, Experiment, Holdout, MAX_PACK_BYTES, Offer, RulePack, SeenBefore,
     SegmentChange, Signal, Template, Voucher,
 };
-use crate::assignment;
 use crate::event::{DWELL_TIMER, HEARTBEAT};
 use crate::expression::{Expression, MAX_STEPS, Schema, Type};
 use crate::hash::stable_hash;
 use crate::signals::BUILT_IN;
+use crate::targeting::Condition;
 
 /// The maximum nesting of collections; a valid pack has six levels.
 const MAX_DEPTH: usize = 32;
@@ -342,7 +342,10 @@ fn compile_holdout(name: &str, holdouts: &BTreeMap<String, source::Holdout>) -> 
 }
 
 fn compile_experiment(experiment: source::Experiment) -> Result<Experiment> {
-    let source::Experiment { key, seed, hash_version, variants, weights, coverage, .. } = experiment;
+    let condition = experiment.condition.as_ref().map(|condition| targeting(condition, &experiment.groups)).transpose();
+    let condition = condition.map_err(|error| error.context("condition"))?;
+    let source::Experiment { key, seed, hash_version, variants, weights, coverage, assignment, namespace, .. } =
+        experiment;
     if variants.is_empty() || variants.iter().collect::<HashSet<_>>().len() != variants.len() {
         return Err(invalid("variants must be there and differ"));
     }
@@ -355,12 +358,41 @@ fn compile_experiment(experiment: source::Experiment) -> Result<Experiment> {
             return Err(invalid("weights must be one for each variant, not negative, and add up to 1"));
         }
     }
-    if assignment::hash("", "", hash_version).is_none() {
+    if crate::assignment::hash("", "", hash_version).is_none() {
         return Err(invalid(format!("hash_version is {hash_version}: it must be 1 or 2")));
     }
-    let ranges = assignment::bucket_ranges(variants.len(), coverage, weights.as_deref());
+    if namespace
+        .as_ref()
+        .is_some_and(|one| one.id.is_empty() || !(0.0 <= one.from && one.from < one.until && one.until <= 1.0))
+    {
+        return Err(invalid("namespace must have an id, and a part from 0 to 1 that is not empty: from, until"));
+    }
+    let ranges = crate::assignment::bucket_ranges(variants.len(), coverage, weights.as_deref());
+    let whole = crate::assignment::bucket_ranges(variants.len(), 1.0, weights.as_deref());
     let seed = seed.unwrap_or_else(|| key.clone());
-    Ok(Experiment { hash: stable_hash([key.as_str(), &seed]), seed, key, hash_version, variants, ranges })
+    Ok(Experiment {
+        hash: stable_hash([key.as_str(), &seed]),
+        seed,
+        key,
+        hash_version,
+        variants,
+        ranges,
+        assignment,
+        namespace: namespace.map(|one| (one.id, (one.from, one.until))),
+        weights: whole.into_iter().map(|(start, end)| end - start).collect(),
+        coverage,
+        condition,
+    })
+}
+
+/// A condition of GrowthBook's, which is JSON.
+fn targeting(condition: &serde_json::Value, groups: &BTreeMap<String, serde_json::Value>) -> Result<Condition> {
+    let value = |json: &serde_json::Value| tributary_api::json::from_slice(json.to_string().as_bytes());
+    let group = |name: &str| {
+        let group = groups.get(name).and_then(|group| value(group).ok());
+        group.and_then(|group| group.as_array().map(<[_]>::to_vec)).unwrap_or_default()
+    };
+    Condition::parse(&value(condition)?, &group)
 }
 
 /// The event types at which the signals of an expression can change.

@@ -10,12 +10,14 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use tributary_api::Result;
+use tributary_api::{Result, Value};
 
 use crate::assignment;
 use crate::expression::{Expression, Schema};
+use crate::targeting::Condition;
+use crate::unleash;
 pub(crate) use compile::within_budget;
-pub(crate) use source::OnError;
+pub(crate) use source::{Assignment, OnError};
 pub(crate) use template::{Template, TemplateValues};
 
 /// The variant that gets no offer, for comparison.
@@ -159,6 +161,13 @@ pub(crate) struct Experiment {
     pub(crate) hash_version: u32,
     pub(crate) variants: Vec<String>,
     pub(crate) ranges: Vec<assignment::Range>,
+    pub(crate) assignment: Assignment,
+    /// As GrowthBook has them: its name, and the part of it that takes part.
+    pub(crate) namespace: Option<(String, assignment::Range)>,
+    pub(crate) weights: Vec<f64>,
+    pub(crate) coverage: f64,
+    /// Who takes part, by their attributes.
+    pub(crate) condition: Option<Condition>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -228,10 +237,31 @@ impl Holdout {
 }
 
 impl Experiment {
-    /// The variant of a person; none outside the experiment's coverage.
+    /// Whether a person takes part: by the fields of the profile, and `id`.
+    pub(crate) fn targets(&self, person: &str, profile: &Value) -> bool {
+        let Some(condition) = &self.condition else { return true };
+        let fields = match profile {
+            Value::Map(_) => profile.clone(),
+            _ => Value::map::<&str, Value>([]),
+        };
+        let mut attributes = fields;
+        attributes.insert("id", person).is_ok() && condition.holds(&attributes)
+    }
+
+    /// The variant of a person; none outside the experiment's coverage or its part of the namespace.
     pub(crate) fn variant(&self, person: &str) -> Option<&str> {
-        let n = assignment::hash(&self.seed, person, self.hash_version)?;
-        assignment::choose_variation(n, &self.ranges).and_then(|index| self.variants.get(index)).map(String::as_str)
+        let in_namespace = |(id, part): &(String, assignment::Range)| assignment::in_namespace(person, id, *part);
+        if !self.namespace.as_ref().is_none_or(in_namespace) {
+            return None;
+        }
+        let index = match self.assignment {
+            Assignment::GrowthBook => {
+                let n = assignment::hash(&self.seed, person, self.hash_version)?;
+                assignment::choose_variation(n, &self.ranges)
+            }
+            Assignment::Unleash => unleash::variant(&self.seed, person, &self.weights, self.coverage),
+        };
+        index.and_then(|index| self.variants.get(index)).map(String::as_str)
     }
 }
 

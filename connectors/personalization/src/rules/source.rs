@@ -129,6 +129,31 @@ pub(super) struct Experiment {
     #[serde(default = "whole")]
     pub(super) coverage: f64,
     pub(super) holdout: Option<String>,
+    #[serde(default)]
+    pub(super) assignment: Assignment,
+    pub(super) namespace: Option<Namespace>,
+    pub(super) condition: Option<serde_json::Value>,
+    /// What `$inGroup` of the condition names.
+    #[serde(default)]
+    pub(super) groups: BTreeMap<String, serde_json::Value>,
+}
+
+/// Whose algorithm divides people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Assignment {
+    #[default]
+    GrowthBook,
+    Unleash,
+}
+
+/// A part of a namespace: experiments in parts that do not overlap have nobody in common.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Namespace {
+    pub(super) id: String,
+    pub(super) from: f64,
+    pub(super) until: f64,
 }
 
 #[derive(Debug, Deserialize)]

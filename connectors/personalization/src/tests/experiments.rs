@@ -2,6 +2,8 @@
 
 use tributary_api::Value;
 
+use crate::RulePack;
+
 use super::host::{DAY, Shop, T0, click, rules};
 
 const EXPERIMENT: &str = "    experiment: {key: exp, variants: [control, v10], weights: [0.5, 0.5]}\n    vouchers: \
@@ -89,4 +91,61 @@ fn orders_and_rendered_offers_are_recorded() {
     assert_eq!((number("revenue"), number("margin"), number("voucher_cost")), (Some(12.5), Some(3.0), None));
     assert_eq!((of(shown, "kind"), of(shown, "experiment"), of(shown, "offer_id")), ("shown", "exp", "x"));
     assert!(Shop::with(&rules(EXPERIMENT), &[("experiments.topic", "")]).outputs("experiments").is_empty());
+}
+
+fn variants(experiment: &str) -> Vec<Option<String>> {
+    let pack =
+        RulePack::parse(&rules(&format!("    experiment: {experiment}\n    vouchers: {{v10: {{code: T, title: T}}}}")));
+    let pack = pack.unwrap();
+    let experiment = pack.offers[0].experiment.as_ref().unwrap();
+    (0..1000).map(|n| experiment.variant(&format!("p{n}")).map(str::to_owned)).collect()
+}
+
+#[test]
+fn experiments_in_two_parts_of_a_namespace_have_nobody_in_common() {
+    let part = |key: &str, part: &str| {
+        variants(&format!("{{key: {key}, variants: [control, v10], namespace: {{id: checkout, {part}}}}}"))
+    };
+    let (first, second) = (part("one", "from: 0, until: 0.4"), part("two", "from: 0.4, until: 1"));
+    assert!(first.iter().zip(&second).all(|(first, second)| first.is_some() != second.is_some()));
+    assert!((300..500).contains(&first.iter().flatten().count()));
+    let wrong = "{key: one, variants: [control, v10], namespace: {id: checkout, from: 0.5, until: 0.5}}";
+    let wrong =
+        RulePack::parse(&rules(&format!("    experiment: {wrong}\n    vouchers: {{v10: {{code: T, title: T}}}}")));
+    assert!(wrong.unwrap_err().to_string().contains("namespace"));
+}
+
+#[test]
+fn an_experiment_of_unleash_keeps_its_people() {
+    let all =
+        variants("{key: Feature.Variants.D, variants: [v1, v10, v3], weights: [0.01, 0.49, 0.5], assignment: unleash}");
+    let share = |name: &str| all.iter().flatten().filter(|variant| *variant == name).count();
+    assert!(
+        (450..550).contains(&share("v3")) && (430..550).contains(&share("v10")),
+        "{} {}",
+        share("v3"),
+        share("v10")
+    );
+    let half = variants("{key: k, variants: [control, v10], assignment: unleash, coverage: 0.5}");
+    assert!((440..560).contains(&half.iter().flatten().count()));
+}
+
+#[test]
+fn only_who_the_condition_targets_takes_part() {
+    let targeted = |condition: &str| {
+        let experiment = format!(
+            "experiment: {{key: exp, variants: [control, v10], groups: {{some: [p1, p2]}}, condition: {condition}}}"
+        );
+        let offer =
+            EXPERIMENT.replace("experiment: {key: exp, variants: [control, v10], weights: [0.5, 0.5]}", &experiment);
+        let shop = lingering(&offer, &[]);
+        assert!(shop.reasons().contains(&"not_in_experiment"));
+        shop.outputs("experiments").iter().map(|exposure| of(exposure, "person_id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(targeted(r#"{id: {$in: [p3, p7]}, consent.marketing: true}"#), ["p3", "p7"]);
+    assert_eq!(targeted(r#"{id: {$inGroup: some}, tier: null}"#), ["p1", "p2"]);
+    assert!(targeted(r#"{tier: gold}"#).is_empty());
+    let wrong = EXPERIMENT.replace("weights: [0.5, 0.5]", "condition: {tier: {$near: 1}}");
+    let error = RulePack::parse(&rules(&wrong)).unwrap_err().to_string();
+    assert!(error.contains("condition") && error.contains("$near"), "{error}");
 }
