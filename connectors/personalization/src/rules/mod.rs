@@ -242,7 +242,7 @@ impl Experiment {
         let Some(condition) = &self.condition else { return true };
         let fields = match profile {
             Value::Map(_) => profile.clone(),
-            _ => Value::map::<&str, Value>([]),
+            _ => Value::map([] as [(&str, Value); 0]),
         };
         let mut attributes = fields;
         attributes.insert("id", person).is_ok() && condition.holds(&attributes)

@@ -143,22 +143,3 @@ fn a_report_is_the_same_after_json_and_is_shown() {
     assert!(page.contains("<svg") && page.contains("class=\"band\"") && !page.contains("<script"), "{page}");
     assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
 }
-
-#[test]
-fn sample_temporary() {
-    let mut records = Vec::new();
-    for (arm, people, orders) in [("control", 1498, 150), ("v10", 1502, 301)] {
-        for n in 0..people {
-            records.push(exposure(&format!("{arm}{n}"), arm, T0));
-            if n < orders {
-                records.push(order(
-                    &format!("{arm}{n}"),
-                    &format!("{arm}{n}"),
-                    f64::from(20 + n % 9),
-                    T0 + 8 * DAY - 7 * DAY,
-                ));
-            }
-        }
-    }
-    println!("{}", text(&attributed(&records)));
-}
