@@ -247,7 +247,7 @@ fn consider<'p>(
     }
     let variant = match &offer.experiment {
         None => None,
-        Some(experiment) => match first_variant(experiment, person).or_else(|| experiment.variant(event.person)) {
+        Some(experiment) => match variant_of(experiment, event, person) {
             Some(variant) => Some(variant),
             None => return Ok((Reason::NotInExperiment, None)),
         },
@@ -260,6 +260,11 @@ fn consider<'p>(
     }
     let voucher = offer.voucher(variant);
     Ok((Reason::Offer, Some(ChosenOffer { pack, offer, variant, withheld: false, voucher })))
+}
+
+/// The variant of a person; none for who takes no part.
+pub(crate) fn variant_of<'p>(experiment: &'p Experiment, event: &Event<'_>, person: &Person) -> Option<&'p str> {
+    first_variant(experiment, person).or_else(|| experiment.variant(event.person))
 }
 
 /// The variant that the person was in first, perhaps before logging in: they stay in it.

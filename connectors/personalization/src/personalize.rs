@@ -252,7 +252,7 @@ impl Personalize {
             let value = outputs::decision(event, &signals, &decision);
             records.push(outputs::record(topic, event.person, at, value));
         }
-        self.experiments.write(event, &self.packs, &decision, records);
+        self.experiments.write((event, person), &self.packs, &decision, records);
         if let (Some(topic), Some(chosen)) = (&self.outputs.offers, &decision.chosen)
             && let Some(offer) =
                 outputs::offer(event, chosen, TemplateValues { event: event.value, profile, product: &product })

@@ -3,10 +3,12 @@
 use tributary_api::{Config, ConfigDef, ConfigKey, ConfigType, Record, Result, Topic, Validator, Value};
 
 use super::Periods;
-use crate::decision::{Decision, Reason};
-use crate::event::{Event, OFFER_SHOWN, ORDER};
+use crate::decision::{Decision, Reason, variant_of};
+use crate::event::{Event, OFFER_SHOWN};
 use crate::outputs;
 use crate::packs::Packs;
+use crate::person::Person;
+use crate::rules::RulePack;
 
 pub(super) const TOPIC: &str = "experiments.topic";
 /// The kinds of records.
@@ -48,21 +50,26 @@ impl ExperimentLog {
         })
     }
 
-    /// The records of an event and the decision about it.
-    pub(crate) fn write(&self, event: &Event<'_>, packs: &Packs, decision: &Decision<'_>, records: &mut Vec<Record>) {
+    /// The records of an event of a person and the decision about it.
+    pub(crate) fn write(
+        &self,
+        of: (&Event<'_>, &Person),
+        packs: &Packs,
+        decision: &Decision<'_>,
+        records: &mut Vec<Record>,
+    ) {
         let Some(topic) = &self.topic else { return };
+        let (event, _) = of;
         let mut push = |value| records.push(outputs::record(topic, event.person, event.received_at, value));
-        match event.kind {
-            ORDER => push(self.order(event)),
-            OFFER_SHOWN => {
-                if let Some(value) = shown(event, packs) {
-                    push(value);
-                }
-            }
-            _ => {}
+        if event.is_order() {
+            push(self.order(event));
+        } else if event.kind == OFFER_SHOWN
+            && let Some(value) = shown(event, packs)
+        {
+            push(value);
         }
         for considered in &decision.considered {
-            if let Some(value) = exposure(event, *considered, decision) {
+            if let Some(value) = exposure(of, *considered, decision) {
                 push(value);
             }
         }
@@ -90,8 +97,8 @@ pub(super) fn topic(config: &Config) -> Result<Option<Topic>> {
 /// An offer with an experiment whose condition held: also when the arm gets nothing (control, holdout), and when there was
 /// no voucher left. Otherwise people of the arms would not be compared at the same point.
 fn exposure(
-    event: &Event<'_>,
-    (pack, rule, reason): (&crate::rules::RulePack, &str, Reason),
+    (event, person): (&Event<'_>, &Person),
+    (pack, rule, reason): (&RulePack, &str, Reason),
     decision: &Decision<'_>,
 ) -> Option<Value> {
     if !matches!(reason, Reason::Offer | Reason::Control | Reason::Budget | Reason::Holdout) {
@@ -101,7 +108,7 @@ fn exposure(
     let experiment = offer.experiment.as_ref()?;
     let variant = match reason {
         Reason::Holdout => None,
-        Reason::Budget => experiment.variant(event.person),
+        Reason::Budget => variant_of(experiment, event, person),
         _ => decision.chosen.as_ref().and_then(|chosen| chosen.variant),
     };
     let offer_id = (reason == Reason::Offer).then(|| outputs::offer_id(event, rule));
