@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use tracing::{error, info};
-use tributary_api::Props;
+use tributary_api::{Props, read_small_file};
 use tributary_control::{CreateRequest, Herder, Status, TargetState};
+
+/// The maximum length of a file, that of a request's body.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Folders of connector files.
 #[derive(Clone, Debug)]
@@ -136,8 +139,8 @@ fn json_files(folder: &Path) -> std::io::Result<BTreeMap<OsString, PathBuf>> {
 }
 
 fn read(file: &Path) -> Result<CreateRequest, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| format!("is no JSON: {error}"))?;
+    let bytes = read_small_file(file, MAX_BYTES).map_err(|error| format!("cannot be read: {error}"))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| format!("is no JSON: {error}"))?;
     let Value::Object(fields) = value else { return Err("holds no JSON object: write {\"name\":...}".to_owned()) };
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     if fields.get("config").is_some_and(Value::is_object) { posted(fields) } else { flat(fields, stem) }

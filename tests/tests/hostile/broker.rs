@@ -58,16 +58,19 @@ async fn a_bomb_of_compressed_records_is_refused() -> Result<()> {
 async fn absurd_numbers_and_lengths_are_refused() -> Result<()> {
     let mut target = Target::start().await?;
     let bootstrap = target.worker.bootstrap();
-    let create = |partitions: i32| {
-        let topic = Request::new(CREATE_TOPICS, 4).i32(1).text("wide").i32(partitions).i16(1);
+    let create = |partitions: i32, replicas: i16| {
+        let topic = Request::new(CREATE_TOPICS, 4).i32(1).text("wide").i32(partitions).i16(replicas);
         topic.i32(0).i32(0).i32(5_000).i8(0)
     };
     let metadata = |topics: i32| Request::new(METADATA, 1).i32(topics);
     let join = Request::new(JOIN_GROUP, 4).text("group").i32(i32::MAX).i32(i32::MAX).text("").text("consumer").i32(0);
     let delete = Request::new(DELETE_TOPICS, 3).i32(i32::MAX);
     let tags = Request::new(METADATA, 12).bytes(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
-    let requests = [create(i32::MAX), create(-7), metadata(i32::MAX), metadata(i32::MIN), join, delete, tags];
-    for request in requests {
+    let nothing_in_common =
+        Request::new(JOIN_GROUP, 4).text("group").i32(10_000).i32(10_000).text("").text("consumer").i32(0);
+    let too_many = [create(i32::MAX, 1), create(-7, 1), create(1, i16::MAX), nothing_in_common];
+    let requests = [metadata(i32::MAX), metadata(i32::MIN), join, delete, tags];
+    for request in too_many.into_iter().chain(requests) {
         request.send(&bootstrap).await?;
         target.holds().await?;
     }

@@ -62,6 +62,8 @@ impl Coordinator for GroupCoordinator {
             Some(ErrorCode::InvalidSessionTimeout)
         } else if member_id.is_empty() && self.store.members(group_id) >= MAX_MEMBERS {
             Some(ErrorCode::GroupMaxSizeReached)
+        } else if protocols.is_none_or(<[_]>::is_empty) {
+            Some(ErrorCode::InconsistentGroupProtocol)
         } else {
             None
         };
@@ -208,6 +210,17 @@ mod tests {
                 coordinator.join(None, "sink", session, Some(1_000), "", None, "consumer", Some(&[]), None).await;
             let Body::JoinGroupResponse(answer) = join.unwrap() else { panic!("another answer") };
             assert_eq!(answer.error_code, i16::from(ErrorCode::InvalidSessionTimeout), "{session}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_member_without_a_protocol_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut coordinator = GroupCoordinator::new(test_store(folder.path()).await).unwrap();
+        for protocols in [None, Some(&[] as &[_])] {
+            let join = coordinator.join(None, "sink", 10_000, Some(1_000), "", None, "consumer", protocols, None).await;
+            let Body::JoinGroupResponse(answer) = join.unwrap() else { panic!("another answer") };
+            assert_eq!(answer.error_code, i16::from(ErrorCode::InconsistentGroupProtocol));
         }
     }
 

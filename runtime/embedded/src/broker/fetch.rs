@@ -138,7 +138,7 @@ impl<'a> Read<'a> {
         let partition = Topition::new(topic, wanted.partition);
         let offset = wanted.fetch_offset;
         let read = async {
-            let stage = self.store.end(&partition).await?;
+            let stage = self.store.end_for_reader(&partition, offset).await?;
             if offset < 0 || offset > stage.high_watermark() {
                 return Err(Error::Api(ErrorCode::OffsetOutOfRange));
             }

@@ -96,6 +96,13 @@ impl Store {
         Ok(stage)
     }
 
+    /// [`end`](Self::end) for a reader at this offset. Records can be read before their append is announced here: a
+    /// reader is then beyond the end in memory, which is read again.
+    pub(super) async fn end_for_reader(&self, partition: &Topition, offset: i64) -> Result<OffsetStage, Error> {
+        let stage = self.end(partition).await?;
+        if offset <= stage.high_watermark() { Ok(stage) } else { self.offset_stage(partition).await }
+    }
+
     /// Removes the members of a group whose session is over.
     pub(super) fn expire_members(&self, group: &str, now: SystemTime) {
         self.shared.groups.expire(group, now);

@@ -215,6 +215,17 @@ async fn a_bad_file_is_reported_with_its_key_and_stops_no_other() {
 }
 
 #[tokio::test]
+async fn a_file_that_never_ends_or_is_too_long_stops_no_other() {
+    let good = r#"{"connector.class": "Good"}"#;
+    let files = Folder::new(&[("a.json", good), ("z.json", good), ("long.json", &" ".repeat(MAX_BYTES as usize + 1))]);
+    std::os::unix::fs::symlink("/dev/zero", files.0.path().join("endless.json")).unwrap();
+    let report = files.load(&Memory::default(), false).await;
+    assert_eq!(report.created, ["a", "z"]);
+    let failed: Vec<&str> = report.failed.iter().map(|failure| failure.reason.as_str()).collect();
+    assert_eq!(failed, ["cannot be read: it is not a regular file", "cannot be read: it has more than 1048576 bytes"]);
+}
+
+#[tokio::test]
 async fn no_folder_is_no_files() {
     let files = ConnectorFiles { folders: vec!["/nowhere/at/all".into()], override_existing: false };
     assert_eq!(files.load(&Memory::default()).await, FileReport::default());

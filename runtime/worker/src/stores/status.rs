@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 use tributary_api::Result;
 use tributary_control::{InstanceState, TaskId};
 use tributary_kafka::{CompactedLog, LogRecord};
@@ -152,20 +153,29 @@ impl State {
     fn read(&mut self, record: &LogRecord) {
         let key = record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         let value = record.value.as_deref();
-        let status = value.and_then(|value| serde_json::from_slice::<Status>(value).ok());
-        if let Some(name) = key.strip_prefix("status-connector-") {
-            set(&mut self.connectors, name.to_owned(), status);
-        } else if let Some(id) = key.strip_prefix("status-task-") {
-            let Some((name, task)) = id.rsplit_once('-') else { return };
-            let Ok(task) = task.parse() else { return };
-            set(&mut self.tasks, TaskId::new(name, task), status);
-        } else if let Some(id) = key.strip_prefix("status-topic-") {
+        if let Some(id) = key.strip_prefix("status-topic-") {
             let Some((topic, connector)) = id.split_once(":connector-") else { return };
             let topics = self.topics.entry(connector.to_owned()).or_default();
             match value {
                 Some(_) => drop(topics.insert(topic.to_owned())),
                 None => drop(topics.remove(topic)),
             }
+            return;
+        }
+        let status = match value.map(serde_json::from_slice::<Status>).transpose() {
+            Ok(status) => status,
+            // As in Kafka Connect, what was known before stays.
+            Err(error) => {
+                warn!(?key, partition = record.partition, offset = record.offset, %error, "unreadable status ignored");
+                return;
+            }
+        };
+        if let Some(name) = key.strip_prefix("status-connector-") {
+            set(&mut self.connectors, name.to_owned(), status);
+        } else if let Some(id) = key.strip_prefix("status-task-") {
+            let Some((name, task)) = id.rsplit_once('-') else { return };
+            let Ok(task) = task.parse() else { return };
+            set(&mut self.tasks, TaskId::new(name, task), status);
         }
     }
 }
@@ -203,4 +213,35 @@ struct TopicStatus {
     connector: String,
     task: u32,
     discover_timestamp: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn record(key: &str, value: Option<&str>) -> LogRecord {
+        let bytes = |text: &str| bytes::Bytes::copy_from_slice(text.as_bytes());
+        LogRecord { partition: 0, offset: 0, timestamp: None, key: Some(bytes(key)), value: value.map(bytes) }
+    }
+
+    #[test]
+    fn an_unreadable_status_leaves_the_one_before_it_and_a_tombstone_removes_it() {
+        let mut state = State::default();
+        let running = r#"{"state":"RUNNING","trace":null,"worker_id":"a:8083","generation":1}"#;
+        let keys = ["status-connector-clicks", "status-task-clicks-0"];
+        let known = |state: &State| {
+            (state.connectors.contains_key("clicks"), state.tasks.contains_key(&TaskId::new("clicks", 0)))
+        };
+        for key in keys {
+            state.read(&record(key, Some(running)));
+            for unreadable in ["garbage", r#"{"state":"BOGUS","worker_id":"a"}"#, "{}", ""] {
+                state.read(&record(key, Some(unreadable)));
+            }
+        }
+        assert_eq!(known(&state), (true, true));
+        keys.iter().for_each(|key| state.read(&record(key, None)));
+        assert_eq!(known(&state), (false, false));
+    }
 }

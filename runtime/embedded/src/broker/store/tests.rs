@@ -84,6 +84,11 @@ async fn topics_with_absurd_sizes_are_refused() {
     for partitions in [i32::MAX, 1_001, 0, -2, i32::MIN] {
         assert_eq!(new("clicks", partitions).await, Some(ErrorCode::InvalidPartitions), "{partitions}");
     }
+    for replicas in [i16::MAX, 16, 0, -2, i16::MIN] {
+        let topic = CreatableTopic::default().name("clicks".into()).num_partitions(1).replication_factor(replicas);
+        let created = store.create_topic(topic.assignments(Some(Vec::new())).configs(Some(Vec::new())), false).await;
+        assert!(matches!(created, Err(Error::Api(ErrorCode::InvalidReplicationFactor))), "{replicas}: {created:?}");
+    }
     for name in ["", ".", "..", "a/b", "a b", "a\n", "\u{e4}", &"a".repeat(250)] {
         assert_eq!(new(name, 1).await, Some(ErrorCode::InvalidTopicException), "{name}");
     }
@@ -94,6 +99,21 @@ async fn topics_with_absurd_sizes_are_refused() {
     assert_eq!(new("one", 1).await, Some(ErrorCode::PolicyViolation), "what was created counts");
     store.delete_topic(&TopicId::Name("small".into())).await.unwrap();
     assert_eq!(new("one", 1).await, None, "it was counted again");
+}
+
+#[tokio::test]
+async fn a_reader_of_records_whose_append_is_not_announced_yet_is_not_out_of_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    create(&store, "clicks", 1).await;
+    let partition = Topition::new("clicks", 0);
+    let before = store.end(&partition).await.unwrap();
+    store.produce(None, &partition, batch("x")).await.unwrap();
+    // As it is between the append and its announcement.
+    let version = store.shared.ends.get(&partition).unwrap_err();
+    store.shared.ends.remember(&partition, version, before);
+    assert_eq!(store.end(&partition).await.unwrap().high_watermark(), 0);
+    assert_eq!(store.end_for_reader(&partition, 1).await.unwrap().high_watermark(), 1);
 }
 
 #[tokio::test]

@@ -14,6 +14,12 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 const MAX_PARTITIONS: i32 = 1_000;
 const MAX_ALL_PARTITIONS: usize = 20_000;
 
+/// Kafka's number for "the broker's default".
+const DEFAULT_REPLICATION_FACTOR: i16 = -1;
+/// As many replicas as a configuration for a real cluster may ask for. There is one, whatever is asked for; but the number is
+/// stored, and each answer about the topic lists so many.
+const MAX_REPLICATION_FACTOR: i16 = 15;
+
 /// Kafka's limit: the name is that of a folder there.
 const MAX_NAME: usize = 249;
 
@@ -40,8 +46,12 @@ pub(super) fn check_new(topic: &CreatableTopic) -> Result<()> {
     if !(1..=MAX_NAME).contains(&name.len()) || name == "." || name == ".." || !name.bytes().all(is_legal) {
         return Err(Error::Api(ErrorCode::InvalidTopicException));
     }
-    let may_be = (1..=MAX_PARTITIONS).contains(&topic.num_partitions);
-    if may_be { Ok(()) } else { Err(Error::Api(ErrorCode::InvalidPartitions)) }
+    if !(1..=MAX_PARTITIONS).contains(&topic.num_partitions) {
+        return Err(Error::Api(ErrorCode::InvalidPartitions));
+    }
+    let replicas = topic.replication_factor;
+    let may_be = replicas == DEFAULT_REPLICATION_FACTOR || (1..=MAX_REPLICATION_FACTOR).contains(&replicas);
+    if may_be { Ok(()) } else { Err(Error::Api(ErrorCode::InvalidReplicationFactor)) }
 }
 
 impl Topics {
