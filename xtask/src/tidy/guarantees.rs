@@ -5,9 +5,9 @@ use super::{File, Finding};
 /// The document with the table of faults.
 const DOCUMENT: &str = "docs/guarantees.md";
 /// The first cells of the table's heading.
-const HEADING: &str = "| part | fault |";
+const HEADING: &str = "| part | kind | fault |";
 
-/// Each row of the table of faults names a test, and each test named there exists.
+/// The rows of one part are together, each row of the table of faults names a test, and each test named there exists.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let Some(document) = files.iter().find(|file| file.path == DOCUMENT) else { return Vec::new() };
     let functions: BTreeSet<&str> =
@@ -17,8 +17,14 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
         return vec![Finding::error(DOCUMENT, format!("has no table that begins with {HEADING}"))];
     }
     let mut findings = Vec::new();
+    let (mut parts, mut last) = (BTreeSet::new(), "");
     for (line, row) in rows {
         let place = format!("{DOCUMENT}:{line}");
+        let part = row.split('|').nth(1).unwrap_or_default().trim();
+        if part != last && !parts.insert(part) {
+            findings.push(Finding::error(&place, format!("the row belongs to the others of the part {part}")));
+        }
+        last = part;
         let tests = tests(row);
         if tests.is_empty() {
             findings.push(Finding::error(&place, "the row names no test"));
@@ -53,6 +59,8 @@ fn functions(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    const HEAD: &str = "| part | kind | fault | what happens | test |\n|---|---|---|---|---|\n";
+
     fn messages(table: &str) -> Vec<String> {
         let code = File::new("a/tests/b.rs", "#[test]\nfn holds() {}\n    async fn heals<T>(x: T) {}\n");
         let document = File::new(DOCUMENT, table);
@@ -61,16 +69,19 @@ mod tests {
 
     #[test]
     fn rows_name_tests_that_are_there() {
-        let table = "| part | fault | what happens | test |\n|---|---|---|---|\n| disk | full | waits | `a::holds`, `heals` |\n";
-        assert!(messages(table).is_empty());
+        let table = format!(
+            "{HEAD}| sink | disk | full | waits | `a::holds`, `heals` |\n| sink | time | late | waits | `heals` |\n"
+        );
+        assert!(messages(&table).is_empty());
     }
 
     #[test]
     fn finds_rows_without_a_test_and_tests_that_are_gone() {
-        let table = "| part | fault | what happens | test |\n|---|---|---|---|\n| disk | full | waits | by hand |\n\
-            | disk | slow | waits | `a::gone` |\n\n| other | `table` |\n";
+        let table = format!(
+            "{HEAD}| sink | disk | full | waits | by hand |\n| sink | disk | slow | waits | `a::gone` |\n\n| other | `table` |\n"
+        );
         assert_eq!(
-            messages(table),
+            messages(&table),
             [
                 "error: docs/guarantees.md:3: the row names no test",
                 "error: docs/guarantees.md:4: there is no test gone"
@@ -79,7 +90,17 @@ mod tests {
     }
 
     #[test]
+    fn finds_a_row_apart_from_the_others_of_its_part() {
+        let row = |part: &str| format!("| {part} | disk | full | waits | `holds` |\n");
+        let table = [HEAD, &row("sink"), &row("source"), &row("sink")].concat();
+        assert_eq!(messages(&table), ["error: docs/guarantees.md:5: the row belongs to the others of the part sink"]);
+    }
+
+    #[test]
     fn finds_that_the_table_is_gone() {
-        assert_eq!(messages("text"), ["error: docs/guarantees.md: has no table that begins with | part | fault |"]);
+        assert_eq!(
+            messages("text"),
+            ["error: docs/guarantees.md: has no table that begins with | part | kind | fault |"]
+        );
     }
 }
