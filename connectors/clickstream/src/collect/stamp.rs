@@ -188,17 +188,13 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000_000;
 
+    fn context(session: Session) -> RequestContext {
+        let person = session.person();
+        RequestContext { session, person, received_at: NOW, dnt: false, gpc: false, bot: false, source: None }
+    }
+
     fn record(event: &str, change: impl FnOnce(&mut RequestContext)) -> Result<Record, String> {
-        let session = Session::of_customer("c-1", NOW).unwrap();
-        let mut context = RequestContext {
-            person: session.person(),
-            session,
-            received_at: NOW,
-            dnt: false,
-            gpc: false,
-            bot: false,
-            source: None,
-        };
+        let mut context = context(Session::of_customer("c-1", NOW).unwrap());
         change(&mut context);
         let stamper = Stamper { topic: "clicks.raw".into(), key_field: "person_id".to_owned() };
         stamper.record(tributary_api::json::from_slice(event.as_bytes()).unwrap(), &context, 0)
@@ -277,16 +273,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_wrong_when_the_request_is_sent_was_wrong_for_its_events() {
-        let session = Session::anonymous(NOW);
-        let context = RequestContext {
-            person: session.person(),
-            session,
-            received_at: NOW,
-            dnt: false,
-            gpc: false,
-            bot: false,
-            source: None,
-        };
+        let context = context(Session::anonymous(NOW));
         let stamper = Stamper { topic: "t".into(), key_field: "person_id".to_owned() };
         let record = |sent_at: i64| {
             let event = format!(r#"{{"type":"x","ts":{},"ts_correction_ms":7}}"#, sent_at - 1_000);
@@ -316,16 +303,7 @@ mod tests {
 
     #[test]
     fn the_key_is_the_field_that_is_named() {
-        let session = Session::anonymous(NOW);
-        let context = RequestContext {
-            person: session.person(),
-            session,
-            received_at: NOW,
-            dnt: false,
-            gpc: false,
-            bot: false,
-            source: None,
-        };
+        let context = context(Session::anonymous(NOW));
         let stamper = Stamper { topic: "t".into(), key_field: "page_id".to_owned() };
         let key = |event: &str| {
             let event = tributary_api::json::from_slice(event.as_bytes()).unwrap();

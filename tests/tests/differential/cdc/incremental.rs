@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 use tributary_tests::{Connect, ConnectOptions, Kafka, SqlServer, Tier, Tributary, WorkerOptions, require, unique};
 
-use super::reading::{DATABASE, INCREMENTAL, Reading, create_signal_tables};
+use super::reading::{DATABASE, INCREMENTAL, Reading, create_tables};
 
 /// Keys of different types, rows in no order, and a table without rows.
 const TABLES: [(&str, &str, &str); 6] = [
@@ -38,15 +38,7 @@ async fn an_incremental_snapshot_is_that_of_debezium() -> Result<()> {
     let kafka = Kafka::shared().await?;
     let server = SqlServer::start(&["--stepped"]).await?;
     let mut client = server.create_captured(DATABASE).await?;
-    for (table, columns, rows) in TABLES {
-        client.run(&format!("CREATE TABLE dbo.{table} ({columns})")).await?;
-        client.capture(table, &format!("dbo_{table}")).await?;
-        if !rows.is_empty() {
-            client.run(&format!("INSERT INTO dbo.{table} VALUES {rows}")).await?;
-        }
-    }
-    create_signal_tables(&mut client).await?;
-    client.scan().await?;
+    create_tables(&mut client, &TABLES).await?;
 
     let flush = ("offset.flush.interval.ms", "200");
     let options = ConnectOptions::default().debezium().set(flush.0, flush.1).jvm("-Xms64m -Xmx512m");

@@ -24,6 +24,20 @@ pub(super) struct Reading {
     bootstrap: String,
 }
 
+/// Tables of these names, columns and rows, captured and scanned, and the connectors' signal tables.
+pub(super) async fn create_tables(client: &mut SqlClient, tables: &[(&str, &str, &str)]) -> Result<()> {
+    for (table, columns, rows) in tables {
+        client.run(&format!("CREATE TABLE dbo.{table} ({columns})")).await?;
+        client.capture(table, &format!("dbo_{table}")).await?;
+        if !rows.is_empty() {
+            client.run(&format!("INSERT INTO dbo.{table} VALUES {rows}")).await?;
+        }
+    }
+    create_signal_tables(client).await?;
+    client.scan().await?;
+    Ok(())
+}
+
 /// One for each connector.
 pub(super) async fn create_signal_tables(client: &mut SqlClient) -> Result<()> {
     for side in ["java", "ours"] {

@@ -12,7 +12,7 @@ use tributary_tests::{
 };
 
 use super::masks::masked;
-use super::reading::{DATABASE, INCREMENTAL, INITIAL, Reading, create_signal_tables};
+use super::reading::{DATABASE, INCREMENTAL, INITIAL, Reading, create_tables};
 
 const TABLES: [(&str, &str, &str); 3] = [
     (
@@ -32,15 +32,7 @@ async fn initial_blocking_and_incremental_snapshots_and_their_notifications_are_
     let kafka = Kafka::shared().await?;
     let server = SqlServer::start(&["--stepped"]).await?;
     let mut client = server.create_captured(DATABASE).await?;
-    for (table, columns, rows) in TABLES {
-        client.run(&format!("CREATE TABLE dbo.{table} ({columns})")).await?;
-        client.capture(table, &format!("dbo_{table}")).await?;
-        if !rows.is_empty() {
-            client.run(&format!("INSERT INTO dbo.{table} VALUES {rows}")).await?;
-        }
-    }
-    create_signal_tables(&mut client).await?;
-    client.scan().await?;
+    create_tables(&mut client, &TABLES).await?;
 
     let flush = ("offset.flush.interval.ms", "200");
     let options = ConnectOptions::default().debezium().set(flush.0, flush.1).jvm("-Xms64m -Xmx512m");
